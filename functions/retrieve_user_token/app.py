@@ -1,0 +1,97 @@
+"""Get a user's Zoom token, leave it in the vault, and say where."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from pydantic import SecretStr
+
+from leaver import bootstrap
+from leaver.attributes import timestamp
+from leaver.commands import RetrieveUserToken
+from leaver.connections import AccessTokens, Connection
+from leaver.consumer import BatchFailures, LambdaContext
+from leaver.errors import BadMessage
+from leaver.outcomes import Outcome, Result
+from leaver.settings import RetrieveUserTokenSettings
+from leaver.vault import Vault
+from leaver.zoom import UserToken, Zoom
+
+#: seconds that a token lives when no ttl was asked for; Zoom's answer does not say (Zoom API, "Get a user token")
+ASSUMED_LIFE = {"zak": 7_200, "onbehalf": 7_200, "token": 1_209_600}
+
+
+def retrieve_user_token(
+    command: RetrieveUserToken,
+    *,
+    zoom: Zoom,
+    tokens: AccessTokens,
+    vault: Vault,
+    max_ttl: int,
+    clock: Callable[[], datetime],
+) -> Result:
+    """Ask Zoom for the token and keep it; the result says where it lies and when it dies, never what it is."""
+    if command.ttl is not None and command.ttl > max_ttl:
+        raise BadMessage(f"ttl: expected at most {max_ttl}, the deployment's MaxUserTokenTtl")
+
+    def ask(connection: Connection, access_token: SecretStr) -> tuple[str, UserToken] | None:
+        connection.accepts(command.user_id)
+        # The token is kept under Zoom's own id, so that one person has one place under whatever name they were given.
+        user = zoom.get_user(command.user_id, access_token)
+        if user is None:
+            return None
+        token = zoom.get_user_token(
+            user.id, access_token, type=command.type, ttl=command.ttl, meeting_id=command.meeting_id
+        )
+        return user.id, token
+
+    asked_at = clock()
+    answered = tokens.with_token(command.connection, ask)
+    if answered is None:
+        return Result(Outcome.USER_NOT_FOUND)
+    zoom_user_id, answer = answered
+    if answer.token is None:
+        return answer.result
+    # Counted from before the call: rather a little early than a token believed alive that is dead.
+    expires_at = asked_at + timedelta(seconds=command.ttl or ASSUMED_LIFE[command.type])
+    arn, version = vault.keep_user_token(
+        connection=command.connection,
+        zoom_user_id=zoom_user_id,
+        kind=command.type,
+        token=answer.token,
+        expires_at=expires_at,
+        expires_at_assumed=command.ttl is None,
+    )
+    where: dict[str, str | int | bool] = {
+        "secret_arn": arn,
+        "version_id": version,
+        "expires_at": timestamp(expires_at),
+        "expires_at_assumed": command.ttl is None,
+    }
+    return Result(
+        answer.result.outcome,
+        provider_status=answer.result.provider_status,
+        tracking_id=answer.result.tracking_id,
+        details=where,
+    )
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `retrieve-user-token`."""
+    settings = bootstrap.settings_of(RetrieveUserTokenSettings)
+    operation = partial(
+        retrieve_user_token,
+        zoom=bootstrap.zoom(settings.zoom_api_url),
+        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        vault=bootstrap.vault(settings.secret_prefix, settings.kms_key_arn),
+        max_ttl=settings.max_user_token_ttl,
+        clock=bootstrap.now,
+    )
+    return bootstrap.consumer(
+        RetrieveUserToken,
+        operation,
+        settings,
+        cases_table=settings.cases_table,
+        refresh_queue_url=settings.refresh_queue_url,
+    ).consume(event, context)

@@ -1,0 +1,72 @@
+"""Revoke every Venafi grant of an identity, and prove that none is left."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from leaver.venafi import Application, Grantee, Venafi, same_identity
+from pydantic import SecretStr
+
+from leaver import bootstrap
+from leaver.commands import RevokeGrants
+from leaver.connections import AccessTokens, Connection
+from leaver.consumer import BatchFailures, LambdaContext
+from leaver.errors import ProviderUnavailable, Rejected
+from leaver.outcomes import Outcome, Result
+from leaver.settings import RevokeGrantsSettings
+
+
+def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens) -> Result:
+    """Revoke, and claim `revoked` only when Venafi itself then counts no grant."""
+
+    def revoke(_: Connection, access_token: SecretStr) -> Result:
+        target = find_target(command, venafi=venafi, access_token=access_token)
+        if target is None:
+            return Result(Outcome.USER_NOT_FOUND)
+        refuse_to_revoke_ourselves(target, venafi=venafi, access_token=access_token)
+        result = venafi.revoke_grants(target, access_token)
+        if venafi.remaining_grants(target, access_token):
+            raise ProviderUnavailable("Venafi reported success and still counts grants", provider_status=200)
+        return replace(result, details={**result.details, "grants_left": 0})
+
+    return tokens.with_token(command.connection, revoke)
+
+
+def find_target(command: RevokeGrants, *, venafi: Venafi, access_token: SecretStr) -> Grantee | Application | None:
+    """Whose grants are meant, or None where Venafi knows no such identity."""
+    if command.application_id is not None:
+        return Application(command.application_id)
+    if command.grantee_prefixed_universal is not None:
+        return Grantee(command.grantee_prefixed_universal)
+    found = venafi.resolve_identity(command.identity or "", access_token)
+    return Grantee(found) if found else None
+
+
+def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi, access_token: SecretStr) -> None:
+    """Raise Rejected where the target is what Leaver itself works through: nobody could be cut off any more."""
+    own = venafi.verify(access_token)
+    match target:
+        case Grantee():
+            if same_identity(target.prefixed_universal, own.identity):
+                raise Rejected("this is the identity that Leaver itself works as")
+        case Application():
+            if target.application_id.casefold() == own.application.casefold():
+                raise Rejected("this is the application that Leaver itself works through")
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `revoke-grants`."""
+    settings = bootstrap.settings_of(RevokeGrantsSettings)
+    operation = partial(
+        revoke_grants,
+        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
+        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+    )
+    return bootstrap.consumer(
+        RevokeGrants,
+        operation,
+        settings,
+        cases_table=settings.cases_table,
+        refresh_queue_url=settings.refresh_queue_url,
+    ).consume(event, context)

@@ -1,0 +1,42 @@
+"""End a user's Zoom session."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from leaver.zoom import Zoom
+from pydantic import SecretStr
+
+from leaver import bootstrap
+from leaver.commands import RevokeSsoToken
+from leaver.connections import AccessTokens, Connection
+from leaver.consumer import BatchFailures, LambdaContext
+from leaver.outcomes import Result
+from leaver.settings import RevokeSsoTokenSettings
+
+
+def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens) -> Result:
+    """Log the user out of the current Zoom session; exactly 204 is `revoked`."""
+
+    def end_session(connection: Connection, access_token: SecretStr) -> Result:
+        connection.accepts(command.user_id)
+        return zoom.delete_user_token(command.user_id, access_token)
+
+    return tokens.with_token(command.connection, end_session)
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `revoke-sso-token`."""
+    settings = bootstrap.settings_of(RevokeSsoTokenSettings)
+    operation = partial(
+        revoke_sso_token,
+        zoom=bootstrap.zoom(settings.zoom_api_url),
+        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+    )
+    return bootstrap.consumer(
+        RevokeSsoToken,
+        operation,
+        settings,
+        cases_table=settings.cases_table,
+        refresh_queue_url=settings.refresh_queue_url,
+    ).consume(event, context)

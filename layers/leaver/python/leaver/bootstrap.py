@@ -1,0 +1,185 @@
+"""The composition root: the only place that builds what is concrete, and that imports boto3."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from botocore.config import Config
+
+from leaver import settings
+from leaver.cases import Receipts
+from leaver.commands import Command
+from leaver.connections import AccessTokens, Connections
+from leaver.consumer import Consumer
+from leaver.envelope import Opened
+from leaver.outbox import Outbox
+from leaver.outcomes import Result
+from leaver.transport import Transport
+from leaver.vault import Vault
+from leaver.venafi import Venafi
+from leaver.zoom import Zoom, ZoomOAuth
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+AnyCommand = TypeVar("AnyCommand", bound=Command)
+Settings = TypeVar("Settings")
+
+_AWS = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+
+
+class Consuming(Protocol):
+    """The settings of every function that consumes a queue."""
+
+    @property
+    def event_bus_name(self) -> str:
+        """Where announcements go."""
+
+    @property
+    def dead_letter_queue_url(self) -> str:
+        """Where parked messages go."""
+
+    @property
+    def give_up_after(self) -> int:
+        """Seconds."""
+
+
+def now() -> datetime:
+    """The clock of everything that is deployed."""
+    return datetime.now(tz=UTC)
+
+
+@cache
+def settings_of(kind: type[Settings]) -> Settings:
+    """Read this function's settings once; raises MissingSetting by name."""
+    return settings.read(kind, os.environ)
+
+
+@cache
+def zoom(api_url: str) -> Zoom:
+    """Zoom's REST API."""
+    return Zoom(_transport(api_url), clock=now)
+
+
+@cache
+def zoom_oauth(url: str) -> ZoomOAuth:
+    """Zoom's token endpoints."""
+    return ZoomOAuth(_transport(url), clock=now)
+
+
+@cache
+def venafi(url: str, ca_bundle: str) -> Venafi:
+    """A Venafi server; `ca_bundle` is empty, the path of a PEM file, or the name of a secret that holds one."""
+    return Venafi(_transport(url, ca_bundle=_ca_file(ca_bundle)), clock=now)
+
+
+@cache
+def vault(prefix: str, kms_key_arn: str | None = None) -> Vault:
+    """The secrets below `prefix`."""
+    return Vault(_secrets_manager(), prefix=prefix, kms_key_arn=kms_key_arn)
+
+
+@cache
+def connections(table: str) -> Connections:
+    """The Connections table."""
+    return Connections(_dynamodb(), table=table)
+
+
+@cache
+def access_tokens(connections_table: str, secret_prefix: str) -> AccessTokens:
+    """The way to the access tokens of the connections in this table."""
+    return AccessTokens(connections(connections_table), vault(secret_prefix), now)
+
+
+@cache
+def outbox(bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None = None) -> Outbox:
+    """The bus and the queues that a function may write to."""
+    return Outbox(
+        events=_events(),
+        sqs=_sqs(),
+        bus=bus,
+        dead_letter_queue_url=dead_letter_queue_url,
+        refresh_queue_url=refresh_queue_url,
+    )
+
+
+def consumer(
+    command: type[AnyCommand],
+    operation: Callable[[AnyCommand], Result | None],
+    consuming: Consuming,
+    *,
+    cases_table: str | None = None,
+    refresh_queue_url: str | None = None,
+    read: Callable[[Opened], AnyCommand] | None = None,
+) -> Consumer[AnyCommand]:
+    """Join a function's queue to its operation; with `cases_table` every command leaves a receipt."""
+    return Consumer(
+        function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__),
+        command=command,
+        operation=operation,
+        sqs=_sqs(),
+        outbox=outbox(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url),
+        receipts=Receipts(_dynamodb(), table=cases_table) if cases_table else None,
+        give_up_after=timedelta(seconds=consuming.give_up_after),
+        clock=now,
+        logger=_logger(),
+        metrics=_metrics(),
+        read=read,
+    )
+
+
+def _transport(url: str, *, ca_bundle: str | None = None) -> Transport:
+    return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
+
+
+def _ca_file(named: str) -> str | None:
+    if not named or named.startswith("/"):
+        return named or None
+    pem = _secrets_manager().get_secret_value(SecretId=named, VersionStage="AWSCURRENT")["SecretString"]
+    file = Path(tempfile.gettempdir()) / "venafi-ca.pem"
+    file.write_text(pem)
+    return str(file)
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session()
+
+
+@cache
+def _secrets_manager() -> "SecretsManagerClient":
+    return _session().client("secretsmanager", config=_AWS)
+
+
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    return _session().client("dynamodb", config=_AWS)
+
+
+@cache
+def _events() -> "EventBridgeClient":
+    return _session().client("events", config=_AWS)
+
+
+@cache
+def _sqs() -> "SQSClient":
+    return _session().client("sqs", config=_AWS)
+
+
+@cache
+def _logger() -> Logger:
+    return Logger()
+
+
+@cache
+def _metrics() -> Metrics:
+    return Metrics()

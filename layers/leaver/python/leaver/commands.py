@@ -1,0 +1,184 @@
+"""What Leaver can be told to do: one frozen model per command, named as its EventBridge detail-type."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from leaver.errors import BadMessage, explain
+
+#: Zoom's ceiling for a ZAK's life, in seconds: one year (the Postman example's 68423085 is above it)
+MAX_TTL = 31_536_000
+#: what may follow /users/ in a Zoom path; a wrong path can delete the user, so this is an allow-list
+USER_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.+@=!#$&'*^{|}~-]{1,254}")
+
+
+def _matching(pattern: str | re.Pattern[str], expected: str) -> AfterValidator:
+    """Hold a text to a pattern; the error says what was expected, in words and not as a regular expression."""
+    whole: Callable[[str], re.Match[str] | None] = re.compile(pattern).fullmatch
+
+    def check(text: str) -> str:
+        if whole(text) is None:
+            raise ValueError(f"expected {expected}")
+        return text
+
+    return AfterValidator(check)
+
+
+UserId = Annotated[str, _matching(USER_ID, "a Zoom user id or an e-mail address")]
+ConnectionName = Annotated[
+    str, _matching(r"[a-z][a-z0-9-]{0,31}", "up to 32 lower-case letters, digits and hyphens, a letter first")
+]
+CaseId = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{1,128}", "up to 128 letters, digits and _ . : -")]
+Printable = Annotated[
+    str, _matching(r"[^\x00-\x1f\x7f]{1,256}", "up to 256 characters, none of them a control character")
+]
+Email = Annotated[str, _matching(r"[^@\s\x00-\x1f\x7f/]{1,128}@[^@\s\x00-\x1f\x7f/]{1,125}", "an e-mail address")]
+
+
+class Command(BaseModel):
+    """What every command may carry: the case it belongs to, its urgency and the time of the HR event behind it."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True
+    )
+    #: whose access it is about: "zoom" or "venafi", or the connection's own provider
+    system: ClassVar[str]
+    #: the announcement that tells of its success
+    announced_as: ClassVar[str]
+
+    connection: ConnectionName | None = None
+    case_id: CaseId | None = None
+    urgency: Literal["urgent", "routine"] = "routine"
+    requested_at: AwareDatetime | None = None
+
+    @property
+    def subject(self) -> str:
+        """Whose access, or which connection: the provider's own name for it."""
+        return self.connection or "unknown"
+
+
+class RetrieveUserToken(Command):
+    """Get a user's Zoom token and leave it in the vault (Zoom API, "Get a user token")."""
+
+    system = "zoom"
+    announced_as = "UserTokenRetrieved"
+
+    user_id: UserId
+    type: Literal["zak", "token", "onbehalf"] = "zak"
+    ttl: Annotated[int, Field(ge=1, le=MAX_TTL)] | None = None
+    meeting_id: Annotated[str, _matching(r"[0-9]{1,20}", "a meeting number, as a string")] | None = None
+    connection: ConnectionName = "zoom"
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.ttl is not None and self.type == "token":
+            raise ValueError("ttl: expected only with type zak or onbehalf")
+        if (self.meeting_id is not None) != (self.type == "onbehalf"):
+            raise ValueError("meeting_id: expected with type onbehalf, and only then")
+        return self
+
+    @property
+    def subject(self) -> str:
+        """The Zoom user."""
+        return self.user_id
+
+
+class RefreshAccessToken(Command):
+    """Refresh one connection's tokens and keep the rotated pair (RFC 6749, section 6)."""
+
+    system = "connection"
+    announced_as = "AccessTokenRefreshed"
+
+    connection: ConnectionName
+    #: the version of the tokens that a reader saw refused
+    failed_version: Annotated[str, _matching(r"[A-Za-z0-9-]{1,64}", "a secret's version id")] | None = None
+    #: only `revoke_access_token` asks for this: refresh, revoke the new pair, retire the connection
+    for_revocation: bool = False
+    #: only people ask for this: refresh although nothing is due
+    force: bool = False
+
+
+class RevokeAccessToken(Command):
+    """Revoke a connection's OAuth tokens at the provider and retire the connection (RFC 7009)."""
+
+    system = "connection"
+    announced_as = "AccessTokenRevoked"
+
+    connection: ConnectionName
+
+
+class RevokeSsoToken(Command):
+    """End a user's Zoom session (Zoom API, "Revoke a user's SSO token")."""
+
+    system = "zoom"
+    announced_as = "SsoTokenRevoked"
+
+    user_id: UserId
+    connection: ConnectionName = "zoom"
+
+    @property
+    def subject(self) -> str:
+        """The Zoom user."""
+        return self.user_id
+
+
+class RevokeGrants(Command):
+    """Revoke every Venafi grant of an identity, or of all users of an application (POST OAuth/RevokeGrants)."""
+
+    system = "venafi"
+    announced_as = "GrantsRevoked"
+    #: what somebody has to type before every user of an application loses access
+    CONFIRMATION: ClassVar[str] = "every user of this application"
+
+    grantee_prefixed_universal: Printable | None = None
+    identity: Printable | None = None
+    application_id: Printable | None = None
+    confirm: str | None = None
+    connection: ConnectionName = "venafi"
+
+    @model_validator(mode="after")
+    def _one_target(self, info: ValidationInfo) -> Self:
+        targets = (self.grantee_prefixed_universal, self.identity, self.application_id)
+        if sum(target is not None for target in targets) != 1:
+            raise ValueError("expected exactly one of grantee_prefixed_universal, identity, application_id")
+        if self.application_id is None:
+            if self.confirm is not None:
+                raise ValueError("confirm: expected only with application_id")
+            return self
+        if not (info.context or {}).get("direct", False):
+            raise ValueError("application_id: expected only in a message sent straight to the queue")
+        if self.confirm != self.CONFIRMATION:
+            raise ValueError(f'confirm: expected the words "{self.CONFIRMATION}"')
+        return self
+
+    @property
+    def subject(self) -> str:
+        """The identity or application, as given."""
+        return self.grantee_prefixed_universal or self.identity or self.application_id or ""
+
+
+AnyCommand = TypeVar("AnyCommand", bound=BaseModel)
+
+
+def parse(model: type[AnyCommand], detail: Mapping[str, Any], *, direct: bool) -> AnyCommand:
+    """Read a command's fields; `direct` tells that the message came straight to the queue and not from a rule.
+
+    Raises BadMessage with every wrong field and what was expected of it.
+    """
+    try:
+        # As JSON, because only there does strict typing take a date for what it is: a string.
+        return model.model_validate_json(json.dumps(detail), context={"direct": direct})
+    except ValidationError as error:
+        raise BadMessage(explain(error, model)) from None

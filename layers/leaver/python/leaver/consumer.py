@@ -1,0 +1,270 @@
+"""From a batch of queue messages to one command at a time; every failure is decided here, once."""
+
+import json
+import math
+import random
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes import SQSEvent
+from botocore.exceptions import ClientError
+
+from leaver.cases import ENDED, Receipt, Receipts
+from leaver.commands import Command, parse
+from leaver.envelope import Envelope, Opened
+from leaver.errors import BadMessage, CredentialStale, LeaverError, NeedsReauthorization, Rejected, Throttled
+from leaver.events import Announcement
+from leaver.outbox import Outbox, Parked
+from leaver.outcomes import Outcome, Result
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+AnyCommand = TypeVar("AnyCommand", bound=Command)
+
+#: SQS lets a message be invisible for 12 hours since it was received: less the function's own minute, and one more
+LONGEST_PAUSE = timedelta(hours=12) - timedelta(minutes=2)
+#: a command older than this, that belongs to no case, might hit somebody who was hired again
+TOO_OLD = timedelta(days=14)
+#: what the refresher gets before a reader looks again
+REFRESH_PAUSE = timedelta(seconds=20)
+FIRST_BACK_OFF = timedelta(seconds=5)
+LONGEST_BACK_OFF = timedelta(minutes=15)
+#: milliseconds that must be left for a message to be begun: one call that hangs, and then the receipt
+TIME_FOR_ONE = 35_000
+#: the announcement of success is sent for these alone: for any other outcome it would be a lie
+TRUE_SUCCESS = ENDED | {Outcome.RETRIEVED, Outcome.REFRESHED}
+#: nothing happened that anybody would want to hear of
+QUIET = frozenset({Outcome.STILL_FRESH, Outcome.REFUSED})
+
+
+class LambdaContext(Protocol):
+    """What is used of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda kills the function."""
+
+
+class BatchItemFailure(TypedDict):
+    """A message that Lambda must not delete."""
+
+    itemIdentifier: str
+
+
+class BatchFailures(TypedDict):
+    """What ReportBatchItemFailures expects."""
+
+    batchItemFailures: list[BatchItemFailure]
+
+
+@dataclass(frozen=True)
+class Consumer(Generic[AnyCommand]):
+    """One function's way from its queue to its operation and on to receipt, announcement and acknowledgement."""
+
+    function: str
+    command: type[AnyCommand]
+    #: None where there is nothing to put on a receipt, and nothing to announce
+    operation: Callable[[AnyCommand], Result | None]
+    sqs: "SQSClient"
+    outbox: Outbox
+    #: refreshes and hand-overs leave none: their journal is the record, or the command that follows
+    receipts: Receipts | None
+    give_up_after: timedelta
+    clock: Callable[[], datetime]
+    logger: Logger
+    metrics: Metrics
+    read: Callable[[Opened], AnyCommand] | None = None
+    jitter: Callable[[float, float], float] = field(default=random.uniform)
+
+    def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+        """Work through a batch; returns the messages that must come back, each already told when."""
+        failures: list[BatchItemFailure] = []
+        for record in SQSEvent(dict(event)).records:
+            envelope = Envelope(record)
+            if context.get_remaining_time_in_millis() < TIME_FOR_ONE:
+                acknowledged = self._comes_back(envelope, timedelta(0))
+            else:
+                acknowledged = self._handle(envelope)
+            if not acknowledged:
+                failures.append({"itemIdentifier": record.message_id})
+        if self.metrics.metric_set:
+            self.metrics.flush_metrics()
+        return {"batchItemFailures": failures}
+
+    def _handle(self, envelope: Envelope) -> bool:
+        """Carry out one message; tells whether it may be acknowledged."""
+        receipt = self._unread(envelope)
+        try:
+            opened = envelope.opened()
+            receipt = self._unread(envelope, opened)
+            command = self._read(opened)
+            receipt = self._receipt(command, opened, envelope)
+            self._refuse_the_late(command, opened, receipt)
+            standing = self.receipts.read(receipt) if self.receipts else None
+            if standing and standing.outcome:
+                if not (standing.outcome is Outcome.FAILED and envelope.redriven):
+                    self._announce(standing)
+                    return True
+                self._reopen(standing)
+            result = self.operation(command)
+            if result:
+                self._finish(receipt, result)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
+            return self._failed(receipt, envelope, error)
+        return True
+
+    def _read(self, opened: Opened) -> AnyCommand:
+        if self.read:
+            return self.read(opened)
+        if opened.event is not None and opened.event["detail-type"] != self.command.__name__:
+            raise BadMessage(f"detail-type: expected {self.command.__name__}")
+        return parse(self.command, opened.detail, direct=opened.event is None)
+
+    def _unread(self, envelope: Envelope, opened: Opened | None = None) -> Receipt:
+        """What can be said of a message whose command can't be read (yet)."""
+        return Receipt(
+            case_id=f"message#{opened.id if opened else envelope.message_id}",
+            entry=f"receipt#{self.command.__name__}",
+            command=self.command.__name__,
+            system=self.command.system,
+            subject="unknown",
+            requested_at=(opened.said_at if opened else None) or envelope.sent_at,
+            first_attempt_at=self.clock(),
+        )
+
+    def _receipt(self, command: AnyCommand, opened: Opened, envelope: Envelope) -> Receipt:
+        unread = self._unread(envelope, opened)
+        return unread.model_copy(
+            update={
+                "case_id": command.case_id or unread.case_id,
+                "entry": f"{unread.entry}#{command.connection}" if command.case_id else unread.entry,
+                "subject": command.subject,
+                "connection": command.connection,
+                "requested_at": command.requested_at or unread.requested_at,
+            }
+        )
+
+    def _refuse_the_late(self, command: AnyCommand, opened: Opened, receipt: Receipt) -> None:
+        if opened.event is not None and "replay-name" in opened.event:
+            raise Rejected("a replayed event is not carried out: send the command anew if it is meant")
+        if command.case_id is None and self.clock() - receipt.requested_at > TOO_OLD:
+            raise Rejected("older than 14 days: it might hit somebody who was hired again")
+
+    def _reopen(self, standing: Receipt) -> None:
+        if self.receipts:
+            self.receipts.reopen(standing)
+
+    def _finish(self, receipt: Receipt, result: Result, reason: str | None = None) -> None:
+        closed = receipt.closed(result, now=self.clock(), reason=reason)
+        if self.receipts:
+            closed = self.receipts.finish(closed)
+        self._announce(closed)
+        self._count(str(closed.outcome))
+        self.logger.info("finished", extra=_told(closed))
+
+    def _announce(self, closed: Receipt) -> None:
+        if closed.outcome not in QUIET:
+            self.outbox.announce(_announcement(self.command, closed))
+
+    def _failed(self, receipt: Receipt, envelope: Envelope, error: Exception) -> bool:
+        """Set a failed message aside; tells whether it may be acknowledged."""
+        self.logger.warning("failed", extra={**_told(receipt), **_described(error)})
+        try:
+            return self._decide(receipt, envelope, error)
+        except Exception as second:  # noqa: BLE001 - nothing is acknowledged: the queue's own visibility brings it back
+            self.logger.warning("could not be set aside", extra={**_told(receipt), **_described(second)})
+            return False
+
+    def _decide(self, receipt: Receipt, envelope: Envelope, error: Exception) -> bool:
+        """What each kind of failure does to its message: this is the one place that says so."""
+        if isinstance(error, Throttled):
+            self._count("throttled")
+            return self._comes_back(envelope, error.until - self.clock())
+        if isinstance(error, NeedsReauthorization):
+            self.metrics.add_metric(name="NeedsReauthorization", unit=MetricUnit.Count, value=1)
+        if isinstance(error, NeedsReauthorization | Rejected | BadMessage):
+            return self._park(receipt, envelope, error)
+        if self.clock() - envelope.first_received_at >= self.give_up_after:
+            return self._park(receipt, envelope, error)
+        attempts = self.receipts.count_failure(receipt) if self.receipts else envelope.receives
+        if isinstance(error, CredentialStale):
+            self.outbox.request_refresh(
+                error.connection, error.version, now=self.clock(), for_revocation=error.for_revocation
+            )
+            return self._comes_back(envelope, REFRESH_PAUSE)
+        return self._comes_back(envelope, self._back_off(attempts))
+
+    def _park(self, receipt: Receipt, envelope: Envelope, error: Exception) -> bool:
+        reason = _reason(error)
+        self.outbox.park(
+            Parked(
+                body=envelope.record.body,
+                reason=reason,
+                error=type(error).__name__,
+                function=self.function,
+                queue=envelope.record.event_source_arn,
+                first_failed_at=receipt.first_attempt_at,
+                message_id=envelope.message_id,
+                group=envelope.group,
+            )
+        )
+        failed = Result.told_by(error, Outcome.FAILED) if isinstance(error, LeaverError) else Result(Outcome.FAILED)
+        self._finish(receipt, failed, reason=reason)
+        return True
+
+    def _back_off(self, attempts: int) -> timedelta:
+        longest = min(FIRST_BACK_OFF * 2 ** min(attempts - 1, 20), LONGEST_BACK_OFF).total_seconds()
+        return timedelta(seconds=self.jitter(longest / 2, longest))
+
+    def _comes_back(self, envelope: Envelope, pause: timedelta) -> bool:
+        self.sqs.change_message_visibility(
+            QueueUrl=envelope.queue_url(self.sqs.meta.endpoint_url),
+            ReceiptHandle=envelope.record.receipt_handle,
+            VisibilityTimeout=math.ceil(min(max(pause, timedelta(0)), LONGEST_PAUSE).total_seconds()),
+        )
+        return False
+
+    def _count(self, what: str) -> None:
+        self.metrics.add_metric(name=f"{self.command.__name__}.{what}", unit=MetricUnit.Count, value=1)
+
+
+def _announcement(command: type[Command], closed: Receipt) -> Announcement:
+    told = closed.model_dump(exclude={"entry", "details"})
+    return Announcement(
+        # The same receipt makes the same id, so that a repeated announcement shows as what it is.
+        announcement_id=f"{closed.case_id}/{closed.entry}/{closed.outcome}/{closed.attempts}",
+        detail_type=command.announced_as if closed.outcome in TRUE_SUCCESS else "RevocationFailed",
+        details=json.loads(closed.details),
+        **told,
+    )
+
+
+def _told(receipt: Receipt) -> dict[str, Any]:
+    return receipt.model_dump(mode="json", exclude_none=True)
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    described: dict[str, Any] = {"error": type(error).__name__, "reason": _reason(error)}
+    if isinstance(error, LeaverError):
+        return described | {
+            "provider_status": error.provider_status,
+            "provider_code": error.provider_code,
+            "tracking_id": error.tracking_id,
+        }
+    # Of a bug only where it was: the message of a foreign exception may quote anything, a token included.
+    frames = traceback.extract_tb(error.__traceback__)
+    return described | {"at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case LeaverError():
+            return error.reason
+        case ClientError():
+            return f"AWS answered {error.response['Error']['Code']} to {error.operation_name}"
+    return f"unexpected {type(error).__name__}"

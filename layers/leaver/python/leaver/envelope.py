@@ -1,0 +1,101 @@
+"""One message of a queue: an EventBridge event that a rule delivered, or just its detail, sent by hand."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from leaver.errors import BadMessage
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What can be said of a message before its command is read; `opened` says the rest."""
+
+    record: SQSRecord
+
+    @property
+    def message_id(self) -> str:
+        """The SQS message's own id, or the one that it had before somebody put it back from parking."""
+        first = self.record.message_attributes.get("message_id")
+        return (first.string_value if first else None) or self.record.message_id
+
+    @property
+    def redriven(self) -> bool:
+        """Whether a person put it back from parking."""
+        return "message_id" in self.record.message_attributes
+
+    @property
+    def first_received_at(self) -> datetime:
+        """When any function first saw it."""
+        return _moment(self.record.attributes.approximate_first_receive_timestamp)
+
+    @property
+    def sent_at(self) -> datetime:
+        """When it was put into the queue."""
+        return _moment(self.record.attributes.sent_timestamp)
+
+    @property
+    def receives(self) -> int:
+        """How often any function saw it."""
+        return int(self.record.attributes.approximate_receive_count)
+
+    @property
+    def group(self) -> str | None:
+        """The group of a FIFO queue's message."""
+        return self.record.attributes.message_group_id
+
+    def queue_url(self, endpoint: str) -> str:
+        """The URL of the queue it came from, at SQS's endpoint (AWS gives functions the ARN alone)."""
+        *_, account, name = self.record.event_source_arn.split(":")
+        return f"{endpoint.rstrip('/')}/{account}/{name}"
+
+    def opened(self) -> "Opened":
+        """Take the letter out; raises BadMessage where the body is not a JSON object with a detail."""
+        try:
+            body = json.loads(self.record.body)
+        except ValueError:
+            raise BadMessage("body: expected JSON") from None
+        if not isinstance(body, dict):
+            raise BadMessage("body: expected a JSON object")
+        event = body if "detail-type" in body and "detail" in body else None
+        detail = body if event is None else event["detail"]
+        if not isinstance(detail, dict):
+            raise BadMessage("detail: expected a JSON object")
+        if event is None:
+            return Opened(id=self.message_id, event=None, detail=detail, said_at=None)
+        event_id = event.get("id")
+        return Opened(
+            id=event_id if isinstance(event_id, str) and event_id else self.message_id,
+            event=event,
+            detail=detail,
+            said_at=_said_at(event),
+        )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The content of a message."""
+
+    #: the event's id, or the message's
+    id: str
+    #: the EventBridge envelope; None where the detail was sent by hand
+    event: Mapping[str, Any] | None
+    detail: Mapping[str, Any]
+    #: the event's time; None where the detail was sent by hand
+    said_at: datetime | None
+
+
+def _said_at(event: Mapping[str, Any]) -> datetime:
+    try:
+        said_at = datetime.fromisoformat(event["time"])
+    except (KeyError, TypeError, ValueError):
+        raise BadMessage("time: expected the event's time, ISO-8601") from None
+    return said_at if said_at.tzinfo else said_at.replace(tzinfo=UTC)
+
+
+def _moment(milliseconds: str) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, tz=UTC)

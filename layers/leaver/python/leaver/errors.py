@@ -1,0 +1,133 @@
+"""Everything that can stop a command, named for whoever must act."""
+
+from datetime import datetime
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+
+class LeaverError(Exception):
+    """A command was stopped; carries the provider's status, code and tracking id, never a body or a secret."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        provider_status: int | None = None,
+        provider_code: str | None = None,
+        tracking_id: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.provider_status = provider_status
+        self.provider_code = provider_code
+        self.tracking_id = tracking_id
+
+
+class Throttled(LeaverError):
+    """The provider's limit is reached: nothing to mend, try again at `until` (aware, UTC)."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        until: datetime,
+        provider_status: int | None = None,
+        provider_code: str | None = None,
+        tracking_id: str | None = None,
+    ) -> None:
+        super().__init__(reason, provider_status=provider_status, provider_code=provider_code, tracking_id=tracking_id)
+        self.until = until
+
+
+class ProviderUnavailable(LeaverError):
+    """The provider did not answer, or not sensibly: wait and try again."""
+
+
+class NotSent(ProviderUnavailable):
+    """The request never left (name, connection, certificate): repeating it is always safe."""
+
+
+class AnswerLost(ProviderUnavailable):
+    """The request was sent and its answer never came whole: what it did is unknown."""
+
+
+class InvalidToken(LeaverError):
+    """The provider does not accept this access token (Zoom 124, Venafi invalid_token): read the record once more."""
+
+
+class CredentialStale(LeaverError):
+    """The stored access token `version` of `connection` is refused: the refresher must replace it."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        connection: str,
+        version: str,
+        for_revocation: bool = False,
+        provider_status: int | None = None,
+        provider_code: str | None = None,
+        tracking_id: str | None = None,
+    ) -> None:
+        super().__init__(reason, provider_status=provider_status, provider_code=provider_code, tracking_id=tracking_id)
+        self.connection = connection
+        self.version = version
+        #: the refresher is to revoke what it gets, and to retire the connection
+        self.for_revocation = for_revocation
+
+
+class NeedsReauthorization(LeaverError):
+    """The connection's grant is dead: a person must connect it again."""
+
+
+class InvalidGrant(NeedsReauthorization):
+    """The token endpoint refused the refresh token (RFC 6749 `invalid_grant`): dead, or somebody else won the race."""
+
+
+class Rejected(LeaverError):
+    """The provider understood and will not do it (scope, rights, request): the same message can't succeed."""
+
+
+class InvalidClient(Rejected):
+    """The provider does not know this client id and secret (RFC 6749 `invalid_client`)."""
+
+
+class Undelivered(LeaverError):
+    """Our own bus or queue did not take a message: nothing may be acknowledged on the strength of it."""
+
+
+class BadMessage(LeaverError):
+    """The message can't be understood; the reason names fields and what was expected, never a value."""
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say which fields are wrong and what was expected; never a value, and never an unknown field's name."""
+    return "; ".join(
+        _sentence(problem["type"], problem["loc"], problem["msg"], model)
+        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+
+
+def _sentence(kind: str, location: tuple[int | str, ...], message: str, model: type[BaseModel]) -> str:
+    if kind == "extra_forbidden":
+        # The unknown name came from outside and could be anything, a secret included.
+        owner = location[:-1]
+        return f"{_dotted(owner)}unknown field (allowed: {', '.join(sorted(_model_at(model, owner).model_fields))})"
+    where = _dotted(location)
+    if kind == "missing":
+        return f"{where}is missing"
+    return f"{where}{message.removeprefix('Value error, ')}"
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) + ": " if location else ""
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    for part in location:
+        annotation: Any = model.model_fields[str(part)].annotation
+        candidates = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+        model = next(each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel))
+    return model

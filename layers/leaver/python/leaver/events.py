@@ -1,0 +1,69 @@
+"""The facts that travel on the bus: HR events as Leaver understands them, and what Leaver announces."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from leaver.commands import Email, Printable
+
+_FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True)
+
+#: our sources on the bus; AWS keeps `aws.*` for itself
+COMMANDS = "leaver.command"
+HR_EVENTS = "leaver.hr"
+ANNOUNCEMENTS = "leaver"
+
+
+class Subject(BaseModel):
+    """The person who leaves, under the names that the source knows."""
+
+    model_config = _FACT
+
+    email: Email
+    zoom_user_id: Printable | None = None
+    venafi_identity: Printable | None = None
+    venafi_prefixed_universal: Printable | None = None
+    source_id: Printable | None = None
+
+
+class OffboardingRequested(BaseModel):
+    """The one canonical HR event, version `leaver.v1`: somebody leaves, left, or does not leave after all."""
+
+    model_config = _FACT
+
+    version: Literal["leaver.v1"] = "leaver.v1"
+    event_id: Printable
+    source: Printable
+    kind: Literal["immediate", "scheduled", "cancelled", "reinstated"]
+    subject: Subject
+    effective_at: AwareDatetime
+    occurred_at: AwareDatetime
+    actor: Printable | None = None
+    urgency: Literal["urgent", "routine"] = "routine"
+
+
+class Announcement(BaseModel):
+    """What became of a command; `detail_type` is its name on the bus. At least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: str
+    announcement_id: str
+    command: str
+    system: str
+    subject: str
+    connection: str | None
+    case_id: str | None
+    outcome: str
+    provider_status: int | None
+    provider_code: str | None
+    tracking_id: str | None
+    reason: str | None
+    requested_at: datetime | None
+    first_attempt_at: datetime
+    finished_at: datetime
+    attempts: int
+    #: seconds from `requested_at`; only where access really ended
+    time_to_revoke: int | None
+    details: dict[str, str | int | bool]

@@ -1,0 +1,59 @@
+"""Okta's System Log, as its log stream puts it on a partner event bus."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from leaver.errors import BadMessage, explain
+from leaver.events import OffboardingRequested, Subject
+
+SOURCE_PREFIX = "aws.partner/okta.com/"
+
+_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class _Party(BaseModel):
+    model_config = _AS_SENT
+    id: str
+    type: str
+    #: the user's login, which is an e-mail address
+    alternate_id: Annotated[str, Field(alias="alternateId")]
+
+
+class _Outcome(BaseModel):
+    model_config = _AS_SENT
+    result: Literal["SUCCESS"]
+
+
+class _SystemLogEvent(BaseModel):
+    model_config = _AS_SENT
+    uuid: str
+    event_type: Annotated[Literal["user.lifecycle.deactivate"], Field(alias="eventType")]
+    outcome: _Outcome
+    published: AwareDatetime
+    actor: _Party
+    target: list[_Party]
+
+
+def offboarding(detail: Mapping[str, Any]) -> OffboardingRequested:
+    """Read a System Log event (Okta, "user.lifecycle.deactivate"): the leaver is the target, never the actor.
+
+    Raises BadMessage where it is another event, did not succeed, or names no user, or more than one.
+    """
+    try:
+        event = _SystemLogEvent.model_validate(detail)
+        leavers = [party for party in event.target if party.type == "User"]
+        if len(leavers) != 1:
+            raise BadMessage("target: expected exactly one of type User")
+        return OffboardingRequested(
+            event_id=event.uuid,
+            source="okta",
+            kind="immediate",
+            subject=Subject(email=leavers[0].alternate_id, source_id=leavers[0].id),
+            effective_at=event.published,
+            occurred_at=event.published,
+            actor=event.actor.id,
+        )
+    except ValidationError as error:
+        raise BadMessage(explain(error, _SystemLogEvent)) from None

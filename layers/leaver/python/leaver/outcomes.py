@@ -1,0 +1,47 @@
+"""What may come of a command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
+
+from leaver.errors import LeaverError
+
+
+class Outcome(StrEnum):
+    """The last word on a command; `consumer` writes it on the receipt."""
+
+    REVOKED = "revoked"
+    #: the provider says that there was nothing left to revoke
+    ALREADY_GONE = "already_gone"
+    #: Zoom 1001 or 1010: acknowledged, never counted as revoked
+    USER_NOT_FOUND = "user_not_found"
+    RETRIEVED = "retrieved"
+    #: Zoom's legal `{"token": null}`: the user logs in through Google or Facebook
+    NO_TOKEN = "no_token"  # noqa: S105 - an outcome, not a secret
+    REFRESHED = "refreshed"
+    STILL_FRESH = "still_fresh"
+    #: not to be done as things are: a connection that is being revoked, or that waits for a person
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Result:
+    """An outcome with the provider's word for it; `details` holds names and counts, never a secret."""
+
+    outcome: Outcome
+    provider_status: int | None = None
+    provider_code: str | None = None
+    tracking_id: str | None = None
+    details: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+    @classmethod
+    def told_by(cls, error: LeaverError, outcome: Outcome) -> Self:
+        """Take the provider's word from an error, where that word settles the command after all."""
+        return cls(
+            outcome,
+            provider_status=error.provider_status,
+            provider_code=error.provider_code,
+            tracking_id=error.tracking_id,
+        )

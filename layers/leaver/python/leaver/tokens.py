@@ -1,0 +1,137 @@
+"""The secrets that Leaver holds, none of which shows its face when printed."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, SecretStr, model_validator
+
+_SECRET = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
+
+#: what both providers' access tokens live at least by default; too short is a refresh too early, which does no harm
+ASSUMED_LIFETIME: Final = timedelta(hours=1)
+_TEN_YEARS: Final = 315_360_000
+
+
+def _stripped(secret: SecretStr) -> SecretStr:
+    """Drop surrounding white space: a stored trailing newline comes back from Zoom as `invalid_client`."""
+    bare = secret.get_secret_value().strip()
+    if not bare:
+        raise ValueError("is empty")
+    return SecretStr(bare)
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise ValueError("is empty")
+    return text
+
+
+Secret = Annotated[SecretStr, AfterValidator(_stripped)]
+Filled = Annotated[str, AfterValidator(_filled)]
+
+
+class TokenSet(BaseModel):
+    """The JSON of secret `<prefix>/tokens/<connection>`: what the provider granted. Written by the refresher."""
+
+    model_config = _SECRET
+
+    access_token: Secret
+    refresh_token: Secret | None = None
+    expires_at: AwareDatetime
+    scope: str = ""
+
+
+class GrantedTokens(BaseModel):
+    """What a token endpoint just answered: stored nowhere yet, and therefore the most precious thing there is."""
+
+    model_config = _SECRET
+
+    access_token: SecretStr
+    #: absent: the provider did not rotate and the old one stays good (RFC 6749, section 6)
+    refresh_token: SecretStr | None = None
+    #: when the access token dies (aware, UTC); assumed where the answer does not say
+    expires_at: datetime
+    scope: str = ""
+    tracking_id: str | None = None
+
+    @classmethod
+    def from_answer(cls, body: Mapping[str, Any] | None, *, asked_at: datetime, tracking_id: str | None) -> Self | None:
+        """Read a token endpoint's answer (RFC 6749, section 5.1); None where no access token is in it, and only then.
+
+        Nothing else may fail here: an answer that is thrown away for a crooked `expires_in` takes the new refresh token
+        with it. The lifetime counts from `asked_at`, before the provider's own count, and is ASSUMED_LIFETIME where
+        `expires_in` is absent, no number, or no time from a second to ten years.
+        """
+        body = body or {}
+        access_token = _token(body.get("access_token"))
+        if access_token is None:
+            return None
+        scope = body.get("scope")
+        return cls(
+            access_token=access_token,
+            refresh_token=_token(body.get("refresh_token")),
+            expires_at=asked_at + _lifetime(body.get("expires_in")),
+            scope=scope if isinstance(scope, str) and scope.isascii() else "",
+            tracking_id=tracking_id,
+        )
+
+
+def _token(value: object) -> SecretStr | None:
+    # ASCII by RFC 6749, appendix A; an unpaired surrogate would make pydantic refuse all of it
+    return SecretStr(value.strip()) if isinstance(value, str) and value.isascii() and value.strip() else None
+
+
+def _lifetime(expires_in: object) -> timedelta:
+    try:
+        seconds = int(expires_in) if isinstance(expires_in, str | int | float) else 0
+    except (ValueError, OverflowError):
+        return ASSUMED_LIFETIME
+    return timedelta(seconds=seconds) if 0 < seconds <= _TEN_YEARS else ASSUMED_LIFETIME
+
+
+class ZoomCredentials(BaseModel):
+    """The JSON of secret `<prefix>/credentials/<connection>` for Zoom; `account_id` for server-to-server OAuth."""
+
+    model_config = _SECRET
+
+    client_id: Filled
+    client_secret: Secret
+    account_id: Filled | None = None
+
+
+class VenafiCredentials(BaseModel):
+    """The JSON of secret `<prefix>/credentials/<connection>` for Venafi: the application, and one way to log in.
+
+    A connection that lives on its refresh token alone needs only `client_id`.
+    """
+
+    model_config = _SECRET
+
+    client_id: Filled
+    username: Filled | None = None
+    password: Secret | None = None
+    certificate: Filled | None = None
+    private_key: Secret | None = None
+    jwt: Secret | None = None
+
+    @model_validator(mode="after")
+    def _one_whole_login(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password: expected both or neither")
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key: expected both or neither")
+        if sum(login is not None for login in (self.username, self.certificate, self.jwt)) > 1:
+            raise ValueError("expected one of (username, password), (certificate, private_key), jwt")
+        return self
+
+
+class KeptUserToken(BaseModel):
+    """The JSON of secret `<prefix>/user-tokens/<connection>/<zoom id>/<type>`: a user's token, and when it dies."""
+
+    model_config = _SECRET
+
+    token: SecretStr
+    expires_at: AwareDatetime
+    #: Zoom's answer has no expiry: true where it follows from Zoom's defaults and not from a `ttl` that we asked for
+    expires_at_assumed: bool

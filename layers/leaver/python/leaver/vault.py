@@ -1,0 +1,119 @@
+"""Tokens in Secrets Manager, written by compare-and-swap: one parent version can have one child."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from leaver.errors import Rejected, explain
+from leaver.tokens import TokenSet
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+Secret = TypeVar("Secret", bound=BaseModel)
+
+#: the parent of a connection's first tokens, which no refresh made
+FIRST = "first"
+
+
+def child_of(connection: str, parent_version: str) -> str:
+    """Name the version that succeeds `parent_version`, before it exists: that makes a repeated write harmless."""
+    return str(uuid5(NAMESPACE_URL, f"leaver:{connection}:{parent_version}"))
+
+
+class Vault:
+    """Secrets below one prefix: `tokens/`, `credentials/` and `user-tokens/`."""
+
+    def __init__(self, secrets_manager: "SecretsManagerClient", *, prefix: str, kms_key_arn: str | None = None) -> None:
+        self._secrets_manager = secrets_manager
+        self._prefix = prefix
+        self._kms_key_arn = kms_key_arn
+
+    def tokens(self, connection: str, version: str) -> TokenSet:
+        """Read the tokens of exactly this version: stage labels are only eventually consistent.
+
+        Raises Rejected where secret or version are missing, or the JSON is not that of a TokenSet.
+        """
+        name = f"{self._prefix}/tokens/{connection}"
+        return _parsed(TokenSet, self._read(name, VersionId=version), name)
+
+    def holds(self, connection: str, version: str) -> bool:
+        """Tell whether a version of a connection's tokens was ever written."""
+        try:
+            self._secrets_manager.get_secret_value(SecretId=f"{self._prefix}/tokens/{connection}", VersionId=version)
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            return False
+        return True
+
+    def credentials(self, connection: str, kind: type[Secret]) -> Secret:
+        """Read what people stored for a connection; raises Rejected, field by field, where it can't be used."""
+        name = f"{self._prefix}/credentials/{connection}"
+        return _parsed(kind, self._read(name, VersionStage="AWSCURRENT"), name)
+
+    def succeed(self, connection: str, parent_version: str, tokens: TokenSet) -> str:
+        """Write the successor of `parent_version` and return its version id.
+
+        Repeating it with the same tokens is harmless; with other tokens AWS refuses (ResourceExistsException).
+        """
+        version = child_of(connection, parent_version)
+        self._secrets_manager.put_secret_value(
+            SecretId=f"{self._prefix}/tokens/{connection}",
+            ClientRequestToken=version,
+            SecretString=json.dumps(
+                {
+                    "access_token": tokens.access_token.get_secret_value(),
+                    "refresh_token": tokens.refresh_token.get_secret_value() if tokens.refresh_token else None,
+                    "expires_at": tokens.expires_at.isoformat(),
+                    "scope": tokens.scope,
+                }
+            ),
+        )
+        return version
+
+    def keep_user_token(
+        self,
+        *,
+        connection: str,
+        zoom_user_id: str,
+        kind: str,
+        token: SecretStr,
+        expires_at: datetime,
+        expires_at_assumed: bool,
+    ) -> tuple[str, str]:
+        """Keep a user's token at `user-tokens/<connection>/<zoom id>/<type>`; returns the secret's ARN and version."""
+        name = f"{self._prefix}/user-tokens/{connection}/{zoom_user_id}/{kind}"
+        text = json.dumps(
+            {
+                "token": token.get_secret_value(),
+                "expires_at": expires_at.isoformat(),
+                "expires_at_assumed": expires_at_assumed,
+            }
+        )
+        try:
+            put = self._secrets_manager.put_secret_value(SecretId=name, SecretString=text)
+            return put["ARN"], put["VersionId"]
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            key: dict[str, Any] = {"KmsKeyId": self._kms_key_arn} if self._kms_key_arn else {}
+            created = self._secrets_manager.create_secret(
+                Name=name, SecretString=text, Description="A Zoom user token that Leaver retrieved.", **key
+            )
+            return created["ARN"], created["VersionId"]
+
+    def _read(self, name: str, **which: Any) -> str:
+        try:
+            return self._secrets_manager.get_secret_value(SecretId=name, **which)["SecretString"]
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            version = which.get("VersionId")
+            raise Rejected(f"secret {name}: {f'has no version {version}' if version else 'is missing'}") from None
+        except self._secrets_manager.exceptions.InvalidRequestException:
+            raise Rejected(f"secret {name}: is scheduled for deletion") from None
+
+
+def _parsed(kind: type[Secret], text: str, name: str) -> Secret:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise Rejected(f"secret {name}: {explain(error, kind)}") from None

@@ -1,0 +1,141 @@
+"""moto over HTTP with three of AWS's manners that it lacks: one call after the other, long polls, no forged `aws.*`."""
+
+import io
+import json
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import boto3
+from moto.events.models import EventsBackend, events_backends
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sqs.models import SQSBackend, sqs_backends
+from werkzeug.test import run_wsgi_app
+from werkzeug.wrappers import Response
+
+from local.aws.template import ACCOUNT, REGION, Json
+from local.http_server import LOOPBACK, HttpServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+#: moto checks no signatures; both halves are the same word
+CREDENTIAL = "local"
+
+#: AWS's answer to an entry whose source is reserved for AWS and its partners
+_NOT_AUTHORIZED = {"ErrorCode": "NotAuthorizedForSource", "ErrorMessage": "Not authorized for the source."}
+
+#: how long a long poll may hold up closing, seconds
+_POLL_S = 0.1
+
+# moto keeps its state in module globals: a second server in the same process would be the same AWS.
+_ONE_PER_PROCESS = threading.Lock()
+
+
+class MotoServer:
+    """AWS, empty at first, at `url`; the same in process as `sqs` and `events`, to be touched under `lock` alone."""
+
+    def __init__(self, *, bind: str = LOOPBACK, advertise: str = LOOPBACK, port: int = 0) -> None:
+        """Listen on `bind`:`port` (0: any); `advertise` is the host name by which the functions and `url` call it."""
+        if not _ONE_PER_PROCESS.acquire(blocking=False):
+            raise RuntimeError("this process already has a local AWS; moto can't hold two")
+        try:
+            moto_api_backend.reset()
+            self.lock = threading.RLock()
+            self._closing = threading.Event()
+            moto = DomainDispatcherApplication(create_backend_app)
+            self._server = HttpServer(_Manners(moto, self.lock, self._closing), bind=bind, port=port)
+        except BaseException:
+            _ONE_PER_PROCESS.release()
+            raise
+        self.url = f"http://{advertise}:{self._server.port}"
+        self._own_url = f"http://{LOOPBACK}:{self._server.port}"
+        self._session = boto3.Session(CREDENTIAL, CREDENTIAL, region_name=REGION)
+        self._clients: dict[str, Json] = {}
+
+    @property
+    def sqs(self) -> SQSBackend:
+        """The queues, in process."""
+        return sqs_backends[ACCOUNT][REGION]
+
+    @property
+    def events(self) -> EventsBackend:
+        """The buses, in process: what comes in here is not asked for its source, so partners come this way."""
+        return events_backends[ACCOUNT][REGION]
+
+    def client(self, service: str) -> Json:
+        """Return the boto3 client for `service`, always the same one."""
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service, endpoint_url=self._own_url)  # type: ignore[call-overload]
+        return self._clients[service]
+
+    def close(self) -> None:
+        """Stop serving and forget everything."""
+        self._closing.set()
+        for client in self._clients.values():
+            client.close()
+        self._server.close()
+        moto_api_backend.reset()
+        _ONE_PER_PROCESS.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Manners:
+    def __init__(self, moto: "WSGIApplication", lock: threading.RLock, closing: threading.Event) -> None:
+        self._moto = moto
+        self._lock = lock
+        self._closing = closing
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if target == "AmazonSQS.ReceiveMessage":
+            self._wait_for_a_message(environ)
+        # moto reads, checks and writes without a lock: two conditional writes at once would both succeed, and a
+        # message sent while another is deleted would be lost.
+        with self._lock:
+            if target == "AWSEvents.PutEvents":
+                return self._put_events(environ, start_response)
+            return self._moto(environ, start_response)
+
+    def _wait_for_a_message(self, environ: "WSGIEnvironment") -> None:
+        request = _read(environ)
+        deadline = time.monotonic() + request.get("WaitTimeSeconds", 0)
+        # moto would wait with the lock in hand.
+        _replace(environ, request | {"WaitTimeSeconds": 0})
+        queue = sqs_backends[ACCOUNT][REGION].queues.get(request["QueueUrl"].rsplit("/", 1)[-1])
+        while queue and not queue.messages and time.monotonic() < deadline and not self._closing.is_set():
+            queue.wait_for_messages(_POLL_S)  # type: ignore[arg-type]  # passed on to Condition.wait_for, which takes a float
+
+    def _put_events(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = _read(environ)
+        forged = [place for place, entry in enumerate(request["Entries"]) if entry.get("Source", "").startswith("aws.")]
+        for place in forged:
+            # moto refuses an entry without a source, and keeps its place in the answer.
+            request["Entries"][place]["Source"] = ""
+        _replace(environ, request)
+        chunks, status, headers = run_wsgi_app(self._moto, environ)
+        answer = json.loads(b"".join(chunks))
+        if status.startswith("200"):
+            for place in forged:
+                answer["Entries"][place] = _NOT_AUTHORIZED
+        return Response(json.dumps(answer), status, content_type=headers["Content-Type"])(environ, start_response)
+
+
+def _read(environ: "WSGIEnvironment") -> Json:
+    return json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+
+
+def _replace(environ: "WSGIEnvironment", request: Json) -> None:
+    body = json.dumps(request).encode()
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))

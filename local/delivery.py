@@ -1,0 +1,256 @@
+"""Events on their way into functions, as Lambda does it: batches from queues, and starts by a schedule."""
+
+import base64
+import contextlib
+import json
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+from moto.sqs.exceptions import ReceiptHandleIsInvalid
+from moto.sqs.models import Message
+
+from local.aws.moto_server import MotoServer
+from local.aws.template import ACCOUNT, REGION, Json
+from local.runtime_api import FunctionError
+
+Invoke = Callable[[Json], Json]
+
+#: how soon a message that became visible by time alone is seen, seconds; new ones are seen at once
+_LOOK_S = 0.1
+
+#: what moto calls a message's attributes, and what SQS and Lambda call them
+_ATTRIBUTES = {
+    "ApproximateReceiveCount": "approximate_receive_count",
+    "SentTimestamp": "sent_timestamp",
+    "SenderId": "sender_id",
+    "ApproximateFirstReceiveTimestamp": "approximate_first_receive_timestamp",
+    "SequenceNumber": "sequence_number",
+    "MessageGroupId": "group_id",
+    "MessageDeduplicationId": "deduplication_id",
+}
+
+
+class QueueMapping:
+    """Lambda's event source mapping: polls a queue and hands over its messages, one batch after the other."""
+
+    def __init__(
+        self, aws: MotoServer, queue_name: str, invoke: Invoke, *, batch_size: int, reports_item_failures: bool
+    ) -> None:
+        self._aws = aws
+        self._queue_name = queue_name
+        self._invoke = invoke
+        self._batch_size = batch_size
+        self._reports_item_failures = reports_item_failures
+        self._stop = threading.Event()
+        self._back_in_queue: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._poll, name=f"poll-{queue_name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Poll no more, and wait for the batch under way; close the function first to make that short."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def hurry(self) -> None:
+        """Make every message that waits for its next attempt visible, as if its visibility timeout had passed."""
+        with self._aws.lock:
+            for handle in self._back_in_queue.values():
+                with contextlib.suppress(ReceiptHandleIsInvalid):  # purged by somebody
+                    self._aws.sqs.change_message_visibility(self._queue_name, handle, 0)
+            self._back_in_queue.clear()
+
+    def _poll(self) -> None:
+        queue = self._aws.sqs.get_queue(self._queue_name)
+        while not self._stop.is_set():
+            queue.wait_for_messages(_LOOK_S)  # type: ignore[arg-type]  # goes to Condition.wait_for, which takes a float
+            with self._aws.lock:
+                messages = self._aws.sqs.receive_message(
+                    self._queue_name,
+                    self._batch_size,
+                    0,
+                    queue.visibility_timeout,
+                    ["All"],
+                )
+                for message in messages:
+                    self._back_in_queue.pop(message.id, None)
+            if messages:
+                self._deliver(messages)
+            else:
+                # A FIFO group that is held back still counts as visible in moto, so the wait above was none.
+                self._stop.wait(_LOOK_S)
+
+    def _deliver(self, messages: list[Message]) -> None:
+        try:
+            answer = self._invoke({"Records": [self._record(message) for message in messages]})
+        except FunctionError:
+            failed = {message.id for message in messages}
+        else:
+            failed = self._failed(messages, answer)
+        with self._aws.lock:
+            for message in messages:
+                handle = str(message.receipt_handle)
+                if message.id in failed:
+                    self._back_in_queue[message.id] = handle
+                    continue
+                with contextlib.suppress(ReceiptHandleIsInvalid):  # purged by somebody
+                    self._aws.sqs.delete_message(self._queue_name, handle)
+
+    def _failed(self, messages: list[Message], answer: Json) -> set[str]:
+        """Return the ids that go back: as AWS documents it, all of them when the answer is not understood."""
+        if not self._reports_item_failures or not answer:
+            return set()
+        ids = {message.id for message in messages}
+        try:
+            failed = {failure["itemIdentifier"] for failure in answer.get("batchItemFailures") or []}
+        except (AttributeError, TypeError, KeyError):
+            return ids
+        return ids if failed - ids else failed
+
+    def _record(self, message: Message) -> Json:
+        attributes = {name: getattr(message, moto_name) for name, moto_name in _ATTRIBUTES.items()}
+        record = {
+            "messageId": message.id,
+            "receiptHandle": message.receipt_handle,
+            "body": message.body,
+            "attributes": {name: str(value) for name, value in attributes.items() if value is not None},
+            "messageAttributes": {
+                name: _message_attribute(attribute) for name, attribute in message.message_attributes.items()
+            },
+            "md5OfBody": message.body_md5,
+            "eventSource": "aws:sqs",
+            "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self._queue_name}",
+            "awsRegion": REGION,
+        }
+        if message.message_attributes:
+            record["md5OfMessageAttributes"] = message.attribute_md5
+        return record
+
+
+class AsynchronousStart:
+    """Lambda's asynchronous invocation: tries again when the function fails, then tells its on-failure queue.
+
+    AWS waits one minute and then two between the attempts; here they follow at once.
+    """
+
+    def __init__(
+        self, aws: MotoServer, function_arn: str, invoke: Invoke, *, retries: int, on_failure_queue: str | None
+    ) -> None:
+        """Take the names as the template's EventInvokeConfig gives them; `on_failure_queue` is a queue's name."""
+        self._aws = aws
+        self._function_arn = function_arn
+        self._invoke = invoke
+        self._attempts = 1 + retries
+        self._on_failure_queue = on_failure_queue
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="start")
+        self._under_way: list[Future[None]] = []
+
+    def start(self, event: Json) -> None:
+        """Start the function with `event` and come back at once."""
+        self._under_way = [future for future in self._under_way if not future.done()]
+        self._under_way.append(self._executor.submit(self._run, event))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a start is under way."""
+        return not all(future.done() for future in self._under_way)
+
+    def stop(self) -> None:
+        """Wait for what is under way; close the function first to make that short."""
+        self._executor.shutdown(cancel_futures=True)
+
+    def _run(self, event: Json) -> None:
+        error: Json = None
+        for _ in range(self._attempts):
+            try:
+                self._invoke(event)
+            except FunctionError as failure:
+                error = failure.payload
+            else:
+                return
+        if self._on_failure_queue is None:
+            return
+        record = {
+            "version": "1.0",
+            "timestamp": _iso(datetime.now(UTC)),
+            "requestContext": {
+                "requestId": str(uuid.uuid4()),
+                "functionArn": f"{self._function_arn}:$LATEST",
+                "condition": "RetriesExhausted",
+                "approximateInvokeCount": self._attempts,
+            },
+            "requestPayload": event,
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+            "responsePayload": error,
+        }
+        with self._aws.lock:
+            self._aws.sqs.send_message(self._on_failure_queue, json.dumps(record))
+
+
+class Schedule:
+    """A rule with a `rate(…)`: starts a function on demand, and by the clock while it is ticking."""
+
+    def __init__(self, rule_arn: str, expression: str, start: Callable[[Json], None]) -> None:
+        """Take the expression as the template has it; ValueError for anything but a rate."""
+        match = _RATE.fullmatch(expression)
+        if match is None:
+            raise ValueError(f"{rule_arn}: {expression} is no rate(…), the only schedule known here")
+        self._period = timedelta(**{match[2] + "s": int(match[1])})
+        self._rule_arn = rule_arn
+        self._start = start
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="schedule", daemon=True)
+
+    def fire(self) -> None:
+        """Start the function now, with the event that EventBridge sends."""
+        self._start(
+            {
+                "version": "0",
+                "id": str(uuid.uuid4()),
+                "detail-type": "Scheduled Event",
+                "source": "aws.events",
+                "account": ACCOUNT,
+                "time": _iso(datetime.now(UTC)),
+                "region": REGION,
+                "resources": [self._rule_arn],
+                "detail": {},
+            }
+        )
+
+    def tick(self) -> None:
+        """Fire by the clock from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Fire no more."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _tick(self) -> None:
+        while not self._stop.wait(self._period.total_seconds()):
+            self.fire()
+
+
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+
+
+def _iso(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _message_attribute(attribute: Json) -> Json:
+    values = {"dataType": attribute["DataType"], "stringListValues": [], "binaryListValues": []}
+    if "StringValue" in attribute:
+        values["stringValue"] = attribute["StringValue"]
+    if "BinaryValue" in attribute:
+        value = attribute["BinaryValue"]
+        values["binaryValue"] = value if isinstance(value, str) else base64.b64encode(value).decode()
+    return values

@@ -1,0 +1,60 @@
+"""A WSGI application served from a thread of this process, gone without a trace when it is closed."""
+
+import contextlib
+import socket
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOOPBACK = "127.0.0.1"
+
+
+class _SilentHandler(WSGIRequestHandler):
+    # Two packets per answer without this: Nagle's algorithm then waits 40 ms for the client's delayed acknowledgement.
+    disable_nagle_algorithm = True
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's own name
+        """Keep the terminal for what people want to read."""
+
+
+class HttpServer(ThreadedWSGIServer):
+    """Serves `app` at `bind`:`port` (0: any free port) from construction until `close`."""
+
+    daemon_threads = False  # so that closing waits for every handler
+
+    def __init__(self, app: "WSGIApplication", *, bind: str = LOOPBACK, port: int = 0) -> None:
+        self._connections: set[socket.socket] = set()
+        super().__init__(bind, port, app, _SilentHandler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"http-{self.port}", daemon=True)
+        self._thread.start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, so that `close` can end it."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that has ended."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def close(self) -> None:
+        """Refuse new connections, end those that are open (clients keep them alive), and wait for the threads."""
+        self.shutdown()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,250 @@
+"""Zoom, simulated: its OAuth server and its users API, what a test sets up in it, and what one may ask it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from werkzeug import Request, Response
+
+from local.simulators import zoom_oauth, zoom_users
+from local.simulators.faults import Fault
+from local.simulators.grants import Rotation, TokenKind
+from local.simulators.provider import ProviderSimulator, Refused, bearer_digest, json_response, segments
+from local.simulators.zoom_state import (
+    Account,
+    App,
+    LoginType,
+    User,
+    UserStatus,
+    UserToken,
+    ZoomState,
+    admit,
+    authenticated,
+    rate_headers,
+    zoom_error,
+    zoom_grants,
+)
+
+_CONCURRENT_DELETE = "Too many concurrent requests. A request to disassociate this user has already been made."
+
+
+class ZoomSimulator(ProviderSimulator[ZoomState]):
+    """https://zoom.us/oauth and https://api.zoom.us/v2 under one address.
+
+    Its `ZOOM_OAUTH_URL` is `url`, its `ZOOM_API_URL` is `api_url`.
+    """
+
+    CONTROLS: ClassVar[tuple[str, ...]] = (
+        *ProviderSimulator.CONTROLS,
+        "add_account",
+        "add_app",
+        "add_user",
+        "authorize",
+        "has_session",
+        "live_token_kind",
+        "live_tokens",
+        "sessions",
+        "set_rate_limit",
+        "set_rotation",
+        "set_scopes",
+        "sign_in",
+        "user_tokens",
+        "users",
+    )
+
+    def __init__(
+        self,
+        *,
+        rotation: Rotation = Rotation.STRICT,
+        refresh_kills_access: bool = False,
+        access_lifetime: timedelta = timedelta(seconds=3599),
+        refresh_lifetime: timedelta = timedelta(days=90),
+        **provider: Any,  # noqa: ANN401 - what ProviderSimulator takes, checked there
+    ) -> None:
+        """Begin to serve; `provider` is what every simulator takes (fixtures, clock, rng, token_prefix, bind, port)."""
+        grants = zoom_grants(
+            rotation=rotation,
+            refresh_kills_access=refresh_kills_access,
+            access_lifetime=access_lifetime,
+            refresh_lifetime=refresh_lifetime,
+        )
+        # Before the server begins to serve.
+        self._being_deleted: set[str | None] = set()
+        self._requests = 0
+        super().__init__(ZoomState(grants), **provider)
+        self.api_url = f"{self.url}/v2"
+
+    # -- what a test sets up
+
+    def add_account(self, account_id: str) -> None:
+        """Add an account, without rate limits."""
+        with self._lock:
+            self._state.accounts[account_id] = Account(account_id)
+
+    def add_app(
+        self,
+        client_id: str,
+        client_secret: str,
+        *,
+        account_id: str,
+        scopes: Sequence[str],
+        server_to_server: bool = False,
+    ) -> None:
+        """Add an OAuth app, or replace it (its secret was rotated, say): tokens that it holds stay as they are."""
+        with self._lock:
+            self._known_account(account_id)
+            self._state.apps[client_id] = App(client_id, client_secret, account_id, tuple(scopes), server_to_server)
+
+    def add_user(  # noqa: PLR0913 - a user's properties
+        self,
+        user_id: str,
+        email: str,
+        *,
+        account_id: str,
+        login_type: LoginType = "sso",
+        status: UserStatus = "active",
+        session: bool = True,
+    ) -> None:
+        """Add a user, signed in unless told otherwise."""
+        with self._lock:
+            self._known_account(account_id)
+            self._state.users[user_id] = User(user_id, email, account_id, login_type, status, session)
+
+    def authorize(self, client_id: str, user: str) -> dict[str, object]:
+        """Let a user (id or e-mail) authorise an app; an earlier authorisation of that app by that user ends.
+
+        Returns the JSON of a `tokens` secret: `access_token`, `refresh_token`, `expires_at`, `scope`. It is the only
+        answer that ever shows a token.
+        """
+        with self._lock:
+            app = self._state.apps[client_id]
+            owner = self._state.known_user(user)
+            for grant in self._state.grants:
+                if (grant.client_id, grant.subject) == (client_id, owner.id):
+                    self._state.grants.revoke(grant)
+            scope = " ".join(app.scopes)
+            issued = self._state.grants.authorize(client_id, owner.id, scope, now=self.now(), mint=self._mint)
+            return issued.token_set()
+
+    def set_scopes(self, client_id: str, scopes: Sequence[str]) -> None:
+        """Change what an app may do: for tokens minted from now on, as if every user had consented anew."""
+        with self._lock:
+            self._state.apps[client_id].scopes = tuple(scopes)
+            for grant in self._state.grants:
+                if grant.client_id == client_id:
+                    grant.scope = " ".join(scopes)
+
+    def set_rotation(self, rotation: str) -> None:
+        """Choose what becomes of a refresh token used twice: "strict", "grace" or "reuse-detecting"."""
+        with self._lock:
+            self._state.grants.rotation = Rotation(rotation)
+
+    def set_rate_limit(
+        self, account_id: str, *, per_second: int | None = None, per_day: int | None = None, headers: bool = True
+    ) -> None:
+        """Limit the account's REST requests (None: no limit), telling it in headers or not."""
+        with self._lock:
+            account = self._known_account(account_id)
+            account.per_second, account.per_day, account.rate_headers = per_second, per_day, headers
+
+    def sign_in(self, user: str) -> None:
+        """Let a user (id or e-mail) sign in. Raise ValueError if the user is not active."""
+        with self._lock:
+            person = self._state.known_user(user)
+            if person.status != "active":
+                raise ValueError(f"a user who is {person.status} cannot sign in")
+            person.session = True
+
+    # -- what one may ask
+
+    def sessions(self, account_id: str | None = None) -> list[str]:
+        """Return the ids of the users who are signed in, of one account or of all."""
+        with self._lock:
+            users = self._state.users.values()
+            return [user.id for user in users if user.session and account_id in (None, user.account_id)]
+
+    def has_session(self, user: str) -> bool:
+        """Whether this user (id or e-mail) is signed in. Raise LookupError if there is no such user."""
+        with self._lock:
+            return self._state.known_user(user).session
+
+    def users(self) -> list[dict[str, object]]:
+        """Return every user: `id`, `email`, `account_id`, `login_type`, `status`, `session`."""
+        with self._lock:
+            return [asdict(user) for user in self._state.users.values()]
+
+    def live_tokens(self, client_id: str | None = None) -> dict[TokenKind, list[str]]:
+        """Return the SHA-256 digests of the `access` and `refresh` tokens that work now, of one app or of all."""
+        with self._lock:
+            return self._state.grants.live_tokens(self.now(), client_id)
+
+    def live_token_kind(self, digest: str) -> TokenKind | None:
+        """Tell whether the token with this SHA-256 (hex) works: "access" or "refresh"; None: it does not."""
+        return next((kind for kind, digests in self.live_tokens().items() if digest in digests), None)
+
+    def user_tokens(self, user: str | None = None) -> list[UserToken]:
+        """Return what was minted by `GET /users/{id}/token`, oldest first, for one user (id or e-mail) or for all."""
+        with self._lock:
+            owner = None if user is None else self._state.known_user(user).id
+            return [token for token in self._state.user_tokens if owner in (None, token.user_id)]
+
+    # -- how it answers
+
+    def _known_account(self, account_id: str) -> Account:
+        return self._state.accounts[account_id]
+
+    def _process(self, request: Request, fault: Fault) -> Response:
+        if segments(request)[:1] == ("v2",):
+            response = self._admitted(request, fault)
+        else:
+            response = super()._process(request, fault)
+        with self._lock:
+            self._requests += 1
+            response.headers["x-zm-trackingid"] = f"WEB_{self._requests:032x}"
+        return response
+
+    def _admitted(self, request: Request, fault: Fault) -> Response:
+        """Handle a REST request within its account's limits, one DELETE per user at a time."""
+        with self._lock:
+            try:
+                caller = authenticated(self._state, bearer_digest(request), self.now())
+            except Refused:
+                return super()._process(request, fault)
+            account = self._state.accounts[caller.account_id]
+            too_many = admit(account, self.now())
+            headers = rate_headers(account)
+            deleted = self._user_to_delete(request, caller.user_id)
+            if too_many is None and deleted in self._being_deleted:
+                too_many = zoom_error(429, 429, _CONCURRENT_DELETE).response
+            if too_many is None and deleted is not None:
+                self._being_deleted.add(deleted)
+        if too_many is not None:
+            self._wait(fault)
+            too_many.headers.update(headers)
+            return too_many
+        try:
+            response = super()._process(request, fault)
+        finally:
+            with self._lock:
+                self._being_deleted -= {deleted}
+        response.headers.update(headers)
+        return response
+
+    def _user_to_delete(self, request: Request, caller: str | None) -> str | None:
+        match (request.method, *segments(request)):
+            case ("DELETE", "v2", "users", user_id, *_):
+                user = self._state.find_user(caller if user_id == "me" and caller is not None else user_id)
+                return None if user is None else user.id
+        return None
+
+    def _handle(self, state: ZoomState, request: Request) -> Response:
+        match (request.method, *segments(request)):
+            case ("POST", "oauth", "token"):
+                return zoom_oauth.token(state, request, self.now(), self._mint, self.url)
+            case ("POST", "oauth", "revoke"):
+                return zoom_oauth.revoke(state, request, self.now())
+            case (_, "v2", *_):
+                return zoom_users.users(state, request, self.now(), self._mint)
+            case _:
+                return json_response(404, {"code": 404, "message": "Not Found"})

@@ -1,0 +1,122 @@
+"""Zoom's REST API on users: the few endpoints that Leaver calls, and the one that it must never call."""
+
+import json
+from datetime import datetime, timedelta
+
+from werkzeug import Request, Response
+
+from local.simulators.grants import TokenMint, digest
+from local.simulators.provider import bearer_digest, json_response, segments
+from local.simulators.zoom_state import LOGIN_TYPES, Caller, User, UserToken, ZoomState, authenticated, zoom_error
+
+MAX_TTL = 31_536_000
+
+# The scopes of which an operation wants one: granular, then classic.
+_SCOPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "GET user": (("user:read:user", "user:read:user:admin"), ("user:read", "user:read:admin")),
+    "GET token": (("user:read:token", "user:read:token:admin"), ("user:read", "user:read:admin")),
+    "DELETE token": (("user:delete:token", "user:delete:token:admin"), ("user:write", "user:write:admin")),
+    "PUT status": (("user:update:status:admin",), ("user:write:admin",)),
+    "DELETE user": (("user:delete:user:admin",), ("user:write:admin",)),
+}
+
+
+def users(state: ZoomState, request: Request, now: datetime, mint: TokenMint) -> Response:
+    """Answer a request below /v2/users."""
+    if "access_token" in request.args:
+        raise zoom_error(401, 124, "Invalid access token.")
+    caller = authenticated(state, bearer_digest(request), now)
+    match (request.method, *segments(request)):
+        case ("GET", "v2", "users", user_id):
+            return _get_user(_permitted(state, caller, user_id, "GET user"))
+        case ("GET", "v2", "users", user_id, "token"):
+            user = _permitted(state, caller, user_id, "GET token")
+            return _get_token(state, user, request, now, mint)
+        case ("DELETE", "v2", "users", user_id, "token"):
+            user = _permitted(state, caller, user_id, "DELETE token")
+            _refuse_pending(user)
+            user.session = False
+            return Response(status=204)
+        case ("PUT", "v2", "users", user_id, "status"):
+            return _put_status(_permitted(state, caller, user_id, "PUT status"), request)
+        case ("DELETE", "v2", "users", user_id):
+            del state.users[_permitted(state, caller, user_id, "DELETE user").id]
+            return Response(status=204)
+        case _:
+            raise zoom_error(400, 2300, "This API endpoint is not recognized.")
+
+
+def _permitted(state: ZoomState, caller: Caller, user_id: str, operation: str) -> User:
+    """Find the user that the caller may do this to.
+
+    `me` is for apps that a user authorised; without an `:admin` (or `:master`) scope an app may say nothing else.
+    """
+    granular, classic = _SCOPES[operation]
+    wanted = {*granular, *classic, *(scope.replace(":admin", ":master") for scope in granular)}
+    held = caller.scopes & wanted
+    if user_id != "me":
+        held = frozenset(scope for scope in held if scope.endswith((":admin", ":master")))
+    if not held:
+        scopes = ", ".join(granular)
+        raise zoom_error(400, 4711, f"Invalid access token, does not contain scopes:[{scopes}].")
+    user = state.find_user(caller.user_id if user_id == "me" and caller.user_id is not None else user_id)
+    if user is None or user.account_id != caller.account_id:
+        raise zoom_error(404, 1001, f"User does not exist: {user_id}.")
+    return user
+
+
+def _refuse_pending(user: User) -> None:
+    if user.status == "pending":
+        raise zoom_error(400, 1120, "A valid invitation to join the Zoom account was not found for this user.")
+
+
+def _get_user(user: User) -> Response:
+    body = {
+        "id": user.id,
+        "email": user.email,
+        "type": 1,
+        "status": user.status,
+        "account_id": user.account_id,
+        "login_types": [LOGIN_TYPES[user.login_type]],
+    }
+    return json_response(200, body)
+
+
+def _get_token(state: ZoomState, user: User, request: Request, now: datetime, mint: TokenMint) -> Response:
+    _refuse_pending(user)
+    kind = request.args.get("type", "token")
+    if kind not in ("token", "zak", "onbehalf"):
+        raise zoom_error(400, 300, "Validation Failed.", "type")
+    lifetime = _lifetime(request, kind, user)
+    meeting_id = request.args.get("meeting_id") if kind == "onbehalf" else None
+    if meeting_id is not None and not (meeting_id.isascii() and meeting_id.isdigit()):
+        raise zoom_error(400, 300, "Validation Failed.", "meeting_id")
+    if user.login_type in ("google", "facebook"):
+        return json_response(200, {"token": None})
+    secret = mint(kind)
+    state.user_tokens.append(UserToken(user.id, kind, digest(secret), now, now + lifetime, meeting_id))
+    return json_response(200, {"token": secret})
+
+
+def _lifetime(request: Request, kind: str, user: User) -> timedelta:
+    if kind == "token":
+        return timedelta(days=14)
+    ttl = request.args.get("ttl")
+    if ttl is None:
+        return timedelta(days=90) if user.login_type == "api" else timedelta(hours=2)
+    if not (ttl.isascii() and ttl.isdigit() and 1 <= int(ttl) <= MAX_TTL):
+        raise zoom_error(400, 300, "Validation Failed.", "ttl")
+    return timedelta(seconds=int(ttl))
+
+
+def _put_status(user: User, request: Request) -> Response:
+    try:
+        body = json.loads(request.get_data())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise zoom_error(400, 300, "Request Body should be a valid JSON object.")
+    if body.get("action") not in ("activate", "deactivate"):
+        raise zoom_error(400, 300, "Validation Failed.", "action")
+    user.status = "active" if body["action"] == "activate" else "inactive"
+    return Response(status=204)

@@ -1,0 +1,113 @@
+"""The stack that template.yaml makes, in plain values: SAM expanded, parameters chosen, references given names."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from local.aws.template import ACCOUNT, REGION, Template
+
+#: logical id → resource, nothing in it left to resolve
+Stack: TypeAlias = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+
+FUNCTIONS = (
+    "RetrieveUserToken",
+    "RefreshAccessToken",
+    "RevokeAccessToken",
+    "RevokeSsoToken",
+    "RevokeGrants",
+    "ScheduleRefreshes",
+    "StartOffboarding",
+)
+
+#: only what has no default
+SMALLEST = {"VenafiUrl": "https://tpp.example.com"}
+#: every option in use
+FULL = SMALLEST | {
+    "VenafiCaBundle": "leaver/venafi-ca",
+    "TrustedProducers": "arn:aws:iam::123456789012:role/hr-sync,arn:aws:iam::123456789012:role/on-call-*",
+    "OktaEventBusName": "aws.partner/okta.com/acme/leaver",
+    "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
+    "VenafiSubnetIds": "subnet-1,subnet-2",
+    "VenafiSecurityGroupIds": "sg-1",
+}
+
+#: in `changed`: take it away
+DROP = object()
+
+_ARNS = {
+    "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/",
+    "AWS::Events::EventBus": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/",
+    "AWS::Events::Rule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/",
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/",
+    "AWS::KMS::Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/",
+    "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:",
+}
+
+
+class _Names:
+    """`Ref` is the logical id; an ARN has the shape of AWS's and ends in the explicit name or the logical id."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+
+    def ref(self, logical_id: str) -> str:
+        return logical_id
+
+    def attribute(self, logical_id: str, name: str) -> str:
+        resource = self._template.resources[logical_id]
+        match resource["Type"], name:
+            case "AWS::SQS::Queue", "QueueName":
+                return str(self._template.resolve(resource["Properties"]["QueueName"], self))
+            case "AWS::SQS::Queue", "Arn":
+                return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.attribute(logical_id, 'QueueName')}"
+            case "AWS::Logs::LogGroup", "Arn":
+                group = self._template.resolve(resource["Properties"]["LogGroupName"], self)
+                return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+            case kind, "Arn":
+                return _ARNS[kind] + logical_id
+        raise AssertionError(f"nobody has named {logical_id}.{name} yet")
+
+
+def stack(parameters: Mapping[str, str], path: Path = ROOT / "template.yaml") -> Stack:
+    """Make the stack that these parameters ask for."""
+    template = Template(path, parameters)
+    names = _Names(template)
+    return {
+        logical_id: template.resolve(resource, names) | {"Type": resource["Type"]}
+        for logical_id, resource in template.resources.items()
+    }
+
+
+def of_type(stack: Stack, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The properties of all resources of one type, by logical id."""
+    for logical_id, resource in stack.items():
+        if resource["Type"] == kind:
+            yield logical_id, resource["Properties"]
+
+
+def arn(stack: Stack, queue: str) -> str:
+    """A queue's ARN by its logical id."""
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{stack[queue]['Properties']['QueueName']}"
+
+
+def kebab(function: str) -> str:
+    """RevokeSsoToken → revoke-sso-token."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in function).removeprefix("-")
+
+
+def snake(function: str) -> str:
+    """RevokeSsoToken → revoke_sso_token."""
+    return kebab(function).replace("-", "_")
+
+
+def change(stack: Stack, path: Sequence[str | int], value: object) -> None:
+    """Break one thing: set what lies at `path`, or DROP it."""
+    node: Any = stack
+    for step in path[:-1]:
+        node = node[step]
+    if value is DROP:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value

@@ -1,0 +1,52 @@
+"""Somebody is told when a message is parked, when one waits, and when a connection needs a person."""
+
+import pytest
+
+from tests.contract.stack import DROP, FUNCTIONS, Stack, change, of_type
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
+AT_LEAST = {"ComparisonOperator": "GreaterThanOrEqualToThreshold", "Period": 60, "EvaluationPeriods": 1}
+
+
+def alarm_faults(stack: Stack) -> list[str]:
+    alarms = list(of_type(stack, "AWS::CloudWatch::Alarm"))
+    expected: dict[str, dict[str, object]] = {
+        "a person": AT_LEAST
+        | {
+            "Namespace": "Leaver",
+            "MetricName": "NeedsReauthorization",
+            "Dimensions": [{"Name": "service", "Value": "leaver"}],
+            "Statistic": "Sum",
+            "Threshold": 1,
+        }
+    }
+    for logical_id, queue in of_type(stack, "AWS::SQS::Queue"):
+        about_a_queue = AT_LEAST | {
+            "Namespace": "AWS/SQS",
+            "Dimensions": [{"Name": "QueueName", "Value": queue["QueueName"]}],
+            "Statistic": "Maximum",
+        }
+        if logical_id.removesuffix("Queue") in FUNCTIONS:
+            expected[f"the age of {logical_id}"] = about_a_queue | {
+                "MetricName": "ApproximateAgeOfOldestMessage",
+                "Threshold": 900,
+            }
+        else:
+            expected[f"a message on {logical_id}"] = about_a_queue | {
+                "MetricName": "ApproximateNumberOfMessagesVisible",
+                "Threshold": 1,
+            }
+    return [
+        f"nobody is told of {what}"
+        for what, alarm in expected.items()
+        if not any(alarm.items() <= {name: _frozen(value) for name, value in found.items()}.items() for _, found in alarms)
+    ]
+
+
+def _frozen(value: object) -> object:
+    return value
+
+
+def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
+    assert alarm_faults(either) == []
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(FUNCTIONS) + 3

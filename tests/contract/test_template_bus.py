@@ -1,0 +1,217 @@
+"""What is put on the bus reaches exactly one queue, and only the trusted put anything on it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+
+from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, arn, change, of_type
+
+ROLE = "arn:aws:iam::123456789012:role/"
+OKTA_BUS = "aws.partner/okta.com/acme/leaver"
+
+COMMANDS = {
+    "RetrieveUserToken": "RetrieveUserTokenQueue",
+    "RevokeAccessToken": "RevokeAccessTokenQueue",
+    "RevokeSsoToken": "RevokeSsoTokenQueue",
+    "RevokeGrants": "RevokeGrantsQueue",
+    # A rule's FIFO group is fixed, so what is to be refreshed goes to the scheduler, which knows the connection.
+    "RefreshAccessToken": "ScheduleRefreshesQueue",
+}
+
+
+def delivered(stack: Stack, bus: str, event: dict[str, Any]) -> list[str]:
+    """The queues that an event on a bus reaches, by logical id."""
+    queues = {arn(stack, logical_id): logical_id for logical_id, _ in of_type(stack, "AWS::SQS::Queue")}
+    return [
+        queues[target["Arn"]]
+        for _, rule in of_type(stack, "AWS::Events::Rule")
+        if rule.get("EventBusName") == bus
+        and EventPattern.load(json.dumps(rule["EventPattern"])).matches_event(event)  # type: ignore[arg-type]  # no time
+        for target in rule["Targets"]
+    ]
+
+
+def target_faults(stack: Stack) -> list[str]:
+    """Every target of a rule has a dead-letter queue of its own, and no rule feeds a FIFO queue."""
+    faults = []
+    for logical_id, rule in of_type(stack, "AWS::Events::Rule"):
+        for target in rule["Targets"]:
+            owner = logical_id.removesuffix("Rule").removesuffix("Schedule").replace("Okta", "StartOffboarding")
+            expected = {"Arn": arn(stack, f"{owner}DeadLetterQueue")}
+            if target.get("DeadLetterConfig") != expected:
+                faults.append(f"{logical_id}: what can't be delivered goes to {target.get('DeadLetterConfig')}")
+            if target["Arn"].endswith(".fifo"):
+                faults.append(f"{logical_id}: feeds a FIFO queue")
+    return faults
+
+
+def source_faults(stack: Stack) -> list[str]:
+    """Rules listen to commands, HR events and the partner, on the bus where each is put."""
+    listens = {"EventBus": [["leaver.command"], ["leaver.hr"]], OKTA_BUS: [[{"prefix": "aws.partner/okta.com"}]]}
+    return [
+        f"{logical_id}: listens to {source} on {rule.get('EventBusName')}"
+        for logical_id, rule in of_type(stack, "AWS::Events::Rule")
+        if "ScheduleExpression" not in rule
+        for source in _sources(rule["EventPattern"])
+        if source not in listens.get(rule.get("EventBusName", "the default bus"), [])
+    ]
+
+
+def _sources(pattern: dict[str, Any]) -> Sequence[Any]:
+    return [branch.get("source") for branch in pattern.get("$or", [pattern])]
+
+
+def speaker_faults(stack: Stack) -> list[str]:
+    """The bus refuses our sources from everybody but our functions and the trusted."""
+    [(_, policy)] = of_type(stack, "AWS::Events::EventBusPolicy")
+    expected: dict[str, Any] = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "events:PutEvents",
+        "Resource": "arn:aws:events:eu-west-1:123456789012:event-bus/EventBus",
+        "Condition": {
+            "ForAnyValue:StringEquals": {"events:source": ["leaver", "leaver.command", "leaver.hr"]},
+            "ArnNotEquals": {"aws:PrincipalArn": [f"{ROLE}{function}Role" for function in FUNCTIONS]},
+            "StringNotLike": {"aws:PrincipalArn": [f"{ROLE}hr-sync", f"{ROLE}on-call-*"]},
+        },
+    }
+    if policy["EventBusName"] != "EventBus" or policy["Statement"] != expected:
+        return [f"EventBusPolicy: says {policy['Statement']}"]
+    return []
+
+
+@pytest.mark.parametrize(("command", "queue"), COMMANDS.items())
+def test_a_command_reaches_its_queue_alone(either: Stack, command: str, queue: str) -> None:
+    assert delivered(either, "EventBus", {"source": "leaver.command", "detail-type": command}) == [queue]
+
+
+def test_a_canonical_hr_event_starts_an_offboarding(either: Stack) -> None:
+    event = {"source": "leaver.hr", "detail-type": "OffboardingRequested"}
+    assert delivered(either, "EventBus", event) == ["StartOffboardingQueue"]
+
+
+@pytest.mark.parametrize(
+    ("source", "detail_type"),
+    [
+        ("leaver.command", "RevokeSSOToken"),
+        ("leaver.command", "OffboardingRequested"),
+        ("leaver.hr", "RevokeSsoToken"),
+        ("leaver.hr", "offboarding-requested"),
+    ],
+)
+def test_what_no_rule_knows_is_unrouted(either: Stack, source: str, detail_type: str) -> None:
+    assert delivered(either, "EventBus", {"source": source, "detail-type": detail_type}) == ["UnroutedQueue"]
+
+
+def test_announcements_come_back_to_nobody(either: Stack) -> None:
+    assert delivered(either, "EventBus", {"source": "leaver", "detail-type": "SsoTokenRevoked"}) == []
+
+
+def test_an_okta_deactivation_starts_an_offboarding(full: Stack) -> None:
+    event = json.loads((ROOT / "events" / "okta.json").read_text())
+    assert delivered(full, OKTA_BUS, event) == ["StartOffboardingQueue"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("eventType", "user.lifecycle.activate"), ("outcome", {"result": "FAILURE", "reason": "no rights"})],
+)
+def test_other_okta_events_start_nothing(full: Stack, field: str, value: object) -> None:
+    event = json.loads((ROOT / "events" / "okta.json").read_text())
+    event["detail"][field] = value
+    assert delivered(full, OKTA_BUS, event) == []
+
+
+def test_every_target_has_its_dead_letter_queue(either: Stack) -> None:
+    assert target_faults(either) == []
+
+
+def test_rules_listen_to_our_inbound_sources_alone(either: Stack) -> None:
+    assert source_faults(either) == []
+
+
+def test_the_schedule_starts_the_scheduler_every_minute(either: Stack) -> None:
+    schedule = either["ScheduleRefreshesSchedule"]["Properties"]
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert "EventBusName" not in schedule
+    assert [target["Arn"].rpartition(":")[2] for target in schedule["Targets"]] == ["ScheduleRefreshesFunction"]
+    [(_, permission)] = of_type(either, "AWS::Lambda::Permission")
+    assert permission == {
+        "FunctionName": "ScheduleRefreshesFunction",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": "arn:aws:events:eu-west-1:123456789012:rule/ScheduleRefreshesSchedule",
+    }
+
+
+def test_hr_events_are_archived_for_90_days(either: Stack) -> None:
+    archive = either["HrEventArchive"]["Properties"]
+    assert archive["EventPattern"] == {"source": ["leaver.hr"]}
+    assert archive["RetentionDays"] == 90
+
+
+def test_only_our_functions_and_the_trusted_speak_on_the_bus(full: Stack) -> None:
+    assert speaker_faults(full) == []
+
+
+def test_without_trusted_producers_only_our_functions_speak(smallest: Stack) -> None:
+    [(_, policy)] = of_type(smallest, "AWS::Events::EventBusPolicy")
+    # An empty list of exceptions must not turn into an exception for everybody.
+    assert policy["Statement"]["Condition"].keys() == {"ForAnyValue:StringEquals", "ArnNotEquals"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "value"),
+    [
+        ("RevokeSsoTokenRule", ["Targets", 0, "DeadLetterConfig"], DROP),
+        ("RevokeSsoTokenRule", ["Targets", 0, "DeadLetterConfig", "Arn"], "arn:aws:sqs:eu-west-1:123456789012:other"),
+        ("ScheduleRefreshesSchedule", ["Targets", 0, "DeadLetterConfig"], DROP),
+        ("UnroutedRule", ["Targets", 0, "DeadLetterConfig"], DROP),
+        (
+            "ScheduleRefreshesRule",
+            ["Targets", 0, "Arn"],
+            "arn:aws:sqs:eu-west-1:123456789012:leaver-refresh-access-token.fifo",
+        ),
+    ],
+)
+def test_a_target_that_could_lose_an_event_is_noticed(
+    full: Stack, rule: str, path: list[str | int], value: object
+) -> None:
+    change(full, [rule, "Properties", *path], value)
+    assert [fault for fault in target_faults(full) if fault.startswith(f"{rule}: ")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "value"),
+    [
+        ("RevokeSsoTokenRule", ["EventPattern", "source"], DROP),
+        ("RevokeSsoTokenRule", ["EventPattern", "source"], [{"prefix": "leaver"}]),
+        ("RevokeSsoTokenRule", ["EventBusName"], DROP),
+        ("OktaRule", ["EventBusName"], "EventBus"),
+        ("UnroutedRule", ["EventPattern", "$or", 1, "source"], ["leaver"]),
+    ],
+)
+def test_a_rule_that_listens_to_others_is_noticed(full: Stack, rule: str, path: list[str | int], value: object) -> None:
+    change(full, [rule, "Properties", *path], value)
+    assert [fault for fault in source_faults(full) if fault.startswith(f"{rule}: ")]
+
+
+STATEMENT = ["EventBusPolicy", "Properties", "Statement"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ([*STATEMENT, "Effect"], "Allow"),
+        ([*STATEMENT, "Condition", "ForAnyValue:StringEquals", "events:source"], ["leaver.command"]),
+        ([*STATEMENT, "Condition", "StringNotLike"], {"aws:PrincipalArn": "*"}),
+        ([*STATEMENT, "Condition", "ArnNotEquals"], DROP),
+        (["EventBusPolicy", "Properties", "EventBusName"], "default"),
+    ],
+)
+def test_a_bus_that_hears_strangers_is_noticed(full: Stack, path: list[str | int], value: object) -> None:
+    change(full, path, value)
+    assert speaker_faults(full)

@@ -1,0 +1,207 @@
+"""Every function of the template has its folder, its event and its settings, and runs as the others do."""
+
+import dataclasses
+import re
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
+
+from leaver import settings
+from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
+
+HR_SOURCES = {"okta", "sailpoint", "scim", "caep"}
+
+#: what a variable of that name always stands for
+VALUES = {
+    "EVENT_BUS_NAME": "EventBus",
+    "CASES_TABLE": "Cases",
+    "CONNECTIONS_TABLE": "Connections",
+    "SECRET_PREFIX": "leaver",
+    "ZOOM_API_URL": "https://api.zoom.us/v2",
+    "ZOOM_OAUTH_URL": "https://zoom.us",
+    "VENAFI_URL": "https://tpp.example.com",
+    "VENAFI_CA_BUNDLE": "leaver/venafi-ca",
+    "REFRESH_QUEUE_URL": "RefreshAccessTokenQueue",
+    "GIVE_UP_AFTER": 86400,
+    "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
+    "MAX_USER_TOKEN_TTL": 7200,
+    "POWERTOOLS_SERVICE_NAME": "leaver",
+    "POWERTOOLS_METRICS_NAMESPACE": "Leaver",
+}
+#: what every function is told
+TOLD_ALL = {
+    "EVENT_BUS_NAME",
+    "DEAD_LETTER_QUEUE_URL",
+    "GIVE_UP_AFTER",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+}
+#: what each is told besides
+READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
+TOLD = {
+    "RetrieveUserToken": READER | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
+    "RefreshAccessToken": {"CONNECTIONS_TABLE", "SECRET_PREFIX", "ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "RevokeAccessToken": READER | {"ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "RevokeSsoToken": READER | {"ZOOM_API_URL"},
+    "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
+    "StartOffboarding": set(),
+}
+CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
+
+
+def environment_faults(stack: Stack) -> list[str]:
+    faults = []
+    for function in FUNCTIONS:
+        expected = {name: VALUES.get(name) for name in TOLD_ALL | TOLD[function]}
+        expected["DEAD_LETTER_QUEUE_URL"] = f"{function}DeadLetterQueue"
+        found = stack[f"{function}Function"]["Properties"]["Environment"]["Variables"]
+        faults += [
+            f"{function}Function: {name} is {found.get(name)}, not {expected.get(name)}"
+            for name in expected.keys() | found.keys()
+            if found.get(name) != expected.get(name)
+        ]
+    return faults
+
+
+def runtime_faults(stack: Stack) -> list[str]:
+    layers = [logical_id for logical_id, _ in of_type(stack, "AWS::Lambda::LayerVersion")]
+    faults = []
+    for logical_id, properties in of_type(stack, "AWS::Lambda::Function"):
+        function = logical_id.removesuffix("Function")
+        expected = {
+            "FunctionName": f"leaver-{kebab(function)}",
+            "Runtime": "python3.13",
+            "Handler": "app.lambda_handler",
+            "Architectures": ["x86_64"],
+            "Layers": layers,
+            "Timeout": 60,
+            "MemorySize": 512,
+            "LoggingConfig": {"LogFormat": "JSON", "LogGroup": f"{function}LogGroup"},
+            # The SDK for traces is not in the layer: a function must not be told to trace.
+            "TracingConfig": None,
+        }
+        faults += [
+            f"{logical_id}: {name} is {properties.get(name)}, not {value}"
+            for name, value in expected.items()
+            if properties.get(name) != value
+        ]
+    return faults
+
+
+def test_functions_folders_and_the_template_agree(either: Stack) -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+    assert {logical_id for logical_id, _ in of_type(either, "AWS::Lambda::Function")} == {
+        f"{function}Function" for function in FUNCTIONS
+    }
+    assert folders == {snake(function) for function in FUNCTIONS}
+
+
+def test_a_function_is_built_from_the_folder_of_its_name() -> None:
+    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    for function in FUNCTIONS:
+        assert resources[f"{function}Function"]["Properties"]["CodeUri"] == f"functions/{snake(function)}"
+
+
+def test_every_function_has_its_event_and_every_event_its_function_or_hr_source() -> None:
+    assert {path.stem for path in (ROOT / "events").glob("*.json")} == {snake(each) for each in FUNCTIONS} | HR_SOURCES
+
+
+def test_every_function_is_told_exactly_what_it_needs(full: Stack) -> None:
+    assert environment_faults(full) == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_settings_read_what_the_template_tells(function: str) -> None:
+    kind = getattr(settings, f"{function}Settings")
+    reads = {field.name.upper() for field in dataclasses.fields(kind)}
+    tells = TOLD_ALL | TOLD[function]
+    # Powertools reads these two itself.
+    assert reads == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+
+
+def test_there_are_no_settings_without_a_function() -> None:
+    named = {name for name in vars(settings) if name.endswith("Settings") and name != "Settings"}
+    assert named == {f"{function}Settings" for function in FUNCTIONS}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_settings_can_be_read_from_what_the_template_tells(function: str, smallest: Stack) -> None:
+    variables = smallest[f"{function}Function"]["Properties"]["Environment"]["Variables"]
+    kind = getattr(settings, f"{function}Settings")
+    assert settings.read(kind, {name: str(value) for name, value in variables.items()}).give_up_after == 86400
+
+
+def test_all_functions_run_alike(either: Stack) -> None:
+    assert runtime_faults(either) == []
+
+
+def test_only_functions_that_call_venafi_lie_in_its_network(full: Stack, smallest: Stack) -> None:
+    network = {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    for function in FUNCTIONS:
+        expected = network if function in CALLS_VENAFI else None
+        assert full[f"{function}Function"]["Properties"].get("VpcConfig") == expected
+        assert "VpcConfig" not in smallest[f"{function}Function"]["Properties"]
+
+
+def test_the_layer_is_built_from_python_itself() -> None:
+    layer = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["LeaverLayer"]
+    # The build adds the level `python/`; one level higher makes python/python/ and no import works.
+    assert layer["Properties"]["ContentUri"] == "layers/leaver/python"
+    assert layer["Metadata"]["BuildMethod"] == "python3.13"
+    assert layer["Properties"]["CompatibleRuntimes"] == ["python3.13"]
+
+
+def test_the_template_never_names_what_only_the_local_world_sets() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    assert not re.search("AWS_ENDPOINT_URL|LEAVER_LOCAL_WORLD", text)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "refused"),
+    [
+        ("ZoomApiUrl", "http://api.zoom.us/v2"),
+        ("ZoomApiUrl", "https://api.zoom.us"),
+        ("ZoomApiUrl", "https://api.zoom.us@evil.example/v2"),
+        ("ZoomOAuthUrl", "http://zoom.us"),
+        ("ZoomOAuthUrl", "https://zoom.us/oauth"),
+        ("VenafiUrl", ""),
+        ("VenafiUrl", "http://tpp.example.com"),
+        ("VenafiUrl", "https://tpp.example.com/vedsdk"),
+        ("VenafiCaBundle", "leaver/*"),
+        ("SecretPrefix", "leaver/tokens"),
+        ("SecretPrefix", "*"),
+        ("SecretPrefix", ""),
+    ],
+)
+def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refused: str) -> None:
+    pattern = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"][parameter]["AllowedPattern"]
+    assert re.fullmatch(pattern, refused) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VENAFI_URL", DROP),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:5000"),
+        ("DEAD_LETTER_QUEUE_URL", "RevokeSsoTokenDeadLetterQueue"),
+    ],
+)
+def test_a_wrong_environment_is_noticed(full: Stack, name: str, value: object) -> None:
+    change(full, ["RevokeGrantsFunction", "Properties", "Environment", "Variables", name], value)
+    assert [fault for fault in environment_faults(full) if fault.startswith(f"RevokeGrantsFunction: {name} ")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Runtime", "python3.12"),
+        ("Layers", DROP),
+        ("Timeout", 30),
+        ("TracingConfig", {"Mode": "Active"}),
+        ("LoggingConfig", {"LogFormat": "JSON"}),
+    ],
+)
+def test_a_function_that_runs_otherwise_is_noticed(full: Stack, name: str, value: object) -> None:
+    change(full, ["RevokeGrantsFunction", "Properties", name], value)
+    assert [fault for fault in runtime_faults(full) if fault.startswith(f"RevokeGrantsFunction: {name} ")]

@@ -1,0 +1,138 @@
+"""Nothing vanishes in a queue: long retention, one dead-letter queue each, time enough, failures one by one."""
+
+import pytest
+
+from tests.contract.stack import DROP, FUNCTIONS, Stack, arn, change, kebab, of_type
+
+FOURTEEN_DAYS = 1_209_600
+FIFO = {"FifoQueue": True, "ContentBasedDeduplication": False}
+
+
+def queue_faults(stack: Stack) -> list[str]:
+    faults = []
+    for function in FUNCTIONS:
+        fifo = FIFO if function == "RefreshAccessToken" else {}
+        suffix = ".fifo" if fifo else ""
+        queue, dead_letters = f"{function}Queue", f"{function}DeadLetterQueue"
+        faults += _differences(
+            stack,
+            queue,
+            fifo
+            | {
+                "QueueName": f"leaver-{kebab(function)}{suffix}",
+                "MessageRetentionPeriod": FOURTEEN_DAYS,
+                "VisibilityTimeout": 6 * stack[f"{function}Function"]["Properties"]["Timeout"],
+                "RedrivePolicy": {"deadLetterTargetArn": arn(stack, dead_letters), "maxReceiveCount": 1000},
+                "SqsManagedSseEnabled": True,
+            },
+        )
+        faults += _differences(
+            stack,
+            dead_letters,
+            fifo
+            | {
+                "QueueName": f"leaver-{kebab(function)}-dead-letters{suffix}",
+                "MessageRetentionPeriod": FOURTEEN_DAYS,
+                "RedriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [arn(stack, queue)]},
+                "SqsManagedSseEnabled": True,
+            },
+        )
+    for queue, name in (
+        ("UnroutedQueue", "leaver-unrouted"),
+        ("UnroutedDeadLetterQueue", "leaver-unrouted-dead-letters"),
+    ):
+        expected = {"QueueName": name, "MessageRetentionPeriod": FOURTEEN_DAYS, "SqsManagedSseEnabled": True}
+        faults += _differences(stack, queue, expected)
+    return faults
+
+
+def mapping_faults(stack: Stack) -> list[str]:
+    faults = []
+    for function in FUNCTIONS:
+        expected = {
+            "EventSourceArn": arn(stack, f"{function}Queue"),
+            "FunctionName": f"{function}Function",
+            # One connection at a time and nothing behind it: a refresh must not wait for its neighbours.
+            "BatchSize": 1 if function == "RefreshAccessToken" else 10,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": 2},
+        }
+        faults += _differences(stack, f"{function}FunctionQueue", expected)
+    return faults
+
+
+def _differences(stack: Stack, logical_id: str, expected: dict[str, object]) -> list[str]:
+    found = stack[logical_id]["Properties"]
+    return [
+        f"{logical_id}: {name} is {found.get(name)}, not {expected.get(name)}"
+        for name in expected.keys() | found.keys()
+        if found.get(name) != expected.get(name)
+    ]
+
+
+def test_every_queue_keeps_what_it_is_given(either: Stack) -> None:
+    assert queue_faults(either) == []
+
+
+def test_there_are_no_other_queues(either: Stack) -> None:
+    named = {*FUNCTIONS, "Unrouted"}
+    expected = {f"{name}{kind}" for name in named for kind in ("Queue", "DeadLetterQueue")}
+    assert {logical_id for logical_id, _ in of_type(either, "AWS::SQS::Queue")} == expected
+
+
+def test_every_function_reads_its_own_queue_and_reports_failures_one_by_one(either: Stack) -> None:
+    assert mapping_faults(either) == []
+    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(FUNCTIONS)
+
+
+def test_a_schedule_that_fails_leaves_a_trace(either: Stack) -> None:
+    [(_, invoked)] = of_type(either, "AWS::Lambda::EventInvokeConfig")
+    assert invoked["FunctionName"] == "ScheduleRefreshesFunction"
+    assert invoked["DestinationConfig"] == {
+        "OnFailure": {"Destination": arn(either, "ScheduleRefreshesDeadLetterQueue")}
+    }
+
+
+@pytest.mark.parametrize(
+    ("queue", "name", "value"),
+    [
+        ("RevokeSsoTokenQueue", "VisibilityTimeout", 359),
+        ("RevokeSsoTokenQueue", "RedrivePolicy", DROP),
+        ("RevokeSsoTokenQueue", "MessageRetentionPeriod", 345_600),
+        ("RevokeSsoTokenQueue", "FifoQueue", True),
+        ("RevokeSsoTokenQueue", "SqsManagedSseEnabled", DROP),
+        ("RevokeSsoTokenQueue", "KmsMasterKeyId", "Key"),
+        ("RevokeGrantsDeadLetterQueue", "MessageRetentionPeriod", DROP),
+        ("RevokeGrantsDeadLetterQueue", "RedriveAllowPolicy", {"redrivePermission": "allowAll"}),
+        ("RefreshAccessTokenQueue", "ContentBasedDeduplication", True),
+        ("RefreshAccessTokenDeadLetterQueue", "FifoQueue", DROP),
+        ("UnroutedQueue", "MessageRetentionPeriod", 60),
+    ],
+)
+def test_a_queue_that_could_lose_something_is_noticed(full: Stack, queue: str, name: str, value: object) -> None:
+    change(full, [queue, "Properties", name], value)
+    assert [fault for fault in queue_faults(full) if fault.startswith(f"{queue}: {name} ")]
+
+
+def test_a_crash_that_is_parked_too_soon_is_noticed(full: Stack) -> None:
+    change(full, ["RevokeSsoTokenQueue", "Properties", "RedrivePolicy", "maxReceiveCount"], 5)
+    assert queue_faults(full)
+
+
+def test_a_function_slower_than_its_queue_waits_is_noticed(full: Stack) -> None:
+    change(full, ["RevokeSsoTokenFunction", "Properties", "Timeout"], 120)
+    assert [fault for fault in queue_faults(full) if fault.startswith("RevokeSsoTokenQueue: VisibilityTimeout ")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FunctionResponseTypes", DROP),
+        ("BatchSize", 10),
+        ("ScalingConfig", DROP),
+        ("FunctionName", "RevokeGrantsFunction"),
+    ],
+)
+def test_a_mapping_that_would_fail_whole_batches_is_noticed(full: Stack, name: str, value: object) -> None:
+    change(full, ["RefreshAccessTokenFunctionQueue", "Properties", name], value)
+    assert [fault for fault in mapping_faults(full) if fault.startswith(f"RefreshAccessTokenFunctionQueue: {name} ")]
