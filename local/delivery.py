@@ -41,12 +41,13 @@ class QueueMapping:
         self, aws: MotoServer, queue_name: str, invoke: Invoke, *, batch_size: int, reports_item_failures: bool
     ) -> None:
         self._aws = aws
-        self._queue_name = queue_name
+        self.queue_name = queue_name
         self._invoke = invoke
         self._batch_size = batch_size
         self._reports_item_failures = reports_item_failures
         self._stop = threading.Event()
         self._back_in_queue: dict[str, str] = {}
+        self._under_way = False
         self._thread = threading.Thread(target=self._poll, name=f"poll-{queue_name}", daemon=True)
 
     def start(self) -> None:
@@ -59,32 +60,50 @@ class QueueMapping:
         if self._thread.ident is not None:
             self._thread.join()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still polls: an error in here would end the thread."""
+        return self._thread.is_alive()
+
+    @property
+    def left(self) -> int:
+        """How many messages there are: visible, delayed, under way, or waiting for their next attempt."""
+        attributes = self._aws.sqs.get_queue(self.queue_name).attributes
+        return sum(int(value) for name, value in attributes.items() if name.startswith("ApproximateNumberOfMessages"))
+
+    @property
+    def moving(self) -> bool:
+        """Whether a batch is under way or can be; otherwise nothing happens until a visibility timeout is over."""
+        queue = self._aws.sqs.get_queue(self.queue_name)
+        held_back = {message.group_id for message in queue.pending_messages if not message.visible} - {None}
+        return self._under_way or any(message.group_id not in held_back for message in queue.messages)
+
     def hurry(self) -> None:
         """Make every message that waits for its next attempt visible, as if its visibility timeout had passed."""
         with self._aws.lock:
             for handle in self._back_in_queue.values():
                 with contextlib.suppress(ReceiptHandleIsInvalid):  # purged by somebody
-                    self._aws.sqs.change_message_visibility(self._queue_name, handle, 0)
+                    self._aws.sqs.change_message_visibility(self.queue_name, handle, 0)
             self._back_in_queue.clear()
 
     def _poll(self) -> None:
-        queue = self._aws.sqs.get_queue(self._queue_name)
+        queue = self._aws.sqs.get_queue(self.queue_name)
         while not self._stop.is_set():
             queue.wait_for_messages(_LOOK_S)  # type: ignore[arg-type]  # goes to Condition.wait_for, which takes a float
+            if not queue.messages:
+                continue
             with self._aws.lock:
+                visibility_timeout = int(queue.attributes["VisibilityTimeout"])
                 messages = self._aws.sqs.receive_message(
-                    self._queue_name,
-                    self._batch_size,
-                    0,
-                    queue.visibility_timeout,
-                    ["All"],
+                    self.queue_name, self._batch_size, 0, visibility_timeout, ["All"]
                 )
                 for message in messages:
                     self._back_in_queue.pop(message.id, None)
+                self._under_way = bool(messages)
             if messages:
                 self._deliver(messages)
             else:
-                # A FIFO group that is held back still counts as visible in moto, so the wait above was none.
+                # To moto a FIFO group that is held back is visible, so the wait above was none.
                 self._stop.wait(_LOOK_S)
 
     def _deliver(self, messages: list[Message]) -> None:
@@ -95,13 +114,14 @@ class QueueMapping:
         else:
             failed = self._failed(messages, answer)
         with self._aws.lock:
+            self._under_way = False
             for message in messages:
                 handle = str(message.receipt_handle)
                 if message.id in failed:
                     self._back_in_queue[message.id] = handle
                     continue
                 with contextlib.suppress(ReceiptHandleIsInvalid):  # purged by somebody
-                    self._aws.sqs.delete_message(self._queue_name, handle)
+                    self._aws.sqs.delete_message(self.queue_name, handle)
 
     def _failed(self, messages: list[Message], answer: Json) -> set[str]:
         """Return the ids that go back: as AWS documents it, all of them when the answer is not understood."""
@@ -126,7 +146,7 @@ class QueueMapping:
             },
             "md5OfBody": message.body_md5,
             "eventSource": "aws:sqs",
-            "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self._queue_name}",
+            "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.queue_name}",
             "awsRegion": REGION,
         }
         if message.message_attributes:

@@ -57,8 +57,8 @@ BUILT_IN_PART: Mapping[str, str] = {
     "AWS::CloudWatch::Alarm": "made, never raised: no metric reaches moto",
     "AWS::DynamoDB::Table": "not encrypted",
     "AWS::Events::EventBusPolicy": "kept, not enforced: anybody here may speak for Leaver",
-    "AWS::Events::Rule": "no target is tried twice, none of their dead-letter queues used; local.delivery fires schedules",
-    "AWS::SQS::Queue": "not encrypted; a FIFO deduplication id is forgotten with its message, AWS remembers five minutes",
+    "AWS::Events::Rule": "a target is tried once and its dead-letter queue never used; local.delivery fires schedules",
+    "AWS::SQS::Queue": "not encrypted; a FIFO queue forgets a deduplication id with its message, not in five minutes",
     "AWS::SQS::QueuePolicy": "kept, not enforced",
 }
 
@@ -99,11 +99,11 @@ class Stack:
         """Return every resource of a type, in the template's order."""
         return [self._resources[name] for name, it in self._template.resources.items() if it["Type"] == kind]
 
-    def not_built(self) -> Iterable[tuple[str, str, str]]:
+    def not_built(self) -> Iterable[tuple[str, list[str], str]]:
         """Yield type, logical ids and the reason for all that is missing here, or is less than it is in AWS."""
         for kind, why in sorted({**{kind: it.why for kind, it in NOT_BUILT.items()}, **BUILT_IN_PART}.items()):
             if resources := self.of_type(kind):
-                yield kind, ", ".join(resource.logical_id for resource in resources), why
+                yield kind, [resource.logical_id for resource in resources], why
 
     def ref(self, logical_id: str) -> str:
         """Give what `Ref` stands for."""

@@ -62,7 +62,7 @@ class Control:
         self._session.trust_env = False  # a proxy from the environment has no way to our loopback
 
     # The answer's shape is the named method's: it is told there.
-    def ask(self, name: str, **arguments: object) -> Any:  # noqa: ANN401
+    def ask(self, name: str, /, **arguments: object) -> Any:
         """Call the simulator's method of that name; return its result as JSON has it."""
         reply = self._session.post(self._url + name, json=arguments, timeout=_TIMEOUT_S)
         if reply.status_code != requests.codes.ok:

@@ -48,6 +48,10 @@ class Fault:
     hold: Hold = "never"
 
     def __post_init__(self) -> None:
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path: expected a regular expression; {error}") from None
         if self.handling not in get_args(Handling):
             raise ValueError(f"handling: expected one of {', '.join(get_args(Handling))}")
         if self.hold not in get_args(Hold):
@@ -76,8 +80,7 @@ class Faults:
         self._closed = False
 
     def inject(self, fault: Fault) -> None:
-        """Queue a fault; its path must be a regular expression and its fixture must be there (FileNotFoundError)."""
-        re.compile(fault.path)
+        """Queue a fault; its fixture must be there (FileNotFoundError)."""
         self.raw_answer(fault)
         with self._changed:
             self._waiting.append(fault)

@@ -125,7 +125,7 @@ class Grants:
     def __iter__(self) -> Iterator[Grant]:
         return iter(list(self._grants))
 
-    def authorize(  # noqa: PLR0913 - the grant's properties, and what minting needs
+    def authorize(
         self, client_id: str, subject: str, scope: str, *, now: datetime, mint: TokenMint, renewable: bool = True
     ) -> Issued:
         """Make a new grant with its first tokens; without a refresh token if it is not renewable."""

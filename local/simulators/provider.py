@@ -30,7 +30,7 @@ CANARY = "leaver-canary-"
 State = TypeVar("State")
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+class Refused(Exception):
     """The provider's answer to a request that it does not grant."""
 
     def __init__(self, response: Response) -> None:
@@ -53,6 +53,15 @@ class JournalEntry:
     status: int | None
     #: SHA-256 of the bearer token
     bearer: str | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request at the moment it is handled, and the mint for the tokens that it may be granted."""
+
+    request: Request
+    now: datetime
+    mint: TokenMint
 
 
 def json_response(status: int, body: object) -> Response:
@@ -108,7 +117,7 @@ class ProviderSimulator(ABC, Generic[State]):
         "wait_until_held",
     )
 
-    def __init__(  # noqa: PLR0913 - each is a property of the world that a test may want to fix
+    def __init__(
         self,
         state: State,
         *,
@@ -161,7 +170,7 @@ class ProviderSimulator(ABC, Generic[State]):
 
     # -- faults (see `Fault` for what the fields mean)
 
-    def inject(  # noqa: PLR0913 - the fields of Fault
+    def inject(
         self,
         path: str,
         *,
@@ -251,10 +260,10 @@ class ProviderSimulator(ABC, Generic[State]):
         with self._lock:
             state = copy.deepcopy(self._state) if fault.handling == "pretend" else self._state
             try:
-                return self._handle(state, request)
+                return self._handle(state, Call(request, self.now(), self._mint))
             except Refused as refused:
                 return refused.response
 
     @abstractmethod
-    def _handle(self, state: State, request: Request) -> Response:
-        """Answer a request from this state, and change it accordingly. The lock is held. May raise Refused."""
+    def _handle(self, state: State, call: Call) -> Response:
+        """Answer a call from this state, and change it accordingly. The lock is held. May raise Refused."""

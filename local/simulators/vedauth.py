@@ -2,16 +2,16 @@
 
 from datetime import datetime
 
-from werkzeug import Request, Response
+from werkzeug import Response
 
-from local.simulators.grants import InvalidGrantError, Issued, TokenMint, digest
-from local.simulators.provider import bearer_digest, json_response
+from local.simulators.grants import InvalidGrantError, Issued, digest
+from local.simulators.provider import Call, bearer_digest, json_response
 from local.simulators.venafi_state import Identity, VenafiState, authenticated, body_of, covers, venafi_error
 
 
-def refresh(state: VenafiState, request: Request, now: datetime, mint: TokenMint) -> Response:
+def refresh(state: VenafiState, call: Call) -> Response:
     """Answer `POST authorize/token`: single use, and the old access token dies at once."""
-    body = body_of(request)
+    body = body_of(call.request)
     client_id, refresh_token = _strings(body, "client_id", "refresh_token")
     grant = state.grants.of_refresh_token(digest(refresh_token))
     if grant is not None and grant.client_id != client_id:
@@ -22,56 +22,56 @@ def refresh(state: VenafiState, request: Request, now: datetime, mint: TokenMint
             "does not match the client_id of the access token making the call",
         )
     try:
-        issued = state.grants.refresh(refresh_token, client_id, now=now, mint=mint)
+        issued = state.grants.refresh(refresh_token, client_id, now=call.now, mint=call.mint)
     except InvalidGrantError:
         description = "Grant has been revoked, has expired, or the refresh token is invalid"
         raise venafi_error(400, "invalid_grant", description) from None
-    return _token_set(issued, now)
+    return _token_set(issued, call.now)
 
 
-def by_password(state: VenafiState, request: Request, now: datetime, mint: TokenMint) -> Response:
+def by_password(state: VenafiState, call: Call) -> Response:
     """Answer `POST authorize/oauth`: a new grant for a username, prefixed or not, and a password."""
-    body = body_of(request)
+    body = body_of(call.request)
     username, password = _strings(body, "username", "password")
     for identity in state.identities.values():
         if username in (identity.name, identity.prefixed_name) and identity.password == password:
-            return _granted(state, identity, body, now, mint)
+            return _granted(state, identity, body, call)
     raise venafi_error(400, "invalid_grant", "Username/password combination not valid")
 
 
-def by_jwt(state: VenafiState, request: Request, now: datetime, mint: TokenMint) -> Response:
+def by_jwt(state: VenafiState, call: Call) -> Response:
     """Answer `POST authorize/jwt`: a new grant for whom a JWT mapping names."""
-    body = body_of(request)
+    body = body_of(call.request)
     (jwt,) = _strings(body, "jwt")
     for identity in state.identities.values():
         if identity.jwt == jwt:
-            return _granted(state, identity, body, now, mint)
+            return _granted(state, identity, body, call)
     raise venafi_error(400, "invalid_grant", "The JWT matches no JWT mapping")
 
 
-def verify(state: VenafiState, request: Request, now: datetime) -> Response:
+def verify(state: VenafiState, call: Call) -> Response:
     """Answer `GET authorize/verify`: whom a token speaks for, in which application, and until when."""
-    caller = authenticated(state, request, now)
+    caller = authenticated(state, call)
     body: dict[str, object] = {
         "application": caller.grant.client_id,
         "identity": caller.grant.subject,
         "scope": caller.access.scope,
-        "valid_for": int((caller.access.expires_at - now).total_seconds()),
+        "valid_for": int((caller.access.expires_at - call.now).total_seconds()),
     }
     body |= _moment("access_issued_on", caller.access.issued_at) | _moment("expires", caller.access.expires_at)
     return json_response(200, body | _moment("grant_issued_on", caller.grant.issued_at))
 
 
-def revoke(state: VenafiState, request: Request, now: datetime) -> Response:
+def revoke(state: VenafiState, call: Call) -> Response:
     """Answer `GET revoke/token`: end the bearer's own grant. 202 means that it failed."""
-    held = state.grants.of_access_token(bearer_digest(request) or "")
-    if held is None or held[1].expires_at <= now:
+    held = state.grants.of_access_token(bearer_digest(call.request) or "")
+    if held is None or held[1].expires_at <= call.now:
         return json_response(202, {"error": "[token] not found"})
     state.grants.revoke(held[0])
     return Response(status=200)
 
 
-def is_auth_server() -> Response:
+def is_auth_server(_state: VenafiState, _call: Call) -> Response:
     """Answer `GET authorize/IsAuthServer`."""
     return Response("Venafi Authentication Server", status=202, mimetype="text/plain")
 
@@ -84,9 +84,7 @@ def _strings(body: dict[str, object], *names: str) -> list[str]:
     return strings
 
 
-def _granted(
-    state: VenafiState, identity: Identity, body: dict[str, object], now: datetime, mint: TokenMint
-) -> Response:
+def _granted(state: VenafiState, identity: Identity, body: dict[str, object], call: Call) -> Response:
     client_id, scope = _strings(body, "client_id", "scope")
     application = state.applications.get(client_id)
     if application is None:
@@ -94,9 +92,9 @@ def _granted(
     if not covers(application.scope, scope):
         raise venafi_error(400, "invalid_scope", "The scope is more than the application may have")
     issued = state.grants.authorize(
-        client_id, identity.prefixed_universal, scope, now=now, mint=mint, renewable=application.renewable
+        client_id, identity.prefixed_universal, scope, now=call.now, mint=call.mint, renewable=application.renewable
     )
-    return _token_set(issued, now)
+    return _token_set(issued, call.now)
 
 
 def _token_set(issued: Issued, now: datetime) -> Response:

@@ -4,12 +4,10 @@ Method names are matched in any letter case; the names of parameters are not, an
 misspelt `granteePrefixedUniversal` beside an `ApplicationId` revokes the grants of everybody.
 """
 
-from datetime import datetime
+from werkzeug import Response
 
-from werkzeug import Request, Response
-
-from local.simulators.grants import Grant, TokenMint
-from local.simulators.provider import json_response
+from local.simulators.grants import Grant
+from local.simulators.provider import Call, json_response
 from local.simulators.venafi_state import (
     Caller,
     Identity,
@@ -25,19 +23,19 @@ from local.simulators.venafi_state import (
 SUCCESS, APPLICATION_NOT_FOUND, GRANT_NOT_FOUND = 0, 2, 3
 
 
-def revoke_grants(state: VenafiState, request: Request, now: datetime) -> Response:
+def revoke_grants(state: VenafiState, call: Call) -> Response:
     """Answer `POST oauth/RevokeGrants`. Both parameters at once are not documented: this takes the worse of it."""
-    caller = _allowed(state, request, now, state.revoke_grants_scope)
-    body = body_of(request)
+    caller = _allowed(state, call, state.revoke_grants_scope)
+    body = body_of(call.request)
     grantee, application_id = _parameter(body, "GranteePrefixedUniversal"), _parameter(body, "ApplicationId")
     if grantee is None and application_id is None:
         raise venafi_error(400, "invalid_request", "The request is missing a required parameter")
     _require_rights(state, caller, grantee, application_id)
     if application_id is not None and application_id not in state.applications:
         return _result(APPLICATION_NOT_FOUND, error="Application not found")
-    doomed = state.live_grants(now, grantee=grantee) if grantee is not None else []
+    doomed = state.live_grants(call.now, grantee=grantee) if grantee is not None else []
     if application_id is not None:
-        doomed += [grant for grant in state.live_grants(now, application=application_id) if grant not in doomed]
+        doomed += [grant for grant in state.live_grants(call.now, application=application_id) if grant not in doomed]
     if not doomed and state.result_for_no_grants:
         return _result(state.result_for_no_grants, error="Grant not found")
     for grant in doomed:
@@ -45,33 +43,33 @@ def revoke_grants(state: VenafiState, request: Request, now: datetime) -> Respon
     return _result(SUCCESS)
 
 
-def get_grants(state: VenafiState, request: Request, now: datetime, mint: TokenMint) -> Response:
+def get_grants(state: VenafiState, call: Call) -> Response:
     """Answer `POST oauth/GetGrants`: one page of an identity's grants."""
-    caller = _allowed(state, request, now, "admin")
-    body = body_of(request)
+    caller = _allowed(state, call, "admin")
+    body = body_of(call.request)
     grantee, application_id = _parameter(body, "GranteePrefixedUniversal"), _parameter(body, "ApplicationId")
     if grantee is None:
         raise venafi_error(400, "invalid_request", "GranteePrefixedUniversal is missing")
     _require_rights(state, caller, grantee, None)
-    return _page(body, state.live_grants(now, grantee=grantee, application=application_id), now, mint)
+    return _page(body, state.live_grants(call.now, grantee=grantee, application=application_id), call)
 
 
-def enumerate_grants(state: VenafiState, request: Request, now: datetime, mint: TokenMint) -> Response:
+def enumerate_grants(state: VenafiState, call: Call) -> Response:
     """Answer `POST oauth/EnumerateGrants`: one page of an application's grants."""
-    caller = _allowed(state, request, now, "admin")
-    body = body_of(request)
+    caller = _allowed(state, call, "admin")
+    body = body_of(call.request)
     application_id = _parameter(body, "ApplicationId")
     if application_id is None:
         raise venafi_error(400, "invalid_request", "ApplicationId is missing")
     _require_rights(state, caller, None, application_id)
     if application_id not in state.applications:
         return _result(APPLICATION_NOT_FOUND, error="Application not found")
-    return _page(body, state.live_grants(now, application=application_id), now, mint)
+    return _page(body, state.live_grants(call.now, application=application_id), call)
 
 
-def get_role(state: VenafiState, request: Request, now: datetime) -> Response:
+def get_role(state: VenafiState, call: Call) -> Response:
     """Answer `POST oauth/GetRole`: what the caller may do with grants; any token will do."""
-    identity = authenticated(state, request, now).identity
+    identity = authenticated(state, call).identity
     owned = [application.id for application in state.applications.values() if _owns(identity, application.owners)]
     role = {
         "Grantee": identity.prefixed_universal,
@@ -81,10 +79,10 @@ def get_role(state: VenafiState, request: Request, now: datetime) -> Response:
     return json_response(200, {"Result": SUCCESS, "Role": role, "Success": True})
 
 
-def browse(state: VenafiState, request: Request, now: datetime) -> Response:
+def browse(state: VenafiState, call: Call) -> Response:
     """Answer `POST Identity/Browse`: by the beginning of a name, within the caller's own identity provider."""
-    caller = _allowed(state, request, now, "configuration")
-    body = body_of(request)
+    caller = _allowed(state, call, "configuration")
+    body = body_of(call.request)
     limit, wanted, searched = body.get("Limit", 500), body.get("IdentityType", 1), body.get("Filter")
     if not isinstance(limit, int) or not isinstance(wanted, int) or not isinstance(searched, str):
         raise venafi_error(400, "invalid_request", "Filter, Limit or IdentityType is missing or malformed")
@@ -99,10 +97,10 @@ def browse(state: VenafiState, request: Request, now: datetime) -> Response:
     return json_response(200, {"Identities": found[:limit]})
 
 
-def validate(state: VenafiState, request: Request, now: datetime) -> Response:
+def validate(state: VenafiState, call: Call) -> Response:
     """Answer `POST Identity/Validate`: the one identity of that name, of any provider; `{}` if there is none."""
-    _allowed(state, request, now, "configuration")
-    wanted = body_of(request).get("ID")
+    _allowed(state, call, "configuration")
+    wanted = body_of(call.request).get("ID")
     if not isinstance(wanted, dict):
         raise venafi_error(400, "invalid_request", "ID is missing or malformed")
     for identity in state.identities.values():
@@ -113,13 +111,13 @@ def validate(state: VenafiState, request: Request, now: datetime) -> Response:
     return json_response(200, {})
 
 
-def self_(state: VenafiState, request: Request, now: datetime) -> Response:
+def self_(state: VenafiState, call: Call) -> Response:
     """Answer `GET Identity/Self`."""
-    return json_response(200, {"Identities": [authenticated(state, request, now).identity.record()]})
+    return json_response(200, {"Identities": [authenticated(state, call).identity.record()]})
 
 
-def _allowed(state: VenafiState, request: Request, now: datetime, scope: str) -> Caller:
-    caller = authenticated(state, request, now)
+def _allowed(state: VenafiState, call: Call, scope: str) -> Caller:
+    caller = authenticated(state, call)
     if not covers(caller.access.scope, scope):
         description = f"The request requires a greater scope than provided by the access token: {scope}"
         raise venafi_error(403, "insufficient_scope", description)
@@ -154,17 +152,17 @@ def _result(code: int, *, error: str | None = None) -> Response:
     return json_response(200, body if error is None else body | {"Error": error})
 
 
-def _page(body: dict[str, object], grants: list[Grant], now: datetime, mint: TokenMint) -> Response:
+def _page(body: dict[str, object], grants: list[Grant], call: Call) -> Response:
     start, count = body.get("Start", 0), body.get("Count", 100)
     if not isinstance(start, int) or not isinstance(count, int):
         raise venafi_error(400, "invalid_request", "Start or Count is malformed")
     if body.get("Descending", False):
-        grants = grants[::-1]
-    records = [_record(grant, now, mint) for grant in grants[start : start + count]]
+        grants.reverse()
+    records = [_record(grant, call) for grant in grants[start : start + count]]
     return json_response(200, {"Grants": records, "Result": SUCCESS, "Success": True})
 
 
-def _record(grant: Grant, now: datetime, mint: TokenMint) -> dict[str, object]:
+def _record(grant: Grant, call: Call) -> dict[str, object]:
     expiries = [token.expires_at for token in grant.access_tokens.values()]
     expires = max(expiries, default=grant.issued_at)
     return {
@@ -177,7 +175,7 @@ def _record(grant: Grant, now: datetime, mint: TokenMint) -> dict[str, object]:
         "GranteePrefixedUniversal": grant.subject,
         "GrantedToPrefixedUniversal": grant.subject,
         # A stand-in, since only digests are kept: whoever keeps or logs grant records is found out by its prefix.
-        "RefreshToken": mint("record"),
+        "RefreshToken": call.mint("record"),
         "Scope": grant.scope,
-        "ValidFor": int((expires - now).total_seconds()),
+        "ValidFor": int((expires - call.now).total_seconds()),
     }

@@ -1,17 +1,34 @@
 """Venafi TPP, simulated: vedauth and vedsdk, what a test sets up in it, and what one may ask it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from werkzeug import Request, Response
+from werkzeug import Response
 
 from local.simulators import vedauth, vedsdk
 from local.simulators.grants import Grants, Rotation, TokenKind
-from local.simulators.provider import ProviderSimulator, segments
+from local.simulators.provider import Call, ProviderSimulator, segments
 from local.simulators.venafi_state import Application, Identity, Role, VenafiState
 
 _NOT_FOUND = "<html><head><title>404 - File or directory not found.</title></head><body>Server Error</body></html>"
+
+
+_ENDPOINTS: dict[tuple[str, str], Callable[[VenafiState, Call], Response]] = {
+    ("GET", "vedauth/authorize/isauthserver"): vedauth.is_auth_server,
+    ("POST", "vedauth/authorize/jwt"): vedauth.by_jwt,
+    ("POST", "vedauth/authorize/oauth"): vedauth.by_password,
+    ("POST", "vedauth/authorize/token"): vedauth.refresh,
+    ("GET", "vedauth/authorize/verify"): vedauth.verify,
+    ("GET", "vedauth/revoke/token"): vedauth.revoke,
+    ("POST", "vedsdk/identity/browse"): vedsdk.browse,
+    ("GET", "vedsdk/identity/self"): vedsdk.self_,
+    ("POST", "vedsdk/identity/validate"): vedsdk.validate,
+    ("POST", "vedsdk/oauth/enumerategrants"): vedsdk.enumerate_grants,
+    ("POST", "vedsdk/oauth/getgrants"): vedsdk.get_grants,
+    ("POST", "vedsdk/oauth/getrole"): vedsdk.get_role,
+    ("POST", "vedsdk/oauth/revokegrants"): vedsdk.revoke_grants,
+}
 
 
 class VenafiSimulator(ProviderSimulator[VenafiState]):
@@ -31,7 +48,7 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
         "set_scope",
     )
 
-    def __init__(  # noqa: PLR0913 - each is a property of the provider that a test may want to fix
+    def __init__(
         self,
         *,
         rotation: Rotation = Rotation.STRICT,
@@ -40,7 +57,7 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
         grant_lifetime: timedelta = timedelta(days=365),
         revoke_grants_scope: str = "admin:delete",
         result_for_no_grants: int = vedsdk.GRANT_NOT_FOUND,
-        **provider: Any,  # noqa: ANN401 - what ProviderSimulator takes, checked there
+        **provider: Any,
     ) -> None:
         """Begin to serve; `provider` is what every simulator takes (fixtures, clock, rng, token_prefix, bind, port)."""
         grants = Grants(access_lifetime, None, grant_lifetime, rotation, refresh_kills_access)
@@ -48,7 +65,7 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
 
     # -- what a test sets up
 
-    def add_identity(  # noqa: PLR0913 - an identity's properties
+    def add_identity(
         self,
         prefixed_universal: str,
         name: str,
@@ -135,34 +152,7 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
 
     # -- how it answers
 
-    def _handle(self, state: VenafiState, request: Request) -> Response:  # noqa: PLR0911 - one line per endpoint
-        now, mint = self.now(), self._mint
-        match (request.method, *map(str.lower, segments(request))):
-            case ("POST", "vedauth", "authorize", "token"):
-                return vedauth.refresh(state, request, now, mint)
-            case ("POST", "vedauth", "authorize", "oauth"):
-                return vedauth.by_password(state, request, now, mint)
-            case ("POST", "vedauth", "authorize", "jwt"):
-                return vedauth.by_jwt(state, request, now, mint)
-            case ("GET", "vedauth", "authorize", "verify"):
-                return vedauth.verify(state, request, now)
-            case ("GET", "vedauth", "revoke", "token"):
-                return vedauth.revoke(state, request, now)
-            case ("GET", "vedauth", "authorize", "isauthserver"):
-                return vedauth.is_auth_server()
-            case ("POST", "vedsdk", "oauth", "revokegrants"):
-                return vedsdk.revoke_grants(state, request, now)
-            case ("POST", "vedsdk", "oauth", "getgrants"):
-                return vedsdk.get_grants(state, request, now, mint)
-            case ("POST", "vedsdk", "oauth", "enumerategrants"):
-                return vedsdk.enumerate_grants(state, request, now, mint)
-            case ("POST", "vedsdk", "oauth", "getrole"):
-                return vedsdk.get_role(state, request, now)
-            case ("POST", "vedsdk", "identity", "browse"):
-                return vedsdk.browse(state, request, now)
-            case ("POST", "vedsdk", "identity", "validate"):
-                return vedsdk.validate(state, request, now)
-            case ("GET", "vedsdk", "identity", "self"):
-                return vedsdk.self_(state, request, now)
-            case _:
-                return Response(_NOT_FOUND, status=404, mimetype="text/html")
+    def _handle(self, state: VenafiState, call: Call) -> Response:
+        # TPP matches method names in any letter case.
+        endpoint = _ENDPOINTS.get((call.request.method, "/".join(segments(call.request)).lower()))
+        return Response(_NOT_FOUND, status=404, mimetype="text/html") if endpoint is None else endpoint(state, call)

@@ -7,7 +7,7 @@ from enum import IntEnum
 from werkzeug import Request
 
 from local.simulators.grants import AccessToken, Grant, Grants
-from local.simulators.provider import Refused, bearer_digest, json_response
+from local.simulators.provider import Call, Refused, bearer_digest, json_response
 
 
 class Role(IntEnum):
@@ -100,10 +100,10 @@ class Caller:
     access: AccessToken
 
 
-def authenticated(state: VenafiState, request: Request, now: datetime) -> Caller:
+def authenticated(state: VenafiState, call: Call) -> Caller:
     """Tell whose bearer token the request carries. Refuses with 401 `invalid_token`."""
-    held = state.grants.of_access_token(bearer_digest(request) or "")
-    if held is None or held[1].expires_at <= now or held[0].subject not in state.identities:
+    held = state.grants.of_access_token(bearer_digest(call.request) or "")
+    if held is None or held[1].expires_at <= call.now or held[0].subject not in state.identities:
         description = "The access token is missing, or the provided token is expired, revoked or malformed"
         raise venafi_error(401, "invalid_token", description)
     grant, access = held

@@ -10,7 +10,7 @@ from werkzeug import Request, Response
 from local.simulators import zoom_oauth, zoom_users
 from local.simulators.faults import Fault
 from local.simulators.grants import Rotation, TokenKind
-from local.simulators.provider import ProviderSimulator, Refused, bearer_digest, json_response, segments
+from local.simulators.provider import Call, ProviderSimulator, Refused, bearer_digest, json_response, segments
 from local.simulators.zoom_state import (
     Account,
     App,
@@ -60,7 +60,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         refresh_kills_access: bool = False,
         access_lifetime: timedelta = timedelta(seconds=3599),
         refresh_lifetime: timedelta = timedelta(days=90),
-        **provider: Any,  # noqa: ANN401 - what ProviderSimulator takes, checked there
+        **provider: Any,
     ) -> None:
         """Begin to serve; `provider` is what every simulator takes (fixtures, clock, rng, token_prefix, bind, port)."""
         grants = zoom_grants(
@@ -96,7 +96,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
             self._known_account(account_id)
             self._state.apps[client_id] = App(client_id, client_secret, account_id, tuple(scopes), server_to_server)
 
-    def add_user(  # noqa: PLR0913 - a user's properties
+    def add_user(
         self,
         user_id: str,
         email: str,
@@ -207,44 +207,47 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
     def _admitted(self, request: Request, fault: Fault) -> Response:
         """Handle a REST request within its account's limits, one DELETE per user at a time."""
         with self._lock:
-            try:
-                caller = authenticated(self._state, bearer_digest(request), self.now())
-            except Refused:
-                return super()._process(request, fault)
-            account = self._state.accounts[caller.account_id]
-            too_many = admit(account, self.now())
-            headers = rate_headers(account)
-            deleted = self._user_to_delete(request, caller.user_id)
-            if too_many is None and deleted in self._being_deleted:
-                too_many = zoom_error(429, 429, _CONCURRENT_DELETE).response
-            if too_many is None and deleted is not None:
+            account = self._account_of(request)
+            too_many = None if account is None else admit(account, self.now())
+            deleted = None if account is None or too_many is not None else self._user_to_delete(request)
+            if deleted in self._being_deleted:
+                too_many, deleted = zoom_error(429, 429, _CONCURRENT_DELETE).response, None
+            headers = {} if account is None else rate_headers(account)
+            if deleted is not None:
                 self._being_deleted.add(deleted)
-        if too_many is not None:
-            self._wait(fault)
-            too_many.headers.update(headers)
-            return too_many
         try:
-            response = super()._process(request, fault)
+            if too_many is None:
+                response = super()._process(request, fault)
+            else:
+                self._wait(fault)
+                response = too_many
         finally:
             with self._lock:
-                self._being_deleted -= {deleted}
+                self._being_deleted.discard(deleted)
         response.headers.update(headers)
         return response
 
-    def _user_to_delete(self, request: Request, caller: str | None) -> str | None:
+    def _account_of(self, request: Request) -> Account | None:
+        try:
+            caller = authenticated(self._state, bearer_digest(request), self.now())
+        except Refused:
+            return None
+        return self._state.accounts[caller.account_id]
+
+    def _user_to_delete(self, request: Request) -> str | None:
         match (request.method, *segments(request)):
             case ("DELETE", "v2", "users", user_id, *_):
-                user = self._state.find_user(caller if user_id == "me" and caller is not None else user_id)
+                user = self._state.find_user(user_id)
                 return None if user is None else user.id
         return None
 
-    def _handle(self, state: ZoomState, request: Request) -> Response:
-        match (request.method, *segments(request)):
+    def _handle(self, state: ZoomState, call: Call) -> Response:
+        match (call.request.method, *segments(call.request)):
             case ("POST", "oauth", "token"):
-                return zoom_oauth.token(state, request, self.now(), self._mint, self.url)
+                return zoom_oauth.token(state, call, self.url)
             case ("POST", "oauth", "revoke"):
-                return zoom_oauth.revoke(state, request, self.now())
+                return zoom_oauth.revoke(state, call)
             case (_, "v2", *_):
-                return zoom_users.users(state, request, self.now(), self._mint)
+                return zoom_users.users(state, call)
             case _:
                 return json_response(404, {"code": 404, "message": "Not Found"})

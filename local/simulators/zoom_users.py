@@ -1,12 +1,12 @@
 """Zoom's REST API on users: the few endpoints that Leaver calls, and the one that it must never call."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from werkzeug import Request, Response
 
-from local.simulators.grants import TokenMint, digest
-from local.simulators.provider import bearer_digest, json_response, segments
+from local.simulators.grants import digest
+from local.simulators.provider import Call, bearer_digest, json_response, segments
 from local.simulators.zoom_state import LOGIN_TYPES, Caller, User, UserToken, ZoomState, authenticated, zoom_error
 
 MAX_TTL = 31_536_000
@@ -21,17 +21,18 @@ _SCOPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-def users(state: ZoomState, request: Request, now: datetime, mint: TokenMint) -> Response:
+def users(state: ZoomState, call: Call) -> Response:
     """Answer a request below /v2/users."""
+    request = call.request
     if "access_token" in request.args:
         raise zoom_error(401, 124, "Invalid access token.")
-    caller = authenticated(state, bearer_digest(request), now)
+    caller = authenticated(state, bearer_digest(request), call.now)
     match (request.method, *segments(request)):
         case ("GET", "v2", "users", user_id):
             return _get_user(_permitted(state, caller, user_id, "GET user"))
         case ("GET", "v2", "users", user_id, "token"):
             user = _permitted(state, caller, user_id, "GET token")
-            return _get_token(state, user, request, now, mint)
+            return _get_token(state, user, call)
         case ("DELETE", "v2", "users", user_id, "token"):
             user = _permitted(state, caller, user_id, "DELETE token")
             _refuse_pending(user)
@@ -82,26 +83,26 @@ def _get_user(user: User) -> Response:
     return json_response(200, body)
 
 
-def _get_token(state: ZoomState, user: User, request: Request, now: datetime, mint: TokenMint) -> Response:
+def _get_token(state: ZoomState, user: User, call: Call) -> Response:
     _refuse_pending(user)
-    kind = request.args.get("type", "token")
+    asked = call.request.args
+    kind = asked.get("type", "token")
     if kind not in ("token", "zak", "onbehalf"):
         raise zoom_error(400, 300, "Validation Failed.", "type")
-    lifetime = _lifetime(request, kind, user)
-    meeting_id = request.args.get("meeting_id") if kind == "onbehalf" else None
+    lifetime = _lifetime(asked.get("ttl"), kind, user)
+    meeting_id = asked.get("meeting_id") if kind == "onbehalf" else None
     if meeting_id is not None and not (meeting_id.isascii() and meeting_id.isdigit()):
         raise zoom_error(400, 300, "Validation Failed.", "meeting_id")
     if user.login_type in ("google", "facebook"):
         return json_response(200, {"token": None})
-    secret = mint(kind)
-    state.user_tokens.append(UserToken(user.id, kind, digest(secret), now, now + lifetime, meeting_id))
+    secret = call.mint(kind)
+    state.user_tokens.append(UserToken(user.id, kind, digest(secret), call.now, call.now + lifetime, meeting_id))
     return json_response(200, {"token": secret})
 
 
-def _lifetime(request: Request, kind: str, user: User) -> timedelta:
+def _lifetime(ttl: str | None, kind: str, user: User) -> timedelta:
     if kind == "token":
         return timedelta(days=14)
-    ttl = request.args.get("ttl")
     if ttl is None:
         return timedelta(days=90) if user.login_type == "api" else timedelta(hours=2)
     if not (ttl.isascii() and ttl.isdigit() and 1 <= int(ttl) <= MAX_TTL):

@@ -28,8 +28,7 @@ def delivered(stack: Stack, bus: str, event: dict[str, Any]) -> list[str]:
     return [
         queues[target["Arn"]]
         for _, rule in of_type(stack, "AWS::Events::Rule")
-        if rule.get("EventBusName") == bus
-        and EventPattern.load(json.dumps(rule["EventPattern"])).matches_event(event)  # type: ignore[arg-type]  # no time
+        if rule.get("EventBusName") == bus and EventPattern.load(json.dumps(rule["EventPattern"])).matches_event(event)  # type: ignore[arg-type]  # no time
         for target in rule["Targets"]
     ]
 
@@ -50,7 +49,10 @@ def target_faults(stack: Stack) -> list[str]:
 
 def source_faults(stack: Stack) -> list[str]:
     """Rules listen to commands, HR events and the partner, on the bus where each is put."""
-    listens = {"EventBus": [["leaver.command"], ["leaver.hr"]], OKTA_BUS: [[{"prefix": "aws.partner/okta.com"}]]}
+    listens: dict[str, list[Any]] = {
+        "EventBus": [["leaver.command"], ["leaver.hr"]],
+        OKTA_BUS: [[{"prefix": "aws.partner/okta.com"}]],
+    }
     return [
         f"{logical_id}: listens to {source} on {rule.get('EventBusName')}"
         for logical_id, rule in of_type(stack, "AWS::Events::Rule")

@@ -41,7 +41,11 @@ def queue_faults(stack: Stack) -> list[str]:
         ("UnroutedQueue", "leaver-unrouted"),
         ("UnroutedDeadLetterQueue", "leaver-unrouted-dead-letters"),
     ):
-        expected = {"QueueName": name, "MessageRetentionPeriod": FOURTEEN_DAYS, "SqsManagedSseEnabled": True}
+        expected: dict[str, object] = {
+            "QueueName": name,
+            "MessageRetentionPeriod": FOURTEEN_DAYS,
+            "SqsManagedSseEnabled": True,
+        }
         faults += _differences(stack, queue, expected)
     return faults
 
@@ -49,7 +53,7 @@ def queue_faults(stack: Stack) -> list[str]:
 def mapping_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
-        expected = {
+        expected: dict[str, object] = {
             "EventSourceArn": arn(stack, f"{function}Queue"),
             "FunctionName": f"{function}Function",
             # One connection at a time and nothing behind it: a refresh must not wait for its neighbours.

@@ -171,8 +171,8 @@ class Connections:
                 TableName=self._table,
                 Key=item({"connection": name}),
                 UpdateExpression=update,
-                ConditionExpression=f"attribute_exists(connection) AND {condition}",
-                ExpressionAttributeNames={"#status": "status"},
+                ConditionExpression=f"attribute_exists(#connection) AND {condition}",
+                ExpressionAttributeNames={"#connection": "connection", "#status": "status"},
                 ExpressionAttributeValues=item(bound),
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:

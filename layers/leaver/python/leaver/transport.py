@@ -4,7 +4,7 @@ import json as jsonlib
 import re
 import ssl
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -90,19 +90,20 @@ class Answer:
     json: Mapping[str, Any] | None = field(repr=False)
     #: no body at all, which a few endpoints use to say something
     empty: bool
+    #: what its Retry-After asks for, see retry_after()
+    retry_after: datetime | None
     #: `x-zm-trackingid`: what Zoom's support asks for
     tracking_id: str | None
 
-    def row(self, table: Mapping[str, Row], *codes: str | None) -> Row:
+    def row(self, table: Mapping[str, Row], *codes: str) -> Row:
         """Find what a decision table says about this answer, the most exact row first.
 
-        For status 401 and code "124" that is "401 124", "4xx 124", then the same for the next code, then "4xx *" (any
-        code that is not in the table), "401", "4xx" and at last "other". Codes that are None or empty are passed over.
+        For status 401 and code "124" that is "401 124", "4xx 124", then the same for the next code, then "401 *" and
+        "4xx *" (any code that is not in the table), "401", "4xx" and at last "other". Empty codes are passed over.
         """
         family = f"{self.status // 100}xx"
-        known = [code for code in codes if code]
-        keys = [f"{status} {code}" for code in known for status in (self.status, family)]
-        keys += [f"{family} *"] if known else []
+        named = [code for code in codes if code]
+        keys = [f"{status} {code}" for code in (*named, "*") for status in (self.status, family)] if named else []
         keys += [str(self.status), family, "other"]
         return next(table[key] for key in keys if key in table)
 
@@ -122,7 +123,9 @@ class Transport:
         ca_bundle: str | None = None,
         plain_http_hosts: frozenset[str] = frozenset(),
         pool_maxsize: int = 10,
+        clock: Callable[[], datetime],
     ) -> None:
+        self._clock = clock
         self._base_url = _checked(base_url, _LOOPBACK | plain_http_hosts)
         self._host = urlsplit(base_url).netloc
         self._session = requests.Session()
@@ -177,7 +180,7 @@ class Transport:
         except (requests.RequestException, HTTPError, ValueError) as error:
             failure = self._failure(error)
         else:
-            return _answer(response)
+            return _answer(response, self._clock())
         raise failure
 
     def close(self) -> None:
@@ -276,7 +279,7 @@ def _revealed(fields: Mapping[str, object] | None) -> dict[str, Any] | None:
     return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in fields.items()}
 
 
-def _answer(response: requests.Response) -> Answer:
+def _answer(response: requests.Response, now: datetime) -> Answer:
     try:
         body = jsonlib.loads(response.content)
     except (ValueError, RecursionError):
@@ -287,6 +290,7 @@ def _answer(response: requests.Response) -> Answer:
         headers=CaseInsensitiveDict(response.headers),
         json=body if isinstance(body, dict) else None,
         empty=not response.content,
+        retry_after=retry_after(response.headers, now),
         tracking_id=tracking_id if _TRACKING_ID.fullmatch(tracking_id) else None,
     )
 

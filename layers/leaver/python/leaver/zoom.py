@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -22,16 +23,17 @@ from leaver.errors import (
 )
 from leaver.outcomes import Outcome, Result
 from leaver.tokens import GrantedTokens
-from leaver.transport import Answer, BasicAuth, BearerAuth, Transport, retry_after, safe_code
+from leaver.transport import Answer, BasicAuth, BearerAuth, Transport, safe_code
 
 Clock = Callable[[], datetime]
 UserTokenType = Literal["zak", "token", "onbehalf"]
 
+Refusal = tuple[type[LeaverError], str]
 #: a decision table: the key is read by Answer.row; the value is an outcome, or an error with its reason
-Table = Mapping[str, Outcome | tuple[type[LeaverError], str]]
+Table = Mapping[str, Outcome | Refusal]
 
 # A success is recognised by the method that asked for it; these tables are for everything else but 429.
-_EVERYWHERE: Final[Table] = {
+_EVERYWHERE: Final[Mapping[str, Refusal]] = {
     # a permanent redirect is a wrong setting; a temporary one is a login or maintenance page before the real thing
     "301": (Rejected, "Zoom has moved: the URL of Zoom in the settings is wrong"),
     "308": (Rejected, "Zoom has moved: the URL of Zoom in the settings is wrong"),
@@ -69,7 +71,7 @@ _REST: Final[Table] = {
     "4xx": (Rejected, "Zoom refuses, for a reason that we don't know"),
 }
 _APP_OFF: Final = (Rejected, "Zoom has the app switched off")
-_TOKEN: Final[Table] = {
+_TOKEN: Final[Mapping[str, Refusal]] = {
     **_EVERYWHERE,
     # the old refresh token may be spent: what this did is unknown
     "2xx": (AnswerLost, "Zoom's answer has no access token in it"),
@@ -97,7 +99,7 @@ _TOKEN: Final[Table] = {
     "4xx *": (Rejected, "Zoom's token endpoint refuses, for a reason that we don't know"),
     "4xx": (ProviderUnavailable, "Zoom's token endpoint refuses unreadably"),
 }
-_ACCOUNT_TOKEN: Final[Table] = {
+_ACCOUNT_TOKEN: Final[Mapping[str, Refusal]] = {
     **_TOKEN,
     "2xx": (ProviderUnavailable, "Zoom's answer has no access token in it"),
     "4xx Bad Request": (Rejected, "account_id: Zoom does not take it for one"),
@@ -141,7 +143,7 @@ class Zoom:
     """Zoom's REST API; `transport` is for ZOOM_API_URL, which ends in /v2.
 
     Every method takes a user's id or e-mail address (`me` on user-level apps), and raises BadMessage where it can't be
-    one, InvalidToken, Rejected, Throttled, or ProviderUnavailable with its kinds NotSent and AnswerLost.
+    one, InvalidToken, Rejected, Throttled, or ProviderUnavailable (of which NotSent and AnswerLost are kinds).
     """
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
@@ -151,7 +153,7 @@ class Zoom:
     def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | None:
         """Zoom API "Get a user": GET /users/{userId}. None where this account knows no such user."""
         answer = self._transport.request("GET", user_path(user_id), auth=BearerAuth(access_token))
-        if answer.status == 200 and answer.json is not None:
+        if answer.status == HTTPStatus.OK and answer.json is not None:
             found, email = answer.json.get("id"), answer.json.get("email")
             if isinstance(found, str) and found and isinstance(email, str) and email:
                 return ZoomUser(found, email)
@@ -178,7 +180,7 @@ class Zoom:
             auth=BearerAuth(access_token),
             params={name: value for name, value in asked.items() if value is not None},
         )
-        if answer.status == 200 and answer.json is not None and "token" in answer.json:
+        if answer.status == HTTPStatus.OK and answer.json is not None and "token" in answer.json:
             token = answer.json["token"]
             if token is None:
                 return UserToken(_result(Outcome.NO_TOKEN, answer))
@@ -192,7 +194,7 @@ class Zoom:
         It ends the session; it does not stop the next login.
         """
         answer = self._transport.request("DELETE", f"{user_path(user_id)}/token", auth=BearerAuth(access_token))
-        if answer.status == 204:
+        if answer.status == HTTPStatus.NO_CONTENT:
             return _result(Outcome.REVOKED, answer)
         return _decided(answer, self._clock(), _REST, *_rest_codes(answer))
 
@@ -200,7 +202,8 @@ class Zoom:
 class ZoomOAuth:
     """Zoom's OAuth endpoints; `transport` is for ZOOM_OAUTH_URL, the host.
 
-    Every method raises InvalidClient, Rejected, Throttled, or ProviderUnavailable with its kinds NotSent and AnswerLost.
+    Every method raises InvalidClient, Rejected, Throttled, or ProviderUnavailable (of which NotSent and AnswerLost are
+    kinds).
     """
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
@@ -214,7 +217,7 @@ class ZoomOAuth:
         InvalidGrant where Zoom refuses the refresh token: it is dead, or somebody else used it first. AnswerLost, also
         for a success without a token, means that nobody knows whether it was used.
         """
-        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        form: dict[str, str | SecretStr] = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return self._granted(BasicAuth(client_id, client_secret), form, _TOKEN)
 
     def account_credentials(self, client_id: str, client_secret: SecretStr, account_id: str) -> GrantedTokens:
@@ -230,19 +233,21 @@ class ZoomOAuth:
         answer = self._transport.request(
             "POST", "/oauth/revoke", auth=BasicAuth(client_id, client_secret), form={"token": token}
         )
-        if answer.status == 200 and answer.json is not None and answer.json.get("status") == "success":
+        if answer.status == HTTPStatus.OK and answer.json is not None and answer.json.get("status") == "success":
             return _result(Outcome.REVOKED, answer)
         return _decided(answer, self._clock(), _REVOKE, *_oauth_codes(answer))
 
-    def _granted(self, auth: BasicAuth, form: Mapping[str, str | SecretStr], table: Table) -> GrantedTokens:
+    def _granted(
+        self, auth: BasicAuth, form: Mapping[str, str | SecretStr], table: Mapping[str, Refusal]
+    ) -> GrantedTokens:
         asked_at = self._clock()
         answer = self._transport.request("POST", "/oauth/token", auth=auth, form=form)
-        if answer.status == 200:
+        if answer.status == HTTPStatus.OK:
             tokens = GrantedTokens.from_answer(answer.json, asked_at=asked_at, tracking_id=answer.tracking_id)
             if tokens is not None:
                 return tokens
-        _decided(answer, self._clock(), table, *_oauth_codes(answer))
-        raise AssertionError("no row of a token endpoint's table is an outcome")
+        codes = _oauth_codes(answer)
+        raise _error(answer, self._clock(), answer.row(table, *codes), _safest(*codes))
 
 
 def user_path(user_id: str) -> str:
@@ -256,17 +261,20 @@ def user_path(user_id: str) -> str:
     return f"/users/{quote(user_id, safe='')}"
 
 
-def _decided(answer: Answer, now: datetime, table: Table, *codes: str | None) -> Result:
+def _decided(answer: Answer, now: datetime, table: Table, *codes: str) -> Result:
     """Look up what an answer means that is not the wanted one: a Result, or the error is raised."""
-    code = next((safe for safe in reversed([safe_code(code) for code in codes]) if safe), None)
-    if answer.status == 429:
-        raise _throttled(answer, now, code)
     meaning = answer.row(table, *codes)
     if isinstance(meaning, Outcome):
-        return _result(meaning, answer, code)
-    error, reason = meaning
+        return _result(meaning, answer, _safest(*codes))
+    raise _error(answer, now, meaning, _safest(*codes))
+
+
+def _error(answer: Answer, now: datetime, refusal: Refusal, code: str | None) -> LeaverError:
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _throttled(answer, now, code)
+    error, reason = refusal
     scopes = _scopes(answer)
-    raise error(
+    return error(
         f"{reason}: {', '.join(scopes)}" if scopes else reason,
         provider_status=answer.status,
         provider_code=code,
@@ -283,7 +291,7 @@ def _throttled(answer: Answer, now: datetime, code: str | None) -> Throttled:
     message = _text(answer, "message").lower()
     daily = answer.headers.get("X-RateLimit-Type", "").lower() == "daily-limit" or "daily" in message
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    until = retry_after(answer.headers, now) or (midnight if daily else now)
+    until = answer.retry_after or (midnight if daily else now)
     if daily:
         reason = "Zoom's daily limit is reached"
     elif "concurrent" in message:
@@ -300,13 +308,18 @@ def _throttled(answer: Answer, now: datetime, code: str | None) -> Throttled:
 
 
 def _rest_codes(answer: Answer) -> tuple[str, str]:
-    """Return message and code, as the REST API spells them: some codes mean many things that the message tells apart."""
+    """Return message and code, as the REST API spells them: the message tells apart what code 200 mixes."""
     return _text(answer, "message"), _text(answer, "code")
 
 
 def _oauth_codes(answer: Answer) -> tuple[str, str, str]:
     """Return reason, code and error, as the OAuth endpoints spell them: the reason is the most exact."""
     return _text(answer, "reason"), _text(answer, "code"), _text(answer, "error")
+
+
+def _safest(*codes: str) -> str | None:
+    """Choose what may be shown as the provider's code: the last, least exact one that can't be anything else."""
+    return next((code for code in reversed(codes) if safe_code(code)), None)
 
 
 def _text(answer: Answer, key: str) -> str:

@@ -1,0 +1,101 @@
+"""`python -m local up`: the local world in the foreground, until Ctrl-C."""
+
+import signal
+import time
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from local.http_server import LOOPBACK
+from local.world import OKTA_BUS, Ports, World
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+#: how often the functions' logs are looked at, seconds
+_LOOK_S = 0.3
+
+
+@app.callback()
+def local() -> None:
+    """Leaver on one machine: AWS emulated, Zoom and Venafi simulated."""
+
+
+@app.command()
+def up(
+    *,
+    bind: Annotated[str, typer.Option(help="Where to listen; in a container 0.0.0.0.")] = LOOPBACK,
+    advertise: Annotated[str, typer.Option(help="The host name by which functions call this machine.")] = LOOPBACK,
+    aws_port: Annotated[int, typer.Option(help="0: any free port, as for the others.")] = 0,
+    zoom_port: int = 0,
+    venafi_port: int = 0,
+    control_port: int = 0,
+) -> None:
+    """Keep the local world running, show its addresses, and print what the functions print."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    console = Console()
+    ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, control=control_port)
+    with World(bind=bind, advertise=advertise, ports=ports, ticking=True) as world:
+        console.print(_not_built(world), _addresses(world))
+        console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)
+        _follow(world, console)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    # A second Ctrl-C would interrupt the tidying up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(0 if number == signal.SIGINT else 128 + number)
+
+
+def _addresses(world: World) -> Table:
+    table = Table("what", "where", title="Leaver's local world")
+    table.add_row("AWS", world.aws.url)
+    table.add_row("Zoom", world.zoom_url)
+    table.add_row("Venafi TPP", world.venafi_url)
+    table.add_row("control", world.control_url)
+    for name in world.functions:
+        table.add_row(f"queue of {name}", world.queue_url(name))
+    return table
+
+
+def _how_to(world: World) -> str:
+    exports = "\n".join(
+        f"export {name}={value}" for name, value in world.environment().items() if name.startswith("AWS_")
+    )
+    command = """'[{"EventBusName": "leaver", "Source": "leaver.command", "DetailType": "RevokeSsoToken", """
+    command += """"Detail": "{\\"user_id\\": \\"ada@example.com\\"}"}]'"""
+    partner = f"""'{{"bus": "{OKTA_BUS}", "source": "aws.partner/okta.com/acme/leaver", "detail-type": "SystemLog", """
+    partner += """"detail": {…}}'"""
+    return f"""
+In another shell:
+{exports}
+aws events put-events --entries {command}
+curl {world.control_url}/partner-events -H 'Content-Type: application/json' -d {partner}
+curl -X POST {world.control_url}/schedules/schedule_refreshes
+curl {world.control_url}/environments    # each function's variables, for sam local invoke
+"""
+
+
+def _not_built(world: World) -> Table:
+    table = Table("type", "how many", "not as in AWS, because", title="What differs from AWS")
+    for kind, names, why in world.stack.not_built():
+        table.add_row(kind, str(len(names)), why)
+    return table
+
+
+def _follow(world: World, console: Console) -> NoReturn:
+    shown = dict.fromkeys(world.functions, 0)
+    while True:
+        for name in shown:
+            printed = world.logs(name)
+            for line in printed[shown[name] :].splitlines():
+                console.print(f"{name}: {line}", markup=False, highlight=False, soft_wrap=True)
+            shown[name] = len(printed)
+        time.sleep(_LOOK_S)
+
+
+if __name__ == "__main__":
+    app()

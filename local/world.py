@@ -1,0 +1,83 @@
+"""The whole of Leaver on one machine: its own template brought to life beside the two providers, simulated."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from local.aws.template import STACK, Json
+from local.control import Control
+from local.deployment import Deployment
+from local.http_server import LOOPBACK
+from local.simulators.venafi import VenafiSimulator
+from local.simulators.zoom import ZoomSimulator
+
+TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+
+#: stands for Okta's partner bus, whose real name has slashes, which moto can't address
+OKTA_BUS = "okta-partner"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the world listens; 0: any free port."""
+
+    aws: int = 0
+    zoom: int = 0
+    venafi: int = 0
+    control: int = 0
+
+
+class World(Deployment):
+    """Leaver deployed, `zoom` and `venafi` answering, `control` open for other processes, until `close`."""
+
+    def __init__(
+        self,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        bind: str = LOOPBACK,
+        advertise: str = LOOPBACK,
+        ports: Ports = Ports(),
+        ticking: bool = False,
+    ) -> None:
+        """Start everything; `parameters` are the template's, over what the world sets itself.
+
+        In a container `bind` is 0.0.0.0 and `advertise` the name by which other containers call this one.
+        """
+        with ExitStack() as starting:
+            self.zoom = starting.enter_context(ZoomSimulator(bind=bind, port=ports.zoom))
+            self.venafi = starting.enter_context(VenafiSimulator(bind=bind, port=ports.venafi))
+            self.zoom_url = f"http://{advertise}:{urlsplit(self.zoom.url).port}"
+            self.venafi_url = f"http://{advertise}:{urlsplit(self.venafi.url).port}"
+            own = {
+                "OktaEventBusName": OKTA_BUS,
+                "VenafiUrl": self.venafi_url,
+                "ZoomApiUrl": f"{self.zoom_url}/v2",
+                "ZoomOAuthUrl": self.zoom_url,
+            }
+            super().__init__(
+                TEMPLATE,
+                own | dict(parameters or {}),
+                partner_buses=[OKTA_BUS],
+                bind=bind,
+                advertise=advertise,
+                port=ports.aws,
+                ticking=ticking,
+            )
+            starting.callback(super().close)
+            control = starting.enter_context(Control(self, bind=bind, port=ports.control))
+            self.control_url = f"http://{advertise}:{control.port}"
+            self._parts = starting.pop_all()
+
+    def close(self) -> None:
+        """End everything that was started; nothing is left behind."""
+        self._parts.close()
+
+    def put_command(self, detail_type: str, detail: Json) -> str:
+        """Put a command on the bus, as an operator does, and return the event's id."""
+        return self.put_event(STACK, "leaver.command", detail_type, detail)
+
+    def okta_event(self, detail: Json) -> str:
+        """Deliver an event of Okta's system log, as Okta does, and return its id."""
+        return self.partner_event(OKTA_BUS, "aws.partner/okta.com/local/leaver", "SystemLog", detail)

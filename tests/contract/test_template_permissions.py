@@ -1,0 +1,342 @@
+"""Each function has one role, and that role may do what the function does and nothing else."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.contract.stack import DROP, FUNCTIONS, Stack, change, kebab, of_type
+
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+READER = {
+    "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
+    "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+    "dynamodb:UpdateItem": {"table/Cases"},
+    "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
+    "kms:Decrypt": {"key/Key"},
+    "kms:GenerateDataKey": {"key/Key"},
+}
+CA_BUNDLE = "leaver/venafi-ca-??????"
+#: action → resources, without what every function may do
+MAY: dict[str, dict[str, set[str]]] = {
+    "RetrieveUserToken": READER
+    | {
+        "secretsmanager:CreateSecret": {"leaver/user-tokens/*"},
+        "secretsmanager:PutSecretValue": {"leaver/user-tokens/*"},
+    },
+    "RefreshAccessToken": {
+        "dynamodb:GetItem": {"table/Connections"},
+        "dynamodb:UpdateItem": {"table/Connections"},
+        "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
+        "secretsmanager:PutSecretValue": {"leaver/tokens/*"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
+    "RevokeAccessToken": READER
+    | {
+        "dynamodb:UpdateItem": {"table/Cases", "table/Connections"},
+        "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
+    },
+    "RevokeSsoToken": READER,
+    "RevokeGrants": READER | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
+    "ScheduleRefreshes": {
+        "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
+        "dynamodb:Query": {"table/Connections/index/due"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
+    "StartOffboarding": {},
+}
+IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
+
+#: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
+SECRETS = {
+    "credentials": SECRET + "leaver/credentials/zoom-a1B2c3",
+    "tokens": SECRET + "leaver/tokens/zoom-a1B2c3",
+    "user tokens": SECRET + "leaver/user-tokens/zoom/KDcuGIm1QgePTO8WbOqwIQ/zak-a1B2c3",
+    "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
+    "CA bundle's neighbour": SECRET + "leaver/venafi-ca-of-another-a1B2c3",
+    "another deployment's tokens": SECRET + "leaver-test/tokens/zoom-a1B2c3",
+    "somebody else's": SECRET + "payroll/database-a1B2c3",
+}
+
+
+def statements(stack: Stack, function: str) -> list[dict[str, Any]]:
+    """What a function's role allows; each statement's actions and resources as lists."""
+    found = []
+    for policy in stack[f"{function}Role"]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            listed = {
+                name: [statement[name]] if isinstance(statement[name], str) else statement[name]
+                for name in ("Action", "Resource")
+            }
+            found.append(statement | listed)
+    return found
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Match as IAM does: * any characters, slashes too; ? exactly one; nothing else is special."""
+    expression = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
+    return re.fullmatch(expression, name) is not None
+
+
+def may(stack: Stack, function: str, action: str, resource: str) -> bool:
+    return any(
+        any(matches(each.lower(), action.lower()) for each in statement["Action"])
+        and any(matches(each, resource) for each in statement["Resource"])
+        for statement in statements(stack, function)
+    )
+
+
+def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
+    """Compare each role with what is written above, action by action."""
+    faults = []
+    for function in FUNCTIONS:
+        own = f"leaver-{kebab(function)}"
+        fifo = ".fifo" if function == "RefreshAccessToken" else ""
+        every = {
+            "sqs:ReceiveMessage": {f"{own}{fifo}"},
+            "sqs:DeleteMessage": {f"{own}{fifo}"},
+            "sqs:ChangeMessageVisibility": {f"{own}{fifo}"},
+            "sqs:GetQueueAttributes": {f"{own}{fifo}"},
+            "events:PutEvents": {"event-bus/EventBus"},
+            "logs:CreateLogStream": {f"/aws/lambda/{own}:*"},
+            "logs:PutLogEvents": {f"/aws/lambda/{own}:*"},
+        }
+        expected = every | MAY[function]
+        parks = {f"{own}-dead-letters{fifo}"}
+        expected["sqs:SendMessage"] = parks | expected.get("sqs:SendMessage", set())
+        if not ca_bundle:
+            expected = {action: resources - {CA_BUNDLE} for action, resources in expected.items()}
+        found: dict[str, set[str]] = {}
+        for statement in statements(stack, function):
+            for action in statement["Action"]:
+                found.setdefault(action, set()).update(_short(each) for each in statement["Resource"])
+        faults += [
+            f"{function}: may {action} on {found.get(action)}, not {expected.get(action)}"
+            for action in expected.keys() | found.keys()
+            if found.get(action) != expected.get(action)
+        ]
+    return faults
+
+
+def _short(arn: str) -> str:
+    """The part of an ARN that is ours; anything that is no ARN of this account stays whole."""
+    return re.sub(r"^arn:aws:(\w+):eu-west-1:123456789012:(?:secret:|log-group:)?(?=.)", "", arn)
+
+
+def wildcard_faults(stack: Stack) -> list[str]:
+    """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
+    arises = ("tokens/*", "credentials/*", ":*", "-??????")
+    faults = []
+    for function in FUNCTIONS:
+        for statement in statements(stack, function):
+            faults += [f"{function}: any {action}" for action in statement["Action"] if "*" in action]
+            faults += [
+                f"{function}: any {resource}"
+                for resource in statement["Resource"]
+                if re.search(r"[*?]", resource.removesuffix(next(filter(resource.endswith, arises), "")))
+            ]
+    return faults
+
+
+def secret_faults(stack: Stack) -> list[str]:
+    """No pattern matches two kinds of secret, or a secret that is not ours."""
+    ours = {"credentials", "tokens", "user tokens", "CA bundle"}
+    faults = []
+    for function in FUNCTIONS:
+        for statement in statements(stack, function):
+            for pattern in statement["Resource"]:
+                kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
+                is_about_secrets = any(action.startswith("secretsmanager:") for action in statement["Action"])
+                if len(kinds) > 1 or kinds - ours or (is_about_secrets and not kinds):
+                    faults.append(f"{function}: {pattern} matches {sorted(kinds)}")
+    return faults
+
+
+def condition_faults(stack: Stack) -> list[str]:
+    """Functions announce; only start_offboarding commands. The key is used through the services alone."""
+    faults = []
+    for function in FUNCTIONS:
+        sources = ["leaver", "leaver.command"] if function == "StartOffboarding" else "leaver"
+        speaks = {"ForAllValues:StringEquals": {"events:source": sources}, "Null": {"events:source": "false"}}
+        for statement in statements(stack, function):
+            condition = statement.get("Condition")
+            if "events:PutEvents" in statement["Action"] and condition != speaks:
+                faults.append(f"{function}: speaks on condition {condition}")
+            if any(action.startswith("kms:") for action in statement["Action"]):
+                through = (condition or {}).get("StringEquals", {}).get("kms:ViaService", [])
+                through = {through} if isinstance(through, str) else set(through)
+                if not through or through - {
+                    "dynamodb.eu-west-1.amazonaws.com",
+                    "secretsmanager.eu-west-1.amazonaws.com",
+                }:
+                    faults.append(f"{function}: uses the key through {through}")
+    return faults
+
+
+def role_faults(stack: Stack) -> list[str]:
+    """One role per function, for Lambda alone, and no managed policy but the network's."""
+    faults = []
+    network = ["arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"]
+    for function in FUNCTIONS:
+        properties = stack[f"{function}Function"]["Properties"]
+        if properties["Role"] != f"arn:aws:iam::123456789012:role/{function}Role":
+            faults.append(f"{function}: runs as {properties['Role']}")
+        role = stack[f"{function}Role"]["Properties"]
+        trusted = [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+        if role["AssumeRolePolicyDocument"]["Statement"] != trusted:
+            faults.append(f"{function}: its role is for others too")
+        if role.get("ManagedPolicyArns", []) != (network if "VpcConfig" in properties else []):
+            faults.append(f"{function}: has the managed policies {role.get('ManagedPolicyArns')}")
+    return faults
+
+
+def test_every_function_may_do_what_it_does_and_nothing_else(full: Stack) -> None:
+    assert grant_faults(full) == []
+
+
+def test_without_a_ca_bundle_nobody_may_read_one(smallest: Stack) -> None:
+    assert grant_faults(smallest, ca_bundle=False) == []
+
+
+def test_no_wildcard_is_a_whole_action_or_resource(either: Stack) -> None:
+    assert wildcard_faults(either) == []
+
+
+def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
+    assert secret_faults(either) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "readers"),
+    [
+        ("credentials", {"RefreshAccessToken", "RevokeAccessToken"}),
+        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "StartOffboarding"}),
+        ("user tokens", set()),
+        ("CA bundle", IN_A_NETWORK),
+        ("CA bundle's neighbour", set()),
+        ("another deployment's tokens", set()),
+        ("somebody else's", set()),
+    ],
+)
+def test_a_secret_is_read_by_those_who_need_it(full: Stack, kind: str, readers: set[str]) -> None:
+    action = "secretsmanager:GetSecretValue"
+    assert {each for each in FUNCTIONS if may(full, each, action, SECRETS[kind])} == readers
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "CreateSecret",
+        "DeleteSecret",
+        "PutResourcePolicy",
+        "PutSecretValue",
+        "RotateSecret",
+        "TagResource",
+        "UpdateSecret",
+        "UpdateSecretVersionStage",
+    ],
+)
+def test_only_the_refresher_and_the_revoker_may_do_more_to_tokens_than_read_them(full: Stack, action: str) -> None:
+    writers = {each for each in FUNCTIONS if may(full, each, f"secretsmanager:{action}", SECRETS["tokens"])}
+    assert writers <= {"RefreshAccessToken", "RevokeAccessToken"}
+
+
+def test_nobody_writes_what_people_stored(full: Stack) -> None:
+    for function in FUNCTIONS:
+        for statement in statements(full, function):
+            if any(matches(pattern, SECRETS["credentials"]) for pattern in statement["Resource"]):
+                assert statement["Action"] == ["secretsmanager:GetSecretValue"]
+
+
+def test_functions_speak_as_themselves_and_use_the_key_through_its_services(either: Stack) -> None:
+    assert condition_faults(either) == []
+
+
+def test_every_function_has_a_role_of_its_own(either: Stack) -> None:
+    assert role_faults(either) == []
+    assert {logical_id for logical_id, _ in of_type(either, "AWS::IAM::Role")} == {f"{each}Role" for each in FUNCTIONS}
+
+
+def _statement_about(stack: Stack, function: str, action: str) -> list[str | int]:
+    """The path to the first statement of a role that holds an action."""
+    path: list[str | int] = [f"{function}Role", "Properties", "Policies", 0, "PolicyDocument", "Statement"]
+    index = next(i for i, each in enumerate(statements(stack, function)) if action in each["Action"])
+    return [*path, index]
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "value"),
+    [
+        ("dynamodb:GetItem", "Resource", "*"),
+        ("dynamodb:GetItem", "Action", "*"),
+        ("dynamodb:GetItem", "Action", "dynamodb:*"),
+        ("sqs:SendMessage", "Resource", "arn:aws:sqs:eu-west-1:123456789012:leaver-*"),
+        ("secretsmanager:GetSecretValue", "Resource", SECRET + "*/tokens/*"),
+    ],
+)
+def test_a_wildcard_too_many_is_noticed(full: Stack, action: str, name: str, value: object) -> None:
+    change(full, [*_statement_about(full, "RevokeSsoToken", action), name], value)
+    assert [fault for fault in wildcard_faults(full) if fault.startswith("RevokeSsoToken: any ")]
+    assert grant_faults(full)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        SECRET + "leaver/*",
+        SECRET + "leaver/*tokens/*",
+        SECRET + "leaver*/tokens/*",
+        SECRET + "leaver/venafi-ca-*",
+        SECRET + "leaver/token/*",
+    ],
+)
+def test_a_pattern_that_matches_other_secrets_or_none_is_noticed(full: Stack, pattern: str) -> None:
+    change(full, [*_statement_about(full, "RevokeSsoToken", "secretsmanager:GetSecretValue"), "Resource"], pattern)
+    assert [fault for fault in secret_faults(full) if fault.startswith("RevokeSsoToken: ")]
+    assert grant_faults(full)
+
+
+@pytest.mark.parametrize(
+    ("action", "value"),
+    [
+        ("secretsmanager:GetSecretValue", ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]),
+        ("dynamodb:UpdateItem", ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
+        ("sqs:ReceiveMessage", ["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
+    ],
+)
+def test_an_action_too_many_or_too_few_is_noticed(full: Stack, action: str, value: object) -> None:
+    change(full, [*_statement_about(full, "RevokeSsoToken", action), "Action"], value)
+    assert [fault for fault in grant_faults(full) if fault.startswith("RevokeSsoToken: ")]
+
+
+@pytest.mark.parametrize(
+    ("action", "value"),
+    [
+        ("events:PutEvents", DROP),
+        ("events:PutEvents", {"ForAllValues:StringEquals": {"events:source": "leaver"}}),
+        ("kms:Decrypt", DROP),
+        ("kms:Decrypt", {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}),
+    ],
+)
+def test_a_condition_that_is_missing_is_noticed(full: Stack, action: str, value: object) -> None:
+    change(full, [*_statement_about(full, "RevokeSsoToken", action), "Condition"], value)
+    assert [fault for fault in condition_faults(full) if fault.startswith("RevokeSsoToken: ")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["RevokeSsoTokenFunction", "Properties", "Role"], "arn:aws:iam::123456789012:role/RevokeGrantsRole"),
+        (["RevokeSsoTokenRole", "Properties", "ManagedPolicyArns"], ["arn:aws:iam::aws:policy/AdministratorAccess"]),
+        (
+            ["RevokeSsoTokenRole", "Properties", "AssumeRolePolicyDocument", "Statement", 0, "Principal"],
+            {"AWS": "*"},
+        ),
+    ],
+)
+def test_a_role_that_is_shared_or_open_is_noticed(full: Stack, path: list[str | int], value: object) -> None:
+    change(full, path, value)
+    assert [fault for fault in role_faults(full) if fault.startswith("RevokeSsoToken: ")]

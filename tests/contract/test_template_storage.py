@@ -1,0 +1,135 @@
+"""What must outlive the stack does, everything at rest is encrypted, and logs end some day."""
+
+import pytest
+
+from tests.contract.stack import DROP, FULL, FUNCTIONS, Stack, change, kebab, of_type, stack
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
+TABLES: dict[str, dict[str, object]] = {
+    "Cases": {
+        "KeySchema": [
+            {"AttributeName": "case_id", "KeyType": "HASH"},
+            {"AttributeName": "entry", "KeyType": "RANGE"},
+        ],
+    },
+    "Connections": {
+        "KeySchema": [{"AttributeName": "connection", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "due",
+                "KeySchema": [
+                    {"AttributeName": "status", "KeyType": "HASH"},
+                    {"AttributeName": "refresh_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version"]},
+            }
+        ],
+    },
+}
+
+
+def table_faults(stack: Stack) -> list[str]:
+    faults = []
+    for table, shape in TABLES.items():
+        faults += _stays(stack, table)
+        expected = shape | {
+            "BillingMode": "PAY_PER_REQUEST",
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+            "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY},
+            # Nothing in it may end by itself: a receipt is evidence, a connection somebody's access.
+            "TimeToLiveSpecification": None,
+        }
+        found = stack[table]["Properties"]
+        faults += [f"{table}: {name} is {found.get(name)}" for name in expected if found.get(name) != expected[name]]
+    return faults
+
+
+def key_faults(stack: Stack) -> list[str]:
+    faults = _stays(stack, "Key")
+    if stack["Key"]["Properties"]["EnableKeyRotation"] is not True:
+        faults.append("Key: does not rotate")
+    account, logs = stack["Key"]["Properties"]["KeyPolicy"]["Statement"]
+    if account["Principal"] != {"AWS": "arn:aws:iam::123456789012:root"}:
+        faults.append("Key: is not the account's")
+    ours = {
+        "ArnLike": {
+            "kms:EncryptionContext:aws:logs:arn": ("arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/leaver-*")
+        }
+    }
+    if logs["Principal"] != {"Service": "logs.eu-west-1.amazonaws.com"} or logs["Condition"] != ours:
+        faults.append("Key: serves other log groups than ours")
+    return faults
+
+
+def log_faults(stack: Stack) -> list[str]:
+    faults = []
+    for function in FUNCTIONS:
+        expected = {"LogGroupName": f"/aws/lambda/leaver-{kebab(function)}", "RetentionInDays": 90, "KmsKeyId": KEY}
+        found = stack[f"{function}LogGroup"]["Properties"]
+        if found != expected:
+            faults.append(f"{function}LogGroup: is {found}")
+    return faults
+
+
+def _stays(stack: Stack, logical_id: str) -> list[str]:
+    policies = ("DeletionPolicy", "UpdateReplacePolicy")
+    return [f"{logical_id}: {policy} is no Retain" for policy in policies if stack[logical_id].get(policy) != "Retain"]
+
+
+def test_tables_outlive_the_stack_and_can_be_restored(either: Stack) -> None:
+    assert {logical_id for logical_id, _ in of_type(either, "AWS::DynamoDB::Table")} == TABLES.keys()
+    assert table_faults(either) == []
+
+
+def test_the_key_rotates_and_outlives_the_stack(either: Stack) -> None:
+    assert key_faults(either) == []
+
+
+def test_logs_are_encrypted_and_end_some_day(either: Stack) -> None:
+    assert log_faults(either) == []
+
+
+def test_a_given_key_is_used_everywhere_and_none_is_made() -> None:
+    given = "arn:aws:kms:eu-west-1:123456789012:key/0e4f0d4c-7b0c-4c5c-9d0e-7a2f4a4c1c11"
+    with_key = stack(FULL | {"KmsKeyArn": given})
+    assert "Key" not in with_key
+    assert KEY not in str(with_key)
+    assert with_key["Cases"]["Properties"]["SSESpecification"]["KMSMasterKeyId"] == given
+    assert with_key["Connections"]["Properties"]["SSESpecification"]["KMSMasterKeyId"] == given
+    variables = with_key["RetrieveUserTokenFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["KMS_KEY_ARN"] == given
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["Cases", "DeletionPolicy"],
+        ["Connections", "UpdateReplacePolicy"],
+        ["Cases", "Properties", "PointInTimeRecoverySpecification"],
+        ["Connections", "Properties", "SSESpecification"],
+        ["Connections", "Properties", "GlobalSecondaryIndexes"],
+    ],
+)
+def test_a_table_that_could_be_lost_is_noticed(full: Stack, path: list[str | int]) -> None:
+    change(full, path, DROP)
+    assert [fault for fault in table_faults(full) if fault.startswith(f"{path[0]}: {path[-1]} ")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["Key", "DeletionPolicy"], "Delete"),
+        (["Key", "Properties", "EnableKeyRotation"], False),
+        (["Key", "Properties", "KeyPolicy", "Statement", 0, "Principal"], {"AWS": "*"}),
+        (["Key", "Properties", "KeyPolicy", "Statement", 1, "Condition"], {}),
+    ],
+)
+def test_a_key_that_serves_others_or_is_lost_is_noticed(full: Stack, path: list[str | int], value: object) -> None:
+    change(full, path, value)
+    assert key_faults(full)
+
+
+@pytest.mark.parametrize("name", ["RetentionInDays", "KmsKeyId"])
+def test_a_log_group_that_is_kept_for_ever_or_in_clear_is_noticed(full: Stack, name: str) -> None:
+    change(full, ["RevokeGrantsLogGroup", "Properties", name], DROP)
+    assert [fault for fault in log_faults(full) if fault.startswith("RevokeGrantsLogGroup: ")]

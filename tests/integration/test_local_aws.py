@@ -1,0 +1,309 @@
+"""The local AWS: what a template declares is there, what can't be there is said, and moto behaves like AWS."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.aws.moto_server import MotoServer
+from local.aws.stack import Stack
+from local.aws.template import Template, TemplateError
+
+LEAVER = Path(__file__).parents[2] / "template.yaml"
+
+Build = Callable[..., Stack]
+
+
+@pytest.fixture
+def aws() -> Iterator[MotoServer]:
+    with MotoServer() as aws:
+        yield aws
+
+
+@pytest.fixture
+def build(aws: MotoServer, tmp_path: Path) -> Build:
+    def build(template: str, **parameters: str) -> Stack:
+        path = tmp_path / "template.yaml"
+        path.write_text("Transform: AWS::Serverless-2016-10-31\n" + template)
+        return Stack(Template(path, parameters), aws)
+
+    return build
+
+
+@pytest.fixture
+def leaver(aws: MotoServer) -> Stack:
+    aws.client("events").create_event_bus(Name="okta-partner")
+    parameters = {"VenafiUrl": "http://127.0.0.1:1", "OktaEventBusName": "okta-partner"}
+    return Stack(Template(LEAVER, parameters), aws)
+
+
+def waiting(aws: MotoServer, url: str) -> list[Any]:
+    answer = aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+def put(aws: MotoServer, bus: str, source: str, detail_type: str, detail: Any = None) -> Any:
+    entry = {"EventBusName": bus, "Source": source, "DetailType": detail_type, "Detail": json.dumps(detail or {})}
+    return aws.client("events").put_events(Entries=[entry])
+
+
+# -- building
+
+
+def test_every_resource_of_our_template_is_built_or_left_out_for_a_reason(leaver: Stack) -> None:
+    left_out = {kind: why for kind, _, why in leaver.not_built()}
+    assert left_out["AWS::IAM::Role"] == "moto enforces no policy: here every function may do everything"
+    assert all(left_out.values())
+    assert leaver["EventBus"].ref == "leaver"
+
+
+def test_a_type_that_nobody_thought_of_is_an_error_with_its_name(build: Build) -> None:
+    with pytest.raises(TemplateError, match=r"Bucket is an AWS::S3::Bucket"):
+        build("Resources: {Bucket: {Type: AWS::S3::Bucket}}")
+
+
+def test_a_reference_to_nothing_is_an_error_with_its_name(build: Build) -> None:
+    with pytest.raises(TemplateError, match=r"Policy refers to Nowhere"):
+        build("Resources: {Policy: {Type: AWS::SQS::QueuePolicy, Properties: {Queues: [!Ref Nowhere]}}}")
+
+
+def test_resources_in_a_circle_are_an_error_that_shows_it(build: Build) -> None:
+    with pytest.raises(TemplateError, match=r"One → Two → One is a circle"):
+        build("""
+Resources:
+  One: {Type: AWS::SQS::Queue, Properties: {RedrivePolicy: {deadLetterTargetArn: !GetAtt Two.Arn, maxReceiveCount: 1}}}
+  Two: {Type: AWS::SQS::Queue, Properties: {RedrivePolicy: {deadLetterTargetArn: !GetAtt One.Arn, maxReceiveCount: 1}}}
+""")
+
+
+def test_an_intrinsic_that_is_not_understood_is_an_error(build: Build) -> None:
+    with pytest.raises(TemplateError, match=r"Fn::Cidr"):
+        build("Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Cidr [a, 1, 8]}}}")
+
+
+def test_a_target_whose_input_moto_would_ignore_is_an_error(build: Build) -> None:
+    with pytest.raises(TemplateError, match=r"moto ignores InputPath"):
+        build("""
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [a]}
+      Targets: [{Id: queue, Arn: !GetAtt Queue.Arn, InputPath: $.detail}]
+""")
+
+
+def test_parameters_are_the_templates_own_and_complete(build: Build) -> None:
+    template = "Parameters: {Name: {Type: String}}\nResources: {Queue: {Type: AWS::SQS::Queue}}"
+    with pytest.raises(TemplateError, match=r"Name has neither a value nor a default"):
+        build(template)
+    with pytest.raises(TemplateError, match=r"has no parameter Nam$"):
+        build(template, Nam="x")
+
+
+def test_intrinsics_and_conditions_are_resolved_as_cloudformation_does(build: Build, aws: MotoServer) -> None:
+    stack = build(
+        """
+Parameters:
+  Prefix: {Type: String, Default: p}
+  Names: {Type: CommaDelimitedList, Default: ''}
+Conditions:
+  Named: !Not [!Equals [!Join ['', !Ref Names], '']]
+  Plain: !Not [!Condition Named]
+Resources:
+  First:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: !Sub '${Prefix}-${AWS::StackName}-first'}
+  Second:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: !Join ['-', [second, !Select [1, !Split ['-', !GetAtt First.QueueName]]]]
+      VisibilityTimeout: !If [Named, 5, !Ref AWS::NoValue]
+      DelaySeconds: !If [Plain, 7, 8]
+  Third: {Type: AWS::SQS::Queue, Condition: Named}
+""",
+        Names="a, b",
+        Prefix="q",
+    )
+    assert stack["First"].attributes["QueueName"] == "q-leaver-first"
+    assert stack["Second"].attributes["Arn"] == "arn:aws:sqs:eu-west-1:123456789012:second-leaver"
+    attributes = aws.client("sqs").get_queue_attributes(QueueUrl=stack["Second"].ref, AttributeNames=["All"])
+    assert attributes["Attributes"]["VisibilityTimeout"] == "5"
+    assert attributes["Attributes"]["DelaySeconds"] == "8"
+    assert stack["Third"].ref.endswith("/leaver-Third")
+
+
+def test_a_resource_whose_condition_does_not_hold_is_not_made(build: Build, aws: MotoServer) -> None:
+    stack = build("""
+Conditions: {Never: !Equals [a, b]}
+Resources: {Queue: {Type: AWS::SQS::Queue, Condition: Never}}
+""")
+    assert stack.of_type("AWS::SQS::Queue") == []
+    assert "QueueUrls" not in aws.client("sqs").list_queues()
+
+
+def test_our_tables_queues_alarms_archive_and_key_are_there_as_declared(leaver: Stack, aws: MotoServer) -> None:
+    table = aws.client("dynamodb").describe_table(TableName=leaver["Connections"].ref)["Table"]
+    [index] = table["GlobalSecondaryIndexes"]
+    assert (table["KeySchema"][0]["AttributeName"], index["IndexName"]) == ("connection", "due")
+    queue = aws.client("sqs").get_queue_attributes(
+        QueueUrl=leaver["RefreshAccessTokenQueue"].ref, AttributeNames=["All"]
+    )["Attributes"]
+    assert queue["FifoQueue"] == "true"
+    assert json.loads(queue["RedrivePolicy"]) == {
+        "deadLetterTargetArn": leaver["RefreshAccessTokenDeadLetterQueue"].attributes["Arn"],
+        "maxReceiveCount": 1000,
+    }
+    assert json.loads(queue["Policy"])["Statement"]
+    alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert len(alarms) == len(leaver.of_type("AWS::CloudWatch::Alarm")) > 0
+    [archive] = aws.client("events").list_archives()["Archives"]
+    assert archive["RetentionDays"] == 90
+    bus = aws.client("events").describe_event_bus(Name="leaver")
+    assert json.loads(bus["Policy"])["Statement"][0]["Effect"] == "Deny"
+    assert aws.client("kms").get_key_rotation_status(KeyId=leaver["Key"].ref)["KeyRotationEnabled"] is True
+
+
+# -- events
+
+
+def test_sources_that_belong_to_aws_are_refused_and_their_neighbours_pass(leaver: Stack, aws: MotoServer) -> None:
+    entries = [
+        {"EventBusName": "leaver", "Source": source, "DetailType": "RevokeSsoToken", "Detail": "{}"}
+        for source in ("aws.partner/okta.com/acme", "leaver.command", "aws.events")
+    ]
+    answer = aws.client("events").put_events(Entries=entries)
+    assert answer["FailedEntryCount"] == 2
+    assert [entry.get("ErrorCode") for entry in answer["Entries"]] == [
+        "NotAuthorizedForSource",
+        None,
+        "NotAuthorizedForSource",
+    ]
+    assert len(waiting(aws, leaver["RevokeSsoTokenQueue"].ref)) == 1
+
+
+def test_a_call_that_moto_refuses_is_still_refused(leaver: Stack, aws: MotoServer) -> None:
+    entry = {"EventBusName": leaver["EventBus"].ref, "Source": "aws.events", "DetailType": "x", "Detail": "{}"}
+    with pytest.raises(ClientError, match="ValidationException"):
+        aws.client("events").put_events(Entries=[entry] * 11)
+
+
+def test_commands_go_to_their_queues_and_unknown_ones_to_unrouted(leaver: Stack, aws: MotoServer) -> None:
+    put(aws, "leaver", "leaver.command", "RevokeGrants", {"identity": "ada"})
+    put(aws, "leaver", "leaver.command", "RevokeEverything")
+    put(aws, "leaver", "somebody.else", "RevokeGrants")
+    [grants] = waiting(aws, leaver["RevokeGrantsQueue"].ref)
+    assert (grants["detail-type"], grants["detail"]) == ("RevokeGrants", {"identity": "ada"})
+    [unrouted] = waiting(aws, leaver["UnroutedQueue"].ref)
+    assert unrouted["detail-type"] == "RevokeEverything"
+
+
+def test_lanes_are_told_apart_by_a_field_that_may_be_missing(build: Build, aws: MotoServer) -> None:
+    stack = build("""
+Resources:
+  Bus: {Type: AWS::Events::EventBus, Properties: {Name: lanes}}
+  Routine: {Type: AWS::SQS::Queue}
+  Urgent: {Type: AWS::SQS::Queue}
+  RoutineRule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventBusName: !Ref Bus
+      EventPattern: {detail: {urgency: [{exists: false}, {anything-but: [urgent]}]}}
+      Targets: [{Id: queue, Arn: !GetAtt Routine.Arn}]
+  UrgentRule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventBusName: !Ref Bus
+      EventPattern: {detail: {urgency: [urgent]}}
+      Targets: [{Id: queue, Arn: !GetAtt Urgent.Arn}]
+""")
+    for detail in ({"n": 1}, {"n": 2, "urgency": "routine"}, {"n": 3, "urgency": "urgent"}):
+        put(aws, "lanes", "leaver.command", "RevokeSsoToken", detail)
+    assert [event["detail"]["n"] for event in waiting(aws, stack["Routine"].ref)] == [1, 2]
+    assert [event["detail"]["n"] for event in waiting(aws, stack["Urgent"].ref)] == [3]
+
+
+def test_a_schedules_rule_gets_no_events_of_its_bus(build: Build, aws: MotoServer) -> None:
+    stack = build("""
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties: {ScheduleExpression: rate(1 minute), Targets: [{Id: queue, Arn: !GetAtt Queue.Arn}]}
+""")
+    assert put(aws, "default", "anybody", "Anything")["FailedEntryCount"] == 0
+    assert waiting(aws, stack["Queue"].ref) == []
+
+
+# -- moto with AWS's manners
+
+
+def test_a_long_poll_holds_up_nobody_and_ends_when_a_message_comes(build: Build, aws: MotoServer) -> None:
+    url = build("Resources: {Queue: {Type: AWS::SQS::Queue}}")["Queue"].ref
+    sqs = aws.client("sqs")
+    with ThreadPoolExecutor() as executor:
+        poll = executor.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=5)
+        sqs.send_message(QueueUrl=url, MessageBody="hello")
+        assert [message["Body"] for message in poll.result()["Messages"]] == ["hello"]
+
+
+def test_of_conditional_writes_at_the_same_time_one_succeeds(leaver: Stack, aws: MotoServer) -> None:
+    dynamodb, table = aws.client("dynamodb"), leaver["Connections"].ref
+    together = threading.Barrier(4)
+
+    def write(name: str) -> bool:
+        together.wait()
+        try:
+            dynamodb.put_item(
+                TableName=table,
+                Item={"connection": {"S": name}},
+                ConditionExpression="attribute_not_exists(connection)",
+            )
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as executor:
+        for number in range(25):
+            assert sum(executor.map(write, [f"c{number}"] * 4)) == 1
+
+
+def test_no_message_is_lost_while_others_are_deleted(build: Build, aws: MotoServer) -> None:
+    url = build("Resources: {Queue: {Type: AWS::SQS::Queue}}")["Queue"].ref
+    sqs = aws.client("sqs")
+
+    def send(number: int) -> None:
+        sqs.send_message(QueueUrl=url, MessageBody=str(number))
+
+    def take(_: int) -> list[str]:
+        taken = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in taken:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [message["Body"] for message in taken]
+
+    with ThreadPoolExecutor(4) as executor:
+        sent = [executor.submit(send, number) for number in range(80)]
+        batches = list(executor.map(take, range(40)))
+        assert all(future.result() is None for future in sent)
+    while left := take(0):
+        batches.append(left)
+    assert sorted(int(body) for batch in batches for body in batch) == list(range(80))
+
+
+def test_two_local_awses_in_one_process_would_be_one_and_are_refused(aws: MotoServer) -> None:
+    with pytest.raises(RuntimeError, match="already has a local AWS"):
+        MotoServer()
+    assert aws.client("sqs").list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_new_local_aws_is_empty() -> None:
+    with MotoServer() as first:
+        first.client("sqs").create_queue(QueueName="left-over")
+    with MotoServer() as second:
+        assert "QueueUrls" not in second.client("sqs").list_queues()
