@@ -11,7 +11,7 @@ demo: .venv/ready  ## run the main job on this machine: five operations, two sim
 	@$(BIN)/python -m local demo $(if $(BREAK),--break $(BREAK))
 
 test: .venv/ready  ## every test, on this machine
-	@$(BIN)/python -m tests.run
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup
 
 lint: .venv/ready  ## types, style, the template, and a build of what would be deployed
 	$(BIN)/ruff check .

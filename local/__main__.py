@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from local import demo, sam_local, stage
 from local.http_server import LOOPBACK
 from local.world import OKTA_BUS, Ports, World
 
@@ -22,6 +23,14 @@ def local() -> None:
     """Leaver on one machine: AWS emulated, Zoom and Venafi simulated."""
 
 
+@app.command("demo")
+def play(
+    broken: Annotated[str | None, typer.Option("--break", help="Plant the fault behind this row.")] = None,
+) -> None:
+    """Run the main job, and show what was expected, what was observed, and where."""
+    raise typer.Exit(demo.run(broken))
+
+
 @app.command()
 def up(
     *,
@@ -31,16 +40,27 @@ def up(
     zoom_port: int = 0,
     venafi_port: int = 0,
     control_port: int = 0,
+    without_functions: Annotated[
+        bool, typer.Option("--without-functions", help="Leave the queues and schedules to `sam local invoke`.")
+    ] = False,
 ) -> None:
     """Keep the local world running, show its addresses, and print what the functions print."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     console = Console()
     ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, control=control_port)
-    with World(bind=bind, advertise=advertise, ports=ports, ticking=True) as world:
+    works = not without_functions
+    with World(bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works) as world:
+        stage.set_up(world)
         console.print(_not_built(world), _addresses(world))
         console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)
         _follow(world, console)
+
+
+@app.command(name="sam-local")
+def run_sam_local() -> None:
+    """Run every function by `sam local invoke` against a local world, and check its effect; needs Docker or Podman."""
+    raise typer.Exit(sam_local.run())
 
 
 def _leave(number: int, _frame: object) -> NoReturn:

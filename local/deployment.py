@@ -38,11 +38,13 @@ class Deployment:
         advertise: str = LOOPBACK,
         port: int = 0,
         ticking: bool = False,
+        consuming: bool = True,
     ) -> None:
         """Build and start everything.
 
         `partner_buses` exist before the stack does; AWS listens on `bind`:`port` (0: any) and is called `advertise` by
-        the functions; with `ticking` the schedules fire by the clock, otherwise only when told to.
+        the functions; with `ticking` the schedules fire by the clock, otherwise only when told to; without `consuming`
+        what comes into the queues is left to somebody else's functions.
         """
         with ExitStack() as starting:
             self._folder = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="leaver-")))
@@ -64,7 +66,9 @@ class Deployment:
                 function.folder.name: RunningFunction(function, self._folder / f"{function.name}.log", environment)
                 for function in self._declared_functions(template.parent)
             }
-            self._mappings = {name: self._mappings_of(function) for name, function in self.functions.items()}
+            self._mappings = {
+                name: self._mappings_of(function) if consuming else [] for name, function in self.functions.items()
+            }
             self._starts = {name: self._start_of(function) for name, function in self.functions.items()}
             self._schedules = {name: self._schedules_of(name) for name in self.functions}
             # What is registered last ends first: schedules and functions, and then those who wait for functions.

@@ -40,6 +40,7 @@ class World(Deployment):
         advertise: str = LOOPBACK,
         ports: Ports = Ports(),
         ticking: bool = False,
+        consuming: bool = True,
     ) -> None:
         """Start everything; `parameters` are the template's, over what the world sets itself.
 
@@ -64,6 +65,7 @@ class World(Deployment):
                 advertise=advertise,
                 port=ports.aws,
                 ticking=ticking,
+                consuming=consuming,
             )
             starting.callback(super().close)
             control = starting.enter_context(Control(self, bind=bind, port=ports.control))

@@ -70,6 +70,8 @@ def serving(*answers: bytes | Play, tls: ssl.SSLContext | None = None) -> Iterat
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as held:
         wire = Wire(listener.getsockname()[1], "https" if tls else "http")
         thread = Thread(target=_serve, args=(listener, plays, wire, held, tls))
+        if not plays:
+            listener.close()
         thread.start()
         try:
             yield wire

@@ -11,9 +11,14 @@ from leaver.attributes import timestamp
 from leaver_cli.parking import ParkedMessage, Parking
 from leaver_cli.stack import PLACES, Place, Profile, Region, Stack, StackName, reach
 
+#: why there can be more than were shown
+UNSEEN = "more could not be seen: somebody else looks at them, or they lie behind ten of their FIFO group"
+
 
 def parked(
-    function: Annotated[Place | None, typer.Argument(help="One function, or `unrouted`; else a count of all.")] = None,
+    function: Annotated[
+        Place | None, typer.Argument(metavar="[FUNCTION]", help="One function, or `unrouted`; else a count of all.")
+    ] = None,
     *,
     show_body: Annotated[bool, typer.Option("--show-body", help="Bodies too; they can hold personal data.")] = False,
     stack: StackName = "leaver",
@@ -47,9 +52,9 @@ def _list(console: Console, parking: Parking, *, show_body: bool) -> None:
         console.print(described(found, title=parking.name))
     if show_body:
         for message in found:
-            console.print(Text(f"{message.message_id} {message.body}"), soft_wrap=True)
+            console.print(Text(f"{message.message_id} {_printable(message.body)}"), soft_wrap=True)
     unseen = max(0, parking.count() - len(found))
-    more = f"; about {unseen} more could not be seen" if unseen else ""
+    more = f"; about {unseen} {UNSEEN}" if unseen else ""
     console.print(Text(f"{len(found)} parked in {parking.name}{more}"))
 
 
@@ -63,3 +68,8 @@ def described(messages: list[ParkedMessage], *, title: str) -> Table:
         why = f"{each.reason}\n{each.queue}" if each.queue else each.reason
         table.add_row(Text(f"{each.message_id}\n{timestamp(each.since)}"), Text(each.error), Text(why))
     return table
+
+
+def _printable(text: str) -> str:
+    # What came from outside may hold control characters that a terminal would obey.
+    return "".join(each if each.isprintable() else " " for each in text)

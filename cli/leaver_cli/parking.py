@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,15 +13,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
-
-#: what stands for an error's name where no function gave one: SQS moved the message after maxReceiveCount
-CRASHED = "crashed"
-#: EventBridge could not bring it to its target
-UNDELIVERED = "undelivered"
-#: no rule knows its detail-type
-UNROUTED = "unrouted"
-#: a tick of the schedule that was lost: every later tick does its work
-LAPSED = "lapsed"
 
 #: seconds that a message is hidden at most while somebody looks at it, should the looking end in a crash
 HIDDEN = 60
@@ -30,6 +22,19 @@ WAIT = 1
 BELIEVED = 3
 #: the most messages that SQS hands out, or takes back, at once
 _BATCH = 10
+
+
+class Cause(StrEnum):
+    """What stands for an error's name where no function gave one."""
+
+    #: SQS moved it here after maxReceiveCount
+    CRASHED = "crashed"
+    #: EventBridge could not bring it to its target
+    UNDELIVERED = "undelivered"
+    #: no rule knows its detail-type
+    UNROUTED = "unrouted"
+    #: a tick of the schedule that was lost: every later tick does its work
+    LAPSED = "lapsed"
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class ParkedMessage:
     sent_at: datetime
     group: str | None
     #: what it is if nothing on it says so
-    unexplained: str
+    unexplained: Cause
 
     @property
     def message_id(self) -> str:
@@ -69,25 +74,25 @@ class ParkedMessage:
 
     @property
     def error(self) -> str:
-        """What stopped it: the name of Leaver's error, or CRASHED, UNDELIVERED, UNROUTED, LAPSED."""
+        """What stopped it: the name of Leaver's error, or a Cause."""
         if "error" in self.attributes:
             return self.attributes["error"]
         if self._is_a_tick():
-            return LAPSED
-        return UNDELIVERED if "RULE_ARN" in self.attributes else self.unexplained
+            return Cause.LAPSED
+        return Cause.UNDELIVERED if "RULE_ARN" in self.attributes else self.unexplained
 
     @property
     def reason(self) -> str:
         """Why, in a sentence that holds no personal data."""
         match self.error:
-            case "crashed":
+            case Cause.CRASHED:
                 return "the function ended without a decision, again and again: its log tells"
-            case "undelivered":
+            case Cause.UNDELIVERED:
                 code, message = self.attributes.get("ERROR_CODE", "unknown"), self.attributes.get("ERROR_MESSAGE", "")
                 return f"EventBridge: {code} {message}".rstrip()
-            case "unrouted":
+            case Cause.UNROUTED:
                 return f"no rule knows the detail-type {self.content.get('detail-type')!r}"
-            case "lapsed":
+            case Cause.LAPSED:
                 return "a tick of the schedule failed: its log tells; every later tick does its work"
         return self.attributes.get("reason", "")
 
@@ -115,11 +120,13 @@ class ParkedMessage:
 class Parking:
     """One queue of parked messages."""
 
-    def __init__(self, sqs: "SQSClient", url: str, *, unexplained: str) -> None:
+    def __init__(self, sqs: "SQSClient", url: str, *, unexplained: Cause) -> None:
         self._sqs = sqs
         self._url = url
         self._unexplained = unexplained
         self._held: dict[str, str] = {}
+        #: how many messages it has handed out
+        self.shown = 0
 
     @property
     def name(self) -> str:
@@ -164,7 +171,9 @@ class Parking:
             # In a long run the first ones are visible again before the last one was seen.
             fresh = [each for each in received if each["MessageId"] not in seen]
             seen |= {each["MessageId"] for each in received}
-            yield from (self._read(each) for each in fresh)
+            for each in fresh:
+                self.shown += 1
+                yield self._read(each)
             if fresh:
                 empty = 0
                 continue

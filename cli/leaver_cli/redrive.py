@@ -1,13 +1,10 @@
 """`leaver redrive`: put parked messages back where they came from, when the cause is mended."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from itertools import chain
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,12 +13,10 @@ from rich.progress import track
 from rich.text import Text
 
 from leaver.errors import Undelivered
-from leaver_cli.parked import described
-from leaver_cli.parking import LAPSED, ParkedMessage, Parking
-from leaver_cli.stack import NoSuchQueue, Place, Profile, Region, Stack, StackName, reach
-
-#: takes a message back to where it came from; raises Undelivered or what AWS raises
-Send = Callable[[ParkedMessage], None]
+from leaver_cli.parked import UNSEEN, described
+from leaver_cli.parking import Cause, ParkedMessage, Parking
+from leaver_cli.stack import NoSuchQueue, Place, Profile, Region, StackName, reach
+from leaver_cli.way_back import Send, to_its_queue, to_the_bus
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,9 @@ class Moved:
 
 
 def redrive(
-    function: Annotated[Place, typer.Argument(help="Whose messages; `unrouted` puts events back on the bus.")],
+    function: Annotated[
+        Place, typer.Argument(metavar="FUNCTION", help="Whose messages; `unrouted` puts events back on the bus.")
+    ],
     *,
     message_id: Annotated[list[str] | None, typer.Option(help="Only this message or event; may be repeated.")] = None,
     error: Annotated[str | None, typer.Option(help="Only what was parked with this error, such as Rejected.")] = None,
@@ -58,7 +55,9 @@ def redrive(
     if dry_run:
         for parking in parkings:
             with parking.messages() as messages:
-                console.print(described([each for each in messages if chosen(each)], title=f"back from {parking.name}"))
+                going = [each for each in messages if chosen(each)]
+            console.print(described(going, title=parking.name))
+            console.print(f"{len(going)} would go back")
         return
     count = sum(parking.count() for parking in parkings)
     if not yes:
@@ -66,11 +65,18 @@ def redrive(
         typer.confirm(f"Send {what} {count} messages of {function} back?", abort=True)
     send = to_the_bus(reached) if function == "unrouted" else to_its_queue(reached, function)
     moving = chain.from_iterable(put_back(each, send, chosen=chosen, began=began) for each in parkings)
-    moved = list(track(moving, f"{function}:", total=count, console=Console(stderr=True), transient=True))
-    _tell(console, moved)
+    moved: list[Moved] = []
+    try:
+        for each in track(moving, f"{function}:", total=count, console=Console(stderr=True), transient=True):
+            moved.append(each)  # noqa: PERF402 - one by one, so that an interrupted run can tell what it has done
+    finally:
+        _tell(console, moved)
+    unseen = 0 if wanted else max(0, count - sum(parking.shown for parking in parkings))
+    if unseen:
+        console.print(f"about {unseen} {UNSEEN}")
     if missing := wanted - frozenset[str]().union(*(each.message.known_as for each in moved)):
         console.print(Text(f"not found: {', '.join(sorted(missing))}"))
-    if missing or any(each.stays for each in moved):
+    if unseen or missing or any(each.stays for each in moved):
         raise typer.Exit(1)
 
 
@@ -93,7 +99,7 @@ def put_back(
 
 
 def _put_back(parking: Parking, send: Send, message: ParkedMessage) -> Moved:
-    lapsed = message.error == LAPSED
+    lapsed = message.error == Cause.LAPSED
     try:
         if not lapsed:
             send(message)
@@ -106,51 +112,6 @@ def _put_back(parking: Parking, send: Send, message: ParkedMessage) -> Moved:
     except (BotoCoreError, ClientError) as error:
         return Moved(message, sent=not lapsed, stays=f"could not be deleted here: {error}")
     return Moved(message, sent=not lapsed, stays=None)
-
-
-def to_its_queue(stack: Stack, function: Place) -> Send:
-    """The way back of a function's messages."""
-    url_of = cache(stack.queue_url)
-
-    def send(message: ParkedMessage) -> None:
-        queue = message.queue or stack.queue_of(function)
-        fifo = queue.endswith(".fifo")
-        stack.sqs.send_message(
-            QueueUrl=url_of(queue),
-            MessageBody=message.body,
-            # By this the consumer knows that a person sent it again, and finds the receipt it left.
-            MessageAttributes={"message_id": {"DataType": "String", "StringValue": message.message_id}},
-            # Under its old deduplication id SQS would accept it and discard it.
-            **({"MessageGroupId": message.group or "", "MessageDeduplicationId": str(uuid4())} if fifo else {}),
-        )
-
-    return send
-
-
-def to_the_bus(stack: Stack) -> Send:
-    """The way back of events that no rule knew, for when one does; each keeps its time, and so its age."""
-
-    def send(message: ParkedMessage) -> None:
-        event = message.content
-        if "replay-name" in event:
-            # The bus would deliver it as a new one, and nothing would show that it is late.
-            raise Undelivered("a replayed event is not put back: send it anew if it is meant")
-        try:
-            entry = {
-                "EventBusName": stack.bus,
-                "Source": event["source"],
-                "DetailType": event["detail-type"],
-                "Detail": json.dumps(event["detail"]),
-                "Time": datetime.fromisoformat(event["time"]),
-                "Resources": event.get("resources", []),
-            }
-        except (KeyError, TypeError, ValueError):
-            raise Undelivered("not an event of the bus: send it anew") from None
-        answer = stack.events.put_events(Entries=[entry])
-        if answer["FailedEntryCount"]:
-            raise Undelivered(f"the bus refused it: {answer['Entries'][0].get('ErrorCode', 'unknown')}")
-
-    return send
 
 
 def _tell(console: Console, moved: list[Moved]) -> None:

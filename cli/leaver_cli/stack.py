@@ -7,7 +7,7 @@ import boto3
 import typer
 from botocore.config import Config
 
-from leaver_cli.parking import CRASHED, UNROUTED, Parking
+from leaver_cli.parking import Cause, Parking
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -56,10 +56,10 @@ class Stack:
 
     def parkings(self, place: Place) -> list[Parking]:
         """The queues in which this place's messages wait for a person; raises NoSuchQueue."""
-        dead_letters = Parking(self.sqs, self.queue_url(self._named(place, "-dead-letters")), unexplained=CRASHED)
+        dead_letters = Parking(self.sqs, self.queue_url(self._named(place, "-dead-letters")), unexplained=Cause.CRASHED)
         if place != "unrouted":
             return [dead_letters]
-        return [Parking(self.sqs, self.queue_url(self._named(place)), unexplained=UNROUTED), dead_letters]
+        return [Parking(self.sqs, self.queue_url(self._named(place)), unexplained=Cause.UNROUTED), dead_letters]
 
     def queue_of(self, function: Place) -> str:
         """The name of the queue that feeds a function."""

@@ -15,7 +15,7 @@ from leaver.grants import Grants
 from leaver.outcomes import Outcome, Result
 from leaver.settings import RefreshAccessTokenSettings
 from leaver.tokens import TokenSet
-from leaver.vault import Vault, child_of
+from leaver.vault import Vault
 
 #: the part of a token's life after which it is replaced; spread, so that the fleet does not refresh in step
 REFRESH_AFTER = (0.75, 0.85)
@@ -40,7 +40,7 @@ def refresh_access_token(
         connections.begin_revoking(record.connection)
         record = connections.read(record.connection)
     try:
-        version, tokens = _renewed(record, grants=grants, vault=vault)
+        version, tokens = _renewed(record, grants=grants, vault=vault, now=clock())
     except InvalidGrant as dead:
         return _without_grant(record, command, dead, connections)
 
@@ -72,12 +72,12 @@ def _is_needed(record: Connection, command: RefreshAccessToken, now: datetime) -
     return asked or record.refresh_at <= now or command.failed_version == record.version
 
 
-def _renewed(record: Connection, *, grants: Grants, vault: Vault) -> tuple[str, TokenSet]:
+def _renewed(record: Connection, *, grants: Grants, vault: Vault, now: datetime) -> tuple[str, TokenSet]:
     """Get the successor of the record's tokens, from the vault if an earlier run was killed after its write."""
-    child = child_of(record.connection, record.version)
-    if vault.holds(record.connection, child):
-        return child, vault.tokens(record.connection, child)
-    held = vault.tokens(record.connection, record.version)
+    version = vault.newest(record.connection, record.version)
+    held = vault.tokens(record.connection, version)
+    if version != record.version and held.expires_at > now:
+        return version, held
     granted = grants.refresh(record, held)
     # The provider has retired the old refresh token: nothing may come between that answer and the write.
     tokens = TokenSet(
@@ -86,7 +86,7 @@ def _renewed(record: Connection, *, grants: Grants, vault: Vault) -> tuple[str, 
         expires_at=granted.expires_at,
         scope=granted.scope,
     )
-    return vault.succeed(record.connection, record.version, tokens), tokens
+    return vault.succeed(record.connection, version, tokens), tokens
 
 
 def _without_grant(
@@ -96,10 +96,13 @@ def _without_grant(
         # Refusing the refresh token is the provider's word that nothing of this grant is left.
         connections.retire(record.connection, Result.told_by(dead, Outcome.ALREADY_GONE))
         return None
-    if connections.read(record.connection).version != record.version:
+    if connections.needs_reauthorization(record):
+        raise dead
+    # Somebody else won the race, or revokes the connection: then it is no news that the old refresh token is refused.
+    standing = connections.read(record.connection)
+    if standing.version != record.version:
         return Result(Outcome.STILL_FRESH)
-    connections.needs_reauthorization(record)
-    raise dead
+    return Result(Outcome.REFUSED, details={"status": standing.status})
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:

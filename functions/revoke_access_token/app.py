@@ -29,7 +29,8 @@ def revoke_access_token(
     if ended := record.revocation():
         return ended
     connections.begin_revoking(record.connection)
-    held = vault.tokens(record.connection, record.version)
+    # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
+    held = vault.tokens(record.connection, vault.newest(record.connection, record.version))
     if held.refresh_token and held.expires_at <= clock():
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
         raise CredentialStale(

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from leaver.zoom import Zoom
 from pydantic import SecretStr
 
 from leaver import bootstrap
@@ -13,6 +12,7 @@ from leaver.connections import AccessTokens, Connection
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.outcomes import Result
 from leaver.settings import RevokeSsoTokenSettings
+from leaver.zoom import Zoom
 
 
 def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens) -> Result:

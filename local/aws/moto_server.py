@@ -73,12 +73,11 @@ class MotoServer:
         return self._clients[service]
 
     def close(self) -> None:
-        """Stop serving and forget everything."""
+        """Stop serving; the next one begins empty."""
         self._closing.set()
         for client in self._clients.values():
             client.close()
         self._server.close()
-        moto_api_backend.reset()
         _ONE_PER_PROCESS.release()
 
     def __enter__(self) -> Self:

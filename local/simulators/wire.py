@@ -1,5 +1,6 @@
 """A hand on the raw socket of a request that Werkzeug serves, for what no framework would send."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -17,7 +18,8 @@ def send_raw(environ: "WSGIEnvironment", answer: bytes) -> NoReturn:
     """Send these bytes and nothing else, then close. The request must have been read, or closing would reset it."""
     connection = _socket_of(environ)
     connection.sendall(answer)
-    connection.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):  # the client may be gone already
+        connection.shutdown(socket.SHUT_RDWR)
     raise AnsweredOnTheSocketError
 
 

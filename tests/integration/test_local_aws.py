@@ -1,14 +1,19 @@
 """The local AWS: what a template declares is there, what can't be there is said, and moto behaves like AWS."""
 
 import json
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws.moto_server import MotoServer
 from local.aws.stack import Stack
@@ -253,6 +258,16 @@ def test_a_long_poll_holds_up_nobody_and_ends_when_a_message_comes(build: Build,
         assert [message["Body"] for message in poll.result()["Messages"]] == ["hello"]
 
 
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Let threads take turns a thousand times more often, so that a race shows."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 1000)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless_threads")
 def test_of_conditional_writes_at_the_same_time_one_succeeds(leaver: Stack, aws: MotoServer) -> None:
     dynamodb, table = aws.client("dynamodb"), leaver["Connections"].ref
     together = threading.Barrier(4)
@@ -263,7 +278,8 @@ def test_of_conditional_writes_at_the_same_time_one_succeeds(leaver: Stack, aws:
             dynamodb.put_item(
                 TableName=table,
                 Item={"connection": {"S": name}},
-                ConditionExpression="attribute_not_exists(connection)",
+                ConditionExpression="attribute_not_exists(#connection)",
+                ExpressionAttributeNames={"#connection": "connection"},
             )
         except dynamodb.exceptions.ConditionalCheckFailedException:
             return False
@@ -274,6 +290,7 @@ def test_of_conditional_writes_at_the_same_time_one_succeeds(leaver: Stack, aws:
             assert sum(executor.map(write, [f"c{number}"] * 4)) == 1
 
 
+@pytest.mark.usefixtures("restless_threads")
 def test_no_message_is_lost_while_others_are_deleted(build: Build, aws: MotoServer) -> None:
     url = build("Resources: {Queue: {Type: AWS::SQS::Queue}}")["Queue"].ref
     sqs = aws.client("sqs")
@@ -294,6 +311,25 @@ def test_no_message_is_lost_while_others_are_deleted(build: Build, aws: MotoServ
     while left := take(0):
         batches.append(left)
     assert sorted(int(body) for batch in batches for body in batch) == list(range(80))
+
+
+def test_the_end_waits_neither_for_a_long_poll_nor_for_a_silent_client() -> None:
+    aws = MotoServer()
+    url = aws.client("sqs").create_queue(QueueName="empty")["QueueUrl"]
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=aws.url,
+        region_name="eu-west-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    address = aws.url.removeprefix("http://").split(":")
+    with ThreadPoolExecutor() as executor, socket.create_connection((address[0], int(address[1]))), closing(sqs):
+        poll = executor.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20)
+        executor.submit(aws.close).result(timeout=10)
+        with pytest.raises(BotoCoreError):
+            poll.result(timeout=10)
 
 
 def test_two_local_awses_in_one_process_would_be_one_and_are_refused(aws: MotoServer) -> None:

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from local.simulators.control import Control, ControlError
+from local.simulators.provider import FIXTURES
 from local.simulators.zoom import ZoomSimulator
 from tests.integration.simulated_zoom import (
     ADA,
@@ -93,6 +94,15 @@ def test_a_fixture_is_served_byte_for_byte(zoom: ZoomSimulator, tmp_path: Path, 
     assert exchange(zoom, f"DELETE /v2/users/{ADA}/token HTTP/1.1\r\n{head}".encode()) == raw
     assert zoom.has_session(ADA)
     assert [entry.status for entry in zoom.journal()] == [429]
+
+
+def test_the_whole_catalogue_can_be_served() -> None:
+    catalogue = sorted(FIXTURES.glob("*/*.http"))
+    assert catalogue
+    with ZoomSimulator() as simulator:
+        for fixture in catalogue:
+            simulator.inject(".*", handling="skip", reply=f"{fixture.parent.name}/{fixture.stem}")
+            assert exchange(simulator, b"GET / HTTP/1.1\r\nHost: zoom\r\n\r\n") == fixture.read_bytes()
 
 
 def test_a_fixture_that_is_not_there_is_refused_at_once(zoom: ZoomSimulator) -> None:

@@ -216,8 +216,8 @@ def test_browsing_finds_by_the_beginning_of_a_name_in_the_callers_own_provider(
 def test_browsing_is_limited_and_by_type(venafi: VenafiSimulator, token: str) -> None:
     venafi.add_identity("local:{ada-2}", "adam")
     venafi.add_identity("local:{ada-3}", "adams", type=2)
-    body = {"Filter": "ada", "Limit": 2, "IdentityType": 1}
-    assert len(post(venafi, "vedsdk/Identity/Browse", body, token).json()["Identities"]) == 2
+    body = {"Filter": "ada", "Limit": 1, "IdentityType": 1}
+    assert len(post(venafi, "vedsdk/Identity/Browse", body, token).json()["Identities"]) == 1
     body = {"Filter": "ada", "Limit": 9, "IdentityType": 3}
     answer = post(venafi, "vedsdk/Identity/Browse", body, token).json()
     assert [identity["IsGroup"] for identity in answer["Identities"]] == [False, False, True]

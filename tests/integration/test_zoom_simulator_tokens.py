@@ -1,5 +1,8 @@
 """Zoom's token endpoints, as the simulator plays them over real HTTP."""
 
+import contextlib
+import random
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -66,6 +69,31 @@ def test_of_many_refreshers_at_once_exactly_one_wins(zoom: ZoomSimulator, tokens
     assert sorted(statuses) == [200, 400, 400, 400, 400, 400, 400, 400]
 
 
+class MeetingPoint(random.Random):
+    """Makes whoever mints a token wait for a second minter, who only comes if nothing keeps them apart."""
+
+    def __init__(self) -> None:
+        super().__init__(7)
+        self.both: threading.Barrier | None = None
+
+    def randbytes(self, n: int) -> bytes:
+        if self.both is not None:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.both.wait(0.2)
+        return super().randbytes(n)
+
+
+def test_no_refresher_slips_in_while_another_ones_tokens_are_minted() -> None:
+    meeting_point = MeetingPoint()
+    with ZoomSimulator(rng=meeting_point) as zoom:
+        set_up(zoom)
+        tokens = zoom.authorize("leaver-client", "installer")
+        meeting_point.both = threading.Barrier(2)
+        with ThreadPoolExecutor(2) as pool:
+            statuses = list(pool.map(lambda _: refresh(zoom, tokens["refresh_token"]).status_code, range(2)))
+    assert sorted(statuses) == [200, 400]
+
+
 def test_a_refresh_leaves_the_older_access_token_alone(zoom: ZoomSimulator, tokens: dict[str, object]) -> None:
     refresh(zoom, tokens["refresh_token"])
     assert get_user(zoom, tokens["access_token"]).status_code == 200
@@ -123,6 +151,12 @@ def test_an_account_gets_many_tokens_that_work_and_no_refresh_token(zoom: ZoomSi
     ]
     assert all("refresh_token" not in body for body in minted)
     assert [get_user(zoom, body["access_token"]).status_code for body in minted] == [200, 200, 200]
+
+
+def test_an_app_that_users_authorise_gets_no_account_token(zoom: ZoomSimulator) -> None:
+    form = {"grant_type": "account_credentials", "account_id": "acme"}
+    answer = requests.post(f"{zoom.url}/oauth/token", data=form, auth=CLIENT, timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
 
 
 @pytest.mark.parametrize(("account_id", "reason"), [("acme\n", "Bad Request"), ("elsewhere", "Account does not exist")])
@@ -192,6 +226,14 @@ def test_revoking_an_expired_access_token_ends_nothing(zoom: ZoomSimulator, toke
     answer = revoke(zoom, tokens["access_token"])
     assert (answer.status_code, answer.json()["reason"]) == (400, "Invalid Token!")
     assert refresh(zoom, tokens["refresh_token"]).status_code == 200
+
+
+def test_another_clients_access_token_cannot_be_revoked(zoom: ZoomSimulator, tokens: dict[str, object]) -> None:
+    zoom.add_app("other", "other-secret", account_id="acme", scopes=[])
+    form = {"token": str(tokens["access_token"])}
+    answer = requests.post(f"{zoom.url}/oauth/revoke", data=form, auth=("other", "other-secret"), timeout=10)
+    assert answer.status_code == 400
+    assert get_user(zoom, tokens["access_token"]).status_code == 200
 
 
 def test_a_refresh_token_is_no_token_to_revoke(zoom: ZoomSimulator, tokens: dict[str, object]) -> None:

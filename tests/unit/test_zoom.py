@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +129,7 @@ LIMITS = [
     ("429-html", "2026-11-21T10:00:01+00:00", "Zoom's limit per second is reached"),
     ("429-concurrent-disassociate", "2026-11-21T10:00:01+00:00", "Zoom is busy with another request for this user"),
     ("429-daily-retry-after-iso", "2026-11-22T00:00:00+00:00", "Zoom's daily limit is reached"),
+    ("429-daily-by-header-alone", "2026-11-22T00:00:00+00:00", "Zoom's daily limit is reached"),
     ("429-daily-lower-case-header", "2026-11-22T00:00:00+00:00", "Zoom's daily limit is reached"),
     ("429-daily-without-retry-after", "2026-11-22T00:00:00+00:00", "Zoom's daily limit is reached"),
     ("429-retry-after-http-date", "2026-11-21T18:30:00+00:00", "Zoom's daily limit is reached"),
@@ -336,6 +338,19 @@ def test_a_connection_that_is_reset_in_the_middle_of_a_body_loses_the_answer(cal
 def test_a_zoom_that_is_not_there_was_sent_nothing(call: Call) -> None:
     with zoom_answering() as (zoom, _), pytest.raises(NotSent):
         call(zoom)
+
+
+# Two connections of one host
+
+
+def test_each_request_of_a_batch_carries_its_own_connections_token_and_nobodys_cookies() -> None:
+    people = [(f"user-{number}", SecretStr(f"token-of-connection-{number % 2}")) for number in range(20)]
+    with zoom_answering(*["204-with-cookie"] * len(people)) as (zoom, wire), ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda person: zoom.delete_user_token(*person), people))
+    assert {(asked.target, asked.headers["authorization"]) for asked in wire.asked} == {
+        (f"/v2/users/user-{number}/token", f"Bearer token-of-connection-{number % 2}") for number in range(20)
+    }
+    assert not any("cookie" in asked.headers for asked in wire.asked)
 
 
 # User ids

@@ -35,4 +35,5 @@ def values(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
 
 def timestamp(moment: datetime) -> str:
     """ISO-8601 in UTC to the second, always as wide, so that text sorts as time does."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # strftime would write the year 1 as one digit
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -1,11 +1,10 @@
 """The composition root: the only place that builds what is concrete, and that imports boto3."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import boto3
@@ -79,7 +78,14 @@ def zoom_oauth(url: str) -> ZoomOAuth:
 @cache
 def venafi(url: str, ca_bundle: str) -> Venafi:
     """A Venafi server; `ca_bundle` is empty, the path of a PEM file, or the name of a secret that holds one."""
-    return Venafi(_transport(url, ca_bundle=_ca_file(ca_bundle)), clock=now)
+    if not ca_bundle or ca_bundle.startswith("/"):
+        return Venafi(_transport(url, ca_bundle=ca_bundle or None), clock=now)
+    pem = _secrets_manager().get_secret_value(SecretId=ca_bundle, VersionStage="AWSCURRENT")["SecretString"]
+    # Read once, while the transport is built: nothing needs to stay on the disk.
+    with NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(pem)
+        file.flush()
+        return Venafi(_transport(url, ca_bundle=file.name), clock=now)
 
 
 @cache
@@ -139,15 +145,6 @@ def consumer(
 
 def _transport(url: str, *, ca_bundle: str | None = None) -> Transport:
     return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
-
-
-def _ca_file(named: str) -> str | None:
-    if not named or named.startswith("/"):
-        return named or None
-    pem = _secrets_manager().get_secret_value(SecretId=named, VersionStage="AWSCURRENT")["SecretString"]
-    file = Path(tempfile.gettempdir()) / "venafi-ca.pem"
-    file.write_text(pem)
-    return str(file)
 
 
 @cache

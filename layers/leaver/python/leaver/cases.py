@@ -43,6 +43,20 @@ class Receipt(BaseModel):
     #: JSON: names and counts
     details: str = "{}"
 
+    @property
+    def belongs_to_a_case(self) -> bool:
+        """Whether `case_id` is a case's: those can't hold a #."""
+        return not self.case_id.startswith("message#")
+
+    def as_old_as(self, first: Self) -> Self:
+        """The same receipt with the times of an earlier one for the same command."""
+        return self.model_copy(
+            update={
+                "requested_at": min(self.requested_at, first.requested_at),
+                "first_attempt_at": min(self.first_attempt_at, first.first_attempt_at),
+            }
+        )
+
     def closed(self, result: Result, *, now: datetime, reason: str | None = None) -> Self:
         """The same receipt with the last word on it."""
         waited = max(0, int((now - self.requested_at).total_seconds()))

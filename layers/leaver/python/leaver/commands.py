@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
@@ -36,15 +37,25 @@ def _matching(pattern: str | re.Pattern[str], expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected a time that can be told in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 UserId = Annotated[str, _matching(USER_ID, "a Zoom user id or an e-mail address")]
 ConnectionName = Annotated[
     str, _matching(r"[a-z][a-z0-9-]{0,31}", "up to 32 lower-case letters, digits and hyphens, a letter first")
 ]
 CaseId = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{1,128}", "up to 128 letters, digits and _ . : -")]
 Printable = Annotated[
-    str, _matching(r"[^\x00-\x1f\x7f]{1,256}", "up to 256 characters, none of them a control character")
+    str, _matching(r"[^\x00-\x1f\x7f-\x9f]{1,256}", "up to 256 characters, none of them a control character")
 ]
-Email = Annotated[str, _matching(r"[^@\s\x00-\x1f\x7f/]{1,128}@[^@\s\x00-\x1f\x7f/]{1,125}", "an e-mail address")]
+Email = Annotated[
+    str, _matching(r"[^@\s\x00-\x1f\x7f-\x9f/]{1,128}@[^@\s\x00-\x1f\x7f-\x9f/]{1,125}", "an e-mail address")
+]
 
 
 class Command(BaseModel):
@@ -61,7 +72,7 @@ class Command(BaseModel):
     connection: ConnectionName | None = None
     case_id: CaseId | None = None
     urgency: Literal["urgent", "routine"] = "routine"
-    requested_at: AwareDatetime | None = None
+    requested_at: Moment | None = None
 
     @property
     def subject(self) -> str:
@@ -103,7 +114,7 @@ class RefreshAccessToken(Command):
 
     connection: ConnectionName
     #: the version of the tokens that a reader saw refused
-    failed_version: Annotated[str, _matching(r"[A-Za-z0-9-]{1,64}", "a secret's version id")] | None = None
+    failed_version: Annotated[str, _matching(r"[A-Za-z0-9-]{32,64}", "a secret's version id")] | None = None
     #: only `revoke_access_token` asks for this: refresh, revoke the new pair, retire the connection
     for_revocation: bool = False
     #: only people ask for this: refresh although nothing is due

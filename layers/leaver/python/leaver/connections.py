@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from leaver.attributes import item, timestamp, values
 from leaver.commands import ConnectionName
@@ -45,7 +45,7 @@ class Connection(BaseModel):
     role: Literal["service", "personal"]
     status: Status
     #: the version id of the current tokens
-    version: str
+    version: Annotated[str, Field(min_length=32, max_length=64)]
     expires_at: AwareDatetime
     refresh_at: AwareDatetime
     #: once revoked: the provider's word for it

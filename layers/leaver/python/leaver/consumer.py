@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver.cases import ENDED, Receipt, Receipts
 from leaver.commands import Command, parse
@@ -104,8 +104,11 @@ class Consumer(Generic[AnyCommand]):
             receipt = self._unread(envelope, opened)
             command = self._read(opened)
             receipt = self._receipt(command, opened, envelope)
-            self._refuse_the_late(command, opened, receipt)
             standing = self.receipts.read(receipt) if self.receipts else None
+            if standing:
+                # What was parked and put back arrives as a new message, and is as old as it was.
+                receipt = receipt.as_old_as(standing)
+            self._refuse_the_late(command, opened, receipt)
             if standing and standing.outcome:
                 if not (standing.outcome is Outcome.FAILED and envelope.redriven):
                     self._announce(standing)
@@ -134,7 +137,7 @@ class Consumer(Generic[AnyCommand]):
             system=self.command.system,
             subject="unknown",
             requested_at=(opened.said_at if opened else None) or envelope.sent_at,
-            first_attempt_at=self.clock(),
+            first_attempt_at=envelope.first_received_at,
         )
 
     def _receipt(self, command: AnyCommand, opened: Opened, envelope: Envelope) -> Receipt:
@@ -222,11 +225,15 @@ class Consumer(Generic[AnyCommand]):
         return timedelta(seconds=self.jitter(longest / 2, longest))
 
     def _comes_back(self, envelope: Envelope, pause: timedelta) -> bool:
-        self.sqs.change_message_visibility(
-            QueueUrl=envelope.queue_url(self.sqs.meta.endpoint_url),
-            ReceiptHandle=envelope.record.receipt_handle,
-            VisibilityTimeout=math.ceil(min(max(pause, timedelta(0)), LONGEST_PAUSE).total_seconds()),
-        )
+        try:
+            self.sqs.change_message_visibility(
+                QueueUrl=envelope.queue_url(self.sqs.meta.endpoint_url),
+                ReceiptHandle=envelope.record.receipt_handle,
+                VisibilityTimeout=math.ceil(min(max(pause, timedelta(0)), LONGEST_PAUSE).total_seconds()),
+            )
+        except (BotoCoreError, ClientError) as error:
+            # It comes back all the same, when the queue's own visibility timeout is over.
+            self.logger.warning("could not be told when to come back", extra=_described(error))
         return False
 
     def _count(self, what: str) -> None:
@@ -234,11 +241,12 @@ class Consumer(Generic[AnyCommand]):
 
 
 def _announcement(command: type[Command], closed: Receipt) -> Announcement:
-    told = closed.model_dump(exclude={"entry", "details"})
+    told = closed.model_dump(exclude={"case_id", "entry", "details"})
     return Announcement(
         # The same receipt makes the same id, so that a repeated announcement shows as what it is.
         announcement_id=f"{closed.case_id}/{closed.entry}/{closed.outcome}/{closed.attempts}",
         detail_type=command.announced_as if closed.outcome in TRUE_SUCCESS else "RevocationFailed",
+        case_id=closed.case_id if closed.belongs_to_a_case else None,
         details=json.loads(closed.details),
         **told,
     )

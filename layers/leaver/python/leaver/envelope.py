@@ -20,13 +20,18 @@ class Envelope:
     @property
     def message_id(self) -> str:
         """The SQS message's own id, or the one that it had before somebody put it back from parking."""
-        first = self.record.message_attributes.get("message_id")
-        return (first.string_value if first else None) or self.record.message_id
+        return self._id_before_parking or self.record.message_id
 
     @property
     def redriven(self) -> bool:
         """Whether a person put it back from parking."""
-        return "message_id" in self.record.message_attributes
+        return self._id_before_parking is not None
+
+    @property
+    def _id_before_parking(self) -> str | None:
+        # Read as a plain mapping: Powertools' class has a `get` that does not find its own attributes.
+        attribute = self.record["messageAttributes"].get("message_id") or {}
+        return attribute.get("stringValue") or None
 
     @property
     def first_received_at(self) -> datetime:
@@ -45,8 +50,8 @@ class Envelope:
 
     @property
     def group(self) -> str | None:
-        """The group of a FIFO queue's message."""
-        return self.record.attributes.message_group_id
+        """The group of a FIFO queue's message; other queues' groups only share a queue out fairly."""
+        return self.record.attributes.message_group_id if self.record.event_source_arn.endswith(".fifo") else None
 
     def queue_url(self, endpoint: str) -> str:
         """The URL of the queue it came from, at SQS's endpoint (AWS gives functions the ARN alone)."""
@@ -57,7 +62,7 @@ class Envelope:
         """Take the letter out; raises BadMessage where the body is not a JSON object with a detail."""
         try:
             body = json.loads(self.record.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadMessage("body: expected JSON") from None
         if not isinstance(body, dict):
             raise BadMessage("body: expected a JSON object")
@@ -92,9 +97,9 @@ class Opened:
 def _said_at(event: Mapping[str, Any]) -> datetime:
     try:
         said_at = datetime.fromisoformat(event["time"])
-    except (KeyError, TypeError, ValueError):
+        return (said_at if said_at.tzinfo else said_at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise BadMessage("time: expected the event's time, ISO-8601") from None
-    return said_at if said_at.tzinfo else said_at.replace(tzinfo=UTC)
 
 
 def _moment(milliseconds: str) -> datetime:

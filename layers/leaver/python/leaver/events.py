@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
-from leaver.commands import Email, Printable
+from leaver.commands import Email, Moment, Printable
 
 _FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
@@ -37,8 +37,8 @@ class OffboardingRequested(BaseModel):
     source: Printable
     kind: Literal["immediate", "scheduled", "cancelled", "reinstated"]
     subject: Subject
-    effective_at: AwareDatetime
-    occurred_at: AwareDatetime
+    effective_at: Moment
+    occurred_at: Moment
     actor: Printable | None = None
     urgency: Literal["urgent", "routine"] = "routine"
 

@@ -67,6 +67,7 @@ class GrantedTokens(BaseModel):
         access_token = _token(body.get("access_token"))
         if access_token is None:
             return None
+        # ASCII by RFC 6749, section 3.3; an unpaired surrogate would make pydantic refuse the whole answer
         scope = body.get("scope")
         return cls(
             access_token=access_token,
@@ -78,8 +79,7 @@ class GrantedTokens(BaseModel):
 
 
 def _token(value: object) -> SecretStr | None:
-    # ASCII by RFC 6749, appendix A; an unpaired surrogate would make pydantic refuse all of it
-    return SecretStr(value.strip()) if isinstance(value, str) and value.isascii() and value.strip() else None
+    return SecretStr(value.strip()) if isinstance(value, str) and value.strip() else None
 
 
 def _lifetime(expires_in: object) -> timedelta:

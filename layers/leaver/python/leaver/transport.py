@@ -32,6 +32,8 @@ READ_TIMEOUT: Final = 20.0
 #: no limit of our providers outlasts a day, so no Retry-After is believed beyond it
 LONGEST_WAIT: Final = timedelta(days=1)
 
+# what was sent is never repeated, whatever the answer's status or Retry-After: a refresh token works once
+_CONNECT_TWICE: Final = Retry(total=None, connect=1, read=False, redirect=0, status=0, other=0)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # RFC 3986's pchar, but for "." and ".." and for encoded dots and slashes: requests would decode and resolve them
 _SEGMENT: Final = re.compile(r"(?!\.{1,2}\Z)(?:[\w.~!$&'()*+,;=:@-]|%(?!2[EeFf])[0-9A-Fa-f]{2})+", re.ASCII)
@@ -127,15 +129,18 @@ class Transport:
     ) -> None:
         self._clock = clock
         self._base_url = _checked(base_url, _LOOPBACK | plain_http_hosts)
-        self._host = urlsplit(base_url).netloc
+        self._host = urlsplit(self._base_url).netloc
         self._session = requests.Session()
         # with it, .netrc would replace our Authorization, and the environment would name proxies and roots
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"User-Agent": "leaver", "Accept": "application/json"})
-        adapter = _Adapter(ssl.create_default_context(cafile=ca_bundle or DEFAULT_CA_BUNDLE_PATH), pool_maxsize)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._session.adapters.clear()
+        if self._base_url.startswith("https:"):
+            context = ssl.create_default_context(cafile=ca_bundle or DEFAULT_CA_BUNDLE_PATH)
+            self._session.mount("https://", _TlsAdapter(pool_maxsize=pool_maxsize, context=context))
+        else:
+            self._session.mount("http://", HTTPAdapter(pool_maxsize=pool_maxsize, max_retries=_CONNECT_TWICE))
 
     def request(
         self,
@@ -220,7 +225,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
 
 def safe_code(value: object) -> str | None:
     """Return a provider's code as text, or None where it is no number or RFC 6749 word, and might be anything."""
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    text = str(value) if isinstance(value, str | int) else ""
     return text if _CODE.fullmatch(text) else None
 
 
@@ -240,14 +245,12 @@ class _Pool(HTTPSConnectionPool):
     ConnectionCls = _Connection
 
 
-class _Adapter(HTTPAdapter):
+class _TlsAdapter(HTTPAdapter):
     """Connects with one preloaded SSLContext; requests would load the roots for every connection (20 ms of CPU)."""
 
-    def __init__(self, context: ssl.SSLContext, pool_maxsize: int) -> None:
+    def __init__(self, *, pool_maxsize: int, context: ssl.SSLContext) -> None:
         self._context = context
-        # connecting may be tried twice; what was sent is never repeated, whatever the answer's status or Retry-After
-        only_connects = Retry(total=None, connect=1, read=False, redirect=0, status=0, other=0)
-        super().__init__(pool_maxsize=pool_maxsize, max_retries=only_connects)
+        super().__init__(pool_maxsize=pool_maxsize, max_retries=_CONNECT_TWICE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
@@ -270,7 +273,7 @@ def _checked(base_url: str, plain_http_hosts: frozenset[str]) -> str:
         raise ValueError("a provider's URL must be https; plain http is for this machine only")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("a provider's URL is a host, and at most a path")
-    return base_url.rstrip("/")
+    return parts.geturl().rstrip("/")
 
 
 def _revealed(fields: Mapping[str, object] | None) -> dict[str, Any] | None:
@@ -303,6 +306,5 @@ def _causes(error: BaseException) -> list[BaseException]:
         cause = waiting.pop()
         if isinstance(cause, BaseException) and not any(cause is known for known in found):
             found.append(cause)
-            # not __context__: a connection that failed first and stood the second time may turn up there
             waiting += [cause.__cause__, getattr(cause, "reason", None), *cause.args]
     return found

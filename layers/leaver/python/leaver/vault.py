@@ -40,13 +40,11 @@ class Vault:
         name = f"{self._prefix}/tokens/{connection}"
         return _parsed(TokenSet, self._read(name, VersionId=version), name)
 
-    def holds(self, connection: str, version: str) -> bool:
-        """Tell whether a version of a connection's tokens was ever written."""
-        try:
-            self._secrets_manager.get_secret_value(SecretId=f"{self._prefix}/tokens/{connection}", VersionId=version)
-        except self._secrets_manager.exceptions.ResourceNotFoundException:
-            return False
-        return True
+    def newest(self, connection: str, version: str) -> str:
+        """Follow a version's successors to the last: a run that was killed leaves one that no record names yet."""
+        while self._holds(connection, child := child_of(connection, version)):
+            version = child
+        return version
 
     def credentials(self, connection: str, kind: type[Secret]) -> Secret:
         """Read what people stored for a connection; raises Rejected, field by field, where it can't be used."""
@@ -101,6 +99,13 @@ class Vault:
                 Name=name, SecretString=text, Description="A Zoom user token that Leaver retrieved.", **key
             )
             return created["ARN"], created["VersionId"]
+
+    def _holds(self, connection: str, version: str) -> bool:
+        try:
+            self._secrets_manager.get_secret_value(SecretId=f"{self._prefix}/tokens/{connection}", VersionId=version)
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            return False
+        return True
 
     def _read(self, name: str, **which: Any) -> str:
         try:

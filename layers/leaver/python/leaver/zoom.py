@@ -25,6 +25,9 @@ from leaver.outcomes import Outcome, Result
 from leaver.tokens import GrantedTokens
 from leaver.transport import Answer, BasicAuth, BearerAuth, Transport, safe_code
 
+#: seconds: patience is cheap where an answer that comes too late costs the connection
+TOKEN_READ_TIMEOUT: Final = 30.0
+
 Clock = Callable[[], datetime]
 UserTokenType = Literal["zak", "token", "onbehalf"]
 
@@ -157,7 +160,7 @@ class Zoom:
             found, email = answer.json.get("id"), answer.json.get("email")
             if isinstance(found, str) and found and isinstance(email, str) and email:
                 return ZoomUser(found, email)
-        _decided(answer, self._clock(), _REST, *_rest_codes(answer))
+        _decided(answer, self._clock(), _REST, _rest_codes)
         return None
 
     def get_user_token(
@@ -186,7 +189,7 @@ class Zoom:
                 return UserToken(_result(Outcome.NO_TOKEN, answer))
             if isinstance(token, str) and token:
                 return UserToken(_result(Outcome.RETRIEVED, answer), SecretStr(token))
-        return UserToken(_decided(answer, self._clock(), _REST, *_rest_codes(answer)))
+        return UserToken(_decided(answer, self._clock(), _REST, _rest_codes))
 
     def delete_user_token(self, user_id: str, access_token: SecretStr) -> Result:
         """Zoom API "Revoke a user's SSO token": DELETE /users/{userId}/token. REVOKED or USER_NOT_FOUND.
@@ -196,7 +199,7 @@ class Zoom:
         answer = self._transport.request("DELETE", f"{user_path(user_id)}/token", auth=BearerAuth(access_token))
         if answer.status == HTTPStatus.NO_CONTENT:
             return _result(Outcome.REVOKED, answer)
-        return _decided(answer, self._clock(), _REST, *_rest_codes(answer))
+        return _decided(answer, self._clock(), _REST, _rest_codes)
 
 
 class ZoomOAuth:
@@ -235,19 +238,19 @@ class ZoomOAuth:
         )
         if answer.status == HTTPStatus.OK and answer.json is not None and answer.json.get("status") == "success":
             return _result(Outcome.REVOKED, answer)
-        return _decided(answer, self._clock(), _REVOKE, *_oauth_codes(answer))
+        return _decided(answer, self._clock(), _REVOKE, _oauth_codes)
 
     def _granted(
         self, auth: BasicAuth, form: Mapping[str, str | SecretStr], table: Mapping[str, Refusal]
     ) -> GrantedTokens:
         asked_at = self._clock()
-        answer = self._transport.request("POST", "/oauth/token", auth=auth, form=form)
+        answer = self._transport.request("POST", "/oauth/token", auth=auth, form=form, read_timeout=TOKEN_READ_TIMEOUT)
         if answer.status == HTTPStatus.OK:
             tokens = GrantedTokens.from_answer(answer.json, asked_at=asked_at, tracking_id=answer.tracking_id)
             if tokens is not None:
                 return tokens
-        codes = _oauth_codes(answer)
-        raise _error(answer, self._clock(), answer.row(table, *codes), _safest(*codes))
+        refusal = answer.row(table, *_oauth_codes(answer))
+        raise _error(answer, self._clock(), refusal, _safest(_oauth_codes(answer)))
 
 
 def user_path(user_id: str) -> str:
@@ -261,12 +264,12 @@ def user_path(user_id: str) -> str:
     return f"/users/{quote(user_id, safe='')}"
 
 
-def _decided(answer: Answer, now: datetime, table: Table, *codes: str) -> Result:
+def _decided(answer: Answer, now: datetime, table: Table, codes: Callable[[Answer], tuple[str, ...]]) -> Result:
     """Look up what an answer means that is not the wanted one: a Result, or the error is raised."""
-    meaning = answer.row(table, *codes)
+    meaning = answer.row(table, *codes(answer))
     if isinstance(meaning, Outcome):
-        return _result(meaning, answer, _safest(*codes))
-    raise _error(answer, now, meaning, _safest(*codes))
+        return _result(meaning, answer, _safest(codes(answer)))
+    raise _error(answer, now, meaning, _safest(codes(answer)))
 
 
 def _error(answer: Answer, now: datetime, refusal: Refusal, code: str | None) -> LeaverError:
@@ -307,17 +310,17 @@ def _throttled(answer: Answer, now: datetime, code: str | None) -> Throttled:
     )
 
 
-def _rest_codes(answer: Answer) -> tuple[str, str]:
+def _rest_codes(answer: Answer) -> tuple[str, ...]:
     """Return message and code, as the REST API spells them: the message tells apart what code 200 mixes."""
     return _text(answer, "message"), _text(answer, "code")
 
 
-def _oauth_codes(answer: Answer) -> tuple[str, str, str]:
+def _oauth_codes(answer: Answer) -> tuple[str, ...]:
     """Return reason, code and error, as the OAuth endpoints spell them: the reason is the most exact."""
     return _text(answer, "reason"), _text(answer, "code"), _text(answer, "error")
 
 
-def _safest(*codes: str) -> str | None:
+def _safest(codes: tuple[str, ...]) -> str | None:
     """Choose what may be shown as the provider's code: the last, least exact one that can't be anything else."""
     return next((code for code in reversed(codes) if safe_code(code)), None)
 

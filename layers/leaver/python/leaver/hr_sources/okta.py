@@ -17,8 +17,8 @@ class _Party(BaseModel):
     model_config = _AS_SENT
     id: str
     type: str
-    #: the user's login, which is an e-mail address
-    alternate_id: Annotated[str, Field(alias="alternateId")]
+    #: a user's login, which is an e-mail address; what else an event is about may have none
+    alternate_id: Annotated[str | None, Field(alias="alternateId")] = None
 
 
 class _Outcome(BaseModel):
@@ -46,11 +46,12 @@ def offboarding(detail: Mapping[str, Any]) -> OffboardingRequested:
         leavers = [party for party in event.target if party.type == "User"]
         if len(leavers) != 1:
             raise BadMessage("target: expected exactly one of type User")
+        (leaver,) = leavers
         return OffboardingRequested(
             event_id=event.uuid,
             source="okta",
             kind="immediate",
-            subject=Subject(email=leavers[0].alternate_id, source_id=leavers[0].id),
+            subject=Subject(email=leaver.alternate_id or "", source_id=leaver.id),
             effective_at=event.published,
             occurred_at=event.published,
             actor=event.actor.id,

@@ -1,0 +1,249 @@
+"""`make sam-local`: every function by `sam local invoke`, and the proof that it did what it is for."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import requests
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from local import stage
+from local.container_engine import Failed, Missing, find_engine
+from local.payloads import payload
+from local.sam import Sam, make_invoke_image
+from local.simulators.grants import digest
+from local.world_in_container import NAME, PORTS, WorldInContainer
+
+#: AWS's own; a machine without a way to it names another of the same shape
+BASE_IMAGE = "public.ecr.aws/lambda/python:3.13"
+
+#: the tokens of the connection `zoom` as they were before a function ran
+Tokens = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One effect of a function: asked, before and after, of whoever knows it at first hand."""
+
+    function: str
+    expected: str
+    where: str
+    observe: Callable[[WorldInContainer, Tokens], str]
+    #: a batch that was dealt with leaves nothing over; the schedule wants no answer
+    answer: str = '{"batchItemFailures": []}'
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What became of a row."""
+
+    row: Row
+    answer: str
+    before: str
+    after: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as expected, and was not so already."""
+        return self.answer == self.row.answer and self.after == self.row.expected != self.before
+
+
+def _session(world: WorldInContainer, _: Tokens) -> str:
+    return "signed in" if world.zoom.ask("has_session", user=stage.JOHN.email) else "no session"
+
+
+def _grants(world: WorldInContainer, _: Tokens) -> str:
+    return f"{world.venafi.ask('live_grants', prefixed_universal=stage.JOHN.venafi_id)} grants"
+
+
+def _kept_token(world: WorldInContainer, _: Tokens) -> str:
+    kept = world.secret(f"leaver/user-tokens/zoom/{stage.JOHN.zoom_id}/zak")
+    if kept is None:
+        return "nothing in the vault"
+    minted = [token["digest"] for token in world.zoom.ask("user_tokens", user=stage.JOHN.email)]
+    return "the one that Zoom minted" if digest(kept["token"]) in minted else "another token"
+
+
+def _old_refresh_token(world: WorldInContainer, before: Tokens) -> str:
+    # Asked before it is tried: a token that still works would rotate by the trying.
+    if world.zoom.ask("live_token_kind", digest=digest(before["refresh_token"])):
+        return "still works"
+    answer = requests.post(
+        f"{world.zoom_url}/oauth/token",
+        data={"grant_type": "refresh_token", "refresh_token": before["refresh_token"]},
+        auth=("zoom", stage.zoom_secret("zoom")),
+        timeout=10,
+    )
+    return f"{answer.status_code} {answer.json()['error']}"
+
+
+def _new_refresh_token(world: WorldInContainer, before: Tokens) -> str:
+    held = _tokens(world)
+    if held["refresh_token"] == before["refresh_token"]:
+        return "still the old one"
+    kind = world.zoom.ask("live_token_kind", digest=digest(held["refresh_token"]))
+    return f"live: {kind}, its access token gets {_status_with(world, held['access_token'])}"
+
+
+def _refresh_asked_for(world: WorldInContainer, _: Tokens) -> str:
+    return ", ".join(message["connection"] for message in world.messages("refresh-access-token.fifo")) or "no message"
+
+
+def _command(queue: str) -> Callable[[WorldInContainer, Tokens], str]:
+    def observe(world: WorldInContainer, _: Tokens) -> str:
+        commands = [
+            f"{event['detail-type']} {event['detail'].get('user_id') or event['detail'].get('identity')}"
+            for event in world.messages(queue)
+        ]
+        return ", ".join(commands) or "no message"
+
+    return observe
+
+
+def _revoked_access_token(world: WorldInContainer, before: Tokens) -> str:
+    return str(_status_with(world, before["access_token"]))
+
+
+def _tokens(world: WorldInContainer) -> Tokens:
+    held: Tokens = world.secret("leaver/tokens/zoom")
+    return held
+
+
+def _status_with(world: WorldInContainer, access_token: str) -> int:
+    return requests.get(
+        f"{world.zoom_url}/v2/users/{stage.ADA.zoom_id}",
+        headers={"Authorization": f"Bearer {access_token}"},
+        timeout=10,
+    ).status_code
+
+
+#: in the order of the invocations: the connection that the others need is revoked last
+ROWS = (
+    Row("revoke_sso_token", "no session", "Zoom: who is signed in", _session),
+    Row("revoke_grants", "0 grants", "Venafi: grants that live", _grants),
+    Row("retrieve_user_token", "the one that Zoom minted", "the vault, by digest", _kept_token),
+    Row("refresh_access_token", "400 invalid_grant", "Zoom: the old refresh token tried", _old_refresh_token),
+    Row(
+        "refresh_access_token",
+        "live: refresh, its access token gets 200",
+        "Zoom: asked by digest, and called",
+        _new_refresh_token,
+    ),
+    Row("schedule_refreshes", "venafi", "the refresh queue: for whom", _refresh_asked_for, answer="null"),
+    Row(
+        "start_offboarding",
+        f"RevokeSsoToken {stage.JOHN.email}",
+        "the queue of revoke_sso_token",
+        _command("revoke-sso-token"),
+    ),
+    Row(
+        "start_offboarding",
+        f"RevokeGrants {stage.JOHN.email}",
+        "the queue of revoke_grants",
+        _command("revoke-grants"),
+    ),
+    Row("revoke_access_token", "401", "Zoom: called with the revoked token", _revoked_access_token),
+)
+
+FUNCTIONS = tuple(dict.fromkeys(row.function for row in ROWS))
+
+
+def run() -> int:
+    """Run every function and print the table; 0 only if every row was observed, 3 if something needed is missing."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    # Wide enough for the table where there is no terminal to ask.
+    console = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
+    try:
+        return _run(console)
+    except Missing as missing:
+        console.print(f"`make sam-local` needs {missing}.", markup=False, soft_wrap=True)
+        return 3
+    except Failed as failed:
+        console.print(str(failed), markup=False)
+        return 1
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    # A second Ctrl-C would interrupt the tidying up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def _run(console: Console) -> int:
+    if sys.platform != "linux":
+        raise Missing("Linux, because the world's container borrows the packages of .venv")
+    engine = find_engine()
+    base = os.environ.get("SAM_LOCAL_BASE_IMAGE", BASE_IMAGE)
+    network = f"leaver-{os.getpid()}"
+    with tempfile.TemporaryDirectory(prefix="leaver-sam-local-") as folder:
+        sam = Sam(engine, Path(folder))
+        with _step(console, f"image for the functions, from {base}"):
+            make_invoke_image(engine, base, NAME, PORTS["aws"])
+        with _step(console, "sam build"):
+            sam.build()
+        with engine.network(network):
+            with _step(console, "the local world, in a container"):
+                world = WorldInContainer(engine, base, network)
+            observed = [each for function in FUNCTIONS for each in _invoked(console, function, sam, world, network)]
+    console.print(_table(observed))
+    if not all(each.holds for each in observed):
+        console.print("[bold red]Not every row was observed.[/]")
+        return 1
+    console.print("[bold green]Every row was observed.[/]")
+    return 0
+
+
+def _invoked(console: Console, function: str, sam: Sam, world: WorldInContainer, network: str) -> Iterable[Observed]:
+    """Run one function and look at its effects; what it printed is shown if one is not there."""
+    rows = [row for row in ROWS if row.function == function]
+    if function == "schedule_refreshes":
+        world.make_due("venafi")
+    tokens = _tokens(world)
+    before = [row.observe(world, tokens) for row in rows]
+    logical_id = "".join(word.capitalize() for word in function.split("_")) + "Function"
+    with _step(console, f"sam local invoke {logical_id} --event events/{function}.json"):
+        answer, printed = sam.invoke(
+            logical_id,
+            payload(function, datetime.now(UTC)),
+            environments=world.environments(),
+            network=network,
+            aws_url=world.aws_url,
+        )
+    observed = [Observed(row, answer, was, row.observe(world, tokens)) for row, was in zip(rows, before, strict=True)]
+    if not all(each.holds for each in observed):
+        console.print(printed, markup=False, highlight=False)
+    return observed
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    """Show what is under way, and how long it took."""
+    began = time.monotonic()
+    with console.status(f"{what} …"):
+        yield
+    console.print(f"{time.monotonic() - began:6.1f} s  {what}", markup=False, highlight=False)
+
+
+def _table(observed: Sequence[Observed]) -> Table:
+    table = Table(title="What was observed", title_justify="left")
+    for column in ("function", "answered", "before", "expected", "observed", "where"):
+        table.add_column(column, overflow="fold", min_width=25 if column == "answered" else None)
+    for each in observed:
+        answer, after = (
+            f"[{'green' if seen == expected else 'bold red'}]{escape(seen)}[/]"
+            for seen, expected in ((each.answer, each.row.answer), (each.after, each.row.expected))
+        )
+        table.add_row(each.row.function, answer, each.before, each.row.expected, after, each.row.where)
+    return table

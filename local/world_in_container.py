@@ -1,0 +1,105 @@
+"""The local world in a container, where other containers find it by name, and as it is seen from this machine."""
+
+import json
+import sysconfig
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import requests
+
+from local.aws.moto_server import CREDENTIAL
+from local.aws.template import REGION, STACK, Json
+from local.container_engine import ContainerEngine, Failed
+from local.simulators.control import Control
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+ROOT = Path(__file__).parents[1]
+
+#: what other containers on its network call it
+NAME = "leaver-world"
+#: where it listens in there; on this machine the ports are free ones, on loopback alone
+PORTS = {"aws": 5000, "zoom": 5001, "venafi": 5002, "control": 5003}
+
+#: seconds that it may take to be ready, and between two looks
+_PATIENCE = 60
+_LOOK_S = 0.2
+
+
+class WorldInContainer:
+    """Leaver deployed and Acme set up, the queues left to others' functions; it ends with its network."""
+
+    def __init__(self, engine: ContainerEngine, image: str, network: str) -> None:
+        """Start it and wait until it is set up; Failed, with what it printed, when it does not come that far."""
+        self._engine = engine
+        self._container = f"{network}-world"
+        engine.run(
+            *("run", "--detach", "--name", self._container, "--network", network, "--network-alias", NAME),
+            *(word for port in PORTS.values() for word in ("--publish", f"127.0.0.1::{port}")),
+            # The packages are this interpreter's: the image must have the same Python on the same kind of system.
+            *("--volume", f"{sysconfig.get_path('purelib')}:/site-packages:ro", "--volume", f"{ROOT}:/leaver:ro"),
+            *("--env", "PYTHONPATH=/site-packages:/leaver", "--env", "PYTHONDONTWRITEBYTECODE=1"),
+            *("--workdir", "/leaver", "--entrypoint", "python3.13", image, "-m", "local", "up"),
+            *("--bind", "0.0.0.0", "--advertise", NAME, "--without-functions"),  # noqa: S104 - its own network's
+            *(word for what, port in PORTS.items() for word in (f"--{what}-port", str(port))),
+        )
+        urls = {what: f"http://{engine.run('port', self._container, f'{port}/tcp')}" for what, port in PORTS.items()}
+        self.aws_url, self.zoom_url, self._control_url = urls["aws"], urls["zoom"], urls["control"]
+        self.zoom, self.venafi = Control(urls["zoom"]), Control(urls["venafi"])
+        session = boto3.Session(CREDENTIAL, CREDENTIAL, region_name=REGION)
+        self._vault: SecretsManagerClient = session.client("secretsmanager", endpoint_url=self.aws_url)
+        self._dynamodb: DynamoDBClient = session.client("dynamodb", endpoint_url=self.aws_url)
+        self._sqs: SQSClient = session.client("sqs", endpoint_url=self.aws_url)
+        self._wait()
+
+    def environments(self) -> dict[str, dict[str, str]]:
+        """Return the variables of each function, by its logical id, as its container needs them."""
+        answer: dict[str, dict[str, str]] = requests.get(f"{self._control_url}/environments", timeout=10).json()
+        return answer
+
+    def secret(self, name: str) -> Json:
+        """Return the current value of a secret, or None where there is no such secret."""
+        try:
+            kept = self._vault.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
+        except self._vault.exceptions.ResourceNotFoundException:
+            return None
+        return json.loads(kept["SecretString"])
+
+    def messages(self, queue: str) -> list[Json]:
+        """Return the bodies of the messages that are in a queue of this kebab-case name, and leave them there."""
+        url = self._sqs.get_queue_url(QueueName=f"{STACK}-{queue}")["QueueUrl"]
+        peeked = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [json.loads(message["Body"]) for message in peeked.get("Messages", [])]
+
+    def make_due(self, connection: str) -> None:
+        """Let a connection's time to refresh have come."""
+        self._dynamodb.update_item(
+            TableName=self._connections(),
+            Key={"connection": {"S": connection}},
+            UpdateExpression="SET refresh_at = :past",
+            ExpressionAttributeValues={":past": {"S": "2020-01-01T00:00:00Z"}},
+        )
+
+    def _connections(self) -> str:
+        return self.environments()["RefreshAccessTokenFunction"]["CONNECTIONS_TABLE"]
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not self._is_set_up():
+            running = self._engine.run("inspect", "--format", "{{.State.Running}}", self._container) == "true"
+            if not running or time.monotonic() > deadline:
+                raise Failed(f"the local world did not start:\n{self._engine.run('logs', self._container)}")
+            time.sleep(_LOOK_S)
+
+    def _is_set_up(self) -> bool:
+        """Whether there is the connection that `stage.set_up` makes last."""
+        try:
+            table = self._connections()
+        except requests.ConnectionError:
+            return False
+        return "Item" in self._dynamodb.get_item(TableName=table, Key={"connection": {"S": "venafi"}})

@@ -1,0 +1,39 @@
+"""`make demo` shows what it claims, and each of its rows can fail."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.demo import NAMES
+
+ROOT = Path(__file__).parents[2]
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "local", "demo", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_every_row_of_the_demo_is_observed() -> None:
+    played = demo()
+    assert "Every row was observed." in played.stdout, played.stdout + played.stderr
+    assert played.returncode == 0
+    for name in NAMES:
+        assert name in played.stdout
+
+
+@pytest.mark.parametrize("row", NAMES)
+def test_a_broken_row_is_not_observed_and_fails_the_demo(row: str) -> None:
+    played = demo("--break", row)
+    assert played.returncode == 1, played.stdout + played.stderr
+    [told] = [line for line in played.stdout.splitlines() if line.startswith("Not observed: ")]
+    assert row in told.removeprefix("Not observed: ").split(", ")
+
+
+def test_an_unknown_row_is_answered_with_the_names_of_all() -> None:
+    played = demo("--break", "nonsense")
+    assert played.returncode == 2
+    assert ", ".join(NAMES) in " ".join(played.stdout.split())

@@ -1,0 +1,213 @@
+"""The local world with eyes: what was announced, what lies parked, which receipt a command left, who waits how long."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from leaver.attributes import item, values
+from local import stage
+from local.stage import Person
+from local.world import World
+
+ALL_ZOOM_SCOPES = (stage.READ_USER, stage.READ_TOKEN, stage.END_SESSION)
+
+
+@dataclass(frozen=True)
+class Announced:
+    """An announcement, as a rule of somebody else's would get it."""
+
+    name: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ParkedMessage:
+    """A message in a dead-letter queue."""
+
+    body: str
+    attributes: Mapping[str, str]
+
+    @property
+    def reason(self) -> str:
+        return self.attributes["reason"]
+
+    @property
+    def error(self) -> str:
+        return self.attributes["error"]
+
+
+class WatchedWorld(World):
+    """A world of its own, in which a test can see what an operator and an auditor can see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._number = count(1)
+        self._announced: list[Announced] = []
+        self._ear = self._listen()
+
+    def forget(self) -> None:
+        """End what an earlier test left: faults, held requests, messages, what was heard and asked."""
+        for simulator in (self.zoom, self.venafi):
+            simulator.clear_faults()
+            simulator.release()
+        sqs = self.client("sqs")
+        for url in sqs.list_queues()["QueueUrls"]:
+            sqs.purge_queue(QueueUrl=url)
+        self.idle()
+        for simulator in (self.zoom, self.venafi):
+            simulator.clear_journal()
+        self._announced.clear()
+
+    # -- who there is
+
+    def hire(self, *, at_zoom: bool = True, at_venafi: bool = True) -> Person:
+        """Let somebody join whom no other test knows: signed in at Zoom, with one grant at Venafi."""
+        number = next(self._number)
+        person = Person(f"person.{number}@example.com", f"{number:05}GIm1QgePTO8WbOqw", f"local:{{{uuid4()}}}")
+        if at_zoom:
+            self.zoom.add_user(person.zoom_id, person.email, account_id=stage.ZOOM_ACCOUNT)
+        if at_venafi:
+            self.venafi.add_identity(person.venafi_id, f"person.{number}", email=person.email)
+            self.venafi.authorize(stage.CERTIFICATE_APP, person.venafi_id)
+        return person
+
+    def connect_zoom(self, scopes: tuple[str, ...] = ALL_ZOOM_SCOPES) -> str:
+        """Make a connection to Zoom that no other test knows, and return its name."""
+        name = f"zoom-{next(self._number)}"
+        stage.connect_zoom(self, name, scopes)
+        return name
+
+    def connect_venafi(self) -> str:
+        """Make a connection to Venafi that no other test knows, and return its name."""
+        name = f"venafi-{next(self._number)}"
+        stage.connect_venafi(self, name)
+        return name
+
+    @contextmanager
+    def zoom_later(self, seconds: float) -> Iterator[None]:
+        """Let Zoom's clock be ahead (or behind) meanwhile: tokens minted before are so much older."""
+        self.zoom.advance(seconds)
+        try:
+            yield
+        finally:
+            self.zoom.advance(-seconds)
+
+    # -- what is sent
+
+    def send(self, function: str, *bodies: object) -> list[str]:
+        """Put messages straight into a function's queue, all at once; returns their ids. A str is sent as it is."""
+        fifo = {"MessageGroupId": "by-hand"} if function == "refresh_access_token" else {}
+        entries: list[Any] = [
+            {
+                "Id": str(place),
+                "MessageBody": body if isinstance(body, str) else json.dumps(body),
+                **fifo,
+                **({"MessageDeduplicationId": str(uuid4())} if fifo else {}),
+            }
+            for place, body in enumerate(bodies)
+        ]
+        answer = self.client("sqs").send_message_batch(QueueUrl=self.queue_url(function), Entries=entries)
+        assert not answer.get("Failed")
+        sent = {each["Id"]: each["MessageId"] for each in answer["Successful"]}
+        return [sent[entry["Id"]] for entry in entries]
+
+    def try_again(self) -> None:
+        """Let what waits for its next attempt have it, and wait until nothing is left to do."""
+        self.settle()
+        self.hurry()
+        self.idle()
+
+    # -- what came of it
+
+    def announced(self, name: str | None = None) -> list[Announced]:
+        """Return what was announced since `forget`, by its name if one is given."""
+        sqs = self.client("sqs")
+        while received := sqs.receive_message(QueueUrl=self._ear, MaxNumberOfMessages=10).get("Messages"):
+            for message in received:
+                event = json.loads(message["Body"])
+                self._announced.append(Announced(event["detail-type"], event["detail"]))
+                sqs.delete_message(QueueUrl=self._ear, ReceiptHandle=message["ReceiptHandle"])
+        return [each for each in self._announced if name in (None, each.name)]
+
+    def announced_names(self) -> list[str]:
+        """Return the names of what was announced, sorted."""
+        return sorted(each.name for each in self.announced())
+
+    def receipt(self, sent: str) -> Mapping[str, Any]:
+        """Return the one receipt of a message or event, by its id."""
+        [receipt] = [each for each in self.receipts() if each["case_id"] == f"message#{sent}"]
+        return receipt
+
+    def receipts(self, subject: str | None = None) -> list[Mapping[str, Any]]:
+        """Return all receipts, or those about one subject."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Cases").ref)
+        receipts: list[Mapping[str, Any]] = [values(each) for page in pages for each in page["Items"]]
+        return [each for each in receipts if subject in (None, each["subject"])]
+
+    def parked(self, function: str) -> list[ParkedMessage]:
+        """Return what is parked with a function (at most ten messages), and leave it there."""
+        return self.peek(self.dead_letter_queue_url(function))
+
+    def peek(self, queue_url: str) -> list[ParkedMessage]:
+        """Return what lies in a queue (at most ten messages), and leave it there."""
+        received = self.client("sqs").receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
+        )
+        return [
+            ParkedMessage(
+                body=message["Body"],
+                attributes={name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()},
+            )
+            for message in received.get("Messages", [])
+        ]
+
+    def waits(self, function: str) -> list[float]:
+        """Return how many seconds each message that will come back has still to wait."""
+        queue = self.aws.sqs.get_queue(self.queue_url(function).rsplit("/", 1)[-1])
+        with self.aws.lock:
+            # SQS tells nobody; the emulation's own field does.
+            return [message.visible_at / 1000 - time.time() for message in queue._messages if not message.visible]
+
+    # -- connections
+
+    def record(self, connection: str) -> Mapping[str, Any]:
+        """Return a connection's record."""
+        found = self.client("dynamodb").get_item(
+            TableName=self.resource("Connections").ref, Key=item({"connection": connection}), ConsistentRead=True
+        )
+        return values(found["Item"])
+
+    def change_record(self, connection: str, **columns: str) -> None:
+        """Overwrite columns of a connection's record."""
+        self.client("dynamodb").put_item(
+            TableName=self.resource("Connections").ref, Item=item({**self.record(connection), **columns})
+        )
+
+    def tokens(self, connection: str) -> Mapping[str, Any]:
+        """Return the tokens that the record names: a test may see what nobody else may."""
+        kept = self.client("secretsmanager").get_secret_value(
+            SecretId=f"leaver/tokens/{connection}", VersionId=self.record(connection)["version"]
+        )
+        tokens: Mapping[str, Any] = json.loads(kept["SecretString"])
+        return tokens
+
+    def _listen(self) -> str:
+        """Subscribe to the announcements, as a ticket system would."""
+        queue = self.client("sqs").create_queue(QueueName="ear")["QueueUrl"]
+        arn = self.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+        events = self.client("events")
+        bus = self.resource("EventBus").ref
+        events.put_rule(Name="ear", EventBusName=bus, EventPattern=json.dumps({"source": ["leaver"]}))
+        events.put_targets(Rule="ear", EventBusName=bus, Targets=[{"Id": "ear", "Arn": arn["Attributes"]["QueueArn"]}])
+        return str(queue)
+
+
+def in_seconds(seconds: float) -> str:
+    """Return that time as records and events tell it."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

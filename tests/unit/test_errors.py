@@ -1,0 +1,80 @@
+"""What an error tells, and how a wrong field is explained."""
+
+from typing import Annotated
+
+import pytest
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
+
+from leaver import errors
+from leaver.errors import AnswerLost, InvalidClient, InvalidGrant, LeaverError, NotSent, Rejected, explain
+from leaver.outcomes import Outcome, Result
+
+CANARY = "canary-1b7d22"
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    number: int
+
+
+def _never(_: SecretStr) -> SecretStr:
+    raise ValueError("expected something else")
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    inner: Inner | None = None
+    secret: Annotated[SecretStr, AfterValidator(_never)] | None = None
+
+
+def explained(detail: object) -> str:
+    with pytest.raises(ValidationError) as refused:
+        Outer.model_validate(detail)
+    said = explain(refused.value, Outer)
+    assert CANARY not in said
+    return said
+
+
+def test_a_field_inside_another_is_named_by_its_path() -> None:
+    assert explained({"inner": {"number": CANARY}}) == (
+        "inner.number: Input should be a valid integer, unable to parse string as an integer"
+    )
+
+
+def test_an_unknown_field_inside_another_is_told_with_what_is_allowed_there() -> None:
+    assert explained({"inner": {"number": 1, CANARY: 1}}) == "inner: unknown field (allowed: number)"
+
+
+def test_an_unknown_field_is_told_with_what_is_allowed() -> None:
+    assert explained({CANARY: CANARY}) == "unknown field (allowed: inner, secret)"
+
+
+def test_a_validators_own_sentence_is_kept() -> None:
+    assert explained({"secret": CANARY}) == "secret: expected something else"
+
+
+def test_several_wrong_fields_are_told_in_one_sentence() -> None:
+    assert explained({"inner": {}, "secret": CANARY}) == "inner.number: is missing; secret: expected something else"
+
+
+def test_an_error_tells_its_reason_and_the_providers_word() -> None:
+    error = Rejected("missing scopes", provider_status=400, provider_code="4711", tracking_id="v=2.0")
+    assert str(error) == "missing scopes"
+    assert (error.reason, error.provider_status, error.provider_code) == ("missing scopes", 400, "4711")
+    assert Result.told_by(error, Outcome.FAILED) == Result(
+        Outcome.FAILED, provider_status=400, provider_code="4711", tracking_id="v=2.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "decided_as"),
+    [
+        (NotSent, errors.ProviderUnavailable),
+        (AnswerLost, errors.ProviderUnavailable),
+        (InvalidGrant, errors.NeedsReauthorization),
+        (InvalidClient, errors.Rejected),
+        (errors.Undelivered, LeaverError),
+    ],
+)
+def test_an_error_is_decided_as_its_kind(kind: type[LeaverError], decided_as: type[LeaverError]) -> None:
+    assert issubclass(kind, decided_as)

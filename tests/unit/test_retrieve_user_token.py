@@ -1,0 +1,172 @@
+"""Getting a user's Zoom token: where it is kept, when it dies, and that nobody else sees it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.retrieve_user_token.app import retrieve_user_token
+from leaver.commands import RetrieveUserToken
+from leaver.connections import AccessTokens
+from leaver.errors import BadMessage, Rejected
+from leaver.outcomes import Outcome, Result
+from leaver.vault import Vault
+from tests.fake_connections import InMemoryConnections, connection
+from tests.fake_providers import FakeZoom
+from tests.fake_secrets import Secret, StrictSecretsManager, vault_of
+from tests.fakes import Clock
+
+JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
+ZAK = "zak-canary-40b1aa"
+KEPT = f"leaver/user-tokens/zoom/{JOHN_ID}/zak"
+
+
+class Stage:
+    """Zoom, where John has a token, and a connection to it."""
+
+    def __init__(self, token: str | None = ZAK) -> None:
+        self.clock = Clock()
+        self.zoom = FakeZoom(users={JOHN_ID: "john.doe@example.com"}, tokens={JOHN_ID: token})
+        self.secrets = StrictSecretsManager()
+        self.connections = InMemoryConnections(connection())
+        vault_of(self.secrets)
+
+    def retrieve(self, user_id: str = "john.doe@example.com", **asked: Any) -> Result:
+        vault = Vault(self.secrets.client, prefix="leaver", kms_key_arn="arn:aws:kms:key")
+        return retrieve_user_token(
+            RetrieveUserToken(user_id=user_id, **asked),
+            zoom=self.zoom,
+            tokens=AccessTokens(self.connections, vault, self.clock),
+            vault=vault,
+            max_ttl=7200,
+            clock=self.clock,
+        )
+
+    def kept(self, name: str = KEPT) -> dict[str, Any]:
+        secret = self.secrets.secrets[name]
+        value: dict[str, Any] = json.loads(secret.versions[secret.stages["AWSCURRENT"]])
+        return value
+
+    @property
+    def user_tokens(self) -> dict[str, Secret]:
+        return {name: each for name, each in self.secrets.secrets.items() if "/user-tokens/" in name}
+
+
+@pytest.mark.parametrize("user_id", ["john.doe@example.com", JOHN_ID])
+def test_one_person_has_one_place_under_whatever_name(user_id: str) -> None:
+    stage = Stage()
+    result = stage.retrieve(user_id)
+    assert list(stage.user_tokens) == [KEPT]
+    assert stage.kept()["token"] == ZAK
+    assert result.details["secret_arn"] == f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{KEPT}-a1b2c3"
+    assert result.details["version_id"] == stage.secrets.secrets[KEPT].stages["AWSCURRENT"]
+    assert stage.zoom.asked == [("get_user", user_id), ("get_user_token", JOHN_ID)]
+
+
+def test_the_result_says_where_and_never_what() -> None:
+    result = Stage().retrieve()
+    assert (result.outcome, result.provider_status, result.tracking_id) == (Outcome.RETRIEVED, 200, "v=2.0")
+    assert set(result.details) == {"secret_arn", "version_id", "expires_at", "expires_at_assumed"}
+    assert ZAK not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expires_at", "assumed"),
+    [
+        ({}, "2026-11-22T11:30:00Z", True),
+        ({"ttl": 600}, "2026-11-22T09:40:00Z", False),
+        ({"type": "onbehalf", "meeting_id": "85746065"}, "2026-11-22T11:30:00Z", True),
+        ({"type": "onbehalf", "meeting_id": "85746065", "ttl": 60}, "2026-11-22T09:31:00Z", False),
+        ({"type": "token"}, "2026-12-06T09:30:00Z", True),
+    ],
+)
+def test_the_expiry_follows_from_the_ttl_or_is_assumed(
+    asked: dict[str, Any], expires_at: str, *, assumed: bool
+) -> None:
+    stage = Stage()
+    result = stage.retrieve(**asked)
+    assert (result.details["expires_at"], result.details["expires_at_assumed"]) == (expires_at, assumed)
+    kept = stage.kept(f"leaver/user-tokens/zoom/{JOHN_ID}/{asked.get('type', 'zak')}")
+    assert kept["expires_at"].removesuffix("+00:00") == expires_at.removesuffix("Z")
+    assert kept["expires_at_assumed"] is assumed
+
+
+def test_what_was_asked_for_reaches_zoom() -> None:
+    stage = Stage()
+    stage.retrieve(type="onbehalf", meeting_id="85746065", ttl=60)
+    assert stage.zoom.asked_for == ("onbehalf", 60, "85746065")
+
+
+def test_the_life_of_a_token_is_counted_from_before_the_call() -> None:
+    stage = Stage()
+    get_user_token = stage.zoom.get_user_token
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        stage.clock.passes(seconds=20)
+        return get_user_token(*args, **kwargs)
+
+    stage.zoom.get_user_token = slowly  # type: ignore[method-assign]  # time passes at Zoom
+    assert stage.retrieve(ttl=60).details["expires_at"] == "2026-11-22T09:31:00Z"
+
+
+def test_a_null_token_is_an_outcome_of_its_own_and_nothing_is_kept() -> None:
+    stage = Stage(token=None)
+    assert stage.retrieve() == Result(Outcome.NO_TOKEN, provider_status=200)
+    assert stage.user_tokens == {}
+
+
+def test_a_user_whom_zoom_does_not_know_is_not_found_and_nothing_is_kept() -> None:
+    stage = Stage()
+    assert stage.retrieve("nobody@example.com").outcome is Outcome.USER_NOT_FOUND
+    assert stage.zoom.asked == [("get_user", "nobody@example.com")]
+    assert stage.user_tokens == {}
+
+
+def test_a_second_retrieval_overwrites_the_first() -> None:
+    stage = Stage()
+    first = stage.retrieve()
+    stage.zoom.tokens[JOHN_ID] = "zak-2"
+    second = stage.retrieve()
+    assert stage.kept()["token"] == "zak-2"
+    assert first.details["secret_arn"] == second.details["secret_arn"]
+    assert first.details["version_id"] != second.details["version_id"]
+    assert list(stage.user_tokens) == [KEPT]
+
+
+def test_the_token_is_encrypted_with_the_deployments_key() -> None:
+    stage = Stage()
+    stage.retrieve()
+    assert stage.secrets.secrets[KEPT].kms_key_id == "arn:aws:kms:key"
+
+
+@pytest.mark.parametrize("ttl", [7201, 31_536_000])
+def test_a_ttl_above_the_deployments_maximum_is_refused_before_zoom_is_asked(ttl: int) -> None:
+    stage = Stage()
+    with pytest.raises(BadMessage, match=r"^ttl: expected at most 7200, the deployment's MaxUserTokenTtl$"):
+        stage.retrieve(ttl=ttl)
+    assert stage.zoom.asked == []
+
+
+def test_a_ttl_at_the_maximum_passes() -> None:
+    assert Stage().retrieve(ttl=7200).outcome is Outcome.RETRIEVED
+
+
+def test_me_is_nobody_on_a_service_connection() -> None:
+    stage = Stage()
+    with pytest.raises(BadMessage, match="me works on personal connections only"):
+        stage.retrieve("me")
+    assert stage.zoom.asked == []
+
+
+def test_a_token_that_can_not_be_kept_is_no_success() -> None:
+    stage = Stage()
+    stage.secrets.secrets[KEPT] = Secret(deleted=True)
+    with pytest.raises(stage.secrets.exceptions.InvalidRequestException):
+        stage.retrieve()
+
+
+def test_what_zoom_refuses_is_raised_as_it_is() -> None:
+    stage = Stage()
+    stage.zoom.failing = [Rejected("missing scopes: user:read:token", provider_status=400, provider_code="4711")]
+    with pytest.raises(Rejected, match="user:read:token"):
+        stage.retrieve()

@@ -1,0 +1,119 @@
+"""Revoking a connection: what is claimed, and on what grounds."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.revoke_access_token.app import revoke_access_token
+from leaver.commands import RevokeAccessToken
+from leaver.connections import Connection, Status
+from leaver.errors import BadMessage, CredentialStale, ProviderUnavailable
+from leaver.grants import Grants
+from leaver.outcomes import Outcome, Result
+from leaver.vault import child_of
+from tests.fake_connections import InMemoryConnections, connection
+from tests.fake_providers import FakeGrant, FakeVenafi, FakeZoomOAuth
+from tests.fake_secrets import PARENT, StrictSecretsManager, tokens, vault_of
+from tests.fakes import NOW, Clock
+
+EXPIRED = NOW - timedelta(seconds=1)
+CHILD = child_of("zoom", PARENT)
+
+
+class Stage:
+    """A connection, its tokens, and its grant at the provider."""
+
+    def __init__(self, record: Connection | None = None, **held: Any) -> None:
+        self.clock = Clock()
+        self.grant = FakeGrant(self.clock)
+        self.connections = InMemoryConnections(record or connection())
+        (self.name,) = self.connections.records
+        self.secrets = StrictSecretsManager()
+        self.vault = vault_of(self.secrets, self.name, tokens(**held))
+
+    @property
+    def record(self) -> Connection:
+        return self.connections.records[self.name]
+
+    def revoke(self) -> Result:
+        return revoke_access_token(
+            RevokeAccessToken(connection=self.name),
+            grants=Grants(zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), vault=self.vault),
+            connections=self.connections,
+            vault=self.vault,
+            clock=self.clock,
+        )
+
+
+@pytest.mark.parametrize("record", [connection(), connection("venafi", provider="venafi")], ids=["zoom", "venafi"])
+def test_the_grant_is_revoked_and_the_connection_retired(record: Connection) -> None:
+    stage = Stage(record)
+    assert stage.revoke().outcome is Outcome.REVOKED
+    assert not stage.grant.alive
+    assert (stage.record.status, stage.record.revoked_outcome) == (Status.REVOKED, Outcome.REVOKED)
+
+
+def test_nobody_may_refresh_or_use_it_while_it_is_being_revoked() -> None:
+    stage = Stage()
+    stage.grant.failing = [ProviderUnavailable("Zoom is out of order")]
+    with pytest.raises(ProviderUnavailable):
+        stage.revoke()
+    assert stage.record.status is Status.REVOKING
+    assert stage.revoke().outcome is Outcome.REVOKED
+
+
+@pytest.mark.parametrize("refresh_token", ["refresh-1", None])
+def test_an_unexpired_token_that_the_provider_does_not_know_is_gone(refresh_token: str | None) -> None:
+    stage = Stage(refresh_token=refresh_token)
+    stage.grant.alive = False
+    assert stage.revoke().outcome is Outcome.ALREADY_GONE
+    assert stage.record.revoked_outcome is Outcome.ALREADY_GONE
+
+
+def test_an_expired_token_without_a_refresh_token_is_asked_about_and_gone() -> None:
+    stage = Stage(refresh_token=None, expires_at=EXPIRED)
+    stage.grant.alive = False
+    assert stage.revoke().outcome is Outcome.ALREADY_GONE
+    assert stage.grant.asked == [("revoke", "access-1")]
+
+
+@pytest.mark.parametrize("expires_at", [EXPIRED, NOW])
+def test_an_expired_token_proves_nothing_while_a_refresh_token_is_stored(expires_at: Any) -> None:
+    stage = Stage(expires_at=expires_at)
+    with pytest.raises(CredentialStale) as stale:
+        stage.revoke()
+    assert (stale.value.connection, stale.value.version, stale.value.for_revocation) == ("zoom", PARENT, True)
+    assert stage.grant.asked == []
+    assert stage.record.status is Status.REVOKING
+
+
+def test_what_a_killed_refresh_left_behind_is_what_is_revoked() -> None:
+    stage = Stage()
+    stage.grant.number = 2
+    stage.secrets.put_secret_value(
+        SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
+    )
+    assert stage.revoke().outcome is Outcome.REVOKED
+    assert stage.grant.asked == [("revoke", "access-2")]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REVOKED, Outcome.ALREADY_GONE])
+def test_what_was_revoked_is_told_again_and_not_asked_again(outcome: Outcome) -> None:
+    ended = connection(status=Status.REVOKED, revoked_outcome=outcome, revoked_status=200, revoked_tracking_id="v=2.0")
+    stage = Stage(ended)
+    assert stage.revoke() == Result(outcome, provider_status=200, tracking_id="v=2.0")
+    assert stage.grant.asked == []
+
+
+def test_a_connection_whose_grant_is_dead_may_be_revoked_all_the_same() -> None:
+    stage = Stage(connection(status=Status.NEEDS_REAUTHORIZATION))
+    assert stage.revoke().outcome is Outcome.REVOKED
+    assert stage.record.status is Status.REVOKED
+
+
+def test_an_unknown_connection_is_named_as_the_field() -> None:
+    stage = Stage()
+    stage.name = "zoom-eu"
+    with pytest.raises(BadMessage, match=r"^connection: expected the name of a connection that exists$"):
+        stage.revoke()

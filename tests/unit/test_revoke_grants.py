@@ -1,0 +1,112 @@
+"""Revoking Venafi grants: for whom, and only claimed when none is left."""
+
+from typing import Any
+
+import pytest
+
+from functions.revoke_grants.app import revoke_grants
+from leaver.commands import RevokeGrants, parse
+from leaver.connections import AccessTokens
+from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
+from leaver.outcomes import Outcome, Result
+from tests.fake_connections import InMemoryConnections, connection
+from tests.fake_providers import FakeVenafi
+from tests.fake_secrets import StrictSecretsManager, vault_of
+from tests.fakes import Clock
+
+JOHN = "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"
+JANE = "AD+corp:{11111111-2d77-43af-8f1f-39f1ba132825}"
+CONFIRMED = {"confirm": "every user of this application"}
+
+
+@pytest.fixture
+def venafi() -> FakeVenafi:
+    return FakeVenafi(
+        grants={JOHN: 3, JANE: 1, "vault": 17},
+        people={"john.doe@example.com": [JOHN], "smith": [JOHN, JANE]},
+    )
+
+
+def revoke(venafi: FakeVenafi, **target: Any) -> Result:
+    access_tokens = AccessTokens(
+        InMemoryConnections(connection("venafi", provider="venafi")),
+        vault_of(StrictSecretsManager(), "venafi"),
+        Clock(),
+    )
+    return revoke_grants(parse(RevokeGrants, target, direct=True), venafi=venafi, tokens=access_tokens)
+
+
+@pytest.mark.parametrize("target", [{"grantee_prefixed_universal": JOHN}, {"identity": "john.doe@example.com"}])
+def test_all_grants_of_one_identity_are_revoked_and_counted_to_none(venafi: FakeVenafi, target: dict[str, str]) -> None:
+    result = revoke(venafi, **target)
+    assert (result.outcome, result.provider_status, result.details) == (Outcome.REVOKED, 200, {"grants_left": 0})
+    assert venafi.grants == {JOHN: 0, JANE: 1, "vault": 17}
+    assert venafi.asked[-1] == "remaining_grants"
+
+
+def test_an_identity_without_grants_is_already_gone(venafi: FakeVenafi) -> None:
+    venafi.grants[JOHN] = 0
+    assert revoke(venafi, grantee_prefixed_universal=JOHN).outcome is Outcome.ALREADY_GONE
+
+
+@pytest.mark.parametrize("had", [0, 3])
+def test_grants_that_are_left_after_a_success_are_no_success(venafi: FakeVenafi, had: int) -> None:
+    venafi.grants[JOHN], venafi.clings_to = had, 1
+    with pytest.raises(ProviderUnavailable, match="still counts grants"):
+        revoke(venafi, grantee_prefixed_universal=JOHN)
+    venafi.clings_to = 0
+    assert revoke(venafi, grantee_prefixed_universal=JOHN).outcome is Outcome.REVOKED
+
+
+def test_a_name_that_may_mean_two_is_ambiguous_and_nobody_loses_anything(venafi: FakeVenafi) -> None:
+    with pytest.raises(Rejected, match=r"^ambiguous identity$"):
+        revoke(venafi, identity="smith")
+    assert venafi.grants == {JOHN: 3, JANE: 1, "vault": 17}
+
+
+def test_a_name_that_nobody_has_is_user_not_found(venafi: FakeVenafi) -> None:
+    assert revoke(venafi, identity="nobody@example.com") == Result(Outcome.USER_NOT_FOUND)
+    assert venafi.asked == ["resolve_identity"]
+
+
+def test_all_users_of_an_application_lose_their_grants(venafi: FakeVenafi) -> None:
+    assert revoke(venafi, application_id="vault", **CONFIRMED).outcome is Outcome.REVOKED
+    assert venafi.grants == {JOHN: 3, JANE: 1, "vault": 0}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "local:{7B9E4C1A-0000-4000-8000-0000000000AA}",
+        "local:{7b9e4c1a-0000-4000-8000-0000000000aa}",
+        "local:7b9e4c1a000040008000-0000000000aa",
+    ],
+)
+def test_leaver_does_not_revoke_the_identity_it_works_as(venafi: FakeVenafi, own: str) -> None:
+    with pytest.raises(Rejected, match=r"^this is the identity that Leaver itself works as$"):
+        revoke(venafi, grantee_prefixed_universal=own)
+    assert "revoke_grants" not in venafi.asked
+
+
+def test_leaver_does_not_revoke_the_identity_it_works_as_under_another_name(venafi: FakeVenafi) -> None:
+    venafi.people["robot"] = ["local:{7B9E4C1A-0000-4000-8000-0000000000AA}"]
+    with pytest.raises(Rejected, match="itself works as"):
+        revoke(venafi, identity="robot")
+
+
+@pytest.mark.parametrize("own", ["Leaver", "LEAVER"])
+def test_leaver_does_not_revoke_the_application_it_works_through(venafi: FakeVenafi, own: str) -> None:
+    with pytest.raises(Rejected, match=r"^this is the application that Leaver itself works through$"):
+        revoke(venafi, application_id=own, **CONFIRMED)
+    assert "revoke_grants" not in venafi.asked
+
+
+def test_an_application_named_like_the_robots_identity_is_another_thing(venafi: FakeVenafi) -> None:
+    revoke(venafi, application_id=venafi.own.identity, **CONFIRMED)
+    assert "revoke_grants" in venafi.asked
+
+
+def test_a_refused_token_is_stale(venafi: FakeVenafi) -> None:
+    venafi.accepts = set()
+    with pytest.raises(CredentialStale):
+        revoke(venafi, grantee_prefixed_universal=JOHN)

@@ -1,0 +1,167 @@
+"""Ending a Zoom session, and the way to an access token that every reader shares."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from functions.revoke_sso_token.app import revoke_sso_token
+from leaver.commands import RevokeSsoToken
+from leaver.connections import AccessTokens, Connection, Status
+from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, Rejected
+from leaver.outcomes import Outcome, Result
+from leaver.vault import child_of
+from tests.fake_connections import InMemoryConnections, connection
+from tests.fake_providers import FakeZoom
+from tests.fake_secrets import PARENT, StrictSecretsManager, tokens, vault_of
+from tests.fakes import NOW, Clock
+
+JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
+CHILD = child_of("zoom", PARENT)
+REFUSED = InvalidToken("Zoom does not accept the access token", provider_status=401, provider_code="124")
+
+
+class Stage:
+    """Zoom, where John is logged in, and a connection to it."""
+
+    def __init__(self, record: Connection) -> None:
+        self.zoom = FakeZoom(users={JOHN_ID: "john.doe@example.com"}, sessions={JOHN_ID})
+        self.connections = InMemoryConnections(record)
+        self.secrets = StrictSecretsManager()
+        self.vault = vault_of(self.secrets)
+
+    def revoke(self, user_id: str = "john.doe@example.com", name: str = "zoom") -> Result:
+        access_tokens = AccessTokens(self.connections, self.vault, Clock())
+        return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
+
+    def somebody_refreshes(self) -> None:
+        """Another function puts a new pair into vault and record."""
+        self.secrets.put_secret_value(
+            SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
+        )
+        self.connections.change("zoom", version=CHILD, expires_at=NOW + timedelta(hours=1))
+        self.zoom.accepts = {"access-2"}
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage(connection())
+
+
+@pytest.mark.parametrize("user_id", ["john.doe@example.com", JOHN_ID])
+def test_the_session_is_ended(stage: Stage, user_id: str) -> None:
+    assert stage.revoke(user_id) == Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0")
+    assert stage.zoom.sessions == set()
+
+
+def test_a_user_whom_zoom_does_not_know_is_not_found_and_not_revoked(stage: Stage) -> None:
+    result = stage.revoke("nobody@example.com")
+    assert (result.outcome, result.provider_status, result.provider_code) == ("user_not_found", 404, "1001")
+
+
+def test_me_is_nobody_on_a_service_connection(stage: Stage) -> None:
+    with pytest.raises(BadMessage, match=r"^user_id: expected an id or an e-mail address; me works on personal"):
+        stage.revoke("me")
+    assert stage.zoom.asked == []
+
+
+def test_me_is_the_owner_on_a_personal_connection() -> None:
+    stage = Stage(connection(role="personal"))
+    stage.revoke("me")
+    assert stage.zoom.asked == [("delete_user_token", "me")]
+
+
+def test_an_unknown_connection_is_named_as_the_field(stage: Stage) -> None:
+    with pytest.raises(BadMessage, match=r"^connection: expected the name of a connection that exists$"):
+        stage.revoke(name="zoom-eu")
+
+
+# --- with_token ---
+
+
+class RefreshedMeanwhile(InMemoryConnections):
+    """Somebody refreshes between the first time that the record is read and the second."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(connection())
+        self.stage = stage
+        self.reads = 0
+
+    def read(self, name: str) -> Connection:
+        self.reads += 1
+        if self.reads == 2:
+            self.stage.somebody_refreshes()
+        return super().read(name)
+
+
+def test_a_refused_token_that_was_replaced_meanwhile_is_tried_once_more(stage: Stage) -> None:
+    stage.connections = RefreshedMeanwhile(stage)
+    stage.zoom.failing = [REFUSED]
+    assert stage.revoke().outcome is Outcome.REVOKED
+    assert len(stage.zoom.asked) == 2
+
+
+def test_a_refused_token_that_is_still_the_stored_one_is_stale(stage: Stage) -> None:
+    stage.zoom.accepts = set()
+    with pytest.raises(CredentialStale) as stale:
+        stage.revoke()
+    assert (stale.value.connection, stale.value.version, stale.value.for_revocation) == ("zoom", PARENT, False)
+    assert (stale.value.provider_status, stale.value.provider_code) == (401, "124")
+    assert len(stage.zoom.asked) == 1
+    assert stale.value.__cause__ is None
+
+
+def test_a_second_refusal_is_about_the_newer_version(stage: Stage) -> None:
+    stage.connections = RefreshedMeanwhile(stage)
+    stage.zoom.failing = [REFUSED, REFUSED]
+    with pytest.raises(CredentialStale) as stale:
+        stage.revoke()
+    assert stale.value.version == CHILD
+    assert len(stage.zoom.asked) == 2
+
+
+@pytest.mark.parametrize("left", [timedelta(0), timedelta(minutes=-1)])
+def test_a_token_that_has_expired_is_not_even_sent(left: timedelta) -> None:
+    stage = Stage(connection(expires_at=NOW + left))
+    with pytest.raises(CredentialStale) as stale:
+        stage.revoke()
+    assert stale.value.version == PARENT
+    assert stage.zoom.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "raised"),
+    [
+        (Status.NEEDS_REAUTHORIZATION, NeedsReauthorization),
+        (Status.REVOKING, Rejected),
+        (Status.REVOKED, Rejected),
+    ],
+)
+def test_a_connection_that_is_out_of_use_is_not_used(status: Status, raised: type[Exception]) -> None:
+    stage = Stage(connection(status=status))
+    with pytest.raises(raised, match="connection zoom"):
+        stage.revoke()
+    assert stage.zoom.asked == []
+
+
+def test_a_connection_that_cools_down_still_has_a_good_token() -> None:
+    stage = Stage(connection(status=Status.COOLING_DOWN))
+    assert stage.revoke().outcome is Outcome.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda secrets: secrets.secrets.clear(), "secret leaver/tokens/zoom: has no version"),
+        (lambda secrets: secrets.secrets["leaver/tokens/zoom"].versions.clear(), "has no version"),
+        (lambda secrets: setattr(secrets.secrets["leaver/tokens/zoom"], "deleted", True), "is scheduled for deletion"),
+    ],
+    ids=["no secret", "no version", "deleted"],
+)
+def test_tokens_that_are_gone_are_named_by_their_secret(
+    stage: Stage, spoil: Callable[[StrictSecretsManager], None], reason: str
+) -> None:
+    spoil(stage.secrets)
+    with pytest.raises(Rejected, match=reason):
+        stage.revoke()
+    assert stage.zoom.asked == []

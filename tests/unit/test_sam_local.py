@@ -1,0 +1,296 @@
+"""`make sam-local`, as far as it goes without an engine: what it names as missing, what it hands to SAM, how it judges."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from local.container_engine import ContainerEngine, Failed, Missing, execute, find_engine
+from local.payloads import payload
+from local.sam import Sam, answer_in, make_invoke_image
+from local.sam_local import FUNCTIONS, Observed, Row
+from local.world import TEMPLATE, World
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+#: A `docker` with one network's worth of state; it fetches no image.
+DOCKER = """#!/bin/sh
+cd "$(dirname "$0")"
+shift 2  # --host and its value
+case "$*" in
+  info) ;;
+  "network create "*) touch "network-$3" ;;
+  "network ls "*) ls | sed -n s/^network-//p ;;
+  "network rm "*) rm "network-$3" ;;
+  "ps --all --quiet --filter network=leaver-1") ls | sed -n s/^container-//p ;;
+  "rm --force --volumes "*) rm "container-$4" ;;
+  build*) echo "pull access denied" >&2; exit 1 ;;
+  *) echo "unknown: $*" >&2; exit 1 ;;
+esac
+"""
+
+#: A `sam` that keeps what it was given.
+SAM = """#!/bin/sh
+cd "$(dirname "$0")"
+env > environment
+while [ $# -gt 0 ]; do
+  case "$1" in --env-vars) cp "$2" variables ;; --event) cp "$2" event ;; esac
+  shift
+done
+echo '{"batchItemFailures": []}'
+"""
+
+
+@pytest.fixture
+def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only place where programs are found, besides the system's own."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr("sys.executable", str(folder / "python"))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    return folder
+
+
+def install(folder: Path, program: str, script: str) -> None:
+    (folder / program).write_text(script)
+    (folder / program).chmod(0o755)
+
+
+@pytest.fixture
+def docker(bin_folder: Path) -> ContainerEngine:
+    install(bin_folder, "docker", DOCKER)
+    return find_engine()
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World(consuming=False) as world:
+        yield world
+
+
+# -- what is missing
+
+
+def test_without_an_engine_it_says_what_is_missing_and_exits_3(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "local", "sam-local"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    needs = "`make sam-local` needs a container engine, Docker or Podman: "
+    assert ended.stdout == f"{needs}docker is not installed; podman is not installed.\n"
+    assert ended.stderr == ""
+
+
+def test_an_engine_that_does_not_answer_is_named_with_its_address(bin_folder: Path) -> None:
+    install(bin_folder, "docker", "#!/bin/sh\nexit 1\n")
+    with pytest.raises(Missing, match="docker does not answer at unix:///nowhere/docker.sock"):
+        find_engine()
+
+
+def test_podman_is_taken_where_docker_is_silent(bin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST")
+    install(bin_folder, "docker", "#!/bin/sh\nexit 1\n")
+    install(bin_folder, "podman", "#!/bin/sh\n[ $1 = --url ] || echo /run/user/1000/podman/podman.sock\n")
+    found = find_engine()
+    assert found.host == "unix:///run/user/1000/podman/podman.sock"
+    assert found.command == ("podman", "--url", found.host)
+
+
+def test_a_missing_sam_is_named(docker: ContainerEngine, tmp_path: Path) -> None:
+    with pytest.raises(Missing, match="the AWS SAM CLI"):
+        Sam(docker, tmp_path)
+
+
+def test_an_image_that_cant_be_had_is_named_with_the_engines_reason(docker: ContainerEngine) -> None:
+    with pytest.raises(Missing, match=r"example\.invalid/python:3\.13, .*pull access denied.*SAM_LOCAL_BASE_IMAGE"):
+        make_invoke_image(docker, "example.invalid/python:3.13", "leaver-world", 5000)
+
+
+# -- what is left behind
+
+
+def test_a_network_goes_with_all_that_stands_on_it_whatever_happened(docker: ContainerEngine, bin_folder: Path) -> None:
+    def work() -> None:
+        with docker.network("leaver-1"):
+            assert (bin_folder / "network-leaver-1").exists()
+            (bin_folder / "container-world").touch()
+            (bin_folder / "container-of-sam").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert [path.name for path in bin_folder.iterdir()] == ["docker"]
+
+
+def test_a_program_that_was_interrupted_ends_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pids = tmp_path / "pids"
+    os.mkfifo(pids)
+    started: list[int] = []
+
+    def interrupted(*_: object, **__: object) -> None:
+        started.extend(map(int, pids.read_text().split()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("subprocess.Popen.communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execute(["/bin/sh", "-c", f"sleep 60 & echo $$ $! > {pids}; wait"])
+    assert len(started) == 2
+    gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in started if psutil.pid_exists(pid)], timeout=10)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], gone
+
+
+def test_a_command_that_fails_says_what_the_engine_said(docker: ContainerEngine) -> None:
+    with pytest.raises(Failed, match="unknown: run leaver"):
+        docker.run("run", "leaver")
+
+
+# -- what SAM is given
+
+
+def test_the_variables_name_all_that_the_template_declares(world: World) -> None:
+    template = yaml_parse(TEMPLATE.read_text())
+    everywhere = template["Globals"]["Function"]["Environment"]["Variables"]
+    declared = {
+        name: everywhere.keys() | it["Properties"].get("Environment", {}).get("Variables", {}).keys()
+        for name, it in template["Resources"].items()
+        if it["Type"] == "AWS::Serverless::Function"
+    }
+    given = world.environments()
+    assert given.keys() == declared.keys()
+    for function, names in declared.items():
+        assert names <= given[function].keys()
+
+
+def test_sam_is_given_the_event_and_the_worlds_variables_and_none_of_ours(
+    docker: ContainerEngine, bin_folder: Path, tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(bin_folder, "sam", SAM)
+    for name in ("CONNECTIONS_TABLE", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "ours")
+    answer, _ = Sam(docker, tmp_path).invoke(
+        "RevokeSsoTokenFunction",
+        {"Records": []},
+        environments=world.environments(),
+        network="leaver-1",
+        aws_url=world.aws.url,
+    )
+    assert answer == '{"batchItemFailures": []}'
+    assert json.loads((bin_folder / "event").read_text()) == {"Records": []}
+    assert json.loads((bin_folder / "variables").read_text()) == world.environments()
+    told = dict(line.split("=", 1) for line in (bin_folder / "environment").read_text().splitlines())
+    assert "ours" not in told.values()
+    assert told["AWS_ENDPOINT_URL_STS"] == world.aws.url
+    assert told["AWS_CONFIG_FILE"] == told["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
+    assert told["DOCKER_HOST"] == docker.host
+
+
+def test_a_world_without_functions_leaves_its_queues_alone(world: World) -> None:
+    world.put_command("RevokeSsoToken", {"user_id": "ada@example.com"})
+    world.fire_schedule("start_offboarding")
+    assert world.work() == {}
+    received = world.client("sqs").receive_message(QueueUrl=world.queue_url("revoke_sso_token"))["Messages"]
+    assert json.loads(received[0]["Body"])["detail"] == {"user_id": "ada@example.com"}
+
+
+# -- the payloads
+
+
+def dates_of(event: Any) -> Any:
+    """Take out what says when, wherever it stands."""
+    if isinstance(event, dict):
+        return {
+            name: dates_of(value)
+            for name, value in event.items()
+            if name not in {"time", "occurred_at", "effective_at", "SentTimestamp", "ApproximateFirstReceiveTimestamp"}
+        }
+    return event
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_payload_is_of_today_and_otherwise_the_sample(function: str) -> None:
+    sample, now = json.loads((ROOT / "events" / f"{function}.json").read_text()), payload(function, NOW)
+    assert "2026" not in json.dumps(now).replace("hr-2026-004711", "")
+    if "Records" not in sample:
+        assert now["time"] == "2031-05-04T03:02:01Z"
+        assert dates_of(now) == dates_of(sample)
+        return
+    [was], [record] = sample["Records"], now["Records"]
+    body = record.pop("body")
+    assert record.pop("md5OfBody") == hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+    assert dates_of(json.loads(body)) == dates_of(json.loads(was.pop("body")))
+    assert record["attributes"]["SentTimestamp"] == "1935716521000"
+    del was["md5OfBody"]
+    assert dates_of(record) == dates_of(was)
+
+
+def test_an_hr_event_happens_and_takes_effect_today() -> None:
+    detail = json.loads(payload("start_offboarding", NOW)["Records"][0]["body"])["detail"]
+    assert detail["occurred_at"] == detail["effective_at"] == "2031-05-04T03:02:01Z"
+
+
+# -- the judgement
+
+
+@pytest.mark.parametrize(
+    ("stdout", "answer"),
+    [
+        ('{"batchItemFailures": []}', '{"batchItemFailures": []}'),
+        ('{"batchItemFailures":[{"itemIdentifier":"1"}]}\n', '{"batchItemFailures": [{"itemIdentifier": "1"}]}'),
+        ("null", "null"),
+        ("", "no answer"),
+        ("\n", "no answer"),
+        ('{"errorMessage": "no BUS", "errorType": "MissingSetting", "stackTrace": []}', "MissingSetting: no BUS"),
+        ('{"errorMessage": "killed"}', "an error: killed"),
+    ],
+)
+def test_an_answer_is_read_from_what_sam_prints(stdout: str, answer: str) -> None:
+    assert answer_in(stdout) == answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "before", "after", "holds"),
+    [
+        ('{"batchItemFailures": []}', "signed in", "no session", True),
+        ('{"batchItemFailures": []}', "signed in", "signed in", False),
+        ('{"batchItemFailures": []}', "no session", "no session", False),
+        ('{"batchItemFailures": [{"itemIdentifier": "1"}]}', "signed in", "no session", False),
+        ("no answer", "signed in", "no session", False),
+    ],
+)
+def test_a_row_holds_when_the_function_said_so_and_the_world_changed(
+    answer: str, before: str, after: str, *, holds: bool
+) -> None:
+    row = Row("revoke_sso_token", "no session", "Zoom", lambda _, __: "unused")
+    assert Observed(row, answer, before, after).holds is holds
+
+
+def test_every_function_is_invoked_and_the_connections_end_comes_last() -> None:
+    template = yaml_parse(TEMPLATE.read_text())
+    deployed = {
+        Path(it["Properties"]["CodeUri"]).name
+        for it in template["Resources"].values()
+        if it["Type"] == "AWS::Serverless::Function"
+    }
+    assert set(FUNCTIONS) == deployed
+    assert FUNCTIONS[-1] == "revoke_access_token"
+
+
+def test_the_commands_that_a_refusal_would_need_are_young_enough() -> None:
+    sent = json.loads(payload("revoke_sso_token", NOW)["Records"][0]["body"])["time"]
+    assert NOW - datetime.fromisoformat(sent) < timedelta(seconds=1)

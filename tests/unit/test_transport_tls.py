@@ -1,0 +1,235 @@
+"""Which servers the transport believes; certificates are made here, and the server is a real one on loopback."""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
+
+from leaver import transport as transport_module
+from leaver.errors import AnswerLost, NotSent
+from leaver.transport import BearerAuth, Transport
+from tests.canary import shown_by
+from tests.wire import Play, Wire, serving
+
+SECRET = SecretStr("CANARY-secret")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority: the PEM file to trust, and the key to sign with."""
+
+    bundle: Path
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def authority(folder: Path, name: str) -> Authority:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(tz=UTC)
+    usage = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    bundle = folder / f"{name}.pem"
+    bundle.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return Authority(bundle, certificate, key)
+
+
+def server_of(issuer: Authority, *, expired: bool = False, name: x509.GeneralName | None = None) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate for 127.0.0.1 unless another name is given."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(tz=UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            issuer.certificate.subject, x509.Name([]), key.public_key(), x509.random_serial_number()
+        )
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=-1, hours=1) if expired else now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([name or x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=True
+        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
+        .sign(issuer.key, hashes.SHA256())
+    )
+    own = issuer.bundle.with_suffix(f".{certificate.serial_number}.server.pem")
+    own.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+    return context
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("ours"), "ours")
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("foreign"), "foreign")
+
+
+def transport_to(url: str, ca_bundle: Path | None) -> Transport:
+    return Transport(url, ca_bundle=str(ca_bundle) if ca_bundle else None, clock=lambda: datetime.now(tz=UTC))
+
+
+@contextmanager
+def answering(tls: ssl.SSLContext, ca_bundle: Path | None, *answers: bytes | Play) -> Iterator[tuple[Transport, Wire]]:
+    with serving(*answers, tls=tls) as wire, closing(transport_to(wire.url, ca_bundle)) as transport:
+        yield transport, wire
+
+
+def ask(transport: Transport) -> int:
+    return transport.request("POST", "/x", auth=BearerAuth(SECRET), form={"token": SECRET}).status
+
+
+def test_a_server_that_our_bundle_vouches_for_is_believed(ours: Authority) -> None:
+    with answering(server_of(ours), ours.bundle, OK) as (transport, wire):
+        assert ask(transport) == 200
+    assert wire.only.headers["authorization"] == "Bearer CANARY-secret"
+
+
+def test_a_server_of_another_authority_was_sent_nothing(ours: Authority, foreign: Authority) -> None:
+    with answering(server_of(foreign), ours.bundle, OK) as (transport, wire), pytest.raises(NotSent) as caught:
+        ask(transport)
+    assert wire.asked == []
+    assert caught.value.reason.startswith(f"the certificate of 127.0.0.1:{wire.port} is not accepted: ")
+    assert "CANARY" not in shown_by(caught.value)
+
+
+def test_a_private_authority_is_not_believed_without_its_bundle(ours: Authority) -> None:
+    with answering(server_of(ours), None, OK) as (transport, wire), pytest.raises(NotSent):
+        ask(transport)
+    assert wire.asked == []
+
+
+def test_a_certificate_for_another_host_is_not_believed(ours: Authority) -> None:
+    tls = server_of(ours, name=x509.DNSName("venafi.example.com"))
+    with answering(tls, ours.bundle, OK) as (transport, wire), pytest.raises(NotSent) as caught:
+        ask(transport)
+    assert wire.asked == []
+    assert "IP address mismatch" in caught.value.reason
+
+
+def test_an_expired_certificate_is_not_believed(ours: Authority) -> None:
+    with answering(server_of(ours, expired=True), ours.bundle, OK) as (transport, wire):
+        with pytest.raises(NotSent) as caught:
+            ask(transport)
+        assert wire.asked == []
+    assert caught.value.reason == f"the certificate of 127.0.0.1:{wire.port} is not accepted: certificate has expired"
+
+
+def test_a_bundle_replaces_the_public_roots(ours: Authority) -> None:
+    with answering(server_of(ours), ours.bundle, OK) as (transport, _):
+        context = transport._session.get_adapter(transport._base_url)._context  # type: ignore[attr-defined]  # our own
+        assert len(context.get_ca_certs()) == 1
+
+
+def test_a_bundle_may_hold_several_authorities(ours: Authority, foreign: Authority, tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    both.write_bytes(foreign.bundle.read_bytes() + ours.bundle.read_bytes())
+    with answering(server_of(ours), both, OK) as (transport, _):
+        assert ask(transport) == 200
+
+
+def test_the_bundle_is_read_once_and_not_for_every_connection(ours: Authority, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(ours.bundle.read_bytes())
+    with answering(server_of(ours), bundle, OK, OK, OK) as (transport, wire):
+        bundle.unlink()
+        assert [ask(transport), ask(transport), ask(transport)] == [200, 200, 200]
+    assert len(wire.asked) == 3
+
+
+def test_a_bundle_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        transport_to("https://venafi.example.com", tmp_path / "none.pem")
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_the_environment_can_not_name_whom_to_believe(
+    name: str, ours: Authority, foreign: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, str(foreign.bundle))
+    with answering(server_of(foreign), ours.bundle, OK) as (transport, wire), pytest.raises(NotSent):
+        ask(transport)
+    assert wire.asked == []
+    with answering(server_of(foreign), None, OK) as (transport, wire), pytest.raises(NotSent):
+        ask(transport)
+    assert wire.asked == []
+
+
+def test_even_a_session_told_not_to_verify_verifies(ours: Authority, foreign: Authority) -> None:
+    with answering(server_of(foreign), ours.bundle, OK, OK) as (transport, wire):
+        transport._session.verify = False
+        with pytest.raises(NotSent):
+            ask(transport)
+        transport._session.verify = str(foreign.bundle)
+        with pytest.raises(NotSent):
+            ask(transport)
+    assert wire.asked == []
+
+
+def test_a_server_that_speaks_no_tls_was_sent_nothing(ours: Authority) -> None:
+    def speak_plainly() -> None:
+        # closed below: then nobody calls any more
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with ThreadPoolExecutor(1) as pool, socket.create_server(("127.0.0.1", 0)) as listener:
+        pool.submit(speak_plainly)
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        with closing(transport_to(f"https://{host}", ours.bundle)) as transport, pytest.raises(NotSent) as caught:
+            ask(transport)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert caught.value.reason == f"{host} can't be reached (name, connection or TLS)"
+
+
+def test_a_server_that_never_shakes_hands_was_sent_nothing(ours: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "CONNECT_TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as nobody_accepts:
+        url = f"https://127.0.0.1:{nobody_accepts.getsockname()[1]}"
+        with closing(transport_to(url, ours.bundle)) as transport, pytest.raises(NotSent):
+            ask(transport)
+
+
+def test_an_answer_that_breaks_off_under_tls_is_lost(ours: Authority) -> None:
+    for play in (Play(), Play(ending="reset"), Play(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")):
+        with answering(server_of(ours), ours.bundle, play, OK) as (transport, wire), pytest.raises(AnswerLost):
+            ask(transport)
+        assert len(wire.asked) == 1

@@ -1,0 +1,523 @@
+"""What each of Venafi's answers means; the answers are files, the expectations are written here by hand."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from leaver.errors import (
+    AnswerLost,
+    BadMessage,
+    InvalidClient,
+    InvalidGrant,
+    InvalidToken,
+    LeaverError,
+    NotSent,
+    ProviderUnavailable,
+    Rejected,
+    Throttled,
+)
+from leaver.outcomes import Outcome, Result
+from leaver.tokens import GrantedTokens
+from leaver.transport import Answer, Transport
+from leaver.venafi import Application, Grantee, ResultCode, Venafi, Verified, same_identity
+from tests.canary import shown_by
+from tests.wire import Play, Wire, fixture, fixtures, serving
+
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+TOKEN = SecretStr("CANARY-access-token==")
+REFRESH_TOKEN = SecretStr("CANARY-old-refresh-token==")
+ANN = Grantee("local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}")
+APP = Application("VenafiPS")
+
+
+def revoke_grants(venafi: Venafi) -> Result:
+    return venafi.revoke_grants(ANN, TOKEN)
+
+
+def remaining_grants(venafi: Venafi) -> int:
+    return venafi.remaining_grants(ANN, TOKEN)
+
+
+def browse(venafi: Venafi) -> str | None:
+    return venafi.resolve_identity("ann", TOKEN)
+
+
+def validate(venafi: Venafi) -> str | None:
+    return venafi.resolve_identity("AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011", TOKEN)
+
+
+def refresh(venafi: Venafi) -> GrantedTokens:
+    return venafi.refresh("leaver", REFRESH_TOKEN)
+
+
+def verify(venafi: Venafi) -> Verified:
+    return venafi.verify(TOKEN)
+
+
+def revoke_token(venafi: Venafi) -> Result:
+    return venafi.revoke_token(TOKEN)
+
+
+Call = Callable[[Venafi], object]
+EVERY_CALL = [revoke_grants, remaining_grants, browse, validate, refresh, verify, revoke_token]
+WITH_BEARER = [call for call in EVERY_CALL if call is not refresh]
+
+NOT_DOCUMENTED = "Venafi's answer is not the documented one"
+CONTRADICTION = "Venafi contradicts itself: `Success` and `Result` differ"
+NO_ACCESS = "Venafi does not accept the access token"
+NO_RIGHTS = "the robot's identity lacks rights: its OAuth role must be GrantAdmin"
+NO_REFRESH_TOKEN = "Venafi does not accept the refresh token"
+NO_CLIENT = "Venafi does not accept the client_id"
+OUT_OF_ORDER = "Venafi is out of order"
+MOVED = "Venafi has moved: the URL of Venafi in the settings is wrong"
+UNKNOWN = "Venafi refuses, for a reason that we don't know"
+
+#: HTTP 200 is not success: name, error, reason, code; for RevokeGrants, GetGrants and EnumerateGrants
+RESULTS: list[tuple[str, type[LeaverError], str, str | None]] = [
+    ("200-success-false-result-01", ProviderUnavailable, "Venafi reports result 1, Failure", "1"),
+    ("200-success-false-result-02", Rejected, "Venafi reports result 2, ApplicationNotFound", "2"),
+    ("200-success-false-result-04", Rejected, "Venafi reports result 4, RuleNotFound", "4"),
+    ("200-success-false-result-05", ProviderUnavailable, "Venafi reports result 5, DriverError", "5"),
+    ("200-success-false-result-06", Rejected, "Venafi reports result 6, InvalidParameters", "6"),
+    ("200-success-false-result-07", Rejected, "Venafi reports result 7, TokenHashError", "7"),
+    ("200-success-false-result-08", ProviderUnavailable, "Venafi reports result 8, ExceptionThrown", "8"),
+    ("200-success-false-result-09", Rejected, "Venafi reports result 9, InsufficientPrivileges", "9"),
+    ("200-success-false-result-10", Rejected, "Venafi reports result 10, ObjectInvalid", "10"),
+    ("200-success-false-result-11", InvalidToken, "Venafi reports result 11, AccessTokenExpired", "11"),
+    ("200-success-false-result-12", InvalidToken, "Venafi reports result 12, AuthenticationMissing", "12"),
+    ("200-success-false-result-13", InvalidToken, "Venafi reports result 13, AuthenticationInvalid", "13"),
+    ("200-success-false-result-14", Rejected, "Venafi reports result 14, UnsignedCodeForbidden", "14"),
+    ("200-success-false-result-15", ProviderUnavailable, "Venafi reports result 15, RemoteTransportFailure", "15"),
+    ("200-success-false-result-16", Rejected, "Venafi reports result 16, RightsAssignmentError", "16"),
+    ("200-success-false-result-17", Rejected, "Venafi reports result 17, InvalidScope", "17"),
+    ("200-success-false-result-18", Rejected, "Venafi reports result 18, RemoteIdentityRequired", "18"),
+    ("200-success-false-result-19", Rejected, "Venafi reports result 19, ApplicationAlreadyExists", "19"),
+    ("200-success-false-result-20", Rejected, "Venafi reports result 20, RuleAlreadyExists", "20"),
+    ("200-success-false-result-21", Rejected, "Venafi reports result 21, JwtMappingNotFound", "21"),
+    ("200-success-false-result-22", Rejected, "Venafi reports result 22, JwtMappingAlreadyExists", "22"),
+    ("200-success-false-result-23", Rejected, "Venafi reports result 23, ScopeMismatch", "23"),
+    (
+        "200-success-false-result-99",
+        Rejected,
+        "Venafi reports a result that is not in its documentation",
+        "99",
+    ),
+    ("200-success-true-result-01", ProviderUnavailable, CONTRADICTION, "1"),
+    ("200-success-true-result-03", ProviderUnavailable, CONTRADICTION, "3"),
+    ("200-success-false-result-00", ProviderUnavailable, CONTRADICTION, "0"),
+    ("200-success-true-result-false", ProviderUnavailable, NOT_DOCUMENTED, None),
+    ("200-success-as-text", ProviderUnavailable, NOT_DOCUMENTED, None),
+    ("200-without-success", ProviderUnavailable, NOT_DOCUMENTED, None),
+    ("200-empty-body", ProviderUnavailable, NOT_DOCUMENTED, None),
+]
+
+#: what means the same for every call with an access token: name, error, reason, code
+REFUSALS: list[tuple[str, type[LeaverError], str, str | None]] = [
+    ("200-html", ProviderUnavailable, NOT_DOCUMENTED, None),
+    ("202-not-revoked", ProviderUnavailable, "Venafi took the request and did not revoke the token", "invalid_token"),
+    ("202-empty-body", ProviderUnavailable, "Venafi took the request and did not revoke the token", None),
+    ("400-invalid-request", Rejected, "Venafi finds the request invalid", "invalid_request"),
+    ("400-invalid-request-lower-case", Rejected, "Venafi finds the request invalid", "invalid_request"),
+    ("400-html", Rejected, UNKNOWN, None),
+    ("401-invalid-token", InvalidToken, NO_ACCESS, "invalid_token"),
+    ("401-invalid-token-upper-case", InvalidToken, NO_ACCESS, "invalid_token"),
+    ("401-empty-body", InvalidToken, NO_ACCESS, None),
+    ("401-insufficient-rights", Rejected, NO_RIGHTS, "insufficient_rights"),
+    ("403-html", Rejected, UNKNOWN, None),
+    ("403-access-denied", Rejected, UNKNOWN, "access_denied"),
+    ("404-html", Rejected, "Venafi does not know the endpoint: RevokeGrants needs TPP 22.3 or later", None),
+    ("500-html", ProviderUnavailable, OUT_OF_ORDER, None),
+    ("502-html", ProviderUnavailable, OUT_OF_ORDER, None),
+    ("503-html", ProviderUnavailable, OUT_OF_ORDER, None),
+    ("301-other-host", Rejected, MOVED, None),
+    ("302-login-page", ProviderUnavailable, "Venafi redirects elsewhere, where we don't follow", None),
+]
+
+#: until 20.4 a missing scope has status 401, since then 403; the reason names the scope that the call needs
+SCOPES = [
+    (revoke_grants, "missing scopes: admin:delete"),
+    (remaining_grants, "missing scopes: admin"),
+    (browse, "missing scopes: configuration"),
+    (validate, "missing scopes: configuration"),
+    (verify, "missing scopes"),
+    (revoke_token, "missing scopes"),
+]
+
+#: what refresh raises
+REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
+    ("400-refresh-reused", InvalidGrant, NO_REFRESH_TOKEN, "invalid_grant"),
+    ("400-refresh-reused-as-invalid-request", InvalidGrant, NO_REFRESH_TOKEN, "invalid_grant"),
+    ("400-unknown-error", InvalidGrant, NO_REFRESH_TOKEN, "grant_expired"),
+    ("401-invalid-token", InvalidGrant, NO_REFRESH_TOKEN, "invalid_token"),
+    ("400-client-id-mismatch", InvalidClient, NO_CLIENT, "invalid_client"),
+    ("400-invalid-client", InvalidClient, NO_CLIENT, "invalid_client"),
+    ("400-invalid-request", Rejected, "Venafi finds the request invalid", "invalid_request"),
+    (
+        "400-unsupported-grant-type",
+        Rejected,
+        "the application may not refresh its tokens",
+        "unsupported_grant_type",
+    ),
+    (
+        "403-access-denied",
+        Rejected,
+        "Venafi's token endpoint refuses, for a reason that we don't know",
+        "access_denied",
+    ),
+    ("400-html", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
+    ("404-html", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
+    ("401-empty-body", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
+    ("500-html", ProviderUnavailable, OUT_OF_ORDER, None),
+    ("502-html", ProviderUnavailable, OUT_OF_ORDER, None),
+    ("503-html", ProviderUnavailable, OUT_OF_ORDER, None),
+    ("301-other-host", Rejected, MOVED, None),
+    # a success without a token may have spent the old one
+    ("200-without-access-token", AnswerLost, "Venafi's answer has no access token in it", "server_error"),
+    ("200-html", AnswerLost, "Venafi's answer has no access token in it", None),
+    ("200-empty-body", AnswerLost, "Venafi's answer has no access token in it", None),
+]
+
+#: what is no answer to the question that was asked
+BESIDE_THE_POINT: list[tuple[Call, str]] = [
+    (remaining_grants, "200-grants-missing"),
+    (browse, "200-browse-without-universal"),
+    (browse, "200-empty-body"),
+    (browse, "200-validate-empty-object"),
+    (validate, "200-browse-none"),
+    (verify, "200-verified-without-application"),
+    (verify, "200-empty-body"),
+    (revoke_token, "200-without-access-token"),
+]
+
+TABLE: list[tuple[Call, str, type[LeaverError], str, str | None]] = [
+    *((call, *row) for row in RESULTS for call in (revoke_grants, remaining_grants)),
+    *((call, *row) for row in REFUSALS for call in WITH_BEARER),
+    *(
+        (call, name, Rejected, reason, "insufficient_scope")
+        for call, reason in SCOPES
+        for name in ("403-insufficient-scope", "401-insufficient-scope")
+    ),
+    *((refresh, *row) for row in REFUSED_REFRESHES),
+]
+
+#: a load balancer asks for a pause: name, until
+LIMITS = [
+    ("429-retry-after-seconds", datetime(2026, 11, 21, 10, 0, 20, tzinfo=UTC)),
+    ("429-empty-body", datetime(2026, 11, 21, 10, 0, 5, tzinfo=UTC)),
+    ("503-retry-after", datetime(2026, 11, 21, 10, 0, 30, tzinfo=UTC)),
+]
+
+
+@contextmanager
+def venafi_answering(*answers: str | Play) -> Iterator[tuple[Venafi, Wire]]:
+    raw = [fixture(f"venafi/{answer}") if isinstance(answer, str) else answer for answer in answers]
+    with serving(*raw) as wire, closing(Transport(wire.url, clock=lambda: NOW)) as transport:
+        yield Venafi(transport, lambda: NOW), wire
+
+
+def test_every_recorded_answer_is_named_in_this_file() -> None:
+    source = Path(__file__).read_text()
+    assert [name for name in fixtures("venafi") if f'"{name}"' not in source] == []
+
+
+# The seed's documented examples: POST OAuth/RevokeGrants
+
+
+def test_the_documented_200_of_revoke_grants_is_revoked() -> None:
+    with venafi_answering("200-success-true-result-00") as (venafi, wire):
+        result = revoke_grants(venafi)
+    assert result == Result(Outcome.REVOKED, provider_status=200, provider_code="0")
+    assert (wire.only.method, wire.only.target) == ("POST", "/vedsdk/oauth/RevokeGrants")
+    assert wire.only.headers["content-type"] == "application/json"
+    assert wire.only.headers["authorization"] == "Bearer CANARY-access-token=="
+    assert json.loads(wire.only.body) == {"GranteePrefixedUniversal": "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "code"),
+    [
+        ("400-invalid-request", Rejected, "invalid_request"),
+        ("401-invalid-token", InvalidToken, "invalid_token"),
+        ("401-insufficient-rights", Rejected, "insufficient_rights"),
+        ("403-insufficient-scope", Rejected, "insufficient_scope"),
+    ],
+)
+def test_the_documented_errors_of_revoke_grants_are_told_apart(name: str, error: type[LeaverError], code: str) -> None:
+    with venafi_answering(name) as (venafi, _), pytest.raises(LeaverError) as caught:
+        revoke_grants(venafi)
+    assert type(caught.value) is error
+    assert caught.value.provider_code == code
+
+
+# Grants
+
+
+def test_exactly_one_key_is_sent_for_an_application() -> None:
+    with venafi_answering("200-success-true-result-00") as (venafi, wire):
+        result = venafi.revoke_grants(APP, TOKEN)
+    assert result.outcome is Outcome.REVOKED
+    assert json.loads(wire.only.body) == {"ApplicationId": "VenafiPS"}
+
+
+def test_grant_not_found_says_that_nothing_was_left() -> None:
+    with venafi_answering("200-success-false-result-03", "200-success-false-result-03") as (venafi, _):
+        assert revoke_grants(venafi) == Result(Outcome.ALREADY_GONE, provider_status=200, provider_code="3")
+        assert remaining_grants(venafi) == 0
+
+
+def test_the_proof_for_an_identity_asks_get_grants_for_one_record() -> None:
+    with venafi_answering("200-no-grants", "200-one-grant") as (venafi, wire):
+        assert [remaining_grants(venafi), remaining_grants(venafi)] == [0, 1]
+    assert wire.asked[0].target == "/vedsdk/oauth/GetGrants"
+    assert json.loads(wire.asked[0].body) == {
+        "GranteePrefixedUniversal": "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}",
+        "Start": 0,
+        "Count": 1,
+    }
+
+
+def test_the_proof_for_an_application_asks_enumerate_grants_for_one_record() -> None:
+    with venafi_answering("200-one-grant") as (venafi, wire):
+        assert venafi.remaining_grants(APP, TOKEN) == 1
+    assert wire.only.target == "/vedsdk/oauth/EnumerateGrants"
+    assert json.loads(wire.only.body) == {"ApplicationId": "VenafiPS", "Start": 0, "Count": 1}
+
+
+def test_the_result_codes_are_venafis() -> None:
+    assert {code.value: code.name for code in ResultCode} == {
+        0: "SUCCESS",
+        1: "FAILURE",
+        2: "APPLICATION_NOT_FOUND",
+        3: "GRANT_NOT_FOUND",
+        4: "RULE_NOT_FOUND",
+        5: "DRIVER_ERROR",
+        6: "INVALID_PARAMETERS",
+        7: "TOKEN_HASH_ERROR",
+        8: "EXCEPTION_THROWN",
+        9: "INSUFFICIENT_PRIVILEGES",
+        10: "OBJECT_INVALID",
+        11: "ACCESS_TOKEN_EXPIRED",
+        12: "AUTHENTICATION_MISSING",
+        13: "AUTHENTICATION_INVALID",
+        14: "UNSIGNED_CODE_FORBIDDEN",
+        15: "REMOTE_TRANSPORT_FAILURE",
+        16: "RIGHTS_ASSIGNMENT_ERROR",
+        17: "INVALID_SCOPE",
+        18: "REMOTE_IDENTITY_REQUIRED",
+        19: "APPLICATION_ALREADY_EXISTS",
+        20: "RULE_ALREADY_EXISTS",
+        21: "JWT_MAPPING_NOT_FOUND",
+        22: "JWT_MAPPING_ALREADY_EXISTS",
+        23: "SCOPE_MISMATCH",
+    }
+
+
+# Identities
+
+
+def test_a_prefixed_universal_id_is_validated() -> None:
+    with venafi_answering("200-validate-found") as (venafi, wire):
+        assert validate(venafi) == "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"
+    assert (wire.only.method, wire.only.target) == ("POST", "/vedsdk/Identity/Validate")
+    assert json.loads(wire.only.body) == {"ID": {"PrefixedUniversal": "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"}}
+
+
+def test_a_prefixed_name_is_validated_as_a_name() -> None:
+    with venafi_answering("200-validate-empty-object", "200-validate-found") as (venafi, wire):
+        assert venafi.resolve_identity("AD+corp:ann", TOKEN) == "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"
+    assert [json.loads(asked.body) for asked in wire.asked] == [
+        {"ID": {"PrefixedUniversal": "AD+corp:ann"}},
+        {"ID": {"PrefixedName": "AD+corp:ann"}},
+    ]
+
+
+@pytest.mark.parametrize("nobody", ["200-empty-body", "200-validate-empty-object", "200-validate-null"])
+def test_nobody_is_found_where_validate_answers_with_nothing(nobody: str) -> None:
+    with venafi_answering(nobody, nobody) as (venafi, _):
+        assert validate(venafi) is None
+
+
+def test_a_name_is_browsed_for_and_two_are_asked_for() -> None:
+    with venafi_answering("200-browse-one") as (venafi, wire):
+        assert browse(venafi) == "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"
+    assert (wire.only.method, wire.only.target) == ("POST", "/vedsdk/Identity/Browse")
+    assert json.loads(wire.only.body) == {"Filter": "ann", "Limit": 2, "IdentityType": 1}
+
+
+def test_nobody_is_found_where_browse_finds_none() -> None:
+    with venafi_answering("200-browse-none") as (venafi, _):
+        assert browse(venafi) is None
+
+
+def test_two_candidates_are_refused_rather_than_chosen_from() -> None:
+    with venafi_answering("200-browse-two") as (venafi, _), pytest.raises(Rejected) as caught:
+        browse(venafi)
+    assert caught.value.reason == "ambiguous identity"
+
+
+@pytest.mark.parametrize("value", ["", " ", "*", "an*"])
+def test_nobody_is_looked_for_with_a_wildcard(value: str) -> None:
+    with venafi_answering("200-browse-one") as (venafi, wire), pytest.raises(BadMessage):
+        venafi.resolve_identity(value, TOKEN)
+    assert wire.asked == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}", "local:bdbb525f-2d77-43af-8f1f-39f1ba132825", True),
+        ("AD+corp:1F2D3C4B5A697887A6B5C4D3E2F10011", "AD+corp:{1f2d3c4b-5a69-7887-a6b5-c4d3e2f10011}", True),
+        ("AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011", "AD+other:1f2d3c4b5a697887a6b5c4d3e2f10011", False),
+        ("local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}", "local:{bdbb525f-2d77-43af-8f1f-39f1ba132826}", False),
+    ],
+)
+def test_an_identity_is_recognised_however_venafi_spells_it(one: str, other: str, *, same: bool) -> None:
+    assert same_identity(one, other) is same
+
+
+# The robot's own token
+
+
+@pytest.mark.parametrize(
+    ("name", "rotated"),
+    [
+        ("200-refreshed", "new-refresh-token=="),
+        ("200-token-with-null-error", "new-refresh-token=="),
+        ("200-without-refresh-token", None),
+    ],
+)
+def test_a_refresh_brings_a_new_pair(name: str, rotated: str | None) -> None:
+    with venafi_answering(name) as (venafi, wire):
+        tokens = refresh(venafi)
+    assert tokens == GrantedTokens(
+        access_token=SecretStr("new-access-token=="),
+        refresh_token=SecretStr(rotated) if rotated else None,
+        expires_at=datetime(2027, 2, 19, 10, 0, tzinfo=UTC),
+        scope="admin:delete;configuration",
+    )
+    assert (wire.only.method, wire.only.target) == ("POST", "/vedauth/authorize/token")
+    assert "authorization" not in wire.only.headers
+    assert json.loads(wire.only.body) == {"client_id": "leaver", "refresh_token": "CANARY-old-refresh-token=="}
+
+
+def test_verify_says_whom_the_token_speaks_for() -> None:
+    with venafi_answering("200-verified") as (venafi, wire):
+        verified = verify(venafi)
+    assert verified == Verified(
+        identity="local:{0e7dd7a6-54bb-4a1e-9c1e-6b8ad0b0f6a2}",
+        application="leaver",
+        scope="admin:delete;configuration",
+        expires_at=datetime(2027, 2, 19, 9, 0, tzinfo=UTC),
+    )
+    assert (wire.only.method, wire.only.target) == ("GET", "/vedauth/authorize/verify")
+    assert wire.only.headers["authorization"] == "Bearer CANARY-access-token=="
+
+
+def test_a_token_may_never_expire() -> None:
+    with venafi_answering("200-verified-never-expires") as (venafi, _):
+        assert verify(venafi).expires_at is None
+
+
+@pytest.mark.parametrize("name", ["200-empty-body", "200-success-true-result-00"])
+def test_a_revoked_token_is_revoked(name: str) -> None:
+    with venafi_answering(name) as (venafi, wire):
+        result = revoke_token(venafi)
+    assert result == Result(Outcome.REVOKED, provider_status=200)
+    assert (wire.only.method, wire.only.target) == ("GET", "/vedauth/revoke/token")
+
+
+# The decision table
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "error", "reason", "code"), TABLE, ids=[f"{row[0].__name__}-{row[1]}" for row in TABLE]
+)
+def test_a_refusal_is_named_for_whoever_must_act(
+    call: Call, name: str, error: type[LeaverError], reason: str, code: str | None
+) -> None:
+    with venafi_answering(name, name) as (venafi, wire), pytest.raises(LeaverError) as caught:
+        call(venafi)
+    assert type(caught.value) is error
+    assert caught.value.reason == reason
+    assert caught.value.provider_code == code
+    assert caught.value.provider_status == int(name[:3])
+    assert caught.value.tracking_id is None
+    assert len(wire.asked) == 1
+
+
+@pytest.mark.parametrize(("call", "name"), BESIDE_THE_POINT)
+def test_a_success_that_answers_another_question_is_not_believed(call: Call, name: str) -> None:
+    with venafi_answering(name) as (venafi, _), pytest.raises(ProviderUnavailable) as caught:
+        call(venafi)
+    assert caught.value.reason == NOT_DOCUMENTED
+
+
+@pytest.mark.parametrize("call", EVERY_CALL)
+@pytest.mark.parametrize(("name", "until"), LIMITS)
+def test_a_load_balancer_says_until_when(call: Call, name: str, until: datetime) -> None:
+    with venafi_answering(name, name) as (venafi, wire), pytest.raises(Throttled) as caught:
+        call(venafi)
+    assert caught.value.until == until
+    assert caught.value.reason == "a load balancer before Venafi asks us to wait"
+    assert caught.value.provider_status == int(name[:3])
+    assert len(wire.asked) == 1
+
+
+@pytest.mark.parametrize("call", EVERY_CALL)
+@pytest.mark.parametrize("name", ["200-truncated-json", "200-token-truncated"])
+def test_an_answer_that_is_lost_is_not_asked_for_again(call: Call, name: str) -> None:
+    with venafi_answering(name, name) as (venafi, wire), pytest.raises(AnswerLost):
+        call(venafi)
+    assert len(wire.asked) == 1
+
+
+@pytest.mark.parametrize("call", EVERY_CALL)
+def test_a_venafi_that_is_not_there_was_sent_nothing(call: Call) -> None:
+    with venafi_answering() as (venafi, _), pytest.raises(NotSent):
+        call(venafi)
+
+
+@pytest.mark.parametrize("call", EVERY_CALL)
+def test_a_venafi_that_wakes_up_is_given_thirty_seconds(call: Call) -> None:
+    class Patience(Transport):
+        waited: float | None = None
+
+        def request(self, method: str, path: str, **asked: Any) -> Answer:
+            self.waited = asked["read_timeout"]
+            return super().request(method, path, **asked)
+
+    with (
+        serving(fixture("venafi/500-html")) as wire,
+        closing(Patience(wire.url, clock=lambda: NOW)) as transport,
+        pytest.raises(ProviderUnavailable),
+    ):
+        call(Venafi(transport, lambda: NOW))
+    assert transport.waited == 30
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        *((row[0], row[1]) for row in TABLE),
+        *BESIDE_THE_POINT,
+        *((call, name) for call in EVERY_CALL for name, _ in LIMITS),
+        (browse, "200-one-grant"),
+        (refresh, "200-token-truncated"),
+    ],
+)
+def test_no_failure_shows_a_secret_or_the_body(call: Call, name: str) -> None:
+    with venafi_answering(name) as (venafi, _), pytest.raises(LeaverError) as caught:
+        call(venafi)
+    shown = shown_by(caught.value)
+    assert "CANARY" not in shown
+    body = fixture(f"venafi/{name}").split(b"\r\n\r\n", 1)[1].decode()
+    assert not body or body not in shown
