@@ -93,7 +93,7 @@ def _how_to(world: World) -> str:
 In another shell:
 {exports}
 aws events put-events --entries {command}
-curl {world.control_url}/partner-events -H 'Content-Type: application/json' -d {partner}
+curl {world.control_url}/partner-events -d {partner}
 curl -X POST {world.control_url}/schedules/schedule_refreshes
 curl {world.control_url}/environments    # each function's variables, for sam local invoke
 """

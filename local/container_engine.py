@@ -33,7 +33,7 @@ class Finished:
 
 
 def execute(command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "") -> Finished:
-    """Run a program to its end, in the repository's folder; when we are interrupted, it is ended with all its children."""
+    """Run a program in the repository's folder to its end; when we are interrupted, it ends with all its children."""
     with subprocess.Popen(  # noqa: S603 - the commands are our own
         command,
         cwd=ROOT,

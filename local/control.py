@@ -42,7 +42,7 @@ class Control(HttpServer):
                 case "GET", "environments", []:
                     return HTTPStatus.OK, self._deployment.environments()
                 case "POST", "partner-events", []:
-                    event = request.get_json()
+                    event = json.loads(request.get_data())
                     event_id = self._deployment.partner_event(
                         event["bus"], event["source"], event["detail-type"], event["detail"]
                     )
@@ -50,8 +50,8 @@ class Control(HttpServer):
                 case "POST", "schedules", [function]:
                     self._deployment.fire_schedule(function)
                     return HTTPStatus.ACCEPTED, {}
-        except KeyError as missing:
-            return HTTPStatus.BAD_REQUEST, {"error": f"there is no {missing}"}
+        except (KeyError, ValueError) as error:
+            return HTTPStatus.BAD_REQUEST, {"error": f"{type(error).__name__}: {error}"}
         return HTTPStatus.NOT_FOUND, {"error": f"no {method} {request.path} here"}
 
     def _status(self) -> Json:

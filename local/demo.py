@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -283,10 +284,8 @@ def _mend_and_redrive(world: World) -> None:
 
 def _observed(row: Row, world: World, before: Before) -> str:
     """Look until it is as expected, or until nothing happens any more that could make it so."""
-    try:
+    with suppress(TimeoutError):
         world.wait_until(lambda: row.observe(world, before) == row.expected or not world.work(), PATIENCE)
-    except TimeoutError:
-        pass
     return row.observe(world, before)
 
 

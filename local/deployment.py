@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.aws.builders import as_text
 from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
@@ -130,7 +131,12 @@ class Deployment:
     def partner_event(
         self, bus: str, source: str, detail_type: str, detail: Json, *, at: datetime | None = None
     ) -> str:
-        """Deliver an event as a SaaS partner, whose sources begin with `aws.partner/`, and return its id."""
+        """Deliver an event as a SaaS partner, whose sources begin with `aws.partner/`, and return its id.
+
+        KeyError when there is no such bus.
+        """
+        if bus not in self.aws.events.event_buses:
+            raise KeyError(f"event bus {bus}")
         entry = {
             "EventBusName": bus,
             "Source": source,
@@ -232,7 +238,7 @@ class Deployment:
                 timeout=properties.get("Timeout", 3),
                 memory=properties.get("MemorySize", 128),
                 log_format=properties.get("LoggingConfig", {}).get("LogFormat", "Text"),
-                environment={name: str(value) for name, value in variables.items()},
+                environment={name: as_text(value) for name, value in variables.items()},
             )
 
     def _mappings_of(self, running: RunningFunction) -> list[QueueMapping]:

@@ -163,7 +163,7 @@ def run() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     # Wide enough for the table where there is no terminal to ask.
-    console = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
+    console = Console(width=None if sys.stdout.isatty() else 160, emoji=False)
     try:
         return _run(console)
     except Missing as missing:

@@ -76,19 +76,21 @@ def connect_zoom(world: World, name: str, scopes: tuple[str, ...]) -> None:
     world.zoom.add_app(name, secret, account_id=ZOOM_ACCOUNT, scopes=scopes)
     tokens = world.zoom.authorize(name, ADMIN.email)
     credentials = {"client_id": name, "client_secret": secret}
-    _connect(world, name, "zoom", ZOOM_ACCOUNT, credentials, tokens)
+    _connect(world, name, provider="zoom", account=ZOOM_ACCOUNT, credentials=credentials, tokens=tokens)
 
 
 def connect_venafi(world: World, name: str = "venafi") -> None:
     """Let Leaver's robot log in to Venafi, and keep what Leaver needs."""
     world.venafi.add_application(VENAFI_APP, scope=VENAFI_SCOPE)
     tokens = world.venafi.authorize(VENAFI_APP, LEAVER_ID)
-    _connect(world, name, "venafi", "tpp.example.com", {"client_id": VENAFI_APP}, tokens)
+    credentials = {"client_id": VENAFI_APP}
+    _connect(world, name, provider="venafi", account="tpp.example.com", credentials=credentials, tokens=tokens)
 
 
 def _connect(
     world: World,
     name: str,
+    *,
     provider: Literal["zoom", "venafi"],
     account: str,
     credentials: Mapping[str, str],

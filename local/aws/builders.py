@@ -86,7 +86,7 @@ def _key_alias(aws: MotoServer, name: str, properties: Json) -> Made:
 def _queue(aws: MotoServer, name: str, properties: Json) -> Made:
     if properties.get("FifoQueue") and not name.endswith(".fifo"):
         name += ".fifo"
-    attributes = {key: _text(value) for key, value in properties.items() if key not in {"QueueName", "Tags"}}
+    attributes = {key: as_text(value) for key, value in properties.items() if key not in {"QueueName", "Tags"}}
     aws.client("sqs").create_queue(QueueName=name, Attributes=attributes)
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
     return f"{aws.url}/{ACCOUNT}/{name}", {"Arn": arn, "QueueName": name}
@@ -99,7 +99,8 @@ def _queue_policy(aws: MotoServer, name: str, properties: Json) -> Made:
     return name, {}
 
 
-def _text(value: Json) -> str:
+def as_text(value: Json) -> str:
+    """Return what CloudFormation makes of a value where only text may stand."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

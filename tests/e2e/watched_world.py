@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from leaver.attributes import item, values
 from local import stage
+from local.simulators.provider import ProviderSimulator
 from local.stage import Person
 from local.world import World
 
@@ -56,9 +57,10 @@ class WatchedWorld(World):
         for simulator in (self.zoom, self.venafi):
             simulator.clear_faults()
             simulator.release()
-        sqs = self.client("sqs")
-        for url in sqs.list_queues()["QueueUrls"]:
-            sqs.purge_queue(QueueUrl=url)
+        with self.aws.lock:
+            for name, queue in self.aws.sqs.queues.items():
+                queue.last_purged_at = None  # otherwise once a minute, as AWS has it
+                self.aws.sqs.purge_queue(name)
         self.idle()
         for simulator in (self.zoom, self.venafi):
             simulator.clear_journal()
@@ -88,15 +90,6 @@ class WatchedWorld(World):
         name = f"venafi-{next(self._number)}"
         stage.connect_venafi(self, name)
         return name
-
-    @contextmanager
-    def zoom_later(self, seconds: float) -> Iterator[None]:
-        """Let Zoom's clock be ahead (or behind) meanwhile: tokens minted before are so much older."""
-        self.zoom.advance(seconds)
-        try:
-            yield
-        finally:
-            self.zoom.advance(-seconds)
 
     # -- what is sent
 
@@ -197,6 +190,13 @@ class WatchedWorld(World):
         tokens: Mapping[str, Any] = json.loads(kept["SecretString"])
         return tokens
 
+    def user_token(self, person: Person, connection: str = "zoom", kind: str = "zak") -> str:
+        """Return the token that is kept for a person."""
+        kept = self.client("secretsmanager").get_secret_value(
+            SecretId=f"leaver/user-tokens/{connection}/{person.zoom_id}/{kind}", VersionStage="AWSCURRENT"
+        )
+        return str(json.loads(kept["SecretString"])["token"])
+
     def _listen(self) -> str:
         """Subscribe to the announcements, as a ticket system would."""
         queue = self.client("sqs").create_queue(QueueName="ear")["QueueUrl"]
@@ -206,6 +206,16 @@ class WatchedWorld(World):
         events.put_rule(Name="ear", EventBusName=bus, EventPattern=json.dumps({"source": ["leaver"]}))
         events.put_targets(Rule="ear", EventBusName=bus, Targets=[{"Id": "ear", "Arn": arn["Attributes"]["QueueArn"]}])
         return str(queue)
+
+
+@contextmanager
+def later(provider: ProviderSimulator[Any], seconds: float) -> Iterator[None]:
+    """Let a provider's clock be ahead (or behind) meanwhile: tokens minted before are so much older (or younger)."""
+    provider.advance(seconds)
+    try:
+        yield
+    finally:
+        provider.advance(-seconds)
 
 
 def in_seconds(seconds: float) -> str:

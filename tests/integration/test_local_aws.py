@@ -2,7 +2,6 @@
 
 import json
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.sqs.models import Queue, SQSBackend
 
 from local.aws.moto_server import MotoServer
 from local.aws.stack import Stack
@@ -258,62 +258,38 @@ def test_a_long_poll_holds_up_nobody_and_ends_when_a_message_comes(build: Build,
         assert [message["Body"] for message in poll.result()["Messages"]] == ["hello"]
 
 
-@pytest.fixture
-def restless_threads() -> Iterator[None]:
-    """Let threads take turns a thousand times more often, so that a race shows."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(usual / 1000)
-    yield
-    sys.setswitchinterval(usual)
+def test_calls_reach_moto_one_after_the_other(monkeypatch: pytest.MonkeyPatch, aws: MotoServer) -> None:
+    # moto has no locks: two conditional writes at once both succeed, and a message sent during a deletion is lost.
+    together = threading.Barrier(2, timeout=0.3)
+    met: list[bool] = []
 
-
-@pytest.mark.usefixtures("restless_threads")
-def test_of_conditional_writes_at_the_same_time_one_succeeds(leaver: Stack, aws: MotoServer) -> None:
-    dynamodb, table = aws.client("dynamodb"), leaver["Connections"].ref
-    together = threading.Barrier(4)
-
-    def write(name: str) -> bool:
-        together.wait()
+    def meet(_: SQSBackend, queue_name_prefix: str) -> list[Queue]:
+        del queue_name_prefix
         try:
-            dynamodb.put_item(
-                TableName=table,
-                Item={"connection": {"S": name}},
-                ConditionExpression="attribute_not_exists(#connection)",
-                ExpressionAttributeNames={"#connection": "connection"},
-            )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            together.wait()
+        except threading.BrokenBarrierError:
+            met.append(False)
+        else:
+            met.append(True)
+        return []
 
-    with ThreadPoolExecutor(4) as executor:
-        for number in range(25):
-            assert sum(executor.map(write, [f"c{number}"] * 4)) == 1
-
-
-@pytest.mark.usefixtures("restless_threads")
-def test_no_message_is_lost_while_others_are_deleted(build: Build, aws: MotoServer) -> None:
-    url = build("Resources: {Queue: {Type: AWS::SQS::Queue}}")["Queue"].ref
+    monkeypatch.setattr(SQSBackend, "list_queues", meet)
     sqs = aws.client("sqs")
-
-    def send(number: int) -> None:
-        sqs.send_message(QueueUrl=url, MessageBody=str(number))
-
-    def take(_: int) -> list[str]:
-        taken = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        for message in taken:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return [message["Body"] for message in taken]
-
-    with ThreadPoolExecutor(4) as executor:
-        sent = [executor.submit(send, number) for number in range(80)]
-        batches = list(executor.map(take, range(40)))
-        assert all(future.result() is None for future in sent)
-    while left := take(0):
-        batches.append(left)
-    assert sorted(int(body) for batch in batches for body in batch) == list(range(80))
+    with ThreadPoolExecutor(2) as executor:
+        for call in [executor.submit(sqs.list_queues), executor.submit(sqs.list_queues)]:
+            call.result()
+    assert met == [False, False]
 
 
-def test_the_end_waits_neither_for_a_long_poll_nor_for_a_silent_client() -> None:
+def test_the_end_waits_neither_for_a_long_poll_nor_for_a_silent_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = threading.Event()
+    wait_for_messages = Queue.wait_for_messages
+
+    def noted(queue: Queue, timeout: int) -> None:
+        began.set()
+        wait_for_messages(queue, timeout)
+
+    monkeypatch.setattr(Queue, "wait_for_messages", noted)
     aws = MotoServer()
     url = aws.client("sqs").create_queue(QueueName="empty")["QueueUrl"]
     sqs = boto3.client(
@@ -327,6 +303,7 @@ def test_the_end_waits_neither_for_a_long_poll_nor_for_a_silent_client() -> None
     address = aws.url.removeprefix("http://").split(":")
     with ThreadPoolExecutor() as executor, socket.create_connection((address[0], int(address[1]))), closing(sqs):
         poll = executor.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20)
+        assert began.wait(10)
         executor.submit(aws.close).result(timeout=10)
         with pytest.raises(BotoCoreError):
             poll.result(timeout=10)
@@ -336,6 +313,15 @@ def test_two_local_awses_in_one_process_would_be_one_and_are_refused(aws: MotoSe
     with pytest.raises(RuntimeError, match="already has a local AWS"):
         MotoServer()
     assert aws.client("sqs").list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_functions_in_containers_call_it_by_another_name(tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text("Resources: {Queue: {Type: AWS::SQS::Queue}}")
+    with MotoServer(bind="0.0.0.0", advertise="leaver-world.invalid") as aws:  # noqa: S104 - as in a container
+        url = Stack(Template(tmp_path / "template.yaml", {}), aws)["Queue"].ref
+        assert url.startswith("http://leaver-world.invalid:")
+        aws.client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+        assert waiting(aws, url) == [{}]
 
 
 def test_a_new_local_aws_is_empty() -> None:

@@ -3,14 +3,12 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.delivery import Schedule
 from local.deployment import Deployment
 
 TEMPLATE = """
@@ -327,34 +325,6 @@ def test_a_start_that_fails_to_the_end_is_told_to_its_on_failure_queue(deploymen
     assert record["requestContext"]["approximateInvokeCount"] == 2
     assert record["requestPayload"]["detail-type"] == "Scheduled Event"
     assert record["responsePayload"]["errorType"] == "ValueError"
-
-
-class _Minutes(threading.Event):
-    """A clock that lets two periods pass at once and is over then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited: list[float | None] = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.waited.append(timeout)
-        return len(self.waited) > 2
-
-
-def test_a_ticking_schedule_fires_once_in_every_period(monkeypatch: pytest.MonkeyPatch) -> None:
-    fired: list[Any] = []
-    schedule = Schedule("arn:aws:events:eu-west-1:123456789012:rule/r", "rate(5 minutes)", fired.append)
-    minutes = _Minutes()
-    monkeypatch.setattr(schedule, "_stop", minutes)
-    schedule.tick()
-    schedule.stop()
-    assert minutes.waited == [300, 300, 300]
-    assert [event["resources"] for event in fired] == [["arn:aws:events:eu-west-1:123456789012:rule/r"]] * 2
-
-
-def test_a_schedule_that_is_no_rate_is_refused() -> None:
-    with pytest.raises(ValueError, match="cron"):
-        Schedule("arn", "cron(0 8 * * ? *)", print)
 
 
 def test_settling_waits_for_new_messages_beside_one_that_waits_for_its_next_attempt(deployment: Deployment) -> None:

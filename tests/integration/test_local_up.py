@@ -146,6 +146,8 @@ def test_the_control_door_delivers_partner_events_and_fires_schedules(template: 
 
         assert requests.post(f"{url}/schedules/nobody", timeout=10).status_code == 400
         assert requests.post(f"{url}/partner-events", json={"bus": "partner"}, timeout=10).status_code == 400
+        assert requests.post(f"{url}/partner-events", json=event | {"bus": "nowhere"}, timeout=10).status_code == 400
+        assert requests.post(f"{url}/partner-events", data="nonsense", timeout=10).status_code == 400
         assert requests.get(f"{url}/nowhere", timeout=10).status_code == 404
 
 

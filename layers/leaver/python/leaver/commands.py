@@ -21,7 +21,8 @@ from leaver.errors import BadMessage, explain
 
 #: Zoom's ceiling for a ZAK's life, in seconds: one year (the Postman example's 68423085 is above it)
 MAX_TTL = 31_536_000
-#: what may follow /users/ in a Zoom path; a wrong path can delete the user, so this is an allow-list
+#: what may follow /users/ in a Zoom path; a wrong path can delete the user, so this is an allow-list. Quotes and
+#: braces belong to it: O'Brien must be able to leave
 USER_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.+@=!#$&'*^{|}~-]{1,254}")
 
 

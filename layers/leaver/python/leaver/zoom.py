@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from leaver.commands import USER_ID
 from leaver.errors import (
     AnswerLost,
     BadMessage,
@@ -119,8 +120,6 @@ _REVOKE: Final[Table] = {
     "4xx": (ProviderUnavailable, "Zoom's revoke endpoint refuses unreadably"),
 }
 
-# quotes and braces too: O'Brien must be able to leave
-_USER_ID: Final = re.compile(r"[A-Za-z0-9_.+@=!#$&'*^{|}~-]{1,254}")
 _SCOPES: Final = re.compile(r"scopes:?\s*\[([^\]]{1,1000})\]")
 _SCOPE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}(?::[a-z][a-z0-9_]{0,39}){1,3}")
 _SECOND: Final = timedelta(seconds=1)
@@ -259,7 +258,7 @@ def user_path(user_id: str) -> str:
     Danger: DELETE of that path without /token removes the user, so an id that is empty, dots, or holds a slash is
     refused (BadMessage, without the value) before it is percent-encoded.
     """
-    if user_id in {".", ".."} or not _USER_ID.fullmatch(user_id):
+    if not USER_ID.fullmatch(user_id):
         raise BadMessage("user_id: expected a Zoom user id or an e-mail address")
     return f"/users/{quote(user_id, safe='')}"
 

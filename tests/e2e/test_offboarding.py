@@ -1,0 +1,243 @@
+"""From an HR event to the end of a person's access, and to what is kept and said of it."""
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import stage
+from local.stage import Person
+from tests.e2e.watched_world import WatchedWorld, in_seconds
+
+pytestmark = pytest.mark.xdist_group("offboarding")
+
+OKTA = json.loads((Path(__file__).parents[2] / "events" / "okta.json").read_text())["detail"]
+
+
+def okta_event(leaver: Person, actor: Person = stage.ADMIN, **changed: Any) -> dict[str, Any]:
+    """What Okta sends when `actor` deactivates `leaver`: the real payload with other names and a later date."""
+    event: dict[str, Any] = deepcopy(OKTA)
+    event["target"][0]["alternateId"] = leaver.email
+    event["actor"]["alternateId"] = actor.email
+    return {**event, "published": datetime.now(UTC).isoformat(), **changed}
+
+
+def requested(leaver: Person, **changed: Any) -> dict[str, Any]:
+    """Our own HR event."""
+    return {
+        "version": "leaver.v1",
+        "event_id": "hr-2026-004711",
+        "source": "hr-system",
+        "kind": "immediate",
+        "subject": {"email": leaver.email},
+        "effective_at": in_seconds(0),
+        "occurred_at": in_seconds(0),
+        **changed,
+    }
+
+
+def is_out(world: WatchedWorld, person: Person) -> bool:
+    return not world.zoom.has_session(person.email) and world.venafi.live_grants(person.venafi_id) == 0
+
+
+def has_all(world: WatchedWorld, person: Person) -> bool:
+    return world.zoom.has_session(person.email) and world.venafi.live_grants(person.venafi_id) == 1
+
+
+def test_oktas_deactivation_ends_that_persons_session_and_grants_and_nobody_elses(world: WatchedWorld) -> None:
+    leaver, actor, colleague = world.hire(), world.hire(), world.hire()
+    sessions, grants = set(world.zoom.sessions()), world.venafi.live_grants()
+    world.okta_event(okta_event(leaver, actor))
+    world.idle()
+    assert is_out(world, leaver)
+    assert has_all(world, actor)
+    assert has_all(world, colleague)
+    assert sessions - set(world.zoom.sessions()) == {leaver.zoom_id}
+    assert grants - world.venafi.live_grants() == 1
+
+
+def test_every_grant_of_the_leaver_is_revoked_in_every_application(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.venafi.authorize(stage.CERTIFICATE_APP, leaver.venafi_id)
+    world.venafi.add_application("ansible", scope="certificate:manage")
+    world.venafi.authorize("ansible", leaver.venafi_id)
+    assert world.venafi.live_grants(leaver.venafi_id) == 3
+    world.okta_event(okta_event(leaver))
+    world.idle()
+    assert world.venafi.live_grants(leaver.venafi_id) == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"outcome": {"result": "FAILURE", "reason": "INSUFFICIENT_PERMISSIONS"}},
+        {"eventType": "user.session.start"},
+        {"eventType": "user.lifecycle.activate"},
+        {"eventType": "user.lifecycle.suspend"},
+    ],
+    ids=lambda changed: str(next(iter(changed.values()))),
+)
+def test_what_is_no_deactivation_that_succeeded_reaches_nobody(world: WatchedWorld, changed: dict[str, Any]) -> None:
+    person = world.hire()
+    world.okta_event(okta_event(person, **changed))
+    world.idle()
+    assert has_all(world, person)
+    assert world.zoom.journal() == world.venafi.journal() == []
+    # The rule keeps it away: the function would have parked it.
+    assert world.parked("start_offboarding") == []
+
+
+def test_our_own_event_on_the_bus_ends_access(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver))
+    world.idle()
+    assert is_out(world, leaver)
+
+
+def test_our_own_event_straight_into_the_queue_ends_access(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.send("start_offboarding", requested(leaver))
+    world.idle()
+    assert is_out(world, leaver)
+
+
+def test_the_names_that_the_source_knows_count_more_than_the_mail_address(world: WatchedWorld) -> None:
+    leaver, other = world.hire(), world.hire()
+    subject = {
+        "email": other.email,
+        "zoom_user_id": leaver.zoom_id,
+        "venafi_prefixed_universal": leaver.venafi_id,
+    }
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
+    world.idle()
+    assert is_out(world, leaver)
+    assert has_all(world, other)
+
+
+def test_a_name_with_an_apostrophe_and_a_plus_leaves_like_everybody_else(world: WatchedWorld) -> None:
+    world.okta_event(okta_event(stage.OBRIEN))
+    world.idle()
+    assert is_out(world, stage.OBRIEN)
+    [deleted] = world.zoom.journal(method="DELETE")
+    assert deleted.path == "/v2/users/o%27brien%2Btest%40example.com/token"
+    assert world.announced_names() == ["GrantsRevoked", "SsoTokenRevoked"]
+
+
+@pytest.mark.parametrize("kind", ["scheduled", "cancelled", "reinstated"])
+def test_what_needs_a_case_is_parked_and_ends_nothing(world: WatchedWorld, kind: str) -> None:
+    person = world.hire()
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(person, kind=kind))
+    world.idle()
+    assert has_all(world, person)
+    [parked] = world.parked("start_offboarding")
+    assert parked.reason == f"kind: {kind} needs cases, which this version does not keep yet"
+
+
+def test_a_departure_that_is_told_too_late_ends_nothing(world: WatchedWorld) -> None:
+    person = world.hire()
+    world.okta_event(okta_event(person, published=in_seconds(-15 * 86400)))
+    world.idle()
+    assert has_all(world, person)
+    [parked] = world.parked("start_offboarding")
+    assert parked.reason == "older than 14 days: it might hit somebody who was hired again"
+
+
+# --- What is kept and said of it ---
+
+
+def test_the_receipts_carry_the_providers_word(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    published = in_seconds(-90)
+    world.okta_event(okta_event(leaver, published=published))
+    world.idle()
+    receipts = {receipt["command"]: receipt for receipt in world.receipts(leaver.email)}
+    assert set(receipts) == {"RevokeSsoToken", "RevokeGrants"}
+    session, grants = receipts["RevokeSsoToken"], receipts["RevokeGrants"]
+
+    assert (session["system"], session["connection"]) == ("zoom", "zoom")
+    assert (session["outcome"], session["provider_status"]) == ("revoked", 204)
+    assert session["tracking_id"].startswith("WEB_")
+    assert session["attempts"] == 1
+
+    assert (grants["system"], grants["connection"]) == ("venafi", "venafi")
+    assert (grants["outcome"], grants["provider_status"], grants["provider_code"]) == ("revoked", 200, "0")
+    assert json.loads(grants["details"]) == {"grants_left": 0}
+    assert grants["attempts"] == 1
+
+    # Access lasted from the HR event, not from when we heard of it.
+    for receipt in receipts.values():
+        assert receipt["requested_at"] == published
+        assert receipt["time_to_revoke"] >= 90
+
+
+def test_what_ended_is_announced_by_its_name_with_the_providers_word(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.okta_event(okta_event(leaver))
+    world.idle()
+    assert world.announced_names() == ["GrantsRevoked", "SsoTokenRevoked"]
+    [session] = world.announced("SsoTokenRevoked")
+    [grants] = world.announced("GrantsRevoked")
+    assert session.detail["subject"] == grants.detail["subject"] == leaver.email
+    assert (session.detail["outcome"], session.detail["provider_status"]) == ("revoked", 204)
+    assert (grants.detail["outcome"], grants.detail["provider_code"]) == ("revoked", "0")
+    assert grants.detail["details"] == {"grants_left": 0}
+    assert session.detail["announcement_id"] != grants.detail["announcement_id"]
+
+
+def test_a_user_whom_zoom_does_not_know_is_never_announced_as_revoked(world: WatchedWorld) -> None:
+    leaver = world.hire(at_zoom=False)
+    world.okta_event(okta_event(leaver))
+    world.idle()
+    assert world.announced_names() == ["GrantsRevoked", "RevocationFailed"]
+    [failed] = world.announced("RevocationFailed")
+    assert failed.detail["command"] == "RevokeSsoToken"
+    assert (failed.detail["outcome"], failed.detail["provider_status"]) == ("user_not_found", 404)
+    assert failed.detail["provider_code"] == "1001"
+    assert "time_to_revoke" not in failed.detail
+    # It is a last word, not a failure to mend.
+    assert world.parked("revoke_sso_token") == []
+    assert world.venafi.live_grants(leaver.venafi_id) == 0
+
+
+def test_an_identity_that_venafi_does_not_know_is_never_announced_as_revoked(world: WatchedWorld) -> None:
+    leaver = world.hire(at_venafi=False)
+    world.okta_event(okta_event(leaver))
+    world.idle()
+    assert world.announced_names() == ["RevocationFailed", "SsoTokenRevoked"]
+    [failed] = world.announced("RevocationFailed")
+    assert (failed.detail["command"], failed.detail["outcome"]) == ("RevokeGrants", "user_not_found")
+    assert world.parked("revoke_grants") == []
+
+
+def test_two_identities_under_one_name_are_a_persons_decision(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.venafi.add_identity("local:{namesake}", "namesake", email=leaver.email)
+    world.venafi.authorize(stage.CERTIFICATE_APP, "local:{namesake}")
+    world.okta_event(okta_event(leaver))
+    world.idle()
+    [parked] = world.parked("revoke_grants")
+    assert (parked.error, parked.reason) == ("Rejected", "ambiguous identity")
+    assert world.venafi.live_grants(leaver.venafi_id) == world.venafi.live_grants("local:{namesake}") == 1
+
+
+def test_who_has_nothing_left_at_venafi_is_told_as_already_gone(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.okta_event(okta_event(leaver))
+    world.idle()
+    world.okta_event(okta_event(leaver))
+    world.idle()
+    outcomes = [announced.detail["outcome"] for announced in world.announced("GrantsRevoked")]
+    assert outcomes == ["revoked", "already_gone"]
+
+
+def test_leaver_does_not_revoke_the_grants_that_it_works_through(world: WatchedWorld) -> None:
+    before = world.venafi.live_grants(stage.LEAVER_ID)
+    sent = world.put_command("RevokeGrants", {"grantee_prefixed_universal": stage.LEAVER_ID})
+    world.idle()
+    assert world.venafi.live_grants(stage.LEAVER_ID) == before
+    [parked] = world.parked("revoke_grants")
+    assert parked.reason == "this is the identity that Leaver itself works as"
+    assert world.receipt(sent)["outcome"] == "failed"

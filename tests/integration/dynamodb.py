@@ -1,0 +1,66 @@
+"""Leaver's two tables on moto, and a guard for what AWS refuses and moto does not."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+#: one for all tests: each new one would read the API's description anew
+SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
+_SYNTAX = {"SET", "REMOVE", "AND", "IN", "IF_NOT_EXISTS", "ATTRIBUTE_EXISTS", "ATTRIBUTE_NOT_EXISTS"}
+
+
+def dynamodb() -> "DynamoDBClient":
+    """A client that refuses expressions which name a reserved word, as AWS does."""
+    client = SESSION.client("dynamodb")
+    client.meta.events.register("provide-client-params.dynamodb.*", _refuse_reserved_words)
+    return client
+
+
+def make_tables(client: "DynamoDBClient") -> None:
+    """Cases and Connections, with the keys and the index of template.yaml."""
+    client.create_table(
+        TableName="Cases",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "case_id", "AttributeType": "S"},
+            {"AttributeName": "entry", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "case_id", "KeyType": "HASH"},
+            {"AttributeName": "entry", "KeyType": "RANGE"},
+        ],
+    )
+    client.create_table(
+        TableName="Connections",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "connection", "AttributeType": "S"},
+            {"AttributeName": "status", "AttributeType": "S"},
+            {"AttributeName": "refresh_at", "AttributeType": "S"},
+        ],
+        KeySchema=[{"AttributeName": "connection", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "due",
+                "KeySchema": [
+                    {"AttributeName": "status", "KeyType": "HASH"},
+                    {"AttributeName": "refresh_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version"]},
+            }
+        ],
+    )
+
+
+def _refuse_reserved_words(params: dict[str, Any], **_: Any) -> None:
+    for name, text in params.items():
+        if name.endswith("Expression"):
+            # names may stand in for words that are reserved: only the bare ones count
+            words = {word.upper() for word in re.findall(r"(?<![#:\w])[A-Za-z_]\w*", text)} - _SYNTAX
+            reserved = words & set(ReservedKeywords.get_reserved_keywords())
+            assert not reserved, f"{name}: Attribute name is a reserved keyword: {reserved}"

@@ -1,0 +1,69 @@
+"""What the composition root builds, where building it can go wrong."""
+
+import ssl
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from leaver import bootstrap
+from tests.integration.deployed import VENAFI, Deployment, deployment
+
+
+@pytest.fixture
+def leaver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    with deployment(monkeypatch) as deployed:
+        yield deployed
+
+
+@pytest.fixture
+def authority() -> str:
+    """The PEM of somebody's own certificate authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Acme Root")])
+    now = datetime.now(tz=UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    certificate = built.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_venafis_authority_may_lie_in_a_secret_and_stays_off_the_disk(
+    leaver: Deployment, authority: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    leaver.secrets.create_secret(Name="leaver/venafi-ca", SecretString=authority)
+    assert bootstrap.venafi(VENAFI, "leaver/venafi-ca") is bootstrap.venafi(VENAFI, "leaver/venafi-ca")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("leaver")
+def test_venafis_authority_may_lie_in_a_file(authority: str, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(authority)
+    assert bootstrap.venafi(VENAFI, str(tmp_path / "ca.pem"))
+
+
+def test_an_authority_that_is_none_fails_before_anything_is_sent(leaver: Deployment) -> None:
+    leaver.secrets.create_secret(Name="leaver/venafi-ca", SecretString="no PEM")
+    with pytest.raises(ssl.SSLError):
+        bootstrap.venafi(VENAFI, "leaver/venafi-ca")
+
+
+@pytest.mark.usefixtures("leaver")
+@pytest.mark.parametrize("url", ["http://zoom.us", "http://zoom.test/v2", "ftp://127.0.0.1", "https://user:pw@zoom.us"])
+def test_a_provider_is_spoken_to_in_private(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^a provider's URL (must be https|is a host)"):
+        bootstrap.zoom(url)
+
+
+@pytest.mark.usefixtures("leaver")
+def test_plain_http_is_for_the_hosts_that_the_local_world_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAVER_LOCAL_WORLD", "zoom.test")
+    assert bootstrap.zoom("http://zoom.test/v2")
+    with pytest.raises(ValueError, match="must be https"):
+        bootstrap.zoom("http://zoom.us/v2")

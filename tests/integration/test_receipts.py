@@ -1,0 +1,150 @@
+"""Receipts in the Cases table: conditions on moto, and the fake that unit tests use held to the same."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from leaver.cases import Receipt, Receipts
+from leaver.outcomes import Outcome, Result
+from tests.fakes import NOW, InMemoryReceipts
+from tests.integration.dynamodb import dynamodb, make_tables
+
+OPEN = Receipt(
+    case_id="message#1",
+    entry="receipt#RevokeSsoToken",
+    command="RevokeSsoToken",
+    system="zoom",
+    subject="john.doe@example.com",
+    connection="zoom",
+    requested_at=NOW - timedelta(minutes=1),
+    first_attempt_at=NOW,
+)
+REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0", details={"grants_left": 0})
+FAILED = Result(Outcome.FAILED, provider_status=400, provider_code="4711")
+
+
+@pytest.fixture
+def aws() -> Iterator[Any]:
+    with mock_aws():
+        client = dynamodb()
+        make_tables(client)
+        yield client
+
+
+@pytest.fixture
+def table(aws: Any) -> Receipts:
+    return Receipts(aws, table="Cases")
+
+
+@pytest.fixture(params=["table", "fake"])
+def receipts(request: pytest.FixtureRequest) -> Receipts:
+    make: Callable[[], Receipts] = InMemoryReceipts
+    made: Receipts = make() if request.param == "fake" else request.getfixturevalue("table")
+    return made
+
+
+def standing(receipts: Receipts) -> Receipt:
+    found = receipts.read(OPEN)
+    assert found is not None
+    return found
+
+
+def test_nothing_stands_at_first(receipts: Receipts) -> None:
+    assert receipts.read(OPEN) is None
+
+
+def test_the_last_word_is_written_and_returned_as_it_stands(receipts: Receipts) -> None:
+    closed = receipts.finish(OPEN.closed(REVOKED, now=NOW + timedelta(seconds=5)))
+    assert closed == standing(receipts)
+    assert (closed.outcome, closed.provider_status, closed.tracking_id) == (Outcome.REVOKED, 204, "v=2.0")
+    assert (closed.attempts, closed.time_to_revoke, closed.details) == (1, 65, '{"grants_left": 0}')
+    assert (closed.first_attempt_at, closed.finished_at) == (NOW, NOW + timedelta(seconds=5))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counted"),
+    [(Outcome.REVOKED, True), (Outcome.ALREADY_GONE, True)]
+    + [(each, False) for each in Outcome if each not in {"revoked", "already_gone"}],
+)
+def test_time_to_revoke_is_only_told_where_access_really_ended(outcome: Outcome, *, counted: bool) -> None:
+    assert (OPEN.closed(Result(outcome), now=NOW).time_to_revoke is not None) == counted
+
+
+def test_a_request_from_the_future_took_no_time() -> None:
+    assert (
+        OPEN.model_copy(update={"requested_at": NOW + timedelta(days=1)}).closed(REVOKED, now=NOW).time_to_revoke == 0
+    )
+
+
+def test_failures_are_counted_one_by_one(receipts: Receipts) -> None:
+    assert [receipts.count_failure(OPEN) for _ in range(3)] == [1, 2, 3]
+    assert standing(receipts).outcome is None
+    assert receipts.finish(OPEN.closed(REVOKED, now=NOW)).attempts == 4
+
+
+def test_the_first_attempt_stays_the_first(receipts: Receipts) -> None:
+    receipts.count_failure(OPEN)
+    later = OPEN.model_copy(update={"first_attempt_at": NOW + timedelta(hours=1)})
+    assert receipts.finish(later.closed(REVOKED, now=NOW + timedelta(hours=1))).first_attempt_at == NOW
+
+
+@pytest.mark.parametrize("second", [REVOKED, FAILED])
+def test_the_last_word_is_said_once(receipts: Receipts, second: Result) -> None:
+    first = receipts.finish(OPEN.closed(Result(Outcome.ALREADY_GONE), now=NOW))
+    assert receipts.finish(OPEN.closed(second, now=NOW + timedelta(hours=1))) == first
+    assert standing(receipts) == first
+
+
+def test_no_failure_is_counted_after_the_last_word(receipts: Receipts) -> None:
+    receipts.finish(OPEN.closed(REVOKED, now=NOW))
+    with pytest.raises(ClientError, match="ConditionalCheckFailedException"):
+        receipts.count_failure(OPEN)
+    assert standing(receipts).attempts == 1
+
+
+def test_a_failure_can_be_taken_back_and_the_command_done(receipts: Receipts) -> None:
+    receipts.finish(OPEN.closed(FAILED, now=NOW, reason="missing scopes"))
+    receipts.reopen(OPEN)
+    reopened = standing(receipts)
+    assert (reopened.outcome, reopened.reason, reopened.provider_status, reopened.provider_code) == (None,) * 4
+    assert (reopened.finished_at, reopened.attempts) == (None, 1)
+    done = receipts.finish(OPEN.closed(REVOKED, now=NOW))
+    assert (done.outcome, done.attempts, done.reason) == (Outcome.REVOKED, 2, None)
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.FAILED])
+def test_nothing_but_a_failure_can_be_taken_back(receipts: Receipts, outcome: Outcome) -> None:
+    closed = receipts.finish(OPEN.closed(Result(outcome), now=NOW))
+    receipts.reopen(OPEN)
+    assert standing(receipts) == closed
+
+
+def test_commands_of_one_case_do_not_overwrite_each_other(receipts: Receipts) -> None:
+    one = OPEN.model_copy(update={"case_id": "case-1", "entry": "receipt#RevokeSsoToken#zoom"})
+    other = OPEN.model_copy(update={"case_id": "case-1", "entry": "receipt#RevokeGrants#venafi"})
+    receipts.finish(one.closed(REVOKED, now=NOW))
+    assert receipts.read(other) is None
+
+
+def test_what_stands_is_never_read_from_a_replica_that_lags(table: Receipts, aws: Any) -> None:
+    asked: list[Any] = []
+    aws.meta.events.register("provide-client-params.dynamodb.GetItem", lambda params, **_: asked.append(params))
+    table.read(OPEN)
+    assert asked[0]["ConsistentRead"] is True
+
+
+def test_a_receipt_from_the_year_one_can_be_read_again(table: Receipts) -> None:
+    ancient = OPEN.model_copy(update={"requested_at": datetime(1, 1, 1, tzinfo=UTC)})
+    assert table.finish(ancient.closed(FAILED, now=NOW)).requested_at == datetime(1, 1, 1, tzinfo=UTC)
+
+
+def test_times_sort_as_text(table: Receipts, aws: Any) -> None:
+    table.finish(OPEN.closed(REVOKED, now=NOW))
+    (stored,) = aws.scan(TableName="Cases")["Items"]
+    assert stored["finished_at"] == {"S": "2026-11-22T09:30:00Z"}
+    assert stored["provider_status"] == {"N": "204"}
+    assert "reason" not in stored

@@ -1,0 +1,246 @@
+"""No token or secret leaves the vault but towards its provider: not on success, and not when anything goes wrong."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import pytest
+import requests
+import responses
+from botocore.exceptions import ClientError
+
+from leaver import bootstrap
+from tests.fakes import event
+from tests.integration.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
+
+#: all that must stay secret, each told apart from the others
+CLIENT_SECRET = "canary/client+secret=8d1f0a"
+ACCESS, NEW_ACCESS = "canary.access-one_51b7", "canary.access-two_c2e9"
+REFRESH, NEW_REFRESH = "canary.refresh-one_7a60", "canary.refresh-two_03fd"
+USER_TOKEN = "canary.zak_b94e"
+CANARIES = (CLIENT_SECRET, ACCESS, NEW_ACCESS, REFRESH, NEW_REFRESH, USER_TOKEN)
+#: what a provider could echo, in every place where it could
+ECHO = " ".join(CANARIES)
+ECHOING = {
+    "code": 300,
+    "message": f"wrong: {ECHO}",
+    "reason": ECHO,
+    "error": ECHO,
+    "error_description": ECHO,
+    "error_message": ECHO,
+    "Error": ECHO,
+    "scope": ECHO,
+}
+JOHN = {"user_id": "john.doe@example.com"}
+JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
+GRANTEE = "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"
+USER = f"{ZOOM_API}/users/john.doe%40example.com"
+PAIR = {"access_token": NEW_ACCESS, "refresh_token": NEW_REFRESH, "expires_in": 3599, "token_type": "bearer"}
+
+Answer = Callable[[], dict[str, Any]]
+
+
+def _answer(status: int, body: Any) -> Answer:
+    return lambda: {"status": status, "body": body if isinstance(body, str) else json.dumps(body)}
+
+
+#: whatever a provider can do to us, the tokens in its mouth
+FAULTS: dict[str, Answer] = {
+    "200 of something else": _answer(200, ECHOING),
+    "200 HTML": _answer(200, f"<html>{ECHO}</html>"),
+    "200 cut short": _answer(200, json.dumps(PAIR)[:-9]),
+    "202": _answer(202, ECHOING),
+    "302": _answer(302, ECHO),
+    "400": _answer(400, ECHOING),
+    "400 scopes": _answer(400, ECHOING | {"code": 4711, "message": f"does not contain scopes:[{ECHO}, {ACCESS}]."}),
+    "400 invalid_grant": _answer(400, ECHOING | {"error": "invalid_grant"}),
+    "400 invalid_client": _answer(400, ECHOING | {"error": "invalid_client"}),
+    "401": _answer(401, ECHOING | {"code": 124}),
+    "401 invalid_token": _answer(401, ECHOING | {"error": "invalid_token"}),
+    "403": _answer(403, ECHOING | {"error": "insufficient_scope"}),
+    "404 1001": _answer(404, ECHOING | {"code": 1001}),
+    "429": _answer(429, ECHOING | {"code": 429}),
+    "500": _answer(500, ECHO),
+    "reset": lambda: {"body": requests.ConnectionError(f"Connection aborted. {ECHO}")},
+    "timeout": lambda: {"body": requests.ReadTimeout(ECHO)},
+    "a bug": lambda: {"body": KeyError(ECHO)},
+}
+
+
+class Scene:
+    """A deployment full of canaries, and everything that left it."""
+
+    #: function → what it is told, and every request that it makes when all goes well
+    TOLD: ClassVar[dict[str, dict[str, Any]]] = {
+        "revoke_sso_token": JOHN,
+        "retrieve_user_token": JOHN,
+        "refresh_access_token": {"connection": "zoom", "force": True},
+        "revoke_access_token": {"connection": "zoom"},
+        "revoke_grants": {"grantee_prefixed_universal": GRANTEE},
+    }
+    REQUESTS: ClassVar[dict[str, list[tuple[str, str, int, Any]]]] = {
+        "revoke_sso_token": [("DELETE", f"{USER}/token", 204, "")],
+        "retrieve_user_token": [
+            ("GET", USER, 200, {"id": JOHN_ID, "email": "john.doe@example.com"}),
+            ("GET", f"{ZOOM_API}/users/{JOHN_ID}/token", 200, {"token": USER_TOKEN}),
+        ],
+        "refresh_access_token": [("POST", f"{ZOOM_OAUTH}/oauth/token", 200, PAIR)],
+        "revoke_access_token": [("POST", f"{ZOOM_OAUTH}/oauth/revoke", 200, {"status": "success"})],
+        "revoke_grants": [
+            ("GET", f"{VENAFI}/vedauth/authorize/verify", 200, {"identity": "local:{1}", "application": "leaver"}),
+            ("POST", f"{VENAFI}/vedsdk/oauth/RevokeGrants", 200, {"Result": 0, "Success": True}),
+            ("POST", f"{VENAFI}/vedsdk/oauth/GetGrants", 200, {"Result": 0, "Success": True, "Grants": []}),
+        ],
+    }
+
+    def __init__(self, leaver: Deployment) -> None:
+        self.leaver = leaver
+        for name in ("zoom", "venafi"):
+            self.connect(name)
+
+    def connect(self, name: str) -> None:
+        self.leaver.connect(name)
+        expires_at = (datetime.now(tz=UTC) + timedelta(hours=1)).isoformat()
+        pair = {"access_token": ACCESS, "refresh_token": REFRESH, "expires_at": expires_at}
+        self.put(f"leaver/credentials/{name}", self._credentials(name))
+        version = self.put(f"leaver/tokens/{name}", pair)
+        self.leaver.dynamodb.update_item(
+            TableName="Connections",
+            Key={"connection": {"S": name}},
+            UpdateExpression="SET version = :version",
+            ExpressionAttributeValues={":version": {"S": version}},
+        )
+
+    def put(self, name: str, value: Any) -> str:
+        text = value if isinstance(value, str) else json.dumps(value)
+        version: str = self.leaver.secrets.put_secret_value(SecretId=name, SecretString=text)["VersionId"]
+        return version
+
+    def run(self, function: str, *, fault: tuple[int, Answer] | None = None) -> int:
+        """Let a function do its work, with one of its requests going wrong; returns how many it made."""
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as provider:
+            for number, (method, url, status, body) in enumerate(self.REQUESTS.get(function, [])):
+                told = fault[1]() if fault and fault[0] == number else _answer(status, body)()
+                provider.add(responses.Response(method, url, **told))
+            self.leaver.deliver(function, self.TOLD[function])
+            return len(provider.calls)
+
+    def left(self) -> str:
+        """Everything outside the vault that somebody could read."""
+        messages = [self.leaver.drained(queue) for queue in self.leaver.urls]
+        tables = [self.leaver.dynamodb.scan(TableName=name)["Items"] for name in ("Cases", "Connections")]
+        described = self.leaver.secrets.list_secrets()["SecretList"]
+        return json.dumps([messages, tables, described], default=str)
+
+    @staticmethod
+    def _credentials(name: str) -> dict[str, str]:
+        if name == "zoom":
+            return {"client_id": "client-id", "client_secret": CLIENT_SECRET}
+        return {"client_id": "client-id", "username": "robot", "password": CLIENT_SECRET}
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with deployment(monkeypatch) as deployed:
+        yield Scene(deployed)
+
+
+@pytest.fixture
+def nothing_shows(scene: Scene, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """After the test, look for every canary in everything that was said, in the spellings in which it could hide."""
+    caplog.set_level("INFO")
+    yield
+    out, err = capfd.readouterr()
+    records = "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+    shown = f"{out}{err}{records}{scene.left()}"
+    assert shown
+    for canary in CANARIES:
+        for spelled in (canary, quote(canary, safe=""), base64.b64encode(canary.encode()).decode().rstrip("=")[:-1]):
+            assert spelled not in shown, f"{canary} shows"
+    assert base64.b64encode(f"client-id:{CLIENT_SECRET}".encode()).decode() not in shown
+
+
+@pytest.mark.usefixtures("nothing_shows")
+@pytest.mark.parametrize("function", Scene.TOLD)
+def test_nothing_shows_when_all_goes_well(scene: Scene, function: str) -> None:
+    assert scene.run(function) == len(Scene.REQUESTS[function])
+    if function == "retrieve_user_token":
+        assert scene.leaver.stored(f"leaver/user-tokens/zoom/{JOHN_ID}/zak")["token"] == USER_TOKEN
+    if function == "refresh_access_token":
+        assert scene.leaver.stored("leaver/tokens/zoom")["refresh_token"] == NEW_REFRESH
+
+
+@pytest.mark.usefixtures("nothing_shows")
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("function", "number"),
+    [(function, number) for function, each in Scene.REQUESTS.items() for number in range(len(each))],
+)
+def test_nothing_shows_when_the_provider_goes_wrong(scene: Scene, function: str, number: int, fault: str) -> None:
+    assert scene.run(function, fault=(number, FAULTS[fault])) > number
+    assert scene.leaver.receipts() or function == "refresh_access_token" or fault == "429"
+
+
+@pytest.mark.usefixtures("nothing_shows")
+@pytest.mark.parametrize("function", ["refresh_access_token", "retrieve_user_token"])
+def test_nothing_shows_when_the_vault_does_not_take_a_token(
+    scene: Scene, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **kwargs: Any) -> None:
+        raise ClientError({"Error": {"Code": "InternalServiceError", "Message": kwargs["SecretString"]}}, "Put")
+
+    secrets_manager = bootstrap._secrets_manager
+    monkeypatch.setattr(bootstrap, "_secrets_manager", lambda: _refusing(secrets_manager(), refuse))
+    assert scene.run(function) == len(Scene.REQUESTS[function])
+
+
+@pytest.mark.usefixtures("nothing_shows")
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("leaver/tokens/zoom", {"access_token": ACCESS, "refresh_token": REFRESH}),
+        ("leaver/tokens/zoom", {"access_token": ACCESS, "expires_at": REFRESH}),
+        ("leaver/tokens/zoom", {"access_token": [ACCESS], REFRESH: REFRESH}),
+        ("leaver/tokens/zoom", f'{{"access_token": "{ACCESS}'),
+        ("leaver/tokens/zoom", ACCESS),
+        ("leaver/credentials/zoom", {"client_id": "client-id", "client_secret": [CLIENT_SECRET]}),
+        ("leaver/credentials/zoom", {"client_id": "client-id", "secret": CLIENT_SECRET}),
+        ("leaver/credentials/zoom", {CLIENT_SECRET: CLIENT_SECRET}),
+        ("leaver/credentials/zoom", CLIENT_SECRET),
+    ],
+)
+@pytest.mark.parametrize("function", ["refresh_access_token", "revoke_access_token", "revoke_sso_token"])
+def test_nothing_shows_of_a_secret_that_was_stored_wrongly(scene: Scene, function: str, name: str, stored: Any) -> None:
+    version = scene.put(name, stored)
+    if "tokens" in name:
+        scene.leaver.dynamodb.update_item(
+            TableName="Connections",
+            Key={"connection": {"S": "zoom"}},
+            UpdateExpression="SET version = :version",
+            ExpressionAttributeValues={":version": {"S": version}},
+        )
+    scene.run(function)
+
+
+@pytest.mark.usefixtures("nothing_shows")
+@pytest.mark.parametrize("function", [*Scene.TOLD, "schedule_refreshes", "start_offboarding"])
+def test_a_token_in_a_message_is_not_spread_further(
+    scene: Scene, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = "dead.fifo" if function == "refresh_access_token" else "dead"
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", scene.leaver.urls[dead])
+    fields = ({ACCESS: REFRESH}, {"user_id": f"/{ACCESS}"}, {"connection": ACCESS}, {"case_id": f"{ACCESS} x"})
+    bad: list[Any] = [*fields, *(event("Whatever", each) for each in fields), event(f"Odd-{ACCESS}", {}), ACCESS]
+    assert scene.leaver.deliver(function, *bad) == set()
+    parked = scene.leaver.drained(dead)
+    assert len(parked) == len(bad)
+    # Its body is the message as it came: whoever put a token there finds it there, and nowhere else.
+    assert ACCESS not in json.dumps([message["MessageAttributes"] for message in parked])
+
+
+def _refusing(client: Any, refuse: Callable[..., None]) -> Any:
+    client.put_secret_value = client.create_secret = refuse
+    return client
