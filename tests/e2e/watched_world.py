@@ -95,16 +95,14 @@ class WatchedWorld(World):
 
     def send(self, function: str, *bodies: object) -> list[str]:
         """Put messages straight into a function's queue, all at once; returns their ids. A str is sent as it is."""
-        fifo = {"MessageGroupId": "by-hand"} if function == "refresh_access_token" else {}
         entries: list[Any] = [
-            {
-                "Id": str(place),
-                "MessageBody": body if isinstance(body, str) else json.dumps(body),
-                **fifo,
-                **({"MessageDeduplicationId": str(uuid4())} if fifo else {}),
-            }
+            {"Id": str(place), "MessageBody": body if isinstance(body, str) else json.dumps(body)}
             for place, body in enumerate(bodies)
         ]
+        if function == "refresh_access_token":
+            for entry, body in zip(entries, bodies, strict=True):
+                group = str(body["connection"]) if isinstance(body, dict) else "by-hand"
+                entry |= {"MessageGroupId": group, "MessageDeduplicationId": str(uuid4())}
         answer = self.client("sqs").send_message_batch(QueueUrl=self.queue_url(function), Entries=entries)
         assert not answer.get("Failed")
         sent = {each["Id"]: each["MessageId"] for each in answer["Successful"]}

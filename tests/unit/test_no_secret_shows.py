@@ -154,7 +154,7 @@ def nothing_shows(scene: Scene, capfd: pytest.CaptureFixture[str], caplog: pytes
     caplog.set_level("INFO")
     yield
     out, err = capfd.readouterr()
-    records = "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+    records = "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.get_records("call"))
     shown = f"{out}{err}{records}{scene.left()}"
     assert shown
     for canary in CANARIES:

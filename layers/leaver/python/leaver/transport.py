@@ -1,6 +1,7 @@
 """One host over HTTPS: sends a request once, and returns the answer or says whether the request had left."""
 
 import json as jsonlib
+import logging
 import re
 import ssl
 from base64 import b64encode
@@ -42,6 +43,9 @@ _VSCHAR: Final = re.compile(r"[\x21-\x7e]+")
 _TRACKING_ID: Final = re.compile(r"[\w=;:.,+/-]{1,128}", re.ASCII)
 # numbers and RFC 6749's words only: a code ends up in logs, and nothing that looks like a token may pass for one
 _CODE: Final = re.compile(r"\d{1,6}|[a-z_]{1,40}", re.ASCII)
+
+# its warning about headers that it can't parse shows what came in their place, and that may be a body with a token
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 Row = TypeVar("Row")
 

@@ -1,0 +1,132 @@
+"""Every place of a local world where a secret could turn up, searched for what all its secrets begin with."""
+
+import base64
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from local.aws.moto_server import _Manners
+from local.simulators.provider import CANARY
+from tests.e2e.watched_world import WatchedWorld
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+#: the query parameters that Leaver has to send; any other could hold a secret, and the journal keeps only the names
+QUERY = {"type", "ttl", "meeting_id"}
+
+
+def _base64(offset: int) -> str:
+    """What is the same in all base64 of a text that holds the canary `offset` bytes after a multiple of three."""
+    encoded = base64.b64encode(b"\0" * offset + CANARY.encode()).decode()
+    return encoded[math.ceil(offset * 8 / 6) : (offset + len(CANARY)) * 8 // 6]
+
+
+#: in base64 letters count as they are, in the other forms they don't
+FORMS = {f"in base64 at {offset}": _base64(offset) for offset in range(3)}
+FORMS_IN_ANY_CASE = {
+    "in clear": CANARY,
+    "URL-encoded": CANARY.replace("-", "%2d"),
+    "URL-encoded in full": "".join(f"%{byte:02x}" for byte in CANARY.encode()),
+    "in hex": CANARY.encode().hex(),
+    "with JSON's escapes": CANARY.replace("-", "\\u002d"),
+}
+
+
+def forms_in(text: str) -> list[str]:
+    """Return in which forms the canary is in a text."""
+    lower = text.lower()
+    return [form for form, looks in FORMS.items() if looks in text] + [
+        form for form, looks in FORMS_IN_ANY_CASE.items() if looks in lower
+    ]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A call to AWS, but for the one thing in it that may hold a secret: a secret's value."""
+
+    target: str
+    body: str
+
+
+class Overheard(_Manners):
+    """The door of the local AWS, where everything is written down that is said to it."""
+
+    said: list[Said]
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        told = json.loads(body) if body.startswith(b"{") else {"": body.decode()}
+        if target in {"secretsmanager.CreateSecret", "secretsmanager.PutSecretValue"}:
+            told.pop("SecretString")
+        self.said.append(Said(target, json.dumps(told, ensure_ascii=False)))
+        return super().__call__(environ, start_response)
+
+
+def leaks(world: WatchedWorld, said: list[Said]) -> set[str]:
+    """Return where the canary is though it must not be, and in which form."""
+    return {f"{place}: {form}" for place, text in _everything(world, said) for form in forms_in(text)} | {
+        f"query of {entry.path}: {name}"
+        for journal in (world.zoom.journal(), world.venafi.journal())
+        for entry in journal
+        for name in set(entry.query) - QUERY
+    }
+
+
+def _everything(world: WatchedWorld, said: list[Said]) -> Iterator[tuple[str, str]]:
+    # The logs, and whatever else a function wrote into the only home it has.
+    for path in world._folder.rglob("*"):
+        if path.is_file():
+            yield f"file {path.name}", path.read_text(errors="replace")
+    for name, variables in world.environments().items():
+        yield f"environment of {name}", _text(variables)
+    for journal in (world.zoom.journal(), world.venafi.journal()):
+        for entry in journal:
+            yield "a provider's journal", _text(asdict(entry))
+    for each in said:
+        yield f"a call of {each.target}", each.body
+    yield from _on_the_way(world)
+    yield from _at_rest(world)
+
+
+def _on_the_way(world: WatchedWorld) -> Iterator[tuple[str, str]]:
+    for name, queue in world.aws.sqs.queues.items():
+        for message in queue._messages:  # also those that are not visible now
+            yield f"queue {name}", _text([message.body, message.message_attributes, message.group_id])
+    for announced in world.announced():
+        yield f"announcement {announced.name}", _text(announced.detail)
+    for archive in world.aws.events.archives.values():
+        yield f"archive {archive.name}", _text(archive.events)
+
+
+def _at_rest(world: WatchedWorld) -> Iterator[tuple[str, str]]:
+    dynamodb = world.client("dynamodb")
+    for table in dynamodb.list_tables()["TableNames"]:
+        for page in dynamodb.get_paginator("scan").paginate(TableName=table):
+            yield f"table {table}", _text(page["Items"])
+    for secret in _secrets(world):
+        yield f"secret {secret['Name']}, but its value", _text(secret)
+
+
+def _secrets(world: WatchedWorld) -> Iterator[dict[str, Any]]:
+    for page in world.client("secretsmanager").get_paginator("list_secrets").paginate():
+        yield from page["SecretList"]
+
+
+def secrets_with_canary(world: WatchedWorld) -> set[str]:
+    """Return the names of the secrets in whose values the canary is, where it belongs."""
+    vault = world.client("secretsmanager")
+    return {
+        secret["Name"]
+        for secret in _secrets(world)
+        if forms_in(vault.get_secret_value(SecretId=secret["Name"], VersionStage="AWSCURRENT")["SecretString"])
+    }
+
+
+def _text(thing: Any) -> str:
+    return json.dumps(thing, ensure_ascii=False, default=str)

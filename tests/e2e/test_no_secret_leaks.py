@@ -1,0 +1,326 @@
+"""Every success and many faults, and then a search for every secret: it is in the vault, and nowhere else."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from typer.testing import CliRunner
+
+from leaver_cli import parking
+from leaver_cli.main import app
+from leaver_cli.stack import PLACES
+from local import stage
+from local.aws import moto_server
+from local.simulators.provider import CANARY
+from local.simulators.venafi import VenafiSimulator
+from local.simulators.zoom import ZoomSimulator
+from tests.e2e.everywhere import Overheard, Said, forms_in, leaks, secrets_with_canary
+from tests.e2e.watched_world import WatchedWorld, in_seconds, later
+
+pytestmark = pytest.mark.xdist_group("no-secret-leaks")
+
+OKTA = json.loads((Path(__file__).parents[2] / "events" / "okta.json").read_text())["detail"]
+#: a token as a provider might give it back where nobody expects it
+ECHOED = f"{CANARY}echoed-8fJd02"
+
+
+def echo(status: int) -> str:
+    """An answer that repeats a token wherever an answer can hold a text."""
+    body = json.dumps(
+        {
+            **dict.fromkeys(("code", "message", "reason", "error", "error_description", "Error", "status"), ECHOED),
+            "errors": [{"field": ECHOED, "message": ECHOED}],
+            "Result": ECHOED,
+            "Success": ECHOED,
+            "Grants": ECHOED,
+            "Identities": [{"PrefixedUniversal": ECHOED}],
+            "id": {"is": ECHOED},
+            "refresh_token": ECHOED,
+        }
+    )
+    return _answer(status, "application/json", body)
+
+
+def _answer(status: int, kind: str, body: str) -> str:
+    head = f"HTTP/1.1 {status} {ECHOED}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    head += f"Location: https://example.com/?token={ECHOED}\r\nRetry-After: {ECHOED}\r\nSet-Cookie: s={ECHOED}\r\n"
+    return f"{head}X-RateLimit-Type: {ECHOED}\r\nConnection: close\r\n\r\n{body}"
+
+
+SCOPES = f"Invalid access token, does not contain scopes:[user:read:user, {ECHOED}]."
+FAULTS = [
+    "reset",
+    *(echo(status) for status in (200, 202, 302, 400, 401, 403, 404, 429, 500)),
+    _answer(200, "application/json", f'{{"access_token": "{ECHOED}", "refresh_tok'),
+    _answer(200, "text/html", f"<html><body>{ECHOED}</body></html>"),
+    _answer(400, "application/json", json.dumps({"code": 4711, "message": SCOPES})),
+    # It ends in the middle, then has a head that can't be parsed, then a status that there is not.
+    f"HTTP/1.1 200 OK\r\nContent-Length: 999\r\nConnection: close\r\n\r\n{ECHOED}",
+    f"HTTP/1.1 200 OK\r\n{ECHOED}",
+    f"HTTP/1.1 99 {ECHOED}\r\n\r\n",
+]
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A world after everything that can happen happened in it."""
+
+    world: WatchedWorld
+    said: list[Said]
+    #: what the search found when it was over, before a test planted anything
+    found: set[str]
+    #: what the operator's command line printed
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def lived() -> Iterator[Lived]:
+    said: list[Said] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Overheard, "said", said, raising=False)
+        patch.setattr(moto_server, "_Manners", Overheard)
+        patch.setattr(parking, "WAIT", 0)  # an empty queue is empty here, and known to be
+        with WatchedWorld() as world:
+            stage.set_up(world)
+            succeed(world)
+            fail(world)
+            printed = operate(world)
+            yield Lived(world, said, leaks(world, said), printed)
+
+
+def succeed(world: WatchedWorld) -> None:
+    """Every operation, at each provider, by every way in."""
+    world.okta_event({**OKTA, "published": datetime.now(UTC).isoformat()})
+    hired = world.hire()
+    request = {
+        "event_id": "hr-1",
+        "source": "hr",
+        "kind": "immediate",
+        "subject": {"email": hired.email},
+        "effective_at": in_seconds(0),
+        "occurred_at": in_seconds(0),
+    }
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", request)
+    world.put_event("leaver", "leaver.hr", "OffboardingWithdrawn", request)
+    world.send("revoke_sso_token", {"user_id": stage.OBRIEN.email}, {"user_id": "nobody@example.com"}, "no JSON")
+    world.send("retrieve_user_token", *({"user_id": stage.ADA.email, "type": kind} for kind in ("zak", "token")))
+    world.put_command("RevokeGrants", {"grantee_prefixed_universal": stage.GRACE.venafi_id})
+    world.put_command("RevokeGrants", {"grantee_prefixed_universal": stage.GRACE.venafi_id})
+    for connection in (world.connect_zoom(), world.connect_venafi()):
+        world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
+        world.idle()
+        world.put_command("RevokeAccessToken", {"connection": connection})
+        world.idle()
+    with later(world.zoom, -7200):
+        expired, doomed = world.connect_zoom(), world.connect_zoom()
+    world.send("revoke_sso_token", {"user_id": stage.ALAN.email, "connection": expired})
+    world.send("revoke_access_token", {"connection": doomed})
+    world.try_again()
+    due = world.connect_zoom()
+    world.change_record(due, refresh_at=in_seconds(-1))
+    world.fire_schedule("schedule_refreshes")
+    world.idle()
+
+
+def fail(world: WatchedWorld) -> None:
+    """Every fault at every endpoint, secrets that can't be read, and a crash."""
+    user = {"user_id": world.hire().email}
+    grants = {"identity": world.hire().email}
+    many = len(FAULTS)
+
+    def refreshes(connect: Callable[[], str]) -> None:
+        send("refresh_access_token", *({"connection": connect(), "force": True} for _ in range(many)))
+
+    def revocations(connect: Callable[[], str]) -> None:
+        send("revoke_access_token", *({"connection": connect()} for _ in range(many)))
+
+    def send(function: str, *bodies: dict[str, Any]) -> None:
+        for start in range(0, many, 10):
+            world.send(function, *bodies[start : start + 10])
+
+    at_zoom: dict[str, Callable[[], None]] = {
+        "/v2/users/[^/]*": lambda: send("retrieve_user_token", *[user] * many),
+        "GET /v2/users/.*/token": lambda: send("retrieve_user_token", *[user] * many),
+        "DELETE /v2/users/.*/token": lambda: send("revoke_sso_token", *[user] * many),
+        "/oauth/token": lambda: refreshes(world.connect_zoom),
+        "/oauth/revoke": lambda: revocations(world.connect_zoom),
+    }
+    at_venafi: dict[str, Callable[[], None]] = {
+        "/vedsdk/identity/browse": lambda: send("revoke_grants", *[grants] * many),
+        "/vedauth/authorize/verify": lambda: send("revoke_grants", *[grants] * many),
+        "/vedsdk/oauth/revokegrants": lambda: send("revoke_grants", *[grants] * many),
+        "/vedsdk/oauth/getgrants": lambda: send("revoke_grants", *[grants] * many),
+        "/vedauth/authorize/token": lambda: refreshes(world.connect_venafi),
+        "/vedauth/revoke/token": lambda: revocations(world.connect_venafi),
+    }
+    providers: tuple[tuple[ZoomSimulator | VenafiSimulator, dict[str, Callable[[], None]]], ...] = (
+        (world.zoom, at_zoom),
+        (world.venafi, at_venafi),
+    )
+    for provider, endpoints in providers:
+        for endpoint, act in endpoints.items():
+            method, _, path = endpoint.rpartition(" ")
+            for fault in FAULTS:
+                provider.inject(path, method=method or "*", handling="skip", reply=fault)
+            act()
+            world.settle()
+            provider.clear_faults()
+    _spoil_secrets(world, user)
+    world.send("start_offboarding", "no JSON")
+    world.send("schedule_refreshes", "no JSON")
+    world.zoom.inject("/oauth/token", hold="after")
+    world.send("refresh_access_token", {"connection": world.connect_zoom(), "force": True})
+    assert world.zoom.wait_until_held() == 1
+    world.kill("refresh_access_token")
+    world.settle()
+    world.zoom.release()
+    world.hurry()
+    world.settle()
+
+
+def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
+    vault = world.client("secretsmanager")
+    for spoilt in (
+        ECHOED,
+        f'"{ECHOED}"',
+        json.dumps({"access_token": [ECHOED], "client_id": ECHOED, "client_secret": {ECHOED: ECHOED}}),
+        json.dumps({ECHOED: ECHOED, "access_token": ECHOED, "client_id": ECHOED, "expires_at": ECHOED}),
+    ):
+        connection = world.connect_zoom()
+        vault.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=spoilt)
+        world.send("refresh_access_token", {"connection": connection, "force": True})
+        kept = vault.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=spoilt)
+        world.change_record(connection, version=kept["VersionId"])
+        world.send("revoke_sso_token", {**user, "connection": connection})
+        world.send("revoke_access_token", {"connection": connection})
+        world.settle()
+
+
+def operate(world: WatchedWorld) -> str:
+    """Look at everything that is parked, and put some of it back; return what was printed."""
+    orders = [["parked"], *(["parked", place, "--show-body"] for place in PLACES)]
+    orders.append(["redrive", "revoke_sso_token", "--yes"])
+    printed = [CliRunner().invoke(app, order, env=world.environment()).output for order in orders]
+    world.settle()
+    return "".join(printed)
+
+
+def test_every_secret_is_in_the_vault_and_nowhere_else(lived: Lived) -> None:
+    assert lived.found == set()
+    assert forms_in(lived.printed) == []
+
+
+def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) -> None:
+    world = lived.world
+    kept = secrets_with_canary(world)
+    for folder in ("credentials", "tokens", "user-tokens"):
+        assert any(name.startswith(f"leaver/{folder}/") for name in kept)
+    assert all("failed" in world.logs(function) for function in world.functions)
+    outcomes = {receipt["outcome"] for receipt in world.receipts() if "outcome" in receipt}
+    assert outcomes == {"revoked", "already_gone", "user_not_found", "retrieved", "failed"}
+    assert {announced.name for announced in world.announced()} == {
+        "SsoTokenRevoked",
+        "GrantsRevoked",
+        "UserTokenRetrieved",
+        "AccessTokenRefreshed",
+        "AccessTokenRevoked",
+        "RevocationFailed",
+    }
+    errors = {parked.error for function in world.functions for parked in world.parked(function)}
+    assert errors >= {"Rejected", "BadMessage", "InvalidGrant"}
+    assert {said.target.partition(".")[0] for said in lived.said} >= {
+        "AmazonSQS",
+        "AWSEvents",
+        "DynamoDB_20120810",
+        "secretsmanager",
+    }
+    assert "revoke_sso_token" in lived.printed
+
+
+# --- The search finds what it is there to find ---
+
+
+def _in_log(world: WatchedWorld, token: str) -> None:
+    with world.functions["revoke_grants"]._log.open("a") as log:
+        log.write(f'{{"level": "DEBUG", "message": "Authorization: Bearer {token}"}}\n')
+
+
+def _in_log_in_base64(world: WatchedWorld, token: str) -> None:
+    with world.functions["revoke_grants"]._log.open("a") as log:
+        log.write(base64.b64encode(f"zoom:{token}".encode()).decode())
+
+
+def _in_message(world: WatchedWorld, token: str) -> None:
+    url = world.dead_letter_queue_url("revoke_access_token")
+    world.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps({"token": token}))
+
+
+def _in_attribute(world: WatchedWorld, token: str) -> None:
+    attribute = {"reason": {"DataType": "String", "StringValue": token}}
+    url = world.dead_letter_queue_url("retrieve_user_token")
+    world.client("sqs").send_message(QueueUrl=url, MessageBody="{}", MessageAttributes=attribute)
+
+
+def _in_table(world: WatchedWorld, token: str) -> None:
+    encoded = base64.urlsafe_b64encode(f"?{token}".encode()).decode()
+    item: dict[str, Any] = {"case_id": {"S": "planted"}, "entry": {"S": "planted"}, "attempts": {"N": "1"}}
+    table = world.resource("Cases").ref
+    world.client("dynamodb").put_item(TableName=table, Item={**item, "subject": {"S": encoded}})
+
+
+def _in_event(world: WatchedWorld, token: str) -> None:
+    world.put_event(
+        "leaver", "leaver.hr", "Planted", {"url": f"https://example.com/?t={quote(token).replace('-', '%2D')}"}
+    )
+
+
+def _in_announcement(world: WatchedWorld, token: str) -> None:
+    world.put_event("leaver", "leaver", "Planted", {"token": token.encode().hex()})
+
+
+def _in_description(world: WatchedWorld, token: str) -> None:
+    world.client("secretsmanager").create_secret(Name="planted", SecretString="{}", Description=token)
+
+
+def _in_path(world: WatchedWorld, token: str) -> None:
+    requests.get(f"{world.zoom.api_url}/users/{token}", timeout=10)
+
+
+def _in_query(world: WatchedWorld, token: str) -> None:
+    requests.get(f"{world.zoom.api_url}/users/planted", params={"access_token": token}, timeout=10)
+
+
+PLANTS = {
+    "file leaver-revoke-grants.log: in clear": _in_log,
+    "file leaver-revoke-grants.log: in base64 at 2": _in_log_in_base64,
+    "queue leaver-revoke-access-token-dead-letters: in clear": _in_message,
+    "queue leaver-retrieve-user-token-dead-letters: in clear": _in_attribute,
+    "table leaver-Cases: in base64 at 1": _in_table,
+    "archive leaver-HrEventArchive: URL-encoded": _in_event,
+    "a call of AWSEvents.PutEvents: URL-encoded": _in_event,
+    "announcement Planted: in hex": _in_announcement,
+    "secret planted, but its value: in clear": _in_description,
+    "a provider's journal: in clear": _in_path,
+    "query of /v2/users/planted: access_token": _in_query,
+}
+
+
+@pytest.fixture(scope="module")
+def found_after_planting(lived: Lived) -> set[str]:
+    token = lived.world.tokens("zoom")["access_token"]
+    for plant in set(PLANTS.values()):
+        plant(lived.world, token)
+    return leaks(lived.world, lived.said)
+
+
+@pytest.mark.parametrize("place", PLANTS)
+def test_a_planted_leak_is_found(lived: Lived, found_after_planting: set[str], place: str) -> None:
+    assert place not in lived.found
+    assert place in found_after_planting
