@@ -32,8 +32,7 @@ def retrieve_user_token(
     clock: Callable[[], datetime],
 ) -> Result:
     """Ask Zoom for the token and keep it; the result says where it lies and when it dies, never what it is."""
-    if command.ttl is not None and command.ttl > max_ttl:
-        raise BadMessage(f"ttl: expected at most {max_ttl}, the deployment's MaxUserTokenTtl")
+    ttl = life_to_ask_for(command, max_ttl)
 
     def ask(connection: Connection, access_token: SecretStr) -> tuple[str, UserToken] | None:
         connection.accepts(command.user_id)
@@ -41,9 +40,7 @@ def retrieve_user_token(
         user = zoom.get_user(command.user_id, access_token)
         if user is None:
             return None
-        token = zoom.get_user_token(
-            user.id, access_token, type=command.type, ttl=command.ttl, meeting_id=command.meeting_id
-        )
+        token = zoom.get_user_token(user.id, access_token, type=command.type, ttl=ttl, meeting_id=command.meeting_id)
         return user.id, token
 
     asked_at = clock()
@@ -54,20 +51,20 @@ def retrieve_user_token(
     if answer.token is None:
         return answer.result
     # Counted from before the call: rather a little early than a token believed alive that is dead.
-    expires_at = asked_at + timedelta(seconds=command.ttl or ASSUMED_LIFE[command.type])
+    expires_at = asked_at + timedelta(seconds=ttl or ASSUMED_LIFE[command.type])
     arn, version = vault.keep_user_token(
         connection=command.connection,
         zoom_user_id=zoom_user_id,
         kind=command.type,
         token=answer.token,
         expires_at=expires_at,
-        expires_at_assumed=command.ttl is None,
+        expires_at_assumed=ttl is None,
     )
     where: dict[str, str | int | bool] = {
         "secret_arn": arn,
         "version_id": version,
         "expires_at": timestamp(expires_at),
-        "expires_at_assumed": command.ttl is None,
+        "expires_at_assumed": ttl is None,
     }
     return Result(
         answer.result.outcome,
@@ -75,6 +72,18 @@ def retrieve_user_token(
         tracking_id=answer.result.tracking_id,
         details=where,
     )
+
+
+def life_to_ask_for(command: RetrieveUserToken, max_ttl: int) -> int | None:
+    """The `ttl` for Zoom, in seconds; None for Zoom's own default, where the deployment allows that much.
+
+    Raises BadMessage where the command asks for more than the deployment allows. A `token` takes no ttl at all.
+    """
+    if command.ttl is not None and command.ttl > max_ttl:
+        raise BadMessage(f"ttl: expected at most {max_ttl}, the deployment's MaxUserTokenTtl")
+    if command.ttl is None and command.type != "token" and max_ttl < ASSUMED_LIFE[command.type]:
+        return max_ttl
+    return command.ttl
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:

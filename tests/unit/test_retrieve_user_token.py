@@ -24,7 +24,8 @@ KEPT = f"leaver/user-tokens/zoom/{JOHN_ID}/zak"
 class Stage:
     """Zoom, where John has a token, and a connection to it."""
 
-    def __init__(self, token: str | None = ZAK) -> None:
+    def __init__(self, token: str | None = ZAK, max_ttl: int = 7200) -> None:
+        self.max_ttl = max_ttl
         self.clock = Clock()
         self.zoom = FakeZoom(users={JOHN_ID: "john.doe@example.com"}, tokens={JOHN_ID: token})
         self.secrets = StrictSecretsManager()
@@ -38,7 +39,7 @@ class Stage:
             zoom=self.zoom,
             tokens=AccessTokens(self.connections, vault, self.clock),
             vault=vault,
-            max_ttl=7200,
+            max_ttl=self.max_ttl,
             clock=self.clock,
         )
 
@@ -170,3 +171,9 @@ def test_what_zoom_refuses_is_raised_as_it_is() -> None:
     stage.zoom.failing = [Rejected("missing scopes: user:read:token", provider_status=400, provider_code="4711")]
     with pytest.raises(Rejected, match="user:read:token"):
         stage.retrieve()
+
+
+def test_a_deployment_that_allows_less_than_zooms_default_asks_for_no_more_than_it_allows() -> None:
+    stage = Stage(max_ttl=900)
+    assert stage.retrieve().details["expires_at"] == "2026-11-22T09:45:00Z"
+    assert stage.zoom.asked_for == ("zak", 900, None)
