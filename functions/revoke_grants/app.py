@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from leaver.venafi import Application, Grantee, Venafi, same_identity
 from pydantic import SecretStr
 
 from leaver import bootstrap
@@ -15,6 +14,7 @@ from leaver.consumer import BatchFailures, LambdaContext
 from leaver.errors import ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.settings import RevokeGrantsSettings
+from leaver.venafi import Application, Grantee, Venafi, same_identity
 
 
 def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens) -> Result:

@@ -9,8 +9,6 @@ import pytest
 from local import stage
 from tests.e2e.watched_world import ParkedMessage, WatchedWorld, in_seconds
 
-pytestmark = pytest.mark.xdist_group("bad-input")
-
 USER_ID = "user_id: expected a Zoom user id or an e-mail address"
 CONNECTION_NAME = "connection: expected up to 32 lower-case letters, digits and hyphens, a letter first"
 NO_SUCH_CONNECTION = "connection: expected the name of a connection that exists"

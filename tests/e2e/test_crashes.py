@@ -12,8 +12,6 @@ from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
 from tests.e2e.watched_world import WatchedWorld
 
-pytestmark = pytest.mark.xdist_group("crashes")
-
 #: the request has arrived and nothing is done yet; or it is done and nobody was told
 MOMENTS: tuple[Hold, ...] = ("before", "after")
 

@@ -24,8 +24,6 @@ from local.simulators.zoom import ZoomSimulator
 from tests.e2e.everywhere import Overheard, Said, forms_in, leaks, secrets_with_canary
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 
-pytestmark = pytest.mark.xdist_group("no-secret-leaks")
-
 OKTA = json.loads((Path(__file__).parents[2] / "events" / "okta.json").read_text())["detail"]
 #: a token as a provider might give it back where nobody expects it
 ECHOED = f"{CANARY}echoed-8fJd02"

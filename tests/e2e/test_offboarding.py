@@ -12,8 +12,6 @@ from local import stage
 from local.stage import Person
 from tests.e2e.watched_world import WatchedWorld, in_seconds
 
-pytestmark = pytest.mark.xdist_group("offboarding")
-
 OKTA = json.loads((Path(__file__).parents[2] / "events" / "okta.json").read_text())["detail"]
 
 

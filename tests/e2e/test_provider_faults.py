@@ -12,8 +12,6 @@ from local import stage
 from local.simulators.faults import Handling
 from tests.e2e.watched_world import WatchedWorld
 
-pytestmark = pytest.mark.xdist_group("provider-faults")
-
 SESSION = "/v2/users/.*/token"
 REVOKE_GRANTS = "/vedsdk/oauth/revokegrants"
 #: what SQS lets a message wait at most, less the two minutes that the function keeps for itself

@@ -1,13 +1,10 @@
 """The end of a connection: nothing that was ever issued on it works any more, or nobody claims so."""
 
-import pytest
 import requests
 
 from local import stage
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, later
-
-pytestmark = pytest.mark.xdist_group("token-faults")
 
 NOTHING: dict[str, list[str]] = {"access": [], "refresh": []}
 

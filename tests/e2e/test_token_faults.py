@@ -10,8 +10,6 @@ from local import stage
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 
-pytestmark = pytest.mark.xdist_group("token-faults")
-
 TOKEN = "/oauth/token"
 SESSION = "/v2/users/.*/token"
 
