@@ -6,7 +6,6 @@ from typing import Any
 
 from leaver.connections import Connection, Connections, Due, Status
 from leaver.errors import BadMessage
-from leaver.outcomes import Result
 from tests.fake_secrets import PARENT
 from tests.fakes import NOW
 
@@ -39,38 +38,34 @@ class InMemoryConnections(Connections):
             raise BadMessage("connection: expected the name of a connection that exists")
         return self.records[name]
 
+    def every(self) -> Iterator[Connection]:
+        yield from self.records.values()
+
+    def add(self, record: Connection) -> bool:
+        return self.records.setdefault(record.connection, record) == record
+
+    def swap(self, old: Connection, new: Connection) -> Connection | None:
+        if self.records[old.connection].revision != old.revision:
+            return None
+        written = new.model_copy(update={"revision": old.revision + 1})
+        self.put(written)
+        return written
+
     def due(self, now: datetime) -> Iterator[Due]:
-        for record in self.records.values():
-            if record.status is Status.ACTIVE and record.refresh_at <= now:
+        for status in (Status.ACTIVE, Status.COOLING_DOWN):
+            waiting = [each for each in self.records.values() if each.status is status and each.refresh_at <= now]
+            for record in sorted(waiting, key=lambda each: each.refresh_at):
                 yield Due(connection=record.connection, version=record.version)
 
-    def record_refreshed(self, old: Connection, *, version: str, expires_at: datetime, refresh_at: datetime) -> bool:
-        standing = self.records[old.connection]
-        if (standing.version, standing.status) != (old.version, old.status):
-            return False
-        return self.change(old.connection, version=version, expires_at=expires_at, refresh_at=refresh_at)
+    def waiting_for_a_person(self) -> int:
+        return sum(record.status is Status.NEEDS_REAUTHORIZATION for record in self.records.values())
 
-    def needs_reauthorization(self, record: Connection) -> bool:
-        standing = self.records[record.connection]
-        if standing.version != record.version or standing.status not in {Status.ACTIVE, Status.COOLING_DOWN}:
-            return False
-        return self.change(record.connection, status=Status.NEEDS_REAUTHORIZATION)
+    def put(self, record: Connection) -> None:
+        """Keep it as the table does: in UTC and to the second."""
+        told = {name: value.replace(microsecond=0) for name, value in record if isinstance(value, datetime)}
+        self.records[record.connection] = record.model_copy(update=told)
 
-    def begin_revoking(self, name: str) -> None:
-        if self.records[name].status is not Status.REVOKED:
-            self.change(name, status=Status.REVOKING)
-
-    def retire(self, name: str, result: Result) -> None:
-        if self.records[name].status is Status.REVOKING:
-            self.change(
-                name,
-                status=Status.REVOKED,
-                revoked_outcome=result.outcome,
-                revoked_status=result.provider_status,
-                revoked_tracking_id=result.tracking_id,
-            )
-
-    def change(self, name: str, **to: Any) -> bool:
+    def alter(self, name: str, **to: Any) -> None:
         """Change a record behind everybody's back."""
-        self.records[name] = self.records[name].model_copy(update=to)
-        return True
+        standing = self.records[name]
+        self.put(standing.model_copy(update=to | {"revision": standing.revision + 1}))

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.access_tokens import AccessTokens
 from leaver.attributes import timestamp
 from leaver.commands import RetrieveUserToken
-from leaver.connections import AccessTokens, Connection
+from leaver.connections import Connection
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.errors import BadMessage
 from leaver.outcomes import Outcome, Result

@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from leaver import bootstrap
 from leaver.commands import RevokeAccessToken
-from leaver.connections import Connections
+from leaver.connections import Connection, Connections, Status
 from leaver.consumer import BatchFailures, LambdaContext
-from leaver.errors import CredentialStale
+from leaver.errors import CredentialStale, Held, LeaverError, NeedsReauthorization
 from leaver.grants import Grants
-from leaver.outcomes import Result
+from leaver.outcomes import Outcome, Result
 from leaver.settings import RevokeAccessTokenSettings
 from leaver.vault import Vault
 
@@ -24,24 +25,65 @@ def revoke_access_token(
     vault: Vault,
     clock: Callable[[], datetime],
 ) -> Result:
-    """Revoke what the connection holds; `already_gone` only where no stored refresh token could prove it wrong."""
-    record = connections.read(command.connection)
-    if ended := record.revocation():
+    """Revoke what the connection holds; `already_gone` only where nothing could prove it wrong.
+
+    Raises Held while somebody else changes the connection's tokens, CredentialStale where only the refresher can do it.
+    """
+    # First, and whoever holds an intent: what is being revoked must not be renewed.
+    before = connections.change(command.connection, _revoking) or connections.read(command.connection)
+    if ended := before.revocation():
         return ended
-    connections.begin_revoking(record.connection)
-    # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
-    held = vault.tokens(record.connection, vault.newest(record.connection, record.version))
-    if held.refresh_token and held.expires_at <= clock():
-        # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
-        raise CredentialStale(
-            f"connection {record.connection} is to be revoked, and its access token has expired",
-            connection=record.connection,
-            version=record.version,
-            for_revocation=True,
-        )
-    result = grants.revoke(record, held.access_token)
-    connections.retire(record.connection, result)
+    if before.unnamed:
+        raise NeedsReauthorization(before.reason or "tokens that nobody holds can't be revoked")
+    record = connections.swap(before, before.held(f"revoke#{uuid4()}", clock()))
+    if record is None:
+        raise Held(f"connection {command.connection} was changed at the same moment")
+    unanswered = before.unanswered_since is not None or (before.held_by or "revoke#").partition("#")[0] != "revoke"
+    try:
+        result = _revoked(record, unanswered=unanswered, grants=grants, vault=vault, now=clock())
+    except LeaverError:
+        connections.change(record.connection, lambda standing: _free(standing, record))
+        raise
+    connections.change(record.connection, lambda standing: _retired(standing, result))
     return result
+
+
+def _revoked(record: Connection, *, unanswered: bool, grants: Grants, vault: Vault, now: datetime) -> Result:
+    # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
+    version = vault.newest(record.connection, record.version)
+    held = vault.tokens(record.connection, version)
+    renewable = held.refresh_token is not None
+    if record.sealed or (renewable and held.expires_at <= now):
+        # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
+        raise _only_by_refreshing(record, version, "has expired")
+    result = grants.revoke(record, held.access_token)
+    if result.outcome is Outcome.ALREADY_GONE and renewable and unanswered:
+        # A refresh whose answer was lost may have replaced it: then newer tokens live that nobody has revoked.
+        raise _only_by_refreshing(record, version, "is refused after a refresh that was never answered")
+    return result
+
+
+def _only_by_refreshing(record: Connection, version: str, why: str) -> CredentialStale:
+    return CredentialStale(
+        f"connection {record.connection} is to be revoked, and its access token {why}",
+        connection=record.connection,
+        version=version,
+        for_revocation=True,
+    )
+
+
+def _revoking(standing: Connection) -> Connection | None:
+    if standing.status in {Status.REVOKING, Status.REVOKED}:
+        return None
+    return standing.model_copy(update={"status": Status.REVOKING})
+
+
+def _retired(standing: Connection, result: Result) -> Connection | None:
+    return None if standing.status is Status.REVOKED else standing.retired(result)
+
+
+def _free(standing: Connection, record: Connection) -> Connection | None:
+    return standing.let_go() if standing.held_by == record.held_by else None
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:

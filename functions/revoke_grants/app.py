@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.access_tokens import AccessTokens
 from leaver.commands import RevokeGrants
-from leaver.connections import AccessTokens, Connection
+from leaver.connections import Connection
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.errors import ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result

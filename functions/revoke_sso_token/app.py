@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.access_tokens import AccessTokens
 from leaver.commands import RevokeSsoToken
-from leaver.connections import AccessTokens, Connection
+from leaver.connections import Connection
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.outcomes import Result
 from leaver.settings import RevokeSsoTokenSettings

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from functions.retrieve_user_token.app import retrieve_user_token
+from leaver.access_tokens import AccessTokens
 from leaver.commands import RetrieveUserToken
-from leaver.connections import AccessTokens
 from leaver.errors import BadMessage, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.vault import Vault

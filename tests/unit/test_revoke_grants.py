@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from functions.revoke_grants.app import revoke_grants
+from leaver.access_tokens import AccessTokens
 from leaver.commands import RevokeGrants, parse
-from leaver.connections import AccessTokens
 from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
 from tests.fake_connections import InMemoryConnections, connection

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from functions.revoke_sso_token.app import revoke_sso_token
+from leaver.access_tokens import AccessTokens
 from leaver.commands import RevokeSsoToken
-from leaver.connections import AccessTokens, Connection, Status
+from leaver.connections import Connection, Status
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.vault import child_of

@@ -12,13 +12,15 @@ from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
 from leaver import settings
+from leaver.access_tokens import AccessTokens
 from leaver.cases import Receipts
 from leaver.commands import Command
-from leaver.connections import AccessTokens, Connections
+from leaver.connections import Connections
 from leaver.consumer import Consumer
 from leaver.envelope import Opened
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
+from leaver.sealing import Sealing
 from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
@@ -27,6 +29,7 @@ from leaver.zoom import Zoom, ZoomOAuth
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -34,6 +37,8 @@ AnyCommand = TypeVar("AnyCommand", bound=Command)
 Settings = TypeVar("Settings")
 
 _AWS = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+#: for what has to happen before the function is killed: its caller repeats it as long as there is time
+_AT_ONCE = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
 
 
 class Consuming(Protocol):
@@ -89,9 +94,16 @@ def venafi(url: str, ca_bundle: str) -> Venafi:
 
 
 @cache
-def vault(prefix: str, kms_key_arn: str | None = None) -> Vault:
-    """The secrets below `prefix`."""
-    return Vault(_secrets_manager(), prefix=prefix, kms_key_arn=kms_key_arn)
+def vault(prefix: str, kms_key_arn: str | None = None, *, at_once: bool = False) -> Vault:
+    """The secrets below `prefix`; with `at_once` a call is tried once and soon given up, for its caller to repeat."""
+    client = _session().client("secretsmanager", config=_AT_ONCE) if at_once else _secrets_manager()
+    return Vault(client, prefix=prefix, kms_key_arn=kms_key_arn)
+
+
+@cache
+def sealing(kms_key_arn: str) -> Sealing:
+    """The stack's key, as the last resort of the refresher."""
+    return Sealing(_kms(), key_arn=kms_key_arn)
 
 
 @cache
@@ -155,6 +167,11 @@ def _session() -> boto3.Session:
 @cache
 def _secrets_manager() -> "SecretsManagerClient":
     return _session().client("secretsmanager", config=_AWS)
+
+
+@cache
+def _kms() -> "KMSClient":
+    return _session().client("kms", config=_AT_ONCE)
 
 
 @cache

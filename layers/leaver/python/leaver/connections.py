@@ -1,37 +1,45 @@
-"""Which connections exist, how they are, and which version of their tokens counts."""
+"""Which connections exist, how they are, who changes them right now, and which version of their tokens counts."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from leaver.attributes import item, timestamp, values
+from leaver.attributes import Value, item, timestamp, values
 from leaver.commands import ConnectionName
-from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, Rejected, explain
+from leaver.errors import BadMessage, Held, Rejected, explain
 from leaver.outcomes import Outcome, Result
-from leaver.vault import Vault
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Answer = TypeVar("Answer")
+#: Nobody who took an intent lives longer: 90 seconds of a function, and five minutes by which two clocks may differ
+#: before AWS refuses the signature of one of them. Below that, two holders could refresh with one token.
+LEASE: Final = timedelta(minutes=7)
 
 
 class Status(StrEnum):
     """How a connection is; only `active` and `cooling_down` ones are worked through."""
 
     ACTIVE = "active"
+    #: refreshing fails; the next attempt is at `refresh_at`, and the access token may still be good
     COOLING_DOWN = "cooling_down"
     NEEDS_REAUTHORIZATION = "needs_reauthorization"
     REVOKING = "revoking"
     REVOKED = "revoked"
 
 
+IN_USE: Final = frozenset({Status.ACTIVE, Status.COOLING_DOWN})
+
+
 class Connection(BaseModel):
-    """One item of the Connections table: everything about a connection but its secrets."""
+    """One item of the Connections table: everything about a connection but its secrets.
+
+    Changed by making another of it and `Connections.swap`; the methods here say what each change is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -47,7 +55,36 @@ class Connection(BaseModel):
     #: the version id of the current tokens
     version: Annotated[str, Field(min_length=32, max_length=64)]
     expires_at: AwareDatetime
+    #: when the next refresh is due
     refresh_at: AwareDatetime
+    refreshed_at: AwareDatetime | None = None
+    #: counts the changes: whoever changes a record says from which revision on
+    revision: int = 0
+    #: when a person authorized it, by `leaver connect`: another time is another grant
+    granted_at: AwareDatetime | None = None
+
+    # the intent: who changes the tokens, since when, from which version on
+    held_by: str | None = None
+    held_since: AwareDatetime | None = None
+    held_version: str | None = None
+
+    #: when a refresh was sent for the first time whose answer never came
+    unanswered_since: AwareDatetime | None = None
+    #: a refresh token that Secrets Manager did not take, encrypted for nobody but the refresher
+    sealed: str | None = None
+    #: the version whose successor would have held it
+    sealed_parent: str | None = None
+    #: tokens were issued that nobody holds, so that they can't be revoked by us
+    unnamed: bool = False
+
+    # what is wrong with it
+    failures: int = 0
+    reason: str | None = None
+    #: since when somebody has been told that it fails
+    trouble_since: AwareDatetime | None = None
+    #: the announcement that is still owed, by its name
+    owed: Literal["ConnectionFailing", "ConnectionNeedsReauthorization", "ConnectionRecovered"] | None = None
+
     #: once revoked: the provider's word for it
     revoked_outcome: Outcome | None = None
     revoked_status: int | None = None
@@ -63,6 +100,68 @@ class Connection(BaseModel):
         """Raise BadMessage for `me`, which on a service connection is nobody in particular."""
         if user_id == "me" and self.role == "service":
             raise BadMessage("user_id: expected an id or an e-mail address; me works on personal connections only")
+
+    def abandoned(self, now: datetime) -> bool:
+        """Whether the intent on it is somebody's who can't be alive any more."""
+        return self.held_since is not None and now - self.held_since > LEASE
+
+    def held(self, by: str, now: datetime) -> Self:
+        """With an intent: the lease, the journal and the proof that the table can be written, in one write.
+
+        Raises Held where a living run has one.
+        """
+        if self.held_by not in {None, by} and not self.abandoned(now):
+            raise Held(f"connection {self.connection}: {_what(self.held_by)} is under way")
+        return self.model_copy(update={"held_by": by, "held_since": now, "held_version": self.version})
+
+    def let_go(self) -> Self:
+        """Without the intent."""
+        return self.model_copy(update=_LET_GO)
+
+    def refreshed(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
+        """With new tokens, nothing wrong with it, and the intent gone; a recovery is owed where trouble was told."""
+        told = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at, "status": Status.ACTIVE}
+        well: dict[str, object] = {
+            "failures": 0,
+            "reason": None,
+            "unanswered_since": None,
+            "unnamed": False,
+            "refreshed_at": now,
+        }
+        if self.trouble_since and self.owed is None:
+            well["owed"] = "ConnectionRecovered"
+        elif self.owed != "ConnectionRecovered":
+            # Nobody heard of the trouble, so there is no recovery to hear of.
+            well |= {"owed": None, "trouble_since": None}
+        return self.model_copy(update=_LET_GO | _UNSEALED | told | well)
+
+    def cooling_down(self, reason: str, *, until: datetime, now: datetime, tell: bool) -> Self:
+        """Let alone until then, the intent gone; its trouble is owed an announcement where `tell` says so."""
+        told: dict[str, object] = {"failures": self.failures + 1, "reason": reason}
+        if self.status in IN_USE:
+            told |= {"status": Status.COOLING_DOWN, "refresh_at": until}
+        if tell and self.trouble_since is None:
+            told |= {"trouble_since": now, "owed": "ConnectionFailing"}
+        return self.model_copy(update=_LET_GO | told)
+
+    def dead(self, reason: str, *, now: datetime) -> Self:
+        """Waiting for a person to authorize it, the intent gone, and the announcement of that owed."""
+        told = {"status": Status.NEEDS_REAUTHORIZATION, "reason": reason, "owed": "ConnectionNeedsReauthorization"}
+        return self.model_copy(update=_LET_GO | told | {"trouble_since": self.trouble_since or now})
+
+    def retired(self, result: Result) -> Self:
+        """Closed for good, with the provider's word for it."""
+        told = {
+            "status": Status.REVOKED,
+            "revoked_outcome": result.outcome,
+            "revoked_status": result.provider_status,
+            "revoked_tracking_id": result.tracking_id,
+        }
+        return self.model_copy(update=_LET_GO | _UNSEALED | told)
+
+
+_LET_GO: Final = {"held_by": None, "held_since": None, "held_version": None}
+_UNSEALED: Final = {"sealed": None, "sealed_parent": None}
 
 
 @dataclass(frozen=True)
@@ -85,148 +184,105 @@ class Connections:
         found = self._dynamodb.get_item(TableName=self._table, Key=item({"connection": name}), ConsistentRead=True)
         if "Item" not in found:
             raise BadMessage("connection: expected the name of a connection that exists")
-        try:
-            return Connection.model_validate(values(found["Item"]))
-        except ValidationError as error:
-            raise Rejected(f"record of connection {name}: {explain(error, Connection)}") from None
+        return _record(name, values(found["Item"]))
 
-    def due(self, now: datetime) -> Iterator[Due]:
-        """Find the connections in use whose time to refresh has come, by the index `due` and never by a scan."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName="due",
-            KeyConditionExpression="#status = :active AND refresh_at <= :now",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues=item({":active": Status.ACTIVE, ":now": timestamp(now)}),
-        )
-        for page in pages:
+    def every(self) -> Iterator[Connection]:
+        """Read all records: for people who want to see them, and for nothing that runs by itself."""
+        for page in self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
             for found in page["Items"]:
-                held = values(found)
-                yield Due(connection=str(held["connection"]), version=str(held["version"]))
+                told = values(found)
+                yield _record(str(told["connection"]), told)
 
-    def record_refreshed(self, old: Connection, *, version: str, expires_at: datetime, refresh_at: datetime) -> bool:
-        """Name the new tokens, on condition that nobody else did, nor began to revoke; tells whether it was written."""
-        return self._update(
-            old.connection,
-            "SET version = :new, expires_at = :expires_at, refresh_at = :refresh_at",
-            "version = :old AND #status = :status",
-            {
-                ":new": version,
-                ":expires_at": timestamp(expires_at),
-                ":refresh_at": timestamp(refresh_at),
-                ":old": old.version,
-                ":status": old.status,
-            },
+    def add(self, record: Connection) -> bool:
+        """Write a record that is not there yet; tells whether it was written."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item(_columns(record)),
+                ConditionExpression="attribute_not_exists(#connection)",
+                ExpressionAttributeNames={"#connection": "connection"},
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return _columns(self.read(record.connection)) == _columns(record)
+        return True
+
+    def change(self, name: str, to: Callable[[Connection], Connection | None]) -> Connection | None:
+        """Change a record as it is now into what `to` makes of it; None, and nothing written, where that is None.
+
+        Whatever `to` found holds at the moment of the write: if the record changed meanwhile, `to` is asked again.
+        """
+        while True:
+            old = self.read(name)
+            new = to(old)
+            if new is None:
+                return None
+            if (written := self.swap(old, new)) is not None:
+                return written
+
+    def swap(self, old: Connection, new: Connection) -> Connection | None:
+        """Write `new` on condition that the record still is `old`; returns it with its revision, None if it was not."""
+        new = new.model_copy(update={"revision": old.revision + 1})
+        before, after = _columns(old), _columns(new)
+        changed = {name: value for name, value in after.items() if before.get(name) != value}
+        gone = [name for name in before if name not in after]
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
+        if gone:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+        condition = "#revision = :was" if old.revision else "attribute_not_exists(#revision)"
+        names = {"connection", "revision", *changed, *gone}
+        bound = {f":{name}": value for name, value in changed.items()} | (
+            {":was": old.revision} if old.revision else {}
         )
-
-    def needs_reauthorization(self, record: Connection) -> bool:
-        """Note that the grant behind this version is dead; tells whether it was news."""
-        return self._update(
-            record.connection,
-            "SET #status = :dead",
-            "version = :version AND #status IN (:active, :cooling_down)",
-            {
-                ":dead": Status.NEEDS_REAUTHORIZATION,
-                ":version": record.version,
-                ":active": Status.ACTIVE,
-                ":cooling_down": Status.COOLING_DOWN,
-            },
-        )
-
-    def begin_revoking(self, name: str) -> None:
-        """Let nobody refresh or use the connection any more: what is being revoked must not be renewed."""
-        self._update(
-            name,
-            "SET #status = :revoking",
-            "#status <> :revoked",
-            {
-                ":revoking": Status.REVOKING,
-                ":revoked": Status.REVOKED,
-            },
-        )
-
-    def retire(self, name: str, result: Result) -> None:
-        """Close a connection for good, with the provider's word for it."""
-        told = {
-            ":outcome": result.outcome,
-            ":status_code": result.provider_status,
-            ":tracking_id": result.tracking_id,
-        }
-        said = {name: value for name, value in told.items() if value is not None}
-        columns = {
-            ":outcome": "revoked_outcome",
-            ":status_code": "revoked_status",
-            ":tracking_id": "revoked_tracking_id",
-        }
-        self._update(
-            name,
-            "SET #status = :revoked" + "".join(f", {columns[value]} = {value}" for value in said),
-            "#status = :revoking",
-            {":revoked": Status.REVOKED, ":revoking": Status.REVOKING, **said},
-        )
-
-    def _update(self, name: str, update: str, condition: str, bound: dict[str, Any]) -> bool:
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key=item({"connection": name}),
+                Key=item({"connection": old.connection}),
                 UpdateExpression=update,
                 ConditionExpression=f"attribute_exists(#connection) AND {condition}",
-                ExpressionAttributeNames={"#connection": "connection", "#status": "status"},
+                ExpressionAttributeNames={f"#{name}": name for name in names},
                 ExpressionAttributeValues=item(bound),
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            # A write whose answer was lost is repeated by botocore, and then meets itself.
+            return new if _columns(self.read(old.connection)) == after else None
+        return new
+
+    def due(self, now: datetime) -> Iterator[Due]:
+        """Find the connections in use whose time to refresh has come, the longest due first, by the index `due`."""
+        for status in (Status.ACTIVE, Status.COOLING_DOWN):
+            for found in self._of(status, " AND refresh_at <= :now", {":now": timestamp(now)}):
+                yield Due(connection=str(found["connection"]), version=str(found["version"]))
+
+    def waiting_for_a_person(self) -> int:
+        """Count the connections whose grant is dead, by the index `due`."""
+        return sum(1 for _ in self._of(Status.NEEDS_REAUTHORIZATION, "", {}))
+
+    def _of(self, status: Status, condition: str, bound: dict[str, Value]) -> Iterator[dict[str, Value]]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="due",
+            KeyConditionExpression=f"#status = :status{condition}",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues=item({":status": status, **bound}),
+        )
+        for page in pages:
+            yield from (values(found) for found in page["Items"])
 
 
-@dataclass(frozen=True)
-class AccessTokens:
-    """The one way to a connection's access token."""
-
-    connections: Connections
-    vault: Vault
-    clock: Callable[[], datetime]
-
-    def with_token(self, name: str, call: Callable[[Connection, SecretStr], Answer]) -> Answer:
-        """Call with the connection's access token; once more if it was refused and has been replaced meanwhile.
-
-        Raises CredentialStale where the refused token is still the stored one: readers never refresh.
-        """
-        record = self._usable(name)
-        try:
-            return call(record, self._access_token(record))
-        except InvalidToken as refused:
-            newer = self._usable(name)
-            if newer.version == record.version:
-                raise _stale(record, refused) from None
-        try:
-            return call(newer, self._access_token(newer))
-        except InvalidToken as refused:
-            raise _stale(newer, refused) from None
-
-    def _usable(self, name: str) -> Connection:
-        record = self.connections.read(name)
-        match record.status:
-            case Status.NEEDS_REAUTHORIZATION:
-                raise NeedsReauthorization(f"connection {name} needs a person to authorize it again")
-            case Status.REVOKING | Status.REVOKED:
-                raise Rejected(f"connection {name} is {record.status}")
-        return record
-
-    def _access_token(self, record: Connection) -> SecretStr:
-        # A token known to be dead is not worth a call: providers disable apps that fail too often.
-        if record.expires_at <= self.clock():
-            raise InvalidToken(f"the access token of connection {record.connection} has expired")
-        return self.vault.tokens(record.connection, record.version).access_token
+def _record(name: str, told: dict[str, Value]) -> Connection:
+    try:
+        return Connection.model_validate(told)
+    except ValidationError as error:
+        raise Rejected(f"record of connection {name}: {explain(error, Connection)}") from None
 
 
-def _stale(record: Connection, refused: InvalidToken) -> CredentialStale:
-    return CredentialStale(
-        f"the access token of connection {record.connection} is refused",
-        connection=record.connection,
-        version=record.version,
-        provider_status=refused.provider_status,
-        provider_code=refused.provider_code,
-        tracking_id=refused.tracking_id,
-    )
+def _columns(record: Connection) -> dict[str, Value]:
+    """What of a record is stored: no nothing, and times as text."""
+    told: dict[str, Any] = record.model_dump(exclude_none=True)
+    if not record.revision:
+        del told["revision"]
+    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in told.items()}
+
+
+def _what(holder: str | None) -> str:
+    return (holder or "").partition("#")[0]

@@ -90,6 +90,22 @@ class Rejected(LeaverError):
     """The provider understood and will not do it (scope, rights, request): the same message can't succeed."""
 
 
+class Held(LeaverError):
+    """Somebody else is changing this connection's tokens right now: come back when they are done."""
+
+
+class OutOfTime(LeaverError):
+    """Too little of the function's time is left for a call whose answer must not be lost: begin anew."""
+
+
+class NotKept(LeaverError):
+    """Secrets Manager did not take a new version: what it was to hold is nowhere else yet."""
+
+
+class Superseded(LeaverError):
+    """A version already has another successor than the one that was to be written: somebody else was there first."""
+
+
 class InvalidClient(Rejected):
     """The provider does not know this client id and secret (RFC 6749 `invalid_client`)."""
 

@@ -67,3 +67,19 @@ class Announcement(BaseModel):
     #: seconds from `requested_at`; only where access really ended
     time_to_revoke: int | None
     details: dict[str, str | int | bool]
+
+
+class ConnectionAnnouncement(BaseModel):
+    """How a connection is from now on; at least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: Literal["ConnectionFailing", "ConnectionNeedsReauthorization", "ConnectionRecovered"]
+    announcement_id: str
+    connection: str
+    provider: str
+    account: str
+    status: str
+    reason: str | None
+    #: since when it is as it is; of a recovery, since when it was not well
+    since: datetime

@@ -36,6 +36,7 @@ class RefreshAccessTokenSettings:
     event_bus_name: str
     connections_table: str
     secret_prefix: str
+    kms_key_arn: str
     zoom_oauth_url: str
     venafi_url: str
     venafi_ca_bundle: str = ""

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from leaver.errors import Rejected, explain
+from leaver.errors import LeaverError, NotKept, Rejected, Superseded, explain
 from leaver.tokens import TokenSet
 
 if TYPE_CHECKING:
@@ -54,22 +55,23 @@ class Vault:
     def succeed(self, connection: str, parent_version: str, tokens: TokenSet) -> str:
         """Write the successor of `parent_version` and return its version id.
 
-        Repeating it with the same tokens is harmless; with other tokens AWS refuses (ResourceExistsException).
+        Repeating it with the same tokens is harmless; with other tokens AWS refuses (ResourceExistsException), and so
+        two holders can't both succeed one parent. Raises Superseded then, and NotKept whatever else is the cause.
         """
         version = child_of(connection, parent_version)
-        self._secrets_manager.put_secret_value(
-            SecretId=f"{self._prefix}/tokens/{connection}",
-            ClientRequestToken=version,
-            SecretString=json.dumps(
-                {
-                    "access_token": tokens.access_token.get_secret_value(),
-                    "refresh_token": tokens.refresh_token.get_secret_value() if tokens.refresh_token else None,
-                    "expires_at": tokens.expires_at.isoformat(),
-                    "scope": tokens.scope,
-                }
-            ),
-        )
-        return version
+        failure: LeaverError
+        try:
+            self._secrets_manager.put_secret_value(
+                SecretId=f"{self._prefix}/tokens/{connection}", ClientRequestToken=version, SecretString=_text(tokens)
+            )
+        except self._secrets_manager.exceptions.ResourceExistsException:
+            failure = Superseded(f"secret {self._prefix}/tokens/{connection}: {version} holds other tokens")
+        except (BotoCoreError, ClientError) as error:
+            failure = NotKept(f"secret {self._prefix}/tokens/{connection}: {_why(error)}")
+        else:
+            return version
+        # outside its handler: a botocore error may show what it was given
+        raise failure
 
     def keep_user_token(
         self,
@@ -122,3 +124,18 @@ def _parsed(kind: type[Secret], text: str, name: str) -> Secret:
         return kind.model_validate_json(text)
     except ValidationError as error:
         raise Rejected(f"secret {name}: {explain(error, kind)}") from None
+
+
+def _text(tokens: TokenSet) -> str:
+    return json.dumps(
+        {
+            "access_token": tokens.access_token.get_secret_value(),
+            "refresh_token": tokens.refresh_token.get_secret_value() if tokens.refresh_token else None,
+            "expires_at": tokens.expires_at.isoformat(),
+            "scope": tokens.scope,
+        }
+    )
+
+
+def _why(error: Exception) -> str:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

@@ -1,0 +1,374 @@
+"""How a connection's tokens are replaced and none is lost: intent, one call, write first, record, tell."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from pydantic import SecretStr
+
+from leaver.attributes import timestamp
+from leaver.commands import RefreshAccessToken
+from leaver.connections import IN_USE, Connection, Connections, Status
+from leaver.errors import (
+    AnswerLost,
+    Held,
+    InvalidClient,
+    InvalidGrant,
+    LeaverError,
+    NeedsReauthorization,
+    NotKept,
+    NotSent,
+    OutOfTime,
+    ProviderUnavailable,
+    Rejected,
+    Superseded,
+    Throttled,
+)
+from leaver.events import ConnectionAnnouncement
+from leaver.grants import Grants
+from leaver.outbox import Outbox
+from leaver.outcomes import Outcome, Result
+from leaver.sealing import Sealing
+from leaver.tokens import GrantedTokens, TokenSet
+from leaver.vault import Vault
+
+#: the part of a token's life after which it is replaced; spread, so that the fleet does not refresh in step
+REFRESH_AFTER: Final = (0.75, 0.85)
+#: A personal connection is used once, when its owner leaves: each refresh less is a chance less to lose its token.
+#: Zoom's grants die after 90 idle days, so it is refreshed about once a month, and when somebody finds it expired.
+KEEP_ALIVE: Final = timedelta(days=30)
+#: twice what a call may take (3 s to connect, 30 s to read): with less left, its answer might find nobody alive
+TIME_FOR_A_CALL: Final = timedelta(seconds=66)
+#: what is left for KMS and the table when Secrets Manager has not taken the tokens
+TIME_TO_SEAL: Final = timedelta(seconds=12)
+#: seconds until a version that somebody has just written is surely seen
+SECOND_LOOK: Final = 2.0
+#: seconds between two attempts to keep new tokens
+PAUSE: Final = 0.5
+FIRST_COOLING: Final = timedelta(seconds=30)
+LONGEST_COOLING: Final = timedelta(hours=1)
+#: a passing fault is told after so many attempts; one that waits for a person at once
+TELL_AFTER: Final = 3
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Everything that a refresh touches; docs/decisions/2026-11-25-one-refresher.md says why in this order."""
+
+    connections: Connections
+    vault: Vault
+    grants: Grants
+    sealing: Sealing
+    outbox: Outbox
+    clock: Callable[[], datetime]
+    #: until the process is killed
+    remaining: Callable[[], timedelta]
+    #: waits, in seconds
+    pause: Callable[[float], None]
+    jitter: Callable[[float, float], float] = field(default=random.uniform)
+
+    def refresh(self, command: RefreshAccessToken) -> Result | None:
+        """Replace the tokens if they are due, refused or asked for; None where it served a revocation, which tells.
+
+        Raises InvalidGrant when a person must authorize the connection anew, Rejected when one must mend its
+        configuration, Held and OutOfTime before anything was asked, and what came in the way otherwise.
+        """
+        try:
+            return self._refresh(command)
+        finally:
+            self._tell(command.connection)
+
+    def _refresh(self, command: RefreshAccessToken) -> Result | None:
+        before, now = self.connections.read(command.connection), self.clock()
+        if before.owed and before.status is Status.NEEDS_REAUTHORIZATION:
+            # A run was killed before anybody heard of it.
+            raise NeedsReauthorization(before.reason or "the grant is dead")
+        if not _allows(before, command, now):
+            return Result(Outcome.REFUSED, details={"status": before.status})
+        if not _is_needed(before, command, now):
+            return Result(Outcome.STILL_FRESH)
+        after = before.held(f"refresh#{uuid4()}", now)
+        if command.for_revocation:
+            after = after.model_copy(update={"status": Status.REVOKING})
+        record = self.connections.swap(before, after)
+        if record is None:
+            raise Held(f"connection {command.connection} was changed at the same moment")
+        # Whoever had an intent and is dead may have asked, and nobody knows what came of it.
+        killed = before.held_since if (before.held_by or "").partition("#")[0] not in {"", "revoke"} else None
+        try:
+            return self._replaced(record, command, since=before.unanswered_since or killed)
+        except (Throttled, OutOfTime, NotKept):
+            self._let_go(record)
+            raise
+        except ProviderUnavailable as error:
+            self._cools_down(record, error, asked_at=None if isinstance(error, NotSent) else now)
+            raise
+        except Rejected as error:
+            is_news = self._cools_down(record, error, at_once=True)
+            if is_news or command.force or command.for_revocation:
+                raise
+            # Somebody has been told, and the schedule goes on trying.
+            return Result(Outcome.REFUSED, details={"status": Status.COOLING_DOWN})
+
+    def _replaced(self, record: Connection, command: RefreshAccessToken, *, since: datetime | None) -> Result | None:
+        """Do it, with the intent on the record; `since` is when something was asked whose answer nobody knows."""
+        parent, held = self._caught_up(record)
+        fresh = held.expires_at > self.clock()
+        if command.for_revocation and fresh and command.failed_version != parent:
+            self._revoked(record, held)
+            return None
+        if fresh and parent != record.version and not command.for_revocation:
+            return self._recorded(record, parent, held)
+        if self.remaining() < TIME_FOR_A_CALL:
+            raise OutOfTime(f"connection {record.connection}: too little time is left to refresh")
+        asked_at = self.clock()
+        try:
+            granted = self._asked(record, held)
+        except InvalidGrant as dead:
+            lost = asked_at if isinstance(dead.__cause__, AnswerLost) else None
+            return self._without_grant(record, parent, held, command, dead, since=since or lost)
+        return self._kept(record, parent, held, granted)
+
+    def _caught_up(self, record: Connection) -> tuple[str, TokenSet]:
+        """Find the newest tokens there are: an earlier run may have been killed before it recorded its own."""
+        version = self.vault.newest(record.connection, record.version)
+        held = self.vault.tokens(record.connection, version)
+        if record.sealed is None or record.sealed_parent != version:
+            return version, held
+        token = self.sealing.open(record.sealed, connection=record.connection, parent_version=version)
+        # The access token went with the answer. The same words each time: a repeated write must be the same.
+        tokens = held.model_copy(update={"refresh_token": token, "expires_at": datetime.fromtimestamp(0, tz=UTC)})
+        return self.vault.succeed(record.connection, version, tokens), tokens
+
+    def _asked(self, record: Connection, held: TokenSet) -> GrantedTokens:
+        try:
+            return self.grants.refresh(record, held)
+        except InvalidClient:
+            # Somebody may have changed the client's secret just now: each call reads the credentials anew.
+            return self.grants.refresh(record, held)
+        except AnswerLost as lost:
+            if self.remaining() < TIME_FOR_A_CALL:
+                raise
+            try:
+                # At worst the token is spent, and then it is now as well.
+                return self.grants.refresh(record, held)
+            except InvalidGrant as dead:
+                raise dead from lost
+
+    def _kept(self, record: Connection, parent: str, held: TokenSet, granted: GrantedTokens) -> Result | None:
+        """Write the answer: the provider has retired the old refresh token, and nothing may come before this."""
+        tokens = TokenSet(
+            access_token=granted.access_token,
+            refresh_token=granted.refresh_token or held.refresh_token,
+            expires_at=granted.expires_at,
+            scope=granted.scope or held.scope,
+        )
+        while True:
+            try:
+                version = self.vault.succeed(record.connection, parent, tokens)
+            except Superseded:
+                return self._overtaken(record, tokens)
+            except NotKept as failure:
+                if self.remaining() > TIME_TO_SEAL:
+                    self.pause(PAUSE)
+                    continue
+                if granted.refresh_token is not None:
+                    self._seal(record, parent, granted.refresh_token)
+                raise failure from None
+            return self._recorded(record, version, tokens)
+
+    def _seal(self, record: Connection, parent: str, token: SecretStr) -> None:
+        """Put the refresh token into the record, encrypted: the one place where a token rests outside the vault."""
+        sealed = self.sealing.seal(token, connection=record.connection, parent_version=parent)
+
+        def with_it(standing: Connection) -> Connection | None:
+            if standing.held_by != record.held_by:
+                return None
+            return standing.let_go().model_copy(update={"sealed": sealed, "sealed_parent": parent})
+
+        self.connections.change(record.connection, with_it)
+
+    def _recorded(self, record: Connection, version: str, tokens: TokenSet) -> Result | None:
+        now = self.clock()
+        refresh_at = self._refresh_at(record, tokens, now)
+
+        def with_them(standing: Connection) -> Connection | None:
+            if not _is_same(standing, record) or standing.status not in IN_USE:
+                return None
+            return standing.refreshed(version, expires_at=tokens.expires_at, refresh_at=refresh_at, now=now)
+
+        if self.connections.change(record.connection, with_them):
+            return Result(Outcome.REFRESHED, details={"version_id": version})
+        return self._overtaken(record, tokens)
+
+    def _overtaken(self, record: Connection, tokens: TokenSet) -> Result | None:
+        """Somebody revokes the connection, authorized it anew, or (past the lease) refreshed it as well."""
+        standing = self.connections.read(record.connection)
+        if standing.status in {Status.REVOKING, Status.REVOKED} or standing.granted_at != record.granted_at:
+            # What was just issued on a grant that is to end must not live on.
+            self._revoked(record, tokens)
+            return None
+        # Of one grant's tokens only the last may live: to revoke ours would end those of the winner too.
+        self._let_go(record)
+        return Result(Outcome.STILL_FRESH)
+
+    def _revoked(self, record: Connection, tokens: TokenSet) -> None:
+        try:
+            result = self.grants.revoke(record, tokens.access_token)
+        except LeaverError:
+            # The tokens are in the vault, where `revoke_access_token` finds them.
+            self._let_go(record)
+            raise
+        self.connections.change(
+            record.connection, lambda standing: standing.retired(result) if standing.status is Status.REVOKING else None
+        )
+
+    def _without_grant(
+        self,
+        record: Connection,
+        parent: str,
+        held: TokenSet,
+        command: RefreshAccessToken,
+        dead: InvalidGrant,
+        *,
+        since: datetime | None,
+    ) -> Result | None:
+        """Believe an invalid_grant only when nobody else has newer tokens, and nothing else helps."""
+        self.pause(SECOND_LOOK)
+        standing = self.connections.read(record.connection)
+        if not _is_same(standing, record):
+            return Result(Outcome.STILL_FRESH)
+        newest = self.vault.newest(record.connection, parent)
+        if newest != parent:
+            return self._recorded(record, newest, self.vault.tokens(record.connection, newest))
+        if standing.status is Status.REVOKING:
+            return self._nothing_left(record, command, dead, since=since)
+        granted = self.grants.authorize(record, held.scope)
+        if granted is not None:
+            return self._kept(record, parent, held, granted)
+        reason = dead.reason if since is None else f"{dead.reason}; {_unanswered(since)}, and its tokens with it"
+        now = self.clock()
+
+        def dead_now(standing: Connection) -> Connection | None:
+            usable = _is_same(standing, record) and standing.status in IN_USE
+            return standing.dead(reason, now=now) if usable else None
+
+        if self.connections.change(record.connection, dead_now) is None:
+            self._let_go(record, unanswered_since=since)
+            raise Held(f"connection {record.connection} is being revoked")
+        raise InvalidGrant(
+            reason,
+            provider_status=dead.provider_status,
+            provider_code=dead.provider_code,
+            tracking_id=dead.tracking_id,
+        )
+
+    def _nothing_left(
+        self, record: Connection, command: RefreshAccessToken, dead: InvalidGrant, *, since: datetime | None
+    ) -> Result | None:
+        """To revoke, and the refresh token is refused: the grant has ended, unless somebody's answer was lost."""
+        if not command.for_revocation:
+            self._let_go(record, unanswered_since=since)
+            return Result(Outcome.REFUSED, details={"status": Status.REVOKING})
+        if since is None:
+            gone = Result.told_by(dead, Outcome.ALREADY_GONE)
+            self.connections.change(record.connection, lambda standing: standing.retired(gone))
+            return None
+        reason = f"{_unanswered(since)}: what it issued can't be named, nor revoked; end the grant at the provider"
+
+        def unnamed(standing: Connection) -> Connection | None:
+            if not _is_same(standing, record):
+                return None
+            return standing.let_go().model_copy(update={"unanswered_since": since, "reason": reason, "unnamed": True})
+
+        self.connections.change(record.connection, unnamed)
+        raise NeedsReauthorization(reason, provider_status=dead.provider_status, provider_code=dead.provider_code)
+
+    def _refresh_at(self, record: Connection, tokens: TokenSet, now: datetime) -> datetime:
+        if record.role == "personal" and tokens.refresh_token is not None:
+            return now + KEEP_ALIVE * self.jitter(0.9, 1.1)
+        return now + max(tokens.expires_at - now, timedelta(0)) * self.jitter(*REFRESH_AFTER)
+
+    def _cools_down(
+        self, record: Connection, error: LeaverError, *, asked_at: datetime | None = None, at_once: bool = False
+    ) -> bool:
+        """Leave the connection alone for a while that grows; tells whether its trouble is news."""
+        now = self.clock()
+        ambiguous = asked_at is not None and not self.grants.reauthenticates(record)
+
+        def cooled(standing: Connection) -> Connection | None:
+            if standing.held_by != record.held_by:
+                return None
+            longest = min(FIRST_COOLING * 2 ** min(standing.failures, 20), LONGEST_COOLING)
+            until = now + longest * self.jitter(0.5, 1.0)
+            tell = at_once or standing.failures + 1 >= TELL_AFTER
+            since = standing.unanswered_since or (asked_at if ambiguous else None)
+            cooler = standing.cooling_down(error.reason, until=until, now=now, tell=tell)
+            return cooler.model_copy(update={"unanswered_since": since})
+
+        written = self.connections.change(record.connection, cooled)
+        return written is not None and written.trouble_since == now
+
+    def _let_go(self, record: Connection, *, unanswered_since: datetime | None = None) -> None:
+        def free(standing: Connection) -> Connection | None:
+            if standing.held_by != record.held_by:
+                return None
+            since = standing.unanswered_since or unanswered_since
+            return standing.let_go().model_copy(update={"unanswered_since": since})
+
+        self.connections.change(record.connection, free)
+
+    def _tell(self, name: str) -> None:
+        """Announce what is owed; it stays owed until the bus has taken it."""
+        record = self.connections.read(name)
+        if record.owed is None or record.trouble_since is None:
+            return
+        self.outbox.announce(
+            ConnectionAnnouncement(
+                detail_type=record.owed,
+                announcement_id=f"{name}/{record.owed}/{timestamp(record.trouble_since)}",
+                connection=name,
+                provider=record.provider,
+                account=record.account,
+                status=record.status,
+                reason=record.reason,
+                since=record.trouble_since,
+            )
+        )
+        recovered = record.owed == "ConnectionRecovered"
+
+        def told(standing: Connection) -> Connection | None:
+            if standing.owed != record.owed:
+                return None
+            since = None if recovered else standing.trouble_since
+            return standing.model_copy(update={"owed": None, "trouble_since": since})
+
+        self.connections.change(name, told)
+
+
+def _allows(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:
+    match record.status:
+        case Status.REVOKING:
+            return command.for_revocation
+        case Status.REVOKED | Status.NEEDS_REAUTHORIZATION:
+            return False
+        case Status.COOLING_DOWN:
+            return command.force or command.for_revocation or record.refresh_at <= now
+    return True
+
+
+def _is_needed(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:
+    asked = command.force or command.for_revocation
+    return asked or record.refresh_at <= now or command.failed_version == record.version
+
+
+def _is_same(standing: Connection, record: Connection) -> bool:
+    """Whether our intent still stands on it, and on the version from which we went on."""
+    return (standing.held_by, standing.version) == (record.held_by, record.version)
+
+
+def _unanswered(since: datetime) -> str:
+    return f"a request of {timestamp(since)} was never answered"

@@ -1,0 +1,47 @@
+"""A refresh token encrypted into a connection's record: the last resort when Secrets Manager does not take it."""
+
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import SecretStr
+
+from leaver.errors import NotKept
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+
+class Sealing:
+    """The stack's KMS key; what it seals opens only for the same connection and the same parent version."""
+
+    def __init__(self, kms: "KMSClient", *, key_arn: str) -> None:
+        self._kms = kms
+        self._key_arn = key_arn
+
+    def seal(self, token: SecretStr, *, connection: str, parent_version: str) -> str:
+        """Encrypt (KMS takes up to 4 KiB) and return the ciphertext in base64; raises NotKept."""
+        try:
+            sealed = self._kms.encrypt(
+                KeyId=self._key_arn,
+                Plaintext=token.get_secret_value().encode(),
+                EncryptionContext=_context(connection, parent_version),
+            )
+        except (BotoCoreError, ClientError):
+            sealed = None
+        if sealed is None:
+            raise NotKept(f"connection {connection}: KMS did not encrypt")
+        return b64encode(sealed["CiphertextBlob"]).decode()
+
+    def open(self, ciphertext: str, *, connection: str, parent_version: str) -> SecretStr:
+        """Decrypt; raises what botocore raises."""
+        opened = self._kms.decrypt(
+            KeyId=self._key_arn,
+            CiphertextBlob=b64decode(ciphertext),
+            EncryptionContext=_context(connection, parent_version),
+        )
+        return SecretStr(opened["Plaintext"].decode())
+
+
+def _context(connection: str, parent_version: str) -> dict[str, str]:
+    return {"connection": connection, "parent_version": parent_version}
