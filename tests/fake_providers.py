@@ -9,8 +9,10 @@ from pydantic import SecretStr
 from leaver.errors import InvalidGrant, InvalidToken, LeaverError, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.tokens import GrantedTokens
-from leaver.venafi import Application, Grantee, Venafi, Verified
-from leaver.zoom import UserToken, UserTokenType, Zoom, ZoomOAuth, ZoomUser
+from leaver.venafi import Application, Grantee, Venafi
+from leaver.venafi_auth import Verified
+from leaver.zoom import UserToken, UserTokenType, Zoom, ZoomUser
+from leaver.zoom_oauth import ZoomOAuth
 from tests.fakes import Clock
 
 
@@ -98,7 +100,7 @@ class FakeGrant:
         return f"refresh-{self.number}" if self.rotates else "refresh-1"
 
     def refreshed(self, refresh_token: SecretStr) -> GrantedTokens:
-        self._asked("refresh", refresh_token)
+        self.begin("refresh", refresh_token)
         if not self.alive or refresh_token.get_secret_value() != self.refresh_token:
             self.meanwhile()
             raise InvalidGrant("the refresh token is not accepted", provider_status=400, provider_code="invalid_grant")
@@ -116,13 +118,14 @@ class FakeGrant:
 
     def revoked(self, access_token: SecretStr) -> bool:
         """Tells whether there was something to revoke."""
-        self._asked("revoke", access_token)
+        self.begin("revoke", access_token)
         if not self.alive or access_token.get_secret_value() != self.access_token:
             return False
         self.alive = False
         return True
 
-    def _asked(self, operation: str, token: SecretStr) -> None:
+    def begin(self, operation: str, token: SecretStr) -> None:
+        """Note what is asked, and fail if it is to fail."""
         self.asked.append((operation, token.get_secret_value()))
         if self.failing:
             raise self.failing.pop(0)
@@ -198,6 +201,22 @@ class FakeVenafi(Venafi):
     def refresh(self, client_id: str, refresh_token: SecretStr) -> GrantedTokens:
         assert client_id == "client-id"
         return self.grant.refreshed(refresh_token)
+
+    def authorize_oauth(self, client_id: str, username: str, password: SecretStr, scope: str) -> GrantedTokens:
+        return self._logged_in("password", client_id, f"{username} {password.get_secret_value()} {scope}")
+
+    def authorize_jwt(self, client_id: str, jwt: SecretStr, scope: str) -> GrantedTokens:
+        return self._logged_in("jwt", client_id, f"{jwt.get_secret_value()} {scope}")
+
+    def authorize_certificate(
+        self, client_id: str, certificate: str, private_key: SecretStr, scope: str
+    ) -> GrantedTokens:
+        return self._logged_in("certificate", client_id, f"{certificate} {private_key.get_secret_value()} {scope}")
+
+    def _logged_in(self, how: str, client_id: str, told: str) -> GrantedTokens:
+        assert client_id == "client-id"
+        self.grant.begin(how, SecretStr(told))
+        return self.grant.minted()
 
     def revoke_token(self, access_token: SecretStr) -> Result:
         if not self.grant.revoked(access_token):

@@ -61,13 +61,94 @@ def test_server_to_server_without_an_account_is_named_and_not_asked(
     assert grant.asked == []
 
 
-@pytest.mark.parametrize("grant_type", ["certificate", "jwt", "password"])
-def test_what_can_not_be_done_yet_is_said(grant_type: str, grant: FakeGrant, secrets: StrictSecretsManager) -> None:
+#: what is stored, and what Venafi is asked with it
+LOGINS = {
+    "password": ({"username": "robot", "password": "pass"}, "robot pass user:read:admin"),
+    "jwt": ({"jwt": "ey.jwt"}, "ey.jwt user:read:admin"),
+    "certificate": ({"certificate": "PEM", "private_key": "KEY"}, "PEM KEY user:read:admin"),
+}
+
+
+def store(secrets: StrictSecretsManager, credentials: dict[str, str]) -> None:
+    stored = json.dumps({"client_id": "client-id", **credentials})
+    secrets.put_secret_value(SecretId="leaver/credentials/venafi", SecretString=stored)
+
+
+@pytest.mark.parametrize("grant_type", LOGINS)
+def test_a_connection_without_a_refresh_token_logs_in_for_the_scope_that_it_holds(
+    grant_type: str, grant: FakeGrant, secrets: StrictSecretsManager
+) -> None:
     record = VENAFI.model_copy(update={"grant_type": grant_type})
     grants, held = grants_of(record, grant, secrets)
-    with pytest.raises(Rejected, match=f"^connection venafi: grant type {grant_type} is not supported yet$"):
+    credentials, asked = LOGINS[grant_type]
+    store(secrets, credentials)
+    granted = grants.refresh(record, held.model_copy(update={"refresh_token": None}))
+    assert granted.access_token.get_secret_value() == "access-2"
+    assert grant.asked == [(grant_type, asked)]
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "missing"),
+    [
+        ("certificate", "certificate and private_key: are missing"),
+        ("jwt", "jwt: is missing"),
+        ("password", "username and password: are missing"),
+    ],
+)
+def test_a_login_that_was_never_stored_is_named_and_nobody_asked(
+    grant_type: str, missing: str, grant: FakeGrant, secrets: StrictSecretsManager
+) -> None:
+    record = VENAFI.model_copy(update={"grant_type": grant_type})
+    grants, held = grants_of(record, grant, secrets)
+    with pytest.raises(Rejected, match=f"^secret credentials/venafi: {missing}$"):
         grants.refresh(record, held)
     assert grant.asked == []
+
+
+@pytest.mark.parametrize("grant_type", LOGINS)
+def test_where_a_refresh_token_is_dead_a_stored_login_brings_a_new_grant(
+    grant_type: str, grant: FakeGrant, secrets: StrictSecretsManager
+) -> None:
+    grants, held = grants_of(VENAFI, grant, secrets)
+    credentials, asked = LOGINS[grant_type]
+    store(secrets, credentials)
+    grant.failing = [InvalidGrant("Venafi does not accept the refresh token")]
+    with pytest.raises(InvalidGrant):
+        grants.refresh(VENAFI, held)
+    granted = grants.authorize(VENAFI, held.scope)
+    assert granted is not None
+    assert granted.refresh_token == SecretStr("refresh-2")
+    assert grant.asked == [("refresh", "refresh-1"), (grant_type, asked)]
+
+
+def test_without_a_stored_login_nobody_is_asked(grant: FakeGrant, secrets: StrictSecretsManager) -> None:
+    grants, held = grants_of(VENAFI, grant, secrets)
+    assert grants.authorize(VENAFI, held.scope) is None
+    assert grant.asked == []
+
+
+def test_an_account_id_beside_an_app_that_users_authorise_is_no_login(
+    grant: FakeGrant, secrets: StrictSecretsManager
+) -> None:
+    grants, held = grants_of(ZOOM, grant, secrets)
+    stored = {"client_id": "client-id", "client_secret": "client-secret", "account_id": "account-1"}
+    secrets.put_secret_value(SecretId="leaver/credentials/zoom", SecretString=json.dumps(stored))
+    assert grants.authorize(ZOOM, held.scope) is None
+    assert grant.asked == []
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "nothing_to_lose"),
+    [
+        ("refresh_token", False),
+        ("account_credentials", True),
+        ("certificate", True),
+        ("jwt", True),
+        ("password", True),
+    ],
+)
+def test_only_a_refresh_token_can_be_lost(grant_type: str, *, nothing_to_lose: bool) -> None:
+    assert Grants.reauthenticates(connection(grant_type=grant_type)) is nothing_to_lose
 
 
 @pytest.mark.parametrize("record", [ZOOM, VENAFI], ids=["zoom", "venafi"])

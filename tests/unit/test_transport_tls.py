@@ -1,94 +1,26 @@
 """Which servers the transport believes; certificates are made here, and the server is a real one on loopback."""
 
-import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from leaver import transport as transport_module
 from leaver.errors import AnswerLost, NotSent
 from leaver.transport import BearerAuth, Transport
 from tests.canary import shown_by
+from tests.certificates import Authority, authority, server_of
 from tests.wire import Play, Wire, serving
 
 SECRET = SecretStr("CANARY-secret")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A certificate authority: the PEM file to trust, and the key to sign with."""
-
-    bundle: Path
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-
-def authority(folder: Path, name: str) -> Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(tz=UTC)
-    usage = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=2))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    bundle = folder / f"{name}.pem"
-    bundle.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return Authority(bundle, certificate, key)
-
-
-def server_of(issuer: Authority, *, expired: bool = False, name: x509.GeneralName | None = None) -> ssl.SSLContext:
-    """A server's side of TLS, with a certificate for 127.0.0.1 unless another name is given."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(tz=UTC)
-    certificate = (
-        x509.CertificateBuilder(
-            issuer.certificate.subject, x509.Name([]), key.public_key(), x509.random_serial_number()
-        )
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=-1, hours=1) if expired else now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([name or x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=True
-        )
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
-        .sign(issuer.key, hashes.SHA256())
-    )
-    own = issuer.bundle.with_suffix(f".{certificate.serial_number}.server.pem")
-    own.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own)
-    return context
 
 
 @pytest.fixture(scope="module")

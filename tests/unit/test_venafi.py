@@ -25,7 +25,8 @@ from leaver.errors import (
 from leaver.outcomes import Outcome, Result
 from leaver.tokens import GrantedTokens
 from leaver.transport import Answer, Transport
-from leaver.venafi import Application, Grantee, ResultCode, Venafi, Verified, same_identity
+from leaver.venafi import Application, Grantee, ResultCode, Role, Venafi, same_identity
+from leaver.venafi_auth import Verified
 from tests.canary import shown_by
 from tests.wire import Play, Wire, fixture, fixtures, serving
 
@@ -60,12 +61,16 @@ def verify(venafi: Venafi) -> Verified:
     return venafi.verify(TOKEN)
 
 
+def get_role(venafi: Venafi) -> Role:
+    return venafi.get_role(TOKEN)
+
+
 def revoke_token(venafi: Venafi) -> Result:
     return venafi.revoke_token(TOKEN)
 
 
 Call = Callable[[Venafi], object]
-EVERY_CALL = [revoke_grants, remaining_grants, browse, validate, refresh, verify, revoke_token]
+EVERY_CALL = [revoke_grants, remaining_grants, get_role, browse, validate, refresh, verify, revoke_token]
 WITH_BEARER = [call for call in EVERY_CALL if call is not refresh]
 
 NOT_DOCUMENTED = "Venafi's answer is not the documented one"
@@ -143,6 +148,7 @@ REFUSALS: list[tuple[str, type[LeaverError], str, str | None]] = [
 SCOPES = [
     (revoke_grants, "missing scopes: admin:delete"),
     (remaining_grants, "missing scopes: admin"),
+    (get_role, "missing scopes: admin"),
     (browse, "missing scopes: configuration"),
     (validate, "missing scopes: configuration"),
     (verify, "missing scopes"),
@@ -186,6 +192,9 @@ REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
 #: what is no answer to the question that was asked
 BESIDE_THE_POINT: list[tuple[Call, str]] = [
     (remaining_grants, "200-grants-missing"),
+    (get_role, "200-role-missing"),
+    (get_role, "200-role-unknown"),
+    (get_role, "200-success-false-result-03"),
     (browse, "200-browse-without-universal"),
     (browse, "200-empty-body"),
     (browse, "200-validate-empty-object"),
@@ -196,7 +205,7 @@ BESIDE_THE_POINT: list[tuple[Call, str]] = [
 ]
 
 TABLE: list[tuple[Call, str, type[LeaverError], str, str | None]] = [
-    *((call, *row) for row in RESULTS for call in (revoke_grants, remaining_grants)),
+    *((call, *row) for row in RESULTS for call in (revoke_grants, remaining_grants, get_role)),
     *((call, *row) for row in REFUSALS for call in WITH_BEARER),
     *(
         (call, name, Rejected, reason, "insufficient_scope")
@@ -404,6 +413,26 @@ def test_a_refresh_brings_a_new_pair(name: str, rotated: str | None) -> None:
     assert (wire.only.method, wire.only.target) == ("POST", "/vedauth/authorize/token")
     assert "authorization" not in wire.only.headers
     assert json.loads(wire.only.body) == {"client_id": "leaver", "refresh_token": "CANARY-old-refresh-token=="}
+
+
+@pytest.mark.parametrize(("name", "role"), [("200-role-grant-admin", Role.GRANT_ADMIN), ("200-role-user", Role.USER)])
+def test_the_robots_role_is_asked_for(name: str, role: Role) -> None:
+    with venafi_answering(name) as (venafi, wire):
+        assert get_role(venafi) is role
+    assert (wire.only.method, wire.only.target) == ("POST", "/vedsdk/oauth/GetRole")
+    assert wire.only.headers["authorization"] == "Bearer CANARY-access-token=="
+
+
+def test_the_roles_are_venafis() -> None:
+    assert {role.value: role.name for role in Role} == {
+        0: "USER",
+        1: "AUDITOR",
+        2: "MAINTAINER",
+        3: "OWNER",
+        4: "MIXED_OWNER_MAINTAINER",
+        5: "GRANT_ADMIN",
+        6: "ADMIN",
+    }
 
 
 def test_verify_says_whom_the_token_speaks_for() -> None:

@@ -26,7 +26,7 @@ from leaver.errors import (
 from leaver.outcomes import Outcome, Result
 from leaver.tokens import GrantedTokens
 from leaver.transport import Answer, Transport
-from leaver.zoom import ZoomOAuth
+from leaver.zoom_oauth import ZoomOAuth, authorize_url, code_challenge
 from tests.canary import shown_by
 from tests.wire import Play, Wire, fixture, fixtures, serving
 
@@ -34,6 +34,8 @@ NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 CLIENT_SECRET = SecretStr("CANARY-client-secret")
 REFRESH_TOKEN = SecretStr("CANARY-old-refresh-token")
 ACCESS_TOKEN = SecretStr("CANARY-access-token")
+CODE = SecretStr("CANARY-code")
+CODE_VERIFIER = SecretStr("CANARY-code-verifier")
 
 
 def refresh(zoom: ZoomOAuth) -> GrantedTokens:
@@ -42,6 +44,10 @@ def refresh(zoom: ZoomOAuth) -> GrantedTokens:
 
 def account_credentials(zoom: ZoomOAuth) -> GrantedTokens:
     return zoom.account_credentials("client-id", CLIENT_SECRET, "EPeQtiABC000VYxHMA")
+
+
+def authorization_code(zoom: ZoomOAuth) -> GrantedTokens:
+    return zoom.authorization_code("client-id", CLIENT_SECRET, CODE, "http://127.0.0.1:8765/", CODE_VERIFIER)
 
 
 def revoke(zoom: ZoomOAuth) -> Result:
@@ -107,6 +113,37 @@ REFUSED_ACCOUNTS: list[tuple[str, type[LeaverError], str, str | None]] = [
     ("400-app-not-activated", Rejected, APP_OFF, "invalid_request"),
     ("400-invalid-client", InvalidClient, NO_CLIENT, "invalid_client"),
     ("400-invalid-request", ProviderUnavailable, "Zoom's token endpoint refuses without a reason", "invalid_request"),
+    ("400-4738", Rejected, "an administrator disabled the app", "4738"),
+    # never a dead grant: there is none
+    ("400-invalid-grant", Rejected, "Zoom's token endpoint refuses, for a reason that we don't know", "invalid_grant"),
+]
+
+NO_CODE = "the authorization code is not valid, or not any more: begin anew"
+CODE_EXPIRED = "the authorization code has expired, it lives five minutes: begin anew"
+NO_REDIRECT_URI = "redirect_uri: is not the one that was registered or that the code was asked with"
+
+#: what authorization_code raises; never a dead grant either: an older one may be alive
+REFUSED_CODES: list[tuple[str, type[LeaverError], str, str | None]] = [
+    ("400-invalid-authorization-code", Rejected, NO_CODE, "invalid_grant"),
+    ("400-invalid-grant", Rejected, NO_CODE, "invalid_grant"),
+    ("400-invalid-grant-invalid-token", Rejected, NO_CODE, "invalid_grant"),
+    ("400-4734", Rejected, NO_CODE, "4734"),
+    ("400-4733", Rejected, CODE_EXPIRED, "4733"),
+    ("400-4709", Rejected, NO_REDIRECT_URI, "4709"),
+    ("400-4738", Rejected, "an administrator disabled the app", "4738"),
+    ("400-4741", Rejected, "Zoom's token endpoint refuses, for a reason that we don't know", "4741"),
+    ("400-invalid-client", InvalidClient, NO_CLIENT, "invalid_client"),
+    ("401-invalid-client", InvalidClient, NO_CLIENT, "invalid_client"),
+    ("400-4702", InvalidClient, NO_CLIENT, "4702"),
+    ("400-unsupported-grant-type", Rejected, NO_GRANT_TYPE, "unsupported_grant_type"),
+    ("400-app-not-activated", Rejected, APP_OFF, "invalid_request"),
+    ("400-bad-request", ProviderUnavailable, "Zoom's token endpoint refuses without a reason", "invalid_request"),
+    ("400-html", ProviderUnavailable, "Zoom's token endpoint refuses unreadably", None),
+    ("500-html", ProviderUnavailable, "Zoom is out of order", None),
+    ("301-other-host", Rejected, "Zoom has moved: the URL of Zoom in the settings is wrong", None),
+    # the code may be spent
+    ("200-without-access-token", AnswerLost, "Zoom's answer has no access token in it", None),
+    ("200-html", AnswerLost, "Zoom's answer has no access token in it", None),
 ]
 
 #: what revoke raises
@@ -127,6 +164,7 @@ REFUSED_REVOCATIONS: list[tuple[str, type[LeaverError], str, str | None]] = [
 
 REFUSALS = [
     *((refresh, *row) for row in REFUSED_REFRESHES),
+    *((authorization_code, *row) for row in REFUSED_CODES),
     *((account_credentials, *row) for row in REFUSED_ACCOUNTS),
     *((revoke, *row) for row in REFUSED_REVOCATIONS),
 ]
@@ -240,6 +278,46 @@ def test_an_answer_with_an_access_token_is_never_thrown_away(
     )
 
 
+def test_an_authorization_code_is_exchanged_for_a_pair() -> None:
+    with zoom_answering("200-refreshed-today") as (zoom, wire):
+        tokens = authorization_code(zoom)
+    assert tokens == GrantedTokens(
+        access_token=SecretStr("new-access-token"),
+        refresh_token=SecretStr("new-refresh-token"),
+        expires_at=NOW + timedelta(seconds=3599),
+        scope="user:read:user:admin user:delete:token:admin",
+        tracking_id=tracking_id("200-refreshed-today"),
+    )
+    assert (wire.only.method, wire.only.target) == ("POST", "/oauth/token")
+    assert wire.only.headers["authorization"] == "Basic Y2xpZW50LWlkOkNBTkFSWS1jbGllbnQtc2VjcmV0"
+    assert parse_qs(wire.only.body.decode()) == {
+        "grant_type": ["authorization_code"],
+        "code": ["CANARY-code"],
+        "redirect_uri": ["http://127.0.0.1:8765/"],
+        "code_verifier": ["CANARY-code-verifier"],
+    }
+
+
+def test_the_page_where_a_person_consents_is_asked_for_a_code_with_pkce() -> None:
+    url = authorize_url(
+        "https://zoom.us/",
+        client_id="client-id",
+        redirect_uri="http://127.0.0.1:8765/",
+        state="st&te",
+        code_challenge="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    )
+    assert url == (
+        "https://zoom.us/oauth/authorize?response_type=code&client_id=client-id"
+        "&redirect_uri=http%3A%2F%2F127.0.0.1%3A8765%2F&state=st%26te"
+        "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+    )
+
+
+def test_a_challenge_is_the_one_of_rfc_7636_appendix_b() -> None:
+    verifier = SecretStr("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
+    assert code_challenge(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
 def test_account_credentials_bring_no_refresh_token() -> None:
     with zoom_answering("200-account-credentials") as (zoom, wire):
         tokens = account_credentials(zoom)
@@ -333,7 +411,7 @@ def test_a_refusal_is_named_for_whoever_must_act(
     assert len(wire.asked) == 1
 
 
-@pytest.mark.parametrize("call", [refresh, account_credentials, revoke])
+@pytest.mark.parametrize("call", [refresh, authorization_code, account_credentials, revoke])
 def test_a_limit_says_until_when(call: Call) -> None:
     with zoom_answering("429-json", "429-json") as (zoom, wire), pytest.raises(Throttled) as caught:
         call(zoom)
@@ -342,7 +420,7 @@ def test_a_limit_says_until_when(call: Call) -> None:
     assert len(wire.asked) == 1
 
 
-@pytest.mark.parametrize("call", [refresh, account_credentials, revoke])
+@pytest.mark.parametrize("call", [refresh, authorization_code, account_credentials, revoke])
 @pytest.mark.parametrize("ending", ["close", "reset"])
 def test_an_answer_that_is_lost_is_not_asked_for_again(call: Call, ending: str) -> None:
     lost = Play(fixture("zoom_oauth/200-truncated-json"), "reset" if ending == "reset" else "close")
@@ -351,7 +429,7 @@ def test_an_answer_that_is_lost_is_not_asked_for_again(call: Call, ending: str) 
     assert len(wire.asked) == 1
 
 
-@pytest.mark.parametrize("call", [refresh, account_credentials, revoke])
+@pytest.mark.parametrize("call", [refresh, authorization_code, account_credentials, revoke])
 def test_a_zoom_that_is_not_there_was_sent_nothing(call: Call) -> None:
     with zoom_answering() as (zoom, _), pytest.raises(NotSent):
         call(zoom)

@@ -24,7 +24,8 @@ from leaver.sealing import Sealing
 from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
-from leaver.zoom import Zoom, ZoomOAuth
+from leaver.zoom import Zoom
+from leaver.zoom_oauth import ZoomOAuth
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -1,4 +1,7 @@
-"""A connection's OAuth grant at its provider: refresh it, revoke it."""
+"""A connection's OAuth grant at its provider: renew it, revoke it."""
+
+from collections.abc import Mapping
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -7,34 +10,64 @@ from leaver.errors import InvalidGrant, InvalidToken, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
 from leaver.vault import Vault
-from leaver.venafi import Venafi
-from leaver.zoom import ZoomOAuth
+from leaver.venafi_auth import VenafiAuth
+from leaver.zoom_oauth import ZoomOAuth
+
+#: what a grant type logs in with, each time anew
+_LOGINS: Final[Mapping[str, str]] = {
+    "account_credentials": "account_id: is missing",
+    "certificate": "certificate and private_key: are missing",
+    "jwt": "jwt: is missing",
+    "password": "username and password: are missing",
+}
 
 
 class Grants:
-    """Both providers' token endpoints, chosen by a connection's record."""
+    """Both providers' token endpoints, chosen by a connection's record.
 
-    def __init__(self, *, zoom: ZoomOAuth, venafi: Venafi, vault: Vault) -> None:
+    What asks for tokens raises InvalidClient, Rejected, Throttled, NotSent, AnswerLost or ProviderUnavailable.
+    """
+
+    def __init__(self, *, zoom: ZoomOAuth, venafi: VenafiAuth, vault: Vault) -> None:
         self._zoom = zoom
         self._venafi = venafi
         self._vault = vault
 
+    @staticmethod
+    def reauthenticates(record: Connection) -> bool:
+        """Tell whether new tokens come by a login, so that no refresh token can be lost and asking twice is safe."""
+        return record.grant_type in _LOGINS
+
     def refresh(self, record: Connection, held: TokenSet) -> GrantedTokens:
         """Ask for new tokens, once: of all calls only this one must never be repeated blindly.
 
-        Raises InvalidGrant, InvalidClient, Rejected, Throttled, NotSent, AnswerLost, ProviderUnavailable.
+        A connection that reauthenticates() logs in for the scope that it holds. Raises also InvalidGrant.
         """
+        if self.reauthenticates(record):
+            granted = self.authorize(record, held.scope)
+            if granted is None:
+                raise Rejected(f"secret credentials/{record.connection}: {_LOGINS[record.grant_type]}")
+            return granted
+        if held.refresh_token is None:
+            raise InvalidGrant(f"connection {record.connection} holds no refresh token")
         if record.provider == "venafi":
             own = self._vault.credentials(record.connection, VenafiCredentials)
-            if record.grant_type != "refresh_token":
-                raise Rejected(f"connection {record.connection}: grant type {record.grant_type} is not supported yet")
-            return self._venafi.refresh(own.client_id, _refresh_token(record, held))
+            return self._venafi.refresh(own.client_id, held.refresh_token)
         client = self._vault.credentials(record.connection, ZoomCredentials)
-        if record.grant_type == "account_credentials":
-            if client.account_id is None:
-                raise Rejected(f"secret credentials/{record.connection}: account_id: is missing")
-            return self._zoom.account_credentials(client.client_id, client.client_secret, client.account_id)
-        return self._zoom.refresh(client.client_id, client.client_secret, _refresh_token(record, held))
+        return self._zoom.refresh(client.client_id, client.client_secret, held.refresh_token)
+
+    def authorize(self, record: Connection, scope: str) -> GrantedTokens | None:
+        """Log in anew with the stored credentials, whatever became of the old grant; None where they hold no login.
+
+        `scope` is for Venafi: an app's scopes at Zoom are what they are. For both, earlier grants stay as they are.
+        """
+        if record.provider == "venafi":
+            return self._logged_in(self._vault.credentials(record.connection, VenafiCredentials), scope)
+        client = self._vault.credentials(record.connection, ZoomCredentials)
+        # an account_id alone is no login: with an app that users authorise it only helps people to remember
+        if record.grant_type != "account_credentials" or client.account_id is None:
+            return None
+        return self._zoom.account_credentials(client.client_id, client.client_secret, client.account_id)
 
     def revoke(self, record: Connection, access_token: SecretStr) -> Result:
         """Revoke the grant that this access token belongs to, its refresh token with it (RFC 7009).
@@ -50,8 +83,11 @@ class Grants:
         client = self._vault.credentials(record.connection, ZoomCredentials)
         return self._zoom.revoke(client.client_id, client.client_secret, access_token)
 
-
-def _refresh_token(record: Connection, held: TokenSet) -> SecretStr:
-    if held.refresh_token is None:
-        raise InvalidGrant(f"connection {record.connection} holds no refresh token")
-    return held.refresh_token
+    def _logged_in(self, own: VenafiCredentials, scope: str) -> GrantedTokens | None:
+        if own.username is not None and own.password is not None:
+            return self._venafi.authorize_oauth(own.client_id, own.username, own.password, scope)
+        if own.jwt is not None:
+            return self._venafi.authorize_jwt(own.client_id, own.jwt, scope)
+        if own.certificate is not None and own.private_key is not None:
+            return self._venafi.authorize_certificate(own.client_id, own.certificate, own.private_key, scope)
+        return None

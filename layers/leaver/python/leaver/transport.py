@@ -6,11 +6,13 @@ import re
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -24,6 +26,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
+from leaver import client_certificate
 from leaver.errors import AnswerLost, NotSent
 
 #: seconds to reach the host, TLS included
@@ -43,6 +46,9 @@ _VSCHAR: Final = re.compile(r"[\x21-\x7e]+")
 _TRACKING_ID: Final = re.compile(r"[\w=;:.,+/-]{1,128}", re.ASCII)
 # numbers and RFC 6749's words only: a code ends up in logs, and nothing that looks like a token may pass for one
 _CODE: Final = re.compile(r"\d{1,6}|[a-z_]{1,40}", re.ASCII)
+
+# how a server says, under TLS 1.3 only after the handshake, that it does not like the client's certificate
+_CERTIFICATE_REFUSED: Final = re.compile(r"ALERT_.*(?:CERTIFICATE|UNKNOWN_CA)")
 
 # its warning about headers that it can't parse shows what came in their place, and that may be a body with a token
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -134,17 +140,28 @@ class Transport:
         self._clock = clock
         self._base_url = _checked(base_url, _LOOPBACK | plain_http_hosts)
         self._host = urlsplit(self._base_url).netloc
-        self._session = requests.Session()
-        # with it, .netrc would replace our Authorization, and the environment would name proxies and roots
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.update({"User-Agent": "leaver", "Accept": "application/json"})
-        self._session.adapters.clear()
+        #: PEM, kept because the file may be gone when with_client_certificate() needs it; None without TLS
+        self._roots: bytes | None = None
         if self._base_url.startswith("https:"):
-            context = ssl.create_default_context(cafile=ca_bundle or DEFAULT_CA_BUNDLE_PATH)
-            self._session.mount("https://", _TlsAdapter(pool_maxsize=pool_maxsize, context=context))
+            cafile = ca_bundle or DEFAULT_CA_BUNDLE_PATH
+            self._roots = Path(cafile).read_bytes()
+            context = ssl.create_default_context(cafile=cafile)
+            self._session = _session(_TlsAdapter(pool_maxsize=pool_maxsize, context=context))
         else:
-            self._session.mount("http://", HTTPAdapter(pool_maxsize=pool_maxsize, max_retries=_CONNECT_TWICE))
+            self._session = _session(HTTPAdapter(pool_maxsize=pool_maxsize, max_retries=_CONNECT_TWICE))
+
+    def with_client_certificate(self, certificate: str, private_key: SecretStr) -> Self:
+        """Make a transport to the same host, with the same roots, that shows who we are (TLS client authentication).
+
+        Both are PEM. Close it after use: no other request should go out under that name. Raises ValueError where they
+        are no pair, or the host is spoken to without TLS.
+        """
+        if self._roots is None:
+            raise ValueError("a client certificate can be shown under TLS only")
+        context = client_certificate.context(self._roots, certificate, private_key)
+        own = copy(self)
+        own._session = _session(_TlsAdapter(pool_maxsize=1, context=context))  # noqa: SLF001 - our own
+        return own
 
     def request(
         self,
@@ -203,6 +220,8 @@ class Transport:
             if untrusted is not None:
                 return NotSent(f"the certificate of {self._host} is not accepted: {untrusted.verify_message}")
             return NotSent(f"{self._host} can't be reached (name, connection or TLS)")
+        if any(isinstance(each, ssl.SSLError) and _CERTIFICATE_REFUSED.search(each.reason or "") for each in causes):
+            return NotSent(f"{self._host} does not accept our client certificate, or wants one")
         if any(isinstance(cause, ReadTimeoutError) for cause in causes):
             return AnswerLost(f"{self._host} took the request and did not answer in time")
         return AnswerLost(f"{self._host} took the request and its answer broke off")
@@ -268,6 +287,17 @@ class _TlsAdapter(HTTPAdapter):
 
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """Leave the connection alone: here requests would name a bundle to load, or switch the checks off."""
+
+
+def _session(adapter: HTTPAdapter) -> requests.Session:
+    session = requests.Session()
+    # with it, .netrc would replace our Authorization, and the environment would name proxies and roots
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.update({"User-Agent": "leaver", "Accept": "application/json"})
+    session.adapters.clear()
+    session.mount("https://" if isinstance(adapter, _TlsAdapter) else "http://", adapter)
+    return session
 
 
 def _checked(base_url: str, plain_http_hosts: frozenset[str]) -> str:

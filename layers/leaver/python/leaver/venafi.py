@@ -1,38 +1,18 @@
-"""Venafi TPP's OAuth and identity endpoints, one method each, and what each of their answers means."""
+"""Venafi TPP's web SDK (vedsdk): OAuth and identities, one method each, and what each of its answers means."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from pydantic import SecretStr
 
-from leaver.errors import (
-    AnswerLost,
-    BadMessage,
-    InvalidClient,
-    InvalidGrant,
-    InvalidToken,
-    LeaverError,
-    ProviderUnavailable,
-    Rejected,
-    Throttled,
-)
+from leaver.errors import BadMessage, InvalidToken, LeaverError, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from leaver.tokens import GrantedTokens
-from leaver.transport import Answer, BearerAuth, Transport, safe_code
-
-#: seconds: the first call after a while wakes the web server's application pool up
-READ_TIMEOUT: Final = 30.0
-#: how long to leave a load balancer alone that answers 429 without Retry-After
-PAUSE: Final = timedelta(seconds=5)
-#: of the year 9999
-_LAST_SECOND: Final = 253_402_300_799
-
-Refusal = tuple[type[LeaverError], str]
+from leaver.transport import Answer, BearerAuth, safe_code
+from leaver.venafi_auth import READ_TIMEOUT, Refusal, VenafiAuth
 
 
 class ResultCode(IntEnum):
@@ -64,6 +44,19 @@ class ResultCode(IntEnum):
     SCOPE_MISMATCH = 23
 
 
+class Role(IntEnum):
+    """What somebody may do with other people's grants (WebSDK, "OAuth roles"), the greatest of theirs."""
+
+    USER = 0
+    AUDITOR = 1
+    MAINTAINER = 2
+    OWNER = 3
+    MIXED_OWNER_MAINTAINER = 4
+    #: reads all applications and rules, reads and revokes all grants
+    GRANT_ADMIN = 5
+    ADMIN = 6
+
+
 # HTTP 200 with `Success` false: the same message can't succeed, but for these.
 _RESULTS: Final[Mapping[int, type[LeaverError]]] = {
     ResultCode.FAILURE: ProviderUnavailable,
@@ -73,46 +66,6 @@ _RESULTS: Final[Mapping[int, type[LeaverError]]] = {
     ResultCode.ACCESS_TOKEN_EXPIRED: InvalidToken,
     ResultCode.AUTHENTICATION_MISSING: InvalidToken,
     ResultCode.AUTHENTICATION_INVALID: InvalidToken,
-}
-# A success is recognised by the method that asked for it; the keys are read by Answer.row.
-_EVERYWHERE: Final[Mapping[str, Refusal]] = {
-    "2xx": (ProviderUnavailable, "Venafi's answer is not the documented one"),
-    "301": (Rejected, "Venafi has moved: the URL of Venafi in the settings is wrong"),
-    "308": (Rejected, "Venafi has moved: the URL of Venafi in the settings is wrong"),
-    "3xx": (ProviderUnavailable, "Venafi redirects elsewhere, where we don't follow"),
-    "5xx": (ProviderUnavailable, "Venafi is out of order"),
-    "other": (ProviderUnavailable, "Venafi's answer makes no sense"),
-}
-_BEARER: Final[Mapping[str, Refusal]] = {
-    **_EVERYWHERE,
-    "202": (ProviderUnavailable, "Venafi took the request and did not revoke the token"),
-    "4xx invalid_token": (InvalidToken, "Venafi does not accept the access token"),
-    "4xx insufficient_rights": (Rejected, "the robot's identity lacks rights: its OAuth role must be GrantAdmin"),
-    # until 20.4 with status 401, since then 403
-    "4xx insufficient_scope": (Rejected, "missing scopes"),
-    "4xx invalid_request": (Rejected, "Venafi finds the request invalid"),
-    "401": (InvalidToken, "Venafi does not accept the access token"),
-    "404": (Rejected, "Venafi does not know the endpoint: RevokeGrants needs TPP 22.3 or later"),
-    "4xx": (Rejected, "Venafi refuses, for a reason that we don't know"),
-}
-_TOKEN: Final[Mapping[str, Refusal]] = {
-    **_EVERYWHERE,
-    # the old refresh token may be spent: what this did is unknown
-    "2xx": (AnswerLost, "Venafi's answer has no access token in it"),
-    "4xx invalid_client": (InvalidClient, "Venafi does not accept the client_id"),
-    "4xx unauthorized_client": (InvalidClient, "Venafi does not accept the client_id"),
-    "4xx invalid_request": (Rejected, "Venafi finds the request invalid"),
-    "4xx invalid_scope": (Rejected, "the application may not ask for these scopes"),
-    "4xx unsupported_grant_type": (Rejected, "the application may not refresh its tokens"),
-    "400 *": (InvalidGrant, "Venafi does not accept the refresh token"),
-    "401 *": (InvalidGrant, "Venafi does not accept the refresh token"),
-    "4xx *": (Rejected, "Venafi's token endpoint refuses, for a reason that we don't know"),
-    "4xx": (ProviderUnavailable, "Venafi's token endpoint refuses unreadably"),
-}
-# these say more than the word beside them
-_DESCRIPTIONS: Final = {
-    "refresh token is invalid": "invalid_grant",
-    "does not match the client_id": "invalid_client",
 }
 _PREFIXED: Final = re.compile(r"(local|(AD|LDAP)\+[^:]+):.+")
 
@@ -131,26 +84,12 @@ class Application:
     application_id: str
 
 
-@dataclass(frozen=True)
-class Verified:
-    """Whom an access token speaks for; `expires_at` is None for a token that never expires."""
-
-    identity: str
-    application: str
-    scope: str
-    expires_at: datetime | None
-
-
-class Venafi:
-    """A Venafi TPP server; `transport` is for VENAFI_URL, the host.
+class Venafi(VenafiAuth):
+    """A Venafi TPP server, its authorization server included; `transport` is for VENAFI_URL, the host.
 
     Every method raises InvalidToken, Rejected, Throttled, or ProviderUnavailable (of which NotSent and AnswerLost are
     kinds). The token needs the scopes `admin:delete` and, to look identities up, `configuration`.
     """
-
-    def __init__(self, transport: Transport, clock: Callable[[], datetime]) -> None:
-        self._transport = transport
-        self._clock = clock
 
     def revoke_grants(self, target: Grantee | Application, access_token: SecretStr) -> Result:
         """WebSDK "POST OAuth/RevokeGrants": REVOKED or ALREADY_GONE. Ask remaining_grants() before you believe it.
@@ -201,52 +140,15 @@ class Venafi:
             raise Rejected("ambiguous identity", provider_status=answer.status)
         return self._prefixed_universal(found[0], answer) if found else None
 
-    def refresh(self, client_id: str, refresh_token: SecretStr) -> GrantedTokens:
-        """WebSDK "POST Authorize/Token": spends the refresh token, and kills the old access token at once.
-
-        Not safe to repeat. Raises also InvalidClient, and InvalidGrant where Venafi refuses the refresh token: it is
-        dead, or somebody else used it first. AnswerLost means that nobody knows whether it was used.
-        """
-        asked_at = self._clock()
-        answer = self._transport.request(
-            "POST",
-            "/vedauth/authorize/token",
-            auth=None,
-            json={"client_id": client_id, "refresh_token": refresh_token},
-            read_timeout=READ_TIMEOUT,
-        )
-        if answer.status == HTTPStatus.OK:
-            tokens = GrantedTokens.from_answer(answer.json, asked_at=asked_at, tracking_id=answer.tracking_id)
-            if tokens is not None:
-                return tokens
-        raise self._error(answer, _TOKEN)
-
-    def verify(self, access_token: SecretStr) -> Verified:
-        """WebSDK "GET Authorize/Verify"."""
-        answer = self._get("/vedauth/authorize/verify", access_token)
-        told = answer.json or {}
-        identity, application, scope = told.get("identity"), told.get("application"), told.get("scope")
-        if answer.status != HTTPStatus.OK or not isinstance(identity, str) or not isinstance(application, str):
+    def get_role(self, access_token: SecretStr) -> Role:
+        """WebSDK "POST OAuth/GetRole": the OAuth role of whom the token speaks for."""
+        answer = self._post("/vedsdk/oauth/GetRole", access_token, {})
+        self._outcome(answer, needs="admin")
+        told = (answer.json or {}).get("Role")
+        role = told.get("Role") if isinstance(told, dict) else None
+        if type(role) is not int or role not in set(Role):
             raise self._error(answer)
-        expires = told.get("expires_unix_time")
-        return Verified(
-            identity=identity,
-            application=application,
-            scope=scope if isinstance(scope, str) else "",
-            expires_at=datetime.fromtimestamp(min(expires, _LAST_SECOND), UTC)
-            if isinstance(expires, int) and expires > 0
-            else None,
-        )
-
-    def revoke_token(self, access_token: SecretStr) -> Result:
-        """WebSDK "GET Revoke/Token": REVOKED, and the token's whole grant with it. HTTP 202 means that it failed."""
-        answer = self._get("/vedauth/revoke/token", access_token)
-        if answer.status == HTTPStatus.OK and (answer.empty or answer.json is not None) and not _error_word(answer):
-            return Result(Outcome.REVOKED, provider_status=answer.status, tracking_id=answer.tracking_id)
-        raise self._error(answer)
-
-    def _get(self, path: str, access_token: SecretStr) -> Answer:
-        return self._transport.request("GET", path, auth=BearerAuth(access_token), read_timeout=READ_TIMEOUT)
+        return Role(role)
 
     def _post(self, path: str, access_token: SecretStr, body: Mapping[str, object]) -> Answer:
         return self._transport.request(
@@ -288,19 +190,6 @@ class Venafi:
             reason, provider_status=answer.status, provider_code=safe_code(result), tracking_id=answer.tracking_id
         )
 
-    def _error(self, answer: Answer, table: Mapping[str, Refusal] = _BEARER, *, needs: str = "") -> LeaverError:
-        word = _error_word(answer)
-        told: dict[str, Any] = {"provider_status": answer.status, "provider_code": safe_code(word)}
-        told["tracking_id"] = answer.tracking_id
-        if answer.status == HTTPStatus.TOO_MANY_REQUESTS or (
-            answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.retry_after
-        ):
-            now = self._clock()
-            until = max(answer.retry_after or now + PAUSE, now + timedelta(seconds=1))
-            return Throttled("a load balancer before Venafi asks us to wait", until=until, **told)
-        error, reason = answer.row(table, word)
-        return error(f"{reason}: {needs}" if word == "insufficient_scope" and needs else reason, **told)
-
 
 def same_identity(one: str, other: str) -> bool:
     """Tell whether two prefixed universal ids may be one: braces, dashes and case vary between Venafi's own answers."""
@@ -321,13 +210,3 @@ def _name(result: int) -> str:
     if result not in set(ResultCode):
         return "a result that is not in its documentation"
     return f"result {result}, {ResultCode(result).name.title().replace('_', '')}"
-
-
-def _error_word(answer: Answer) -> str:
-    """Return RFC 6749's word for what is wrong; Venafi spells the key `error` and `Error`."""
-    told = {key.lower(): value for key, value in (answer.json or {}).items() if isinstance(value, str)}
-    description = told.get("error_description", "")
-    for known, word in _DESCRIPTIONS.items():
-        if known in description:
-            return word
-    return told.get("error", "")
