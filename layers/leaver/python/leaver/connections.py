@@ -135,6 +135,12 @@ class Connection(BaseModel):
             well |= {"owed": None, "trouble_since": None}
         return self.model_copy(update=_LET_GO | _UNSEALED | told | well)
 
+    def authorized(self, by: Self, *, now: datetime) -> Self:
+        """Replaced by a record that a person has just made by authorizing anew, whatever was wrong before."""
+        well = by.refreshed(by.version, expires_at=by.expires_at, refresh_at=by.refresh_at, now=now)
+        owed = {"owed": "ConnectionRecovered", "trouble_since": self.trouble_since} if self.trouble_since else {}
+        return well.model_copy(update={"revision": self.revision} | owed)
+
     def cooling_down(self, reason: str, *, until: datetime, now: datetime, tell: bool) -> Self:
         """Let alone until then, the intent gone; its trouble is owed an announcement where `tell` says so."""
         told: dict[str, object] = {"failures": self.failures + 1, "reason": reason}

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 from uuid import uuid4
 
 from pydantic import SecretStr
@@ -193,7 +193,7 @@ class Rotation:
 
     def _recorded(self, record: Connection, version: str, tokens: TokenSet) -> Result | None:
         now = self.clock()
-        refresh_at = self._refresh_at(record, tokens, now)
+        refresh_at = next_refresh(record.role, tokens, now, self.jitter)
 
         def with_them(standing: Connection) -> Connection | None:
             if not _is_same(standing, record) or standing.status not in IN_USE:
@@ -287,11 +287,6 @@ class Rotation:
         self.connections.change(record.connection, unnamed)
         raise NeedsReauthorization(reason, provider_status=dead.provider_status, provider_code=dead.provider_code)
 
-    def _refresh_at(self, record: Connection, tokens: TokenSet, now: datetime) -> datetime:
-        if record.role == "personal" and tokens.refresh_token is not None:
-            return now + KEEP_ALIVE * self.jitter(0.9, 1.1)
-        return now + max(tokens.expires_at - now, timedelta(0)) * self.jitter(*REFRESH_AFTER)
-
     def _cools_down(
         self, record: Connection, error: LeaverError, *, asked_at: datetime | None = None, at_once: bool = False
     ) -> bool:
@@ -347,6 +342,18 @@ class Rotation:
             return standing.model_copy(update={"owed": None, "trouble_since": since})
 
         self.connections.change(name, told)
+
+
+def next_refresh(
+    role: Literal["service", "personal"],
+    tokens: TokenSet,
+    now: datetime,
+    jitter: Callable[[float, float], float] = random.uniform,
+) -> datetime:
+    """When tokens should be replaced: late in their life, or just often enough that the provider keeps the grant."""
+    if role == "personal" and tokens.refresh_token is not None:
+        return now + KEEP_ALIVE * jitter(0.9, 1.1)
+    return now + max(tokens.expires_at - now, timedelta(0)) * jitter(*REFRESH_AFTER)
 
 
 def _allows(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:

@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 Secret = TypeVar("Secret", bound=BaseModel)
-
-#: the parent of a connection's first tokens, which no refresh made
-FIRST = "first"
 
 
 def child_of(connection: str, parent_version: str) -> str:
@@ -70,6 +67,42 @@ class Vault:
             failure = NotKept(f"secret {self._prefix}/tokens/{connection}: {_why(error)}")
         else:
             return version
+        # outside its handler: a botocore error may show what it was given
+        raise failure
+
+    def begin(self, connection: str, version: str, tokens: TokenSet) -> None:
+        """Write the first tokens of a grant that a person has just made, under a version id of their own.
+
+        Makes the secret where there is none. Raises NotKept.
+        """
+        self._put_or_create(f"tokens/{connection}", _text(tokens), version)
+
+    def keep_credentials(self, connection: str, text: SecretStr) -> None:
+        """Write what a connection logs in with, as JSON; raises NotKept."""
+        self._put_or_create(f"credentials/{connection}", text.get_secret_value(), str(uuid4()))
+
+    def forget(self, connection: str) -> None:
+        """Destroy a connection's secrets at once and for good."""
+        for kind in ("tokens", "credentials"):
+            try:
+                self._secrets_manager.delete_secret(
+                    SecretId=f"{self._prefix}/{kind}/{connection}", ForceDeleteWithoutRecovery=True
+                )
+            except self._secrets_manager.exceptions.ResourceNotFoundException:
+                continue
+
+    def _put_or_create(self, path: str, text: str, version: str) -> None:
+        name = f"{self._prefix}/{path}"
+        key: dict[str, Any] = {"KmsKeyId": self._kms_key_arn} if self._kms_key_arn else {}
+        try:
+            try:
+                self._secrets_manager.put_secret_value(SecretId=name, SecretString=text, ClientRequestToken=version)
+            except self._secrets_manager.exceptions.ResourceNotFoundException:
+                self._secrets_manager.create_secret(Name=name, SecretString=text, ClientRequestToken=version, **key)
+        except (BotoCoreError, ClientError) as error:
+            failure = NotKept(f"secret {name}: {_why(error)}")
+        else:
+            return
         # outside its handler: a botocore error may show what it was given
         raise failure
 
