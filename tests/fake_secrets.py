@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leaver.vault import Vault
 from tests.fakes import NOW
@@ -56,6 +56,10 @@ class StrictSecretsManager:
     exceptions: Exceptions = field(default_factory=Exceptions)
     #: the next writes are refused
     read_only: bool = False
+    #: the next writes are taken, and their answers lost
+    mute: bool = False
+    #: the next reads fail
+    unreadable: bool = False
 
     @property
     def client(self) -> "SecretsManagerClient":
@@ -68,11 +72,17 @@ class StrictSecretsManager:
         SecretString: str,  # noqa: N803
         Description: str = "",  # noqa: ARG002, N803
         KmsKeyId: str | None = None,  # noqa: N803
+        ClientRequestToken: str | None = None,  # noqa: N803
     ) -> dict[str, Any]:
         if Name in self.secrets:
             raise _error(ResourceExistsException, "CreateSecret")
         self.secrets[Name] = Secret(kms_key_id=KmsKeyId)
-        return self.put_secret_value(SecretId=Name, SecretString=SecretString)
+        return self.put_secret_value(SecretId=Name, SecretString=SecretString, ClientRequestToken=ClientRequestToken)
+
+    def delete_secret(self, *, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803
+        assert ForceDeleteWithoutRecovery
+        self._secret(SecretId, "DeleteSecret")
+        del self.secrets[SecretId]
 
     def put_secret_value(
         self,
@@ -93,6 +103,8 @@ class StrictSecretsManager:
             if current := secret.stages.get("AWSCURRENT"):
                 secret.stages["AWSPREVIOUS"] = current
             secret.stages["AWSCURRENT"] = version
+        if self.mute:
+            raise ReadTimeoutError(endpoint_url="https://secretsmanager.eu-central-1.amazonaws.com/")
         return {
             "ARN": f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SecretId}-a1b2c3",
             "VersionId": version,
@@ -105,6 +117,8 @@ class StrictSecretsManager:
         VersionId: str | None = None,  # noqa: N803
         VersionStage: str | None = None,  # noqa: N803
     ) -> dict[str, Any]:
+        if self.unreadable:
+            raise ClientError({"Error": {"Code": "InternalServiceError", "Message": ""}}, "GetSecretValue")
         secret = self._secret(SecretId, "GetSecretValue")
         assert VersionId is None or 32 <= len(VersionId) <= 64
         version = VersionId or secret.stages.get(VersionStage or "AWSCURRENT")

@@ -68,7 +68,7 @@ class Connection(BaseModel):
     held_since: AwareDatetime | None = None
     held_version: str | None = None
 
-    #: when a refresh was sent for the first time whose answer never came
+    #: when the first of those refreshes began whose answers never came, or that were killed
     unanswered_since: AwareDatetime | None = None
     #: a refresh token that Secrets Manager did not take, encrypted for nobody but the refresher
     sealed: str | None = None
@@ -112,7 +112,10 @@ class Connection(BaseModel):
         """
         if self.held_by not in {None, by} and not self.abandoned(now):
             raise Held(f"connection {self.connection}: {_what(self.held_by)} is under way")
-        return self.model_copy(update={"held_by": by, "held_since": now, "held_version": self.version})
+        # Whoever is dead may have asked for new tokens, and nobody knows what came of it: that must not be forgotten.
+        lost = None if self.held_by in {None, by} or _what(self.held_by) == "revoke" else self.held_since
+        intent = {"held_by": by, "held_since": now, "held_version": self.version}
+        return self.model_copy(update=intent | {"unanswered_since": self.unanswered_since or lost})
 
     def let_go(self) -> Self:
         """Without the intent."""
@@ -128,11 +131,8 @@ class Connection(BaseModel):
             "unnamed": False,
             "refreshed_at": now,
         }
-        if self.trouble_since and self.owed is None:
-            well["owed"] = "ConnectionRecovered"
-        elif self.owed != "ConnectionRecovered":
-            # Nobody heard of the trouble, so there is no recovery to hear of.
-            well |= {"owed": None, "trouble_since": None}
+        # Even where the trouble itself is still owed: the bus may have taken it just before a run was killed.
+        well["owed"] = "ConnectionRecovered" if self.trouble_since else None
         return self.model_copy(update=_LET_GO | _UNSEALED | told | well)
 
     def authorized(self, by: Self, *, now: datetime) -> Self:

@@ -20,6 +20,7 @@ from leaver.errors import (
     LeaverError,
     NeedsReauthorization,
     NotKept,
+    NotRead,
     NotSent,
     OutOfTime,
     ProviderUnavailable,
@@ -96,15 +97,13 @@ class Rotation:
         record = self.connections.swap(before, after)
         if record is None:
             raise Held(f"connection {command.connection} was changed at the same moment")
-        # Whoever had an intent and is dead may have asked, and nobody knows what came of it.
-        killed = before.held_since if (before.held_by or "").partition("#")[0] not in {"", "revoke"} else None
         try:
-            return self._replaced(record, command, since=before.unanswered_since or killed)
-        except (Throttled, OutOfTime, NotKept):
+            return self._replaced(record, command)
+        except (Throttled, OutOfTime, NotKept, NotRead, Superseded):
             self._let_go(record)
             raise
         except ProviderUnavailable as error:
-            self._cools_down(record, error, asked_at=None if isinstance(error, NotSent) else now)
+            self._cools_down(record, error, unanswered=not isinstance(error, NotSent))
             raise
         except Rejected as error:
             is_news = self._cools_down(record, error, at_once=True)
@@ -113,8 +112,8 @@ class Rotation:
             # Somebody has been told, and the schedule goes on trying.
             return Result(Outcome.REFUSED, details={"status": Status.COOLING_DOWN})
 
-    def _replaced(self, record: Connection, command: RefreshAccessToken, *, since: datetime | None) -> Result | None:
-        """Do it, with the intent on the record; `since` is when something was asked whose answer nobody knows."""
+    def _replaced(self, record: Connection, command: RefreshAccessToken) -> Result | None:
+        """Do it, with the intent on the record."""
         parent, held = self._caught_up(record)
         fresh = held.expires_at > self.clock()
         if command.for_revocation and fresh and command.failed_version != parent:
@@ -124,12 +123,10 @@ class Rotation:
             return self._recorded(record, parent, held)
         if self.remaining() < TIME_FOR_A_CALL:
             raise OutOfTime(f"connection {record.connection}: too little time is left to refresh")
-        asked_at = self.clock()
         try:
             granted = self._asked(record, held)
         except InvalidGrant as dead:
-            lost = asked_at if isinstance(dead.__cause__, AnswerLost) else None
-            return self._without_grant(record, parent, held, command, dead, since=since or lost)
+            return self._without_grant(record, parent, held, command, dead)
         return self._kept(record, parent, held, granted)
 
     def _caught_up(self, record: Connection) -> tuple[str, TokenSet]:
@@ -149,14 +146,12 @@ class Rotation:
         except InvalidClient:
             # Somebody may have changed the client's secret just now: each call reads the credentials anew.
             return self.grants.refresh(record, held)
-        except AnswerLost as lost:
+        except AnswerLost:
+            self._noted_as_unanswered(record)
             if self.remaining() < TIME_FOR_A_CALL:
                 raise
-            try:
-                # At worst the token is spent, and then it is now as well.
-                return self.grants.refresh(record, held)
-            except InvalidGrant as dead:
-                raise dead from lost
+            # At worst the token is spent, and then it is now as well.
+            return self.grants.refresh(record, held)
 
     def _kept(self, record: Connection, parent: str, held: TokenSet, granted: GrantedTokens) -> Result | None:
         """Write the answer: the provider has retired the old refresh token, and nothing may come before this."""
@@ -182,7 +177,11 @@ class Rotation:
 
     def _seal(self, record: Connection, parent: str, token: SecretStr) -> None:
         """Put the refresh token into the record, encrypted: the one place where a token rests outside the vault."""
-        sealed = self.sealing.seal(token, connection=record.connection, parent_version=parent)
+        try:
+            sealed = self.sealing.seal(token, connection=record.connection, parent_version=parent)
+        except NotKept:
+            self._noted_as_unanswered(record)
+            raise
 
         def with_it(standing: Connection) -> Connection | None:
             if standing.held_by != record.held_by:
@@ -233,8 +232,6 @@ class Rotation:
         held: TokenSet,
         command: RefreshAccessToken,
         dead: InvalidGrant,
-        *,
-        since: datetime | None,
     ) -> Result | None:
         """Believe an invalid_grant only when nobody else has newer tokens, and nothing else helps."""
         self.pause(SECOND_LOOK)
@@ -245,10 +242,11 @@ class Rotation:
         if newest != parent:
             return self._recorded(record, newest, self.vault.tokens(record.connection, newest))
         if standing.status is Status.REVOKING:
-            return self._nothing_left(record, command, dead, since=since)
+            return self._nothing_left(standing, command, dead)
         granted = self.grants.authorize(record, held.scope)
         if granted is not None:
             return self._kept(record, parent, held, granted)
+        since = standing.unanswered_since
         reason = dead.reason if since is None else f"{dead.reason}; {_unanswered(since)}, and its tokens with it"
         now = self.clock()
 
@@ -257,7 +255,7 @@ class Rotation:
             return standing.dead(reason, now=now) if usable else None
 
         if self.connections.change(record.connection, dead_now) is None:
-            self._let_go(record, unanswered_since=since)
+            self._let_go(record)
             raise Held(f"connection {record.connection} is being revoked")
         raise InvalidGrant(
             reason,
@@ -266,13 +264,12 @@ class Rotation:
             tracking_id=dead.tracking_id,
         )
 
-    def _nothing_left(
-        self, record: Connection, command: RefreshAccessToken, dead: InvalidGrant, *, since: datetime | None
-    ) -> Result | None:
+    def _nothing_left(self, record: Connection, command: RefreshAccessToken, dead: InvalidGrant) -> Result | None:
         """To revoke, and the refresh token is refused: the grant has ended, unless somebody's answer was lost."""
         if not command.for_revocation:
-            self._let_go(record, unanswered_since=since)
+            self._let_go(record)
             return Result(Outcome.REFUSED, details={"status": Status.REVOKING})
+        since = record.unanswered_since
         if since is None:
             gone = Result.told_by(dead, Outcome.ALREADY_GONE)
             self.connections.change(record.connection, lambda standing: standing.retired(gone))
@@ -282,17 +279,17 @@ class Rotation:
         def unnamed(standing: Connection) -> Connection | None:
             if not _is_same(standing, record):
                 return None
-            return standing.let_go().model_copy(update={"unanswered_since": since, "reason": reason, "unnamed": True})
+            return standing.let_go().model_copy(update={"reason": reason, "unnamed": True})
 
         self.connections.change(record.connection, unnamed)
         raise NeedsReauthorization(reason, provider_status=dead.provider_status, provider_code=dead.provider_code)
 
     def _cools_down(
-        self, record: Connection, error: LeaverError, *, asked_at: datetime | None = None, at_once: bool = False
+        self, record: Connection, error: LeaverError, *, unanswered: bool = False, at_once: bool = False
     ) -> bool:
         """Leave the connection alone for a while that grows; tells whether its trouble is news."""
         now = self.clock()
-        ambiguous = asked_at is not None and not self.grants.reauthenticates(record)
+        since = record.held_since if unanswered and not self.grants.reauthenticates(record) else None
 
         def cooled(standing: Connection) -> Connection | None:
             if standing.held_by != record.held_by:
@@ -300,21 +297,28 @@ class Rotation:
             longest = min(FIRST_COOLING * 2 ** min(standing.failures, 20), LONGEST_COOLING)
             until = now + longest * self.jitter(0.5, 1.0)
             tell = at_once or standing.failures + 1 >= TELL_AFTER
-            since = standing.unanswered_since or (asked_at if ambiguous else None)
             cooler = standing.cooling_down(error.reason, until=until, now=now, tell=tell)
-            return cooler.model_copy(update={"unanswered_since": since})
+            return cooler.model_copy(update={"unanswered_since": standing.unanswered_since or since})
 
         written = self.connections.change(record.connection, cooled)
         return written is not None and written.trouble_since == now
 
-    def _let_go(self, record: Connection, *, unanswered_since: datetime | None = None) -> None:
-        def free(standing: Connection) -> Connection | None:
-            if standing.held_by != record.held_by:
-                return None
-            since = standing.unanswered_since or unanswered_since
-            return standing.let_go().model_copy(update={"unanswered_since": since})
+    def _noted_as_unanswered(self, record: Connection) -> None:
+        """Keep that tokens may have been issued which nobody holds, whatever comes next: a pause, a refusal, a kill."""
+        if self.grants.reauthenticates(record):
+            return
 
-        self.connections.change(record.connection, free)
+        def noted(standing: Connection) -> Connection | None:
+            if standing.held_by != record.held_by or standing.unanswered_since:
+                return None
+            return standing.model_copy(update={"unanswered_since": record.held_since})
+
+        self.connections.change(record.connection, noted)
+
+    def _let_go(self, record: Connection) -> None:
+        self.connections.change(
+            record.connection, lambda standing: standing.let_go() if standing.held_by == record.held_by else None
+        )
 
     def _tell(self, name: str) -> None:
         """Announce what is owed; it stays owed until the bus has taken it."""
@@ -378,4 +382,4 @@ def _is_same(standing: Connection, record: Connection) -> bool:
 
 
 def _unanswered(since: datetime) -> str:
-    return f"a request of {timestamp(since)} was never answered"
+    return f"a refresh that began at {timestamp(since)} was never answered"
