@@ -87,7 +87,8 @@ class Stage:
     def log_in_with(self, **credentials: str) -> None:
         """Store other credentials."""
         self.secrets.put_secret_value(
-            SecretId=f"leaver/credentials/{self.name}", SecretString=json.dumps({"client_id": "client-id"} | credentials)
+            SecretId=f"leaver/credentials/{self.name}",
+            SecretString=json.dumps({"client_id": "client-id"} | credentials),
         )
 
     def stored(self, version: str = CHILD) -> dict[str, Any]:
