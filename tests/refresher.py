@@ -67,7 +67,7 @@ class Stage:
             clock=self.clock,
             remaining=lambda: deadline - self.clock(),
             pause=self._pause,
-            jitter=lambda shortest, longest: self.jitter(shortest, longest),
+            jitter=self.jitter,
         )
 
     def alter(self, **to: Any) -> None:
@@ -86,10 +86,8 @@ class Stage:
 
     def log_in_with(self, **credentials: str) -> None:
         """Store other credentials."""
-        self.secrets.put_secret_value(
-            SecretId=f"leaver/credentials/{self.name}",
-            SecretString=json.dumps({"client_id": "client-id"} | credentials),
-        )
+        text = json.dumps({"client_id": "client-id"} | credentials)
+        self.secrets.put_secret_value(SecretId=f"leaver/credentials/{self.name}", SecretString=text)
 
     def stored(self, version: str = CHILD) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(self.secrets.secrets[f"leaver/tokens/{self.name}"].versions[version])

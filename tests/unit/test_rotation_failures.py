@@ -61,7 +61,7 @@ def test_a_call_that_failed_is_no_dead_grant_and_the_same_token_is_used_again(
     cooled_off(stage)
     assert stage.refresh() == REFRESHED
     assert (stage.record.status, stage.record.failures, stage.record.reason) == (Status.ACTIVE, 0, None)
-    assert {asked for asked in stage.grant.asked} == {("refresh", "refresh-1")}
+    assert set(stage.grant.asked) == {("refresh", "refresh-1")}
 
 
 @pytest.mark.parametrize("error", [DOWN, NotSent("no connection")], ids=["5xx", "not sent"])

@@ -1,4 +1,4 @@
-"""New tokens that Secrets Manager does not take: asked again, then sealed into the record, and taken up by the next run."""
+"""What Secrets Manager does not take: asked again, then sealed into the record, and taken up by the next run."""
 
 from datetime import timedelta
 
@@ -88,7 +88,7 @@ def test_a_seal_is_dropped_where_secrets_manager_had_taken_the_pair_in_truth(sta
     stage.secrets.mute = True
     with pytest.raises(NotKept, match="ReadTimeoutError"):
         stage.refresh()
-    assert stage.record.sealed
+    assert stage.connections.read("zoom").sealed
     stage.secrets.mute = False
     assert stage.refresh() == REFRESHED
     assert stage.grant.asked == [("refresh", "refresh-1")]
