@@ -83,7 +83,6 @@ def test_a_personal_connection_that_a_reader_found_expired_is_refreshed_at_once(
 def test_a_personal_connection_that_only_logs_in_has_nothing_to_keep_alive() -> None:
     stage = Stage(connection(role="personal", grant_type="account_credentials", refresh_at=NOW))
     stage.log_in_with(client_secret="client-secret", account_id="account-1")
-    stage.keep(stage.record.version, tokens())
     stage.secrets.secrets["leaver/tokens/zoom"].versions[PARENT] = tokens(refresh_token=None)
     stage.refresh()
     assert stage.record.refresh_at == NOW + timedelta(minutes=48)
