@@ -24,9 +24,9 @@ ORDER = (
     *("venafi_auth", "venafi"),
     "vault",
     *("connections", "cases"),
-    "grants",
+    *("access_tokens", "sealing", "grants"),
     "outbox",
-    "consumer",
+    *("rotation", "consumer"),
     "bootstrap",
 )
 LOWEST = ORDER[:5]
