@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -226,6 +227,25 @@ def test_more_connections_are_due_than_one_page_holds(table: Made, aws: Any) -> 
         "provide-client-params.dynamodb.Query", lambda params, **_: params.update(Limit=10), unique_id="small-pages"
     )
     assert {each.connection for each in connections.due(NOW)} == {each.connection for each in records}
+
+
+def test_what_is_due_is_read_only_as_far_as_it_is_asked_for_and_never_by_a_scan(table: Made, aws: Any) -> None:
+    statuses = (Status.ACTIVE, Status.COOLING_DOWN)
+    records = [
+        connection(f"zoom-{number}", refresh_at=NOW - timedelta(seconds=number), status=statuses[number % 2])
+        for number in range(40)
+    ]
+    connections = table(*records)
+    asked: list[str] = []
+
+    def small_pages(params: dict[str, Any], model: Any, **_: Any) -> None:
+        asked.append(model.name)
+        params.update(Limit=5)
+
+    aws.meta.events.register("provide-client-params.dynamodb.*", small_pages)
+    found = [each.connection for each in islice(connections.due(NOW), 12)]
+    assert found == [f"zoom-{number}" for number in reversed(range(28, 40))]
+    assert asked == ["Query"] * 4
 
 
 def test_a_connection_that_is_gone_is_not_made_again(table: Made) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from leaver import settings
@@ -129,6 +130,13 @@ def outbox(bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None =
         dead_letter_queue_url=dead_letter_queue_url,
         refresh_queue_url=refresh_queue_url,
     )
+
+
+def gauge(name: str, value: int) -> None:
+    """Tell CloudWatch how many there are now."""
+    metrics = _metrics()
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.flush_metrics()
 
 
 def consumer(
