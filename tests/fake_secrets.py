@@ -68,11 +68,17 @@ class StrictSecretsManager:
         SecretString: str,  # noqa: N803
         Description: str = "",  # noqa: ARG002, N803
         KmsKeyId: str | None = None,  # noqa: N803
+        ClientRequestToken: str | None = None,  # noqa: N803
     ) -> dict[str, Any]:
         if Name in self.secrets:
             raise _error(ResourceExistsException, "CreateSecret")
         self.secrets[Name] = Secret(kms_key_id=KmsKeyId)
-        return self.put_secret_value(SecretId=Name, SecretString=SecretString)
+        return self.put_secret_value(SecretId=Name, SecretString=SecretString, ClientRequestToken=ClientRequestToken)
+
+    def delete_secret(self, *, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803
+        assert ForceDeleteWithoutRecovery
+        self._secret(SecretId, "DeleteSecret")
+        del self.secrets[SecretId]
 
     def put_secret_value(
         self,

@@ -38,6 +38,11 @@ class Grants:
         """Tell whether new tokens come by a login, so that no refresh token can be lost and asking twice is safe."""
         return record.grant_type in _LOGINS
 
+    @classmethod
+    def outlives(cls, record: Connection) -> bool:
+        """Tell whether a login leaves a grant behind that lives on beside the new one (Venafi's do, until they end)."""
+        return record.provider == "venafi" and cls.reauthenticates(record)
+
     def refresh(self, record: Connection, held: TokenSet) -> GrantedTokens:
         """Ask for new tokens, once: of all calls only this one must never be repeated blindly.
 
