@@ -1,0 +1,42 @@
+"""A stack that takes, in memory, what `leaver connect` makes."""
+
+from dataclasses import dataclass, field
+
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from leaver.tokens import GrantedTokens
+from leaver_cli import connect
+from leaver_cli.main import Commands
+from leaver_cli.new_connection import NewConnection, Target
+
+
+@dataclass
+class Stack:
+    """Takes what `leaver connect` makes, in memory."""
+
+    made: list[tuple[NewConnection, Target]] = field(default_factory=list)
+    kept: list[GrantedTokens] = field(default_factory=list)
+
+    def establish(self, new: NewConnection, target: Target) -> GrantedTokens:
+        self.made.append((new, target))
+        self.kept.append(new.obtain())
+        return self.kept[-1]
+
+    @property
+    def new(self) -> NewConnection:
+        ((new, _),) = self.made
+        return new
+
+    @property
+    def tokens(self) -> GrantedTokens:
+        (tokens,) = self.kept
+        return tokens
+
+    def leaver(self, *arguments: object, answer: str | None = None) -> Result:
+        """Run the command line as in a wide terminal."""
+        app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False)
+        app.add_typer(connect.commands(self.establish), name="connect")
+        environ = {"COLUMNS": "200"}
+        return CliRunner().invoke(app, ["connect", *map(str, arguments)], input=answer, env=environ)
