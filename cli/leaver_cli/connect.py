@@ -25,7 +25,7 @@ from leaver_cli import connect_venafi, connect_zoom
 from leaver_cli.connect_venafi import Login
 from leaver_cli.connect_zoom import GrantType
 from leaver_cli.consent import ask_for_consent
-from leaver_cli.new_connection import Establish, NewConnection, Role, Target
+from leaver_cli.gathered import Establish, Gathered, Role, Target
 from leaver_cli.secret_input import SecretInput
 from leaver_cli.stack import Profile, Region, StackName
 
@@ -149,7 +149,7 @@ def commands(establish: Establish) -> typer.Typer:
     return app
 
 
-def _establish(establish: Establish, new: NewConnection, target: Target, console: Console) -> None:
+def _establish(establish: Establish, new: Gathered, target: Target, console: Console) -> None:
     tokens = establish(new, target)
     # Leaver does nothing through a personal connection but keep it alive and end it, which takes no scope.
     missing = new.check(tokens) if target.role == "service" else []

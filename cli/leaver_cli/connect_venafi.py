@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from leaver.errors import LeaverError, Rejected
 from leaver.tokens import GrantedTokens, VenafiCredentials
 from leaver.venafi import Role, Venafi
-from leaver_cli.new_connection import NewConnection
+from leaver_cli.gathered import Gathered
 
 Login = Literal["certificate", "jwt", "password"]
 
@@ -16,7 +16,7 @@ Login = Literal["certificate", "jwt", "password"]
 SCOPE = "admin:delete;configuration"
 
 
-def by_login(venafi: Venafi, host: str, grant_type: Login, credentials: VenafiCredentials, scope: str) -> NewConnection:
+def by_login(venafi: Venafi, host: str, grant_type: Login, credentials: VenafiCredentials, scope: str) -> Gathered:
     """Prepare a connection that logs in, now and whenever its tokens run out."""
 
     def obtain() -> GrantedTokens:
@@ -28,7 +28,7 @@ def by_login(venafi: Venafi, host: str, grant_type: Login, credentials: VenafiCr
     def check(tokens: GrantedTokens) -> list[str]:
         return [*missing_scopes(tokens.scope), *missing_role(venafi, tokens.access_token)]
 
-    return NewConnection(
+    return Gathered(
         provider="venafi", account=host, grant_type=grant_type, credentials=credentials, obtain=obtain, check=check
     )
 

@@ -6,7 +6,7 @@ from typing import Literal
 from leaver.tokens import GrantedTokens, ZoomCredentials
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.consent import Consent
-from leaver_cli.new_connection import NewConnection
+from leaver_cli.gathered import Gathered
 
 GrantType = Literal["account_credentials", "refresh_token"]
 
@@ -32,9 +32,9 @@ NEEDS = (
 )
 
 
-def server_to_server(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str) -> NewConnection:
+def server_to_server(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str) -> Gathered:
     """Prepare a connection that gets its tokens from the app's own credentials."""
-    return NewConnection(
+    return Gathered(
         provider="zoom",
         account=account_id,
         grant_type="account_credentials",
@@ -44,7 +44,7 @@ def server_to_server(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id:
     )
 
 
-def by_consent(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str, consent: Consent) -> NewConnection:
+def by_consent(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str, consent: Consent) -> Gathered:
     """Prepare a connection that lives on the refresh token that somebody's consent brings.
 
     Danger: obtaining it ends the tokens that the same person granted the same app before.
@@ -59,7 +59,7 @@ def by_consent(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str, 
             consent.code_verifier,
         )
 
-    return NewConnection(
+    return Gathered(
         provider="zoom",
         account=account_id,
         grant_type="refresh_token",

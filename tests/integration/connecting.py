@@ -1,6 +1,8 @@
 """A stack that takes, in memory, what `leaver connect` makes."""
 
+import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import typer
 from click.testing import Result
@@ -8,26 +10,30 @@ from typer.testing import CliRunner
 
 from leaver.tokens import GrantedTokens
 from leaver_cli import connect
+from leaver_cli.gathered import Gathered, Target
 from leaver_cli.main import Commands
-from leaver_cli.new_connection import NewConnection, Target
 
 
 @dataclass
 class Stack:
     """Takes what `leaver connect` makes, in memory."""
 
-    made: list[tuple[NewConnection, Target]] = field(default_factory=list)
+    made: list[tuple[Gathered, Target]] = field(default_factory=list)
     kept: list[GrantedTokens] = field(default_factory=list)
 
-    def establish(self, new: NewConnection, target: Target) -> GrantedTokens:
+    def establish(self, new: Gathered, target: Target) -> GrantedTokens:
         self.made.append((new, target))
         self.kept.append(new.obtain())
         return self.kept[-1]
 
     @property
-    def new(self) -> NewConnection:
+    def new(self) -> Gathered:
         ((new, _),) = self.made
         return new
+
+    @property
+    def credentials(self) -> Any:
+        return json.loads(self.new.credentials_json().get_secret_value())
 
     @property
     def tokens(self) -> GrantedTokens:

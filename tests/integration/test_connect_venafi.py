@@ -1,6 +1,5 @@
 """`leaver connect venafi` against the simulator, up to where tokens are written into a stack."""
 
-import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +68,7 @@ def test_a_robot_is_connected_to_venafi_by_each_way_to_log_in(
     assert stack.new.account == venafi.url.removeprefix("https://")
     assert stack.tokens.scope == "admin:delete;configuration"
     assert venafi.live_token_kind(sha256(stack.tokens.access_token.get_secret_value())) == "access"
-    kept = json.loads(stack.new.secret_string())
+    kept = stack.credentials
     if grant_type == "password":
         assert kept == {"client_id": "leaver", "username": "local:robot", "password": "pass-word"}
     if grant_type == "jwt":

@@ -1,6 +1,5 @@
 """`leaver connect zoom` against the simulator, up to where tokens are written into a stack."""
 
-import json
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import requests
 import typer
 
 from leaver.tokens import GrantedTokens
-from leaver_cli.new_connection import NewConnection, Target
+from leaver_cli.gathered import Gathered, Target
 from local.simulators.zoom import ZoomSimulator
 from tests.integration.connecting import Stack
 from tests.integration.simulated_zoom import CLIENT, get_user, refresh, sha256
@@ -73,7 +72,10 @@ def test_a_consent_becomes_a_connection_that_lives_on_its_refresh_token(
     assert result.exit_code == 0, result.output
     assert "zoom is connected, its access token lives until" in result.output
     assert (stack.new.provider, stack.new.account, stack.new.grant_type) == ("zoom", "acme", "refresh_token")
-    assert json.loads(stack.new.secret_string()) == {"client_id": "leaver-client", "client_secret": "s3cret"}
+    assert stack.credentials == {
+        "client_id": "leaver-client",
+        "client_secret": "s3cret",
+    }
     assert stack.made[0][1] == Target("zoom", "it@example.com", "service", "leaver", None, None)
     assert get_user(zoom, stack.tokens.access_token.get_secret_value()).status_code == 200
     assert stack.tokens.refresh_token is not None
@@ -86,7 +88,7 @@ def test_nothing_is_asked_for_before_the_stack_is_ready(
 ) -> None:
     older = zoom.authorize("leaver-client", "it@example.com")
 
-    def held(_new: NewConnection, _target: Target) -> GrantedTokens:
+    def held(_new: Gathered, _target: Target) -> GrantedTokens:
         raise typer.Abort
 
     monkeypatch.setattr(stack, "establish", held)
@@ -118,7 +120,7 @@ def test_a_server_to_server_app_needs_nobody(stack: Stack, zoom: ZoomSimulator) 
     result = stack.leaver("zoom", *options, answer="s2s-s3cret\n")
     assert result.exit_code == 0, result.output
     assert (stack.new.account, stack.new.grant_type) == ("acme", "account_credentials")
-    assert json.loads(stack.new.secret_string()) == {
+    assert stack.credentials == {
         "client_id": "s2s-client",
         "client_secret": "s2s-s3cret",
         "account_id": "acme",

@@ -13,7 +13,7 @@ Role = Literal["service", "personal"]
 
 
 @dataclass(frozen=True)
-class NewConnection:
+class Gathered:
     """What was gathered and checked at a provider's side, before anything is asked of it or written anywhere."""
 
     provider: Literal["zoom", "venafi"]
@@ -26,10 +26,11 @@ class NewConnection:
     #: says, in a sentence each, what the tokens lack for Leaver to work through them; asks the provider if it must
     check: Callable[[GrantedTokens], list[str]] = field(repr=False)
 
-    def secret_string(self) -> str:
-        """The JSON of secret `<prefix>/credentials/<connection>`, in the clear."""
+    def credentials_json(self) -> SecretStr:
+        """The JSON of secret `<prefix>/credentials/<connection>`."""
         told = {name: value for name, value in self.credentials if value is not None}
-        return json.dumps({k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in told.items()})
+        clear = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in told.items()}
+        return SecretStr(json.dumps(clear))
 
 
 @dataclass(frozen=True)
@@ -45,4 +46,4 @@ class Target:
 
 
 #: writes a connection into a stack: takes its intent, lets it obtain() its tokens, keeps those at once, returns them
-Establish = Callable[[NewConnection, Target], GrantedTokens]
+Establish = Callable[[Gathered, Target], GrantedTokens]
