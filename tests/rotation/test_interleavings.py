@@ -186,5 +186,5 @@ def test_a_table_that_writes_unconditionally_is_found_out(monkeypatch: pytest.Mo
         return new
 
     monkeypatch.setattr(Table, "swap", swap)
-    played = explore(Kind.STRICT, "revoke", "zoom")
-    assert not {each.fate for each in played if each.lease_of != ONLY_COPY} <= FATES["revoke"]
+    played = explore(Kind.STRICT, "refresh", "zoom")
+    assert not {each.fate for each in played if each.lease_of != ONLY_COPY} <= FATES["refresh"]
