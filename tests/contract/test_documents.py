@@ -1,10 +1,14 @@
-"""What the documents name is there, and what is installed is pinned."""
+"""What the documents name is there and is what the code does, and what is installed is pinned."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from leaver import commands
+from leaver.commands import Command, RetrieveUserToken, RevokeGrants, RevokeSsoToken, parse
+from leaver.errors import BadMessage
 from tests.contract.stack import FUNCTIONS, ROOT, snake
 
 DOCUMENTS = sorted(
@@ -30,6 +34,29 @@ def test_a_file_that_a_document_names_is_there(document: Path) -> None:
 
 def test_the_readme_tells_of_every_function() -> None:
     assert [each for each in FUNCTIONS if f"| `{snake(each)}` |" not in README] == []
+
+
+@pytest.mark.parametrize("name", [each for each in FUNCTIONS if hasattr(commands, each)])
+def test_the_readme_names_every_field_that_a_person_may_send(name: str) -> None:
+    [row] = [line for line in README.splitlines() if line.startswith(f"| `{name}` |")]
+    model: type[Command] = getattr(commands, name)
+    # The one is what a reader saw refused, the other only Leaver itself may ask.
+    own = model.model_fields.keys() - Command.model_fields.keys() - {"failed_version", "for_revocation"}
+    assert [field for field in own if f"`{field}`" not in row] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "detail"),
+    [
+        (RevokeSsoToken, {"user_id": "a/../b"}),
+        (RetrieveUserToken, {"user_id": "ada", "ttl": 68423085}),
+        (RevokeGrants, {"identity": "ada", "application_id": "vault"}),
+    ],
+)
+def test_the_readme_tells_the_reason_that_bad_input_gets(command: type[Command], detail: dict[str, Any]) -> None:
+    with pytest.raises(BadMessage) as refused:
+        parse(command, detail, direct=True)
+    assert f"`{refused.value.reason}`" in README
 
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
