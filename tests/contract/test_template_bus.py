@@ -34,9 +34,11 @@ def delivered(stack: Stack, bus: str, event: dict[str, Any]) -> list[str]:
 
 
 def target_faults(stack: Stack) -> list[str]:
-    """Every target of a rule has a dead-letter queue of its own, and no rule feeds a FIFO queue."""
+    """Every rule is on and hands over the whole event, to no FIFO queue; each target has its dead-letter queue."""
     faults = []
     for logical_id, rule in of_type(stack, "AWS::Events::Rule"):
+        if rule.get("State", "ENABLED") != "ENABLED":
+            faults.append(f"{logical_id}: is {rule['State']}")
         for target in rule["Targets"]:
             owner = logical_id.removesuffix("Rule").removesuffix("Schedule").replace("Okta", "StartOffboarding")
             expected = {"Arn": arn(stack, f"{owner}DeadLetterQueue")}
@@ -44,6 +46,9 @@ def target_faults(stack: Stack) -> list[str]:
                 faults.append(f"{logical_id}: what can't be delivered goes to {target.get('DeadLetterConfig')}")
             if target["Arn"].endswith(".fifo"):
                 faults.append(f"{logical_id}: feeds a FIFO queue")
+            # Input, InputPath and InputTransformer would deliver something else than what was put on the bus.
+            if more := target.keys() - {"Id", "Arn", "DeadLetterConfig"}:
+                faults.append(f"{logical_id}: has {sorted(more)} too")
     return faults
 
 
@@ -177,6 +182,8 @@ def test_without_trusted_producers_only_our_functions_speak(smallest: Stack) -> 
             ["Targets", 0, "Arn"],
             "arn:aws:sqs:eu-west-1:123456789012:leaver-refresh-access-token.fifo",
         ),
+        ("RevokeSsoTokenRule", ["Targets", 0, "InputPath"], "$.detail"),
+        ("OktaRule", ["State"], "DISABLED"),
     ],
 )
 def test_a_target_that_could_lose_an_event_is_noticed(

@@ -81,10 +81,12 @@ def runtime_faults(stack: Stack) -> list[str]:
             # The SDK for traces is not in the layer: a function must not be told to trace.
             "TracingConfig": None,
         }
+        # Anything else, as a reserve of no executions at all, would make it run otherwise than its neighbours.
+        known = expected.keys() | {"Code", "Description", "Environment", "Role", "Tags", "VpcConfig"}
         faults += [
-            f"{logical_id}: {name} is {properties.get(name)}, not {value}"
-            for name, value in expected.items()
-            if properties.get(name) != value
+            f"{logical_id}: {name} is {properties.get(name)}, not {expected.get(name)}"
+            for name in expected.keys() | (properties.keys() - known)
+            if properties.get(name) != expected.get(name)
         ]
     return faults
 
@@ -180,6 +182,20 @@ def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refu
 
 
 @pytest.mark.parametrize(
+    ("parameter", "least", "most"),
+    [
+        # SQS forgets a message after 14 days: it must be parked before.
+        ("GiveUpAfter", 60, 13 * 86_400),
+        # Zoom's own limit is one year.
+        ("MaxUserTokenTtl", 1, 31_536_000),
+    ],
+)
+def test_a_deployment_with_a_number_out_of_bounds_is_refused(parameter: str, least: int, most: int) -> None:
+    declared = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"][parameter]
+    assert (declared["Type"], declared["MinValue"], declared["MaxValue"]) == ("Number", least, most)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("VENAFI_URL", DROP),
@@ -200,6 +216,7 @@ def test_a_wrong_environment_is_noticed(full: Stack, name: str, value: object) -
         ("Timeout", 30),
         ("TracingConfig", {"Mode": "Active"}),
         ("LoggingConfig", {"LogFormat": "JSON"}),
+        ("ReservedConcurrentExecutions", 0),
     ],
 )
 def test_a_function_that_runs_otherwise_is_noticed(full: Stack, name: str, value: object) -> None:
