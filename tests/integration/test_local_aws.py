@@ -42,8 +42,10 @@ def build(aws: MotoServer, tmp_path: Path) -> Build:
 
 @pytest.fixture
 def leaver(aws: MotoServer) -> Stack:
-    aws.client("events").create_event_bus(Name="okta-partner")
-    parameters = {"VenafiUrl": "http://127.0.0.1:1", "OktaEventBusName": "okta-partner"}
+    parameters = {"VenafiUrl": "http://127.0.0.1:1"}
+    for parameter, bus in (("OktaEventBusName", "okta-partner"), ("SailPointEventBusName", "sailpoint-partner")):
+        aws.client("events").create_event_bus(Name=bus)
+        parameters[parameter] = bus
     return Stack(Template(LEAVER, parameters), aws)
 
 
