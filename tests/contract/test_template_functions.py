@@ -9,7 +9,10 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from leaver import settings
 from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
 
-HR_SOURCES = {"okta", "sailpoint", "scim", "caep"}
+HR_SOURCES = {
+    *("okta", "sailpoint", "sailpoint_other_attribute", "scim", "caep", "caep_opaque_subject", "risc"),
+    *("bamboohr", "bamboohr_fields", "gusto", "hibob"),
+}
 
 #: what a variable of that name always stands for
 VALUES = {
@@ -25,6 +28,11 @@ VALUES = {
     "GIVE_UP_AFTER": 86400,
     "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
     "MAX_USER_TOKEN_TTL": 7200,
+    "URGENT_SOURCES": "okta,caep",
+    "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
+    "SAILPOINT_LEFT_VALUES": "inactive,terminated",
+    "SAILPOINT_ACTIVE_VALUES": "active",
+    "SAILPOINT_EMAIL_DOMAIN": "example.com",
     "POWERTOOLS_SERVICE_NAME": "leaver",
     "POWERTOOLS_METRICS_NAMESPACE": "Leaver",
 }
@@ -45,7 +53,10 @@ TOLD = {
     "RevokeSsoToken": READER | {"ZOOM_API_URL"},
     "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE"},
     "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
-    "StartOffboarding": set(),
+    "StartOffboarding": {
+        *("URGENT_SOURCES", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
+        *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
+    },
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
@@ -174,6 +185,8 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("SecretPrefix", "leaver/tokens"),
         ("SecretPrefix", "*"),
         ("SecretPrefix", ""),
+        ("SailPointLifecycleAttribute", ""),
+        ("SailPointEmailDomain", "@example.com"),
     ],
 )
 def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refused: str) -> None:

@@ -178,7 +178,7 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
     "start_offboarding": {
         "an unknown source": (
             event("UserDeleted", {"user": SECRET}, source="hr.example.com"),
-            "source: expected leaver.hr, or one that begins with aws.partner/okta.com/",
+            "source: expected leaver.hr, or one that begins with aws.partner/okta.com/ or aws.partner/sailpoint.com/",
         ),
         "an Okta event about nobody": (
             event(
