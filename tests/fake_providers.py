@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from leaver.errors import InvalidGrant, InvalidToken, LeaverError, Rejected
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.tokens import GrantedTokens
 from leaver.venafi import Application, Grantee, Venafi
@@ -86,6 +86,8 @@ class FakeGrant:
     alive: bool = True
     rotates: bool = True
     failing: list[LeaverError] = field(default_factory=list)
+    #: the next answers are lost, after the provider has committed
+    loses: int = 0
     #: every request: operation, and the token that came with it
     asked: list[tuple[str, str]] = field(default_factory=list)
     #: called after the provider has committed, before its answer arrives
@@ -109,6 +111,9 @@ class FakeGrant:
     def minted(self) -> GrantedTokens:
         self.number += 1
         self.meanwhile()
+        if self.loses:
+            self.loses -= 1
+            raise AnswerLost("Zoom did not answer")
         return GrantedTokens(
             access_token=SecretStr(self.access_token),
             refresh_token=SecretStr(self.refresh_token) if self.rotates else None,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leaver.vault import Vault
 from tests.fakes import NOW
@@ -56,6 +56,10 @@ class StrictSecretsManager:
     exceptions: Exceptions = field(default_factory=Exceptions)
     #: the next writes are refused
     read_only: bool = False
+    #: the next writes are taken, and their answers lost
+    mute: bool = False
+    #: the next reads fail
+    unreadable: bool = False
 
     @property
     def client(self) -> "SecretsManagerClient":
@@ -99,6 +103,8 @@ class StrictSecretsManager:
             if current := secret.stages.get("AWSCURRENT"):
                 secret.stages["AWSPREVIOUS"] = current
             secret.stages["AWSCURRENT"] = version
+        if self.mute:
+            raise ReadTimeoutError(endpoint_url="https://secretsmanager.eu-central-1.amazonaws.com/")
         return {
             "ARN": f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SecretId}-a1b2c3",
             "VersionId": version,
@@ -111,6 +117,8 @@ class StrictSecretsManager:
         VersionId: str | None = None,  # noqa: N803
         VersionStage: str | None = None,  # noqa: N803
     ) -> dict[str, Any]:
+        if self.unreadable:
+            raise ClientError({"Error": {"Code": "InternalServiceError", "Message": ""}}, "GetSecretValue")
         secret = self._secret(SecretId, "GetSecretValue")
         assert VersionId is None or 32 <= len(VersionId) <= 64
         version = VersionId or secret.stages.get(VersionStage or "AWSCURRENT")

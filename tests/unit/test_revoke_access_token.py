@@ -7,8 +7,8 @@ import pytest
 
 from functions.revoke_access_token.app import revoke_access_token
 from leaver.commands import RevokeAccessToken
-from leaver.connections import Connection, Status
-from leaver.errors import BadMessage, CredentialStale, ProviderUnavailable
+from leaver.connections import LEASE, Connection, Status
+from leaver.errors import BadMessage, CredentialStale, Held, NeedsReauthorization, NotRead, ProviderUnavailable
 from leaver.grants import Grants
 from leaver.outcomes import Outcome, Result
 from leaver.vault import child_of
@@ -18,6 +18,12 @@ from tests.fake_secrets import PARENT, StrictSecretsManager, tokens, vault_of
 from tests.fakes import NOW, Clock
 
 EXPIRED = NOW - timedelta(seconds=1)
+LONG_AGO = NOW - timedelta(hours=1)
+#: somebody asked for new tokens, and nobody knows what came of it
+EVIDENCE: dict[str, dict[str, Any]] = {
+    "an answer was lost": {"unanswered_since": LONG_AGO},
+    "a refresh was killed": {"held_by": "refresh#killed", "held_since": LONG_AGO, "held_version": PARENT},
+}
 CHILD = child_of("zoom", PARENT)
 
 
@@ -59,8 +65,42 @@ def test_nobody_may_refresh_or_use_it_while_it_is_being_revoked() -> None:
     stage.grant.failing = [ProviderUnavailable("Zoom is out of order")]
     with pytest.raises(ProviderUnavailable):
         stage.revoke()
-    assert stage.record.status is Status.REVOKING
+    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, None)
     assert stage.revoke().outcome is Outcome.REVOKED
+
+
+@pytest.mark.parametrize("holder", ["refresh#another", "revoke#another", "connect#another"])
+def test_while_somebody_else_holds_it_it_is_marked_as_to_be_revoked_and_waited_for(holder: str) -> None:
+    stage = Stage(connection(held_by=holder, held_since=NOW - LEASE, held_version=PARENT))
+    with pytest.raises(Held, match=rf"^connection zoom: {holder.partition('#')[0]} is under way$"):
+        stage.revoke()
+    assert stage.grant.asked == []
+    # The refresher sees it and revokes what it gets.
+    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, holder)
+    stage.clock.passes(seconds=1)
+    assert stage.revoke().outcome is Outcome.REVOKED
+
+
+def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to() -> None:
+    class Contended(InMemoryConnections):
+        def swap(self, old: Connection, new: Connection) -> Connection | None:
+            if new.held_by:
+                self.alter("zoom", owner="somebody.else@example.com")
+            return super().swap(old, new)
+
+    stage = Stage()
+    stage.connections = Contended(connection())
+    with pytest.raises(Held, match=r"^connection zoom was changed at the same moment$"):
+        stage.revoke()
+    assert stage.grant.asked == []
+
+
+def test_secrets_manager_that_does_not_answer_leaves_no_intent_behind() -> None:
+    stage = Stage()
+    stage.secrets.unreadable = True
+    with pytest.raises(NotRead):
+        stage.revoke()
+    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, None)
 
 
 @pytest.mark.parametrize("refresh_token", ["refresh-1", None])
@@ -69,6 +109,55 @@ def test_an_unexpired_token_that_the_provider_does_not_know_is_gone(refresh_toke
     stage.grant.alive = False
     assert stage.revoke().outcome is Outcome.ALREADY_GONE
     assert stage.record.revoked_outcome is Outcome.ALREADY_GONE
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE.values(), ids=EVIDENCE)
+@pytest.mark.parametrize("record", [connection(), connection("venafi", provider="venafi")], ids=["zoom", "venafi"])
+def test_an_unknown_token_proves_nothing_where_somebodys_answer_may_have_been_lost(
+    record: Connection, evidence: dict[str, Any]
+) -> None:
+    stage = Stage(record.model_copy(update=evidence))
+    stage.grant.alive = False
+    with pytest.raises(CredentialStale, match=r"is refused after a refresh that was never answered$") as stale:
+        stage.revoke()
+    assert (stale.value.version, stale.value.for_revocation) == (PARENT, True)
+    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, None)
+    # It stays so: whoever comes next does not know better.
+    assert stage.record.unanswered_since == LONG_AGO
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE.values(), ids=EVIDENCE)
+def test_with_such_evidence_what_the_provider_did_revoke_is_revoked(evidence: dict[str, Any]) -> None:
+    stage = Stage(connection(**evidence))
+    assert stage.revoke().outcome is Outcome.REVOKED
+
+
+def test_without_a_refresh_token_there_is_nothing_that_a_lost_answer_could_have_renewed() -> None:
+    stage = Stage(connection(unanswered_since=LONG_AGO), refresh_token=None)
+    stage.grant.alive = False
+    assert stage.revoke().outcome is Outcome.ALREADY_GONE
+
+
+def test_a_killed_revocation_is_no_such_evidence() -> None:
+    stage = Stage(connection(status=Status.REVOKING, held_by="revoke#killed", held_since=LONG_AGO))
+    stage.grant.alive = False
+    assert stage.revoke().outcome is Outcome.ALREADY_GONE
+
+
+def test_what_only_a_sealed_token_could_end_is_left_to_the_refresher() -> None:
+    stage = Stage(connection(sealed="c2VhbGVk", sealed_parent=PARENT))
+    with pytest.raises(CredentialStale) as stale:
+        stage.revoke()
+    assert stale.value.for_revocation
+    assert stage.grant.asked == []
+
+
+def test_tokens_that_nobody_can_name_wait_for_a_person() -> None:
+    stage = Stage(connection(status=Status.REVOKING, unnamed=True, reason="end the grant at the provider"))
+    with pytest.raises(NeedsReauthorization, match=r"^end the grant at the provider$"):
+        stage.revoke()
+    assert stage.grant.asked == []
+    assert stage.record.status is Status.REVOKING
 
 
 def test_an_expired_token_without_a_refresh_token_is_asked_about_and_gone() -> None:

@@ -40,7 +40,7 @@ class Stage:
         self.secrets.put_secret_value(
             SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
         )
-        self.connections.change("zoom", version=CHILD, expires_at=NOW + timedelta(hours=1))
+        self.connections.alter("zoom", version=CHILD, expires_at=NOW + timedelta(hours=1))
         self.zoom.accepts = {"access-2"}
 
 

@@ -129,11 +129,8 @@ class Connection(BaseModel):
         told: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
         well: dict[str, object] = {"status": Status.ACTIVE, "refreshed_at": now, "failures": 0, "reason": None}
         well |= {"unanswered_since": None, "unnamed": False, "sealed": None}
-        if self.trouble_since and self.owed is None:
-            well["owed"] = "ConnectionRecovered"
-        elif self.owed != "ConnectionRecovered":
-            # Nobody heard of the trouble, so there is no recovery to hear of.
-            well |= {"owed": None, "trouble_since": None}
+        # Even where the trouble itself is still owed: the bus may have taken it just before a run was killed.
+        well["owed"] = "ConnectionRecovered" if self.trouble_since else None
         return self.model_copy(update=_LET_GO | told | well)
 
     def authorized(self, by: Self, *, now: datetime) -> Self:

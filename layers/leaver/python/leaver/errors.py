@@ -102,6 +102,10 @@ class NotKept(LeaverError):
     """Secrets Manager did not take a new version: what it was to hold is nowhere else yet."""
 
 
+class NotRead(LeaverError):
+    """Secrets Manager or KMS did not answer: what they hold is still there, and is read again later."""
+
+
 class Superseded(LeaverError):
     """A version already has another successor than the one that was to be written: somebody else was there first."""
 

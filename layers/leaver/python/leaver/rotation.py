@@ -19,6 +19,7 @@ from leaver.errors import (
     LeaverError,
     NeedsReauthorization,
     NotKept,
+    NotRead,
     NotSent,
     OutOfTime,
     ProviderUnavailable,
@@ -99,11 +100,11 @@ class Rotation:
             raise Held(f"connection {command.connection} was changed at the same moment")
         try:
             return self._replaced(record, command)
-        except (Throttled, OutOfTime, NotKept):
+        except (Throttled, OutOfTime, NotKept, NotRead, Superseded):
             self._let_go(record)
             raise
         except ProviderUnavailable as error:
-            self._cools_down(record, error, asked_at=None if isinstance(error, NotSent) else now)
+            self._cools_down(record, error, unanswered=not isinstance(error, NotSent))
             raise
         except Rejected as error:
             is_news = self._cools_down(record, error, at_once=True)
@@ -126,12 +127,10 @@ class Rotation:
             record = self._caught_up(record, version, held)
         if self.remaining() < TIME_FOR_A_CALL:
             raise OutOfTime(f"connection {record.connection}: too little time is left to refresh")
-        asked_at = self.clock()
         try:
             granted = self._asked(record, held)
         except InvalidGrant as dead:
-            lost = asked_at if isinstance(dead.__cause__, AnswerLost) else None
-            return self._without_grant(record, held, command, dead, since=record.unanswered_since or lost)
+            return self._without_grant(record, held, command, dead)
         return self._kept(record, held, granted)
 
     def _newest(self, record: Connection) -> tuple[str, TokenSet]:
@@ -162,14 +161,12 @@ class Rotation:
         except InvalidClient:
             # Somebody may have changed the client's secret just now: each call reads the credentials anew.
             return self.grants.refresh(record, held)
-        except AnswerLost as lost:
+        except AnswerLost:
+            self._noted_as_unanswered(record)
             if self.remaining() < TIME_FOR_A_CALL:
                 raise
-            try:
-                # At worst the token is spent, and then it is now as well.
-                return self.grants.refresh(record, held)
-            except InvalidGrant as dead:
-                raise dead from lost
+            # At worst the token is spent, and then it is now as well.
+            return self.grants.refresh(record, held)
 
     def _kept(self, record: Connection, held: TokenSet, granted: GrantedTokens) -> Result | None:
         """Write the answer: the provider has retired the old refresh token, and nothing may come before this."""
@@ -205,7 +202,11 @@ class Rotation:
 
     def _seal(self, record: Connection, token: SecretStr) -> None:
         """Put the refresh token into the record, encrypted: the one place where a token rests outside the vault."""
-        sealed = self.sealing.seal(token, connection=record.connection, parent_version=record.version)
+        try:
+            sealed = self.sealing.seal(token, connection=record.connection, parent_version=record.version)
+        except NotKept:
+            self._noted_as_unanswered(record)
+            raise
 
         def with_it(standing: Connection) -> Connection | None:
             if standing.held_by != record.held_by:
@@ -255,8 +256,6 @@ class Rotation:
         held: TokenSet,
         command: RefreshAccessToken,
         dead: InvalidGrant,
-        *,
-        since: datetime | None,
     ) -> Result | None:
         """Believe an invalid_grant only when nobody else has newer tokens, and nothing else helps."""
         self.pause(SECOND_LOOK)
@@ -267,10 +266,11 @@ class Rotation:
         if newest != record.version:
             return self._recorded(record, newest, self.vault.tokens(record.connection, newest))
         if standing.status is Status.REVOKING:
-            return self._nothing_left(record, command, dead, since=since)
+            return self._nothing_left(standing, command, dead)
         granted = self.grants.authorize(record, held.scope)
         if granted is not None:
             return self._kept(record, held, granted)
+        since = standing.unanswered_since
         reason = dead.reason if since is None else f"{dead.reason}; {_unanswered(since)}, and its tokens with it"
         now = self.clock()
 
@@ -279,7 +279,7 @@ class Rotation:
             return standing.dead(reason, now=now) if usable else None
 
         if self.connections.change(record.connection, dead_now) is None:
-            self._let_go(record, unanswered_since=since)
+            self._let_go(record)
             raise Held(f"connection {record.connection} is being revoked")
         raise InvalidGrant(
             reason,
@@ -288,13 +288,12 @@ class Rotation:
             tracking_id=dead.tracking_id,
         )
 
-    def _nothing_left(
-        self, record: Connection, command: RefreshAccessToken, dead: InvalidGrant, *, since: datetime | None
-    ) -> Result | None:
+    def _nothing_left(self, record: Connection, command: RefreshAccessToken, dead: InvalidGrant) -> Result | None:
         """To revoke, and the refresh token is refused: the grant has ended, unless somebody's answer was lost."""
         if not command.for_revocation:
-            self._let_go(record, unanswered_since=since)
+            self._let_go(record)
             return Result(Outcome.REFUSED, details={"status": Status.REVOKING})
+        since = record.unanswered_since
         if since is None:
             gone = Result.told_by(dead, Outcome.ALREADY_GONE)
             self.connections.change(record.connection, lambda standing: standing.retired(gone))
@@ -304,17 +303,17 @@ class Rotation:
         def unnamed(standing: Connection) -> Connection | None:
             if not _is_same(standing, record):
                 return None
-            return standing.let_go().model_copy(update={"unanswered_since": since, "reason": reason, "unnamed": True})
+            return standing.let_go().model_copy(update={"reason": reason, "unnamed": True})
 
         self.connections.change(record.connection, unnamed)
         raise NeedsReauthorization(reason, provider_status=dead.provider_status, provider_code=dead.provider_code)
 
     def _cools_down(
-        self, record: Connection, error: LeaverError, *, asked_at: datetime | None = None, at_once: bool = False
+        self, record: Connection, error: LeaverError, *, unanswered: bool = False, at_once: bool = False
     ) -> bool:
         """Leave the connection alone for a while that grows; tells whether its trouble is news."""
         now = self.clock()
-        ambiguous = asked_at is not None and not self.grants.reauthenticates(record)
+        since = record.held_since if unanswered and not self.grants.reauthenticates(record) else None
 
         def cooled(standing: Connection) -> Connection | None:
             if standing.held_by != record.held_by:
@@ -322,21 +321,28 @@ class Rotation:
             longest = min(FIRST_COOLING * 2 ** min(standing.failures, 20), LONGEST_COOLING)
             until = now + longest * self.jitter(0.5, 1.0)
             tell = at_once or standing.failures + 1 >= TELL_AFTER
-            since = standing.unanswered_since or (asked_at if ambiguous else None)
             cooler = standing.cooling_down(error.reason, until=until, now=now, tell=tell)
-            return cooler.model_copy(update={"unanswered_since": since})
+            return cooler.model_copy(update={"unanswered_since": standing.unanswered_since or since})
 
         written = self.connections.change(record.connection, cooled)
         return written is not None and written.trouble_since == now
 
-    def _let_go(self, record: Connection, *, unanswered_since: datetime | None = None) -> None:
-        def free(standing: Connection) -> Connection | None:
-            if standing.held_by != record.held_by:
-                return None
-            since = standing.unanswered_since or unanswered_since
-            return standing.let_go().model_copy(update={"unanswered_since": since})
+    def _noted_as_unanswered(self, record: Connection) -> None:
+        """Keep that tokens may have been issued which nobody holds, whatever comes next: a pause, a refusal, a kill."""
+        if self.grants.reauthenticates(record):
+            return
 
-        self.connections.change(record.connection, free)
+        def noted(standing: Connection) -> Connection | None:
+            if standing.held_by != record.held_by or standing.unanswered_since:
+                return None
+            return standing.model_copy(update={"unanswered_since": record.held_since})
+
+        self.connections.change(record.connection, noted)
+
+    def _let_go(self, record: Connection) -> None:
+        self.connections.change(
+            record.connection, lambda standing: standing.let_go() if standing.held_by == record.held_by else None
+        )
 
     def _tell(self, name: str) -> None:
         """Announce what is owed; it stays owed until the bus has taken it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from leaver.errors import NotKept
+from leaver.errors import NotKept, NotRead
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -34,12 +34,15 @@ class Sealing:
         return b64encode(sealed["CiphertextBlob"]).decode()
 
     def open(self, ciphertext: str, *, connection: str, parent_version: str) -> SecretStr:
-        """Decrypt; raises what botocore raises."""
-        opened = self._kms.decrypt(
-            KeyId=self._key_arn,
-            CiphertextBlob=b64decode(ciphertext),
-            EncryptionContext=_context(connection, parent_version),
-        )
+        """Decrypt; raises NotRead."""
+        try:
+            opened = self._kms.decrypt(
+                KeyId=self._key_arn,
+                CiphertextBlob=b64decode(ciphertext),
+                EncryptionContext=_context(connection, parent_version),
+            )
+        except (BotoCoreError, ClientError):
+            raise NotRead(f"connection {connection}: KMS did not decrypt") from None
         return SecretStr(opened["Plaintext"].decode())
 
 

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from leaver.errors import LeaverError, NotKept, Rejected, Superseded, explain
+from leaver.errors import LeaverError, NotKept, NotRead, Rejected, Superseded, explain
 from leaver.tokens import TokenSet
 
 if TYPE_CHECKING:
@@ -33,19 +33,25 @@ class Vault:
     def tokens(self, connection: str, version: str) -> TokenSet:
         """Read the tokens of exactly this version: stage labels are only eventually consistent.
 
-        Raises Rejected where secret or version are missing, or the JSON is not that of a TokenSet.
+        Raises Rejected where secret or version are missing, or the JSON is not that of a TokenSet, and NotRead.
         """
         name = f"{self._prefix}/tokens/{connection}"
         return _parsed(TokenSet, self._read(name, VersionId=version), name)
 
     def newest(self, connection: str, version: str) -> str:
-        """Follow a version's successors to the last: a run that was killed leaves one that no record names yet."""
+        """Follow a version's successors to the last: a run that was killed leaves one that no record names yet.
+
+        Raises NotRead, and Rejected where the secret is scheduled for deletion.
+        """
         while self._holds(connection, child := child_of(connection, version)):
             version = child
         return version
 
     def credentials(self, connection: str, kind: type[Secret]) -> Secret:
-        """Read what people stored for a connection; raises Rejected, field by field, where it can't be used."""
+        """Read what people stored for a connection.
+
+        Raises Rejected, field by field, where it can't be used, and NotRead.
+        """
         name = f"{self._prefix}/credentials/{connection}"
         return _parsed(kind, self._read(name, VersionStage="AWSCURRENT"), name)
 
@@ -136,20 +142,25 @@ class Vault:
             return created["ARN"], created["VersionId"]
 
     def _holds(self, connection: str, version: str) -> bool:
-        try:
-            self._secrets_manager.get_secret_value(SecretId=f"{self._prefix}/tokens/{connection}", VersionId=version)
-        except self._secrets_manager.exceptions.ResourceNotFoundException:
-            return False
-        return True
+        return self._found(f"{self._prefix}/tokens/{connection}", VersionId=version) is not None
 
     def _read(self, name: str, **which: Any) -> str:
-        try:
-            return self._secrets_manager.get_secret_value(SecretId=name, **which)["SecretString"]
-        except self._secrets_manager.exceptions.ResourceNotFoundException:
+        text = self._found(name, **which)
+        if text is None:
             version = which.get("VersionId")
-            raise Rejected(f"secret {name}: {f'has no version {version}' if version else 'is missing'}") from None
+            raise Rejected(f"secret {name}: {f'has no version {version}' if version else 'is missing'}")
+        return text
+
+    def _found(self, name: str, **which: Any) -> str | None:
+        try:
+            # What somebody stored as binary is no text, and no JSON.
+            return self._secrets_manager.get_secret_value(SecretId=name, **which).get("SecretString", "")
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            return None
         except self._secrets_manager.exceptions.InvalidRequestException:
             raise Rejected(f"secret {name}: is scheduled for deletion") from None
+        except (BotoCoreError, ClientError) as error:
+            raise NotRead(f"secret {name}: {_why(error)}") from None
 
 
 def _parsed(kind: type[Secret], text: str, name: str) -> Secret:
