@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from functions.revoke_access_token.app import revoke_access_token
 from leaver.commands import Command, RefreshAccessToken, RevokeAccessToken
 from leaver.connections import LEASE, Connection, Status
 from leaver.consumer import Consumer
-from leaver.errors import AnswerLost, InvalidClient, InvalidGrant, InvalidToken
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken
 from leaver.grants import Grants
 from leaver.outbox import Outbox
 from leaver.outcomes import Outcome, Result
@@ -27,7 +28,7 @@ from leaver.venafi_auth import VenafiAuth
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.establish import Establishing, NewConnection
 from local.simulators.grants import Grants as ProviderGrants
-from local.simulators.grants import InvalidGrantError, Issued, digest
+from local.simulators.grants import InvalidGrantError, Issued, TokenMint, digest
 from local.simulators.grants import Rotation as Kind
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT, Secret, StrictSecretsManager
@@ -76,19 +77,19 @@ class Table(InMemoryConnections):
 
     def __init__(self, effects: Effects, *records: Connection) -> None:
         super().__init__(*records)
-        self._effects = effects
+        self.effects = effects
 
     def read(self, name: str) -> Connection:
         read = super().read
-        return self._effects.of("read record", lambda: read(name))
+        return self.effects.of("read record", lambda: read(name))
 
     def add(self, record: Connection) -> bool:
         add = super().add
-        return self._effects.of("write record", lambda: add(record))
+        return self.effects.of("write record", lambda: add(record))
 
     def swap(self, old: Connection, new: Connection) -> Connection | None:
         swap = super().swap
-        return self._effects.of("write record", lambda: swap(old, new))
+        return self.effects.of("write record", lambda: swap(old, new))
 
 
 class Secrets(StrictSecretsManager):
@@ -124,8 +125,8 @@ class Kms:
 
 
 @dataclass
-class TokenEndpoints(ZoomOAuth, VenafiAuth):
-    """Both providers' token endpoints, in front of the simulators' own grants."""
+class AuthorizationServer:
+    """A provider's grants, as the simulators keep them; each call an effect."""
 
     provider: Provider
     grants: ProviderGrants
@@ -138,7 +139,7 @@ class TokenEndpoints(ZoomOAuth, VenafiAuth):
     #: refreshes that are under way now, and the most there ever were
     in_flight: int = 0
     most_in_flight: int = 0
-    _number: Any = field(default_factory=lambda: count(1))
+    _mint: TokenMint = field(default_factory=lambda: TokenMint("night-", random.Random(7)))  # noqa: S311 - the same each time
 
     def authorized(self, subject: str) -> Issued:
         """Somebody consents: at Zoom that retires the pair which the same person and app had before."""
@@ -149,20 +150,22 @@ class TokenEndpoints(ZoomOAuth, VenafiAuth):
         return self.grants.authorize(CLIENT, subject, "scope", now=self.clock(), mint=self._mint)
 
     def obtain(self, subject: str) -> GrantedTokens:
-        return self.effects.of("ask for consent", lambda: self._answer(self.authorized(subject)))
+        return self.effects.of("ask for consent", lambda: _answer(self.authorized(subject)))
 
-    def refresh(self, *credentials: Any) -> GrantedTokens:  # type: ignore[override]  # Zoom's has one argument more
-        assert credentials[0] == CLIENT
-        presented: SecretStr = credentials[-1]
+    def refresh(self, refresh_token: SecretStr) -> GrantedTokens:
         self.asked.append("refresh")
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            return self.effects.of("refresh at the provider", lambda: self._refreshed(presented))
+            return self.effects.of("refresh at the provider", lambda: self._refreshed(refresh_token))
         finally:
             self.in_flight -= 1
 
+    def revoke(self, access_token: SecretStr) -> Result:
+        return self.effects.of("revoke at the provider", lambda: self._revoked(access_token))
+
     def _refreshed(self, presented: SecretStr) -> GrantedTokens:
+        issued: Issued | None
         try:
             issued = self.grants.refresh(presented.get_secret_value(), CLIENT, now=self.clock(), mint=self._mint)
         except InvalidGrantError:
@@ -172,18 +175,7 @@ class TokenEndpoints(ZoomOAuth, VenafiAuth):
             raise AnswerLost("the answer was lost")
         if issued is None:
             raise InvalidGrant("the refresh token is not accepted", provider_status=400, provider_code="invalid_grant")
-        return self._answer(issued)
-
-    def revoke(self, client_id: str, client_secret: SecretStr, token: SecretStr) -> Result:
-        if (client_id, client_secret) != (CLIENT, SECRET):
-            raise InvalidClient("who is that?")
-        return self.effects.of("revoke at the provider", lambda: self._revoked(token))
-
-    def revoke_token(self, access_token: SecretStr) -> Result:
-        result = self.effects.of("revoke at the provider", lambda: self._revoked(access_token))
-        if result.outcome is Outcome.ALREADY_GONE:
-            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
-        return result
+        return _answer(issued)
 
     def _revoked(self, token: SecretStr) -> Result:
         self.asked.append("revoke")
@@ -193,17 +185,46 @@ class TokenEndpoints(ZoomOAuth, VenafiAuth):
         self.grants.revoke(held[0])
         return Result(Outcome.REVOKED, provider_status=200)
 
-    @staticmethod
-    def _answer(issued: Issued) -> GrantedTokens:
-        return GrantedTokens(
-            access_token=SecretStr(issued.access_token),
-            refresh_token=SecretStr(issued.refresh_token) if issued.refresh_token else None,
-            expires_at=issued.access.expires_at,
-            scope=issued.access.scope,
-        )
 
-    def _mint(self, kind: str) -> str:
-        return f"{kind}-{next(self._number)}"
+def _answer(issued: Issued) -> GrantedTokens:
+    return GrantedTokens(
+        access_token=SecretStr(issued.access_token),
+        refresh_token=SecretStr(issued.refresh_token) if issued.refresh_token else None,
+        expires_at=issued.access.expires_at,
+        scope=issued.access.scope,
+    )
+
+
+@dataclass
+class ZoomEndpoints(ZoomOAuth):
+    """Zoom's way to it."""
+
+    server: AuthorizationServer
+
+    def refresh(self, client_id: str, client_secret: SecretStr, refresh_token: SecretStr) -> GrantedTokens:
+        assert (client_id, client_secret) == (CLIENT, SECRET)
+        return self.server.refresh(refresh_token)
+
+    def revoke(self, client_id: str, client_secret: SecretStr, token: SecretStr) -> Result:
+        assert (client_id, client_secret) == (CLIENT, SECRET)
+        return self.server.revoke(token)
+
+
+@dataclass
+class VenafiEndpoints(VenafiAuth):
+    """Venafi's way to it."""
+
+    server: AuthorizationServer
+
+    def refresh(self, client_id: str, refresh_token: SecretStr) -> GrantedTokens:
+        assert client_id == CLIENT
+        return self.server.refresh(refresh_token)
+
+    def revoke_token(self, access_token: SecretStr) -> Result:
+        result = self.server.revoke(access_token)
+        if result.outcome is Outcome.ALREADY_GONE:
+            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
+        return result
 
 
 @dataclass
@@ -246,8 +267,8 @@ class Night:
             # "until the new one is used", as some have it
             grace=timedelta(days=1),
         )
-        self.endpoints = TokenEndpoints(provider, granted, self.clock, self.effects)
-        issued = self.endpoints.authorized(ANNA)
+        self.server = AuthorizationServer(provider, granted, self.clock, self.effects)
+        issued = self.server.authorized(ANNA)
         self.clock.passes(minutes=61 if expired else 48)
         self.table = Table(
             self.effects,
@@ -273,7 +294,7 @@ class Night:
         )
         self.vault = Vault(self.secrets.client, prefix="leaver")
         self.bus, self.sqs, self.receipts = Bus(self.effects), Queues(self.effects), InMemoryReceipts()
-        self.grants = Grants(zoom=self.endpoints, venafi=self.endpoints, vault=self.vault)
+        self.grants = Grants(zoom=ZoomEndpoints(self.server), venafi=VenafiEndpoints(self.server), vault=self.vault)
         self.queued: list[Message] = []
         self.parked: list[Message] = []
         self._template = Consumer(
@@ -304,13 +325,13 @@ class Night:
         """A person authorizes the connection anew, at the command line."""
         new = NewConnection(
             name=self.name,
-            provider=self.endpoints.provider,
+            provider=self.server.provider,
             account="acme",
             grant_type="refresh_token",
             role="service",
             owner=owner,
             credentials=SecretStr(self.secrets.secrets[f"leaver/credentials/{self.name}"].versions[PARENT]),
-            obtain=lambda: self.endpoints.obtain(owner),
+            obtain=lambda: self.server.obtain(owner),
         )
         establishing = Establishing(
             connections=self.table,
@@ -399,8 +420,9 @@ class Night:
             pause=self._pause,
             jitter=lambda shortest, longest: (shortest + longest) / 2,
         )
+        refresh: Any = rotation.refresh
         outbox = self._outbox(FIFO_DEAD_LETTERS)
-        return replace(self._template, command=RefreshAccessToken, operation=rotation.refresh, outbox=outbox)
+        return replace(self._template, command=RefreshAccessToken, operation=refresh, outbox=outbox)
 
     def _revoker(self, context: Lambda) -> Consumer[Any]:
         def operation(command: RevokeAccessToken) -> Result:
@@ -438,7 +460,7 @@ class Night:
     @property
     def live(self) -> dict[str, list[str]]:
         """The digests of what works at the provider."""
-        return cast("dict[str, list[str]]", self.endpoints.grants.live_tokens(self.clock()))
+        return cast("dict[str, list[str]]", self.server.grants.live_tokens(self.clock()))
 
     def announced(self, name: str) -> set[str]:
         """The different announcements of that name: the same one twice counts once, as `announcement_id` promises."""
@@ -453,10 +475,10 @@ class Night:
     def state(self) -> str:
         """All that is outside of the runs, in words that are the same for the same."""
         secrets = {name: sorted(each.versions.values()) for name, each in sorted(self.secrets.secrets.items())}
-        granted = [(grant.subject, grant.refresh_token, sorted(grant.access_tokens)) for grant in self.endpoints.grants]
+        granted = [(grant.subject, grant.refresh_token, sorted(grant.access_tokens)) for grant in self.server.grants]
         told = sorted(each["announcement_id"] for each in self.bus.announced)
         queues = (sorted(message.id for message in self.queued), len(self.sqs.sent), self.receipts.items)
-        return repr((self.clock.now, self.record, secrets, granted, told, queues, self.endpoints.most_in_flight))
+        return repr((self.clock.now, self.record, secrets, granted, told, queues, self.server.most_in_flight))
 
     def fate(self) -> str:
         """In words: works, needs a person, revoked, or what is wrong."""
@@ -477,7 +499,7 @@ class Night:
     def _fate_in_use(self) -> str:
         if digest(self.stored["refresh_token"]) not in self.live["refresh"]:
             return f"{self.record.status} on record, and its refresh token is dead"
-        if len(self.live["refresh"]) > 1 + (self.endpoints.grants.rotation is Kind.GRACE):
+        if len(self.live["refresh"]) > 1 + (self.server.grants.rotation is Kind.GRACE):
             return f"works, and {len(self.live['refresh'])} refresh tokens live"
         return "works"
 

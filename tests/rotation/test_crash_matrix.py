@@ -78,14 +78,14 @@ def effects_of(night: Night, do: Callable[[], object]) -> list[str]:
 
 def check(night: Night) -> None:
     """What must hold whatever happened."""
-    assert night.endpoints.most_in_flight <= 1
-    calls = len(night.endpoints.asked)
+    assert night.server.most_in_flight <= 1
+    calls = len(night.server.asked)
     if night.fate() == LOST:
         assert len(night.announced("ConnectionNeedsReauthorization")) == 1
         # One alarm, and no further call.
         night.refresh()()
         night.morning()
-        assert len(night.endpoints.asked) == calls
+        assert len(night.server.asked) == calls
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -122,7 +122,7 @@ def test_an_answer_that_is_lost_after_the_provider_committed(
     provider: Provider, kind: Kind, record_property: Callable[[str, object], None]
 ) -> None:
     night = Night(kind, provider)
-    night.endpoints.loses = 1
+    night.server.loses = 1
     night.refresh()()
     night.morning()
     check(night)

@@ -93,7 +93,7 @@ def play(choices: Choices, night: Night, other: Other, *, lease: Callable[[list[
     fate = night.fate()
     if alarms and fate != "needs a person":
         fate += ", and an alarm"
-    if night.endpoints.most_in_flight > 1:
+    if night.server.most_in_flight > 1:
         fate += ", two calls at once"
     return Played(fate, lease_of)
 
@@ -182,8 +182,7 @@ def test_an_intent_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(mo
 
 def test_a_table_that_writes_unconditionally_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def swap(table: Table, _: Connection, new: Connection) -> Connection:
-        table.put(new)
-        return new
+        return table.effects.of("write record", lambda: table.put(new) or new)
 
     monkeypatch.setattr(Table, "swap", swap)
     played = explore(Kind.STRICT, "refresh", "zoom")
