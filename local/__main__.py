@@ -1,8 +1,11 @@
 """`python -m local up`: the local world in the foreground, until Ctrl-C."""
 
+import json
 import signal
 import time
+from datetime import UTC, datetime
 from typing import Annotated, NoReturn
+from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -76,24 +79,45 @@ def _addresses(world: World) -> Table:
     table.add_row("Zoom", world.zoom_url)
     table.add_row("Venafi TPP", world.venafi_url)
     table.add_row("control", world.control_url)
-    for name in world.functions:
-        table.add_row(f"queue of {name}", world.queue_url(name))
     return table
 
 
 def _how_to(world: World) -> str:
-    exports = "\n".join(
-        f"export {name}={value}" for name, value in world.environment().items() if name.startswith("AWS_")
-    )
-    command = """'[{"EventBusName": "leaver", "Source": "leaver.command", "DetailType": "RevokeSsoToken", """
-    command += """"Detail": "{\\"user_id\\": \\"ada@example.com\\"}"}]'"""
-    partner = f"""'{{"bus": "{OKTA_BUS}", "source": "aws.partner/okta.com/acme/leaver", "detail-type": "SystemLog", """
-    partner += """"detail": {…}}'"""
+    variables = {name: value for name, value in world.environment().items() if name.startswith("AWS_")}
+    variables["CONNECTIONS_TABLE"] = world.resource("Connections").ref
+    variables |= {f"{name.upper()}_QUEUE_URL": world.queue_url(name) for name in world.functions}
+    exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
+    command = [
+        {
+            "EventBusName": "leaver",
+            "Source": "leaver.command",
+            "DetailType": "RevokeSsoToken",
+            "Detail": json.dumps({"user_id": stage.ADA.email}),
+        }
+    ]
+    deactivation = {
+        "uuid": str(uuid4()),
+        "eventType": "user.lifecycle.deactivate",
+        "outcome": {"result": "SUCCESS"},
+        "published": datetime.now(UTC).isoformat(),
+        "actor": {"id": "00u2", "type": "User", "alternateId": stage.ADMIN.email},
+        "target": [{"id": "00u1", "type": "User", "alternateId": stage.JOHN.email}],
+    }
+    partner = {
+        "bus": OKTA_BUS,
+        "source": "aws.partner/okta.com/acme/leaver",
+        "detail-type": "SystemLog",
+        "detail": deactivation,
+    }
+    identity = json.dumps({"identity": stage.GRACE.email})
+    # AWS CLI 1 does not look into AWS_ENDPOINT_URL for SQS.
+    aws = "aws --endpoint-url $AWS_ENDPOINT_URL"
     return f"""
 In another shell:
 {exports}
-aws events put-events --entries {command}
-curl {world.control_url}/partner-events -d {partner}
+{aws} events put-events --entries '{json.dumps(command)}'
+{aws} sqs send-message --queue-url $REVOKE_GRANTS_QUEUE_URL --message-body '{identity}'
+curl {world.control_url}/partner-events -d '{json.dumps(partner)}'
 curl -X POST {world.control_url}/schedules/schedule_refreshes
 curl {world.control_url}/environments    # each function's variables, for sam local invoke
 """

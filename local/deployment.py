@@ -120,9 +120,15 @@ class Deployment:
 
     # -- what happens
 
-    def put_event(self, bus: str, source: str, detail_type: str, detail: Json) -> str:
+    def put_event(self, bus: str, source: str, detail_type: str, detail: Json, *, resources: Iterable[str] = ()) -> str:
         """Put an event on a bus as any program does, and return its id; RuntimeError when the bus refuses it."""
-        entry = {"EventBusName": bus, "Source": source, "DetailType": detail_type, "Detail": json.dumps(detail)}
+        entry = {
+            "EventBusName": bus,
+            "Source": source,
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+            "Resources": list(resources),
+        }
         answer = self.client("events").put_events(Entries=[entry])["Entries"][0]
         if "EventId" not in answer:
             raise RuntimeError(f"{answer['ErrorCode']}: {answer['ErrorMessage']}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -23,13 +24,15 @@ class _SilentHandler(WSGIRequestHandler):
 
 
 class HttpServer(ThreadedWSGIServer):
-    """Serves `app` at `bind`:`port` (0: any free port) from construction until `close`."""
+    """Serves `app` at `bind`:`port` (0: any free port), with `tls` under TLS, from construction until `close`."""
 
     daemon_threads = False  # so that closing waits for every handler
 
-    def __init__(self, app: "WSGIApplication", *, bind: str = LOOPBACK, port: int = 0) -> None:
+    def __init__(
+        self, app: "WSGIApplication", *, bind: str = LOOPBACK, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._connections: set[socket.socket] = set()
-        super().__init__(bind, port, app, _SilentHandler)
+        super().__init__(bind, port, app, _SilentHandler, ssl_context=tls)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"http-{self.port}", daemon=True)
         self._thread.start()
 

@@ -15,8 +15,9 @@ from local.simulators.zoom import ZoomSimulator
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 
-#: stands for Okta's partner bus, whose real name has slashes, which moto can't address
+#: stand for the partner buses, whose real names have slashes, which moto can't address
 OKTA_BUS = "okta-partner"
+SAILPOINT_BUS = "sailpoint-partner"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class World(Deployment):
             self.venafi_url = f"http://{advertise}:{urlsplit(self.venafi.url).port}"
             own = {
                 "OktaEventBusName": OKTA_BUS,
+                "SailPointEventBusName": SAILPOINT_BUS,
                 "VenafiUrl": self.venafi_url,
                 "ZoomApiUrl": f"{self.zoom_url}/v2",
                 "ZoomOAuthUrl": self.zoom_url,
@@ -60,7 +62,7 @@ class World(Deployment):
             super().__init__(
                 TEMPLATE,
                 own | dict(parameters or {}),
-                partner_buses=[OKTA_BUS],
+                partner_buses=[OKTA_BUS, SAILPOINT_BUS],
                 bind=bind,
                 advertise=advertise,
                 port=ports.aws,
@@ -83,3 +85,10 @@ class World(Deployment):
     def okta_event(self, detail: Json) -> str:
         """Deliver an event of Okta's system log, as Okta does, and return its id."""
         return self.partner_event(OKTA_BUS, "aws.partner/okta.com/local/leaver", "SystemLog", detail)
+
+    def sailpoint_event(self, detail: Json) -> str:
+        """Deliver an event of SailPoint's trigger "Identity Attributes Changed", and return its id."""
+        trigger = "identity-attributes-changed"
+        return self.partner_event(
+            SAILPOINT_BUS, f"aws.partner/sailpoint.com/local/idn/{trigger}", f"idn:{trigger}", detail
+        )

@@ -1,8 +1,26 @@
-"""How the tests are shared out among processes: one by one, but those that share a local world stay together."""
+"""How the tests are shared out among processes, and the tables that the exploration of the protocol leaves behind.
+
+One by one, but those that share a local world stay together.
+"""
+
+from collections.abc import Sequence
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+TABLES = (
+    (
+        "a refresh dies: what becomes of the refresh token",
+        "crash",
+        ("provider", "the process dies", "strict", "grace", "reuse-detecting"),
+    ),
+    (
+        "two holders of one connection, in every order",
+        "orders",
+        ("provider", "holders", "orders", "died with the only copy", "lost, or false alarm"),
+    ),
+)
 
 #: whose tests share one world for each file; the demo's each start their own
 WORLDS = "tests/e2e/"
@@ -20,3 +38,23 @@ class ByWorld(LoadScopeScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorld:
     return ByWorld(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the crash matrix and the interleavings found: people would rather see that than believe it."""
+    found: dict[str, list[list[object]]] = {"crash": [], "orders": []}
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, row in report.user_properties:
+            if name in found and report.when == "call":
+                found[name].append(row)
+    for title, name, columns in TABLES:
+        rows = sorted(found[name], key=str) if name == "orders" else found[name]
+        if rows:
+            terminalreporter.write_sep("-", title)
+            terminalreporter.write_line(_row(columns))
+            for row in rows:
+                terminalreporter.write_line(_row(row))
+
+
+def _row(cells: Sequence[object]) -> str:
+    return "  ".join(f"{cell!s:<34}" if place == 1 else f"{cell!s:<24}" for place, cell in enumerate(cells)).rstrip()

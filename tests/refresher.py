@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from leaver.commands import RefreshAccessToken
@@ -40,6 +41,7 @@ class Stage:
         self.bus = FakeBus()
         self.jitter: Callable[[float, float], float] = lambda shortest, longest: (shortest + longest) / 2
         self.time = TIMEOUT
+        self._invocations = count(1)
         #: called while the refresher waits
         self.waiting: Callable[[], object] = lambda: None
 
@@ -64,6 +66,7 @@ class Stage:
             outbox=Outbox(
                 events=self.bus.client, sqs=FakeSqs().client, bus="leaver", dead_letter_queue_url=FIFO_DEAD_LETTERS
             ),
+            holder=f"refresh#{next(self._invocations)}",
             clock=self.clock,
             remaining=lambda: deadline - self.clock(),
             pause=self._pause,

@@ -1,10 +1,11 @@
 """From a person's consent to a connection that works: what is written, in which order, and what becomes of the old."""
 
+import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import SecretStr
 
@@ -56,8 +57,11 @@ class Establishing:
     connections: Connections
     vault: Vault
     grants: Grants
+    #: names this run: `connect#` and what tells it from all others
+    holder: str
     clock: Callable[[], datetime]
     pause: Callable[[float], None]
+    jitter: Callable[[float, float], float] = field(default=random.uniform)
 
     def establish(self, new: NewConnection) -> Established:
         """Take the connection's intent, get the tokens, keep them, record them, and end the grant they replace.
@@ -88,7 +92,7 @@ class Establishing:
             raise Rejected(f"connection {new.name} is one to {before.provider}: choose another name")
         if before.status is Status.REVOKING:
             raise Held(f"connection {new.name} is being revoked: wait until it is")
-        held = self.connections.swap(before, before.held(f"connect#{uuid4()}", self.clock()))
+        held = self.connections.swap(before, before.held(self.holder, self.clock()))
         if held is None:
             raise Held(f"connection {new.name} was changed at the same moment")
         return held
@@ -102,7 +106,7 @@ class Establishing:
             scope=granted.scope,
         )
         # Of its own, and no successor of the old grant's: a refresher never takes one for the other.
-        version = str(uuid5(NAMESPACE_URL, f"leaver:{new.name}:granted:{uuid4()}"))
+        version = str(uuid5(NAMESPACE_URL, f"leaver:{new.name}:granted:{self.holder}"))
         for attempt in range(ATTEMPTS):
             try:
                 self.vault.begin(new.name, version, tokens)
@@ -121,7 +125,7 @@ class Establishing:
             status=Status.ACTIVE,
             version=version,
             expires_at=tokens.expires_at,
-            refresh_at=next_refresh(new.role, tokens, now),
+            refresh_at=next_refresh(new.role, tokens, now, self.jitter),
             refreshed_at=now,
             granted_at=now,
         )
@@ -155,7 +159,8 @@ class Establishing:
 
     def _ended(self, old: Connection) -> Result:
         """Revoke the grant that the connection had, with the newest tokens that there are of it."""
-        held = self.vault.tokens(old.connection, self.vault.newest(old.connection, old.version))
+        version = self.vault.newest(old.connection, old.version)
+        held = self.vault.tokens(old.connection, version)
         if held.expires_at > self.clock():
             result = self.grants.revoke(old, held.access_token)
             if result.outcome is Outcome.REVOKED or held.refresh_token is None:
@@ -165,6 +170,8 @@ class Establishing:
         try:
             granted = self.grants.refresh(old, held)
         except InvalidGrant as gone:
+            if old.unanswered_since and version == old.version:
+                raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
             return Result.told_by(gone, Outcome.ALREADY_GONE)
         return self.grants.revoke(old, granted.access_token)
 

@@ -7,13 +7,16 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from typer.core import TyperGroup
 
+from leaver.errors import LeaverError
+from leaver_cli.consent import NoConsent
 from leaver_cli.parked import parked
 from leaver_cli.redrive import redrive
+from leaver_cli.secret_input import NoSecret
 from leaver_cli.stack import NoSuchQueue
 
 
 class Commands(TyperGroup):
-    """Tells an operator what AWS objects to, where Python would show a traceback."""
+    """Tells an operator what AWS or a provider objects to, where Python would show a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -23,8 +26,16 @@ class Commands(TyperGroup):
             raise click.ClickException("no AWS credentials: use --profile, or sign in (aws sso login)") from None
         except NoRegionError:
             raise click.ClickException("no AWS region: use --region, or set AWS_DEFAULT_REGION") from None
-        except (BotoCoreError, ClientError, NoSuchQueue) as error:
+        except LeaverError as error:
+            raise click.ClickException(_said(error)) from None
+        except (BotoCoreError, ClientError, NoConsent, NoSecret, NoSuchQueue) as error:
             raise click.ClickException(str(error)) from None
+
+
+def _said(error: LeaverError) -> str:
+    told = {"HTTP": error.provider_status, "code": error.provider_code, "tracking id": error.tracking_id}
+    provider = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
+    return f"{error.reason} ({provider})" if provider else error.reason
 
 
 app = typer.Typer(

@@ -27,6 +27,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         ),
         sealing=bootstrap.sealing(settings.kms_key_arn),
         outbox=bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url),
+        holder=f"refresh#{context.aws_request_id}",
         clock=bootstrap.now,
         remaining=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()),
         pause=time.sleep,

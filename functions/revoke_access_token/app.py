@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from leaver import bootstrap
 from leaver.commands import RevokeAccessToken
@@ -23,6 +22,7 @@ def revoke_access_token(
     grants: Grants,
     connections: Connections,
     vault: Vault,
+    holder: str,
     clock: Callable[[], datetime],
 ) -> Result:
     """Revoke what the connection holds; `already_gone` only where nothing could prove it wrong.
@@ -35,7 +35,7 @@ def revoke_access_token(
         return ended
     if before.unnamed:
         raise NeedsReauthorization(before.reason or "tokens that nobody holds can't be revoked")
-    record = connections.swap(before, before.held(f"revoke#{uuid4()}", clock()))
+    record = connections.swap(before, before.held(holder, clock()))
     if record is None:
         raise Held(f"connection {command.connection} was changed at the same moment")
     try:
@@ -56,7 +56,8 @@ def _revoked(record: Connection, *, grants: Grants, vault: Vault, now: datetime)
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
         raise _only_by_refreshing(record, version, "has expired")
     result = grants.revoke(record, held.access_token)
-    if result.outcome is Outcome.ALREADY_GONE and renewable and record.unanswered_since:
+    unanswered = record.unanswered_since is not None and version == record.version
+    if result.outcome is Outcome.ALREADY_GONE and renewable and unanswered:
         # A refresh whose answer was lost may have replaced it: then newer tokens live that nobody has revoked.
         raise _only_by_refreshing(record, version, "is refused after a refresh that was never answered")
     return result
@@ -98,6 +99,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         ),
         connections=bootstrap.connections(settings.connections_table),
         vault=vault,
+        holder=f"revoke#{context.aws_request_id}",
         clock=bootstrap.now,
     )
     return bootstrap.consumer(

@@ -10,7 +10,7 @@ from leaver.consumer import BatchFailures, LambdaContext
 from leaver.envelope import Opened
 from leaver.errors import Rejected
 from leaver.events import OffboardingRequested
-from leaver.hr_sources import offboarding_from
+from leaver.hr_sources import HrChoices, offboarding_from
 from leaver.outbox import Outbox
 from leaver.settings import StartOffboardingSettings
 
@@ -29,9 +29,9 @@ class StartOffboarding(Command):
         return self.request.subject.email
 
 
-def understood(opened: Opened) -> StartOffboarding:
-    """Read an HR event of any source that Leaver knows; raises BadMessage."""
-    request = offboarding_from(opened.event, opened.detail)
+def understood(opened: Opened, *, choices: HrChoices) -> StartOffboarding:
+    """Read an HR event of any source that Leaver knows; raises BadMessage, or Rejected where it opens no case."""
+    request = offboarding_from(opened, choices)
     return StartOffboarding(request=request, requested_at=request.occurred_at, urgency=request.urgency)
 
 
@@ -59,4 +59,5 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
     settings = bootstrap.settings_of(StartOffboardingSettings)
     outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url)
     operation = partial(start_offboarding, outbox=outbox)
-    return bootstrap.consumer(StartOffboarding, operation, settings, read=understood).consume(event, context)
+    read = partial(understood, choices=settings)
+    return bootstrap.consumer(StartOffboarding, operation, settings, read=read).consume(event, context)

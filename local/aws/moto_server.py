@@ -1,4 +1,4 @@
-"""moto over HTTP with three of AWS's manners that it lacks: one call after the other, long polls, no forged `aws.*`."""
+"""moto over HTTP with four of AWS's manners that it lacks: calls in turn, long polls, no forged `aws.*`, patterns."""
 
 import io
 import json
@@ -16,6 +16,7 @@ from moto.sqs.models import SQSBackend, sqs_backends
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
+from local.aws import patterns
 from local.aws.template import ACCOUNT, REGION, Json
 from local.http_server import LOOPBACK, HttpServer
 
@@ -44,6 +45,7 @@ class MotoServer:
             raise RuntimeError("this process already has a local AWS; moto can't hold two")
         try:
             moto_api_backend.reset()
+            patterns.mend()
             self.lock = threading.RLock()
             self._closing = threading.Event()
             moto = DomainDispatcherApplication(create_backend_app)

@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import ssl
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -127,11 +128,12 @@ class ProviderSimulator(ABC, Generic[State]):
         token_prefix: str = CANARY,
         bind: str = LOOPBACK,
         port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Begin to serve.
 
         `fixtures` holds `<provider>/<name>.http`; `clock` returns aware UTC; `rng` makes the tokens (default: the
-        system's); `port` 0 is any free one.
+        system's); `port` 0 is any free one; `tls` is the server's side of it, None: plain http.
         """
         self._state = state
         self._lock = threading.RLock()
@@ -140,8 +142,8 @@ class ProviderSimulator(ABC, Generic[State]):
         self._mint = TokenMint(token_prefix, rng or random.SystemRandom())
         self._faults = Faults(fixtures)
         self._journal: list[JournalEntry] = []
-        self._server = HttpServer(self._application, bind=bind, port=port)
-        self.url = f"http://{bind}:{self._server.port}"
+        self._server = HttpServer(self._application, bind=bind, port=port, tls=tls)
+        self.url = f"{'https' if tls else 'http'}://{bind}:{self._server.port}"
 
     def close(self) -> None:
         """Release what is held, serve no more, and free the port."""

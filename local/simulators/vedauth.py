@@ -1,11 +1,12 @@
 """TPP's authorisation server: /vedauth/authorize/... and /vedauth/revoke/token."""
 
+import ssl
 from datetime import datetime
 
 from werkzeug import Response
 
 from local.simulators.grants import InvalidGrantError, Issued, digest
-from local.simulators.provider import Call, bearer_digest, json_response
+from local.simulators.provider import Call, Refused, bearer_digest, json_response
 from local.simulators.venafi_state import Identity, VenafiState, authenticated, body_of, covers, venafi_error
 
 
@@ -49,6 +50,23 @@ def by_jwt(state: VenafiState, call: Call) -> Response:
     raise venafi_error(400, "invalid_grant", "The JWT matches no JWT mapping")
 
 
+def by_certificate(state: VenafiState, call: Call) -> Response:
+    """Answer `POST authorize/certificate`: a new grant for the identity that the client's certificate stands for.
+
+    Which authorities a client's certificate may come from is the business of the server's TLS. Real ones go by what is
+    written in the certificate; this one knows each identity's own.
+    """
+    body = body_of(call.request)
+    shown = call.request.environ.get("SSL_CLIENT_CERT")
+    if shown is None:
+        # What IIS says where a path requires one: 403.7.
+        raise Refused(Response("<html><body>403 - Forbidden</body></html>", status=403, mimetype="text/html"))
+    for identity in state.identities.values():
+        if identity.certificate is not None and _same_certificate(identity.certificate, shown):
+            return _granted(state, identity, body, call)
+    raise venafi_error(400, "invalid_grant", "The certificate matches no identity")
+
+
 def verify(state: VenafiState, call: Call) -> Response:
     """Answer `GET authorize/verify`: whom a token speaks for, in which application, and until when."""
     caller = authenticated(state, call)
@@ -74,6 +92,10 @@ def revoke(state: VenafiState, call: Call) -> Response:
 def is_auth_server(_state: VenafiState, _call: Call) -> Response:
     """Answer `GET authorize/IsAuthServer`."""
     return Response("Venafi Authentication Server", status=202, mimetype="text/plain")
+
+
+def _same_certificate(one: str, other: str) -> bool:
+    return ssl.PEM_cert_to_DER_cert(one) == ssl.PEM_cert_to_DER_cert(other)
 
 
 def _strings(body: dict[str, object], *names: str) -> list[str]:

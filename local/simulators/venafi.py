@@ -16,6 +16,7 @@ _NOT_FOUND = "<html><head><title>404 - File or directory not found.</title></hea
 
 _ENDPOINTS: dict[tuple[str, str], Callable[[VenafiState, Call], Response]] = {
     ("GET", "vedauth/authorize/isauthserver"): vedauth.is_auth_server,
+    ("POST", "vedauth/authorize/certificate"): vedauth.by_certificate,
     ("POST", "vedauth/authorize/jwt"): vedauth.by_jwt,
     ("POST", "vedauth/authorize/oauth"): vedauth.by_password,
     ("POST", "vedauth/authorize/token"): vedauth.refresh,
@@ -59,7 +60,7 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
         result_for_no_grants: int = vedsdk.GRANT_NOT_FOUND,
         **provider: Any,
     ) -> None:
-        """Begin to serve; `provider` is what every simulator takes (fixtures, clock, rng, token_prefix, bind, port)."""
+        """Begin to serve; `provider` is what every simulator takes (fixtures, clock, ..., tls)."""
         grants = Grants(access_lifetime, None, grant_lifetime, rotation, refresh_kills_access)
         super().__init__(VenafiState(grants, revoke_grants_scope, result_for_no_grants), **provider)
 
@@ -76,9 +77,13 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
         role: int = Role.USER,
         password: str | None = None,
         jwt: str | None = None,
+        certificate: str | None = None,
     ) -> None:
-        """Add a user (type 1) or group (2, 8), who may log in by `password` or `jwt`; `role`: see `Role`."""
-        identity = Identity(prefixed_universal, name, full_name, email, type, Role(role), password, jwt)
+        """Add a user (type 1) or group (2, 8); `role`: see `Role`.
+
+        They may log in by `password`, by `jwt`, and under TLS by a client's `certificate` (PEM).
+        """
+        identity = Identity(prefixed_universal, name, full_name, email, type, Role(role), password, jwt, certificate)
         with self._lock:
             self._state.identities[prefixed_universal] = identity
 

@@ -35,6 +35,8 @@ class Identity:
     role: Role
     password: str | None = field(repr=False)
     jwt: str | None = field(repr=False)
+    #: PEM
+    certificate: str | None = None
 
     @property
     def prefix(self) -> str:

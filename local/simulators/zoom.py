@@ -18,6 +18,7 @@ from local.simulators.zoom_state import (
     User,
     UserStatus,
     UserToken,
+    Visitor,
     ZoomState,
     admit,
     authenticated,
@@ -48,6 +49,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         "set_rate_limit",
         "set_rotation",
         "set_scopes",
+        "set_visitor",
         "sign_in",
         "user_tokens",
         "users",
@@ -62,7 +64,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         refresh_lifetime: timedelta = timedelta(days=90),
         **provider: Any,
     ) -> None:
-        """Begin to serve; `provider` is what every simulator takes (fixtures, clock, rng, token_prefix, bind, port)."""
+        """Begin to serve; `provider` is what every simulator takes (fixtures, clock, ..., tls)."""
         grants = zoom_grants(
             rotation=rotation,
             refresh_kills_access=refresh_kills_access,
@@ -90,11 +92,17 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         account_id: str,
         scopes: Sequence[str],
         server_to_server: bool = False,
+        redirect_uris: Sequence[str] = (),
     ) -> None:
-        """Add an OAuth app, or replace it (its secret was rotated, say): tokens that it holds stay as they are."""
+        """Add an OAuth app, or replace it (its secret was rotated, say): tokens that it holds stay as they are.
+
+        After consent a browser goes back to loopback, or to one of the `redirect_uris`.
+        """
         with self._lock:
             self._known_account(account_id)
-            self._state.apps[client_id] = App(client_id, client_secret, account_id, tuple(scopes), server_to_server)
+            self._state.apps[client_id] = App(
+                client_id, client_secret, account_id, tuple(scopes), server_to_server, tuple(redirect_uris)
+            )
 
     def add_user(
         self,
@@ -118,14 +126,8 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         answer that ever shows a token.
         """
         with self._lock:
-            app = self._state.apps[client_id]
-            owner = self._state.known_user(user)
-            for grant in self._state.grants:
-                if (grant.client_id, grant.subject) == (client_id, owner.id):
-                    self._state.grants.revoke(grant)
-            scope = " ".join(app.scopes)
-            issued = self._state.grants.authorize(client_id, owner.id, scope, now=self.now(), mint=self._mint)
-            return issued.token_set()
+            app, owner = self._state.apps[client_id], self._state.known_user(user)
+            return zoom_oauth.authorized(self._state, app, owner.id, now=self.now(), mint=self._mint).token_set()
 
     def set_scopes(self, client_id: str, scopes: Sequence[str]) -> None:
         """Change what an app may do: for tokens minted from now on, as if every user had consented anew."""
@@ -155,6 +157,11 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
             if person.status != "active":
                 raise ValueError(f"a user who is {person.status} cannot sign in")
             person.session = True
+
+    def set_visitor(self, user: str | None, *, consents: bool = True) -> None:
+        """Say who (id or e-mail) sits before the browser that opens the consent page; None: nobody is signed in."""
+        with self._lock:
+            self._state.visitor = None if user is None else Visitor(self._state.known_user(user).id, consents)
 
     # -- what one may ask
 
@@ -243,6 +250,8 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
 
     def _handle(self, state: ZoomState, call: Call) -> Response:
         match (call.request.method, *segments(call.request)):
+            case ("GET", "oauth", "authorize"):
+                return zoom_oauth.authorize(state, call)
             case ("POST", "oauth", "token"):
                 return zoom_oauth.token(state, call, self.url)
             case ("POST", "oauth", "revoke"):

@@ -40,6 +40,8 @@ class App:
     account_id: str
     scopes: tuple[str, ...]
     server_to_server: bool
+    #: where a browser may be sent back to, besides loopback
+    redirect_uris: tuple[str, ...] = ()
 
 
 @dataclass
@@ -53,6 +55,26 @@ class User:
     status: UserStatus
     #: whether the user is signed in
     session: bool
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who sits before the browser that opens Zoom's consent page, and what they will say."""
+
+    user_id: str
+    consents: bool
+
+
+@dataclass(frozen=True)
+class AuthorizationCode:
+    """What a user consented to, until the app exchanges the code for tokens."""
+
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    #: RFC 7636, S256; None: the app does not use PKCE
+    code_challenge: str | None
+    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -76,6 +98,10 @@ class ZoomState:
     apps: dict[str, App] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     user_tokens: list[UserToken] = field(default_factory=list)
+    #: None: nobody is signed in there
+    visitor: Visitor | None = None
+    #: by the SHA-256 of the code
+    codes: dict[str, AuthorizationCode] = field(default_factory=dict)
 
     def find_user(self, id_or_email: str) -> User | None:
         """Find a user by id (verbatim) or e-mail address (in any letter case)."""

@@ -21,6 +21,12 @@ FUNCTIONS = (
     "StartOffboarding",
 )
 
+#: the rules of HR sources, which all feed StartOffboarding; every other rule is called after its function
+HR_RULES = (
+    *("StartOffboardingRule", "BambooHrRule", "GustoRule", "HiBobRule", "ScimRule", "SharedSignalsRule"),
+    *("OktaRule", "SailPointRule"),
+)
+
 #: only what has no default
 SMALLEST = {"VenafiUrl": "https://tpp.example.com"}
 #: every option in use
@@ -28,6 +34,9 @@ FULL = SMALLEST | {
     "VenafiCaBundle": "leaver/venafi-ca",
     "TrustedProducers": "arn:aws:iam::123456789012:role/hr-sync,arn:aws:iam::123456789012:role/on-call-*",
     "OktaEventBusName": "aws.partner/okta.com/acme/leaver",
+    "SailPointEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed",
+    "SailPointEmailDomain": "example.com",
+    "UrgentSources": "okta, caep",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
     "VenafiSubnetIds": "subnet-1,subnet-2",
     "VenafiSecurityGroupIds": "sg-1",

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from moto.events.models import EventPattern
 
-from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, arn, change, of_type
+from leaver.hr_sources import WEBHOOKS
+from local.aws.patterns import matches
+from tests.contract.stack import DROP, FULL, FUNCTIONS, HR_RULES, ROOT, Stack, arn, change, of_type, stack
 
 ROLE = "arn:aws:iam::123456789012:role/"
 OKTA_BUS = "aws.partner/okta.com/acme/leaver"
+SAILPOINT_BUS = "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed"
 
 COMMANDS = {
     "RetrieveUserToken": "RetrieveUserTokenQueue",
@@ -28,30 +30,37 @@ def delivered(stack: Stack, bus: str, event: dict[str, Any]) -> list[str]:
     return [
         queues[target["Arn"]]
         for _, rule in of_type(stack, "AWS::Events::Rule")
-        if rule.get("EventBusName") == bus and EventPattern.load(json.dumps(rule["EventPattern"])).matches_event(event)  # type: ignore[arg-type]  # no time
+        if rule.get("EventBusName") == bus and matches(rule["EventPattern"], event)
         for target in rule["Targets"]
     ]
 
 
 def target_faults(stack: Stack) -> list[str]:
-    """Every target of a rule has a dead-letter queue of its own, and no rule feeds a FIFO queue."""
+    """Every rule is on and hands over the whole event, to no FIFO queue; each target has its dead-letter queue."""
     faults = []
     for logical_id, rule in of_type(stack, "AWS::Events::Rule"):
+        if rule.get("State", "ENABLED") != "ENABLED":
+            faults.append(f"{logical_id}: is {rule['State']}")
         for target in rule["Targets"]:
-            owner = logical_id.removesuffix("Rule").removesuffix("Schedule").replace("Okta", "StartOffboarding")
+            own = logical_id.removesuffix("Rule").removesuffix("Schedule")
+            owner = "StartOffboarding" if logical_id in HR_RULES else own
             expected = {"Arn": arn(stack, f"{owner}DeadLetterQueue")}
             if target.get("DeadLetterConfig") != expected:
                 faults.append(f"{logical_id}: what can't be delivered goes to {target.get('DeadLetterConfig')}")
             if target["Arn"].endswith(".fifo"):
                 faults.append(f"{logical_id}: feeds a FIFO queue")
+            # Input, InputPath and InputTransformer would deliver something else than what was put on the bus.
+            if more := target.keys() - {"Id", "Arn", "DeadLetterConfig"}:
+                faults.append(f"{logical_id}: has {sorted(more)} too")
     return faults
 
 
 def source_faults(stack: Stack) -> list[str]:
-    """Rules listen to commands, HR events and the partner, on the bus where each is put."""
+    """Rules listen to commands, HR events and the partners, on the bus where each is put."""
     listens: dict[str, list[Any]] = {
         "EventBus": [["leaver.command"], ["leaver.hr"]],
         OKTA_BUS: [[{"prefix": "aws.partner/okta.com"}]],
+        SAILPOINT_BUS: [[{"prefix": "aws.partner/sailpoint.com"}]],
     }
     return [
         f"{logical_id}: listens to {source} on {rule.get('EventBusName')}"
@@ -95,9 +104,18 @@ def test_a_canonical_hr_event_starts_an_offboarding(either: Stack) -> None:
     assert delivered(either, "EventBus", event) == ["StartOffboardingQueue"]
 
 
+@pytest.mark.parametrize("detail_type", WEBHOOKS)
+def test_a_webhook_that_an_adapter_knows_reaches_start_offboarding_alone(either: Stack, detail_type: str) -> None:
+    event = {"source": "leaver.hr", "detail-type": detail_type}
+    assert delivered(either, "EventBus", event) == ["StartOffboardingQueue"]
+
+
 @pytest.mark.parametrize(
     ("source", "detail_type"),
     [
+        ("leaver.command", "ScimPatch"),
+        ("leaver.hr", "ScimPut"),
+        ("leaver.hr", "HibobWebhook"),
         ("leaver.command", "RevokeSSOToken"),
         ("leaver.command", "OffboardingRequested"),
         ("leaver.hr", "RevokeSsoToken"),
@@ -112,8 +130,13 @@ def test_announcements_come_back_to_nobody(either: Stack) -> None:
     assert delivered(either, "EventBus", {"source": "leaver", "detail-type": "SsoTokenRevoked"}) == []
 
 
-def test_an_okta_deactivation_starts_an_offboarding(full: Stack) -> None:
+@pytest.mark.parametrize("event_type", ["user.lifecycle.deactivate", "user.lifecycle.suspend"])
+@pytest.mark.parametrize("detail_type", ["SystemLog", "System Log", "anything"])
+def test_an_okta_deactivation_or_suspension_starts_an_offboarding_whatever_it_is_called(
+    full: Stack, event_type: str, detail_type: str
+) -> None:
     event = json.loads((ROOT / "events" / "okta.json").read_text())
+    event |= {"detail-type": detail_type, "detail": event["detail"] | {"eventType": event_type}}
     assert delivered(full, OKTA_BUS, event) == ["StartOffboardingQueue"]
 
 
@@ -125,6 +148,24 @@ def test_other_okta_events_start_nothing(full: Stack, field: str, value: object)
     event = json.loads((ROOT / "events" / "okta.json").read_text())
     event["detail"][field] = value
     assert delivered(full, OKTA_BUS, event) == []
+
+
+def test_a_change_of_sailpoints_lifecycle_attribute_starts_an_offboarding(full: Stack) -> None:
+    event = json.loads((ROOT / "events" / "sailpoint.json").read_text())
+    assert delivered(full, SAILPOINT_BUS, event) == ["StartOffboardingQueue"]
+    event["detail"]["changes"].insert(0, {"attribute": "department", "oldValue": "Music", "newValue": "History"})
+    assert delivered(full, SAILPOINT_BUS, event) == ["StartOffboardingQueue"]
+
+
+def test_a_change_of_other_attributes_starts_nothing(full: Stack) -> None:
+    event = json.loads((ROOT / "events" / "sailpoint_other_attribute.json").read_text())
+    assert delivered(full, SAILPOINT_BUS, event) == []
+
+
+def test_which_attribute_it_is_the_deployment_says() -> None:
+    event = json.loads((ROOT / "events" / "sailpoint_other_attribute.json").read_text())
+    made = stack(FULL | {"SailPointLifecycleAttribute": "department"})
+    assert delivered(made, SAILPOINT_BUS, event) == ["StartOffboardingQueue"]
 
 
 def test_every_target_has_its_dead_letter_queue(either: Stack) -> None:
@@ -172,11 +213,15 @@ def test_without_trusted_producers_only_our_functions_speak(smallest: Stack) -> 
         ("RevokeSsoTokenRule", ["Targets", 0, "DeadLetterConfig", "Arn"], "arn:aws:sqs:eu-west-1:123456789012:other"),
         ("ScheduleRefreshesSchedule", ["Targets", 0, "DeadLetterConfig"], DROP),
         ("UnroutedRule", ["Targets", 0, "DeadLetterConfig"], DROP),
+        ("ScimRule", ["Targets", 0, "DeadLetterConfig"], DROP),
+        ("SailPointRule", ["Targets", 0, "DeadLetterConfig"], DROP),
         (
             "ScheduleRefreshesRule",
             ["Targets", 0, "Arn"],
             "arn:aws:sqs:eu-west-1:123456789012:leaver-refresh-access-token.fifo",
         ),
+        ("RevokeSsoTokenRule", ["Targets", 0, "InputPath"], "$.detail"),
+        ("OktaRule", ["State"], "DISABLED"),
     ],
 )
 def test_a_target_that_could_lose_an_event_is_noticed(
@@ -193,6 +238,8 @@ def test_a_target_that_could_lose_an_event_is_noticed(
         ("RevokeSsoTokenRule", ["EventPattern", "source"], [{"prefix": "leaver"}]),
         ("RevokeSsoTokenRule", ["EventBusName"], DROP),
         ("OktaRule", ["EventBusName"], "EventBus"),
+        ("SailPointRule", ["EventBusName"], "EventBus"),
+        ("HiBobRule", ["EventPattern", "source"], [{"prefix": "leaver."}]),
         ("UnroutedRule", ["EventPattern", "$or", 1, "source"], ["leaver"]),
     ],
 )

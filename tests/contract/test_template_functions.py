@@ -12,7 +12,10 @@ from leaver.connections import LEASE
 from leaver.rotation import TIME_FOR_A_CALL, TIME_TO_SEAL
 from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
 
-HR_SOURCES = {"okta", "sailpoint", "scim", "caep"}
+HR_SOURCES = {
+    *("okta", "sailpoint", "sailpoint_other_attribute", "scim", "caep", "caep_opaque_subject", "risc"),
+    *("bamboohr", "bamboohr_fields", "gusto", "hibob"),
+}
 
 #: what a variable of that name always stands for
 VALUES = {
@@ -28,6 +31,11 @@ VALUES = {
     "GIVE_UP_AFTER": 86400,
     "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
     "MAX_USER_TOKEN_TTL": 7200,
+    "URGENT_SOURCES": "okta,caep",
+    "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
+    "SAILPOINT_LEFT_VALUES": "inactive,terminated",
+    "SAILPOINT_ACTIVE_VALUES": "active",
+    "SAILPOINT_EMAIL_DOMAIN": "example.com",
     "POWERTOOLS_SERVICE_NAME": "leaver",
     "POWERTOOLS_METRICS_NAMESPACE": "Leaver",
 }
@@ -51,7 +59,10 @@ TOLD = {
     "RevokeSsoToken": READER | {"ZOOM_API_URL"},
     "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE"},
     "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
-    "StartOffboarding": set(),
+    "StartOffboarding": {
+        *("URGENT_SOURCES", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
+        *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
+    },
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
@@ -87,10 +98,12 @@ def runtime_faults(stack: Stack) -> list[str]:
             # The SDK for traces is not in the layer: a function must not be told to trace.
             "TracingConfig": None,
         }
+        # Anything else, as a reserve of no executions at all, would make it run otherwise than its neighbours.
+        known = expected.keys() | {"Code", "Description", "Environment", "Role", "Tags", "VpcConfig"}
         faults += [
-            f"{logical_id}: {name} is {properties.get(name)}, not {value}"
-            for name, value in expected.items()
-            if properties.get(name) != value
+            f"{logical_id}: {name} is {properties.get(name)}, not {expected.get(name)}"
+            for name in expected.keys() | (properties.keys() - known)
+            if properties.get(name) != expected.get(name)
         ]
     return faults
 
@@ -190,11 +203,27 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("SecretPrefix", "leaver/tokens"),
         ("SecretPrefix", "*"),
         ("SecretPrefix", ""),
+        ("SailPointLifecycleAttribute", ""),
+        ("SailPointEmailDomain", "@example.com"),
     ],
 )
 def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refused: str) -> None:
     pattern = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"][parameter]["AllowedPattern"]
     assert re.fullmatch(pattern, refused) is None
+
+
+@pytest.mark.parametrize(
+    ("parameter", "least", "most"),
+    [
+        # SQS forgets a message after 14 days: it must be parked before.
+        ("GiveUpAfter", 60, 13 * 86_400),
+        # Zoom's own limit is one year.
+        ("MaxUserTokenTtl", 1, 31_536_000),
+    ],
+)
+def test_a_deployment_with_a_number_out_of_bounds_is_refused(parameter: str, least: int, most: int) -> None:
+    declared = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"][parameter]
+    assert (declared["Type"], declared["MinValue"], declared["MaxValue"]) == ("Number", least, most)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +247,7 @@ def test_a_wrong_environment_is_noticed(full: Stack, name: str, value: object) -
         ("Timeout", 30),
         ("TracingConfig", {"Mode": "Active"}),
         ("LoggingConfig", {"LogFormat": "JSON"}),
+        ("ReservedConcurrentExecutions", 0),
     ],
 )
 def test_a_function_that_runs_otherwise_is_noticed(full: Stack, name: str, value: object) -> None:

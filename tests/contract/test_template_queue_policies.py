@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stack import Stack, arn, change, of_type
+from tests.contract.stack import HR_RULES, Stack, arn, change, of_type
 
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/"
 
@@ -22,8 +22,8 @@ ADMITS = {
     "RevokeGrantsDeadLetterQueue": ["RevokeGrantsRule"],
     "ScheduleRefreshesQueue": ["ScheduleRefreshesRule"],
     "ScheduleRefreshesDeadLetterQueue": ["ScheduleRefreshesRule", "ScheduleRefreshesSchedule"],
-    "StartOffboardingQueue": ["StartOffboardingRule", "OktaRule"],
-    "StartOffboardingDeadLetterQueue": ["StartOffboardingRule", "OktaRule"],
+    "StartOffboardingQueue": [*HR_RULES],
+    "StartOffboardingDeadLetterQueue": [*HR_RULES],
     "UnroutedQueue": ["UnroutedRule"],
     "UnroutedDeadLetterQueue": ["UnroutedRule"],
 }
@@ -76,8 +76,18 @@ def test_a_queue_admits_its_rules_alone(either: Stack) -> None:
     assert policy_faults(either) == []
 
 
+def test_a_rule_is_admitted_wherever_it_delivers(full: Stack) -> None:
+    # What a queue does not admit is lost on its dead-letter queue too, without a trace.
+    queues = {arn(full, queue): queue for queue in ADMITS}
+    for rule, properties in of_type(full, "AWS::Events::Rule"):
+        for target in properties["Targets"]:
+            # A schedule's target is a function.
+            for delivered in {target["Arn"], target["DeadLetterConfig"]["Arn"]} & queues.keys():
+                assert rule in ADMITS[queues[delivered]]
+
+
 def test_without_a_partner_bus_nothing_is_admitted_for_it(smallest: Stack) -> None:
-    assert "OktaRule" not in smallest
+    assert not {"OktaRule", "SailPointRule"} & smallest.keys()
     assert policy_faults(smallest) == []
 
 

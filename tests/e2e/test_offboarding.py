@@ -74,7 +74,7 @@ def test_every_grant_of_the_leaver_is_revoked_in_every_application(world: Watche
         {"outcome": {"result": "FAILURE", "reason": "INSUFFICIENT_PERMISSIONS"}},
         {"eventType": "user.session.start"},
         {"eventType": "user.lifecycle.activate"},
-        {"eventType": "user.lifecycle.suspend"},
+        {"eventType": "user.lifecycle.unsuspend"},
     ],
     ids=lambda changed: str(next(iter(changed.values()))),
 )
@@ -86,6 +86,13 @@ def test_what_is_no_deactivation_that_succeeded_reaches_nobody(world: WatchedWor
     assert world.zoom.journal() == world.venafi.journal() == []
     # The rule keeps it away: the function would have parked it.
     assert world.parked("start_offboarding") == []
+
+
+def test_a_suspended_okta_user_leaves_like_a_deactivated_one(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.okta_event(okta_event(leaver, eventType="user.lifecycle.suspend"))
+    world.idle()
+    assert is_out(world, leaver)
 
 
 def test_our_own_event_on_the_bus_ends_access(world: WatchedWorld) -> None:

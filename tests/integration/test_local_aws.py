@@ -42,8 +42,10 @@ def build(aws: MotoServer, tmp_path: Path) -> Build:
 
 @pytest.fixture
 def leaver(aws: MotoServer) -> Stack:
-    aws.client("events").create_event_bus(Name="okta-partner")
-    parameters = {"VenafiUrl": "http://127.0.0.1:1", "OktaEventBusName": "okta-partner"}
+    parameters = {"VenafiUrl": "http://127.0.0.1:1"}
+    for parameter, bus in (("OktaEventBusName", "okta-partner"), ("SailPointEventBusName", "sailpoint-partner")):
+        aws.client("events").create_event_bus(Name=bus)
+        parameters[parameter] = bus
     return Stack(Template(LEAVER, parameters), aws)
 
 
@@ -207,6 +209,37 @@ def test_commands_go_to_their_queues_and_unknown_ones_to_unrouted(leaver: Stack,
     assert (grants["detail-type"], grants["detail"]) == ("RevokeGrants", {"identity": "ada"})
     [unrouted] = waiting(aws, leaver["UnroutedQueue"].ref)
     assert unrouted["detail-type"] == "RevokeEverything"
+
+
+def test_a_pattern_looks_into_an_array_of_objects(build: Build, aws: MotoServer) -> None:
+    stack = build("""
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Bus: {Type: AWS::Events::EventBus, Properties: {Name: bus}}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventBusName: !Ref Bus
+      EventPattern: {source: [a], detail: {changes: {attribute: [state], tags: [x]}}}
+      Targets: [{Id: queue, Arn: !GetAtt Queue.Arn}]
+""")
+    details: list[Any] = [
+        {"changes": [{"attribute": "state", "tags": ["w", "x"]}]},
+        {"changes": [{"attribute": "name"}, 7, {"attribute": "state", "tags": "x"}]},
+        {"changes": {"attribute": "state", "tags": "x"}},
+        {"changes": [{"attribute": "name", "tags": "x"}]},
+        {"changes": [{"attribute": "state"}]},
+        {"changes": []},
+        {"changes": ["state"]},
+        {},
+    ]
+    for detail in details:
+        put(aws, "bus", "a", "b", detail)
+    assert [event["detail"]["changes"] for event in waiting(aws, stack["Queue"].ref)] == [
+        [{"attribute": "state", "tags": ["w", "x"]}],
+        [{"attribute": "name"}, 7, {"attribute": "state", "tags": "x"}],
+        {"attribute": "state", "tags": "x"},
+    ]
 
 
 def test_lanes_are_told_apart_by_a_field_that_may_be_missing(build: Build, aws: MotoServer) -> None:

@@ -3,23 +3,29 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from string import Template
 
+import boto3
 import psutil
 import pytest
 import requests
 
+from local import stage
 from local.aws.template import TemplateError
 from local.control import Control
 from local.deployment import Deployment
+from local.sam_local import FUNCTIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,38 +157,91 @@ def test_the_control_door_delivers_partner_events_and_fires_schedules(template: 
         assert requests.get(f"{url}/nowhere", timeout=10).status_code == 404
 
 
-@pytest.mark.parametrize(("number", "exit_status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_a_world_in_the_foreground_ends_without_a_trace(
-    number: signal.Signals, exit_status: int, tmp_path: Path
-) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "200"}
+@contextmanager
+def in_the_foreground(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`make up`, and what it printed when it was ready."""
+    # As narrow as a terminal may be: what somebody is to copy must be whole all the same.
+    environment = {**os.environ, "TMPDIR": str(temporary), "COLUMNS": "60"}
     command = [sys.executable, "-m", "local", "up"]
     with subprocess.Popen(  # noqa: S603 - our own interpreter
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        printed = ""
-        while "/environments" not in printed:
-            line = process.stdout.readline()
-            assert line, f"it ended early: {printed}"
-            printed += line
+        try:
+            assert process.stdout is not None
+            printed = ""
+            while "/environments" not in printed:
+                line = process.stdout.readline()
+                assert line, f"it ended early: {printed}"
+                printed += line
+            yield process, printed
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate()
+
+
+@pytest.mark.parametrize(("number", "exit_status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_world_in_the_foreground_ends_without_a_trace(
+    number: signal.Signals, exit_status: int, tmp_path: Path
+) -> None:
+    with in_the_foreground(tmp_path) as (process, printed):
         addresses = re.findall(r"http://127\.0\.0\.1:\d+", printed)
         [control] = {url for url in addresses if f"{url}/environments" in printed}
         requests.post(f"{control}/schedules/schedule_refreshes", timeout=10)
-        functions = _running_functions(control)
+        functions: list[int] = []
+
+        def one_runs() -> bool:
+            functions[:] = [
+                pid for pid in requests.get(f"{control}/status", timeout=10).json()["functions"].values() if pid
+            ]
+            return bool(functions)
+
+        eventually(one_runs)
         process.send_signal(number)
-        process.stdout.read()
+        process.communicate()
     assert process.returncode == exit_status
     assert not any(psutil.pid_exists(pid) for pid in functions)
     assert not any(is_open(url) for url in addresses)
     assert list(tmp_path.iterdir()) == []
 
 
-def _running_functions(control: str) -> list[int]:
+def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell(tmp_path: Path) -> None:
+    with in_the_foreground(tmp_path) as (_, printed):
+        exports = dict(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))
+        assert exports.keys() >= {"CONNECTIONS_TABLE", *(f"{function.upper()}_QUEUE_URL" for function in FUNCTIONS)}
+        lines = re.findall("^(?:aws|curl) .*", printed, re.MULTILINE)
+        pasted = [shlex.split(Template(line).substitute(exports), comments=True) for line in lines]
+        aws = boto3.Session(
+            exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"], region_name=exports["AWS_REGION"]
+        )
+        for words in pasted:
+            match words:
+                case ["aws", "--endpoint-url", url, "events", "put-events", _, entries]:
+                    aws.client("events", endpoint_url=url).put_events(Entries=json.loads(entries))
+                case ["aws", "--endpoint-url", url, "sqs", "send-message", _, queue, _, body]:
+                    aws.client("sqs", endpoint_url=url).send_message(QueueUrl=queue, MessageBody=body)
+                case ["curl", url, "-d", body]:
+                    assert requests.post(url, data=body, timeout=10).ok
+                case ["curl", "-X", "POST", url]:
+                    assert requests.post(url, timeout=10).ok
+                case ["curl", url]:
+                    assert requests.get(url, timeout=10).ok
+                case _:
+                    pytest.fail(f"nobody has tried {words}")
+
+        [zoom, venafi] = re.findall(r"(?:Zoom|Venafi TPP) +│ +(http://\S+)", printed)
+        signed_in, grants = f"{zoom}/_control/has_session", f"{venafi}/_control/live_grants"
+        nobody = [partial(ask, signed_in, user=person.email) for person in (stage.ADA, stage.JOHN)]
+        none = [partial(ask, grants, prefixed_universal=person.venafi_id) for person in (stage.GRACE, stage.JOHN)]
+        eventually(lambda: [each() for each in (*nobody, *none)] == [False, False, 0, 0])
+
+
+def ask(question: str, **about: str) -> object:
+    return requests.get(question, params=about, timeout=10).json()["result"]
+
+
+def eventually(it_is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:  # it is another process: nothing here tells when
-        status: dict[str, Any] = requests.get(f"{control}/status", timeout=10).json()
-        if pids := [pid for pid in status["functions"].values() if pid]:
-            return pids
+    while not it_is_so():  # it is another process: nothing here tells when
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    raise AssertionError("no function was started")

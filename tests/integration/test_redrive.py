@@ -213,6 +213,8 @@ def test_nothing_parked_is_no_failure(world: World) -> None:  # noqa: ARG001 - t
 class Endless:
     """A Lambda context with time enough."""
 
+    aws_request_id = "6f6e8a0c-1b2d-4e3f-8a9b-0c1d2e3f4a5b"
+
     def get_remaining_time_in_millis(self) -> int:
         return 60_000
 

@@ -152,3 +152,31 @@ def test_revoking_a_token_that_does_not_work_answers_202(venafi: VenafiSimulator
 def test_the_server_says_that_it_is_one(venafi: VenafiSimulator) -> None:
     answer = get(venafi, "vedauth/authorize/IsAuthServer")
     assert (answer.status_code, answer.text) == (202, "Venafi Authentication Server")
+
+
+def test_a_venafi_with_grace_accepts_the_old_token_until_the_new_one_is_used(
+    venafi: VenafiSimulator, tokens: dict[str, object]
+) -> None:
+    venafi.set_rotation("grace")
+    lost = refresh(venafi, tokens["refresh_token"]).json()["refresh_token"]
+    retried = refresh(venafi, tokens["refresh_token"])
+    assert retried.status_code == 200
+    assert refresh(venafi, lost).status_code == 400
+    assert refresh(venafi, retried.json()["refresh_token"]).status_code == 200
+    assert refresh(venafi, tokens["refresh_token"]).status_code == 400
+
+
+def test_the_grace_ends_with_time(venafi: VenafiSimulator, tokens: dict[str, object]) -> None:
+    venafi.set_rotation("grace")
+    refresh(venafi, tokens["refresh_token"])
+    venafi.advance(61)
+    assert refresh(venafi, tokens["refresh_token"]).status_code == 400
+
+
+def test_a_venafi_that_detects_reuse_ends_the_whole_grant(venafi: VenafiSimulator, tokens: dict[str, object]) -> None:
+    venafi.set_rotation("reuse-detecting")
+    successor = refresh(venafi, tokens["refresh_token"]).json()
+    assert refresh(venafi, tokens["refresh_token"]).status_code == 400
+    assert refresh(venafi, successor["refresh_token"]).status_code == 400
+    assert get(venafi, "vedauth/authorize/verify", successor["access_token"]).status_code == 401
+    assert venafi.live_grants(ROBOT) == 0

@@ -1,18 +1,14 @@
-"""What HR systems send becomes OffboardingRequested, or is refused by name."""
+"""Which source an HR event is of; Okta's and our own; how urgent one is."""
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leaver.errors import BadMessage
-from leaver.events import OffboardingRequested
-from leaver.hr_sources import offboarding_from
+from leaver.hr_sources import WEBHOOKS
+from tests.hr import CANARY, CHOICES, EVENTS, Choices, bad, envelope, payload, read, webhook
 
-EVENTS = Path(__file__).parents[2] / "events"
-CANARY = "canary-2c8e17"
 SUBJECT = ("email", "source_id", "venafi_identity", "venafi_prefixed_universal", "zoom_user_id")
 REQUEST = ("actor", "effective_at", "event_id", "kind", "occurred_at", "source", "subject", "urgency", "version")
 CANONICAL: dict[str, Any] = {
@@ -28,23 +24,12 @@ CANONICAL: dict[str, Any] = {
 
 def okta(**detail: Any) -> dict[str, Any]:
     """Okta's own event, with other fields."""
-    event: dict[str, Any] = json.loads((EVENTS / "okta.json").read_text())
+    event: dict[str, Any] = payload("okta")
     return event | {"detail": event["detail"] | detail}
 
 
 def party(**fields: Any) -> dict[str, Any]:
     return {"id": "00u3m90rxKjGQ0G6L1d6", "type": "User", "alternateId": "john.doe@example.com"} | fields
-
-
-def read(event: dict[str, Any]) -> OffboardingRequested:
-    return offboarding_from(event, event["detail"])
-
-
-def reason(event: dict[str, Any] | None, detail: dict[str, Any]) -> str:
-    with pytest.raises(BadMessage) as refused:
-        offboarding_from(event, detail)
-    assert CANARY not in refused.value.reason
-    return refused.value.reason
 
 
 # --- Okta ---
@@ -75,14 +60,16 @@ def test_targets_that_are_no_users_are_passed_over() -> None:
 
 @pytest.mark.parametrize("target", [[], [party(type="AppInstance")], [party(), party(alternateId="jane@example.com")]])
 def test_okta_names_exactly_one_leaver(target: list[dict[str, Any]]) -> None:
-    event = okta(target=target)
-    assert reason(event, event["detail"]) == "target: expected exactly one of type User"
+    assert bad(okta(target=target)) == "target: expected exactly one of type User"
 
 
 @pytest.mark.parametrize(
     ("detail", "expected"),
     [
-        ({"eventType": f"user.{CANARY}"}, "eventType: Input should be 'user.lifecycle.deactivate'"),
+        (
+            {"eventType": f"user.{CANARY}"},
+            "eventType: Input should be 'user.lifecycle.deactivate' or 'user.lifecycle.suspend'",
+        ),
         ({"outcome": {"result": "FAILURE"}}, "outcome.result: Input should be 'SUCCESS'"),
         ({"target": [party(alternateId=CANARY)]}, "email: expected an e-mail address"),
         ({"target": [party(alternateId=None)]}, "email: expected an e-mail address"),
@@ -92,8 +79,27 @@ def test_okta_names_exactly_one_leaver(target: list[dict[str, Any]]) -> None:
     ],
 )
 def test_what_okta_should_not_send_is_refused_by_name(detail: dict[str, Any], expected: str) -> None:
-    event = okta(**detail)
-    assert reason(event, event["detail"]) == expected
+    assert bad(okta(**detail)) == expected
+
+
+@pytest.mark.parametrize("event_type", ["user.lifecycle.deactivate", "user.lifecycle.suspend"])
+@pytest.mark.parametrize("detail_type", ["SystemLog", "System Log", CANARY])
+def test_okta_may_call_its_events_as_it_likes(event_type: str, detail_type: str) -> None:
+    request = read(okta(eventType=event_type) | {"detail-type": detail_type})
+    assert (request.kind, request.subject.email) == ("immediate", "john.doe@example.com")
+
+
+def test_the_real_system_log_event_in_the_real_envelope_is_another_one_and_refused() -> None:
+    # A third party's fixture: somebody signs in to an application.
+    detail = {
+        "uuid": "evt-eventbridge-1",
+        "eventType": "app.oauth2.signon",
+        "published": "2026-01-01T12:00:00Z",
+        "actor": {"id": "00u1", "alternateId": "alice@example.com", "displayName": "Alice"},
+        "target": [{"id": "0oa1", "type": "AppInstance", "alternateId": "https://oidc.example.com"}],
+    }
+    reason = bad(envelope("aws.partner/okta.com/acme/event-stream", "SystemLog", detail))
+    assert reason.startswith("eventType: Input should be 'user.lifecycle.deactivate' or 'user.lifecycle.suspend'")
 
 
 # --- our own ---
@@ -101,8 +107,7 @@ def test_what_okta_should_not_send_is_refused_by_name(detail: dict[str, Any], ex
 
 @pytest.mark.parametrize("by_hand", [True, False])
 def test_our_own_event_is_read_as_it_is(*, by_hand: bool) -> None:
-    envelope = {"source": "leaver.hr", "detail-type": "OffboardingRequested", "detail": CANONICAL}
-    request = offboarding_from(None if by_hand else envelope, CANONICAL)
+    request = read(CANONICAL if by_hand else webhook("OffboardingRequested", CANONICAL))
     assert (request.event_id, request.subject.email, request.kind) == ("hr-1", "john.doe@example.com", "immediate")
     assert request.occurred_at == request.effective_at == datetime(2026, 11, 22, 9, tzinfo=UTC)
     assert request.urgency == "routine"
@@ -133,15 +138,38 @@ def test_our_own_sample_is_read() -> None:
     ],
 )
 def test_what_is_wrong_with_our_own_event_is_named(detail: dict[str, Any], expected: str) -> None:
-    assert reason(None, CANONICAL | detail) == expected
+    assert bad(CANONICAL | detail) == expected
 
 
-def test_our_own_source_sends_one_detail_type() -> None:
-    envelope = {"source": "leaver.hr", "detail-type": CANARY, "detail": CANONICAL}
-    assert reason(envelope, CANONICAL) == "detail-type: expected OffboardingRequested"
+# --- which source it is ---
 
 
-@pytest.mark.parametrize("source", [CANARY, "aws.partner/sailpoint.com/x", 7, None])
-def test_a_source_without_a_front_door_is_refused_by_name(source: Any) -> None:
-    envelope = {"source": source, "detail-type": "OffboardingRequested", "detail": CANONICAL}
-    assert reason(envelope, CANONICAL) == "source: expected leaver.hr, or one that begins with aws.partner/okta.com/"
+@pytest.mark.parametrize("detail_type", [CANARY, "Okta", [CANARY], {CANARY: 1}, None, 7])
+def test_on_our_own_bus_the_detail_type_tells_the_source(detail_type: Any) -> None:
+    known = ", ".join(["OffboardingRequested", *WEBHOOKS])
+    assert bad(envelope("leaver.hr", detail_type, CANONICAL)) == f"detail-type: expected one of {known}"
+
+
+@pytest.mark.parametrize("source", [CANARY, "aws.partner/onelogin.com/x", "aws.partner/okta.com.evil", 7, None])
+def test_a_source_that_nobody_knows_is_refused_by_name(source: Any) -> None:
+    assert bad(envelope(source, "OffboardingRequested", CANONICAL)) == (
+        "source: expected leaver.hr, or one that begins with aws.partner/okta.com/ or aws.partner/sailpoint.com/"
+    )
+
+
+# --- how urgent it is ---
+
+
+@pytest.mark.parametrize(
+    ("urgent_sources", "urgency"),
+    [(set(), "routine"), ({"sailpoint", "hr-system"}, "routine"), ({"okta"}, "urgent"), ({"caep", "Okta"}, "urgent")],
+)
+def test_every_event_of_a_source_that_the_deployment_calls_urgent_is(urgent_sources: set[str], urgency: str) -> None:
+    assert read(okta(), Choices(urgent_sources=frozenset(urgent_sources))).urgency == urgency
+
+
+def test_our_own_event_is_urgent_where_it_says_so_or_its_source_is_called_so() -> None:
+    assert read(CANONICAL | {"urgency": "urgent"}).urgency == "urgent"
+    named = CANONICAL | {"source": "HR-System"}
+    assert read(named, Choices(urgent_sources=frozenset({"hr-system"}))).urgency == "urgent"
+    assert read(CANONICAL, CHOICES).urgency == "routine"

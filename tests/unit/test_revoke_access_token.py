@@ -48,6 +48,7 @@ class Stage:
             grants=Grants(zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), vault=self.vault),
             connections=self.connections,
             vault=self.vault,
+            holder="revoke#1",
             clock=self.clock,
         )
 

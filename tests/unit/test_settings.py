@@ -10,6 +10,7 @@ from leaver.settings import (
     RefreshAccessTokenSettings,
     RetrieveUserTokenSettings,
     ScheduleRefreshesSettings,
+    StartOffboardingSettings,
 )
 
 ENVIRONMENT = {
@@ -48,6 +49,15 @@ def test_a_number_that_is_none_fails_by_its_name_without_its_value(value: str) -
 def test_what_has_a_default_may_be_absent() -> None:
     needed = {each.name.upper(): "1" for each in fields(RefreshAccessTokenSettings) if each.name != "venafi_ca_bundle"}
     assert settings.read(RefreshAccessTokenSettings, needed).venafi_ca_bundle == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "values"),
+    [("", set()), ("okta", {"okta"}), (" okta, caep ,,", {"okta", "caep"})],
+)
+def test_a_set_is_written_with_commas(value: str, values: set[str]) -> None:
+    needed = ENVIRONMENT | {"SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState", "URGENT_SOURCES": value}
+    assert settings.read(StartOffboardingSettings, needed).urgent_sources == values
 
 
 def test_a_function_names_only_what_it_reads() -> None:

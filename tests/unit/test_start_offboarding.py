@@ -1,6 +1,7 @@
 """From an HR event to one command for each thing that the leaver must lose."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from functions.start_offboarding.app import StartOffboarding, start_offboarding,
 from leaver.commands import RevokeGrants, RevokeSsoToken, parse
 from tests.fakes import Context, batch, record, returned
 from tests.house import House
+from tests.hr import CHOICES, Choices, payload, webhook
 
 EVENTS = Path(__file__).parents[2] / "events"
 OKTA = (EVENTS / "okta.json").read_text()
@@ -28,13 +30,14 @@ def house() -> House:
     return House()
 
 
-def consume(house: House, body: str | dict[str, Any], **fields: Any) -> bool:
+def consume(house: House, body: str | dict[str, Any], *, choices: Choices = CHOICES, **fields: Any) -> bool:
     """Let the function have a message; tells whether it was acknowledged."""
 
     def operation(command: StartOffboarding) -> None:
         start_offboarding(command, outbox=house.outbox())
 
-    consumer = house.consumer(StartOffboarding, operation, receipts=False, read=understood)
+    read = partial(understood, choices=choices)
+    consumer = house.consumer(StartOffboarding, operation, receipts=False, read=read)
     return returned(consumer.consume(batch(record(body, **fields)), Context())) == set()
 
 
@@ -120,6 +123,29 @@ def test_an_address_that_can_not_stand_in_zooms_path_is_parked_by_name(house: Ho
     assert consume(house, REQUESTED | {"subject": {"email": email}})
     assert commands(house) == {}
     assert (house.parked_attributes["error"], house.parked_attributes["reason"]) == ("BadMessage", reason)
+
+
+def test_an_event_of_a_source_that_is_called_urgent_sends_urgent_commands(house: House) -> None:
+    assert consume(house, OKTA, choices=Choices(urgent_sources=frozenset({"okta"})))
+    assert {command["urgency"] for command in commands(house).values()} == {"urgent"}
+
+
+@pytest.mark.parametrize(
+    ("detail_type", "name", "reason"),
+    [
+        ("ScimPatch", "scim", "scim: the person stands in the path of the request, not in the PATCH: look the e-mail "),
+        ("HiBobWebhook", "hibob", "hibob: the payload names employee id and date of a lifecycle entry only: look up "),
+        ("GustoWebhook", "gusto", "gusto: the payload names employee id only: look the person's e-mail up (GET /v1/"),
+        ("BambooHrWebhook", "bamboohr", "bamboohr: changedFields: a change of other fields than status is no depar"),
+    ],
+)
+def test_what_names_nobody_or_is_no_departure_is_parked_and_nobody_loses_anything(
+    house: House, detail_type: str, name: str, reason: str
+) -> None:
+    assert consume(house, webhook(detail_type, payload(name)))
+    assert commands(house) == {}
+    assert house.parked_attributes["error"] == "Rejected"
+    assert house.parked_attributes["reason"].startswith(reason)
 
 
 def test_an_old_departure_is_parked(house: House) -> None:

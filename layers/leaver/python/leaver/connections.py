@@ -73,8 +73,6 @@ class Connection(BaseModel):
     unanswered_since: AwareDatetime | None = None
     #: a refresh token that Secrets Manager did not take, encrypted for nobody but the refresher
     sealed: str | None = None
-    #: the version whose successor would have held it
-    sealed_parent: str | None = None
     #: tokens were issued that nobody holds, so that they can't be revoked by us
     unnamed: bool = False
 
@@ -122,19 +120,19 @@ class Connection(BaseModel):
         """Without the intent."""
         return self.model_copy(update=_LET_GO)
 
+    def caught_up(self, version: str, *, expires_at: datetime) -> Self:
+        """With the tokens named that an earlier run had kept, and the intent on it as it was: their answer is known."""
+        told = {"version": version, "held_version": version, "expires_at": expires_at}
+        return self.model_copy(update=told | {"unanswered_since": None, "sealed": None})
+
     def refreshed(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
         """With new tokens, nothing wrong with it, and the intent gone; a recovery is owed where trouble was told."""
-        told = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at, "status": Status.ACTIVE}
-        well: dict[str, object] = {
-            "failures": 0,
-            "reason": None,
-            "unanswered_since": None,
-            "unnamed": False,
-            "refreshed_at": now,
-        }
+        told: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
+        well: dict[str, object] = {"status": Status.ACTIVE, "refreshed_at": now, "failures": 0, "reason": None}
+        well |= {"unanswered_since": None, "unnamed": False, "sealed": None}
         # Even where the trouble itself is still owed: the bus may have taken it just before a run was killed.
         well["owed"] = "ConnectionRecovered" if self.trouble_since else None
-        return self.model_copy(update=_LET_GO | _UNSEALED | told | well)
+        return self.model_copy(update=_LET_GO | told | well)
 
     def authorized(self, by: Self, *, now: datetime) -> Self:
         """Replaced by a record that a person has just made by authorizing anew, whatever was wrong before."""
@@ -163,12 +161,12 @@ class Connection(BaseModel):
             "revoked_outcome": result.outcome,
             "revoked_status": result.provider_status,
             "revoked_tracking_id": result.tracking_id,
+            "sealed": None,
         }
-        return self.model_copy(update=_LET_GO | _UNSEALED | told)
+        return self.model_copy(update=_LET_GO | told)
 
 
 _LET_GO: Final = {"held_by": None, "held_since": None, "held_version": None}
-_UNSEALED: Final = {"sealed": None, "sealed_parent": None}
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ QUIET = frozenset({Outcome.STILL_FRESH, Outcome.REFUSED})
 class LambdaContext(Protocol):
     """What is used of Lambda's context object."""
 
+    aws_request_id: str
+
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda kills the function."""
 

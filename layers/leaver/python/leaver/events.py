@@ -1,7 +1,8 @@
 """The facts that travel on the bus: HR events as Leaver understands them, and what Leaver announces."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +14,16 @@ _FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespac
 COMMANDS = "leaver.command"
 HR_EVENTS = "leaver.hr"
 ANNOUNCEMENTS = "leaver"
+
+
+class HrEvent(NamedTuple):
+    """What an HR system sent, as a bus delivered it; only that system's adapter understands `detail`."""
+
+    id: str
+    sent_at: datetime
+    detail: Mapping[str, Any]
+    #: the person's e-mail address, where whoever put the event on the bus looked it up
+    looked_up: str | None = None
 
 
 class Subject(BaseModel):

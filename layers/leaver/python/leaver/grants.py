@@ -38,6 +38,11 @@ class Grants:
         """Tell whether new tokens come by a login, so that no refresh token can be lost and asking twice is safe."""
         return record.grant_type in _LOGINS
 
+    @classmethod
+    def outlives(cls, record: Connection) -> bool:
+        """Tell whether a login leaves a grant behind that lives on beside the new one (Venafi's do, until they end)."""
+        return record.provider == "venafi" and cls.reauthenticates(record)
+
     def refresh(self, record: Connection, held: TokenSet) -> GrantedTokens:
         """Ask for new tokens, once: of all calls only this one must never be repeated blindly.
 
@@ -62,7 +67,7 @@ class Grants:
         `scope` is for Venafi: an app's scopes at Zoom are what they are. For both, earlier grants stay as they are.
         """
         if record.provider == "venafi":
-            return self._logged_in(self._vault.credentials(record.connection, VenafiCredentials), scope)
+            return self._venafi.authorize(self._vault.credentials(record.connection, VenafiCredentials), scope)
         client = self._vault.credentials(record.connection, ZoomCredentials)
         # an account_id alone is no login: with an app that users authorise it only helps people to remember
         if record.grant_type != "account_credentials" or client.account_id is None:
@@ -82,12 +87,3 @@ class Grants:
                 return Result.told_by(gone, Outcome.ALREADY_GONE)
         client = self._vault.credentials(record.connection, ZoomCredentials)
         return self._zoom.revoke(client.client_id, client.client_secret, access_token)
-
-    def _logged_in(self, own: VenafiCredentials, scope: str) -> GrantedTokens | None:
-        if own.username is not None and own.password is not None:
-            return self._venafi.authorize_oauth(own.client_id, own.username, own.password, scope)
-        if own.jwt is not None:
-            return self._venafi.authorize_jwt(own.client_id, own.jwt, scope)
-        if own.certificate is not None and own.private_key is not None:
-            return self._venafi.authorize_certificate(own.client_id, own.certificate, own.private_key, scope)
-        return None

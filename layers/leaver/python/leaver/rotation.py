@@ -2,10 +2,9 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
-from uuid import uuid4
 
 from pydantic import SecretStr
 
@@ -64,6 +63,8 @@ class Rotation:
     grants: Grants
     sealing: Sealing
     outbox: Outbox
+    #: names this run: `refresh#` and what tells it from all others
+    holder: str
     clock: Callable[[], datetime]
     #: until the process is killed
     remaining: Callable[[], timedelta]
@@ -91,7 +92,7 @@ class Rotation:
             return Result(Outcome.REFUSED, details={"status": before.status})
         if not _is_needed(before, command, now):
             return Result(Outcome.STILL_FRESH)
-        after = before.held(f"refresh#{uuid4()}", now)
+        after = before.held(self.holder, now)
         if command.for_revocation:
             after = after.model_copy(update={"status": Status.REVOKING})
         record = self.connections.swap(before, after)
@@ -114,31 +115,45 @@ class Rotation:
 
     def _replaced(self, record: Connection, command: RefreshAccessToken) -> Result | None:
         """Do it, with the intent on the record."""
-        parent, held = self._caught_up(record)
+        version, held = self._newest(record)
         fresh = held.expires_at > self.clock()
-        if command.for_revocation and fresh and command.failed_version != parent:
+        if command.for_revocation and fresh and command.failed_version != version:
             self._revoked(record, held)
             return None
-        if fresh and parent != record.version and not command.for_revocation:
-            return self._recorded(record, parent, held)
+        if version != record.version:
+            if fresh and not command.for_revocation:
+                return self._recorded(record, version, held)
+            # So that a call is always made from the version on record, and its answer can only be that one's successor.
+            record = self._caught_up(record, version, held)
         if self.remaining() < TIME_FOR_A_CALL:
             raise OutOfTime(f"connection {record.connection}: too little time is left to refresh")
         try:
             granted = self._asked(record, held)
         except InvalidGrant as dead:
-            return self._without_grant(record, parent, held, command, dead)
-        return self._kept(record, parent, held, granted)
+            return self._without_grant(record, held, command, dead)
+        return self._kept(record, held, granted)
 
-    def _caught_up(self, record: Connection) -> tuple[str, TokenSet]:
+    def _newest(self, record: Connection) -> tuple[str, TokenSet]:
         """Find the newest tokens there are: an earlier run may have been killed before it recorded its own."""
         version = self.vault.newest(record.connection, record.version)
         held = self.vault.tokens(record.connection, version)
-        if record.sealed is None or record.sealed_parent != version:
+        if record.sealed is None or version != record.version:
             return version, held
         token = self.sealing.open(record.sealed, connection=record.connection, parent_version=version)
         # The access token went with the answer. The same words each time: a repeated write must be the same.
         tokens = held.model_copy(update={"refresh_token": token, "expires_at": datetime.fromtimestamp(0, tz=UTC)})
         return self.vault.succeed(record.connection, version, tokens), tokens
+
+    def _caught_up(self, record: Connection, version: str, held: TokenSet) -> Connection:
+        def to(standing: Connection) -> Connection | None:
+            if not _is_same(standing, record):
+                return None
+            return standing.caught_up(version, expires_at=held.expires_at)
+
+        caught_up = self.connections.change(record.connection, to)
+        if caught_up is None:
+            raise Held(f"connection {record.connection} was taken over")
+        return caught_up
 
     def _asked(self, record: Connection, held: TokenSet) -> GrantedTokens:
         try:
@@ -153,7 +168,7 @@ class Rotation:
             # At worst the token is spent, and then it is now as well.
             return self.grants.refresh(record, held)
 
-    def _kept(self, record: Connection, parent: str, held: TokenSet, granted: GrantedTokens) -> Result | None:
+    def _kept(self, record: Connection, held: TokenSet, granted: GrantedTokens) -> Result | None:
         """Write the answer: the provider has retired the old refresh token, and nothing may come before this."""
         tokens = TokenSet(
             access_token=granted.access_token,
@@ -163,7 +178,7 @@ class Rotation:
         )
         while True:
             try:
-                version = self.vault.succeed(record.connection, parent, tokens)
+                version = self.vault.succeed(record.connection, record.version, tokens)
             except Superseded:
                 return self._overtaken(record, tokens)
             except NotKept as failure:
@@ -171,14 +186,24 @@ class Rotation:
                     self.pause(PAUSE)
                     continue
                 if granted.refresh_token is not None:
-                    self._seal(record, parent, granted.refresh_token)
+                    self._seal(record, granted.refresh_token)
                 raise failure from None
-            return self._recorded(record, version, tokens)
+            result = self._recorded(record, version, tokens)
+            if result and result.outcome is Outcome.REFRESHED and self.grants.outlives(record):
+                return replace(result, details={**result.details, "old_grant": self._old_grant(record, held)})
+            return result
 
-    def _seal(self, record: Connection, parent: str, token: SecretStr) -> None:
+    def _old_grant(self, record: Connection, held: TokenSet) -> str:
+        """End the grant that a new login has replaced; where that fails, it ends by itself, and nothing is lost."""
+        try:
+            return self.grants.revoke(record, held.access_token).outcome
+        except LeaverError:
+            return "not_confirmed"
+
+    def _seal(self, record: Connection, token: SecretStr) -> None:
         """Put the refresh token into the record, encrypted: the one place where a token rests outside the vault."""
         try:
-            sealed = self.sealing.seal(token, connection=record.connection, parent_version=parent)
+            sealed = self.sealing.seal(token, connection=record.connection, parent_version=record.version)
         except NotKept:
             self._noted_as_unanswered(record)
             raise
@@ -186,7 +211,7 @@ class Rotation:
         def with_it(standing: Connection) -> Connection | None:
             if standing.held_by != record.held_by:
                 return None
-            return standing.let_go().model_copy(update={"sealed": sealed, "sealed_parent": parent})
+            return standing.let_go().model_copy(update={"sealed": sealed})
 
         self.connections.change(record.connection, with_it)
 
@@ -228,7 +253,6 @@ class Rotation:
     def _without_grant(
         self,
         record: Connection,
-        parent: str,
         held: TokenSet,
         command: RefreshAccessToken,
         dead: InvalidGrant,
@@ -238,14 +262,14 @@ class Rotation:
         standing = self.connections.read(record.connection)
         if not _is_same(standing, record):
             return Result(Outcome.STILL_FRESH)
-        newest = self.vault.newest(record.connection, parent)
-        if newest != parent:
+        newest = self.vault.newest(record.connection, record.version)
+        if newest != record.version:
             return self._recorded(record, newest, self.vault.tokens(record.connection, newest))
         if standing.status is Status.REVOKING:
             return self._nothing_left(standing, command, dead)
         granted = self.grants.authorize(record, held.scope)
         if granted is not None:
-            return self._kept(record, parent, held, granted)
+            return self._kept(record, held, granted)
         since = standing.unanswered_since
         reason = dead.reason if since is None else f"{dead.reason}; {_unanswered(since)}, and its tokens with it"
         now = self.clock()

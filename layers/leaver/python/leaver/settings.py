@@ -107,14 +107,22 @@ class StartOffboardingSettings:
     event_bus_name: str
     dead_letter_queue_url: str
     give_up_after: int
+    #: HR sources, as OffboardingRequested names them, whose every event is urgent
+    urgent_sources: frozenset[str] = frozenset()
+    sailpoint_lifecycle_attribute: str
+    #: what that attribute says of somebody who left, and of somebody who is here
+    sailpoint_left_values: frozenset[str] = frozenset()
+    sailpoint_active_values: frozenset[str] = frozenset()
+    sailpoint_email_domain: str = ""
 
 
 def read(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
     """Read a settings class from the environment; a field is the variable of the same name in capitals.
 
-    Raises MissingSetting with the variable's name where one without a default is absent or empty, or is no number.
+    Sets are written with commas. Raises MissingSetting with the variable's name where one without a default is absent
+    or empty, or is no number.
     """
-    found: dict[str, str | int] = {}
+    found: dict[str, str | int | frozenset[str]] = {}
     for field in fields(kind):  # type: ignore[arg-type]  # a TypeVar can't be bound to "any dataclass"
         name = field.name.upper()
         text = environ.get(name, "")
@@ -126,6 +134,8 @@ def read(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
             if not text.isdecimal():
                 raise MissingSetting(f"the environment variable {name} is not a whole number")
             found[field.name] = int(text)
+        elif field.type == frozenset[str]:
+            found[field.name] = frozenset(part.strip() for part in text.split(",") if part.strip())
         else:
             found[field.name] = text
     return kind(**found)

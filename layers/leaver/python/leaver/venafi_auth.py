@@ -20,7 +20,7 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.tokens import GrantedTokens
+from leaver.tokens import GrantedTokens, VenafiCredentials
 from leaver.transport import Answer, BearerAuth, Transport, safe_code
 
 #: seconds: the first call after a while wakes the web server's application pool up
@@ -121,6 +121,16 @@ class VenafiAuth:
     def __init__(self, transport: Transport, clock: Callable[[], datetime]) -> None:
         self._transport = transport
         self._clock = clock
+
+    def authorize(self, own: VenafiCredentials, scope: str) -> GrantedTokens | None:
+        """Log in with whatever login the credentials hold; None where they hold none."""
+        if own.username is not None and own.password is not None:
+            return self.authorize_oauth(own.client_id, own.username, own.password, scope)
+        if own.jwt is not None:
+            return self.authorize_jwt(own.client_id, own.jwt, scope)
+        if own.certificate is not None and own.private_key is not None:
+            return self.authorize_certificate(own.client_id, own.certificate, own.private_key, scope)
+        return None
 
     def authorize_oauth(self, client_id: str, username: str, password: SecretStr, scope: str) -> GrantedTokens:
         """WebSDK "POST Authorize/OAuth": a new grant; `username` may have its provider before it (`local:robot`)."""

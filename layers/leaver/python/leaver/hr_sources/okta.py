@@ -1,12 +1,11 @@
 """Okta's System Log, as its log stream puts it on a partner event bus."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from leaver.errors import BadMessage, explain
-from leaver.events import OffboardingRequested, Subject
+from leaver.errors import BadMessage
+from leaver.events import HrEvent, OffboardingRequested, Subject
 
 SOURCE_PREFIX = "aws.partner/okta.com/"
 
@@ -29,32 +28,29 @@ class _Outcome(BaseModel):
 class _SystemLogEvent(BaseModel):
     model_config = _AS_SENT
     uuid: str
-    event_type: Annotated[Literal["user.lifecycle.deactivate"], Field(alias="eventType")]
+    event_type: Annotated[Literal["user.lifecycle.deactivate", "user.lifecycle.suspend"], Field(alias="eventType")]
     outcome: _Outcome
     published: AwareDatetime
     actor: _Party
     target: list[_Party]
 
 
-def offboarding(detail: Mapping[str, Any]) -> OffboardingRequested:
+def offboarding(event: HrEvent) -> OffboardingRequested:
     """Read a System Log event (Okta, "user.lifecycle.deactivate"): the leaver is the target, never the actor.
 
-    Raises BadMessage where it is another event, did not succeed, or names no user, or more than one.
+    Raises ValidationError where it is another event or did not succeed, BadMessage where it names no user, or several.
     """
-    try:
-        event = _SystemLogEvent.model_validate(detail)
-        leavers = [party for party in event.target if party.type == "User"]
-        if len(leavers) != 1:
-            raise BadMessage("target: expected exactly one of type User")
-        (leaver,) = leavers
-        return OffboardingRequested(
-            event_id=event.uuid,
-            source="okta",
-            kind="immediate",
-            subject=Subject(email=leaver.alternate_id or "", source_id=leaver.id),
-            effective_at=event.published,
-            occurred_at=event.published,
-            actor=event.actor.id,
-        )
-    except ValidationError as error:
-        raise BadMessage(explain(error, _SystemLogEvent)) from None
+    told = _SystemLogEvent.model_validate(event.detail)
+    leavers = [party for party in told.target if party.type == "User"]
+    if len(leavers) != 1:
+        raise BadMessage("target: expected exactly one of type User")
+    (leaver,) = leavers
+    return OffboardingRequested(
+        event_id=told.uuid,
+        source="okta",
+        kind="immediate",
+        subject=Subject(email=leaver.alternate_id or "", source_id=leaver.id),
+        effective_at=told.published,
+        occurred_at=told.published,
+        actor=told.actor.id,
+    )

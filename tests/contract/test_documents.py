@@ -1,0 +1,68 @@
+"""What the documents name is there and is what the code does, and what is installed is pinned."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leaver import commands
+from leaver.commands import Command, RetrieveUserToken, RevokeGrants, RevokeSsoToken, parse
+from leaver.errors import BadMessage
+from tests.contract.stack import FUNCTIONS, ROOT, snake
+
+DOCUMENTS = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "events" / "README.md", *(ROOT / "docs").rglob("*.md")]
+)
+README = (ROOT / "README.md").read_text()
+REQUIREMENTS = ["requirements-dev.txt", "layers/leaver/python/requirements.txt"]
+
+
+def named_files(document: Path) -> set[Path]:
+    """What a document links to, from where it lies, and the paths in it that begin in one of our folders."""
+    text = document.read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    folders = "cli|docs|events|functions|layers|local|tests"
+    paths = re.findall(rf"(?<![\w./<-])(?:{folders})/[\w./-]*\w(?![\w<*])", text)
+    return {document.parent / link for link in links} | {ROOT / path for path in paths}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_that_a_document_names_is_there(document: Path) -> None:
+    assert [path for path in named_files(document) if not path.exists()] == []
+
+
+def test_the_readme_tells_of_every_function() -> None:
+    assert [each for each in FUNCTIONS if f"| `{snake(each)}` |" not in README] == []
+
+
+@pytest.mark.parametrize("name", [each for each in FUNCTIONS if hasattr(commands, each)])
+def test_the_readme_names_every_field_that_a_person_may_send(name: str) -> None:
+    [row] = [line for line in README.splitlines() if line.startswith(f"| `{name}` |")]
+    model: type[Command] = getattr(commands, name)
+    # The one is what a reader saw refused, the other only Leaver itself may ask.
+    own = model.model_fields.keys() - Command.model_fields.keys() - {"failed_version", "for_revocation"}
+    assert [field for field in own if f"`{field}`" not in row] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "detail"),
+    [
+        (RevokeSsoToken, {"user_id": "a/../b"}),
+        (RetrieveUserToken, {"user_id": "ada", "ttl": 68423085}),
+        (RevokeGrants, {"identity": "ada", "application_id": "vault"}),
+    ],
+)
+def test_the_readme_tells_the_reason_that_bad_input_gets(command: type[Command], detail: dict[str, Any]) -> None:
+    with pytest.raises(BadMessage) as refused:
+        parse(command, detail, direct=True)
+    assert f"`{refused.value.reason}`" in README
+
+
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_what_is_installed_is_pinned_with_its_digest_and_says_nothing_of_where_from(name: str) -> None:
+    text = (ROOT / name).read_text()
+    pins = re.split(r"^(?=[A-Za-z0-9])", re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE), flags=re.MULTILINE)[1:]
+    assert pins
+    assert [pin for pin in pins if not re.match(r"[\w.-]+(\[[\w,-]+\])?==\S+ .*--hash=sha256:", pin, re.DOTALL)] == []
+    assert not re.search(r"://|--(extra-)?index-url|--find-links", text)

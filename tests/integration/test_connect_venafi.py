@@ -1,0 +1,155 @@
+"""`leaver connect venafi` against the simulator, up to where tokens are written into a stack."""
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.simulators.venafi import VenafiSimulator
+from local.simulators.venafi_state import Role
+from tests.certificates import Authority, authority, client_of, server_of
+from tests.integration.connecting import Stack
+from tests.integration.simulated_venafi import ROBOT
+from tests.integration.simulated_venafi import set_up as set_up_venafi
+from tests.integration.simulated_zoom import sha256
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return Stack()
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("ours"), "ours")
+
+
+@pytest.fixture
+def venafi(ours: Authority, tmp_path: Path) -> Iterator[VenafiSimulator]:
+    certificate, private_key = client_of(ours)
+    (tmp_path / "robot.pem").write_text(certificate)
+    (tmp_path / "robot.key").write_text(private_key)
+    (tmp_path / "jwt").write_text("ey.jwt\n")
+    tls = server_of(ours, clients=ours, clients_must=ssl.CERT_OPTIONAL)
+    with VenafiSimulator(tls=tls) as simulator:
+        set_up_venafi(simulator)
+        simulator.add_identity(
+            ROBOT, "robot", role=Role.GRANT_ADMIN, password="pass-word", jwt="ey.jwt", certificate=certificate
+        )
+        yield simulator
+
+
+def venafi_options(venafi: VenafiSimulator, ours: Authority) -> list[object]:
+    return [
+        *("--venafi-url", venafi.url, "--venafi-ca-bundle", ours.bundle),
+        *("--client-id", "leaver", "--owner", "it@example.com"),
+    ]
+
+
+def logins(folder: Path) -> dict[str, list[object]]:
+    certificate = ["--certificate-file", folder / "robot.pem", "--private-key-file", folder / "robot.key"]
+    return {
+        "password": ["--username", "local:robot", "--password-file", "-"],
+        "jwt": ["--jwt-file", folder / "jwt"],
+        "certificate": certificate,
+    }
+
+
+@pytest.mark.parametrize("grant_type", ["password", "jwt", "certificate"])
+def test_a_robot_is_connected_to_venafi_by_each_way_to_log_in(
+    stack: Stack, venafi: VenafiSimulator, ours: Authority, tmp_path: Path, grant_type: str
+) -> None:
+    how = logins(tmp_path)[grant_type]
+    options = [*venafi_options(venafi, ours), "--grant-type", grant_type, *how]
+    result = stack.leaver("venafi", *options, answer="pass-word\n")
+    assert result.exit_code == 0, result.output
+    assert (stack.new.provider, stack.new.grant_type) == ("venafi", grant_type)
+    assert stack.new.account == venafi.url.removeprefix("https://")
+    assert stack.tokens.scope == "admin:delete;configuration"
+    assert venafi.live_token_kind(sha256(stack.tokens.access_token.get_secret_value())) == "access"
+    kept = stack.credentials
+    if grant_type == "password":
+        assert kept == {"client_id": "leaver", "username": "local:robot", "password": "pass-word"}
+    if grant_type == "jwt":
+        assert kept == {"client_id": "leaver", "jwt": "ey.jwt"}
+    if grant_type == "certificate":
+        assert kept["certificate"].strip() == (tmp_path / "robot.pem").read_text().strip()
+        assert kept["private_key"] == (tmp_path / "robot.key").read_text().strip()
+    for secret in ("pass-word", "ey.jwt", "PRIVATE KEY"):
+        assert secret not in result.output + repr(stack.made)
+
+
+ALONE = "scope admin:delete is missing, and admin alone is not enough: revoke_grants can't revoke"
+NO_DELETE = "scope admin:delete is missing: revoke_grants can't revoke"
+NO_NAMES = "scope configuration is missing: revoke_grants can't find people by name or e-mail address"
+NO_ROLE = "OAuth role GrantAdmin (or Admin) is missing, it is {}: revoke_grants can't revoke other people's grants"
+
+
+@pytest.mark.parametrize(
+    ("scope", "role", "missing"),
+    [
+        ("admin:delete,recyclebin;configuration", Role.ADMIN, []),
+        ("admin;configuration", Role.GRANT_ADMIN, [ALONE]),
+        ("certificate:manage", Role.GRANT_ADMIN, [NO_DELETE, NO_NAMES]),
+        ("admin:delete;configuration", Role.AUDITOR, [NO_ROLE.format("Auditor")]),
+        ("admin:delete", Role.MIXED_OWNER_MAINTAINER, [NO_NAMES, NO_ROLE.format("MixedOwnerMaintainer")]),
+    ],
+)
+def test_exactly_what_the_robot_lacks_is_named_and_the_tokens_kept(
+    venafi: VenafiSimulator, ours: Authority, scope: str, role: Role, missing: list[str]
+) -> None:
+    stack = Stack()
+    venafi.add_application("leaver", scope="admin:delete,recyclebin;configuration;certificate:manage")
+    venafi.set_role(ROBOT, role)
+    options = [*venafi_options(venafi, ours), "--grant-type", "password", "--username", "robot", "--scope", scope]
+    result = stack.leaver("venafi", *options, "--password-file", "-", answer="pass-word")
+    assert result.output.splitlines()[1:-1] == missing
+    assert result.exit_code == (1 if missing else 0)
+    assert len(stack.kept) == 1
+
+
+def test_a_role_that_can_not_be_asked_for_loses_no_tokens(
+    stack: Stack, venafi: VenafiSimulator, ours: Authority
+) -> None:
+    venafi.inject("/vedsdk/oauth/GetRole", handling="skip", reply="venafi/503-html")
+    options = [*venafi_options(venafi, ours), "--grant-type", "password", "--username", "robot"]
+    result = stack.leaver("venafi", *options, answer="pass-word\n")
+    assert result.exit_code == 1
+    assert "the identity's OAuth role could not be checked: Venafi is out of order" in result.output
+    assert len(stack.kept) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--scope", "admin:delete;ssh"], "for admin:delete;ssh"),
+        (["--username", "ada"], "username and password: Venafi does not accept them"),
+        (["--client-id", "nobody"], "Venafi does not accept the client_id"),
+    ],
+)
+def test_what_venafi_refuses_is_said(
+    stack: Stack, venafi: VenafiSimulator, ours: Authority, options: list[str], said: str
+) -> None:
+    login = ["--grant-type", "password", "--username", "robot", "--password-file", "-"]
+    result = stack.leaver("venafi", *venafi_options(venafi, ours), *login, *options, answer="pass-word")
+    assert result.exit_code == 1
+    assert said in result.output
+    assert venafi.live_grants(ROBOT) == 0
+    assert stack.kept == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--grant-type", "certificate"], "--certificate-file and --private-key-file: are both needed"),
+        (["--grant-type", "jwt", "--jwt-file", "-", "--venafi-ca-bundle", __file__], "holds no certificates in PEM"),
+    ],
+)
+def test_a_login_that_can_not_be_right_is_said_before_anybody_is_asked(
+    stack: Stack, venafi: VenafiSimulator, ours: Authority, options: list[str], said: str
+) -> None:
+    result = stack.leaver("venafi", *venafi_options(venafi, ours), *options, answer="ey.jwt")
+    assert result.exit_code == 2
+    assert said in result.output
+    assert venafi.journal() == []

@@ -1,0 +1,532 @@
+"""One connection, its provider and all that a refresh touches, in memory: the worst night, played in a moment."""
+
+import io
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from aws_lambda_powertools import Logger, Metrics
+from pydantic import SecretStr
+
+from functions.revoke_access_token.app import revoke_access_token
+from leaver.commands import Command, RefreshAccessToken, RevokeAccessToken
+from leaver.connections import LEASE, Connection, Status
+from leaver.consumer import Consumer
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken
+from leaver.grants import Grants
+from leaver.outbox import Outbox
+from leaver.outcomes import Outcome, Result
+from leaver.rotation import Rotation
+from leaver.sealing import Sealing
+from leaver.tokens import GrantedTokens
+from leaver.vault import Vault
+from leaver.venafi_auth import VenafiAuth
+from leaver.zoom_oauth import ZoomOAuth
+from leaver_cli.establish import Establishing, NewConnection
+from local.simulators.grants import Grants as ProviderGrants
+from local.simulators.grants import InvalidGrantError, Issued, TokenMint, digest
+from local.simulators.grants import Rotation as Kind
+from tests.fake_connections import InMemoryConnections, connection
+from tests.fake_secrets import PARENT, Secret, StrictSecretsManager
+from tests.fakes import (
+    DEAD_LETTERS,
+    FIFO_DEAD_LETTERS,
+    FIFO_QUEUE,
+    NOW,
+    QUEUE,
+    REFRESH_QUEUE,
+    Clock,
+    FakeBus,
+    FakeSqs,
+    InMemoryReceipts,
+)
+from tests.fakes import batch as batch_of
+from tests.fakes import record as record_of
+from tests.rotation.steps import Effects
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+Provider = Literal["zoom", "venafi"]
+
+#: what Lambda gives the functions
+FUNCTION_TIMEOUT: Final = timedelta(seconds=90)
+CLIENT: Final = "client-id"
+SECRET: Final = SecretStr("client-secret")
+ANNA: Final = "anna@example.com"
+BEN: Final = "ben@example.com"
+
+_LOGGER: Final = Logger(service="night", stream=io.StringIO(), level="CRITICAL")
+
+
+class Silence:
+    """Metrics that nobody counts."""
+
+    metric_set: Final[dict[str, object]] = {}
+
+    def add_metric(self, **_: object) -> None:
+        pass
+
+
+class Table(InMemoryConnections):
+    """The Connections table, each call an effect."""
+
+    def __init__(self, effects: Effects, *records: Connection) -> None:
+        super().__init__(*records)
+        self.effects = effects
+
+    def read(self, name: str) -> Connection:
+        read = super().read
+        return self.effects.of("read record", lambda: read(name))
+
+    def add(self, record: Connection) -> bool:
+        add = super().add
+        return self.effects.of("write record", lambda: add(record))
+
+    def swap(self, old: Connection, new: Connection) -> Connection | None:
+        swap = super().swap
+        return self.effects.of("write record", lambda: swap(old, new))
+
+
+class Secrets(StrictSecretsManager):
+    """Secrets Manager, each call an effect."""
+
+    effects: Effects
+
+    def get_secret_value(self, **asked: Any) -> dict[str, Any]:
+        get = super().get_secret_value
+        return self.effects.of("read secret", lambda: get(**asked))
+
+    def put_secret_value(self, **asked: Any) -> dict[str, Any]:
+        put = super().put_secret_value
+        return self.effects.of("write secret", lambda: put(**asked))
+
+
+@dataclass
+class Kms:
+    """A key; what it encrypts can be seen to be encrypted."""
+
+    effects: Effects
+
+    def encrypt(self, *, KeyId: str, Plaintext: bytes, EncryptionContext: dict[str, str]) -> dict[str, bytes]:  # noqa: N803 - AWS's names
+        assert KeyId
+        sealed = json.dumps([Plaintext.decode()[::-1], EncryptionContext]).encode()
+        return self.effects.of("encrypt", lambda: {"CiphertextBlob": sealed})
+
+    def decrypt(self, *, KeyId: str, CiphertextBlob: bytes, EncryptionContext: dict[str, str]) -> dict[str, bytes]:  # noqa: N803 - AWS's names
+        assert KeyId
+        backwards, context = json.loads(CiphertextBlob)
+        assert context == EncryptionContext, "AWS answers InvalidCiphertextException"
+        return self.effects.of("decrypt", lambda: {"Plaintext": backwards[::-1].encode()})
+
+
+@dataclass
+class AuthorizationServer:
+    """A provider's grants, as the simulators keep them; each call an effect."""
+
+    provider: Provider
+    grants: ProviderGrants
+    clock: Clock
+    effects: Effects
+    #: the next answers to a refresh that are lost after the provider committed
+    loses: int = 0
+    #: every call, in order
+    asked: list[str] = field(default_factory=list)
+    #: refreshes that are under way now, and the most there ever were
+    in_flight: int = 0
+    most_in_flight: int = 0
+    _mint: TokenMint = field(default_factory=lambda: TokenMint("night-", random.Random(7)))  # noqa: S311 - the same each time
+
+    def authorized(self, subject: str) -> Issued:
+        """Somebody consents: at Zoom that retires the pair which the same person and app had before."""
+        if self.provider == "zoom":
+            for grant in self.grants:
+                if grant.subject == subject:
+                    self.grants.revoke(grant)
+        return self.grants.authorize(CLIENT, subject, "scope", now=self.clock(), mint=self._mint)
+
+    def obtain(self, subject: str) -> GrantedTokens:
+        return self.effects.of("ask for consent", lambda: _answer(self.authorized(subject)))
+
+    def refresh(self, refresh_token: SecretStr) -> GrantedTokens:
+        self.asked.append("refresh")
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return self.effects.of("refresh at the provider", lambda: self._refreshed(refresh_token))
+        finally:
+            self.in_flight -= 1
+
+    def revoke(self, access_token: SecretStr) -> Result:
+        return self.effects.of("revoke at the provider", lambda: self._revoked(access_token))
+
+    def _refreshed(self, presented: SecretStr) -> GrantedTokens:
+        issued: Issued | None
+        try:
+            issued = self.grants.refresh(presented.get_secret_value(), CLIENT, now=self.clock(), mint=self._mint)
+        except InvalidGrantError:
+            issued = None
+        if self.loses:
+            self.loses -= 1
+            raise AnswerLost("the answer was lost")
+        if issued is None:
+            raise InvalidGrant("the refresh token is not accepted", provider_status=400, provider_code="invalid_grant")
+        return _answer(issued)
+
+    def _revoked(self, token: SecretStr) -> Result:
+        self.asked.append("revoke")
+        held = self.grants.of_access_token(digest(token.get_secret_value()))
+        if held is None or held[1].expires_at <= self.clock():
+            return Result(Outcome.ALREADY_GONE, provider_status=400, provider_code="invalid_token")
+        self.grants.revoke(held[0])
+        return Result(Outcome.REVOKED, provider_status=200)
+
+
+def _answer(issued: Issued) -> GrantedTokens:
+    return GrantedTokens(
+        access_token=SecretStr(issued.access_token),
+        refresh_token=SecretStr(issued.refresh_token) if issued.refresh_token else None,
+        expires_at=issued.access.expires_at,
+        scope=issued.access.scope,
+    )
+
+
+@dataclass
+class ZoomEndpoints(ZoomOAuth):
+    """Zoom's way to it."""
+
+    server: AuthorizationServer
+
+    def refresh(self, client_id: str, client_secret: SecretStr, refresh_token: SecretStr) -> GrantedTokens:
+        assert (client_id, client_secret) == (CLIENT, SECRET)
+        return self.server.refresh(refresh_token)
+
+    def revoke(self, client_id: str, client_secret: SecretStr, token: SecretStr) -> Result:
+        assert (client_id, client_secret) == (CLIENT, SECRET)
+        return self.server.revoke(token)
+
+
+@dataclass
+class VenafiEndpoints(VenafiAuth):
+    """Venafi's way to it."""
+
+    server: AuthorizationServer
+
+    def refresh(self, client_id: str, refresh_token: SecretStr) -> GrantedTokens:
+        assert client_id == CLIENT
+        return self.server.refresh(refresh_token)
+
+    def revoke_token(self, access_token: SecretStr) -> Result:
+        result = self.server.revoke(access_token)
+        if result.outcome is Outcome.ALREADY_GONE:
+            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
+        return result
+
+
+@dataclass
+class Message:
+    """A message in a queue, until a function acknowledges it."""
+
+    command: type[Command]
+    body: dict[str, Any]
+    id: str
+    receives: int = 0
+    first_received_at: datetime | None = None
+
+
+class Lambda:
+    """The context of one invocation."""
+
+    def __init__(self, clock: Clock, aws_request_id: str) -> None:
+        self.aws_request_id = aws_request_id
+        self._clock = clock
+        self._deadline = clock() + FUNCTION_TIMEOUT
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._deadline - self._clock()).total_seconds() * 1000)
+
+
+class Night:
+    """A connection by refresh token that is due, and all who may want to change it."""
+
+    def __init__(self, kind: Kind, provider: Provider = "zoom", *, expired: bool = False) -> None:
+        self.effects = Effects()
+        self._messages = count(1)
+        self.clock = Clock()
+        self.name: Final = provider
+        granted = ProviderGrants(
+            access_lifetime=timedelta(hours=1),
+            refresh_lifetime=timedelta(days=90),
+            grant_lifetime=None,
+            rotation=kind,
+            refresh_kills_access=provider == "venafi",
+            # "until the new one is used", as some have it
+            grace=timedelta(days=1),
+        )
+        self.server = AuthorizationServer(provider, granted, self.clock, self.effects)
+        issued = self.server.authorized(ANNA)
+        self.clock.passes(minutes=61 if expired else 48)
+        self.table = Table(
+            self.effects,
+            connection(
+                provider,
+                provider=provider,
+                owner=ANNA,
+                expires_at=issued.access.expires_at,
+                refresh_at=self.clock(),
+                granted_at=NOW,
+            ),
+        )
+        self.secrets = Secrets()
+        self.secrets.effects = self.effects
+        self.secrets.secrets[f"leaver/tokens/{provider}"] = Secret(
+            {PARENT: json.dumps(issued.token_set())}, {"AWSCURRENT": PARENT}
+        )
+        credentials = {"client_id": CLIENT} | (
+            {"client_secret": SECRET.get_secret_value()} if provider == "zoom" else {}
+        )
+        self.secrets.secrets[f"leaver/credentials/{provider}"] = Secret(
+            {PARENT: json.dumps(credentials)}, {"AWSCURRENT": PARENT}
+        )
+        self.vault = Vault(self.secrets.client, prefix="leaver")
+        self.bus, self.sqs, self.receipts = Bus(self.effects), Queues(self.effects), InMemoryReceipts()
+        self.grants = Grants(zoom=ZoomEndpoints(self.server), venafi=VenafiEndpoints(self.server), vault=self.vault)
+        self.queued: list[Message] = []
+        self.parked: list[Message] = []
+        self._template = Consumer(
+            function="night",
+            command=Command,
+            operation=lambda _: None,
+            sqs=self.sqs.client,
+            outbox=self._outbox(),
+            receipts=None,
+            give_up_after=timedelta(hours=24),
+            clock=self.clock,
+            logger=_LOGGER,
+            metrics=cast("Metrics", Silence()),
+            jitter=lambda _, longest: longest,
+        )
+
+    # -- what happens to it
+
+    def refresh(self, **asked: Any) -> Callable[[], bool]:
+        """Put a refresh into the FIFO queue; returns how a function carries it out."""
+        return self._queue(Message(RefreshAccessToken, {"connection": self.name, **asked}, self._id()))
+
+    def revoke(self) -> Callable[[], bool]:
+        """Put a revocation into its queue; returns how a function carries it out."""
+        return self._queue(Message(RevokeAccessToken, {"connection": self.name}, self._id()))
+
+    def connect(self, owner: str = BEN) -> Callable[[], object]:
+        """A person authorizes the connection anew, at the command line."""
+        new = NewConnection(
+            name=self.name,
+            provider=self.server.provider,
+            account="acme",
+            grant_type="refresh_token",
+            role="service",
+            owner=owner,
+            credentials=SecretStr(self.secrets.secrets[f"leaver/credentials/{self.name}"].versions[PARENT]),
+            obtain=lambda: self.server.obtain(owner),
+        )
+        establishing = Establishing(
+            connections=self.table,
+            vault=self.vault,
+            grants=self.grants,
+            holder=f"connect#{self._id()}",
+            clock=self.clock,
+            pause=self._pause,
+            jitter=lambda shortest, _: shortest,
+        )
+        return lambda: establishing.establish(new)
+
+    def disconnect(self) -> Callable[[], object]:
+        """A person ends the connection: the revocation is sent, and its secrets go when it is done."""
+        revoke = self.revoke()
+
+        def do() -> None:
+            revoke()
+            if self.table.read(self.name).status is Status.REVOKED:
+                self.vault.forget(self.name)
+
+        return do
+
+    def passes(self, **time: float) -> None:
+        self.clock.passes(**time)
+
+    def morning(self) -> None:
+        """Time passes, and everything that lies in a queue is tried until nothing is left."""
+        self.effects.watch = lambda _name, _moment: None
+        for _ in range(20):
+            self._collect()
+            if not self.queued:
+                return
+            self.clock.passes(seconds=LEASE.total_seconds() + 60)
+            for message in list(self.queued):
+                self.deliver(message)
+        raise AssertionError(f"still in a queue: {[message.body for message in self.queued]}")
+
+    def _collect(self) -> None:
+        """Put what functions sent to the refresh queue where it is found."""
+        for sent in self.sqs.to(REFRESH_QUEUE):
+            self.queued.append(Message(RefreshAccessToken, json.loads(sent["MessageBody"]), self._id()))
+        for queue in (DEAD_LETTERS, FIFO_DEAD_LETTERS):
+            self.parked += [Message(Command, json.loads(sent["MessageBody"]), "parked") for sent in self.sqs.to(queue)]
+        self.sqs.sent.clear()
+
+    def _id(self) -> str:
+        return f"message-{next(self._messages)}"
+
+    def _queue(self, message: Message) -> Callable[[], bool]:
+        self.queued.append(message)
+        return lambda: self.deliver(message)
+
+    def deliver(self, message: Message) -> bool:
+        """Let a function have the message; tells whether it acknowledged it."""
+        message.receives += 1
+        message.first_received_at = message.first_received_at or self.clock()
+        refreshes = message.command is RefreshAccessToken
+        received = record_of(
+            message.body,
+            message_id=message.id,
+            queue=FIFO_QUEUE if refreshes else QUEUE,
+            sent_at=self.clock(),
+            first_received_at=message.first_received_at,
+            receives=message.receives,
+            group=self.name if refreshes else None,
+        )
+        context = Lambda(self.clock, f"{message.id}-{message.receives}")
+        consumer = self._refresher(context) if refreshes else self._revoker(context)
+        failures = self.effects.of("receive", lambda: None) or consumer.consume(batch_of(received), context)
+        if failures["batchItemFailures"]:
+            return False
+        self.effects.of("acknowledge", lambda: self.queued.remove(message))
+        return True
+
+    def _refresher(self, context: Lambda) -> Consumer[Any]:
+        rotation = Rotation(
+            connections=self.table,
+            vault=self.vault,
+            grants=self.grants,
+            sealing=Sealing(cast("KMSClient", Kms(self.effects)), key_arn="key"),
+            outbox=self._outbox(),
+            holder=f"refresh#{context.aws_request_id}",
+            clock=self.clock,
+            remaining=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()),
+            pause=self._pause,
+            jitter=lambda shortest, longest: (shortest + longest) / 2,
+        )
+        refresh: Any = rotation.refresh
+        outbox = self._outbox(FIFO_DEAD_LETTERS)
+        return replace(self._template, command=RefreshAccessToken, operation=refresh, outbox=outbox)
+
+    def _revoker(self, context: Lambda) -> Consumer[Any]:
+        def operation(command: RevokeAccessToken) -> Result:
+            return revoke_access_token(
+                command,
+                grants=self.grants,
+                connections=self.table,
+                vault=self.vault,
+                holder=f"revoke#{context.aws_request_id}",
+                clock=self.clock,
+            )
+
+        return replace(
+            self._template, command=RevokeAccessToken, operation=cast("Any", operation), receipts=self.receipts
+        )
+
+    def _outbox(self, dead_letters: str = DEAD_LETTERS) -> Outbox:
+        return Outbox(
+            events=self.bus.client,
+            sqs=self.sqs.client,
+            bus="leaver",
+            dead_letter_queue_url=dead_letters,
+            refresh_queue_url=REFRESH_QUEUE,
+        )
+
+    def _pause(self, seconds: float) -> None:
+        self.clock.passes(seconds=seconds)
+
+    # -- what became of it
+
+    @property
+    def record(self) -> Connection:
+        return self.table.records[self.name]
+
+    @property
+    def live(self) -> dict[str, list[str]]:
+        """The digests of what works at the provider."""
+        return cast("dict[str, list[str]]", self.server.grants.live_tokens(self.clock()))
+
+    def announced(self, name: str) -> set[str]:
+        """The different announcements of that name: the same one twice counts once, as `announcement_id` promises."""
+        return {each["announcement_id"] for each in self.bus.announced if each["detail_type"] == name}
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        secret = self.secrets.secrets[f"leaver/tokens/{self.name}"]
+        tokens: dict[str, Any] = json.loads(secret.versions[self.record.version])
+        return tokens
+
+    def state(self) -> str:
+        """All that is outside of the runs, in words that are the same for the same."""
+        secrets = {name: sorted(each.versions.values()) for name, each in sorted(self.secrets.secrets.items())}
+        granted = [(grant.subject, grant.refresh_token, sorted(grant.access_tokens)) for grant in self.server.grants]
+        told = sorted(each["announcement_id"] for each in self.bus.announced)
+        queues = (sorted(message.id for message in self.queued), len(self.sqs.sent), self.receipts.items)
+        return repr((self.clock.now, self.record, secrets, granted, told, queues, self.server.most_in_flight))
+
+    def fate(self) -> str:
+        """In words: works, needs a person, revoked, or what is wrong."""
+        record = self.record
+        if record.held_by is not None:
+            return f"held for ever by {record.held_by}"
+        match record.status:
+            case Status.REVOKED:
+                left = sum(len(digests) for digests in self.live.values())
+                return "revoked" if not left else f"revoked on record, and {left} tokens live"
+            case Status.REVOKING:
+                return "says what it cannot revoke" if record.unnamed else "neither revoked nor given up"
+            case Status.NEEDS_REAUTHORIZATION:
+                told = len(self.announced("ConnectionNeedsReauthorization"))
+                return "needs a person" if told == 1 else f"needs a person, and {told} were told"
+        return self._fate_in_use()
+
+    def _fate_in_use(self) -> str:
+        if digest(self.stored["refresh_token"]) not in self.live["refresh"]:
+            return f"{self.record.status} on record, and its refresh token is dead"
+        if len(self.live["refresh"]) > 1 + (self.server.grants.rotation is Kind.GRACE):
+            return f"works, and {len(self.live['refresh'])} refresh tokens live"
+        return "works"
+
+
+class Bus(FakeBus):
+    """EventBridge, each call an effect."""
+
+    def __init__(self, effects: Effects) -> None:
+        super().__init__()
+        self._effects = effects
+
+    def put_events(self, **asked: Any) -> dict[str, Any]:
+        put = super().put_events
+        return self._effects.of("announce", lambda: put(**asked))
+
+
+class Queues(FakeSqs):
+    """SQS, each message sent an effect."""
+
+    def __init__(self, effects: Effects) -> None:
+        super().__init__()
+        self._effects = effects
+
+    def send_message(self, **message: Any) -> None:
+        send = super().send_message
+        return self._effects.of("park", lambda: send(**message))
+
+    def send_message_batch(self, **asked: Any) -> dict[str, Any]:
+        send = super().send_message_batch
+        return self._effects.of("ask for a refresh", lambda: send(**asked))

@@ -1,0 +1,130 @@
+"""Whatever JSON arrives, an adapter understands it, or refuses it without repeating any of it; it never breaks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leaver.errors import BadMessage, Rejected
+from leaver.events import OffboardingRequested
+from tests.hr import CANARY, envelope, payload, read, webhook
+
+JOHN = "mailto:john.doe@example.com"
+OKTA, SAILPOINT = payload("okta"), payload("sailpoint")
+#: every source, with what it sends when all is well
+SENT: Mapping[str, dict[str, Any]] = {
+    "okta": OKTA,
+    "sailpoint": SAILPOINT,
+    "canonical": webhook(
+        "OffboardingRequested",
+        {
+            "event_id": "hr-1",
+            "source": "hr-system",
+            "kind": "scheduled",
+            "subject": {"email": "john.doe@example.com"},
+            "effective_at": "2026-11-22T09:00:00Z",
+            "occurred_at": "2026-11-22T10:00:00+01:00",
+        },
+    ),
+    "scim": webhook("ScimPatch", payload("scim"), JOHN),
+    "scim without a path": webhook("ScimPatch", {"Operations": [{"op": "Add", "value": {"active": "False"}}]}, JOHN),
+    "caep": webhook("SecurityEventToken", payload("caep")),
+    "risc": webhook("SecurityEventToken", payload("risc"), JOHN),
+    "hibob": webhook("HiBobWebhook", payload("hibob") | {"type": "employee.left"}, JOHN),
+    "gusto": webhook("GustoWebhook", payload("gusto"), JOHN),
+    "bamboohr": webhook("BambooHrWebhook", payload("bamboohr"), JOHN),
+    "bamboohr, field-based": webhook("BambooHrWebhook", payload("bamboohr_fields")),
+}
+
+#: JSON can hold halves of a surrogate pair, which are no text anywhere else
+anything_written = st.text(st.characters(exclude_categories=()), max_size=8)
+#: what sources send where a time, a truth or a name is expected, and what only looks like it
+NEARLY: list[Any] = [
+    *("False", "true", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+14:00", "0001-01-01", "9999-12-31"),
+    *("2025-01-08T13:06:26.915906", "john.doe@example.com", "@", "mailto:", "immediate", "email", "complex"),
+    *(10**18, -(10**18), 10**400, 1e300, float("inf"), float("-inf"), float("nan"), 1615304991643, -1, True),
+    *(None, "", "\ud800@example.com", "\x00", [], {}, [[]], [{}], {"": None}),
+]
+told = anything_written.map(lambda text: text + CANARY)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(NEARLY) | told
+any_json = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(told, inner, max_size=3), max_leaves=6
+)
+
+
+def places(node: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path of everything in a JSON value."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [path, *(found for key, value in inner for found in places(value, (*path, key)))]
+
+
+def replaced(node: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    if not path:
+        return value
+    copy = dict(node) if isinstance(node, dict) else list(node)
+    copy[path[0]] = replaced(copy[path[0]], path[1:], value)  # type: ignore[index]  # a path fits its own node
+    return copy
+
+
+def outcome(event: dict[str, Any]) -> OffboardingRequested | str:
+    """Read an event; anything but a refusal goes through and fails the test."""
+    try:
+        return read(event)
+    except (BadMessage, Rejected) as refused:
+        reason = refused.reason
+    assert reason
+    assert CANARY not in reason
+    return reason
+
+
+quickly = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("source", SENT)
+@given(detail=st.dictionaries(told, any_json, max_size=3) | st.dictionaries(st.just("employees"), any_json))
+@quickly
+def test_any_object_is_understood_or_refused(source: str, detail: dict[str, Any]) -> None:
+    assert isinstance(outcome(SENT[source] | {"detail": detail}), str)
+
+
+@pytest.mark.parametrize("source", SENT)
+@given(data=st.data())
+@quickly
+def test_what_a_source_sends_with_one_or_two_things_changed_is_understood_or_refused(
+    source: str, data: st.DataObject
+) -> None:
+    detail = SENT[source]["detail"]
+    for _ in range(data.draw(st.integers(1, 2))):
+        path = data.draw(st.sampled_from(places(detail)).filter(bool))
+        detail = replaced(detail, path, data.draw(any_json))
+    outcome(SENT[source] | {"detail": detail})
+
+
+@pytest.mark.parametrize("source", SENT)
+def test_what_a_source_sends_with_any_one_thing_nearly_right_is_understood_or_refused(source: str) -> None:
+    detail = SENT[source]["detail"]
+    for path in places(detail)[1:]:
+        for value in NEARLY:
+            outcome(SENT[source] | {"detail": replaced(detail, path, value)})
+
+
+@given(
+    source=st.sampled_from(["leaver.hr", OKTA["source"], SAILPOINT["source"]]) | any_json,
+    detail_type=st.sampled_from(["ScimPatch", "SecurityEventToken"]) | any_json,
+    resources=any_json,
+    event_id=any_json,
+    time=any_json,
+)
+@quickly
+def test_any_envelope_is_understood_or_refused(
+    *, source: Any, detail_type: Any, resources: Any, event_id: Any, time: Any
+) -> None:
+    around = {"resources": resources, "id": event_id, "time": time}
+    outcome(envelope(source, detail_type, payload("scim")) | around)
+
+
+@pytest.mark.parametrize("source", [source for source in SENT if source != "bamboohr"])
+def test_what_is_changed_above_is_understood_as_it_is(source: str) -> None:
+    assert isinstance(read(SENT[source]), OffboardingRequested)

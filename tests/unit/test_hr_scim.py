@@ -1,0 +1,117 @@
+"""A SCIM PATCH that sets `active` becomes OffboardingRequested, in every spelling that is sent."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from leaver.errors import Rejected
+from tests.hr import CANARY, EVENT_ID, bad, payload, read, refusal, webhook
+
+JOHN = "mailto:john.doe@example.com"
+URN = "urn:ietf:params:scim:schemas:core:2.0:User:active"
+
+
+def patch(*operations: Any, who: tuple[str, ...] = (JOHN,)) -> dict[str, Any]:
+    return webhook("ScimPatch", payload("scim") | ({"Operations": list(operations)} if operations else {}), *who)
+
+
+def test_the_published_patch_is_a_departure_of_the_person_whom_the_receiver_names() -> None:
+    request = read(patch())
+    said_at = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+    assert (request.event_id, request.source, request.kind) == (EVENT_ID, "scim", "immediate")
+    assert (request.occurred_at, request.effective_at, request.urgency) == (said_at, said_at, "routine")
+    assert request.subject.email == "john.doe@example.com"
+
+
+SPELLINGS = [
+    {"op": "replace", "path": "active", "value": "{}"},
+    {"op": "Replace", "path": "Active", "value": "{}"},
+    {"op": "add", "path": "active", "value": "{}"},
+    {"op": "Add", "path": URN, "value": "{}"},
+    {"op": "replace", "value": {"active": "{}"}},
+    {"op": "add", "value": {"Active": "{}", "displayName": CANARY}},
+    {"op": "REPLACE", "path": None, "value": {URN: "{}"}},
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=str)
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (False, "immediate"),
+        ("False", "immediate"),
+        ("false", "immediate"),
+        (True, "reinstated"),
+        ("True", "reinstated"),
+    ],
+)
+def test_every_spelling_of_active_is_understood(spelling: dict[str, Any], value: Any, kind: str) -> None:
+    inner = spelling["value"]
+    spelled = value if inner == "{}" else {k: value if v == "{}" else v for k, v in inner.items()}
+    assert read(patch(spelling | {"value": spelled})).kind == kind
+
+
+def test_operations_are_carried_out_in_their_order_and_the_last_one_counts() -> None:
+    away, back = {"op": "replace", "path": "active", "value": False}, {"op": "add", "value": {"active": "True"}}
+    assert read(patch(away, back)).kind == "reinstated"
+    assert read(patch(back, away, {"op": "replace", "path": "title", "value": "x"})).kind == "immediate"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "replace", "path": "displayName", "value": False},
+        {"op": "replace", "path": 'emails[type eq "work"].active', "value": False},
+        {"op": "remove", "path": "active"},
+        {"op": "replace", "value": {"displayName": CANARY}},
+        {"op": "replace", "value": False},
+        {"op": CANARY, "path": "active", "value": False},
+    ],
+    ids=str,
+)
+def test_a_patch_of_something_else_is_no_departure(operation: dict[str, Any]) -> None:
+    error = refusal(patch(operation))
+    assert isinstance(error, Rejected)
+    assert error.reason == "scim: Operations: a PATCH that does not set active is no departure"
+
+
+@pytest.mark.parametrize("who", [(), ("https://example.com/scim/v2/Users/2819c223",)])
+def test_a_patch_whose_person_nobody_looked_up_names_the_lookup(who: tuple[str, ...]) -> None:
+    error = refusal(patch(who=who))
+    assert isinstance(error, Rejected)
+    assert error.reason == (
+        "scim: the person stands in the path of the request, not in the PATCH: look the e-mail up (GET /Users/{id}) "
+        "and send OffboardingRequested"
+    )
+
+
+def test_two_people_are_one_too_many() -> None:
+    who = (JOHN, f"mailto:{CANARY}@example.com")
+    assert bad(patch(who=who)) == "resources: expected at most one that begins with mailto:"
+
+
+def test_what_the_receiver_names_must_be_an_address() -> None:
+    assert bad(patch(who=(f"mailto:{CANARY}",))) == "email: expected an e-mail address"
+
+
+@pytest.mark.parametrize("value", [None, 0, CANARY, "", "no", [False], {"active": False}])
+def test_what_is_neither_true_nor_false_is_refused(value: Any) -> None:
+    operation = {"op": "replace", "path": "active", "value": value}
+    assert bad(patch(operation)) == "Operations: expected true or false for active"
+
+
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        ({}, "Operations: is missing"),
+        ({"Operations": CANARY}, "Operations: Input should be a valid list"),
+        ({"Operations": [{"path": "active", "value": False}]}, "Operations.0.op: is missing"),
+        (
+            {"Operations": [{"op": 1, "path": [CANARY]}]},
+            "Operations.0.op: Input should be a valid string; Operations.0.p",
+        ),
+    ],
+)
+def test_what_is_no_patch_is_refused_by_name(detail: dict[str, Any], expected: str) -> None:
+    assert bad(webhook("ScimPatch", detail, JOHN)).startswith(expected)

@@ -1,0 +1,251 @@
+"""What HiBob, Gusto and BambooHR send: mostly an id, and then the refusal names the lookup that is missing."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from leaver.errors import Rejected
+from tests.hr import CANARY, EVENT_ID, bad, payload, read, refusal, webhook
+
+JOHN = "mailto:john.doe@example.com"
+
+
+def refused(event: dict[str, Any]) -> str:
+    error = refusal(event)
+    assert isinstance(error, Rejected)
+    return error.reason
+
+
+# --- HiBob ---
+
+
+def hibob(kind: str, *who: str, data: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """HiBob's own webhook of another type."""
+    sent: dict[str, Any] = payload("hibob")
+    del sent["data"]["tableId"]
+    return webhook("HiBobWebhook", sent | {"type": kind, "data": sent["data"] | (data or {})} | fields, *who)
+
+
+def test_an_employee_who_left_is_out_since_midnight_in_utc_where_no_zone_is_named() -> None:
+    request = read(hibob("employee.left", JOHN))
+    assert (request.event_id, request.source, request.kind) == (EVENT_ID, "hibob", "immediate")
+    assert request.subject.email == "john.doe@example.com"
+    assert (request.subject.source_id, request.actor) == ("3332883854254932743", "3332883804594373380")
+    assert request.effective_at == datetime(2025, 1, 8, tzinfo=UTC)
+    assert request.occurred_at == datetime(2025, 1, 8, 13, 6, 26, 915906, tzinfo=UTC)
+    assert request.urgency == "routine"
+
+
+def test_a_date_in_the_future_waits_for_its_midnight() -> None:
+    request = read(hibob("employee.left", JOHN, data={"effectiveDate": "2025-02-01"}))
+    assert (request.kind, request.effective_at) == ("scheduled", datetime(2025, 2, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "kind"),
+    [
+        (timedelta(hours=9), "immediate"),
+        (timedelta(hours=14), "immediate"),
+        (timedelta(hours=14, microseconds=1), "scheduled"),
+    ],
+)
+def test_where_the_day_has_begun_somewhere_a_leaver_does_not_wait_for_utc(ahead: timedelta, kind: str) -> None:
+    said_at = datetime(2025, 1, 8, tzinfo=UTC) - ahead
+    request = read(hibob("employee.left", JOHN, triggeredAt=said_at.replace(tzinfo=None).isoformat()))
+    assert request.kind == kind
+    assert request.effective_at == (said_at if kind == "immediate" else datetime(2025, 1, 8, tzinfo=UTC))
+
+
+def test_a_zone_that_is_named_after_all_counts() -> None:
+    request = read(hibob("employee.left", JOHN, triggeredAt="2025-01-08T13:06:26+09:00"))
+    assert request.occurred_at == datetime(2025, 1, 8, 4, 6, 26, tzinfo=UTC)
+
+
+def test_a_leaver_without_a_date_is_out_at_once() -> None:
+    request = read(hibob("employee.left", JOHN, data={"effectiveDate": None}))
+    assert (request.kind, request.effective_at) == ("immediate", request.occurred_at)
+
+
+def test_access_revoked_immediately_is_urgent_and_waits_for_no_date() -> None:
+    request = read(hibob("employee.access.revoked.immediately", JOHN, data={"effectiveDate": "2025-02-01"}))
+    assert (request.kind, request.urgency) == ("immediate", "urgent")
+    assert request.effective_at == request.occurred_at
+
+
+@pytest.mark.parametrize("kind", ["employee.left", "employee.access.revoked.immediately"])
+def test_hibobs_payload_alone_names_the_lookup(kind: str) -> None:
+    assert refused(hibob(kind)) == (
+        "hibob: the payload names employee id only: look the person's e-mail up (GET /v1/people/{id}) and send "
+        "OffboardingRequested"
+    )
+
+
+@pytest.mark.parametrize("who", [(), (JOHN,)])
+def test_hibobs_published_entry_of_the_lifecycle_table_does_not_say_what_it_is(who: tuple[str, ...]) -> None:
+    # It could be a hire: even with the person known it opens no case.
+    reason = refused(webhook("HiBobWebhook", payload("hibob"), *who))
+    assert reason.startswith("hibob: the payload names employee id and date of a lifecycle entry only: look up what")
+
+
+def test_an_entry_of_another_table_is_no_departure() -> None:
+    reason = refused(hibob("table.entry.updated", JOHN, data={"tableId": CANARY}))
+    assert reason == "hibob: data.tableId: a change of another table than lifecycle is no departure"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"type": f"employee.{CANARY}"},
+            "type: Input should be 'employee.left', 'employee.access.revoked.immediately'",
+        ),
+        ({"triggeredAt": CANARY}, "triggeredAt: Input should be a valid datetime"),
+        ({"data": {"employeeId": 7}}, "data.employeeId: Input should be a valid string"),
+        ({"data": {"employeeId": "7", "effectiveDate": CANARY}}, "data.effectiveDate: Input should be a valid date"),
+        ({"data": CANARY}, "data: Input should be a valid dictionary"),
+    ],
+)
+def test_what_hibob_should_not_send_is_refused_by_name(fields: dict[str, Any], expected: str) -> None:
+    event = hibob("employee.left", JOHN)
+    assert bad(event | {"detail": event["detail"] | fields}).startswith(expected)
+
+
+# --- Gusto ---
+
+
+def gusto(event_type: str, *who: str, **fields: Any) -> dict[str, Any]:
+    return webhook("GustoWebhook", payload("gusto") | {"event_type": event_type} | fields, *who)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "kind"),
+    [
+        ("employee.terminated_effective", "immediate"),
+        ("employee.termination_effective", "immediate"),
+        ("employee.termination_cancelled", "cancelled"),
+        ("employee.rehired", "reinstated"),
+        ("employee.rehire_effective", "reinstated"),
+    ],
+)
+def test_what_each_of_gustos_events_means(event_type: str, kind: str) -> None:
+    request = read(gusto(event_type, JOHN))
+    assert (request.source, request.kind, request.urgency) == ("gusto", kind, "routine")
+    assert request.event_id == "03ffbf0c-48a9-4f1c-932a-546413a26ad1"
+    assert request.occurred_at == request.effective_at == datetime(2022, 12, 14, 23, 0, 41, tzinfo=UTC)
+    assert request.subject.email == "john.doe@example.com"
+    assert request.subject.source_id == "bcfc9744-0ab3-4ef3-ab0d-e728255d659c"
+
+
+def test_an_older_webhook_without_an_id_has_the_events() -> None:
+    assert read(gusto("employee.rehired", JOHN, uuid=None)).event_id == EVENT_ID
+
+
+def test_gustos_published_payload_names_the_lookup() -> None:
+    assert refused(webhook("GustoWebhook", payload("gusto"))) == (
+        "gusto: the payload names employee id only: look the person's e-mail up (GET /v1/employees/{id}) and send "
+        "OffboardingRequested"
+    )
+
+
+@pytest.mark.parametrize("who", [(), (JOHN,)])
+def test_a_termination_that_was_entered_does_not_end_access_before_its_day(who: tuple[str, ...]) -> None:
+    reason = refused(gusto("employee.terminated", *who))
+    assert reason.startswith("gusto: the payload names employee id only, not the last day: look both up (GET ")
+    assert reason.endswith("and send OffboardingRequested, kind scheduled")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"event_type": f"employee.{CANARY}"}, "event_type: expected one of employee.terminated, employee.terminated_"),
+        ({"timestamp": CANARY}, "timestamp: Input should be a valid datetime"),
+        ({"entity_uuid": None}, "entity_uuid: Input should be a valid string"),
+        ({"uuid": ""}, "uuid: String should have at least 1 character"),
+    ],
+)
+def test_what_gusto_should_not_send_is_refused_by_name(fields: dict[str, Any], expected: str) -> None:
+    event = gusto("employee.rehired", JOHN)
+    assert bad(event | {"detail": event["detail"] | fields}).startswith(expected)
+
+
+# --- BambooHR ---
+
+
+def posted(*who: str, changed: str = "Status", **fields: Any) -> dict[str, Any]:
+    """A field-based webhook that posts other fields."""
+    sent: dict[str, Any] = payload("bamboohr_fields")
+    (employee,) = sent["employees"]
+    employee["changedFields"] = [changed]
+    employee["fields"] |= fields
+    return webhook("BambooHrWebhook", sent, *who)
+
+
+def test_a_field_based_webhook_carries_the_person() -> None:
+    request = read(posted())
+    assert (request.event_id, request.source, request.kind) == (EVENT_ID, "bamboohr", "immediate")
+    assert (request.subject.email, request.subject.source_id) == ("john.doe@example.com", "12345")
+    assert request.occurred_at == request.effective_at == datetime(2026, 1, 31, 18, 42, tzinfo=UTC)
+
+
+def test_an_active_status_is_a_return() -> None:
+    assert read(posted(Status="Active")).kind == "reinstated"
+
+
+def test_fields_may_go_by_the_names_of_the_api() -> None:
+    sent = posted()
+    (employee,) = sent["detail"]["employees"]
+    employee |= {"changedFields": ["status"], "fields": {"status": "Inactive", "workEmail": "ada@example.com"}}
+    assert read(sent).subject.email == "ada@example.com"
+
+
+def test_a_webhook_that_posts_no_address_takes_the_one_that_was_looked_up() -> None:
+    assert read(posted(JOHN, **{"Work Email": ""})).subject.email == "john.doe@example.com"
+    assert refused(posted(**{"Work Email": ""})).startswith(
+        "bamboohr: the webhook does not post Work Email: look it up"
+    )
+
+
+@pytest.mark.parametrize("who", [(), (JOHN,)])
+def test_bamboohrs_published_payloads_are_no_departures(who: tuple[str, ...]) -> None:
+    no_departure = "bamboohr: changedFields: a change of other fields than status is no departure"
+    assert refused(webhook("BambooHrWebhook", payload("bamboohr"), *who)) == no_departure
+    assert refused(posted(*who, changed="First Name")) == no_departure
+
+
+@pytest.mark.parametrize(
+    ("event_type", "changed"), [("employee.updated", ["status"]), ("employee.deleted", []), (CANARY, ["firstName"])]
+)
+@pytest.mark.parametrize("who", [(), (JOHN,)])
+def test_an_event_based_webhook_names_the_lookup(event_type: str, changed: list[str], who: tuple[str, ...]) -> None:
+    sent = payload("bamboohr")
+    sent |= {"type": event_type, "data": sent["data"] | {"changedFields": changed}}
+    assert refused(webhook("BambooHrWebhook", sent, *who)) == (
+        "bamboohr: the payload names employee id only: look up the person's status and e-mail (GET "
+        "/api/v1/employees/{id}?fields=status,workEmail) and send OffboardingRequested"
+    )
+
+
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        ({}, "type: is missing; data: is missing"),
+        ({"type": "employee.updated", "data": {"employeeId": 7}}, "data.employeeId: Input should be a valid string"),
+        ({"employees": []}, "employees: expected exactly one"),
+        ({"employees": [CANARY]}, "employees.0: Input should be a valid dictionary"),
+        ({"employees": CANARY}, "employees: Input should be a valid list"),
+    ],
+)
+def test_what_bamboohr_should_not_send_is_refused_by_name(detail: dict[str, Any], expected: str) -> None:
+    assert bad(webhook("BambooHrWebhook", detail, JOHN)).startswith(expected)
+
+
+def test_two_employees_in_one_webhook_are_not_told_apart_by_guessing() -> None:
+    sent = payload("bamboohr_fields")
+    sent["employees"] *= 2
+    assert bad(webhook("BambooHrWebhook", sent)).startswith("employees: expected exactly one")
+
+
+@pytest.mark.parametrize("status", [CANARY, "", None, 7])
+def test_a_status_that_says_neither_is_refused(status: Any) -> None:
+    assert bad(posted(Status=status)) == "employees.0.fields: expected Status to be Active or Inactive"
