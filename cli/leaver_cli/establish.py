@@ -60,6 +60,17 @@ class Established:
 
 
 @dataclass(frozen=True)
+class _Former:
+    """What a connection was before: its record, with our intent on it, and whose its grant is."""
+
+    held: Connection
+    #: None: they can't be read
+    credentials: Credentials | None
+    #: as the provider calls them; None: nobody can be asked
+    consented: str | None
+
+
+@dataclass(frozen=True)
 class Establishing:
     """What the writing needs."""
 
@@ -80,7 +91,7 @@ class Establishing:
         """
         held = self._held(new)
         try:
-            former = None if held is None else self._former(held)
+            former = None if held is None else self._former(held, new)
             granted = new.obtain()
         except LeaverError:
             self._let_go(held)
@@ -88,16 +99,16 @@ class Establishing:
         record = self._record(new, granted)
         try:
             self._keep(lambda: self.vault.begin(new.name, record.version, _as_kept(granted)))
-            if held is not None:
+            if former is not None:
                 # Before anybody can work through the new tokens, and nobody else reads them: the intent is ours.
                 self._keep(lambda: self.vault.keep_credentials(new.name, new.credentials))
         except NotKept as failure:
-            ended = self._withdrawn(new, record, granted, held, former)
+            ended = self._withdrawn(new, record, granted, former)
             raise NotKept(f"{failure.reason}; the new grant: {ended}") from None
-        if held is not None:
-            return self._switched(new, held, record, granted, former)
+        if former is not None:
+            return self._switched(new, former, record, granted)
         if not self.connections.add(record):
-            ended = self._withdrawn(new, record, granted)
+            ended = self._withdrawn(new, record, granted, None)
             raise Held(f"connection {new.name} was made by somebody else meanwhile; the new grant: {ended}")
         # Now that the name is ours: somebody else's credentials are not to be overwritten.
         self._keep(lambda: self.vault.keep_credentials(new.name, new.credentials))
@@ -117,12 +128,19 @@ class Establishing:
             raise Held(f"connection {new.name} was changed at the same moment")
         return held
 
-    def _former(self, held: Connection) -> Credentials | None:
-        """Read what the connection logged in with so far: only its own app can end its grant."""
+    def _former(self, held: Connection, new: NewConnection) -> _Former:
+        """Learn what only its own app and its own tokens can tell, while those still work; raises NotRead."""
         try:
-            return self.vault.credentials(held.connection, _KINDS[held.provider])
+            own = self.vault.credentials(held.connection, _KINDS[held.provider])
         except Rejected:
-            return None
+            own = None
+        try:
+            version = self.vault.newest(held.connection, held.version)
+            tokens = self.vault.tokens(held.connection, version)
+            consented = new.consented(tokens.access_token) if tokens.expires_at > self.clock() else None
+        except LeaverError:
+            consented = None
+        return _Former(held, own, consented)
 
     def _record(self, new: NewConnection, granted: GrantedTokens) -> Connection:
         now = self.clock()
@@ -150,14 +168,7 @@ class Establishing:
                 self.pause(PAUSE)
         return write()
 
-    def _switched(
-        self,
-        new: NewConnection,
-        held: Connection,
-        record: Connection,
-        granted: GrantedTokens,
-        former: Credentials | None,
-    ) -> Established:
+    def _switched(self, new: NewConnection, former: _Former, record: Connection, granted: GrantedTokens) -> Established:
         replaced: list[Connection] = []
 
         def to(standing: Connection) -> Connection | None:
@@ -168,7 +179,7 @@ class Establishing:
 
         written = self.connections.change(record.connection, to)
         if written is None:
-            ended = self._withdrawn(new, record, granted, held, former)
+            ended = self._withdrawn(new, record, granted, former)
             raise Held(f"connection {record.connection} is being revoked; the new grant: {ended}")
         (old,) = replaced
         if old.status is Status.REVOKED:
@@ -178,76 +189,66 @@ class Establishing:
         except LeaverError as error:
             return Established(written, granted, f"not confirmed: {error.reason}", old_grant_ended=False)
 
-    def _old_grant(
-        self, old: Connection, former: Credentials | None, new: NewConnection, granted: GrantedTokens
-    ) -> str:
+    def _old_grant(self, old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> str:
         """End the grant that the connection had, unless it ends by itself; raises LeaverError where it may live on."""
         if old.provider == "zoom" and old.grant_type == "account_credentials":
             return f"a server-to-server token, which ends at {timestamp(old.expires_at)}"
-        if former is None:
+        own = former.credentials
+        if own is None:
             raise Rejected("the credentials that it was made with can't be read any more")
-        version = self.vault.newest(old.connection, old.version)
-        held = self.vault.tokens(old.connection, version)
-        if self._is_replaced(old, held, former, new, granted):
+        is_same_app = own.client_id == _credentials(new).client_id
+        if is_same_app and self._is_replaced(old, former, new, granted):
             return "ended by the new one"
         # Of one app the newer secret is the one that works.
-        own = _credentials(new) if former.client_id == _client_id(new) else former
-        grants = self.grants.by(own)
-        if held.expires_at > self.clock():
-            result = grants.revoke(old, held.access_token)
-            if result.outcome is Outcome.REVOKED or held.refresh_token is None:
+        grants = self.grants.by(_credentials(new) if is_same_app else own)
+        version = self.vault.newest(old.connection, old.version)
+        tokens = self.vault.tokens(old.connection, version)
+        if tokens.expires_at > self.clock():
+            result = grants.revoke(old, tokens.access_token)
+            if result.outcome is Outcome.REVOKED or tokens.refresh_token is None:
                 return result.outcome
-        if held.refresh_token is None:
+        if tokens.refresh_token is None:
             return Outcome.ALREADY_GONE
         if old.sealed and version == old.version:
             raise Rejected("its newest refresh token lies sealed in the record, for the refresher alone")
         try:
-            renewed = grants.refresh(old, held)
+            renewed = grants.refresh(old, tokens)
         except InvalidGrant:
             if old.unanswered_since and version == old.version:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
             return Outcome.ALREADY_GONE
         return grants.revoke(old, renewed.access_token).outcome
 
-    def _is_replaced(
-        self, old: Connection, held: TokenSet, former: Credentials, new: NewConnection, granted: GrantedTokens
-    ) -> bool:
+    @staticmethod
+    def _is_replaced(old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> bool:
         """Whether the new authorization ends the old one by itself: to revoke the old one could then end the new.
 
         Zoom knows one authorization for each user and app, and the last one counts (4741).
         """
-        if old.provider != "zoom" or new.grant_type != "refresh_token" or former.client_id != _client_id(new):
+        if old.provider != "zoom" or new.grant_type != "refresh_token":
             return False
-        if held.expires_at > self.clock():
-            try:
-                before, now = new.consented(held.access_token), new.consented(granted.access_token)
-            except LeaverError:
-                before = now = None
-            if before and now:
-                return before == now
-        # Nobody can be asked: whoever owned it is taken for who consented.
-        return old.owner == new.owner
+        try:
+            consented = new.consented(granted.access_token) if former.consented else None
+        except LeaverError:
+            consented = None
+        # Where nobody can be asked, whoever owned it is taken for who consented.
+        return former.consented == consented if consented else old.owner == new.owner
 
-    def _withdrawn(
-        self,
-        new: NewConnection,
-        record: Connection,
-        granted: GrantedTokens,
-        held: Connection | None = None,
-        former: Credentials | None = None,
-    ) -> str:
+    def _withdrawn(self, new: NewConnection, record: Connection, granted: GrantedTokens, former: _Former | None) -> str:
         """Undo a grant that came to nothing, leave the old one as it was, and say what became of the new."""
         try:
             ended: str = self.grants.by(_credentials(new)).revoke(record, granted.access_token).outcome
         except LeaverError as error:
             ended = f"not confirmed: {error.reason}; end it at the provider"
-        if held is not None and former is not None:
+        if former is None:
+            return ended
+        if (own := former.credentials) is not None:
             try:
                 # Whoever revokes the old grant does it by the app that it is of.
-                self._keep(lambda: self.vault.keep_credentials(new.name, credentials_json(former)))
+                self._keep(lambda: self.vault.keep_credentials(new.name, credentials_json(own)))
             except NotKept:
                 ended += "; the connection's own credentials could not be put back: connect it again"
-        self._let_go(held)
+        self._let_go(former.held)
         return ended
 
     def _let_go(self, held: Connection | None) -> None:
@@ -266,10 +267,6 @@ def credentials_json(credentials: Credentials) -> SecretStr:
 
 def _credentials(new: NewConnection) -> Credentials:
     return _KINDS[new.provider].model_validate_json(new.credentials.get_secret_value())
-
-
-def _client_id(new: NewConnection) -> str:
-    return _credentials(new).client_id
 
 
 def _as_kept(granted: GrantedTokens) -> TokenSet:
