@@ -233,7 +233,7 @@ def test_a_token_that_was_sealed_with_the_stacks_own_key_is_opened_and_used(worl
     sealing = Sealing(world.client("kms"), key_arn=world.resource("Key").attributes["Arn"])
     token = SecretStr(refreshed_by_hand(world, connection)["refresh_token"])
     sealed = sealing.seal(token, connection=connection, parent_version=version)
-    world.change_record(connection, sealed=sealed, sealed_parent=version)
+    world.change_record(connection, sealed=sealed)
     world.zoom.clear_journal()
     refresh(world, connection)
     assert rotations(world) == [200]

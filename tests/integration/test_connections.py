@@ -144,7 +144,7 @@ def test_new_tokens_a_cool_down_and_an_end_are_read_back_whole(made: Made) -> No
         cooled,
         cooled.refreshed(CHILD, expires_at=LATER, refresh_at=LATER, now=NOW),
         cooled.dead("the refresh token is not accepted", now=NOW),
-        cooled.model_copy(update={"sealed": "c2VhbGVk", "sealed_parent": PARENT, "unanswered_since": NOW}),
+        cooled.model_copy(update={"sealed": "c2VhbGVk", "unanswered_since": NOW}),
         cooled.model_copy(update={"status": Status.REVOKING, "unnamed": True, "granted_at": NOW}),
         cooled.retired(Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0")),
     ]

@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.aws.moto_server import MotoServer
+
+CREDENTIALS: dict[str, str] = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
 
 @pytest.fixture
@@ -70,12 +74,15 @@ def test_the_second_call_of_a_name_can_be_held_and_those_of_other_names_pass(
 
 
 def test_a_call_that_is_dropped_is_never_carried_out(aws: MotoServer, caller: ThreadPoolExecutor) -> None:
-    aws.client("secretsmanager").meta.events.register_first("needs-retry.secretsmanager", lambda **_: None)
+    once = Config(retries={"total_max_attempts": 1})
+    sender = boto3.client("secretsmanager", "eu-central-1", endpoint_url=aws.url, config=once, **CREDENTIALS)
     aws.holding.hold("CreateSecret", "before")
-    call = held(aws, caller, "one")
+    call = caller.submit(sender.create_secret, Name="one", SecretString="{}")
+    assert aws.holding.wait_until_held() == 1
     aws.holding.release(drop=True)
     assert isinstance(call.exception(), ClientError)
     assert names(aws) == []
+    sender.close()
 
 
 def test_what_is_held_goes_when_the_local_aws_ends(aws: MotoServer, caller: ThreadPoolExecutor) -> None:

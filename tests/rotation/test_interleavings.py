@@ -182,11 +182,8 @@ def test_an_intent_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(mo
 
 def test_a_table_that_writes_unconditionally_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def swap(table: Table, _: Connection, new: Connection) -> Connection:
-        def put() -> Connection:
-            table.put(new)
-            return new
-
-        return table.effects.of("write record", put)
+        table.effects.of("write record", lambda: table.put(new))
+        return new
 
     monkeypatch.setattr(Table, "swap", swap)
     played = explore(Kind.STRICT, "refresh", "zoom")

@@ -461,6 +461,19 @@ def test_a_revoked_token_is_revoked(name: str) -> None:
     assert (wire.only.method, wire.only.target) == ("GET", "/vedauth/revoke/token")
 
 
+def test_a_token_that_was_revoked_before_is_told_by_verify() -> None:
+    with venafi_answering("202-not-revoked", "401-invalid-token") as (venafi, wire):
+        with pytest.raises(InvalidToken, match=f"^{NO_ACCESS}$"):
+            revoke_token(venafi)
+    assert [each.target for each in wire.requests] == ["/vedauth/revoke/token", "/vedauth/authorize/verify"]
+
+
+def test_a_token_that_lives_on_was_not_revoked() -> None:
+    with venafi_answering("202-not-revoked", "200-verified") as (venafi, _):
+        with pytest.raises(ProviderUnavailable, match="^Venafi took the request and did not revoke the token$"):
+            revoke_token(venafi)
+
+
 # The decision table
 
 
