@@ -11,8 +11,6 @@ from botocore.exceptions import ClientError
 
 from local.aws.moto_server import MotoServer
 
-CREDENTIALS: dict[str, str] = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-
 
 @pytest.fixture
 def aws() -> Iterator[MotoServer]:
@@ -75,7 +73,8 @@ def test_the_second_call_of_a_name_can_be_held_and_those_of_other_names_pass(
 
 def test_a_call_that_is_dropped_is_never_carried_out(aws: MotoServer, caller: ThreadPoolExecutor) -> None:
     once = Config(retries={"total_max_attempts": 1})
-    sender = boto3.client("secretsmanager", "eu-central-1", endpoint_url=aws.url, config=once, **CREDENTIALS)
+    session = boto3.Session("local", "local", region_name="eu-central-1")
+    sender = session.client("secretsmanager", endpoint_url=aws.url, config=once)
     aws.holding.hold("CreateSecret", "before")
     call = caller.submit(sender.create_secret, Name="one", SecretString="{}")
     assert aws.holding.wait_until_held() == 1
