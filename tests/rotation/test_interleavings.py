@@ -13,8 +13,10 @@ from greenlet import getcurrent
 from leaver import connections
 from leaver.connections import LEASE, Connection
 from local.simulators.grants import Rotation as Kind
-from tests.rotation.night import Night, Provider, Table
+from tests.rotation.night import Night
+from tests.rotation.providers import Provider
 from tests.rotation.steps import Choices, Known, Moment, Run, all_ways, in_words
+from tests.rotation.stores import Table
 
 Other = Literal["refresh", "revoke", "connect", "disconnect"]
 
