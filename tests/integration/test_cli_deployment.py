@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -14,7 +15,7 @@ from leaver.connections import Connection, Status
 from leaver.errors import Held, Rejected
 from leaver.tokens import TokenSet
 from leaver_cli import disconnect
-from leaver_cli.deployment import Deployment, NoSuchStack, describe
+from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
 from tests.certificates import authority
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT
@@ -106,7 +107,19 @@ def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:
     it = deployed()
     held = connection(held_by="connect#1", held_since=datetime.now(UTC))
     connections = InMemoryConnections(held)
-    busy = Deployment(it.stack, connections, it.vault, it.parameters, it.ahead, it.secrets_manager)
+    busy = replace(it, connections=connections)
     with pytest.raises(Held, match=r"^connection zoom: connect is under way$"):
         disconnect._removed(busy, held)
     assert connections.records["zoom"] == held
+
+
+@pytest.mark.parametrize(("ahead", "which"), [(61, "behind"), (-61, "ahead of")])
+def test_a_clock_that_is_wrong_by_more_than_a_minute_is_refused(ahead: int, which: str) -> None:
+    it = replace(deployed(), ahead=timedelta(seconds=ahead))
+    with pytest.raises(WrongClock, match=rf"^this machine's clock is 61 seconds {which} AWS's: set it, and try again$"):
+        it.check_the_clock()
+
+
+@pytest.mark.parametrize("ahead", [-60, 0, 60])
+def test_a_clock_that_is_a_little_wrong_will_do(ahead: int) -> None:
+    replace(deployed(), ahead=timedelta(seconds=ahead)).check_the_clock()
