@@ -217,7 +217,10 @@ class Establishing:
             if old.unanswered_since and version == old.version:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
             return Outcome.ALREADY_GONE
-        return grants.revoke(old, renewed.access_token).outcome
+        result = grants.revoke(old, renewed.access_token)
+        if result.outcome is Outcome.ALREADY_GONE and renewed.expires_at <= self.clock():
+            raise Rejected("its new access token expired before it was revoked: this machine must have slept")
+        return result.outcome
 
     @staticmethod
     def _is_replaced(old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> bool:

@@ -178,3 +178,16 @@ def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_fau
             for each in ("nights", "steps", "runs", "effects", "faults", "killed", "tokens lost", *sorted(FATES))
         ],
     )
+
+
+def test_a_laptop_that_slept_before_it_ended_the_old_grant_does_not_claim_its_end() -> None:
+    fleet = Fleet()
+    fleet.passes(hours=2)
+    connecting = fleet.connect("zoom-strict", BEN)
+    while connecting.next != "revoke at the provider":
+        fleet.advance(connecting, 1)
+    fleet.passes(hours=2)
+    fleet.advance(connecting)
+    [established] = connecting.told
+    assert not established.old_grant_ended
+    assert len(fleet.alive(fleet.nights["zoom-strict"])) == 2
