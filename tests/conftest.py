@@ -25,6 +25,7 @@ TABLES = (
         "orders",
         ("provider", "holders", "orders", "died with the only copy", "lost, or false alarm"),
     ),
+    ("whatever happens to many connections, in any order", "many", ()),
 )
 
 #: whose tests share one world for each file; the demo's each start their own

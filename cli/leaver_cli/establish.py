@@ -211,10 +211,14 @@ class Establishing:
             return Outcome.ALREADY_GONE
         if old.sealed and version == old.version:
             raise Rejected("its newest refresh token lies sealed in the record, for the refresher alone")
+        return self._renewed_and_revoked(old, tokens, grants, known=not old.unanswered_since or version != old.version)
+
+    def _renewed_and_revoked(self, old: Connection, tokens: TokenSet, grants: Grants, *, known: bool) -> str:
+        """End a grant whose access token says nothing any more; `known`: no lost answer replaced its tokens."""
         try:
             renewed = grants.refresh(old, tokens)
         except InvalidGrant:
-            if old.unanswered_since and version == old.version:
+            if not known:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
             return Outcome.ALREADY_GONE
         result = grants.revoke(old, renewed.access_token)

@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -31,7 +31,7 @@ from leaver_cli.establish import Established
 from local.simulators.grants import Grant, TokenMint, digest
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import Rotation as Kind
-from tests.fakes import Clock, client_error
+from tests.fakes import NOW, Clock, client_error
 from tests.rotation.night import FUNCTION_TIMEOUT, Message, Night, Shared
 from tests.rotation.providers import SECRET, AuthorizationServer, Provider
 from tests.rotation.steps import Moment, Run
@@ -47,6 +47,11 @@ CONNECTIONS: Final[dict[str, tuple[Kind, Provider]]] = {
     "venafi-strict": (Kind.STRICT, "venafi"),
     "venafi-reuse": (Kind.REUSE_DETECTING, "venafi"),
 }
+#: what may become of a connection; the last two only where a fault happened that no client can mend
+WORKS: Final = "works"
+REVOKED: Final = "revoked"
+LOST: Final = "needs a person"
+UNNAMED: Final = "says what it cannot revoke"
 #: how far our clocks may be off: two of them differ by no more than the five minutes after which AWS refuses one
 SKEW: Final = 150
 
@@ -158,7 +163,7 @@ class Going(Run):
     """A run that is under way: whose, since when, and how often the provider's answers to it were lost."""
 
     connection: str = ""
-    since: datetime = datetime.min.replace(tzinfo=UTC)
+    since: datetime = NOW
     #: what a person was told by `leaver connect`
     told: list[Established] = field(default_factory=list)
 
@@ -389,8 +394,8 @@ class Fleet:
         for night in self.nights.values():
             fate = self._fate(night)
             self.figures[fate] += 1
-            assert fate in {"works", "revoked"} or night.name in self.excused, f"{night.name}: {fate}"
-            assert fate in FATES, f"{night.name}: {fate}"
+            may_be = {WORKS, REVOKED, LOST, UNNAMED} if night.name in self.excused else {WORKS, REVOKED}
+            assert fate in may_be, f"{night.name}: {fate}"
             self._hear(night)
         lost = [night for night in self.nights.values() if night.record.status is Status.NEEDS_REAUTHORIZATION]
         asked = [list(night.server.asked) for night in lost]
@@ -403,20 +408,21 @@ class Fleet:
     def _fate(self, night: Night) -> str:
         record = night.record
         # On a connection that only a person can change, whoever connects next takes over what a dead laptop left.
-        waits = record.status in {Status.NEEDS_REAUTHORIZATION, Status.REVOKED} and record.abandoned(self.shared.clock())
+        out_of_use = record.status in {Status.NEEDS_REAUTHORIZATION, Status.REVOKED}
+        waits = out_of_use and record.abandoned(self.shared.clock())
         if record.held_by is not None and not waits:
             return f"{record.status}, and held for ever by {record.held_by}"
         match record.status:
             case Status.ACTIVE:
                 works = digest(night.stored["refresh_token"]) in night.live["refresh"]
-                return "works" if works else "active on record, and its refresh token is dead"
+                return WORKS if works else "active on record, and its refresh token is dead"
             case Status.NEEDS_REAUTHORIZATION:
-                return "needs a person"
+                return LOST
             case Status.REVOKED:
                 left = [grant for grant in self.alive(night) if grant not in self.abandoned]
-                return f"revoked on record, and {len(left)} grants live" if left else "revoked"
+                return f"revoked on record, and {len(left)} grants live" if left else REVOKED
             case Status.REVOKING if record.unnamed:
-                return "says what it cannot revoke"
+                return UNNAMED
         return f"{record.status}: {record.reason}"
 
     def _hear(self, night: Night) -> None:
@@ -443,7 +449,3 @@ class Fleet:
                 assert (troubles[-1], "NeedsReauthorization") in told, words
             case _:
                 assert ended in (troubles, troubles[:-1]), words
-
-
-#: what may become of a connection; but for the first two only where one of the two unmendable faults happened
-FATES: Final = {"works", "revoked", "needs a person", "says what it cannot revoke"}
