@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from leaver.cases import Receipt, Receipts
 from leaver.commands import Command
 from leaver.consumer import BatchFailures
 from leaver.outcomes import Outcome
+from leaver.receipts import Receipt, Receipts
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

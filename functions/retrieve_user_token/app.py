@@ -14,10 +14,10 @@ from leaver.commands import RetrieveUserToken
 from leaver.connections import Connection
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.errors import BadMessage
-from leaver.outcomes import Outcome, Result
+from leaver.outcomes import Result
 from leaver.settings import RetrieveUserTokenSettings
 from leaver.vault import Vault
-from leaver.zoom import UserToken, Zoom
+from leaver.zoom import UserToken, Zoom, ZoomUser
 
 #: seconds that a token lives when no ttl was asked for; Zoom's answer does not say (Zoom API, "Get a user token")
 ASSUMED_LIFE = {"zak": 7_200, "onbehalf": 7_200, "token": 1_209_600}
@@ -35,27 +35,27 @@ def retrieve_user_token(
     """Ask Zoom for the token and keep it; the result says where it lies and when it dies, never what it is."""
     ttl = life_to_ask_for(command, max_ttl)
 
-    def ask(connection: Connection, access_token: SecretStr) -> tuple[str, UserToken] | None:
+    def ask(connection: Connection, access_token: SecretStr) -> tuple[ZoomUser, UserToken] | Result:
         connection.accepts(command.user_id)
         # The token is kept under Zoom's own id, so that one person has one place under whatever name they were given.
         user = zoom.get_user(command.user_id, access_token)
-        if user is None:
-            return None
+        if isinstance(user, Result):
+            return user
         token = zoom.get_user_token(user.id, access_token, type=command.type, ttl=ttl, meeting_id=command.meeting_id)
-        return user.id, token
+        return user, token
 
     asked_at = clock()
     answered = tokens.with_token(command.connection, ask)
-    if answered is None:
-        return Result(Outcome.USER_NOT_FOUND)
-    zoom_user_id, answer = answered
+    if isinstance(answered, Result):
+        return answered
+    user, answer = answered
     if answer.token is None:
         return answer.result
     # Counted from before the call: rather a little early than a token believed alive that is dead.
     expires_at = asked_at + timedelta(seconds=ttl or ASSUMED_LIFE[command.type])
     arn, version = vault.keep_user_token(
         connection=command.connection,
-        zoom_user_id=zoom_user_id,
+        zoom_user_id=user.id,
         kind=command.type,
         token=answer.token,
         expires_at=expires_at,

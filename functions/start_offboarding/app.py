@@ -1,18 +1,36 @@
-"""Turn an HR event into one command for each thing that the leaver must lose."""
+"""Turn an HR event into a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.commands import Command, RevokeGrants, RevokeSsoToken, parse
+from leaver.access_tokens import AccessTokens
+from leaver.cases import REPLACE, UNDER_WAY, Case, Cases, State, Step
+from leaver.casework import Casework
+from leaver.commands import CaseId, Command, parse
+from leaver.connections import Connection, Connections, Status
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.envelope import Opened
-from leaver.errors import Rejected
+from leaver.errors import BadMessage, NeedsReauthorization, ProviderUnavailable, Rejected
 from leaver.events import OffboardingRequested
 from leaver.hr_sources import HrChoices, offboarding_from
-from leaver.outbox import Outbox
+from leaver.outcomes import Outcome, Result
+from leaver.people import Name, People, name_of
 from leaver.settings import StartOffboardingSettings
+from leaver.starting import Starting, recorded
+from leaver.zoom import Zoom, ZoomUser
+
+ZOOM: Final = "zoom"
+VENAFI: Final = "venafi"
+#: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
+#: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
+SAME_DEPARTURE: Final = timedelta(days=1)
 
 
 class StartOffboarding(Command):
@@ -21,43 +39,327 @@ class StartOffboarding(Command):
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
-    request: OffboardingRequested
+    request: OffboardingRequested | None = None
+    #: what a person decided about a case that is held
+    held_case: CaseId | None = None
+    decision: Literal["release", "discard"] | None = None
 
     @property
     def subject(self) -> str:
-        """The leaver's e-mail address."""
-        return self.request.subject.email
+        """The leaver's e-mail address, or the held case."""
+        return self.request.subject.email if self.request else self.held_case or "unknown"
+
+
+class Decision(Command):
+    """What `leaver release` sends, straight to the queue: a held case goes on, or is thrown away."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    held_case: CaseId
+    decision: Literal["release", "discard"]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What it takes to make a case of an event."""
+
+    cases: Cases
+    people: People
+    casework: Casework
+    starting: Starting
+    connections: Connections
+    tokens: AccessTokens
+    zoom: Zoom
+    clock: Callable[[], datetime]
+    #: routine cases an hour, beyond which one is held until a person has looked
+    routine_limit: int
+    deactivates_users: bool
+
+    def take_in(self, command: StartOffboarding) -> Result | None:
+        """Open, extend, cancel or reinstate the leaver's case; None where that was done, REFUSED where it is no news."""
+        if command.held_case and command.decision:
+            return self._decided(command.held_case, command.decision)
+        if command.request is None:
+            raise BadMessage("request: is missing")
+        request = command.request
+        user = self._zoom_user(request)
+        names = _names(request, user)
+        if request.kind in {"cancelled", "reinstated"}:
+            return self._stays(request, names)
+        return self._leaves(request, names, user)
+
+    # -- somebody leaves
+
+    def _leaves(self, request: OffboardingRequested, names: Sequence[str], user: ZoomUser | None) -> Result | None:
+        steps = self._steps(request, names, user)
+        if not steps:
+            raise Rejected("there is no connection to any provider: nothing can be ended")
+        own = f"c-{uuid5(NAMESPACE_URL, f'leaver:{name_of(request.subject.email)}:{request.event_id}')}"
+        case_id = own
+        for name in names:
+            claimed = self.people.change(
+                name, request.occurred_at, partial(self._claimed, request=request, case_id=own)
+            )
+            if claimed is None:
+                return Result(Outcome.REFUSED, details={"because": "a later event about this person has come before"})
+            case_id = claimed.case or own
+            if case_id != own:
+                return self._extended(case_id, request, names, steps, user)
+        self._opened(own, request, names, steps, user)
+        return None
+
+    def _claimed(self, found: Name, *, request: OffboardingRequested, case_id: str) -> Name | None:
+        """Make the person's case this one, but for somebody who has one; None for an event that comes too late."""
+        if found.case == case_id:
+            return found
+        standing = self.cases.read(found.case) if found.case else None
+        if standing is not None and (standing.state in UNDER_WAY or _is_same_departure(standing, request, found)):
+            return found
+        if found.occurred_at > request.occurred_at.replace(microsecond=0):
+            return None
+        return found.model_copy(update={"case": case_id, "occurred_at": request.occurred_at})
+
+    def _opened(
+        self,
+        case_id: str,
+        request: OffboardingRequested,
+        names: Sequence[str],
+        steps: Sequence[Step],
+        user: ZoomUser | None,
+    ) -> None:
+        now = self.clock()
+        case = recorded(
+            case_id,
+            State.SCHEDULED,
+            steps,
+            names,
+            email=request.subject.email,
+            zoom_user_id=user.id if user else None,
+            event_id=request.event_id,
+            source=request.source,
+            actor=request.actor,
+            urgency=request.urgency,
+            requested_at=request.occurred_at,
+            effective_at=request.effective_at,
+        )
+        at = request.effective_at if request.kind == "scheduled" else now
+        self.cases.add(self._guarded(case.watched(max(at, now)), now))
+        if at <= now:
+            self.starting.begin(case_id)
+        self.casework.tell(case_id)
+
+    def _guarded(self, case: Case, now: datetime) -> Case:
+        """Hold a routine case above the hour's limit: a broken feed must not log a whole company out."""
+        if case.urgency == "urgent":
+            self.cases.count_urgent(now, case_id=case.case_id)
+            return case
+        opened = self.cases.count_routine(now, case_id=case.case_id)
+        if opened <= self.routine_limit:
+            return case
+        held = case.model_copy(update={"state": State.HELD, "watch": "held"})
+        return held.owing("OffboardingHeld") if opened == self.routine_limit + 1 else held
+
+    def _extended(
+        self,
+        case_id: str,
+        request: OffboardingRequested,
+        names: Sequence[str],
+        steps: Sequence[Step],
+        user: ZoomUser | None,
+    ) -> Result | None:
+        """Give a leaver who is a case already what the case lacks, and never a second set."""
+        now = self.clock()
+
+        def more(case: Case) -> Case | None:
+            if case.state not in UNDER_WAY:
+                return None
+            extended = case.extended(steps, names)
+            if user is not None and case.zoom_user_id is None:
+                extended = extended.model_copy(update={"zoom_user_id": user.id})
+            sooner = request.kind == "immediate" or request.effective_at < case.effective_at
+            if case.state is State.SCHEDULED and sooner:
+                extended = extended.watched(now if request.kind == "immediate" else request.effective_at)
+            if case.state is State.HELD and request.urgency == "urgent":
+                extended = extended.model_copy(update={"state": State.SCHEDULED}).watched(now)
+            if request.urgency == "urgent":
+                extended = extended.model_copy(update={"urgency": "urgent"})
+            return extended if extended != case else None
+
+        before = self.cases.read(case_id)
+        after = self.cases.change(case_id, more)
+        if after is None:
+            self._seen(case_id)
+            return Result(Outcome.REFUSED, details={"because": "this departure is a case already", "case": case_id})
+        if after.state is State.OPEN:
+            known = set(before.all_outstanding()) if before else set()
+            self.starting.raise_tombstones(after, now)
+            self.starting.send(after, [name for name in after.all_outstanding() if name not in known])
+        self._seen(case_id)
+        return None
+
+    def _seen(self, case_id: str) -> None:
+        """Go on where a run was killed: what is due begins, what is owed is told."""
+        case = self.cases.read(case_id)
+        if case and case.state is State.SCHEDULED and case.watch_at and case.watch_at <= self.clock():
+            self.starting.begin(case_id)
+        self.casework.tell(case_id)
+
+    # -- somebody stays
+
+    def _stays(self, request: OffboardingRequested, names: Sequence[str]) -> Result | None:
+        """Stop what is not done and lift the tombstones; what was revoked stays revoked, and nobody says otherwise."""
+        state = State.CANCELLED if request.kind == "cancelled" else State.REINSTATED
+        stopped: set[str] = set()
+        for name in names:
+            heard = self.people.change(name, request.occurred_at, partial(_heard, at=request.occurred_at))
+            if heard is None:
+                return Result(Outcome.REFUSED, details={"because": "a later event about this person has come before"})
+            if heard.case:
+                stopped.add(heard.case)
+        for case_id in stopped:
+            self._stopped(case_id, state)
+        for name in names:
+            self.people.change(name, request.occurred_at, _lifted)
+        return None
+
+    def _stopped(self, case_id: str, state: State) -> None:
+        case = self.cases.read(case_id)
+        if case is None:
+            return
+        now = self.clock()
+        self.cases.change(case_id, lambda standing: standing.over(state, now) if standing.state in UNDER_WAY else None)
+        self.starting.lift_tombstones(case)
+        self.casework.tell(case_id)
+
+    # -- a person decides about a held case
+
+    def _decided(self, case_id: str, decision: Literal["release", "discard"]) -> Result | None:
+        now = self.clock()
+
+        def to(case: Case) -> Case | None:
+            if case.state is not State.HELD:
+                return None
+            if decision == "discard":
+                return case.over(State.DISCARDED, now)
+            return case.model_copy(update={"state": State.SCHEDULED}).watched(max(case.effective_at, now))
+
+        if self.cases.read(case_id) is None:
+            raise BadMessage("held_case: expected the id of a case that exists")
+        if self.cases.change(case_id, to) is None:
+            return Result(Outcome.REFUSED, details={"because": "the case is not held"})
+        self._seen(case_id)
+        return None
+
+    # -- who it is, and what there is to end
+
+    def _zoom_user(self, request: OffboardingRequested) -> ZoomUser | None:
+        """Ask Zoom who is meant; None where it knows nobody, or can't be asked: then the case goes by the event alone.
+
+        A Zoom that is out of order must not keep a leaver's grants at Venafi alive.
+        """
+        if self._connection(ZOOM) is None:
+            return None
+        wanted = request.subject.zoom_user_id or request.subject.email
+
+        def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
+            return self.zoom.get_user(wanted, access_token)
+
+        try:
+            found = self.tokens.with_token(ZOOM, ask)
+        except (ProviderUnavailable, NeedsReauthorization, Rejected, BadMessage):
+            return None
+        return found if isinstance(found, ZoomUser) else None
+
+    def _steps(self, request: OffboardingRequested, names: Sequence[str], user: ZoomUser | None) -> list[Step]:
+        leaver = request.subject
+        who = {"user_id": user.id if user else leaver.zoom_user_id or leaver.email}
+        zoom = self._connection(ZOOM) is not None
+        steps = [Step(command="RevokeSsoToken", connection=ZOOM, detail=who)] if zoom else []
+        owned = [record for name in names for record in self._owned_by(name)]
+        steps += [
+            Step(command="RevokeAccessToken", connection=record.connection, detail={})
+            for record in owned
+            if record.role == "personal"
+        ]
+        if self._connection(VENAFI) is not None:
+            identity = (
+                {"grantee_prefixed_universal": leaver.venafi_prefixed_universal}
+                if leaver.venafi_prefixed_universal
+                else {"identity": leaver.venafi_identity or leaver.email}
+            )
+            steps.append(Step(command="RevokeGrants", connection=VENAFI, detail=identity))
+        if zoom:
+            steps.append(Step(command="PurgeUserTokens", connection=ZOOM, detail=who))
+        if zoom and self.deactivates_users:
+            steps.append(Step(command="DeactivateUser", connection=ZOOM, detail=who))
+        # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
+        return steps + [
+            Step(command=REPLACE, connection=record.connection, detail={"owner": record.owner})
+            for record in owned
+            if record.role == "service"
+        ]
+
+    def _owned_by(self, name: str) -> list[Connection]:
+        records = [self.connections.read(each) for each in self.connections.owned_by(name)]
+        return [record for record in records if record.status is not Status.REVOKED]
+
+    def _connection(self, name: str) -> Connection | None:
+        try:
+            record = self.connections.read(name)
+        except BadMessage:
+            return None
+        return None if record.status is Status.REVOKED else record
 
 
 def understood(opened: Opened, *, choices: HrChoices) -> StartOffboarding:
     """Read an HR event of any source that Leaver knows; raises BadMessage, or Rejected where it opens no case."""
+    if opened.event is None and "held_case" in opened.detail:
+        decided = parse(Decision, opened.detail, direct=True)
+        return StartOffboarding(held_case=decided.held_case, decision=decided.decision)
     request = offboarding_from(opened, choices)
     return StartOffboarding(request=request, requested_at=request.occurred_at, urgency=request.urgency)
 
 
-def start_offboarding(command: StartOffboarding, *, outbox: Outbox) -> None:
-    """End the leaver's Zoom session and Venafi grants; raises Rejected for what needs a case to remember it."""
-    request, leaver = command.request, command.request.subject
-    if request.kind != "immediate":
-        raise Rejected(f"kind: {request.kind} needs cases, which this version does not keep yet")
-    told = {"urgency": request.urgency, "requested_at": request.occurred_at.isoformat()}
-    identity = (
-        {"grantee_prefixed_universal": leaver.venafi_prefixed_universal}
-        if leaver.venafi_prefixed_universal
-        else {"identity": leaver.venafi_identity or leaver.email}
-    )
-    outbox.command(
-        [
-            parse(RevokeSsoToken, {"user_id": leaver.zoom_user_id or leaver.email, **told}, direct=False),
-            parse(RevokeGrants, {**identity, **told}, direct=False),
-        ]
-    )
+def _names(request: OffboardingRequested, user: ZoomUser | None) -> list[str]:
+    told = [request.subject.email, request.subject.zoom_user_id, *((user.email, user.id) if user else ())]
+    return sorted({name_of(name) for name in told if name})
+
+
+def _is_same_departure(case: Case, request: OffboardingRequested, found: Name) -> bool:
+    finished = case.finished_at if case.state is State.COMPLETED else None
+    return finished is not None and found.gone_since is not None and request.occurred_at - finished < SAME_DEPARTURE
+
+
+def _heard(found: Name, *, at: datetime) -> Name | None:
+    if found.occurred_at > at.replace(microsecond=0):
+        return None
+    return found.model_copy(update={"occurred_at": at})
+
+
+def _lifted(found: Name) -> Name | None:
+    return found.model_copy(update={"gone_since": None}) if found.gone_since else None
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
     """Consume the queue `start-offboarding`."""
     settings = bootstrap.settings_of(StartOffboardingSettings)
-    outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url)
-    operation = partial(start_offboarding, outbox=outbox)
+    outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
+    cases, people = bootstrap.cases(settings.cases_table), bootstrap.people(settings.cases_table)
+    intake = Intake(
+        cases=cases,
+        people=people,
+        casework=bootstrap.casework(settings.cases_table, outbox),
+        starting=bootstrap.starting(settings.cases_table, outbox, case_deadline=settings.case_deadline),
+        connections=bootstrap.connections(settings.connections_table),
+        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        zoom=bootstrap.zoom(settings.zoom_api_url),
+        clock=bootstrap.now,
+        routine_limit=settings.routine_cases_an_hour,
+        deactivates_users=settings.deactivate_users == "true",
+    )
     read = partial(understood, choices=settings)
-    return bootstrap.consumer(StartOffboarding, operation, settings, read=read).consume(event, context)
+    consumer = bootstrap.consumer(
+        StartOffboarding, intake.take_in, settings, refresh_queue_url=settings.refresh_queue_url, read=read
+    )
+    return consumer.consume(event, context)

@@ -17,15 +17,17 @@ LAYER = ROOT / "layers" / "leaver" / "python"
 ORDER = (
     # the standard library and pydantic only
     *("errors", "outcomes", "tokens", "settings", "attributes"),
-    *("envelope", "commands", "events"),
+    *("envelope", "commands", "events", "items"),
     "hr_sources",
     *("client_certificate", "transport"),
     *("zoom_answers", "zoom", "zoom_oauth"),
     *("venafi_auth", "venafi"),
     "vault",
-    *("connections", "cases"),
-    "grants",
+    *("connections", "access_tokens"),
+    *("receipts", "people", "cases"),
+    *("grants", "sealing"),
     "outbox",
+    *("rotation", "starting", "casework"),
     "consumer",
     "bootstrap",
 )

@@ -29,10 +29,22 @@ def make_tables(client: "DynamoDBClient") -> None:
         AttributeDefinitions=[
             {"AttributeName": "case_id", "AttributeType": "S"},
             {"AttributeName": "entry", "AttributeType": "S"},
+            {"AttributeName": "watch", "AttributeType": "S"},
+            {"AttributeName": "watch_at", "AttributeType": "S"},
         ],
         KeySchema=[
             {"AttributeName": "case_id", "KeyType": "HASH"},
             {"AttributeName": "entry", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "watch",
+                "KeySchema": [
+                    {"AttributeName": "watch", "KeyType": "HASH"},
+                    {"AttributeName": "watch_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
         ],
     )
     client.create_table(
@@ -42,9 +54,18 @@ def make_tables(client: "DynamoDBClient") -> None:
             {"AttributeName": "connection", "AttributeType": "S"},
             {"AttributeName": "status", "AttributeType": "S"},
             {"AttributeName": "refresh_at", "AttributeType": "S"},
+            {"AttributeName": "owner", "AttributeType": "S"},
         ],
         KeySchema=[{"AttributeName": "connection", "KeyType": "HASH"}],
         GlobalSecondaryIndexes=[
+            {
+                "IndexName": "owner",
+                "KeySchema": [
+                    {"AttributeName": "owner", "KeyType": "HASH"},
+                    {"AttributeName": "connection", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            },
             {
                 "IndexName": "due",
                 "KeySchema": [
@@ -52,7 +73,7 @@ def make_tables(client: "DynamoDBClient") -> None:
                     {"AttributeName": "refresh_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version"]},
-            }
+            },
         ],
     )
 

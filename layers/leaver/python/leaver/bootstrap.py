@@ -13,14 +13,18 @@ from botocore.config import Config
 
 from leaver import settings
 from leaver.access_tokens import AccessTokens
-from leaver.cases import Receipts
+from leaver.cases import Cases
+from leaver.casework import LOOK_AGAIN, Casework
 from leaver.commands import Command
 from leaver.connections import Connections
 from leaver.consumer import Consumer
 from leaver.envelope import Opened
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
+from leaver.people import People
+from leaver.receipts import Receipts
 from leaver.sealing import Sealing
+from leaver.starting import Starting
 from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
@@ -131,6 +135,41 @@ def outbox(bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None =
     )
 
 
+@cache
+def cases(table: str) -> Cases:
+    """The cases in this table."""
+    return Cases(_dynamodb(), table=table)
+
+
+@cache
+def people(table: str) -> People:
+    """Whoever left, by name."""
+    return People(_dynamodb(), table=table)
+
+
+def casework(table: str, outbox: Outbox, *, sweep_after: int = 0, missing_user_is_done: bool = False) -> Casework:
+    """What a done step means to its case; `sweep_after` in seconds, 0: never."""
+    return Casework(
+        cases=cases(table),
+        outbox=outbox,
+        clock=now,
+        sweep_after=timedelta(seconds=sweep_after) if sweep_after else None,
+        missing_user_is_done=missing_user_is_done,
+    )
+
+
+def starting(table: str, outbox: Outbox, *, case_deadline: int) -> Starting:
+    """What sets a case going; `case_deadline` in seconds."""
+    return Starting(
+        cases=cases(table),
+        people=people(table),
+        outbox=outbox,
+        clock=now,
+        deadline=timedelta(seconds=case_deadline),
+        look_again=LOOK_AGAIN,
+    )
+
+
 def consumer(
     command: type[AnyCommand],
     operation: Callable[[AnyCommand], Result | None],
@@ -139,16 +178,25 @@ def consumer(
     cases_table: str | None = None,
     refresh_queue_url: str | None = None,
     read: Callable[[Opened], AnyCommand] | None = None,
+    sweep_after: int = 0,
+    missing_user_is_done: bool = False,
 ) -> Consumer[AnyCommand]:
-    """Join a function's queue to its operation; with `cases_table` every command leaves a receipt."""
+    """Join a function's queue to its operation; with `cases_table` every command leaves a receipt, and counts.
+
+    `sweep_after` (seconds) and `missing_user_is_done` are the deployment's choices about cases, see Casework.
+    """
+    out = outbox(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url)
     return Consumer(
         function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__),
         command=command,
         operation=operation,
         sqs=_sqs(),
-        outbox=outbox(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url),
+        outbox=out,
         receipts=Receipts(_dynamodb(), table=cases_table) if cases_table else None,
         give_up_after=timedelta(seconds=consuming.give_up_after),
+        casework=casework(cases_table, out, sweep_after=sweep_after, missing_user_is_done=missing_user_is_done)
+        if cases_table
+        else None,
         clock=now,
         logger=_logger(),
         metrics=_metrics(),

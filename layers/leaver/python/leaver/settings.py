@@ -105,8 +105,19 @@ class StartOffboardingSettings:
     """For `start_offboarding`."""
 
     event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    #: seconds after which a case that is not done is announced as overdue
+    case_deadline: int
+    #: how many routine cases may begin in an hour before one is held
+    routine_cases_an_hour: int
+    #: "true" where the deployment wants leavers' Zoom accounts deactivated
+    deactivate_users: str = ""
     #: HR sources, as OffboardingRequested names them, whose every event is urgent
     urgent_sources: frozenset[str] = frozenset()
     sailpoint_lifecycle_attribute: str
