@@ -77,7 +77,7 @@ class Intake:
     deactivates_users: bool
 
     def take_in(self, command: StartOffboarding) -> Result | None:
-        """Open, extend, cancel or reinstate the leaver's case; None where that was done, REFUSED where it is no news."""
+        """Open, extend, cancel or reinstate the leaver's case; None where that was done, REFUSED if that is no news."""
         if command.held_case and command.decision:
             return self._decided(command.held_case, command.decision)
         if command.request is None:

@@ -38,7 +38,7 @@ class Starting:
     look_again: timedelta
 
     def begin(self, case_id: str) -> None:
-        """Set a case going that was recorded: repeating it sends nothing that is done, and nothing of a case that is over.
+        """Set a recorded case going; repeated, it sends nothing that is done, and nothing where the case is over.
 
         First the tombstones, so that nothing is given to the leaver while the commands are on their way.
         """
