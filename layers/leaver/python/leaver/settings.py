@@ -34,6 +34,8 @@ class RefreshAccessTokenSettings:
     """For `refresh_access_token`."""
 
     event_bus_name: str
+    #: for the tombstones in it
+    cases_table: str
     connections_table: str
     secret_prefix: str
     kms_key_arn: str
@@ -63,6 +65,34 @@ class RevokeAccessTokenSettings:
 @dataclass(frozen=True, kw_only=True)
 class RevokeSsoTokenSettings:
     """For `revoke_sso_token`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
+    dead_letter_queue_url: str
+    give_up_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurgeUserTokensSettings:
+    """For `purge_user_tokens`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
+    dead_letter_queue_url: str
+    give_up_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeactivateUserSettings:
+    """For `deactivate_user`."""
 
     event_bus_name: str
     cases_table: str
