@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from leaver.connections import Connection, Connections, Due, Status
+from leaver.connections import IN_USE, Connection, Connections, Due, Status
 from leaver.errors import BadMessage
 from tests.fake_secrets import PARENT
 from tests.fakes import NOW
@@ -52,10 +52,9 @@ class InMemoryConnections(Connections):
         return written
 
     def due(self, now: datetime) -> Iterator[Due]:
-        for status in (Status.ACTIVE, Status.COOLING_DOWN):
-            waiting = [each for each in self.records.values() if each.status is status and each.refresh_at <= now]
-            for record in sorted(waiting, key=lambda each: each.refresh_at):
-                yield Due(connection=record.connection, version=record.version)
+        came = [each for each in self.records.values() if each.status in IN_USE and each.refresh_at <= now]
+        for record in sorted(came, key=lambda each: each.refresh_at):
+            yield Due(connection=record.connection, version=record.version)
 
     def waiting_for_a_person(self) -> int:
         return sum(record.status is Status.NEEDS_REAUTHORIZATION for record in self.records.values())

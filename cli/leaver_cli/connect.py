@@ -1,12 +1,8 @@
 """`leaver connect`: make a connection from nothing, and say what it still lacks."""
 
-import ssl
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -16,30 +12,63 @@ from rich.console import Console
 from rich.text import Text
 
 from leaver.commands import ConnectionName
-from leaver.errors import explain
-from leaver.tokens import VenafiCredentials, ZoomCredentials
-from leaver.transport import Transport
+from leaver.errors import LeaverError, explain
+from leaver.tokens import GrantedTokens, VenafiCredentials, ZoomCredentials
 from leaver.venafi import Venafi
+from leaver.zoom import Zoom
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli import connect_venafi, connect_zoom
 from leaver_cli.connect_venafi import Login
 from leaver_cli.connect_zoom import GrantType
 from leaver_cli.consent import ask_for_consent
-from leaver_cli.gathered import Establish, Gathered, Role, Target
+from leaver_cli.establish import Established
+from leaver_cli.gathered import Gathered, Role, Target
 from leaver_cli.secret_input import SecretInput
 from leaver_cli.stack import Profile, Region, StackName
 
 Credentials = TypeVar("Credentials", bound=BaseModel)
 
 
-def _connection_name(name: str) -> str:
+class Destination(Protocol):
+    """The stack in which a connection is made; it knows its providers, so that nobody has to name them twice."""
+
+    @property
+    def zoom_oauth_url(self) -> str:
+        """Zoom's OAuth host."""
+
+    @property
+    def zoom_oauth(self) -> ZoomOAuth:
+        """Zoom's token endpoints."""
+
+    @property
+    def zoom(self) -> Zoom:
+        """Zoom's REST API."""
+
+    @property
+    def venafi_url(self) -> str:
+        """Venafi's host."""
+
+    @property
+    def venafi(self) -> Venafi:
+        """Venafi."""
+
+    def establish(self, new: Gathered, target: Target) -> Established:
+        """Take the connection's intent, let `new` obtain its tokens, keep those at once; raises LeaverError."""
+
+
+#: finds a stack by its name, region and profile
+Describe = Callable[[str, str | None, str | None], Destination]
+
+
+def connection_name(name: str) -> str:
+    """Hold an argument to what connections may be called."""
     try:
         return TypeAdapter(ConnectionName).validate_python(name)
     except ValidationError:
         raise typer.BadParameter("up to 32 lower-case letters, digits and hyphens, a letter first") from None
 
 
-Name = Annotated[str, typer.Argument(metavar="[NAME]", callback=_connection_name, help="What to call the connection.")]
+Name = Annotated[str, typer.Argument(metavar="[NAME]", callback=connection_name, help="What to call the connection.")]
 ClientId = Annotated[str, typer.Option(prompt="Client ID", help="The app's client id.")]
 Owner = Annotated[str, typer.Option(prompt="Owner (e-mail address)", help="Who answers for it, or whose it is.")]
 RoleOption = Annotated[
@@ -47,8 +76,8 @@ RoleOption = Annotated[
 ]
 
 
-def commands(establish: Establish) -> typer.Typer:
-    """Make the sub-commands, given what writes a connection into a stack."""
+def commands(describe: Describe) -> typer.Typer:
+    """Make the sub-commands, given what finds the stack that a connection is made in."""
     app = typer.Typer(help="Make a connection, or authorize one again.", no_args_is_help=True)
 
     @app.command()
@@ -71,36 +100,27 @@ def commands(establish: Establish) -> typer.Typer:
         ] = 0,
         timeout: Annotated[int, typer.Option(min=1, help="Seconds to wait for the consent.")] = 300,
         open_browser: Annotated[bool, typer.Option("--open-browser", help="Open the consent page too.")] = False,
-        zoom_oauth_url: Annotated[str, typer.Option(help="Zoom's OAuth host.")] = "https://zoom.us",
         stack: StackName = "leaver",
         region: Region = None,
         profile: Profile = None,
     ) -> None:
         """Connect a Zoom account, by a server-to-server app or by somebody's consent."""
         console = Console()
+        into = describe(stack, region, profile)
         secret = SecretInput().secret("client secret", client_secret_file)
         credentials = _checked(ZoomCredentials, client_id=client_id, client_secret=secret, account_id=account_id)
-        with _reached(zoom_oauth_url) as transport:
-            oauth = ZoomOAuth(transport, _now)
-            if grant_type == "account_credentials":
-                new = connect_zoom.server_to_server(oauth, credentials, account_id.strip())
-            else:
-                show = _consent_page(console, open_browser=open_browser)
-                consent = ask_for_consent(zoom_oauth_url, credentials.client_id, show=show, port=port, timeout=timeout)
-                new = connect_zoom.by_consent(oauth, credentials, account_id.strip(), consent)
-            _establish(establish, new, Target(name, owner, role, stack, region, profile), console)
+        if grant_type == "account_credentials":
+            new = connect_zoom.server_to_server(into.zoom_oauth, credentials, account_id.strip())
+        else:
+            show = _consent_page(console, open_browser=open_browser)
+            consent = ask_for_consent(into.zoom_oauth_url, credentials.client_id, show=show, port=port, timeout=timeout)
+            new = connect_zoom.by_consent(into.zoom_oauth, into.zoom, credentials, account_id.strip(), consent)
+        _establish(into, new, Target(name, owner, role), console)
 
     @app.command()
     def venafi(
         name: Name = "venafi",
         *,
-        venafi_url: Annotated[
-            str, typer.Option(prompt="URL of Venafi", help="The host, such as https://tpp.example.com.")
-        ],
-        venafi_ca_bundle: Annotated[
-            Path | None,
-            typer.Option(exists=True, dir_okay=False, help="PEM; these authorities and no others are believed."),
-        ] = None,
         client_id: ClientId,
         grant_type: Annotated[Login, typer.Option(prompt="Log in by", help="How Leaver logs in.")],
         username: Annotated[
@@ -127,6 +147,7 @@ def commands(establish: Establish) -> typer.Typer:
     ) -> None:
         """Connect a Venafi TPP server, by certificate, JWT or password."""
         console = Console()
+        into = describe(stack, region, profile)
         asking = SecretInput()
         match grant_type:
             case "password":
@@ -140,29 +161,58 @@ def commands(establish: Establish) -> typer.Typer:
                 certificate = asking.content("certificate", certificate_file)
                 login = {"certificate": certificate, "private_key": asking.secret("private key", private_key_file)}
         credentials = _checked(VenafiCredentials, client_id=client_id, **login)
-        with _reached(venafi_url, venafi_ca_bundle) as transport:
-            host = urlsplit(venafi_url).netloc
-            new = connect_venafi.by_login(Venafi(transport, _now), host, grant_type, credentials, scope)
-            console.print(Text(f"logging in to {host} as {credentials.client_id} for {scope}"), soft_wrap=True)
-            _establish(establish, new, Target(name, owner, role, stack, region, profile), console)
+        host = urlsplit(into.venafi_url).netloc
+        new = connect_venafi.by_login(into.venafi, host, grant_type, credentials, scope)
+        console.print(Text(f"logging in to {host} as {credentials.client_id} for {scope}"), soft_wrap=True)
+        _establish(into, new, Target(name, owner, role), console)
 
     return app
 
 
-def _establish(establish: Establish, new: Gathered, target: Target, console: Console) -> None:
-    tokens = establish(new, target)
+def _establish(into: Destination, new: Gathered, target: Target, console: Console) -> None:
+    made = into.establish(new, target)
     # Leaver does nothing through a personal connection but keep it alive and end it, which takes no scope.
-    missing = new.check(tokens) if target.role == "service" else []
-    for each in missing:
+    wrong = new.check(made.granted) if target.role == "service" else []
+    misfits, remarks = _whose(new, target, made.granted)
+    wrong += misfits
+    if made.old_grant is not None:
+        told = f"the old grant: {made.old_grant}"
+        if made.old_grant_ended:
+            remarks.append(told)
+        else:
+            wrong.append(f"{told}; it may live: end it at {new.provider.title()}")
+    for each in [*wrong, *remarks]:
         console.print(Text(each), soft_wrap=True)
     found = (
         "but not all is well with it"
-        if missing
-        else f"its access token lives until {tokens.expires_at:%Y-%m-%d %H:%M} UTC"
+        if wrong
+        else f"its access token lives until {made.record.expires_at:%Y-%m-%d %H:%M} UTC"
     )
     console.print(Text(f"{target.name} is connected, {found}"), soft_wrap=True)
-    if missing:
+    if wrong:
         raise typer.Exit(1)
+
+
+def _whose(new: Gathered, target: Target, tokens: GrantedTokens) -> tuple[list[str], list[str]]:
+    """Compare who consented with whose it is to be: what is wrong, and what is only to be known."""
+    if new.consented is None:
+        return [], []
+    try:
+        user = new.consented(tokens.access_token)
+    except LeaverError as error:
+        return [], [f"who consented was not checked: {error.reason}"]
+    if user is None:
+        return [], ["who consented was not checked: Zoom does not say"]
+    wrong, remarks = [], []
+    if user.account_id is not None and user.account_id != new.account:
+        wrong.append(f"who consented belongs to account {user.account_id}, and not to {new.account}")
+    if user.email.casefold() != target.owner.strip().casefold():
+        told = f"{user.email} consented, and the owner is {target.owner}"
+        if target.role == "personal":
+            wrong.append(f"{told}: a personal connection is whose consent it is")
+        else:
+            remarks.append(f"{told}: the grant ends when {user.email} leaves Zoom")
+    return wrong, remarks
 
 
 def _consent_page(console: Console, *, open_browser: bool) -> Callable[[str, str], None]:
@@ -181,21 +231,3 @@ def _checked(kind: type[Credentials], **fields: object) -> Credentials:
         return kind.model_validate(fields)
     except ValidationError as error:
         raise click.UsageError(explain(error, kind)) from None
-
-
-@contextmanager
-def _reached(url: str, ca_bundle: Path | None = None) -> Iterator[Transport]:
-    try:
-        transport = Transport(url, ca_bundle=None if ca_bundle is None else str(ca_bundle), clock=_now)
-    except ssl.SSLError:
-        raise click.UsageError(f"{ca_bundle}: holds no certificates in PEM") from None
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    try:
-        yield transport
-    finally:
-        transport.close()
-
-
-def _now() -> datetime:
-    return datetime.now(tz=UTC)

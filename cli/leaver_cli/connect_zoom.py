@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from leaver.tokens import GrantedTokens, ZoomCredentials
+from leaver.zoom import Zoom
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.consent import Consent
 from leaver_cli.gathered import Gathered
@@ -44,7 +45,9 @@ def server_to_server(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id:
     )
 
 
-def by_consent(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str, consent: Consent) -> Gathered:
+def by_consent(
+    oauth: ZoomOAuth, zoom: Zoom, credentials: ZoomCredentials, account_id: str, consent: Consent
+) -> Gathered:
     """Prepare a connection that lives on the refresh token that somebody's consent brings.
 
     Danger: obtaining it ends the tokens that the same person granted the same app before.
@@ -59,6 +62,10 @@ def by_consent(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str, 
             consent.code_verifier,
         )
 
+    def consented(access_token: SecretStr) -> ZoomUser | None:
+        user = zoom.get_user("me", access_token)
+        return user if isinstance(user, ZoomUser) else None
+
     return Gathered(
         provider="zoom",
         account=account_id,
@@ -67,6 +74,7 @@ def by_consent(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str, 
         credentials=credentials.model_copy(update={"account_id": None}),
         obtain=obtain,
         check=lambda tokens: [*missing_refresh_token(tokens), *missing_scopes(tokens)],
+        consented=consented,
     )
 
 

@@ -1,7 +1,8 @@
 """From a person's consent to a connection that works: what is written, in which order, and what becomes of the old."""
 
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -9,17 +10,21 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import SecretStr
 
+from leaver.attributes import timestamp
 from leaver.connections import Connection, Connections, Status
 from leaver.errors import BadMessage, Held, InvalidGrant, LeaverError, NotKept, Rejected
 from leaver.grants import Grants
-from leaver.outcomes import Outcome, Result
+from leaver.outcomes import Outcome
 from leaver.rotation import next_refresh
-from leaver.tokens import GrantedTokens, TokenSet
+from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
 from leaver.vault import Vault
 
 #: how often Secrets Manager is asked again to keep what was just granted, and how long after, in seconds
 ATTEMPTS: Final = 30
 PAUSE: Final = 1.0
+
+Credentials = ZoomCredentials | VenafiCredentials
+_KINDS: Final[Mapping[str, type[Credentials]]] = {"zoom": ZoomCredentials, "venafi": VenafiCredentials}
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,9 @@ class NewConnection:
     #: the JSON of the `credentials` secret
     credentials: SecretStr
     #: exchanges the code, or logs in; called once the connection is ours to change
-    obtain: Callable[[], GrantedTokens]
+    obtain: Callable[[], GrantedTokens] = field(repr=False)
+    #: asks the provider who consented to what an access token stands for; None: it does not say. Raises LeaverError
+    consented: Callable[[SecretStr], str | None] = field(default=lambda _: None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,23 @@ class Established:
     """A connection that works, and what became of the grant that it had before."""
 
     record: Connection
-    #: None: there was none, or the provider itself ends it
-    old_grant: Result | None
-    #: why the provider has not confirmed the end of the old grant
-    not_confirmed: str | None = None
+    #: what it works with
+    granted: GrantedTokens
+    #: in words; None: it had none
+    old_grant: str | None = None
+    #: false: the old grant may live, and only a person can end it at the provider
+    old_grant_ended: bool = True
+
+
+@dataclass(frozen=True)
+class _Former:
+    """What a connection was before: its record, with our intent on it, and whose its grant is."""
+
+    held: Connection
+    #: None: they can't be read
+    credentials: Credentials | None
+    #: as the provider calls them; None: nobody can be asked
+    consented: str | None
 
 
 @dataclass(frozen=True)
@@ -67,21 +87,32 @@ class Establishing:
         """Take the connection's intent, get the tokens, keep them, record them, and end the grant they replace.
 
         Raises Held where somebody else changes the connection, Rejected where it can't be replaced by this one, NotKept
-        where Secrets Manager did not take the tokens, and what `obtain` raises.
+        where Secrets Manager did not take the tokens, NotRead, and what `obtain` raises.
         """
         held = self._held(new)
         try:
+            former = None if held is None else self._former(held, new)
             granted = new.obtain()
         except LeaverError:
             self._let_go(held)
             raise
-        record, tokens = self._kept(new, granted)
-        self.vault.keep_credentials(new.name, new.credentials)
-        if held is None:
-            if not self.connections.add(record):
-                raise self._withdrawn(record, tokens, f"connection {new.name} was made by somebody else meanwhile")
-            return Established(record, None)
-        return self._switched(held, record, tokens)
+        record = self._record(new, granted)
+        try:
+            self._keep(lambda: self.vault.begin(new.name, record.version, _as_kept(granted)))
+            if former is not None:
+                # Before anybody can work through the new tokens, and nobody else reads them: the intent is ours.
+                self._keep(lambda: self.vault.keep_credentials(new.name, new.credentials))
+        except NotKept as failure:
+            ended = self._withdrawn(new, record, granted, former)
+            raise NotKept(f"{failure.reason}; the new grant: {ended}") from None
+        if former is not None:
+            return self._switched(new, former, record, granted)
+        if not self.connections.add(record):
+            ended = self._withdrawn(new, record, granted, None)
+            raise Held(f"connection {new.name} was made by somebody else meanwhile; the new grant: {ended}")
+        # Now that the name is ours: somebody else's credentials are not to be overwritten.
+        self._keep(lambda: self.vault.keep_credentials(new.name, new.credentials))
+        return Established(record, granted)
 
     def _held(self, new: NewConnection) -> Connection | None:
         try:
@@ -97,25 +128,23 @@ class Establishing:
             raise Held(f"connection {new.name} was changed at the same moment")
         return held
 
-    def _kept(self, new: NewConnection, granted: GrantedTokens) -> tuple[Connection, TokenSet]:
+    def _former(self, held: Connection, new: NewConnection) -> _Former:
+        """Learn what only its own app and its own tokens can tell, while those still work; raises NotRead."""
+        try:
+            own = self.vault.credentials(held.connection, _KINDS[held.provider])
+        except Rejected:
+            own = None
+        try:
+            version = self.vault.newest(held.connection, held.version)
+            tokens = self.vault.tokens(held.connection, version)
+            consented = new.consented(tokens.access_token) if tokens.expires_at > self.clock() else None
+        except LeaverError:
+            consented = None
+        return _Former(held, own, consented)
+
+    def _record(self, new: NewConnection, granted: GrantedTokens) -> Connection:
         now = self.clock()
-        tokens = TokenSet(
-            access_token=granted.access_token,
-            refresh_token=granted.refresh_token,
-            expires_at=granted.expires_at,
-            scope=granted.scope,
-        )
-        # Of its own, and no successor of the old grant's: a refresher never takes one for the other.
-        version = str(uuid5(NAMESPACE_URL, f"leaver:{new.name}:granted:{self.holder}"))
-        for attempt in range(ATTEMPTS):
-            try:
-                self.vault.begin(new.name, version, tokens)
-                break
-            except NotKept:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                self.pause(PAUSE)
-        record = Connection(
+        return Connection(
             connection=new.name,
             provider=new.provider,
             account=new.account,
@@ -123,15 +152,23 @@ class Establishing:
             role=new.role,
             owner=new.owner,
             status=Status.ACTIVE,
-            version=version,
-            expires_at=tokens.expires_at,
-            refresh_at=next_refresh(new.role, tokens, now, self.jitter),
+            # Of its own, and no successor of the old grant's: a refresher never takes one for the other.
+            version=str(uuid5(NAMESPACE_URL, f"leaver:{new.name}:granted:{self.holder}")),
+            expires_at=granted.expires_at,
+            refresh_at=next_refresh(new.role, _as_kept(granted), now, self.jitter),
             refreshed_at=now,
             granted_at=now,
         )
-        return record, tokens
 
-    def _switched(self, held: Connection, record: Connection, tokens: TokenSet) -> Established:
+    def _keep(self, write: Callable[[], None]) -> None:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return write()
+            except NotKept:
+                self.pause(PAUSE)
+        return write()
+
+    def _switched(self, new: NewConnection, former: _Former, record: Connection, granted: GrantedTokens) -> Established:
         replaced: list[Connection] = []
 
         def to(standing: Connection) -> Connection | None:
@@ -142,47 +179,100 @@ class Establishing:
 
         written = self.connections.change(record.connection, to)
         if written is None:
-            raise self._withdrawn(record, tokens, f"connection {record.connection} is being revoked", held)
+            ended = self._withdrawn(new, record, granted, former)
+            raise Held(f"connection {record.connection} is being revoked; the new grant: {ended}")
         (old,) = replaced
-        if old.status is Status.REVOKED or self._ends_by_itself(old, record):
-            return Established(written, None)
+        if old.status is Status.REVOKED:
+            return Established(written, granted)
         try:
-            return Established(written, self._ended(old))
+            return Established(written, granted, self._old_grant(old, former, new, granted))
         except LeaverError as error:
-            return Established(written, None, not_confirmed=error.reason)
+            return Established(written, granted, f"not confirmed: {error.reason}", old_grant_ended=False)
 
-    @staticmethod
-    def _ends_by_itself(old: Connection, new: Connection) -> bool:
-        # Zoom knows one pair for each user and app, and a new authorization retires the last (4741): to revoke the old
-        # one could end the new. A server-to-server token is nobody's grant, and dies within the hour.
-        return old.provider == "zoom" and (old.owner == new.owner or old.grant_type == "account_credentials")
-
-    def _ended(self, old: Connection) -> Result:
-        """Revoke the grant that the connection had, with the newest tokens that there are of it."""
+    def _old_grant(self, old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> str:
+        """End the grant that the connection had, unless it ends by itself; raises LeaverError where it may live on."""
+        if old.provider == "zoom" and old.grant_type == "account_credentials":
+            return f"a server-to-server token, which ends at {timestamp(old.expires_at)}"
+        own = former.credentials
+        if own is None:
+            raise Rejected("the credentials that it was made with can't be read any more")
+        is_same_app = own.client_id == _credentials(new).client_id
+        if is_same_app and self._is_replaced(old, former, new, granted):
+            return "ended by the new one"
+        # Of one app the newer secret is the one that works.
+        grants = self.grants.by(_credentials(new) if is_same_app else own)
         version = self.vault.newest(old.connection, old.version)
-        held = self.vault.tokens(old.connection, version)
-        if held.expires_at > self.clock():
-            result = self.grants.revoke(old, held.access_token)
-            if result.outcome is Outcome.REVOKED or held.refresh_token is None:
-                return result
-        if held.refresh_token is None:
-            return Result(Outcome.ALREADY_GONE)
+        tokens = self.vault.tokens(old.connection, version)
+        if tokens.expires_at > self.clock():
+            result = grants.revoke(old, tokens.access_token)
+            if result.outcome is Outcome.REVOKED or tokens.refresh_token is None:
+                return result.outcome
+        if tokens.refresh_token is None:
+            return Outcome.ALREADY_GONE
+        if old.sealed and version == old.version:
+            raise Rejected("its newest refresh token lies sealed in the record, for the refresher alone")
         try:
-            granted = self.grants.refresh(old, held)
-        except InvalidGrant as gone:
+            renewed = grants.refresh(old, tokens)
+        except InvalidGrant:
             if old.unanswered_since and version == old.version:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
-            return Result.told_by(gone, Outcome.ALREADY_GONE)
-        return self.grants.revoke(old, granted.access_token)
+            return Outcome.ALREADY_GONE
+        return grants.revoke(old, renewed.access_token).outcome
 
-    def _withdrawn(self, record: Connection, tokens: TokenSet, reason: str, held: Connection | None = None) -> Held:
-        """Undo a grant that came too late; returns what is to be raised."""
-        result = self.grants.revoke(record, tokens.access_token)
-        self._let_go(held)
-        return Held(f"{reason}; the new grant: {result.outcome}")
+    @staticmethod
+    def _is_replaced(old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> bool:
+        """Whether the new authorization ends the old one by itself: to revoke the old one could then end the new.
+
+        Zoom knows one authorization for each user and app, and the last one counts (4741).
+        """
+        if old.provider != "zoom" or new.grant_type != "refresh_token":
+            return False
+        try:
+            consented = new.consented(granted.access_token) if former.consented else None
+        except LeaverError:
+            consented = None
+        # Where nobody can be asked, whoever owned it is taken for who consented.
+        return former.consented == consented if consented else old.owner == new.owner
+
+    def _withdrawn(self, new: NewConnection, record: Connection, granted: GrantedTokens, former: _Former | None) -> str:
+        """Undo a grant that came to nothing, leave the old one as it was, and say what became of the new."""
+        try:
+            ended: str = self.grants.by(_credentials(new)).revoke(record, granted.access_token).outcome
+        except LeaverError as error:
+            ended = f"not confirmed: {error.reason}; end it at the provider"
+        if former is None:
+            return ended
+        if (own := former.credentials) is not None:
+            try:
+                # Whoever revokes the old grant does it by the app that it is of.
+                self._keep(lambda: self.vault.keep_credentials(new.name, credentials_json(own)))
+            except NotKept:
+                ended += "; the connection's own credentials could not be put back: connect it again"
+        self._let_go(former.held)
+        return ended
 
     def _let_go(self, held: Connection | None) -> None:
         if held is not None:
             self.connections.change(
                 held.connection, lambda standing: standing.let_go() if standing.held_by == held.held_by else None
             )
+
+
+def credentials_json(credentials: Credentials) -> SecretStr:
+    """Make the JSON of secret `<prefix>/credentials/<connection>`."""
+    told = {name: value for name, value in credentials if value is not None}
+    clear = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in told.items()}
+    return SecretStr(json.dumps(clear))
+
+
+def _credentials(new: NewConnection) -> Credentials:
+    return _KINDS[new.provider].model_validate_json(new.credentials.get_secret_value())
+
+
+def _as_kept(granted: GrantedTokens) -> TokenSet:
+    return TokenSet(
+        access_token=granted.access_token,
+        refresh_token=granted.refresh_token,
+        expires_at=granted.expires_at,
+        scope=granted.scope,
+    )

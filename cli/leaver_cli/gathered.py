@@ -1,6 +1,5 @@
 """A connection that is about to be made: all that its first tokens take, and not yet the tokens."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from leaver.tokens import GrantedTokens, VenafiCredentials, ZoomCredentials
+from leaver.zoom import ZoomUser
 
 Role = Literal["service", "personal"]
 
@@ -25,25 +25,14 @@ class Gathered:
     obtain: Callable[[], GrantedTokens] = field(repr=False)
     #: says, in a sentence each, what the tokens lack for Leaver to work through them; asks the provider if it must
     check: Callable[[GrantedTokens], list[str]] = field(repr=False)
-
-    def credentials_json(self) -> SecretStr:
-        """The JSON of secret `<prefix>/credentials/<connection>`."""
-        told = {name: value for name, value in self.credentials if value is not None}
-        clear = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in told.items()}
-        return SecretStr(json.dumps(clear))
+    #: asks whose consent an access token stands for; None: it is nobody's consent. Raises LeaverError
+    consented: Callable[[SecretStr], ZoomUser | None] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Target:
-    """Which connection of which stack it becomes, and whose."""
+    """Which connection it becomes, and whose."""
 
     name: str
     owner: str
     role: Role
-    stack: str
-    region: str | None
-    profile: str | None
-
-
-#: writes a connection into a stack: takes its intent, lets it obtain() its tokens, keeps those at once, returns them
-Establish = Callable[[Gathered, Target], GrantedTokens]

@@ -8,11 +8,18 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from typer.core import TyperGroup
 
 from leaver.errors import LeaverError
+from leaver_cli import connect
+from leaver_cli.connections import connections
 from leaver_cli.consent import NoConsent
+from leaver_cli.deployment import NoSuchStack, WrongClock, describe
+from leaver_cli.disconnect import disconnect
 from leaver_cli.parked import parked
 from leaver_cli.redrive import redrive
+from leaver_cli.refresh import refresh
 from leaver_cli.secret_input import NoSecret
 from leaver_cli.stack import NoSuchQueue
+
+IN_A_SENTENCE = (NoConsent, NoSecret, NoSuchQueue, NoSuchStack, WrongClock)
 
 
 class Commands(TyperGroup):
@@ -28,7 +35,7 @@ class Commands(TyperGroup):
             raise click.ClickException("no AWS region: use --region, or set AWS_DEFAULT_REGION") from None
         except LeaverError as error:
             raise click.ClickException(_said(error)) from None
-        except (BotoCoreError, ClientError, NoConsent, NoSecret, NoSuchQueue) as error:
+        except (BotoCoreError, ClientError, *IN_A_SENTENCE) as error:
             raise click.ClickException(str(error)) from None
 
 
@@ -46,6 +53,10 @@ app = typer.Typer(
     rich_markup_mode=None,  # an error is one line that can be searched for
     pretty_exceptions_enable=False,  # it would print what variables hold
 )
+app.add_typer(connect.commands(describe), name="connect")
+app.command()(connections)
+app.command()(refresh)
+app.command()(disconnect)
 app.command()(parked)
 app.command()(redrive)
 

@@ -34,7 +34,7 @@ StackName = Annotated[
 Region = Annotated[str | None, typer.Option("--region", help="The AWS region; else as the AWS CLI finds it.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="The AWS profile; else as the AWS CLI finds it.")]
 
-_AWS = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+AWS = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 class NoSuchQueue(Exception):
@@ -82,4 +82,4 @@ class Stack:
 def reach(name: str, region: str | None, profile: str | None) -> Stack:
     """Open the way to a stack; AWS_ENDPOINT_URL leads to a local one."""
     session = boto3.Session(region_name=region, profile_name=profile)
-    return Stack(name, sqs=session.client("sqs", config=_AWS), events=session.client("events", config=_AWS))
+    return Stack(name, sqs=session.client("sqs", config=AWS), events=session.client("events", config=AWS))

@@ -1,5 +1,6 @@
 """Every resource of a template, made through moto's API or listed with the reason why it is not."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -90,6 +91,7 @@ class Stack:
         self._under_way: list[str] = []
         for logical_id in template.resources:
             self._make(logical_id)
+        self._describe()
 
     def __getitem__(self, logical_id: str) -> Resource:
         """Return the resource of that name; KeyError when the template has none."""
@@ -115,6 +117,21 @@ class Stack:
         if name not in resource.attributes:
             raise TemplateError(f"{resource.type} {logical_id} has no attribute {name} here")
         return resource.attributes[name]
+
+    def _describe(self) -> None:
+        """Let DescribeStacks tell parameters and outputs; moto's CloudFormation makes nothing of it."""
+        outputs = {name: {"Value": self._template.resolve(it, self)} for name, it in self._template.outputs.items()}
+        parameters = self._template.parameters
+        description = {
+            "Parameters": {name: {"Type": "String"} for name in parameters},
+            "Resources": {},
+            "Outputs": outputs,
+        }
+        self._aws.client("cloudformation").create_stack(
+            StackName=STACK,
+            TemplateBody=json.dumps(description),
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        )
 
     def _make(self, logical_id: str) -> Resource:
         if logical_id in self._resources:

@@ -65,7 +65,12 @@ class Template:
         if unknown:
             raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}")
         document = _expand(source, parameters)
-        self._parameters = _PSEUDO_PARAMETERS | _parameter_values(document, parameters)
+        own = _parameter_values(document, parameters)
+        self._parameters = _PSEUDO_PARAMETERS | own
+        #: as CloudFormation tells them: lists as text
+        self.parameters = {name: ",".join(it) if isinstance(it, list) else str(it) for name, it in own.items()}
+        #: not yet resolved
+        self.outputs: dict[str, Json] = {name: it["Value"] for name, it in document.get("Outputs", {}).items()}
         self._mappings = document.get("Mappings", {})
         self._conditions = document.get("Conditions", {})
         self.resources: dict[str, Json] = {

@@ -2,11 +2,14 @@
 
 import dataclasses
 import re
+from datetime import timedelta
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
 
 from leaver import settings
+from leaver.connections import LEASE
+from leaver.rotation import TIME_FOR_A_CALL, TIME_TO_SEAL
 from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
 
 HR_SOURCES = {
@@ -48,7 +51,10 @@ TOLD_ALL = {
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
 TOLD = {
     "RetrieveUserToken": READER | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
-    "RefreshAccessToken": {"CONNECTIONS_TABLE", "SECRET_PREFIX", "ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "RefreshAccessToken": {
+        *("CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"),
+        *("ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"),
+    },
     "RevokeAccessToken": READER | {"ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
     "RevokeSsoToken": READER | {"ZOOM_API_URL"},
     "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE"},
@@ -86,7 +92,7 @@ def runtime_faults(stack: Stack) -> list[str]:
             "Handler": "app.lambda_handler",
             "Architectures": ["x86_64"],
             "Layers": layers,
-            "Timeout": 60,
+            "Timeout": 90 if function == "RefreshAccessToken" else 60,
             "MemorySize": 512,
             "LoggingConfig": {"LogFormat": "JSON", "LogGroup": f"{function}LogGroup"},
             # The SDK for traces is not in the layer: a function must not be told to trace.
@@ -147,6 +153,18 @@ def test_settings_can_be_read_from_what_the_template_tells(function: str, smalle
 
 def test_all_functions_run_alike(either: Stack) -> None:
     assert runtime_faults(either) == []
+
+
+def test_whoever_changes_a_connections_tokens_is_dead_before_its_lease_is_over(either: Stack) -> None:
+    # AWS refuses the signature of a clock that is wrong by more than five minutes.
+    for function in ("RefreshAccessToken", "RevokeAccessToken"):
+        lives = timedelta(seconds=either[f"{function}Function"]["Properties"]["Timeout"])
+        assert lives + timedelta(minutes=5) < LEASE
+
+
+def test_the_refresher_has_time_for_two_calls_and_for_the_seal(either: Stack) -> None:
+    lives = timedelta(seconds=either["RefreshAccessTokenFunction"]["Properties"]["Timeout"])
+    assert lives >= TIME_FOR_A_CALL + TIME_TO_SEAL
 
 
 def test_only_functions_that_call_venafi_lie_in_its_network(full: Stack, smallest: Stack) -> None:

@@ -29,6 +29,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:UpdateItem": {"table/Connections"},
         "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
         "secretsmanager:PutSecretValue": {"leaver/tokens/*"},
+        "kms:Encrypt": {"key/Key"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -155,8 +156,15 @@ def secret_faults(stack: Stack) -> list[str]:
     return faults
 
 
+#: what a refresh token that Secrets Manager did not take is sealed for
+SEALS = {
+    "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["connection", "parent_version"]},
+    "Null": {"kms:EncryptionContext:connection": "false", "kms:EncryptionContext:parent_version": "false"},
+}
+
+
 def condition_faults(stack: Stack) -> list[str]:
-    """Functions announce; only start_offboarding commands. The key is used through the services alone."""
+    """Functions announce; only start_offboarding commands. The key is used through services; the refresher seals."""
     faults = []
     for function in FUNCTIONS:
         sources = ["leaver", "leaver.command"] if function == "StartOffboarding" else "leaver"
@@ -165,7 +173,10 @@ def condition_faults(stack: Stack) -> list[str]:
             condition = statement.get("Condition")
             if "events:PutEvents" in statement["Action"] and condition != speaks:
                 faults.append(f"{function}: speaks on condition {condition}")
-            if any(action.startswith("kms:") for action in statement["Action"]):
+            if "kms:Encrypt" in statement["Action"]:
+                if function != "RefreshAccessToken" or condition != SEALS:
+                    faults.append(f"{function}: encrypts on condition {condition}")
+            elif any(action.startswith("kms:") for action in statement["Action"]):
                 through = (condition or {}).get("StringEquals", {}).get("kms:ViaService", [])
                 through = {through} if isinstance(through, str) else set(through)
                 if not through or through - {
@@ -253,6 +264,32 @@ def test_nobody_writes_what_people_stored(full: Stack) -> None:
 
 def test_functions_speak_as_themselves_and_use_the_key_through_its_services(either: Stack) -> None:
     assert condition_faults(either) == []
+
+
+def test_nobody_but_the_refresher_may_encrypt(full: Stack) -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/Key"
+    assert {each for each in FUNCTIONS if may(full, each, "kms:Encrypt", key)} == {"RefreshAccessToken"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        DROP,
+        {"ForAllValues:StringEquals": SEALS["ForAllValues:StringEquals"]},
+        {"Null": SEALS["Null"]},
+        {"StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}},
+    ],
+    ids=["none", "no keys at all are allowed", "more keys are allowed", "through a service"],
+)
+def test_a_seal_that_would_open_something_else_is_noticed(full: Stack, value: object) -> None:
+    change(full, [*_statement_about(full, "RefreshAccessToken", "kms:Encrypt"), "Condition"], value)
+    assert [fault for fault in condition_faults(full) if fault.startswith("RefreshAccessToken: encrypts ")]
+
+
+def test_another_that_encrypts_is_noticed(full: Stack) -> None:
+    path = _statement_about(full, "RevokeAccessToken", "kms:Decrypt")
+    change(full, [*path, "Action"], ["kms:Encrypt", "kms:Decrypt"])
+    assert [fault for fault in condition_faults(full) if fault.startswith("RevokeAccessToken: encrypts ")]
 
 
 def test_every_function_has_a_role_of_its_own(either: Stack) -> None:

@@ -100,6 +100,7 @@ def test_a_kill_while_zoom_revokes_a_connection(world: WatchedWorld, moment: Hol
     world.zoom.inject("/oauth/revoke", hold=moment)
     [sent] = world.send("revoke_access_token", {"connection": connection})
     kill(world, world.zoom, "revoke_access_token")
+    world.age_intents()
     world.try_again()
     world.zoom.release()
     assert world.zoom.live_tokens(connection) == {"access": [], "refresh": []}
@@ -114,6 +115,7 @@ def test_a_kill_before_zoom_began_to_refresh_costs_nothing(world: WatchedWorld) 
     world.zoom.inject("/oauth/token", hold="before")
     world.send("refresh_access_token", {"connection": connection, "force": True})
     kill(world, world.zoom, "refresh_access_token")
+    world.age_intents()
     world.try_again()
     # The dead function's request comes too late to do harm.
     world.zoom.release()
@@ -131,9 +133,31 @@ def test_a_kill_between_zooms_new_token_and_our_write_needs_a_person_and_says_so
     with held_at_zoom(world, "/oauth/token", "after"):
         world.send("refresh_access_token", {"connection": connection, "force": True})
         kill(world, world.zoom, "refresh_access_token")
-        assert world.record(connection) == before
+        left = world.record(connection)
+        assert {**left, **before} == left
+        assert str(left["held_by"]).startswith("refresh#")
+    world.age_intents()
     world.try_again()
-    assert world.record(connection) == {**before, "status": "needs_reauthorization"}
+    record = world.record(connection)
+    assert (record["status"], record["version"]) == ("needs_reauthorization", before["version"])
+    assert "was never answered, and its tokens with it" in record["reason"]
     [parked] = world.parked("refresh_access_token")
-    assert parked.error == "InvalidGrant"
-    assert world.announced_names() == ["RevocationFailed"]
+    assert (parked.error, parked.reason) == ("InvalidGrant", record["reason"])
+    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RevocationFailed"]
+
+
+def test_nobody_touches_a_connection_while_its_holder_may_still_live(world: WatchedWorld) -> None:
+    connection = world.connect_zoom()
+    with held_at_zoom(world, "/oauth/token", "before"):
+        world.send("refresh_access_token", {"connection": connection, "force": True})
+        kill(world, world.zoom, "refresh_access_token")
+        world.zoom.clear_journal()
+        [sent] = world.send("revoke_access_token", {"connection": connection})
+        world.settle()
+        assert world.zoom.journal() == []
+        assert world.record(connection)["status"] == "revoking"
+        assert "outcome" not in world.receipt(sent)
+        world.age_intents()
+        world.try_again()
+        assert world.record(connection)["status"] == "revoked"
+    assert world.zoom.live_tokens(connection) == {"access": [], "refresh": []}

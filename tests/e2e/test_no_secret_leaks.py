@@ -230,6 +230,8 @@ def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) ->
         "AccessTokenRefreshed",
         "AccessTokenRevoked",
         "RevocationFailed",
+        "ConnectionFailing",
+        "ConnectionNeedsReauthorization",
     }
     errors = {parked.error for function in world.functions for parked in world.parked(function)}
     assert errors >= {"Rejected", "BadMessage", "InvalidGrant"}

@@ -1,10 +1,13 @@
 """Tokens that are dead, refused, lost or wrong: readers ask, one refresher mends, and what can't be mended is told."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 import requests
+from pydantic import SecretStr
 
+from leaver.sealing import Sealing
 from leaver.vault import child_of
 from local import stage
 from local.simulators.grants import digest
@@ -161,7 +164,9 @@ def test_a_refresh_that_zoom_did_not_carry_out_is_repeated_with_the_same_token(w
     before = world.record(connection)
     world.zoom.inject(TOKEN, times=None, handling="skip", reply=reply)
     refresh(world, connection)
-    assert world.record(connection) == before
+    record = world.record(connection)
+    assert (record["version"], record["expires_at"]) == (before["version"], before["expires_at"])
+    assert "held_by" not in record
     assert world.announced() == []
     world.zoom.clear_faults()
     world.try_again()
@@ -178,11 +183,16 @@ def test_a_refresh_whose_answer_was_lost_needs_a_person_and_says_so_once(world: 
     world.zoom.inject(TOKEN, handling="commit", reply="reset")
     refresh(world, connection)
     world.try_again()
+    # The same token once more, at once: that is how it is found out.
     assert rotations(world) == [None, 400]
-    assert world.record(connection) == {**before, "status": "needs_reauthorization"}
+    record = world.record(connection)
+    assert (record["status"], record["version"]) == ("needs_reauthorization", before["version"])
+    assert record["reason"].startswith("Zoom does not accept the refresh token; a refresh that began at ")
     [parked] = world.parked("refresh_access_token")
-    assert (parked.error, parked.reason) == ("InvalidGrant", "Zoom does not accept the refresh token")
-    assert world.announced_names() == ["RevocationFailed"]
+    assert (parked.error, parked.reason) == ("InvalidGrant", record["reason"])
+    [told] = world.announced("ConnectionNeedsReauthorization")
+    assert told.detail["reason"] == record["reason"]
+    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RevocationFailed"]
 
     # No hammering: what comes now is parked without a call, and another refresh does nothing.
     world.zoom.clear_journal()
@@ -205,23 +215,49 @@ def test_a_client_secret_that_is_wrong_spends_no_token_and_is_parked(world: Watc
     refresh(world, connection)
     [parked] = world.parked("refresh_access_token")
     assert parked.error == "InvalidClient"
-    assert world.record(connection) == before
+    assert world.announced_names() == ["ConnectionFailing", "RevocationFailed"]
+    record = world.record(connection)
+    assert (record["status"], record["version"]) == ("cooling_down", before["version"])
 
     right = json.dumps({"client_id": connection, "client_secret": stage.zoom_secret(connection)})
     vault.put_secret_value(SecretId=name, SecretString=right)
     refresh(world, connection)
     assert world.record(connection)["version"] == child_of(connection, before["version"])
+    assert len(world.announced("ConnectionRecovered")) == 1
 
 
-def test_what_a_killed_refresher_left_in_the_vault_is_taken_up_without_a_call(world: WatchedWorld) -> None:
+def test_a_token_that_was_sealed_with_the_stacks_own_key_is_opened_and_used(world: WatchedWorld) -> None:
+    # Secrets Manager took nothing for a whole run: the refresh token is in the record, and nowhere else.
     connection = world.connect_zoom()
-    old = world.record(connection)["version"]
-    answer = requests.post(
+    version = world.record(connection)["version"]
+    sealing = Sealing(world.client("kms"), key_arn=world.resource("Key").attributes["Arn"])
+    token = SecretStr(refreshed_by_hand(world, connection)["refresh_token"])
+    sealed = sealing.seal(token, connection=connection, parent_version=version)
+    world.change_record(connection, sealed=sealed)
+    world.zoom.clear_journal()
+    refresh(world, connection)
+    assert rotations(world) == [200]
+    record = world.record(connection)
+    assert record["version"] == child_of(connection, child_of(connection, version))
+    assert "sealed" not in record
+    assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
+
+
+def refreshed_by_hand(world: WatchedWorld, connection: str) -> Mapping[str, str]:
+    """Zoom's answer to the refresh token that the record names."""
+    answer: Mapping[str, str] = requests.post(
         f"{world.zoom.url}{TOKEN}",
         data={"grant_type": "refresh_token", "refresh_token": world.tokens(connection)["refresh_token"]},
         auth=(connection, stage.zoom_secret(connection)),
         timeout=10,
     ).json()
+    return answer
+
+
+def test_what_a_killed_refresher_left_in_the_vault_is_taken_up_without_a_call(world: WatchedWorld) -> None:
+    connection = world.connect_zoom()
+    old = world.record(connection)["version"]
+    answer = refreshed_by_hand(world, connection)
     kept = {name: answer[name] for name in ("access_token", "refresh_token", "scope")}
     world.client("secretsmanager").put_secret_value(
         SecretId=f"leaver/tokens/{connection}",

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from leaver.attributes import item, values
+from leaver.connections import LEASE
 from local import stage
 from local.simulators.provider import ProviderSimulator
 from local.stage import Person
@@ -180,10 +181,17 @@ class WatchedWorld(World):
             TableName=self.resource("Connections").ref, Item=item({**self.record(connection), **columns})
         )
 
-    def tokens(self, connection: str) -> Mapping[str, Any]:
-        """Return the tokens that the record names: a test may see what nobody else may."""
+    def age_intents(self) -> None:
+        """Let the intents that killed functions left behind be as old as if their lease had passed meanwhile."""
+        for page in self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Connections").ref):
+            for record in map(values, page["Items"]):
+                if "held_since" in record:
+                    self.change_record(str(record["connection"]), held_since=in_seconds(-LEASE.total_seconds() - 60))
+
+    def tokens(self, connection: str, version: str = "") -> Mapping[str, Any]:
+        """Return a version of the tokens, or the one that the record names: a test may see what nobody else may."""
         kept = self.client("secretsmanager").get_secret_value(
-            SecretId=f"leaver/tokens/{connection}", VersionId=self.record(connection)["version"]
+            SecretId=f"leaver/tokens/{connection}", VersionId=version or self.record(connection)["version"]
         )
         tokens: Mapping[str, Any] = json.loads(kept["SecretString"])
         return tokens

@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -9,22 +11,54 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from leaver.tokens import GrantedTokens
+from leaver.transport import Transport
+from leaver.venafi import Venafi
+from leaver.zoom import Zoom
+from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli import connect
+from leaver_cli.establish import Established, credentials_json
 from leaver_cli.gathered import Gathered, Target
 from leaver_cli.main import Commands
+from tests.fake_connections import connection
 
 
 @dataclass
 class Stack:
-    """Takes what `leaver connect` makes, in memory."""
+    """Takes what `leaver connect` makes, in memory, and knows where its providers are."""
 
+    zoom_oauth_url: str = "https://zoom.invalid"
+    venafi_url: str = "https://venafi.invalid"
+    venafi_ca_bundle: Path | None = None
+    #: what becomes of the grant that the connection had
+    old_grant: str | None = None
+    old_grant_ended: bool = True
     made: list[tuple[Gathered, Target]] = field(default_factory=list)
     kept: list[GrantedTokens] = field(default_factory=list)
+    #: names, regions and profiles of the stacks that were asked for
+    described: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
-    def establish(self, new: Gathered, target: Target) -> GrantedTokens:
+    @property
+    def zoom_oauth(self) -> ZoomOAuth:
+        return ZoomOAuth(Transport(self.zoom_oauth_url, clock=_now), _now)
+
+    @property
+    def zoom(self) -> Zoom:
+        return Zoom(Transport(f"{self.zoom_oauth_url}/v2", clock=_now), _now)
+
+    @property
+    def venafi(self) -> Venafi:
+        bundle = None if self.venafi_ca_bundle is None else str(self.venafi_ca_bundle)
+        return Venafi(Transport(self.venafi_url, ca_bundle=bundle, clock=_now), _now)
+
+    def describe(self, name: str, region: str | None, profile: str | None) -> "Stack":
+        self.described.append((name, region, profile))
+        return self
+
+    def establish(self, new: Gathered, target: Target) -> Established:
         self.made.append((new, target))
         self.kept.append(new.obtain())
-        return self.kept[-1]
+        record = connection(target.name, expires_at=self.tokens.expires_at)
+        return Established(record, self.tokens, self.old_grant, self.old_grant_ended)
 
     @property
     def new(self) -> Gathered:
@@ -33,7 +67,7 @@ class Stack:
 
     @property
     def credentials(self) -> Any:
-        return json.loads(self.new.credentials_json().get_secret_value())
+        return json.loads(credentials_json(self.new.credentials).get_secret_value())
 
     @property
     def tokens(self) -> GrantedTokens:
@@ -43,6 +77,10 @@ class Stack:
     def leaver(self, *arguments: object, answer: str | None = None) -> Result:
         """Run the command line as in a wide terminal."""
         app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False)
-        app.add_typer(connect.commands(self.establish), name="connect")
+        app.add_typer(connect.commands(self.describe), name="connect")
         environ = {"COLUMNS": "200"}
         return CliRunner().invoke(app, ["connect", *map(str, arguments)], input=answer, env=environ)
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC)

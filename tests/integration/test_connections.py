@@ -1,14 +1,15 @@
 """The Connections table: its conditions on moto, and the fake that unit tests use held to the same."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
 from leaver.attributes import item, timestamp
-from leaver.connections import Connection, Connections, Due, Status
+from leaver.connections import IN_USE, Connection, Connections, Due, Status
 from leaver.errors import BadMessage, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.vault import child_of
@@ -26,7 +27,13 @@ Made = Callable[..., Connections]
 def stored(record: Connection) -> dict[str, Any]:
     """A record as README has people write it."""
     values = record.model_dump(exclude_none=True)
-    return item({name: timestamp(value) if name.endswith("_at") else value for name, value in values.items()})
+    return item(
+        {
+            name: timestamp(value) if isinstance(value, datetime) else value
+            for name, value in values.items()
+            if (name, value) != ("revision", 0)
+        }
+    )
 
 
 @pytest.fixture
@@ -56,10 +63,6 @@ def made(request: pytest.FixtureRequest) -> Made:
     return make
 
 
-def refreshed(connections: Connections, old: Connection) -> bool:
-    return connections.record_refreshed(old, version=CHILD, expires_at=LATER, refresh_at=LATER - timedelta(minutes=12))
-
-
 def test_a_record_is_read_as_it_was_written(made: Made) -> None:
     assert made(connection()).read("zoom") == connection()
 
@@ -69,61 +72,86 @@ def test_an_unknown_connection_is_the_messages_fault(made: Made) -> None:
         made(connection()).read("zoom-eu")
 
 
-def test_new_tokens_are_recorded(made: Made) -> None:
+def test_a_record_that_people_wrote_has_no_revision_and_its_first_change_gives_it_one(made: Made) -> None:
     connections = made(connection())
-    assert refreshed(connections, connection())
+    old = connections.read("zoom")
+    assert old.revision == 0
+    written = connections.swap(old, old.held("refresh#1", NOW))
+    assert written is not None
+    assert written.revision == 1
+    assert connections.read("zoom") == written
+
+
+def test_a_change_is_written_on_condition_that_nobody_was_faster(made: Made) -> None:
+    connections = made(connection())
+    old = connections.read("zoom")
+    first = connections.swap(old, old.held("refresh#1", NOW))
+    assert first is not None
+    assert connections.swap(old, old.held("refresh#2", NOW)) is None
+    assert connections.read("zoom") == first
+    second = connections.swap(first, first.let_go())
+    assert second is not None
+    assert second.revision == 2
+    assert connections.swap(first, first.let_go().model_copy(update={"owner": "other@example.com"})) is None
+    assert connections.read("zoom") == second
+
+
+def test_what_becomes_nothing_is_taken_off_the_record(made: Made) -> None:
+    connections = made(connection())
+    connections.change("zoom", lambda standing: standing.held("refresh#1", NOW))
+    connections.change("zoom", lambda standing: standing.let_go())
     record = connections.read("zoom")
-    assert (record.version, record.expires_at, record.refresh_at) == (CHILD, LATER, LATER - timedelta(minutes=12))
-    assert (record.status, record.owner) == (Status.ACTIVE, "it@example.com")
+    assert (record.held_by, record.held_since, record.held_version) == (None, None, None)
+    assert record == connection(revision=2)
 
 
-@pytest.mark.parametrize("changed", [{"version": child_of("zoom", "another")}, {"status": Status.REVOKING}])
-def test_new_tokens_are_not_recorded_where_somebody_was_faster(made: Made, changed: dict[str, Any]) -> None:
-    connections = made(connection(**changed))
-    assert not refreshed(connections, connection())
-    assert connections.read("zoom") == connection(**changed)
+def test_a_change_is_made_of_the_record_as_it_is_then(made: Made) -> None:
+    connections = made(connection())
+    seen: list[str] = []
+
+    def with_new_owner(standing: Connection) -> Connection:
+        seen.append(standing.owner)
+        if len(seen) == 1:
+            assert connections.swap(standing, standing.model_copy(update={"owner": "faster@example.com"}))
+        return standing.model_copy(update={"failures": standing.failures + 1})
+
+    assert connections.change("zoom", with_new_owner)
+    assert seen == ["it@example.com", "faster@example.com"]
+    record = connections.read("zoom")
+    assert (record.owner, record.failures, record.revision) == ("faster@example.com", 1, 2)
 
 
-def test_new_tokens_of_a_connection_that_is_being_revoked_are_recorded_for_its_revocation(made: Made) -> None:
-    revoking = connection(status=Status.REVOKING)
-    connections = made(revoking)
-    assert refreshed(connections, revoking)
-    assert connections.read("zoom").status is Status.REVOKING
+def test_what_need_not_be_changed_is_not_written(made: Made) -> None:
+    connections = made(connection())
+    assert connections.change("zoom", lambda _: None) is None
+    assert connections.read("zoom") == connection()
 
 
-@pytest.mark.parametrize("status", [Status.ACTIVE, Status.COOLING_DOWN])
-def test_a_dead_grant_is_news_once(made: Made, status: Status) -> None:
-    record = connection(status=status)
-    connections = made(record)
-    assert connections.needs_reauthorization(record)
-    assert not connections.needs_reauthorization(record)
-    assert connections.read("zoom").status is Status.NEEDS_REAUTHORIZATION
+def test_times_are_kept_to_the_second_in_utc(made: Made) -> None:
+    connections = made(connection())
+    odd = NOW.replace(microsecond=987_654).astimezone(timezone(timedelta(hours=5, minutes=30)))
+    written = connections.change("zoom", lambda standing: standing.held("refresh#1", odd))
+    assert written is not None
+    assert connections.read("zoom").held_since == NOW
+    # What was written is what is there, whatever the table cut off: the next change is made of it.
+    assert connections.swap(written, written.let_go())
 
 
-@pytest.mark.parametrize(
-    "changed", [{"version": CHILD}, {"status": Status.REVOKING}, {"status": Status.REVOKED}], ids=str
-)
-def test_a_dead_grant_is_no_news_of_another_version_or_of_a_revoked_connection(
-    made: Made, changed: dict[str, Any]
-) -> None:
-    connections = made(connection(**changed))
-    assert not connections.needs_reauthorization(connection())
-    assert connections.read("zoom") == connection(**changed)
-
-
-@pytest.mark.parametrize("status", [Status.ACTIVE, Status.COOLING_DOWN, Status.NEEDS_REAUTHORIZATION, Status.REVOKING])
-def test_whatever_lives_can_be_revoked(made: Made, status: Status) -> None:
-    connections = made(connection(status=status))
-    connections.begin_revoking("zoom")
-    assert connections.read("zoom").status is Status.REVOKING
-
-
-def test_what_is_revoked_stays_revoked(made: Made) -> None:
-    revoked = connection(status=Status.REVOKED, revoked_outcome=Outcome.REVOKED)
-    connections = made(revoked)
-    connections.begin_revoking("zoom")
-    connections.retire("zoom", Result(Outcome.ALREADY_GONE))
-    assert connections.read("zoom") == revoked
+def test_new_tokens_a_cool_down_and_an_end_are_read_back_whole(made: Made) -> None:
+    connections = made(connection())
+    cooled = connections.read("zoom").cooling_down("Zoom is out of order", until=LATER, now=NOW, tell=True)
+    changes: list[Connection] = [
+        cooled,
+        cooled.refreshed(CHILD, expires_at=LATER, refresh_at=LATER, now=NOW),
+        cooled.dead("the refresh token is not accepted", now=NOW),
+        cooled.model_copy(update={"sealed": "c2VhbGVk", "unanswered_since": NOW}),
+        cooled.model_copy(update={"status": Status.REVOKING, "unnamed": True, "granted_at": NOW}),
+        cooled.retired(Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0")),
+    ]
+    for new in changes:
+        standing = connections.read("zoom")
+        written = connections.swap(standing, new.model_copy(update={"revision": standing.revision}))
+        assert connections.read("zoom") == written
 
 
 @pytest.mark.parametrize(
@@ -137,34 +165,55 @@ def test_what_is_revoked_stays_revoked(made: Made) -> None:
 )
 def test_a_retired_connection_keeps_the_providers_word(made: Made, word: Result) -> None:
     connections = made(connection(status=Status.REVOKING))
-    connections.retire("zoom", word)
+    connections.change("zoom", lambda standing: standing.retired(word))
     record = connections.read("zoom")
     assert record.status is Status.REVOKED
     assert record.revocation() == word
 
 
-def test_only_what_is_being_revoked_is_retired(made: Made) -> None:
+def test_a_connection_is_added_once(made: Made) -> None:
     connections = made(connection())
-    connections.retire("zoom", Result(Outcome.REVOKED))
-    assert connections.read("zoom") == connection()
+    new = connection("zoom-eu", granted_at=NOW)
+    assert connections.add(new)
+    assert connections.read("zoom-eu") == new
+    # A write whose answer was lost is repeated, and finds itself.
+    assert connections.add(new)
+    assert not connections.add(connection("zoom-eu", owner="other@example.com"))
+    assert connections.read("zoom-eu") == new
+
+
+def test_people_see_every_record(made: Made) -> None:
+    records = [connection(status.replace("_", "-"), status=status) for status in Status]
+    assert {each.connection: each.status for each in made(*records).every()} == {
+        each.connection: each.status for each in records
+    }
 
 
 def test_a_living_connection_has_no_revocation() -> None:
     assert connection(status=Status.REVOKING).revocation() is None
 
 
-def test_only_active_connections_are_due_when_their_time_has_come(made: Made) -> None:
+def test_connections_in_use_are_due_when_their_time_has_come_the_longest_due_first(made: Made) -> None:
+    soon = NOW + timedelta(seconds=1)
     connections = made(
         connection("now", refresh_at=NOW),
+        connection("cooled-off", refresh_at=NOW - timedelta(hours=1), status=Status.COOLING_DOWN),
         connection("past", refresh_at=NOW - timedelta(days=3)),
-        connection("soon", refresh_at=NOW + timedelta(seconds=1)),
+        connection("soon", refresh_at=soon),
+        connection("still-cooling", refresh_at=soon, status=Status.COOLING_DOWN),
         *(
             connection(status.replace("_", "-"), refresh_at=NOW, status=status)
             for status in Status
-            if status != "active"
+            if status not in IN_USE
         ),
     )
-    assert set(connections.due(NOW)) == {Due("now", PARENT), Due("past", PARENT)}
+    assert list(connections.due(NOW)) == [Due("past", PARENT), Due("cooled-off", PARENT), Due("now", PARENT)]
+
+
+def test_those_that_wait_for_a_person_are_counted(made: Made) -> None:
+    others = [connection(status.replace("_", "-"), status=status) for status in Status]
+    connections = made(*others, connection("another", status=Status.NEEDS_REAUTHORIZATION))
+    assert connections.waiting_for_a_person() == 2
 
 
 # --- what only a table can be ---
@@ -180,22 +229,60 @@ def test_more_connections_are_due_than_one_page_holds(table: Made, aws: Any) -> 
     assert {each.connection for each in connections.due(NOW)} == {each.connection for each in records}
 
 
+def test_what_is_due_is_read_only_as_far_as_it_is_asked_for_and_never_by_a_scan(table: Made, aws: Any) -> None:
+    statuses = (Status.ACTIVE, Status.COOLING_DOWN)
+    records = [
+        connection(f"zoom-{number}", refresh_at=NOW - timedelta(seconds=number), status=statuses[number % 2])
+        for number in range(40)
+    ]
+    connections = table(*records)
+    asked: list[str] = []
+
+    def small_pages(params: dict[str, Any], model: Any, **_: Any) -> None:
+        asked.append(model.name)
+        params.update(Limit=5)
+
+    aws.meta.events.register("provide-client-params.dynamodb.*", small_pages)
+    found = [each.connection for each in islice(connections.due(NOW), 12)]
+    assert found == [f"zoom-{number}" for number in reversed(range(28, 40))]
+    assert asked == ["Query"] * 4
+
+
 def test_a_connection_that_is_gone_is_not_made_again(table: Made) -> None:
     connections = table()
-    connections.begin_revoking("zoom")
-    assert not refreshed(connections, connection())
-    assert not connections.needs_reauthorization(connection())
     with pytest.raises(BadMessage):
-        connections.read("zoom")
+        connections.swap(connection(), connection(owner="other@example.com"))
+    assert list(connections.every()) == []
 
 
-def test_a_record_with_more_on_it_than_we_know_is_read(table: Made, aws: Any) -> None:
+def test_a_write_whose_answer_was_lost_is_repeated_and_recognises_itself(table: Made, aws: Any) -> None:
+    connections = table(connection())
+    old = connections.read("zoom")
+
+    def answer_is_lost(attempts: int, **_: Any) -> int | None:
+        # The table has done it, and botocore does as it does when a connection breaks: it asks again.
+        asked.append(attempts)
+        return 0 if attempts == 1 else None
+
+    asked: list[int] = []
+    aws.meta.events.register_first("needs-retry.dynamodb.UpdateItem", answer_is_lost)
+    written = connections.swap(old, old.held("refresh#1", NOW.replace(microsecond=5)))
+    assert asked == [1, 2]
+    assert written is not None
+    assert connections.read("zoom").held_by == "refresh#1"
+    assert connections.read("zoom").revision == written.revision == 1
+
+
+def test_a_record_with_more_on_it_than_we_know_is_read_and_keeps_it(table: Made, aws: Any) -> None:
     connections = table()
-    aws.put_item(
-        TableName="Connections",
-        Item=stored(connection()) | {"note": {"S": "ask Ada"}, "tags": {"SS": ["a"]}, "failures": {"N": "3"}},
-    )
-    assert connections.read("zoom") == connection()
+    more = {"note": {"S": "ask Ada"}, "tags": {"SS": ["a"]}, "revision_of_somebody": {"N": "3"}}
+    aws.put_item(TableName="Connections", Item=stored(connection()) | more)
+    old = connections.read("zoom")
+    assert old == connection()
+    assert connections.swap(old, old.held("refresh#1", NOW))
+    found = aws.get_item(TableName="Connections", Key=item({"connection": "zoom"}))["Item"]
+    assert {name: found[name] for name in more} == more
+    assert found["held_by"] == {"S": "refresh#1"}
 
 
 @pytest.mark.parametrize(

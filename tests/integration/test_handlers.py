@@ -14,6 +14,7 @@ from responses.matchers import header_matcher, json_params_matcher, query_param_
 from leaver.settings import MissingSetting
 from leaver.vault import child_of
 from tests.fakes import event
+from tests.house import counted
 from tests.integration.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -117,7 +118,7 @@ def test_retrieve_user_token_leaves_the_token_in_the_vault_and_says_where(
     assert told["detail-type"] == "UserTokenRetrieved"
     assert told["detail"]["details"]["secret_arn"] == described["ARN"]
     assert told["detail"]["details"]["expires_at_assumed"] is False
-    assert described["KmsKeyId"] == "arn:aws:kms:eu-central-1:123456789012:key/1"
+    assert described["KmsKeyId"] == leaver.kms_key_arn
     assert "zak-canary" not in json.dumps([told, leaver.receipts()])
 
 
@@ -260,6 +261,19 @@ def test_schedule_refreshes_plans_what_is_due_when_the_schedule_fires(leaver: De
     (message,) = leaver.received("refresh.fifo")
     assert json.loads(message["Body"]) == {"connection": "zoom"}
     assert message["Attributes"]["MessageDeduplicationId"].startswith(f"zoom:{version}:")
+
+
+@pytest.mark.parametrize("waiting", [0, 2])
+def test_schedule_refreshes_counts_each_minute_who_needs_a_person(
+    leaver: Deployment, capsys: pytest.CaptureFixture[str], waiting: int
+) -> None:
+    leaver.connect("venafi")
+    for name in [f"zoom-{number}" for number in range(waiting)]:
+        leaver.connect(name, provider="zoom", status="needs_reauthorization")
+    leaver.invoke("schedule_refreshes", json.loads((EVENTS / "schedule_refreshes.json").read_text()))
+    emitted = capsys.readouterr().out
+    assert counted(emitted) == {"ConnectionsNeedingAPerson": waiting}
+    assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
 
 
 def test_schedule_refreshes_passes_on_what_came_over_the_bus(leaver: Deployment) -> None:

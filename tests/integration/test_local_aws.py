@@ -69,6 +69,17 @@ def test_every_resource_of_our_template_is_built_or_left_out_for_a_reason(leaver
     assert leaver["EventBus"].ref == "leaver"
 
 
+def test_the_refreshers_key_is_the_stacks_own_and_minds_the_encryption_context(aws: MotoServer, leaver: Stack) -> None:
+    told = leaver["RefreshAccessTokenFunction"].properties["Environment"]["Variables"]["KMS_KEY_ARN"]
+    assert told == leaver["Key"].attributes["Arn"]
+    kms = aws.client("kms")
+    context = {"connection": "zoom", "parent_version": "1"}
+    sealed = kms.encrypt(KeyId=told, Plaintext=b"refresh-1", EncryptionContext=context)["CiphertextBlob"]
+    assert kms.decrypt(KeyId=told, CiphertextBlob=sealed, EncryptionContext=context)["Plaintext"] == b"refresh-1"
+    with pytest.raises(ClientError, match="InvalidCiphertextException"):
+        kms.decrypt(KeyId=told, CiphertextBlob=sealed, EncryptionContext=context | {"parent_version": "2"})
+
+
 def test_a_type_that_nobody_thought_of_is_an_error_with_its_name(build: Build) -> None:
     with pytest.raises(TemplateError, match=r"Bucket is an AWS::S3::Bucket"):
         build("Resources: {Bucket: {Type: AWS::S3::Bucket}}")

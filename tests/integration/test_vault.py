@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from botocore.exceptions import ClientError
 from moto import mock_aws
 from pydantic import SecretStr
 
-from leaver.errors import Rejected
+from leaver.errors import NotKept, NotRead, Rejected, Superseded
 from leaver.tokens import TokenSet, VenafiCredentials, ZoomCredentials
 from leaver.vault import Vault, child_of
+from tests.canary import shown_by
 from tests.fake_secrets import PARENT, StrictSecretsManager, tokens
 from tests.integration.dynamodb import SESSION
 
@@ -93,9 +93,26 @@ def test_a_parent_has_one_child(strict: StrictSecretsManager) -> None:
     strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
     vault = Vault(strict.client, prefix="leaver")
     vault.succeed("zoom", PARENT, pair(2))
-    with pytest.raises(ClientError, match="ResourceExistsException"):
+    with pytest.raises(Superseded, match=rf"^secret leaver/tokens/zoom: {CHILD} holds other tokens$") as superseded:
         vault.succeed("zoom", PARENT, pair(3))
+    assert "access-3" not in shown_by(superseded.value)
     assert vault.tokens("zoom", CHILD) == pair(2)
+
+
+@pytest.mark.parametrize("trouble", ["read_only", "mute"])
+def test_a_write_that_is_not_confirmed_is_named_and_shows_nothing(strict: StrictSecretsManager, trouble: str) -> None:
+    strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
+    setattr(strict, trouble, True)
+    cause = {"read_only": "InternalServiceError", "mute": "ReadTimeoutError"}[trouble]
+    with pytest.raises(NotKept, match=rf"^secret leaver/tokens/zoom: {cause}$") as kept:
+        Vault(strict.client, prefix="leaver").succeed("zoom", PARENT, pair(2))
+    assert "access-2" not in shown_by(kept.value)
+    assert kept.value.__context__ is None
+
+
+def test_a_secret_that_does_not_exist_takes_no_successor(vault: Vault) -> None:
+    with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom-eu: ResourceNotFoundException$"):
+        vault.succeed("zoom-eu", PARENT, pair(2))
 
 
 def test_the_newest_is_found_by_following_successors(vault: Vault) -> None:
@@ -159,9 +176,36 @@ def test_credentials_that_nobody_wrote_are_missing_by_name(vault: Vault) -> None
 def test_a_secret_that_is_scheduled_for_deletion_is_named() -> None:
     with mock_aws():
         secrets = SESSION.client("secretsmanager")
-        secrets.create_secret(Name="leaver/credentials/zoom", SecretString="{}")
-        secrets.delete_secret(SecretId="leaver/credentials/zoom")
+        vault = Vault(secrets, prefix="leaver")
+        for kind in ("credentials", "tokens"):
+            secrets.create_secret(Name=f"leaver/{kind}/zoom", SecretString="{}")
+            secrets.delete_secret(SecretId=f"leaver/{kind}/zoom")
         with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: is scheduled for deletion$"):
+            vault.credentials("zoom", ZoomCredentials)
+        with pytest.raises(Rejected, match=r"^secret leaver/tokens/zoom: is scheduled for deletion$"):
+            vault.newest("zoom", PARENT)
+        with pytest.raises(Rejected, match=r"^secret leaver/tokens/zoom: is scheduled for deletion$"):
+            vault.tokens("zoom", PARENT)
+
+
+def test_secrets_manager_that_does_not_answer_is_nobodys_fault(strict: StrictSecretsManager) -> None:
+    strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
+    strict.unreadable = True
+    vault = Vault(strict.client, prefix="leaver")
+    with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
+        vault.tokens("zoom", PARENT)
+    # To take "no answer" for "no successor" would spend the same refresh token twice.
+    with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
+        vault.newest("zoom", PARENT)
+    with pytest.raises(NotRead, match=r"^secret leaver/credentials/zoom: InternalServiceError$"):
+        vault.credentials("zoom", ZoomCredentials)
+
+
+def test_a_secret_that_was_stored_as_binary_is_no_json() -> None:
+    with mock_aws():
+        secrets = SESSION.client("secretsmanager")
+        secrets.create_secret(Name="leaver/credentials/zoom", SecretBinary=b"{}")
+        with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: Invalid JSON: EOF"):
             Vault(secrets, prefix="leaver").credentials("zoom", ZoomCredentials)
 
 

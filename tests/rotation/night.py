@@ -46,7 +46,7 @@ from tests.fakes import (
 )
 from tests.fakes import batch as batch_of
 from tests.fakes import record as record_of
-from tests.rotation.steps import Effects
+from tests.rotation.steps import Effects, in_words
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -478,7 +478,7 @@ class Night:
         granted = [(grant.subject, grant.refresh_token, sorted(grant.access_tokens)) for grant in self.server.grants]
         told = sorted(each["announcement_id"] for each in self.bus.announced)
         queues = (sorted(message.id for message in self.queued), len(self.sqs.sent), self.receipts.items)
-        return repr((self.clock.now, self.record, secrets, granted, told, queues, self.server.most_in_flight))
+        return repr((self.clock.now, in_words(self.record), secrets, granted, told, queues, self.server.most_in_flight))
 
     def fate(self) -> str:
         """In words: works, needs a person, revoked, or what is wrong."""

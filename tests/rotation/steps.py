@@ -5,9 +5,15 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from greenlet import getcurrent, greenlet
+from pydantic import BaseModel
 
 Moment = Literal["before", "after"]
 T = TypeVar("T")
+
+
+def in_words(what: object) -> str:
+    """The same words for the same: what `repr` is for, but that it takes a third of the exploration on records."""
+    return what.model_dump_json() if isinstance(what, BaseModel) else repr(what)
 
 
 class Killed(BaseException):
@@ -20,8 +26,8 @@ class Effects:
 
     #: told of each effect, by name, just before and just after it
     watch: Callable[[str, Moment], None] = lambda _name, _moment: None
-    #: told what came of each effect
-    seen: Callable[[str, str], None] = lambda _name, _result: None
+    #: told what came of each effect, an error or a result
+    seen: Callable[[str, object], None] = lambda _name, _result: None
     #: the processes that are gone: what their `finally` still tries has no effect
     dead: set[greenlet] = field(default_factory=set)
 
@@ -31,10 +37,10 @@ class Effects:
             done = do()
         except Exception as error:
             # An error is an answer too, and one can die in the next moment.
-            self.seen(name, repr(error))
+            self.seen(name, error)
             self._reached(name, "after")
             raise
-        self.seen(name, repr(done))
+        self.seen(name, done)
         self._reached(name, "after")
         return done
 

@@ -1,7 +1,7 @@
 """Two holders of one connection, in every order of their effects, with the lease running out as an event of its own."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from leaver import connections
 from leaver.connections import LEASE, Connection
 from local.simulators.grants import Rotation as Kind
 from tests.rotation.night import Night, Provider, Table
-from tests.rotation.steps import Choices, Known, Moment, Run, all_ways
+from tests.rotation.steps import Choices, Known, Moment, Run, all_ways, in_words
 
 Other = Literal["refresh", "revoke", "connect", "disconnect"]
 
@@ -121,9 +121,9 @@ def _take_turns(night: Night, runs: list[Run]) -> None:
             run.next = name
             main.switch()
 
-    def seen(name: str, result: str) -> None:
+    def seen(name: str, result: object) -> None:
         if run := running():
-            run.past.append(f"{name}: {result}")
+            run.past.append(f"{name}: {in_words(result)}")
 
     night.effects.watch, night.effects.seen = stop, seen
 
@@ -142,10 +142,10 @@ def _other(night: Night, other: Other) -> Run:
 
 def explore(
     kind: Kind, other: Other, provider: Provider, lease: Callable[[list[Run]], None] | None = None
-) -> Counter[Played]:
+) -> Iterator[Played]:
     """Play every order, but for those that differ only in effects which do not touch each other."""
     ways = all_ways(lambda choices: play(choices, Night(kind, provider), other, lease=lease))
-    return Counter(played for played in ways if played)
+    return (played for played in ways if played)
 
 
 @pytest.mark.parametrize("other", FATES)
@@ -154,7 +154,7 @@ def explore(
 def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
     kind: Kind, other: Other, provider: Provider, record_property: Callable[[str, object], None]
 ) -> None:
-    played = explore(kind, other, provider)
+    played = Counter(explore(kind, other, provider))
     lost = sum(count for each, count in played.items() if each.fate not in FATES[other] and each.lease_of != ONLY_COPY)
     over_the_only_copy = sum(count for each, count in played.items() if each.lease_of == ONLY_COPY)
     record_property("orders", [f"{provider}, {kind}", f"refresh and {other}", played.total(), over_the_only_copy, lost])
@@ -171,7 +171,7 @@ def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
 
 def test_functions_that_outlive_the_lease_of_their_intent_are_found_to_lose_the_grant() -> None:
     played = explore(Kind.REUSE_DETECTING, "refresh", "zoom", lease=lambda _: None)
-    assert not {each.fate for each in played} <= FATES["refresh"]
+    assert any(each.fate not in FATES["refresh"] for each in played)
 
 
 def test_an_intent_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,8 +182,9 @@ def test_an_intent_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(mo
 
 def test_a_table_that_writes_unconditionally_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def swap(table: Table, _: Connection, new: Connection) -> Connection:
-        return table.effects.of("write record", lambda: table.put(new) or new)
+        table.effects.of("write record", lambda: table.put(new))
+        return new
 
     monkeypatch.setattr(Table, "swap", swap)
     played = explore(Kind.STRICT, "refresh", "zoom")
-    assert not {each.fate for each in played if each.lease_of != ONLY_COPY} <= FATES["refresh"]
+    assert any(each.fate not in FATES["refresh"] for each in played if each.lease_of != ONLY_COPY)

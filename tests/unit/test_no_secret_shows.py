@@ -13,6 +13,7 @@ import responses
 from botocore.exceptions import ClientError
 
 from leaver import bootstrap
+from leaver.vault import Vault
 from tests.fakes import event
 from tests.integration.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 
@@ -192,9 +193,11 @@ def test_nothing_shows_when_the_vault_does_not_take_a_token(
     def refuse(*_: object, **kwargs: Any) -> None:
         raise ClientError({"Error": {"Code": "InternalServiceError", "Message": kwargs["SecretString"]}}, "Put")
 
-    secrets_manager = bootstrap._secrets_manager
-    monkeypatch.setattr(bootstrap, "_secrets_manager", lambda: _refusing(secrets_manager(), refuse))
+    monkeypatch.setattr(bootstrap, "Vault", lambda client, **told: Vault(_refusing(client, refuse), **told))
+    scene.leaver.left = (90_000, 90_000, 20_000, 12_000)
     assert scene.run(function) == len(Scene.REQUESTS[function])
+    if function == "refresh_access_token":
+        assert scene.leaver.connection("zoom")["sealed"]
 
 
 @pytest.mark.usefixtures("nothing_shows")

@@ -139,6 +139,16 @@ def test_without_a_refresh_token_there_is_nothing_that_a_lost_answer_could_have_
     assert stage.revoke().outcome is Outcome.ALREADY_GONE
 
 
+def test_a_killed_refresh_that_left_its_pair_behind_lost_nothing() -> None:
+    stage = Stage(connection(**EVIDENCE["a refresh was killed"]))
+    stage.secrets.put_secret_value(
+        SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
+    )
+    stage.grant.alive = False
+    assert stage.revoke().outcome is Outcome.ALREADY_GONE
+    assert stage.grant.asked == [("revoke", "access-2")]
+
+
 def test_a_killed_revocation_is_no_such_evidence() -> None:
     stage = Stage(connection(status=Status.REVOKING, held_by="revoke#killed", held_since=LONG_AGO))
     stage.grant.alive = False
@@ -146,7 +156,7 @@ def test_a_killed_revocation_is_no_such_evidence() -> None:
 
 
 def test_what_only_a_sealed_token_could_end_is_left_to_the_refresher() -> None:
-    stage = Stage(connection(sealed="c2VhbGVk", sealed_parent=PARENT))
+    stage = Stage(connection(sealed="c2VhbGVk"))
     with pytest.raises(CredentialStale) as stale:
         stage.revoke()
     assert stale.value.for_revocation

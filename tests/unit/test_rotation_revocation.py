@@ -48,6 +48,24 @@ def test_while_it_asks_nobody_takes_the_connection_for_one_in_use() -> None:
     assert seen == [Status.REVOKING]
 
 
+@pytest.mark.parametrize(
+    ("unanswered_since", "asked"),
+    [
+        (None, [("revoke", "access-1")]),
+        # the fresh token on record may have been replaced by an answer that nobody got
+        (NOW - timedelta(minutes=9), [("refresh", "refresh-1"), ("revoke", "access-2")]),
+    ],
+    ids=["answered", "unanswered"],
+)
+def test_tokens_that_are_newer_than_the_refused_ones_are_revoked_as_they_are_unless_an_answer_was_lost(
+    unanswered_since: Any, asked: list[tuple[str, str]]
+) -> None:
+    stage = Stage(connection(status=Status.REVOKING, unanswered_since=unanswered_since))
+    assert stage.refresh(for_revocation=True, failed_version="0" * 32) is None
+    assert stage.grant.asked == asked
+    assert not stage.grant.alive
+
+
 def test_a_refused_refresh_token_is_proof_that_nothing_is_left(stage: Stage) -> None:
     stage.grant.alive = False
     assert stage.refresh(**ASKED) is None

@@ -1,15 +1,20 @@
 """Passing on refreshes that somebody asked for, and planning those that are due."""
 
 import json
+from collections import Counter, deque
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from functions.schedule_refreshes.app import pass_on
+from functions.schedule_refreshes.app import MOST_AT_ONCE, pass_on, plan
 from leaver.commands import RefreshAccessToken
-from leaver.connections import Due, Status
+from leaver.connections import IN_USE, Connection, Due, Status
 from leaver.errors import Undelivered
+from leaver.rotation import next_refresh
+from leaver.tokens import TokenSet
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT
 from tests.fakes import NOW, REFRESH_QUEUE, Context, batch, event, record, returned
@@ -78,15 +83,92 @@ def test_a_plan_that_the_queue_refuses_in_part_is_an_error(house: House) -> None
         house.outbox().schedule([Due(connection=f"zoom-{each}", version=PARENT) for each in range(3)], now=NOW)
 
 
-def test_only_what_is_in_use_and_has_come_due_is_planned() -> None:
+class Fleet:
+    """Connections, and the plan of one minute after the other."""
+
+    def __init__(self, *records: Connection) -> None:
+        self.house = House()
+        self.connections = InMemoryConnections(*records)
+
+    def planned(self) -> list[str]:
+        """Let the schedule fire; returns the connections that it sent a refresh for."""
+        self.house.sqs.sent.clear()
+        plan(connections=self.connections, outbox=self.house.outbox(), now=self.house.clock())
+        return [json.loads(message["MessageBody"])["connection"] for message in self.house.sqs.to(REFRESH_QUEUE)]
+
+
+def test_what_is_in_use_and_has_come_due_is_planned_the_longest_due_first() -> None:
     soon = NOW + timedelta(seconds=1)
-    connections = InMemoryConnections(
+    fleet = Fleet(
         connection("due", refresh_at=NOW),
         connection("fresh", refresh_at=soon),
-        *(
-            connection(status.replace("_", "-"), refresh_at=NOW, status=status)
-            for status in Status
-            if status != "active"
-        ),
+        connection("cooled-off", refresh_at=NOW - timedelta(minutes=1), status=Status.COOLING_DOWN),
+        connection("still-cooling", refresh_at=soon, status=Status.COOLING_DOWN),
+        *(connection(each.replace("_", "-"), refresh_at=NOW, status=each) for each in Status if each not in IN_USE),
     )
-    assert [each.connection for each in connections.due(NOW)] == ["due"]
+    assert fleet.planned() == ["cooled-off", "due"]
+
+
+# --- ten thousand connections ---
+
+TEN_THOUSAND = 10_000
+#: an hour's life is refreshed at 80 % of it
+SLACK = 12
+
+
+def test_no_minute_plans_more_than_secrets_manager_can_keep_and_the_rest_waits_its_turn() -> None:
+    fleet = Fleet(*(connection(f"zoom-{each}", refresh_at=NOW - timedelta(seconds=each)) for each in range(2_000)))
+    assert fleet.planned() == [f"zoom-{each}" for each in reversed(range(500, 2_000))]
+    # 50 writes a second is what AWS takes.
+    assert MOST_AT_ONCE / 60 <= 50 / 2
+
+
+def test_one_invocation_makes_a_bounded_number_of_calls_in_batches_of_ten(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    fleet = Fleet(*(connection(f"zoom-{each}", refresh_at=NOW) for each in range(TEN_THOUSAND)))
+    send = fleet.house.sqs.send_message_batch
+
+    def counted(**asked: Any) -> dict[str, Any]:
+        sizes.append(len(asked["Entries"]))
+        return send(**asked)
+
+    monkeypatch.setattr(fleet.house.sqs, "send_message_batch", counted)
+    fleet.planned()
+    assert sizes == [10] * 150
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5], ids=lambda seconds: f"{seconds} s a refresh")
+def test_ten_thousand_that_come_due_at_once_are_refreshed_while_their_tokens_live(seconds: float) -> None:
+    fleet = Fleet(*(connection(f"zoom-{each}", refresh_at=NOW) for each in range(TEN_THOUSAND)))
+    waiting: deque[str] = deque()
+    refreshed: list[int] = []
+    while any(fleet.connections.due(fleet.house.clock())):
+        waiting.extend(fleet.planned())
+        refreshed.append(_a_minute_of_ten_refreshers(fleet, waiting, seconds))
+        fleet.house.clock.passes(minutes=1)
+    assert sum(refreshed) == TEN_THOUSAND
+    assert len(refreshed) <= SLACK
+    assert max(refreshed) / 60 <= 50
+
+
+def _a_minute_of_ten_refreshers(fleet: Fleet, waiting: deque[str], seconds: float) -> int:
+    """What is fresh already costs next to nothing; returns how many were refreshed."""
+    left, refreshed = 10 * 60.0, 0
+    while waiting and left > 0:
+        record = fleet.connections.records[waiting.popleft()]
+        is_due = record.refresh_at <= fleet.house.clock()
+        left -= seconds if is_due else 0.05
+        if is_due:
+            refreshed += 1
+            fleet.connections.alter(record.connection, refresh_at=fleet.house.clock() + timedelta(minutes=48))
+    return refreshed
+
+
+def test_a_fleet_that_was_connected_at_once_is_not_refreshed_at_once() -> None:
+    granted = TokenSet(access_token=SecretStr("access-1"), expires_at=NOW + timedelta(hours=1))
+    jitter = Random(7).uniform  # noqa: S311 - no secret
+    minutes = Counter(
+        int((next_refresh("service", granted, NOW, jitter) - NOW).total_seconds() // 60) for _ in range(TEN_THOUSAND)
+    )
+    assert set(minutes) == set(range(45, 51))
+    assert max(minutes.values()) < 1.2 * TEN_THOUSAND / 6

@@ -249,7 +249,7 @@ def test_a_user_token_on_behalf_names_its_meeting() -> None:
 def test_a_user_is_known_by_id_and_email() -> None:
     with zoom_answering("200-user") as (zoom, wire):
         user = zoom.get_user(ANN, TOKEN)
-    assert user == ZoomUser(id="KDcuGIm1QgePTO8WbOqwIQ", email="ann@example.com")
+    assert user == ZoomUser(id="KDcuGIm1QgePTO8WbOqwIQ", email="ann@example.com", account_id="EPeQtiABC000VYxHMA")
     assert (wire.only.method, wire.only.target) == ("GET", "/v2/users/ann%40example.com")
 
 

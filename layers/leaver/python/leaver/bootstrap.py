@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from leaver import settings
@@ -168,6 +169,13 @@ def starting(table: str, outbox: Outbox, *, case_deadline: int) -> Starting:
         deadline=timedelta(seconds=case_deadline),
         look_again=LOOK_AGAIN,
     )
+
+
+def gauge(name: str, value: int) -> None:
+    """Tell CloudWatch how many there are now."""
+    metrics = _metrics()
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.flush_metrics()
 
 
 def consumer(

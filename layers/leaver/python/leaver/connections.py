@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from heapq import merge
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -210,10 +211,13 @@ class Connections:
         return self._items.swap(old, new)
 
     def due(self, now: datetime) -> Iterator[Due]:
-        """Find the connections in use whose time to refresh has come, the longest due first, by the index `due`."""
-        for status in (Status.ACTIVE, Status.COOLING_DOWN):
-            for found in self._of(status, " AND refresh_at <= :now", {":now": timestamp(now)}):
-                yield Due(connection=str(found["connection"]), version=str(found["version"]))
+        """Find the connections in use whose time to refresh has come, the longest due first, by the index `due`.
+
+        Reads on only as far as it is asked.
+        """
+        came = [self._of(status, " AND refresh_at <= :now", {":now": timestamp(now)}) for status in sorted(IN_USE)]
+        for found in merge(*came, key=lambda each: str(each["refresh_at"])):
+            yield Due(connection=str(found["connection"]), version=str(found["version"]))
 
     def waiting_for_a_person(self) -> int:
         """Count the connections whose grant is dead, by the index `due`."""

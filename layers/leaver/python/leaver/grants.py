@@ -1,7 +1,8 @@
 """A connection's OAuth grant at its provider: renew it, revoke it."""
 
 from collections.abc import Mapping
-from typing import Final
+from copy import copy
+from typing import Final, Self
 
 from pydantic import SecretStr
 
@@ -9,7 +10,7 @@ from leaver.connections import Connection
 from leaver.errors import InvalidGrant, InvalidToken, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
-from leaver.vault import Vault
+from leaver.vault import Secret, Vault
 from leaver.venafi_auth import VenafiAuth
 from leaver.zoom_oauth import ZoomOAuth
 
@@ -32,6 +33,13 @@ class Grants:
         self._zoom = zoom
         self._venafi = venafi
         self._vault = vault
+        self._own: ZoomCredentials | VenafiCredentials | None = None
+
+    def by(self, own: ZoomCredentials | VenafiCredentials) -> Self:
+        """Make the same with these credentials, whatever is stored: a grant is asked about by the app that it is of."""
+        other = copy(self)
+        other._own = own  # noqa: SLF001 - our own
+        return other
 
     @staticmethod
     def reauthenticates(record: Connection) -> bool:
@@ -56,9 +64,9 @@ class Grants:
         if held.refresh_token is None:
             raise InvalidGrant(f"connection {record.connection} holds no refresh token")
         if record.provider == "venafi":
-            own = self._vault.credentials(record.connection, VenafiCredentials)
+            own = self._credentials(record, VenafiCredentials)
             return self._venafi.refresh(own.client_id, held.refresh_token)
-        client = self._vault.credentials(record.connection, ZoomCredentials)
+        client = self._credentials(record, ZoomCredentials)
         return self._zoom.refresh(client.client_id, client.client_secret, held.refresh_token)
 
     def authorize(self, record: Connection, scope: str) -> GrantedTokens | None:
@@ -67,8 +75,8 @@ class Grants:
         `scope` is for Venafi: an app's scopes at Zoom are what they are. For both, earlier grants stay as they are.
         """
         if record.provider == "venafi":
-            return self._venafi.authorize(self._vault.credentials(record.connection, VenafiCredentials), scope)
-        client = self._vault.credentials(record.connection, ZoomCredentials)
+            return self._venafi.authorize(self._credentials(record, VenafiCredentials), scope)
+        client = self._credentials(record, ZoomCredentials)
         # an account_id alone is no login: with an app that users authorise it only helps people to remember
         if record.grant_type != "account_credentials" or client.account_id is None:
             return None
@@ -85,5 +93,8 @@ class Grants:
                 return self._venafi.revoke_token(access_token)
             except InvalidToken as gone:
                 return Result.told_by(gone, Outcome.ALREADY_GONE)
-        client = self._vault.credentials(record.connection, ZoomCredentials)
+        client = self._credentials(record, ZoomCredentials)
         return self._zoom.revoke(client.client_id, client.client_secret, access_token)
+
+    def _credentials(self, record: Connection, kind: type[Secret]) -> Secret:
+        return self._own if isinstance(self._own, kind) else self._vault.credentials(record.connection, kind)

@@ -117,7 +117,9 @@ class Rotation:
         """Do it, with the intent on the record."""
         version, held = self._newest(record)
         fresh = held.expires_at > self.clock()
-        if command.for_revocation and fresh and command.failed_version != version:
+        # A lost answer may have replaced what is on record; a pair that was found beside it is that answer.
+        known = version != record.version or record.unanswered_since is None
+        if command.for_revocation and fresh and known and command.failed_version != version:
             self._revoked(record, held)
             return None
         if version != record.version:

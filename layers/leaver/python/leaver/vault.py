@@ -81,11 +81,11 @@ class Vault:
 
         Makes the secret where there is none. Raises NotKept.
         """
-        self._put_or_create(f"tokens/{connection}", _text(tokens), version)
+        self._put_or_create(f"tokens/{connection}", SecretStr(_text(tokens)), version)
 
     def keep_credentials(self, connection: str, text: SecretStr) -> None:
         """Write what a connection logs in with, as JSON; raises NotKept."""
-        self._put_or_create(f"credentials/{connection}", text.get_secret_value(), str(uuid4()))
+        self._put_or_create(f"credentials/{connection}", text, str(uuid4()))
 
     def forget(self, connection: str) -> None:
         """Destroy a connection's secrets at once and for good."""
@@ -97,14 +97,18 @@ class Vault:
             except self._secrets_manager.exceptions.ResourceNotFoundException:
                 continue
 
-    def _put_or_create(self, path: str, text: str, version: str) -> None:
+    def _put_or_create(self, path: str, text: SecretStr, version: str) -> None:
         name = f"{self._prefix}/{path}"
         key: dict[str, Any] = {"KmsKeyId": self._kms_key_arn} if self._kms_key_arn else {}
         try:
             try:
-                self._secrets_manager.put_secret_value(SecretId=name, SecretString=text, ClientRequestToken=version)
+                self._secrets_manager.put_secret_value(
+                    SecretId=name, SecretString=text.get_secret_value(), ClientRequestToken=version
+                )
             except self._secrets_manager.exceptions.ResourceNotFoundException:
-                self._secrets_manager.create_secret(Name=name, SecretString=text, ClientRequestToken=version, **key)
+                self._secrets_manager.create_secret(
+                    Name=name, SecretString=text.get_secret_value(), ClientRequestToken=version, **key
+                )
         except (BotoCoreError, ClientError) as error:
             failure = NotKept(f"secret {name}: {_why(error)}")
         else:

@@ -52,6 +52,7 @@ class ZoomUser:
 
     id: str
     email: str
+    account_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ class Zoom:
         """Zoom API "Get a user": GET /users/{userId}. USER_NOT_FOUND where this account knows no such user."""
         answer = self._transport.request("GET", user_path(user_id), auth=BearerAuth(access_token))
         if answer.status == HTTPStatus.OK and answer.json is not None:
-            found, email = answer.json.get("id"), answer.json.get("email")
+            found, email, account_id = (answer.json.get(key) for key in ("id", "email", "account_id"))
             if isinstance(found, str) and found and isinstance(email, str) and email:
-                return ZoomUser(found, email)
+                return ZoomUser(found, email, account_id if isinstance(account_id, str) else None)
         return decided(answer, self._clock(), _REST, _rest_codes)
 
     def get_user_token(

@@ -1,0 +1,179 @@
+"""What a deployed stack says of itself: where its connections and secrets are, and which providers it speaks to."""
+
+import os
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import boto3
+from botocore.exceptions import ClientError
+from pydantic import SecretStr
+
+from leaver import settings
+from leaver.connections import Connections
+from leaver.errors import Rejected
+from leaver.grants import Grants
+from leaver.transport import Transport
+from leaver.vault import Vault
+from leaver.venafi import Venafi
+from leaver.venafi_auth import VenafiAuth
+from leaver.zoom import Zoom
+from leaver.zoom_oauth import ZoomOAuth
+from leaver_cli.establish import Established, Establishing, NewConnection, credentials_json
+from leaver_cli.gathered import Gathered, Target
+from leaver_cli.stack import AWS, Stack, reach
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+#: A lease is judged by the clocks of whoever takes it and whoever finds it; connections.LEASE allows for no more.
+LARGEST_SKEW: Final = timedelta(minutes=1)
+
+
+class NoSuchStack(Exception):
+    """There is no such stack here, or it is not Leaver's."""
+
+
+class WrongClock(Exception):
+    """The clock of this machine is too wrong to change a connection by."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A stack, as far as its connections are concerned."""
+
+    stack: Stack
+    connections: Connections
+    vault: Vault
+    #: the template's parameters
+    parameters: Mapping[str, str]
+    #: by how much AWS's clock is ahead of this machine's
+    ahead: timedelta
+    secrets_manager: "SecretsManagerClient" = field(repr=False)
+
+    @cached_property
+    def zoom_oauth_url(self) -> str:
+        """Zoom's OAuth host."""
+        return self.parameters["ZoomOAuthUrl"]
+
+    @cached_property
+    def venafi_url(self) -> str:
+        """Venafi's host."""
+        return self.parameters["VenafiUrl"]
+
+    @cached_property
+    def zoom_oauth(self) -> ZoomOAuth:
+        """Zoom's token endpoints."""
+        return ZoomOAuth(_transport(self.zoom_oauth_url), now)
+
+    @cached_property
+    def zoom(self) -> Zoom:
+        """Zoom's REST API."""
+        return Zoom(_transport(self.parameters["ZoomApiUrl"]), now)
+
+    @cached_property
+    def venafi(self) -> Venafi:
+        """Venafi, trusted as the functions trust it; raises Rejected where its CA certificates can't be read."""
+        secret = self.parameters["VenafiCaBundle"]
+        if not secret:
+            return Venafi(_transport(self.venafi_url), now)
+        pem = self.secrets_manager.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
+        with NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write(pem)
+            file.flush()
+            try:
+                return Venafi(_transport(self.venafi_url, file.name), now)
+            except ssl.SSLError:
+                pass
+        raise Rejected(f"secret {secret}: holds no certificates in PEM")
+
+    def check_the_clock(self) -> None:
+        """Raise WrongClock where an intent would begin too early or too late: others could not tell when it ends."""
+        if abs(self.ahead) > LARGEST_SKEW:
+            which = "behind" if self.ahead > timedelta(0) else "ahead of"
+            seconds = round(abs(self.ahead).total_seconds())
+            raise WrongClock(f"this machine's clock is {seconds} seconds {which} AWS's: set it, and try again")
+
+    def establish(self, new: Gathered, target: Target) -> Established:
+        """Write a connection into the stack; raises what Establishing.establish does, and WrongClock."""
+        self.check_the_clock()
+        # The other provider is not asked anything, and its CA certificates may not be there yet.
+        venafi = self.venafi if new.provider == "venafi" else VenafiAuth(_transport(self.venafi_url), now)
+        establishing = Establishing(
+            connections=self.connections,
+            vault=self.vault,
+            grants=Grants(zoom=self.zoom_oauth, venafi=venafi, vault=self.vault),
+            holder=f"connect#{uuid4()}",
+            clock=now,
+            pause=time.sleep,
+        )
+        return establishing.establish(
+            NewConnection(
+                name=target.name,
+                provider=new.provider,
+                account=new.account,
+                grant_type=new.grant_type,
+                role=target.role,
+                owner=target.owner,
+                credentials=credentials_json(new.credentials),
+                obtain=new.obtain,
+                consented=_whose(new),
+            )
+        )
+
+
+def describe(name: str, region: str | None, profile: str | None) -> Deployment:
+    """Ask CloudFormation for a stack's parameters and outputs; raises NoSuchStack."""
+    session = boto3.Session(region_name=region, profile_name=profile)
+    cloudformation = session.client("cloudformation", config=AWS)
+    try:
+        told = cloudformation.describe_stacks(StackName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        raise NoSuchStack(
+            f"there is no stack {name} in {cloudformation.meta.region_name}:"
+            " is it called so (--stack), is it this region and account (--region, --profile)?"
+        ) from None
+    (stack,) = told["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
+    if not {"ConnectionsTable", "KeyArn"} <= outputs.keys():
+        raise NoSuchStack(f"stack {name} is not Leaver's, or not deployed yet: it has no output ConnectionsTable")
+    secrets_manager = session.client("secretsmanager", config=AWS)
+    return Deployment(
+        stack=reach(name, region, profile),
+        connections=Connections(session.client("dynamodb", config=AWS), table=outputs["ConnectionsTable"]),
+        vault=Vault(secrets_manager, prefix=parameters["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
+        parameters=parameters,
+        ahead=_ahead(told["ResponseMetadata"]["HTTPHeaders"]["date"]),
+        secrets_manager=secrets_manager,
+    )
+
+
+def now() -> datetime:
+    """Tell the time of this machine."""
+    return datetime.now(tz=UTC)
+
+
+def _ahead(date: str) -> timedelta:
+    return parsedate_to_datetime(date) - now()
+
+
+def _transport(url: str, ca_bundle: str | None = None) -> Transport:
+    return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
+
+
+def _whose(new: Gathered) -> Callable[[SecretStr], str | None]:
+    def consented(access_token: SecretStr) -> str | None:
+        user = new.consented(access_token) if new.consented else None
+        return user.id if user else None
+
+    return consented

@@ -1,0 +1,445 @@
+"""What `leaver connect` writes, in which order, and what becomes of the grant that a connection had: at the simulators.
+
+Stores are in memory, the providers answer over HTTP and know what still works.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from leaver.connections import Connection, Status
+from leaver.errors import Held, LeaverError, NotKept, Rejected
+from leaver.grants import Grants
+from leaver.outcomes import Outcome
+from leaver.tokens import GrantedTokens
+from leaver.transport import Transport
+from leaver.vault import Vault
+from leaver.venafi import Venafi
+from leaver.zoom import Zoom
+from leaver.zoom_oauth import ZoomOAuth
+from leaver_cli.establish import ATTEMPTS, Established, Establishing, NewConnection
+from local.simulators.grants import digest
+from local.simulators.provider import CANARY
+from local.simulators.venafi import VenafiSimulator
+from local.simulators.zoom import ZoomSimulator
+from tests.canary import shown_by
+from tests.fake_connections import InMemoryConnections
+from tests.fake_secrets import StrictSecretsManager
+from tests.integration.simulated_venafi import ROBOT
+from tests.integration.simulated_venafi import set_up as set_up_venafi
+
+SCOPES = ["user:read:user:admin", "user:delete:token:admin"]
+IT, BOSS = "it@example.com", "boss@example.com"
+APP, OTHER_APP = "leaver-app", "other-app"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
+
+
+def now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def secret_of(app: str) -> str:
+    return f"{CANARY}{app}-s3cret"
+
+
+@dataclass
+class Desk:
+    """Whoever runs `leaver connect zoom`, in front of a stack and of Zoom."""
+
+    zoom: ZoomSimulator
+    connections: InMemoryConnections = field(default_factory=InMemoryConnections)
+    secrets: StrictSecretsManager = field(default_factory=StrictSecretsManager)
+    #: called while Secrets Manager is given time
+    waiting: Callable[[], object] = lambda: None
+    #: called after the provider has granted
+    granted: Callable[[], object] = lambda: None
+    obtained: int = 0
+    runs: int = 0
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(self.secrets.client, prefix="leaver", kms_key_arn=KEY)
+
+    @property
+    def grants(self) -> Grants:
+        nowhere = Transport("https://venafi.invalid", clock=now)
+        oauth = ZoomOAuth(Transport(self.zoom.url, clock=now), now)
+        return Grants(zoom=oauth, venafi=Venafi(nowhere, now), vault=self.vault)
+
+    @property
+    def record(self) -> Connection:
+        return self.connections.records["zoom"]
+
+    def connect(self, owner: str = IT, *, user: str | None = None, app: str = APP, **other: Any) -> Established:
+        """Connect zoom; `user` (else the owner) is who consents to `app`."""
+
+        def obtain() -> GrantedTokens:
+            self.obtained += 1
+            answer = self.zoom.authorize(app, user or owner)
+            self.granted()
+            return GrantedTokens.model_validate_json(json.dumps(answer))
+
+        rest = Zoom(Transport(self.zoom.api_url, clock=now), now)
+        whole: dict[str, Any] = {
+            "name": "zoom",
+            "provider": "zoom",
+            "account": "acme",
+            "grant_type": "refresh_token",
+            "role": "service",
+            "owner": owner,
+            "credentials": SecretStr(json.dumps({"client_id": app, "client_secret": secret_of(app)})),
+            "obtain": obtain,
+            "consented": lambda token: (found := rest.get_user("me", token)) and found.id,
+        }
+        self.runs += 1
+        return Establishing(
+            connections=self.connections,
+            vault=self.vault,
+            grants=self.grants,
+            holder=f"connect#{self.runs}",
+            clock=now,
+            pause=self._pause,
+        ).establish(NewConnection(**whole | other))
+
+    def _pause(self, _seconds: float) -> None:
+        self.waiting()
+
+    def stored(self, kind: str, version: str | None = None) -> Any:
+        secret = self.secrets.secrets[f"leaver/{kind}/zoom"]
+        return json.loads(secret.versions[version or secret.stages["AWSCURRENT"]])
+
+    def tokens(self) -> Any:
+        """The tokens that the record names."""
+        return self.stored("tokens", self.record.version)
+
+    def lives(self, tokens: Any) -> bool:
+        """Whether anything of a pair still works at Zoom."""
+        return any(self.zoom.live_token_kind(digest(tokens[kind])) for kind in ("access_token", "refresh_token"))
+
+    def alter(self, **to: Any) -> None:
+        self.connections.alter("zoom", **to)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with ZoomSimulator() as zoom:
+        zoom.add_account("acme")
+        for app in (APP, OTHER_APP):
+            zoom.add_app(app, secret_of(app), account_id="acme", scopes=SCOPES)
+        for user in (IT, BOSS):
+            zoom.add_user(user.partition("@")[0], user, account_id="acme")
+        yield Desk(zoom)
+
+
+@contextmanager
+def long_ago(zoom: ZoomSimulator) -> Iterator[None]:
+    """What is granted meanwhile has an access token that has expired."""
+    zoom.advance(-7200)
+    yield
+    zoom.advance(7200)
+
+
+def test_a_new_connection_is_two_secrets_and_a_record_that_names_the_tokens(desk: Desk) -> None:
+    made = desk.connect()
+    assert made.old_grant is None
+    assert desk.record == made.record
+    assert (desk.record.status, desk.record.owner, desk.record.held_by) == (Status.ACTIVE, IT, None)
+    assert desk.stored("credentials") == {"client_id": APP, "client_secret": secret_of(APP)}
+    assert desk.lives(desk.tokens())
+    assert {each.kms_key_id for each in desk.secrets.secrets.values()} == {KEY}
+    assert now() < desk.record.refresh_at < desk.record.expires_at
+
+
+def test_the_same_person_who_consents_again_ends_their_old_grant_by_it(desk: Desk) -> None:
+    desk.connect()
+    first = desk.tokens()
+    assert desk.connect().old_grant == "ended by the new one"
+    # to revoke the old could have ended the new: they are one authorisation
+    assert desk.zoom.journal("/oauth/revoke") == []
+    assert not desk.lives(first)
+    assert desk.lives(desk.tokens())
+
+
+def test_a_hand_over_to_a_new_owner_ends_the_old_ones_grant(desk: Desk) -> None:
+    desk.connect(IT)
+    first = desk.tokens()
+    made = desk.connect(BOSS)
+    assert (made.old_grant, made.old_grant_ended) == ("revoked", True)
+    assert desk.record.owner == BOSS
+    assert not desk.lives(first)
+    assert desk.lives(desk.tokens())
+
+
+def test_who_consents_decides_and_not_who_owns_it(desk: Desk) -> None:
+    desk.connect(IT, user="boss")
+    assert desk.connect(BOSS, user="boss").old_grant == "ended by the new one"
+    assert desk.zoom.journal("/oauth/revoke") == []
+    second = desk.tokens()
+    assert desk.connect(BOSS, user="it").old_grant == "revoked"
+    assert not desk.lives(second)
+    assert desk.lives(desk.tokens())
+
+
+def test_another_apps_grant_does_not_end_by_itself_and_is_ended_by_that_app(desk: Desk) -> None:
+    desk.connect(app=APP)
+    first = desk.tokens()
+    assert desk.connect(app=OTHER_APP).old_grant == "revoked"
+    assert not desk.lives(first)
+    assert desk.lives(desk.tokens())
+    assert desk.stored("credentials")["client_id"] == OTHER_APP
+
+
+def test_of_one_app_the_newer_secret_ends_the_old_grant(desk: Desk) -> None:
+    desk.connect(IT)
+    desk.zoom.add_app(APP, "rotated", account_id="acme", scopes=SCOPES)
+    credentials = SecretStr(json.dumps({"client_id": APP, "client_secret": "rotated"}))
+    assert desk.connect(BOSS, credentials=credentials).old_grant == "revoked"
+
+
+def test_an_old_grant_whose_access_token_has_expired_is_refreshed_and_revoked(desk: Desk) -> None:
+    with long_ago(desk.zoom):
+        desk.connect(app=APP)
+    first = desk.tokens()
+    assert desk.connect(app=OTHER_APP).old_grant == "revoked"
+    assert not desk.lives(first)
+    assert desk.zoom.live_tokens(APP) == {"access": [], "refresh": []}
+
+
+def test_the_newest_tokens_of_the_old_grant_are_those_that_a_killed_refresher_left(desk: Desk) -> None:
+    with long_ago(desk.zoom):
+        desk.connect(app=APP)
+    old = desk.vault.tokens("zoom", desk.record.version)
+    renewed = desk.grants.refresh(desk.record, old)
+    kept = old.model_copy(update={"access_token": renewed.access_token, "refresh_token": renewed.refresh_token})
+    desk.vault.succeed("zoom", desk.record.version, kept)
+    assert desk.connect(app=OTHER_APP).old_grant == "revoked"
+    assert desk.zoom.live_tokens(APP) == {"access": [], "refresh": []}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        ({"unanswered_since": now() - timedelta(hours=1)}, "a refresh of it was never answered, and what that issued"),
+        ({"sealed": "c2VhbGVk"}, "its newest refresh token lies sealed in the record"),
+    ],
+)
+def test_what_may_have_been_issued_and_nobody_holds_is_not_claimed_to_be_ended(
+    desk: Desk, trouble: dict[str, Any], reason: str
+) -> None:
+    with long_ago(desk.zoom):
+        desk.connect(app=APP)
+    # Zoom answered, and nobody heard it
+    desk.grants.refresh(desk.record, desk.vault.tokens("zoom", desk.record.version))
+    desk.alter(**trouble)
+    made = desk.connect(app=OTHER_APP)
+    assert not made.old_grant_ended
+    assert str(made.old_grant).startswith(f"not confirmed: {reason}")
+    assert desk.zoom.live_tokens(APP)["refresh"] != []
+    assert (made.record.status, made.record.unanswered_since, made.record.sealed) == (Status.ACTIVE, None, None)
+
+
+def test_a_provider_that_does_not_end_the_old_grant_is_said_and_the_new_one_works(desk: Desk) -> None:
+    desk.connect(IT)
+    desk.zoom.inject("/oauth/revoke", times=None, handling="skip", reply="zoom_oauth/500-html")
+    made = desk.connect(BOSS)
+    assert (made.old_grant, made.old_grant_ended) == ("not confirmed: Zoom is out of order", False)
+    assert desk.record.owner == BOSS
+    assert desk.lives(desk.tokens())
+
+
+def test_without_the_old_apps_credentials_nothing_is_claimed_of_its_grant(desk: Desk) -> None:
+    desk.connect(app=APP)
+    del desk.secrets.secrets["leaver/credentials/zoom"]
+    made = desk.connect(app=OTHER_APP)
+    assert not made.old_grant_ended
+    assert desk.zoom.live_tokens(APP)["refresh"] != []
+
+
+def test_an_old_server_to_server_token_is_left_to_its_hour(desk: Desk) -> None:
+    desk.connect()
+    desk.alter(grant_type="account_credentials")
+    made = desk.connect(app=OTHER_APP)
+    assert str(made.old_grant).startswith("a server-to-server token, which ends at ")
+    assert made.old_grant_ended
+
+
+def test_a_connection_that_was_revoked_has_no_old_grant(desk: Desk) -> None:
+    desk.connect()
+    desk.alter(status=Status.REVOKED, revoked_outcome=Outcome.REVOKED)
+    desk.vault.forget("zoom")
+    made = desk.connect()
+    assert made.old_grant is None
+    assert (desk.record.status, desk.record.revocation()) == (Status.ACTIVE, None)
+    assert desk.lives(desk.tokens())
+
+
+@pytest.mark.parametrize(
+    ("standing", "error", "reason"),
+    [
+        ({"held_by": "refresh#1", "held_since": now()}, Held, "connection zoom: refresh is under way"),
+        ({"status": Status.REVOKING}, Held, "connection zoom is being revoked: wait until it is"),
+        ({"provider": "venafi"}, Rejected, "connection zoom is one to venafi: choose another name"),
+    ],
+)
+def test_nothing_is_asked_of_the_provider_while_the_connection_is_not_ours_to_change(
+    desk: Desk, standing: dict[str, Any], error: type[LeaverError], reason: str
+) -> None:
+    desk.connect()
+    first, desk.obtained = desk.tokens(), 0
+    desk.alter(**standing)
+    before = desk.record
+    with pytest.raises(error) as refused:
+        desk.connect()
+    assert refused.value.reason == reason
+    assert desk.obtained == 0
+    assert desk.record == before
+    assert desk.lives(first)
+
+
+def test_where_the_provider_grants_nothing_the_connection_is_let_go(desk: Desk) -> None:
+    desk.connect()
+    first = desk.tokens()
+
+    def refuse() -> GrantedTokens:
+        assert desk.record.held_by == "connect#2"
+        raise Rejected("the authorization code is not valid")
+
+    with pytest.raises(Rejected):
+        desk.connect(obtain=refuse)
+    assert desk.record.held_by is None
+    assert desk.tokens() == first
+
+
+def test_an_unreadable_vault_is_found_out_before_the_provider_is_asked(desk: Desk) -> None:
+    desk.connect()
+    desk.obtained, desk.secrets.unreadable = 0, True
+    with pytest.raises(LeaverError):
+        desk.connect()
+    assert desk.obtained == 0
+    assert desk.record.held_by is None
+
+
+def test_secrets_manager_is_asked_until_it_takes_what_was_granted(desk: Desk) -> None:
+    desk.connect()
+    tries: list[int] = []
+
+    def wait() -> None:
+        tries.append(1)
+        desk.secrets.read_only = len(tries) < 5
+
+    desk.waiting, desk.granted = wait, lambda: setattr(desk.secrets, "read_only", True)
+    desk.connect()
+    assert len(tries) == 5
+    assert desk.lives(desk.tokens())
+
+
+def test_what_can_not_be_kept_is_revoked_and_said(desk: Desk) -> None:
+    desk.connect(IT)
+    first = desk.tokens()
+    waits: list[int] = []
+    desk.waiting = lambda: waits.append(1)
+    desk.granted = lambda: setattr(desk.secrets, "read_only", True)
+    with pytest.raises(NotKept) as failure:
+        desk.connect(BOSS, app=OTHER_APP)
+    assert len(waits) >= ATTEMPTS - 1
+    assert failure.value.reason.startswith("secret leaver/tokens/zoom: InternalServiceError; the new grant: revoked")
+    assert desk.zoom.live_tokens(OTHER_APP) == {"access": [], "refresh": []}
+    assert desk.record.held_by is None
+    assert desk.tokens() == first
+    assert desk.lives(first)
+
+
+def test_who_is_revoking_it_meanwhile_wins_and_finds_the_old_apps_credentials(desk: Desk) -> None:
+    desk.connect(app=APP)
+    desk.granted = lambda: desk.alter(status=Status.REVOKING)
+    with pytest.raises(Held, match=r"^connection zoom is being revoked; the new grant: revoked$"):
+        desk.connect(app=OTHER_APP)
+    assert desk.zoom.live_tokens(OTHER_APP) == {"access": [], "refresh": []}
+    assert (desk.record.status, desk.record.held_by) == (Status.REVOKING, None)
+    # by another app's credentials Zoom would say that there is nothing
+    result = desk.grants.revoke(desk.record, desk.vault.tokens("zoom", desk.record.version).access_token)
+    assert result.outcome is Outcome.REVOKED
+
+
+def test_of_two_who_make_the_same_connection_one_wins_and_the_others_grant_is_ended(desk: Desk) -> None:
+    def win() -> None:
+        desk.granted = lambda: None
+        desk.connect(BOSS, app=OTHER_APP)
+
+    desk.granted = win
+    with pytest.raises(Held, match=r"^connection zoom was made by somebody else meanwhile; the new grant: revoked$"):
+        desk.connect(IT, app=APP)
+    assert desk.record.owner == BOSS
+    assert desk.stored("credentials")["client_id"] == OTHER_APP
+    assert desk.zoom.live_tokens(APP) == {"access": [], "refresh": []}
+    assert desk.lives(desk.tokens())
+
+
+def test_the_end_of_a_grant_that_came_too_late_is_not_claimed_unproved(desk: Desk) -> None:
+    desk.connect()
+    desk.zoom.inject("/oauth/revoke", times=None, handling="skip", reply="zoom_oauth/500-html")
+    desk.granted = lambda: desk.alter(status=Status.REVOKING)
+    with pytest.raises(Held, match=r"the new grant: not confirmed: Zoom is out of order; end it at the provider$"):
+        desk.connect(app=OTHER_APP)
+    assert desk.record.held_by is None
+
+
+@pytest.mark.parametrize("trouble", ["read_only", "revoking"])
+def test_no_secret_shows(desk: Desk, trouble: str) -> None:
+    made = desk.connect()
+
+    def fail() -> None:
+        desk.secrets.read_only = trouble == "read_only"
+        if trouble == "revoking":
+            desk.alter(status=Status.REVOKING)
+
+    desk.granted = fail
+    with pytest.raises(LeaverError) as failure:
+        desk.connect(BOSS)
+    assert CANARY not in repr(made) + shown_by(failure.value)
+
+
+def test_a_venafi_connection_that_is_made_anew_ends_the_login_that_it_replaces() -> None:
+    with VenafiSimulator() as venafi:
+        set_up_venafi(venafi)
+        client = Venafi(Transport(venafi.url, clock=now), now)
+        secrets, connections = StrictSecretsManager(), InMemoryConnections()
+        vault = Vault(secrets.client, prefix="leaver")
+        oauth = ZoomOAuth(Transport("https://zoom.invalid", clock=now), now)
+        credentials = {"client_id": "leaver", "username": "robot", "password": "pass-word"}
+        password = SecretStr("pass-word")
+        new = NewConnection(
+            name="venafi",
+            provider="venafi",
+            account="tpp.example.com",
+            grant_type="password",
+            role="service",
+            owner=IT,
+            credentials=SecretStr(json.dumps(credentials)),
+            obtain=lambda: client.authorize_oauth("leaver", "robot", password, "admin:delete;configuration"),
+        )
+
+        def connect(run: int) -> Established:
+            return Establishing(
+                connections=connections,
+                vault=vault,
+                grants=Grants(zoom=oauth, venafi=client, vault=vault),
+                holder=f"connect#{run}",
+                clock=now,
+                pause=lambda _: None,
+            ).establish(new)
+
+        first = connect(1)
+        assert first.old_grant is None
+        second = connect(2)
+        assert second.old_grant == "revoked"
+        assert venafi.live_grants(ROBOT) == 1
+        kind = venafi.live_token_kind(digest(second.granted.access_token.get_secret_value()))
+        assert kind == "access"
+        assert connections.records["venafi"].version == second.record.version
