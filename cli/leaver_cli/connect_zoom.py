@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import SecretStr
+
 from leaver.tokens import GrantedTokens, ZoomCredentials
-from leaver.zoom import Zoom
+from leaver.zoom import Zoom, ZoomUser
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.consent import Consent
 from leaver_cli.gathered import Gathered
