@@ -24,7 +24,7 @@ from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
 from leaver.venafi_auth import VenafiAuth
-from leaver.zoom import Zoom
+from leaver.zoom import Zoom, ZoomUser
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.establish import Established, Establishing, NewConnection, credentials_json
 from leaver_cli.gathered import Gathered, Target
@@ -174,6 +174,6 @@ def _transport(url: str, ca_bundle: str | None = None) -> Transport:
 def _whose(new: Gathered) -> Callable[[SecretStr], str | None]:
     def consented(access_token: SecretStr) -> str | None:
         user = new.consented(access_token) if new.consented else None
-        return user.id if user else None
+        return user.id if isinstance(user, ZoomUser) else None
 
     return consented

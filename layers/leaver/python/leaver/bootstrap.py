@@ -20,6 +20,8 @@ from leaver.commands import Command
 from leaver.connections import Connections
 from leaver.consumer import Consumer
 from leaver.envelope import Opened
+from leaver.items import Items
+from leaver.kept_tokens import KeptToken, KeptTokens
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
 from leaver.people import People
@@ -146,6 +148,13 @@ def cases(table: str) -> Cases:
 def people(table: str) -> People:
     """Whoever left, by name."""
     return People(_dynamodb(), table=table)
+
+
+@cache
+def kept_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> KeptTokens:
+    """The user tokens in the vault; only who keeps new ones needs the key."""
+    items = Items(_dynamodb(), table=cases_table, key=("case_id", "entry"), model=KeptToken.model_validate)
+    return KeptTokens(items, vault(secret_prefix, kms_key_arn), now)
 
 
 def casework(table: str, outbox: Outbox, *, missing_user_is_done: bool = False) -> Casework:

@@ -34,6 +34,8 @@ class RefreshAccessTokenSettings:
     """For `refresh_access_token`."""
 
     event_bus_name: str
+    #: for the tombstones in it
+    cases_table: str
     connections_table: str
     secret_prefix: str
     kms_key_arn: str
@@ -76,6 +78,34 @@ class RevokeSsoTokenSettings:
     give_up_after: int
     #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
     missing_user_is_done: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurgeUserTokensSettings:
+    """For `purge_user_tokens`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
+    dead_letter_queue_url: str
+    give_up_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeactivateUserSettings:
+    """For `deactivate_user`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
+    dead_letter_queue_url: str
+    give_up_after: int
 
 
 @dataclass(frozen=True, kw_only=True)
