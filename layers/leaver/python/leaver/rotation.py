@@ -31,6 +31,7 @@ from leaver.events import ConnectionAnnouncement
 from leaver.grants import Grants
 from leaver.outbox import Outbox
 from leaver.outcomes import Outcome, Result
+from leaver.people import People
 from leaver.sealing import Sealing
 from leaver.tokens import GrantedTokens, TokenSet
 from leaver.vault import Vault
@@ -59,6 +60,7 @@ class Rotation:
     """Everything that a refresh touches; docs/decisions/2026-11-25-one-refresher.md says why in this order."""
 
     connections: Connections
+    people: People
     vault: Vault
     grants: Grants
     sealing: Sealing
@@ -92,6 +94,9 @@ class Rotation:
             return Result(Outcome.REFUSED, details={"status": before.status})
         if not _is_needed(before, command, now):
             return Result(Outcome.STILL_FRESH)
+        if before.role == "personal" and not command.for_revocation and self.people.gone([before.owner]):
+            # A service connection goes on: nobody switches Leaver off by leaving.
+            return Result(Outcome.REFUSED, details={"because": "its owner left"})
         after = before.held(self.holder, now)
         if command.for_revocation:
             after = after.model_copy(update={"status": Status.REVOKING})
