@@ -35,9 +35,9 @@ class FakeZoom(Zoom):
     #: what was asked of the last token besides: type, ttl, meeting
     asked_for: tuple[UserTokenType, int | None, str | None] | None = None
 
-    def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | None:
+    def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | Result:
         found = self._find("get_user", user_id, access_token)
-        return ZoomUser(found, self.users[found]) if found else None
+        return ZoomUser(found, self.users[found]) if found else _not_found()
 
     def get_user_token(
         self,

@@ -305,6 +305,7 @@ class Night:
             outbox=self._outbox(),
             receipts=None,
             give_up_after=timedelta(hours=24),
+            casework=None,
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),
