@@ -80,9 +80,15 @@ class StrictSecretsManager:
         return self.put_secret_value(SecretId=Name, SecretString=SecretString, ClientRequestToken=ClientRequestToken)
 
     def delete_secret(self, *, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803
+        # To force the deletion of a secret that is not there, or is scheduled for it, is no error.
         assert ForceDeleteWithoutRecovery
-        self._secret(SecretId, "DeleteSecret")
-        del self.secrets[SecretId]
+        self.secrets.pop(SecretId, None)
+
+    def describe_secret(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        # It describes a secret that is scheduled for deletion, too.
+        if SecretId not in self.secrets:
+            raise _error(ResourceNotFoundException, "DescribeSecret")
+        return {"Name": SecretId}
 
     def put_secret_value(
         self,

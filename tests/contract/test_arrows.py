@@ -24,7 +24,7 @@ ORDER = (
     *("venafi_auth", "venafi"),
     "vault",
     *("connections", "access_tokens"),
-    *("receipts", "people", "cases"),
+    *("receipts", "people", "cases", "kept_tokens"),
     *("grants", "sealing"),
     "outbox",
     *("rotation", "starting", "casework"),

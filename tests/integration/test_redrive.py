@@ -245,6 +245,7 @@ def test_a_refused_command_is_done_after_the_cause_is_mended_and_it_is_put_back(
         outbox=Outbox(events=world.events, sqs=world.sqs, bus="leaver", dead_letter_queue_url=world.url(DEAD_LETTERS)),
         receipts=Receipts(dynamodb, table="cases"),
         give_up_after=timedelta(days=1),
+        casework=None,
         clock=lambda: datetime.now(tz=UTC),
         logger=Logger(service="leaver"),
         metrics=Metrics(namespace="Leaver", service="leaver"),

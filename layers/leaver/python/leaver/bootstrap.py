@@ -14,12 +14,14 @@ from botocore.config import Config
 
 from leaver import settings
 from leaver.access_tokens import AccessTokens
-from leaver.cases import Cases
-from leaver.casework import LOOK_AGAIN, Casework
+from leaver.cases import LOOK_AGAIN, Cases
+from leaver.casework import Casework
 from leaver.commands import Command
 from leaver.connections import Connections
 from leaver.consumer import Consumer
 from leaver.envelope import Opened
+from leaver.items import Items
+from leaver.kept_tokens import KeptToken, KeptTokens
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
 from leaver.people import People
@@ -148,14 +150,21 @@ def people(table: str) -> People:
     return People(_dynamodb(), table=table)
 
 
-def casework(table: str, outbox: Outbox, *, sweep_after: int = 0, missing_user_is_done: bool = False) -> Casework:
-    """What a done step means to its case; `sweep_after` in seconds, 0: never."""
+@cache
+def kept_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> KeptTokens:
+    """The user tokens in the vault; only who keeps new ones needs the key."""
+    items = Items(_dynamodb(), table=cases_table, key=("case_id", "entry"), model=KeptToken.model_validate)
+    return KeptTokens(items, vault(secret_prefix, kms_key_arn), now)
+
+
+def casework(table: str, outbox: Outbox, *, missing_user_is_done: bool = False) -> Casework:
+    """What a done step means to its case."""
     return Casework(
         cases=cases(table),
         outbox=outbox,
         clock=now,
-        sweep_after=timedelta(seconds=sweep_after) if sweep_after else None,
         missing_user_is_done=missing_user_is_done,
+        measure=lambda name, seconds: _metrics().add_metric(name=name, unit=MetricUnit.Seconds, value=seconds),
     )
 
 
@@ -171,10 +180,16 @@ def starting(table: str, outbox: Outbox, *, case_deadline: int) -> Starting:
     )
 
 
-def gauge(name: str, value: int) -> None:
-    """Tell CloudWatch how many there are now."""
+@cache
+def receipts(table: str) -> Receipts:
+    """The receipts in this table."""
+    return Receipts(_dynamodb(), table=table)
+
+
+def gauge(name: str, value: int, unit: MetricUnit = MetricUnit.Count) -> None:
+    """Tell CloudWatch how many there are now, and what else was measured."""
     metrics = _metrics()
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.add_metric(name=name, unit=unit, value=value)
     metrics.flush_metrics()
 
 
@@ -186,12 +201,11 @@ def consumer(
     cases_table: str | None = None,
     refresh_queue_url: str | None = None,
     read: Callable[[Opened], AnyCommand] | None = None,
-    sweep_after: int = 0,
     missing_user_is_done: bool = False,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt, and counts.
 
-    `sweep_after` (seconds) and `missing_user_is_done` are the deployment's choices about cases, see Casework.
+    `missing_user_is_done` is the deployment's choice about cases, see Casework.
     """
     out = outbox(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url)
     return Consumer(
@@ -200,11 +214,9 @@ def consumer(
         operation=operation,
         sqs=_sqs(),
         outbox=out,
-        receipts=Receipts(_dynamodb(), table=cases_table) if cases_table else None,
+        receipts=receipts(cases_table) if cases_table else None,
         give_up_after=timedelta(seconds=consuming.give_up_after),
-        casework=casework(cases_table, out, sweep_after=sweep_after, missing_user_is_done=missing_user_is_done)
-        if cases_table
-        else None,
+        casework=casework(cases_table, out, missing_user_is_done=missing_user_is_done) if cases_table else None,
         clock=now,
         logger=_logger(),
         metrics=_metrics(),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Json
 
 from leaver.attributes import item, timestamp
 from leaver.items import Items, changed
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ENTRY: Final = "case"
 #: the index `watch`: what has to be looked at, and when
 WATCHED: Final = "case"
+#: how soon a case is looked at again that may owe an announcement, or have lost a command
+LOOK_AGAIN: Final = timedelta(minutes=1)
 #: a step that no message can do: a person connects the service connection anew
 REPLACE: Final = "ReplaceServiceConnection"
 #: these end a step; a user who is not found ends it only where it is certain who is meant
@@ -103,6 +105,9 @@ class Case(BaseModel):
     #: JSON: the announcements that are still owed
     owed: str = "[]"
     overdue: bool = False
+    #: when commands that seemed lost were sent again, and how often
+    resent_at: AwareDatetime | None = None
+    resent: int = 0
     #: the seal: the last digest of the chain over the receipts
     head: str | None = None
     #: JSON: what no API can end, and until when it lives
@@ -169,16 +174,24 @@ class Case(BaseModel):
         )
 
     def over(self, state: State, now: datetime) -> Self:
-        """Ended without being done: what is outstanding is not carried out any more."""
+        """Ended without being done: what is outstanding is not carried out any more. Watched until that was told."""
         told = {"state": state, "finished_at": now}
-        return self.model_copy(update=told).owing("OffboardingCancelled").watched(None)
+        return self.model_copy(update=told).owing("OffboardingCancelled").watched(now + LOOK_AGAIN)
 
-    def sealed(
-        self, head: str, residual: Sequence[Mapping[str, Any]], now: datetime, *, sweep_at: datetime | None
-    ) -> Self:
-        """Done, and closed with the digest of its receipts."""
+    def sealed(self, head: str, residual: Sequence[Mapping[str, Any]], now: datetime) -> Self:
+        """Done, and closed with the digest of its receipts. Watched until that was told."""
         told = {"state": State.COMPLETED, "finished_at": now, "head": head, "residual": json.dumps(list(residual))}
-        return self.model_copy(update=told).owing("OffboardingCompleted").watched(sweep_at)
+        return self.model_copy(update=told).owing("OffboardingCompleted").watched(now + LOOK_AGAIN)
+
+    def sent_again(self, now: datetime) -> Self:
+        """With commands that seemed lost on their way once more."""
+        return self.model_copy(update={"resent_at": now, "resent": self.resent + 1})
+
+    def late(self, now: datetime) -> Self:
+        """Overdue, where it is, and owing the announcement of that: once."""
+        if self.overdue or self.deadline_at is None or now < self.deadline_at:
+            return self
+        return self.model_copy(update={"overdue": True}).owing("OffboardingOverdue")
 
     @property
     def time_to_revoke(self) -> int | None:
@@ -186,6 +199,27 @@ class Case(BaseModel):
         if self.state is not State.COMPLETED or self.finished_at is None:
             return None
         return max(0, int((self.finished_at - max(self.requested_at, self.effective_at)).total_seconds()))
+
+
+class Glance(BaseModel):
+    """What the index `watch` knows of a case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    case_id: str
+    state: State
+    started_at: AwareDatetime | None = None
+    deadline_at: AwareDatetime | None = None
+    outstanding: Json[list[str]]
+
+    @property
+    def to_replace(self) -> list[str]:
+        """The steps for which a service connection needs a new owner."""
+        return [each for each in self.outstanding if each.startswith(f"{REPLACE}#")]
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it is under way for longer than it may be."""
+        return self.state is State.OPEN and self.deadline_at is not None and self.deadline_at <= now
 
 
 class Cases:
@@ -237,6 +271,17 @@ class Cases:
         for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": "held"}):
             yield str(found["case_id"])
 
+    def glances(self) -> Iterator[Glance]:
+        """Look over every case that is watched, held ones too, by the index `watch`."""
+        for watch in (WATCHED, "held"):
+            for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": watch}):
+                yield Glance.model_validate(found)
+
+    def opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
+        """How many such cases were opened in this hour, until now."""
+        found = self._dynamodb.get_item(TableName=self._table, Key=_hour(urgency, at), ConsistentRead=True)
+        return int(found["Item"]["opened"]["N"]) if "Item" in found else 0
+
     def count_routine(self, now: datetime, *, case_id: str) -> int:
         """Count a routine case into its hour, once however often it is tried; returns how many there are."""
         return self._count("routine", now, case_id)
@@ -246,7 +291,7 @@ class Cases:
         return self._count("urgent", now, case_id)
 
     def _count(self, urgency: str, now: datetime, case_id: str) -> int:
-        key = item({"case_id": f"hour#{urgency}#{now:%Y-%m-%dT%H}", "entry": "hour"})
+        key = _hour(urgency, now)
         try:
             updated = self._dynamodb.update_item(
                 TableName=self._table,
@@ -263,6 +308,15 @@ class Cases:
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             updated = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
         return int(updated["opened"]["N"])
+
+
+def _hour(urgency: str, at: datetime) -> dict[str, Any]:
+    return item({"case_id": f"hour#{urgency}#{at:%Y-%m-%dT%H}", "entry": "hour"})
+
+
+def sweep_of(case_id: str) -> str:
+    """The id of the case that looks once more, after a case is done, for access that came back."""
+    return f"{case_id}.sweep"
 
 
 def chain(receipts: Sequence[Receipt]) -> list[str]:

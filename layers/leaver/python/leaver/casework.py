@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from leaver.cases import DONE, OVER, Case, Cases, Owed, State, chain
 from leaver.errors import BadMessage
@@ -12,9 +12,6 @@ from leaver.events import CaseAnnouncement
 from leaver.outbox import Outbox
 from leaver.outcomes import Outcome
 from leaver.receipts import Receipt
-
-#: how soon a case is looked at again whose announcement may have been lost
-LOOK_AGAIN: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -24,10 +21,10 @@ class Casework:
     cases: Cases
     outbox: Outbox
     clock: Callable[[], datetime]
-    #: how long after its end a case is looked at once more for access that came back; None: never
-    sweep_after: timedelta | None = None
     #: whether somebody whom the provider does not know is done with, although it is not certain who is meant
     missing_user_is_done: bool = False
+    #: takes the name of a time, and seconds
+    measure: Callable[[str, int], None] = field(default=lambda _name, _seconds: None, repr=False)
 
     def state_of(self, case_id: str) -> State:
         """Read how far a case is, as of now; raises BadMessage for one that is not there."""
@@ -63,15 +60,17 @@ class Casework:
         kept = self.cases.receipts(case.case_id)
         receipts = [kept[step.receipt] for step in case.all_steps()]
         now = self.clock()
-        sweep_at = now + self.sweep_after if self.sweep_after and case.sweep_of is None else None
 
         def closed(standing: Case) -> Case | None:
             if standing.state is not State.OPEN or standing.all_outstanding() or standing.steps != case.steps:
                 return None
             head = chain(receipts)[-1] if receipts else "0" * 64
-            return standing.sealed(head, _residual(receipts), now, sweep_at=sweep_at or now + LOOK_AGAIN)
+            return standing.sealed(head, _residual(receipts), now)
 
-        self.cases.change(case.case_id, closed)
+        sealed = self.cases.change(case.case_id, closed)
+        # A sweep is no leaver's wait.
+        if sealed is not None and sealed.sweep_of is None and sealed.time_to_revoke is not None:
+            self.measure("CaseTimeToRevoke", sealed.time_to_revoke)
 
     def tell(self, case_id: str) -> Case:
         """Announce what a case owes; it stays owed until the bus has taken it. Raises Undelivered."""

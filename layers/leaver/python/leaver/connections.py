@@ -90,6 +90,13 @@ class Connection(BaseModel):
     revoked_status: int | None = None
     revoked_tracking_id: str | None = None
 
+    # what became of the grant that it had before, if another owner's: none is known to have ended without an outcome
+    replaced_owner: str | None = None
+    replaced_at: AwareDatetime | None = None
+    replaced_outcome: Outcome | None = None
+    #: the same in words
+    replaced_said: str | None = None
+
     def revocation(self) -> Result | None:
         """The provider's word for the end of a connection; None while it lives."""
         if self.status is not Status.REVOKED or self.revoked_outcome is None:
@@ -139,7 +146,15 @@ class Connection(BaseModel):
         """Replaced by a record that a person has just made by authorizing anew, whatever was wrong before."""
         well = by.refreshed(by.version, expires_at=by.expires_at, refresh_at=by.refresh_at, now=now)
         owed = {"owed": "ConnectionRecovered", "trouble_since": self.trouble_since} if self.trouble_since else {}
-        return well.model_copy(update={"revision": self.revision} | owed)
+        if self.owner == by.owner:
+            before: dict[str, object] = {name: getattr(self, name) for name in _REPLACED}
+        else:
+            before = {"replaced_owner": self.owner, "replaced_at": now}
+        return well.model_copy(update={"revision": self.revision} | owed | before)
+
+    def replaced(self, outcome: Outcome, said: str) -> Self:
+        """With the end of the grant that it had before known."""
+        return self.model_copy(update={"replaced_outcome": outcome, "replaced_said": said})
 
     def cooling_down(self, reason: str, *, until: datetime, now: datetime, tell: bool) -> Self:
         """Let alone until then, the intent gone; its trouble is owed an announcement where `tell` says so."""
@@ -167,6 +182,7 @@ class Connection(BaseModel):
         return self.model_copy(update=_LET_GO | told)
 
 
+_REPLACED: Final = ("replaced_owner", "replaced_at", "replaced_outcome", "replaced_said")
 _LET_GO: Final = {"held_by": None, "held_since": None, "held_version": None}
 
 

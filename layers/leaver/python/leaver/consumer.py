@@ -176,6 +176,9 @@ class Consumer(Generic[AnyCommand]):
         self._announce(closed)
         self._count_into_case(closed)
         self._count(str(closed.outcome))
+        if closed.time_to_revoke is not None:
+            name = f"{self.command.__name__}.TimeToRevoke"
+            self.metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=closed.time_to_revoke)
         self.logger.info("finished", extra=_told(closed))
 
     def _count_into_case(self, closed: Receipt) -> None:

@@ -34,6 +34,8 @@ class RefreshAccessTokenSettings:
     """For `refresh_access_token`."""
 
     event_bus_name: str
+    #: for the tombstones in it
+    cases_table: str
     connections_table: str
     secret_prefix: str
     kms_key_arn: str
@@ -58,6 +60,8 @@ class RevokeAccessTokenSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
+    missing_user_is_done: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,38 @@ class RevokeSsoTokenSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
+    missing_user_is_done: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurgeUserTokensSettings:
+    """For `purge_user_tokens`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
+    dead_letter_queue_url: str
+    give_up_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeactivateUserSettings:
+    """For `deactivate_user`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
+    dead_letter_queue_url: str
+    give_up_after: int
+    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
+    missing_user_is_done: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +123,8 @@ class RevokeGrantsSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
+    missing_user_is_done: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +163,23 @@ class StartOffboardingSettings:
     sailpoint_left_values: frozenset[str] = frozenset()
     sailpoint_active_values: frozenset[str] = frozenset()
     sailpoint_email_domain: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchDeadlinesSettings:
+    """For `watch_deadlines`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    kms_key_arn: str
+    dead_letter_queue_url: str
+    give_up_after: int
+    case_deadline: int
+    #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
+    sweep_after: int
+    missing_user_is_done: str = ""
 
 
 def read(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
