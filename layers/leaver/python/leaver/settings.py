@@ -171,7 +171,6 @@ class WatchDeadlinesSettings:
     cases_table: str
     connections_table: str
     secret_prefix: str
-    kms_key_arn: str
     dead_letter_queue_url: str
     give_up_after: int
     case_deadline: int
