@@ -183,18 +183,18 @@ class Establishing:
             raise Held(f"connection {record.connection} is being revoked; the new grant: {ended}")
         (old,) = replaced
         if old.status is Status.REVOKED:
-            self._ended(written, old.revoked_outcome)
+            self._ended(old, written, old.revoked_outcome)
             return Established(written, granted)
         try:
             ended = self._old_grant(old, former, new, granted)
         except LeaverError as error:
             return Established(written, granted, f"not confirmed: {error.reason}", old_grant_ended=False)
-        self._ended(written, ended)
+        self._ended(old, written, ended)
         return Established(written, granted, ended)
 
-    def _ended(self, written: Connection, said: str | None) -> None:
+    def _ended(self, old: Connection, written: Connection, said: str | None) -> None:
         """Note that the grant of the owner before has ended: the case of one who left waits for it."""
-        if written.replaced_owner is not None and written.replaced_outcome is None and said is not None:
+        if old.owner != written.owner and said is not None:
             outcome = Outcome.REVOKED if said == Outcome.REVOKED else Outcome.ALREADY_GONE
             self.connections.change(written.connection, lambda standing: standing.replaced(outcome, said))
 
