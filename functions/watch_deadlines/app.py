@@ -164,7 +164,7 @@ class Watch:
         return any(name.gone_since and name.case == case.case_id for name in found if name)
 
     def _unwatched(self, case: Case) -> None:
-        self.cases.change(case.case_id, lambda standing: None if standing.all_owed() else standing.watched(None))
+        self.cases.change(case.case_id, lambda standing: standing.watched(None))
 
 
 def look_after(watch: Watch, due: Iterable[str], *, logger: Logger, has_time: Callable[[], bool]) -> int:

@@ -66,7 +66,7 @@ def test_a_sweep_is_sealed_and_announced_and_is_itself_not_swept(world: World) -
     world.measured.clear()
     world.step_done([SSO, GRANTS], case_id=SWEEP)
     world.minutes(2)
-    assert world.case(SWEEP).state is State.COMPLETED
+    assert (world.case(SWEEP).state, world.case(SWEEP).watch) == (State.COMPLETED, None)
     assert [each["detail_type"] for each in world.bus.announced if each.get("sweep_of") == "c-1"] == [
         "OffboardingStarted",
         "OffboardingCompleted",

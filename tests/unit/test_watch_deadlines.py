@@ -141,10 +141,13 @@ def test_an_overdue_announcement_that_the_bus_refused_is_told_later(world: World
     assert world.announced() == ["OffboardingOverdue"]
 
 
-def test_a_case_that_is_done_at_its_deadline_is_not_overdue(world: World) -> None:
-    world.opens(SSO)
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_case_that_is_done_at_its_deadline_is_not_overdue(world: World, counted: bool) -> None:
+    case = world.opens(SSO)
     world.clock.passes(minutes=15)
     world.receives(SSO)
+    if counted:
+        world.cases.put(case.without(SSO.name))
     world.looks()
     assert world.announced() == ["OffboardingCompleted"]
 
