@@ -53,7 +53,10 @@ def up(
     console = Console()
     ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, control=control_port)
     works = not without_functions
-    with World(bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works) as world:
+    parameters = {"DeactivateUsers": "true"}  # every function is there to be played with
+    with World(
+        parameters=parameters, bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works
+    ) as world:
         stage.set_up(world)
         console.print(_not_built(world), _addresses(world))
         console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)

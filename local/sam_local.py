@@ -62,6 +62,11 @@ def _session(world: WorldInContainer, _: Tokens) -> str:
     return "signed in" if world.zoom.ask("has_session", user=stage.JOHN.email) else "no session"
 
 
+def _status(world: WorldInContainer, _: Tokens) -> str:
+    (status,) = (user["status"] for user in world.zoom.ask("users") if user["email"] == stage.JOHN.email)
+    return str(status)
+
+
 def _grants(world: WorldInContainer, _: Tokens) -> str:
     return f"{world.venafi.ask('live_grants', prefixed_universal=stage.JOHN.venafi_id)} grants"
 
@@ -132,6 +137,8 @@ ROWS = (
     Row("revoke_sso_token", "no session", "Zoom: who is signed in", _session),
     Row("revoke_grants", "0 grants", "Venafi: grants that live", _grants),
     Row("retrieve_user_token", "the one that Zoom minted", "the vault, by digest", _kept_token),
+    Row("purge_user_tokens", "nothing in the vault", "the vault", _kept_token),
+    Row("deactivate_user", "inactive", "Zoom: the account's status", _status),
     Row("refresh_access_token", "400 invalid_grant", "Zoom: the old refresh token tried", _old_refresh_token),
     Row(
         "refresh_access_token",
@@ -142,7 +149,7 @@ ROWS = (
     Row("schedule_refreshes", "venafi", "the refresh queue: for whom", _refresh_asked_for, answer="null"),
     Row(
         "start_offboarding",
-        f"RevokeSsoToken {stage.JOHN.email}",
+        f"RevokeSsoToken {stage.JOHN.zoom_id}",
         "the queue of revoke_sso_token",
         _command("revoke-sso-token"),
     ),

@@ -15,6 +15,7 @@ ZOOM_ACCOUNT = "acme-zoom-account"
 READ_USER = "user:read:user:admin"
 READ_TOKEN = "user:read:token:admin"  # noqa: S105 - a scope's name
 END_SESSION = "user:delete:token:admin"
+CHANGE_STATUS = "user:update:status:admin"
 
 LEAVER_ID = "local:{7ad7e1a4-0c0e-4a0e-9f6e-0f3a2a7b1c55}"
 VENAFI_APP = "leaver"
@@ -41,7 +42,7 @@ PEOPLE = (ADMIN, JOHN, ADA, GRACE, ALAN, OBRIEN)
 
 #: Zoom's connections: name → scopes of the app behind it
 ZOOM_CONNECTIONS: Mapping[str, tuple[str, ...]] = {
-    "zoom": (READ_USER, READ_TOKEN, END_SESSION),
+    "zoom": (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS),
     "zoom-rotating": (READ_USER, READ_TOKEN, END_SESSION),
     "zoom-retired": (READ_USER,),
     "zoom-narrow": (READ_USER,),

@@ -17,6 +17,8 @@ FUNCTIONS = (
     "RevokeAccessToken",
     "RevokeSsoToken",
     "RevokeGrants",
+    "PurgeUserTokens",
+    "DeactivateUser",
     "ScheduleRefreshes",
     "StartOffboarding",
 )
@@ -37,6 +39,7 @@ FULL = SMALLEST | {
     "SailPointEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed",
     "SailPointEmailDomain": "example.com",
     "UrgentSources": "okta, caep",
+    "DeactivateUsers": "true",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
     "VenafiSubnetIds": "subnet-1,subnet-2",
     "VenafiSecurityGroupIds": "sg-1",
@@ -87,6 +90,11 @@ def stack(parameters: Mapping[str, str], path: Path = ROOT / "template.yaml") ->
         logical_id: template.resolve(resource, names) | {"Type": resource["Type"]}
         for logical_id, resource in template.resources.items()
     }
+
+
+def functions(stack: Stack) -> tuple[str, ...]:
+    """The functions of this stack: one is there only where the deployment wants it."""
+    return tuple(each for each in FUNCTIONS if each != "DeactivateUser" or "DeactivateUserFunction" in stack)
 
 
 def of_type(stack: Stack, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -65,7 +65,17 @@ def test_a_partners_event_comes_in_an_envelope(source: str) -> None:
     assert event["source"].startswith(f"aws.partner/{source}.com/")
 
 
-@pytest.mark.parametrize("name", ["retrieve_user_token", "revoke_sso_token", "revoke_grants", "start_offboarding"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "retrieve_user_token",
+        "revoke_sso_token",
+        "revoke_grants",
+        "purge_user_tokens",
+        "deactivate_user",
+        "start_offboarding",
+    ],
+)
 def test_the_leaver_is_john_doe(name: str) -> None:
     assert "john.doe@example.com" in payload(name)["Records"][0]["body"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, Stack, change, of_type
+from tests.contract.stack import DROP, Stack, change, functions, of_type
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
 AT_LEAST = {"ComparisonOperator": "GreaterThanOrEqualToThreshold", "Period": 60, "EvaluationPeriods": 1}
@@ -29,7 +29,7 @@ def alarm_faults(stack: Stack) -> list[str]:
             "Dimensions": [{"Name": "QueueName", "Value": queue["QueueName"]}],
             "Statistic": "Maximum",
         }
-        if logical_id.removesuffix("Queue") in FUNCTIONS:
+        if logical_id.removesuffix("Queue") in functions(stack):
             expected[f"the age of {logical_id}"] = about_a_queue | {
                 "MetricName": "ApproximateAgeOfOldestMessage",
                 "Threshold": 900,
@@ -48,7 +48,7 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(FUNCTIONS) + 3
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(functions(either)) + 3
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:

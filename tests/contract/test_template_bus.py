@@ -8,7 +8,7 @@ import pytest
 
 from leaver.hr_sources import WEBHOOKS
 from local.aws.patterns import matches
-from tests.contract.stack import DROP, FULL, FUNCTIONS, HR_RULES, ROOT, Stack, arn, change, of_type, stack
+from tests.contract.stack import DROP, FULL, HR_RULES, ROOT, Stack, arn, change, functions, of_type, stack
 
 ROLE = "arn:aws:iam::123456789012:role/"
 OKTA_BUS = "aws.partner/okta.com/acme/leaver"
@@ -19,6 +19,7 @@ COMMANDS = {
     "RevokeAccessToken": "RevokeAccessTokenQueue",
     "RevokeSsoToken": "RevokeSsoTokenQueue",
     "RevokeGrants": "RevokeGrantsQueue",
+    "PurgeUserTokens": "PurgeUserTokensQueue",
     # A rule's FIFO group is fixed, so what is to be refreshed goes to the scheduler, which knows the connection.
     "RefreshAccessToken": "ScheduleRefreshesQueue",
 }
@@ -85,7 +86,7 @@ def speaker_faults(stack: Stack) -> list[str]:
         "Resource": "arn:aws:events:eu-west-1:123456789012:event-bus/EventBus",
         "Condition": {
             "ForAnyValue:StringEquals": {"events:source": ["leaver", "leaver.command", "leaver.hr"]},
-            "ArnNotEquals": {"aws:PrincipalArn": [f"{ROLE}{function}Role" for function in FUNCTIONS]},
+            "ArnNotEquals": {"aws:PrincipalArn": [f"{ROLE}{function}Role" for function in functions(stack)]},
             "StringNotLike": {"aws:PrincipalArn": [f"{ROLE}hr-sync", f"{ROLE}on-call-*"]},
         },
     }
@@ -97,6 +98,14 @@ def speaker_faults(stack: Stack) -> list[str]:
 @pytest.mark.parametrize(("command", "queue"), COMMANDS.items())
 def test_a_command_reaches_its_queue_alone(either: Stack, command: str, queue: str) -> None:
     assert delivered(either, "EventBus", {"source": "leaver.command", "detail-type": command}) == [queue]
+
+
+def test_a_deactivation_reaches_its_queue_where_the_deployment_wants_it_and_else_is_seen(
+    full: Stack, smallest: Stack
+) -> None:
+    event = {"source": "leaver.command", "detail-type": "DeactivateUser"}
+    assert delivered(full, "EventBus", event) == ["DeactivateUserQueue"]
+    assert delivered(smallest, "EventBus", event) == ["UnroutedQueue"]
 
 
 def test_a_canonical_hr_event_starts_an_offboarding(either: Stack) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, Stack, arn, change, kebab, of_type
+from tests.contract.stack import DROP, Stack, arn, change, functions, kebab, of_type
 
 FOURTEEN_DAYS = 1_209_600
 FIFO = {"FifoQueue": True, "ContentBasedDeduplication": False}
@@ -10,7 +10,7 @@ FIFO = {"FifoQueue": True, "ContentBasedDeduplication": False}
 
 def queue_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in FUNCTIONS:
+    for function in functions(stack):
         fifo = FIFO if function == "RefreshAccessToken" else {}
         suffix = ".fifo" if fifo else ""
         queue, dead_letters = f"{function}Queue", f"{function}DeadLetterQueue"
@@ -52,7 +52,7 @@ def queue_faults(stack: Stack) -> list[str]:
 
 def mapping_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in FUNCTIONS:
+    for function in functions(stack):
         expected: dict[str, object] = {
             "EventSourceArn": arn(stack, f"{function}Queue"),
             "FunctionName": f"{function}Function",
@@ -80,14 +80,14 @@ def test_every_queue_keeps_what_it_is_given(either: Stack) -> None:
 
 
 def test_there_are_no_other_queues(either: Stack) -> None:
-    named = {*FUNCTIONS, "Unrouted"}
+    named = {*functions(either), "Unrouted"}
     expected = {f"{name}{kind}" for name in named for kind in ("Queue", "DeadLetterQueue")}
     assert {logical_id for logical_id, _ in of_type(either, "AWS::SQS::Queue")} == expected
 
 
 def test_every_function_reads_its_own_queue_and_reports_failures_one_by_one(either: Stack) -> None:
     assert mapping_faults(either) == []
-    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(FUNCTIONS)
+    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(functions(either))
 
 
 def test_a_schedule_that_fails_leaves_a_trace(either: Stack) -> None:

@@ -30,6 +30,7 @@ QUEUES = (
     "leaver-revoke-access-token",
     "leaver-revoke-sso-token",
     "leaver-revoke-grants",
+    "leaver-purge-user-tokens",
     "leaver-schedule-refreshes",
     "leaver-start-offboarding",
 )

@@ -90,13 +90,8 @@ class Rotation:
         if before.owed and before.status is Status.NEEDS_REAUTHORIZATION:
             # A run was killed before anybody heard of it.
             raise NeedsReauthorization(before.reason or "the grant is dead")
-        if not _allows(before, command, now):
-            return Result(Outcome.REFUSED, details={"status": before.status})
-        if not _is_needed(before, command, now):
-            return Result(Outcome.STILL_FRESH)
-        if before.role == "personal" and not command.for_revocation and self.people.gone([before.owner]):
-            # A service connection goes on: nobody switches Leaver off by leaving.
-            return Result(Outcome.REFUSED, details={"because": "its owner left"})
+        if declined := self._declined(before, command, now):
+            return declined
         after = before.held(self.holder, now)
         if command.for_revocation:
             after = after.model_copy(update={"status": Status.REVOKING})
@@ -117,6 +112,17 @@ class Rotation:
                 raise
             # Somebody has been told, and the schedule goes on trying.
             return Result(Outcome.REFUSED, details={"status": Status.COOLING_DOWN})
+
+    def _declined(self, record: Connection, command: RefreshAccessToken, now: datetime) -> Result | None:
+        """Why nothing is to be done, where that is so."""
+        if not _allows(record, command, now):
+            return Result(Outcome.REFUSED, details={"status": record.status})
+        if not _is_needed(record, command, now):
+            return Result(Outcome.STILL_FRESH)
+        # A service connection goes on: nobody switches Leaver off by leaving.
+        if record.role == "personal" and not command.for_revocation and self.people.gone([record.owner]):
+            return Result(Outcome.REFUSED, details={"because": "its owner left"})
+        return None
 
     def _replaced(self, record: Connection, command: RefreshAccessToken) -> Result | None:
         """Do it, with the intent on the record."""
