@@ -142,7 +142,7 @@ def test_an_overdue_announcement_that_the_bus_refused_is_told_later(world: World
 
 
 @pytest.mark.parametrize("counted", [False, True])
-def test_a_case_that_is_done_at_its_deadline_is_not_overdue(world: World, counted: bool) -> None:
+def test_a_case_that_is_done_at_its_deadline_is_not_overdue(world: World, *, counted: bool) -> None:
     case = world.opens(SSO)
     world.clock.passes(minutes=15)
     world.receives(SSO)

@@ -106,8 +106,6 @@ class DeactivateUserSettings:
     give_up_after: int
     #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
     missing_user_is_done: str = ""
-    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
-    missing_user_is_done: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
