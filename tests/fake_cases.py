@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from leaver.attributes import Value
-from leaver.cases import WATCHED, Case, Cases
+from leaver.cases import WATCHED, Case, Cases, Glance
 from leaver.items import Item, Items, columns, revision_of
 from leaver.people import Name, People
 from leaver.receipts import Receipt
@@ -91,6 +91,13 @@ class InMemoryCases(Cases):
 
     def held(self) -> Iterator[str]:
         yield from (case.case_id for case in self._watched("held"))
+
+    def glances(self) -> Iterator[Glance]:
+        for watch in (WATCHED, "held"):
+            yield from (Glance.model_validate(columns(case)) for case in self._watched(watch))
+
+    def opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
+        return len(self.hours.get((urgency, f"{at:%Y-%m-%dT%H}"), ()))
 
     def put(self, case: Case) -> None:
         """Have a case, whatever was there."""

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import SecretStr
-
 from leaver.tokens import GrantedTokens, ZoomCredentials
-from leaver.zoom import Zoom, ZoomUser
+from leaver.zoom import Zoom
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.consent import Consent
 from leaver_cli.gathered import Gathered
@@ -64,10 +62,6 @@ def by_consent(
             consent.code_verifier,
         )
 
-    def consented(access_token: SecretStr) -> ZoomUser | None:
-        user = zoom.get_user("me", access_token)
-        return user if isinstance(user, ZoomUser) else None
-
     return Gathered(
         provider="zoom",
         account=account_id,
@@ -76,7 +70,7 @@ def by_consent(
         credentials=credentials.model_copy(update={"account_id": None}),
         obtain=obtain,
         check=lambda tokens: [*missing_refresh_token(tokens), *missing_scopes(tokens)],
-        consented=consented,
+        consented=lambda access_token: zoom.get_user("me", access_token),
     )
 
 

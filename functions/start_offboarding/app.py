@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.access_tokens import AccessTokens
-from leaver.cases import REPLACE, UNDER_WAY, Case, Cases, State, Step
+from leaver.cases import REPLACE, UNDER_WAY, Case, Cases, State, Step, sweep_of
 from leaver.casework import Casework
 from leaver.commands import CaseId, Command, parse
 from leaver.connections import Connection, Connections, Status
@@ -221,6 +221,9 @@ class Intake:
             self._stopped(case_id, state)
         for name in names:
             self.people.change(name, request.occurred_at, _lifted)
+        # After the tombstones: whoever opens a sweep looks at those once more when it is there.
+        for case_id in stopped:
+            self._stopped(sweep_of(case_id), state)
         return None
 
     def _stopped(self, case_id: str, state: State) -> None:

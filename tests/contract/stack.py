@@ -21,7 +21,10 @@ FUNCTIONS = (
     "DeactivateUser",
     "ScheduleRefreshes",
     "StartOffboarding",
+    "WatchDeadlines",
 )
+#: what no message starts, only the schedule
+ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
 
 #: the rules of HR sources, which all feed StartOffboarding; every other rule is called after its function
 HR_RULES = (
@@ -95,6 +98,11 @@ def stack(parameters: Mapping[str, str], path: Path = ROOT / "template.yaml") ->
 def functions(stack: Stack) -> tuple[str, ...]:
     """The functions of this stack: one is there only where the deployment wants it."""
     return tuple(each for each in FUNCTIONS if each != "DeactivateUser" or "DeactivateUserFunction" in stack)
+
+
+def consumers(stack: Stack) -> tuple[str, ...]:
+    """Those of them that a queue feeds."""
+    return tuple(each for each in functions(stack) if each not in ONLY_SCHEDULED)
 
 
 def of_type(stack: Stack, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

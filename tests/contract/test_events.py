@@ -8,7 +8,8 @@ import pytest
 
 from tests.contract.stack import FUNCTIONS, ROOT, kebab, snake
 
-FROM_A_QUEUE = [function for function in FUNCTIONS if function != "ScheduleRefreshes"]
+FROM_A_SCHEDULE = ["ScheduleRefreshes", "WatchDeadlines"]
+FROM_A_QUEUE = [function for function in FUNCTIONS if function not in FROM_A_SCHEDULE]
 RECORD = {
     "messageId",
     "receiptHandle",
@@ -52,8 +53,9 @@ def test_the_refresh_is_a_fifo_message_in_its_connections_group() -> None:
     assert record["attributes"].keys() >= {"MessageDeduplicationId", "SequenceNumber"}
 
 
-def test_the_scheduler_gets_the_schedules_event() -> None:
-    event = payload("schedule_refreshes")
+@pytest.mark.parametrize("function", FROM_A_SCHEDULE)
+def test_what_is_scheduled_gets_the_schedules_event(function: str) -> None:
+    event = payload(snake(function))
     assert event.keys() == ENVELOPE
     assert (event["source"], event["detail-type"], event["detail"]) == ("aws.events", "Scheduled Event", {})
 

@@ -185,18 +185,19 @@ def test_rules_listen_to_our_inbound_sources_alone(either: Stack) -> None:
     assert source_faults(either) == []
 
 
-def test_the_schedule_starts_the_scheduler_every_minute(either: Stack) -> None:
-    schedule = either["ScheduleRefreshesSchedule"]["Properties"]
+@pytest.mark.parametrize("function", ["ScheduleRefreshes", "WatchDeadlines"])
+def test_the_schedule_starts_a_function_every_minute(either: Stack, function: str) -> None:
+    schedule = either[f"{function}Schedule"]["Properties"]
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert "EventBusName" not in schedule
-    assert [target["Arn"].rpartition(":")[2] for target in schedule["Targets"]] == ["ScheduleRefreshesFunction"]
-    [(_, permission)] = of_type(either, "AWS::Lambda::Permission")
-    assert permission == {
-        "FunctionName": "ScheduleRefreshesFunction",
+    assert [target["Arn"].rpartition(":")[2] for target in schedule["Targets"]] == [f"{function}Function"]
+    assert either[f"{function}SchedulePermission"]["Properties"] == {
+        "FunctionName": f"{function}Function",
         "Action": "lambda:InvokeFunction",
         "Principal": "events.amazonaws.com",
-        "SourceArn": "arn:aws:events:eu-west-1:123456789012:rule/ScheduleRefreshesSchedule",
+        "SourceArn": f"arn:aws:events:eu-west-1:123456789012:rule/{function}Schedule",
     }
+    assert len(list(of_type(either, "AWS::Lambda::Permission"))) == 2
 
 
 def test_hr_events_are_archived_for_90_days(either: Stack) -> None:

@@ -32,6 +32,10 @@ VALUES = {
     "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
     "MAX_USER_TOKEN_TTL": 7200,
     "DEACTIVATE_USERS": "true",
+    "CASE_DEADLINE": 900,
+    "ROUTINE_CASES_AN_HOUR": 50,
+    "SWEEP_AFTER": 86400,
+    "MISSING_USER_IS_DONE": "false",
     "URGENT_SOURCES": "okta,caep",
     "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
     "SAILPOINT_LEFT_VALUES": "inactive,terminated",
@@ -58,15 +62,20 @@ TOLD = {
         *("ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"),
     },
     "RevokeAccessToken": READER | {"ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
-    "RevokeSsoToken": READER | {"ZOOM_API_URL"},
-    "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "RevokeSsoToken": READER | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
+    "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "MISSING_USER_IS_DONE"},
     "PurgeUserTokens": READER | {"ZOOM_API_URL"},
-    "DeactivateUser": READER | {"ZOOM_API_URL"},
+    "DeactivateUser": READER | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
     "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
-    "StartOffboarding": {
-        "DEACTIVATE_USERS",
+    "StartOffboarding": READER
+    | {
+        *("ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
         *("URGENT_SOURCES", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
         *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
+    },
+    "WatchDeadlines": {
+        *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
+        *("CASE_DEADLINE", "SWEEP_AFTER", "MISSING_USER_IS_DONE"),
     },
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
@@ -233,6 +242,10 @@ def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refu
         ("GiveUpAfter", 60, 13 * 86_400),
         # Zoom's own limit is one year.
         ("MaxUserTokenTtl", 1, 31_536_000),
+        # Less than a minute, and every case is overdue before anybody looks.
+        ("CaseDeadline", 60, 86_400),
+        # 0 is never; after a month who came back is not who left.
+        ("SweepAfter", 0, 2_592_000),
     ],
 )
 def test_a_deployment_with_a_number_out_of_bounds_is_refused(parameter: str, least: int, most: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, Stack, change, functions, kebab
+from tests.contract.stack import DROP, FUNCTIONS, ONLY_SCHEDULED, Stack, change, functions, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 READER = {
@@ -62,8 +62,30 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
-    "StartOffboarding": {},
+    "StartOffboarding": {
+        "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:PutItem": {"table/Cases"},
+        "dynamodb:UpdateItem": {"table/Cases"},
+        "dynamodb:Query": {"table/Connections/index/owner"},
+        "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
+    "WatchDeadlines": DESTROYER
+    | {
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:PutItem": {"table/Cases"},
+        "dynamodb:UpdateItem": {"table/Cases"},
+        "dynamodb:Query": {"table/Cases", "table/Cases/index/watch"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
 }
+#: of its own queue, whoever has one
+CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+#: who sends commands, and does not only tell what it did
+COMMANDERS = {"StartOffboarding", "WatchDeadlines"}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
@@ -112,11 +134,8 @@ def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
     for function in functions(stack):
         own = f"leaver-{kebab(function)}"
         fifo = ".fifo" if function == "RefreshAccessToken" else ""
-        every = {
-            "sqs:ReceiveMessage": {f"{own}{fifo}"},
-            "sqs:DeleteMessage": {f"{own}{fifo}"},
-            "sqs:ChangeMessageVisibility": {f"{own}{fifo}"},
-            "sqs:GetQueueAttributes": {f"{own}{fifo}"},
+        consumes = function not in ONLY_SCHEDULED
+        every = {action: {f"{own}{fifo}"} for action in CONSUMES if consumes} | {
             "events:PutEvents": {"event-bus/EventBus"},
             "logs:CreateLogStream": {f"/aws/lambda/{own}:*"},
             "logs:PutLogEvents": {f"/aws/lambda/{own}:*"},
@@ -180,10 +199,10 @@ SEALS = {
 
 
 def condition_faults(stack: Stack) -> list[str]:
-    """Functions announce; only start_offboarding commands. The key is used through services; the refresher seals."""
+    """Functions announce; two of them command. The key is used through services; the refresher seals."""
     faults = []
     for function in functions(stack):
-        sources = ["leaver", "leaver.command"] if function == "StartOffboarding" else "leaver"
+        sources = ["leaver", "leaver.command"] if function in COMMANDERS else "leaver"
         speaks = {"ForAllValues:StringEquals": {"events:source": sources}, "Null": {"events:source": "false"}}
         for statement in statements(stack, function):
             condition = statement.get("Condition")
@@ -258,7 +277,7 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
     ("kind", "readers"),
     [
         ("credentials", {"RefreshAccessToken", "RevokeAccessToken"}),
-        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "StartOffboarding"}),
+        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "WatchDeadlines"}),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
         ("CA bundle's neighbour", set()),

@@ -26,6 +26,7 @@ ADMITS = {
     "DeactivateUserDeadLetterQueue": ["DeactivateUserRule"],
     "ScheduleRefreshesQueue": ["ScheduleRefreshesRule"],
     "ScheduleRefreshesDeadLetterQueue": ["ScheduleRefreshesRule", "ScheduleRefreshesSchedule"],
+    "WatchDeadlinesDeadLetterQueue": ["WatchDeadlinesSchedule"],
     "StartOffboardingQueue": [*HR_RULES],
     "StartOffboardingDeadLetterQueue": [*HR_RULES],
     "UnroutedQueue": ["UnroutedRule"],

@@ -2,6 +2,7 @@
 
 import pytest
 
+from leaver.cases import Glance
 from tests.contract.stack import DROP, FULL, Stack, change, functions, kebab, of_type, stack
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
@@ -18,7 +19,10 @@ TABLES: dict[str, dict[str, object]] = {
                     {"AttributeName": "watch", "KeyType": "HASH"},
                     {"AttributeName": "watch_at", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": [each for each in Glance.model_fields if each != "case_id"],
+                },
             }
         ],
     },

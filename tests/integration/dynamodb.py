@@ -43,7 +43,10 @@ def make_tables(client: "DynamoDBClient") -> None:
                     {"AttributeName": "watch", "KeyType": "HASH"},
                     {"AttributeName": "watch_at", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": ["state", "started_at", "deadline_at", "outstanding"],
+                },
             }
         ],
     )

@@ -1,7 +1,7 @@
 """The composition root: the only place that builds what is concrete, and that imports boto3."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from tempfile import NamedTemporaryFile
@@ -186,10 +186,17 @@ def receipts(table: str) -> Receipts:
     return Receipts(_dynamodb(), table=table)
 
 
-def gauge(name: str, value: int, unit: MetricUnit = MetricUnit.Count) -> None:
-    """Tell CloudWatch how many there are now, and what else was measured."""
+def gauge(name: str, value: int) -> None:
+    """Tell CloudWatch how many there are now."""
+    gauges({name: value})
+
+
+def gauges(told: Mapping[str, int]) -> None:
+    """Tell CloudWatch how many there are now of several things, and what else was measured until now."""
     metrics = _metrics()
-    metrics.add_metric(name=name, unit=unit, value=value)
+    for name, value in told.items():
+        unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
+        metrics.add_metric(name=name, unit=unit, value=value)
     metrics.flush_metrics()
 
 
@@ -218,7 +225,7 @@ def consumer(
         give_up_after=timedelta(seconds=consuming.give_up_after),
         casework=casework(cases_table, out, missing_user_is_done=missing_user_is_done) if cases_table else None,
         clock=now,
-        logger=_logger(),
+        logger=logger(),
         metrics=_metrics(),
         read=read,
     )
@@ -259,7 +266,8 @@ def _sqs() -> "SQSClient":
 
 
 @cache
-def _logger() -> Logger:
+def logger() -> Logger:
+    """What is printed."""
     return Logger()
 
 

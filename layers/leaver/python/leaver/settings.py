@@ -60,8 +60,6 @@ class RevokeAccessTokenSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
-    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
-    missing_user_is_done: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +171,6 @@ class WatchDeadlinesSettings:
     cases_table: str
     connections_table: str
     secret_prefix: str
-    kms_key_arn: str
     dead_letter_queue_url: str
     give_up_after: int
     case_deadline: int
