@@ -84,7 +84,8 @@ class Casework:
 
     def _ends(self, receipt: Receipt, case: Case) -> bool:
         if receipt.outcome is Outcome.USER_NOT_FOUND:
-            return case.zoom_user_id is not None or self.missing_user_is_done
+            # An id that was confirmed after the command had gone out under another name proves nothing of that name.
+            return receipt.subject == case.zoom_user_id or self.missing_user_is_done
         return receipt.outcome in DONE
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leaver import commands
-from leaver.cases import REPLACE, Case, Cases, State, Step
+from leaver.cases import OVER, REPLACE, Case, Cases, State, Step
 from leaver.commands import Command, parse
 from leaver.outbox import Outbox
 from leaver.people import Name, People
@@ -43,7 +43,10 @@ class Starting:
         First the tombstones, so that nothing is given to the leaver while the commands are on their way.
         """
         case = self.cases.read(case_id)
-        if case is None or case.state is not State.SCHEDULED:
+        if case is not None and case.state in OVER:
+            # A run that was killed between the two may have raised them of a case that was just cancelled.
+            self.lift_tombstones(case)
+        if case is None or case.state not in {State.SCHEDULED, State.OPEN}:
             return
         now = self.clock()
         self.raise_tombstones(case, now)
@@ -56,11 +59,12 @@ class Starting:
             ),
         )
         if started is None:
-            # Somebody cancelled it at this very moment, or began it as well.
-            standing = self.cases.read(case_id)
-            if standing is not None and standing.state is not State.OPEN:
+            # Somebody cancelled it at this very moment; or it had begun, and nobody knows how far that came.
+            started = self.cases.read(case_id) or case
+            if started.state in OVER:
                 self.lift_tombstones(case)
-            return
+            if started.state is not State.OPEN:
+                return
         self.send(started, started.all_outstanding())
 
     def send(self, case: Case, names: Iterable[str]) -> None:
