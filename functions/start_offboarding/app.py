@@ -121,11 +121,12 @@ class Intake:
 
     def _claimed(self, found: Name, *, request: OffboardingRequested, case_id: str) -> Name | None:
         """Make the person's case this one, but for somebody who has one; None for an event that comes too late."""
-        heard = {"occurred_at": max(found.occurred_at, request.occurred_at)}
+        late = found.occurred_at > request.occurred_at.replace(microsecond=0)
+        heard = {"stays": found.stays and late, "occurred_at": max(found.occurred_at, request.occurred_at)}
         standing = self.cases.read(found.case) if found.case else None
         if standing is not None and (standing.state in UNDER_WAY or _is_same_departure(standing, request, found)):
             return found.model_copy(update=heard)
-        if found.occurred_at > request.occurred_at.replace(microsecond=0):
+        if late:
             return None
         if standing is None and found.case:
             # Another run is about to record that one, or was killed: whoever comes first records it.
@@ -353,7 +354,7 @@ def _takes_effect(request: OffboardingRequested, now: datetime) -> datetime:
 def _heard(found: Name, *, at: datetime) -> Name | None:
     if found.occurred_at > at.replace(microsecond=0):
         return None
-    return found.model_copy(update={"occurred_at": at})
+    return found.model_copy(update={"occurred_at": at, "stays": True})
 
 
 def _lifted(found: Name) -> Name | None:

@@ -36,7 +36,7 @@ from tests.fake_cases import InMemoryCases, InMemoryItems, InMemoryPeople
 from tests.fake_connections import connection
 from tests.fake_providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth
 from tests.fake_secrets import StrictSecretsManager, vault_of
-from tests.fakes import DEAD_LETTERS, REFRESH_QUEUE, Clock, Context, FakeBus, FakeSqs, InMemoryReceipts
+from tests.fakes import DEAD_LETTERS, NOW, REFRESH_QUEUE, Clock, Context, FakeBus, FakeSqs, InMemoryReceipts
 from tests.fakes import batch as batch_of
 from tests.fakes import record as record_of
 from tests.hr import CHOICES
@@ -171,7 +171,10 @@ class Office:
         self.clock = Clock()
         self._ids = count(1)
         self.zoom, self.venafi = Zoom(weather=self.weather), Venafi(weather=self.weather)
-        self.table = Table(self.effects, connection("zoom"), connection("venafi", provider="venafi"))
+        lasting = {"expires_at": NOW + timedelta(days=1000)}
+        self.table = Table(
+            self.effects, connection("zoom", **lasting), connection("venafi", provider="venafi", **lasting)
+        )
         self.secrets = StrictSecretsManager()
         self.vault = vault_of(self.secrets, "zoom")
         vault_of(self.secrets, "venafi")

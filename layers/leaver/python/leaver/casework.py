@@ -39,6 +39,9 @@ class Casework:
 
     def done(self, receipt: Receipt) -> None:
         """Count a receipt into its case, and seal the case if it was the last; repeating it changes nothing."""
+        if self.cases.read(receipt.case_id) is None:
+            # Its command was parked for just that.
+            return
         step = receipt.entry.removeprefix("receipt#")
 
         def less(case: Case) -> Case | None:
