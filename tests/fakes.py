@@ -244,7 +244,7 @@ class InMemoryReceipts(Receipts):
     def _put(self, receipt: Receipt) -> Receipt | None:
         if self.broken:
             raise client_error("UpdateItem", "InternalServerError")
-        standing = self.read(receipt)
+        standing = self.items.get((receipt.case_id, receipt.entry))
         if standing and standing.outcome:
             return None
         written = receipt.model_copy(

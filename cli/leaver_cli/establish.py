@@ -15,7 +15,7 @@ from leaver.connections import Connection, Connections, Status
 from leaver.errors import BadMessage, Held, InvalidGrant, LeaverError, NotKept, Rejected
 from leaver.grants import Grants
 from leaver.outcomes import Outcome
-from leaver.rotation import next_refresh
+from leaver.refresh_policy import next_refresh
 from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
 from leaver.vault import Vault
 

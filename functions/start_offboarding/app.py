@@ -13,11 +13,20 @@ from leaver import bootstrap
 from leaver.access_tokens import AccessTokens
 from leaver.cases import REPLACE, UNDER_WAY, Case, Cases, State, Step, sweep_of
 from leaver.casework import Casework
-from leaver.commands import CaseId, Command, parse
+from leaver.commands import (
+    CaseId,
+    Command,
+    DeactivateUser,
+    PurgeUserTokens,
+    RevokeAccessToken,
+    RevokeGrants,
+    RevokeSsoToken,
+    parse,
+)
 from leaver.connections import Connection, Connections, Status
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.envelope import Opened
-from leaver.errors import BadMessage, NeedsReauthorization, ProviderUnavailable, Rejected
+from leaver.errors import BadMessage, CredentialStale, NeedsReauthorization, ProviderUnavailable, Rejected, Throttled
 from leaver.events import OffboardingRequested
 from leaver.hr_sources import HrChoices, offboarding_from
 from leaver.outcomes import Outcome, Result
@@ -31,6 +40,8 @@ VENAFI: Final = "venafi"
 #: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
 #: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
 SAME_DEPARTURE: Final = timedelta(days=1)
+#: how long after the event Zoom is waited for to say who is meant: a refresh, or a limit per second, but not per day
+PATIENCE: Final = timedelta(minutes=2)
 
 
 class StartOffboarding(Command):
@@ -99,26 +110,28 @@ class Intake:
         case_id = own
         for name in names:
             claimed = self.people.change(
-                name, request.occurred_at, partial(self._claimed, request=request, case_id=own)
+                name, request.occurred_at, partial(self._claimed, request=request, case_id=case_id)
             )
             if claimed is None:
                 return Result(Outcome.REFUSED, details={"because": "a later event about this person has come before"})
-            case_id = claimed.case or own
-            if case_id != own:
-                return self._extended(case_id, request, names, steps, user)
-        self._opened(own, request, names, steps, user)
-        return None
+            case_id = claimed.case or case_id
+        if self.cases.read(case_id) is None and self._opened(case_id, request, names, steps, user):
+            return None
+        return self._extended(case_id, request, names, steps, user)
 
     def _claimed(self, found: Name, *, request: OffboardingRequested, case_id: str) -> Name | None:
         """Make the person's case this one, but for somebody who has one; None for an event that comes too late."""
-        if found.case == case_id:
-            return found
+        late = found.occurred_at > request.occurred_at.replace(microsecond=0)
+        heard = {"stays": found.stays and late, "occurred_at": max(found.occurred_at, request.occurred_at)}
         standing = self.cases.read(found.case) if found.case else None
         if standing is not None and (standing.state in UNDER_WAY or _is_same_departure(standing, request, found)):
-            return found
-        if found.occurred_at > request.occurred_at.replace(microsecond=0):
+            return found.model_copy(update=heard)
+        if late:
             return None
-        return found.model_copy(update={"case": case_id, "occurred_at": request.occurred_at})
+        if standing is None and found.case:
+            # Another run is about to record that one, or was killed: whoever comes first records it.
+            return found.model_copy(update=heard)
+        return found.model_copy(update={"case": case_id} | heard)
 
     def _opened(
         self,
@@ -127,7 +140,8 @@ class Intake:
         names: Sequence[str],
         steps: Sequence[Step],
         user: ZoomUser | None,
-    ) -> None:
+    ) -> bool:
+        """Record the case and set it going where it is due; False where another run was faster."""
         now = self.clock()
         case = recorded(
             case_id,
@@ -141,13 +155,12 @@ class Intake:
             actor=request.actor,
             urgency=request.urgency,
             requested_at=request.occurred_at,
-            effective_at=request.effective_at,
+            effective_at=_takes_effect(request, now),
         )
-        at = request.effective_at if request.kind == "scheduled" else now
-        self.cases.add(self._guarded(case.watched(max(at, now)), now))
-        if at <= now:
-            self.starting.begin(case_id)
-        self.casework.tell(case_id)
+        if not self.cases.add(self._guarded(case.watched(max(case.effective_at, now)), now)):
+            return False
+        self._goes_on(case_id)
+        return True
 
     def _guarded(self, case: Case, now: datetime) -> Case:
         """Hold a routine case above the hour's limit: a broken feed must not log a whole company out."""
@@ -177,31 +190,28 @@ class Intake:
             extended = case.extended(steps, names)
             if user is not None and case.zoom_user_id is None:
                 extended = extended.model_copy(update={"zoom_user_id": user.id})
-            sooner = request.kind == "immediate" or request.effective_at < case.effective_at
-            if case.state is State.SCHEDULED and sooner:
-                extended = extended.watched(now if request.kind == "immediate" else request.effective_at)
-            if case.state is State.HELD and request.urgency == "urgent":
-                extended = extended.model_copy(update={"state": State.SCHEDULED}).watched(now)
             if request.urgency == "urgent":
                 extended = extended.model_copy(update={"urgency": "urgent"})
+            if case.state is not State.OPEN:
+                effective_at = min(_takes_effect(request, now), case.effective_at)
+                extended = extended.model_copy(update={"effective_at": effective_at})
+                if case.state is State.HELD and request.urgency == "urgent":
+                    extended = extended.model_copy(update={"state": State.SCHEDULED})
+                if extended.state is State.SCHEDULED:
+                    extended = extended.watched(max(effective_at, now))
             return extended if extended != case else None
 
-        before = self.cases.read(case_id)
         after = self.cases.change(case_id, more)
+        self._goes_on(case_id)
         if after is None:
-            self._seen(case_id)
             return Result(Outcome.REFUSED, details={"because": "this departure is a case already", "case": case_id})
-        if after.state is State.OPEN:
-            known = set(before.all_outstanding()) if before else set()
-            self.starting.raise_tombstones(after, now)
-            self.starting.send(after, [name for name in after.all_outstanding() if name not in known])
-        self._seen(case_id)
         return None
 
-    def _seen(self, case_id: str) -> None:
-        """Go on where a run was killed: what is due begins, what is owed is told."""
+    def _goes_on(self, case_id: str) -> None:
+        """Set going what is due, and tell what is owed: also where an earlier run was killed on the way."""
         case = self.cases.read(case_id)
-        if case and case.state is State.SCHEDULED and case.watch_at and case.watch_at <= self.clock():
+        due = case is not None and case.watch_at is not None and case.watch_at <= self.clock()
+        if case is not None and (due or case.state is State.OPEN):
             self.starting.begin(case_id)
         self.casework.tell(case_id)
 
@@ -251,7 +261,7 @@ class Intake:
             raise BadMessage("held_case: expected the id of a case that exists")
         if self.cases.change(case_id, to) is None:
             return Result(Outcome.REFUSED, details={"because": "the case is not held"})
-        self._seen(case_id)
+        self._goes_on(case_id)
         return None
 
     # -- who it is, and what there is to end
@@ -270,6 +280,10 @@ class Intake:
 
         try:
             found = self.tokens.with_token(ZOOM, ask)
+        except (CredentialStale, Throttled):
+            if self.clock() - request.occurred_at < PATIENCE:
+                raise
+            return None
         except (ProviderUnavailable, NeedsReauthorization, Rejected, BadMessage):
             return None
         return found if isinstance(found, ZoomUser) else None
@@ -278,24 +292,20 @@ class Intake:
         leaver = request.subject
         who = {"user_id": user.id if user else leaver.zoom_user_id or leaver.email}
         zoom = self._connection(ZOOM) is not None
-        steps = [Step(command="RevokeSsoToken", connection=ZOOM, detail=who)] if zoom else []
+        steps = [_step(RevokeSsoToken, ZOOM, who)] if zoom else []
         owned = [record for name in names for record in self._owned_by(name)]
-        steps += [
-            Step(command="RevokeAccessToken", connection=record.connection, detail={})
-            for record in owned
-            if record.role == "personal"
-        ]
+        steps += [_step(RevokeAccessToken, record.connection, {}) for record in owned if record.role == "personal"]
         if self._connection(VENAFI) is not None:
             identity = (
                 {"grantee_prefixed_universal": leaver.venafi_prefixed_universal}
                 if leaver.venafi_prefixed_universal
                 else {"identity": leaver.venafi_identity or leaver.email}
             )
-            steps.append(Step(command="RevokeGrants", connection=VENAFI, detail=identity))
+            steps.append(_step(RevokeGrants, VENAFI, identity))
         if zoom:
-            steps.append(Step(command="PurgeUserTokens", connection=ZOOM, detail=who))
+            steps.append(_step(PurgeUserTokens, ZOOM, who))
         if zoom and self.deactivates_users:
-            steps.append(Step(command="DeactivateUser", connection=ZOOM, detail=who))
+            steps.append(_step(DeactivateUser, ZOOM, who))
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
         return steps + [
             Step(command=REPLACE, connection=record.connection, detail={"owner": record.owner})
@@ -324,6 +334,12 @@ def understood(opened: Opened, *, choices: HrChoices) -> StartOffboarding:
     return StartOffboarding(request=request, requested_at=request.occurred_at, urgency=request.urgency)
 
 
+def _step(command: type[Command], connection: str, detail: dict[str, str]) -> Step:
+    """A step whose command can be sent; raises BadMessage while nothing is recorded and a person can still mend it."""
+    parse(command, detail | {"connection": connection}, direct=False)
+    return Step(command=command.__name__, connection=connection, detail=detail)
+
+
 def _names(request: OffboardingRequested, user: ZoomUser | None) -> list[str]:
     told = [request.subject.email, request.subject.zoom_user_id, *((user.email, user.id) if user else ())]
     return sorted({name_of(name) for name in told if name})
@@ -334,10 +350,14 @@ def _is_same_departure(case: Case, request: OffboardingRequested, found: Name) -
     return finished is not None and found.gone_since is not None and request.occurred_at - finished < SAME_DEPARTURE
 
 
+def _takes_effect(request: OffboardingRequested, now: datetime) -> datetime:
+    return request.effective_at if request.kind == "scheduled" else min(request.effective_at, now)
+
+
 def _heard(found: Name, *, at: datetime) -> Name | None:
     if found.occurred_at > at.replace(microsecond=0):
         return None
-    return found.model_copy(update={"occurred_at": at})
+    return found.model_copy(update={"occurred_at": at, "stays": True})
 
 
 def _lifted(found: Name) -> Name | None:

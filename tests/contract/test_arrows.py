@@ -27,6 +27,7 @@ ORDER = (
     *("receipts", "people", "cases", "kept_tokens"),
     *("grants", "sealing"),
     "outbox",
+    "refresh_policy",
     *("rotation", "starting", "casework"),
     "consumer",
     "bootstrap",

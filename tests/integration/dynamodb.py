@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 #: one for all tests: each new one would read the API's description anew
 SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
-_SYNTAX = {"SET", "REMOVE", "AND", "IN", "IF_NOT_EXISTS", "ATTRIBUTE_EXISTS", "ATTRIBUTE_NOT_EXISTS"}
+_SYNTAX = {
+    *("SET", "REMOVE", "ADD", "AND", "NOT", "IN"),
+    *("IF_NOT_EXISTS", "ATTRIBUTE_EXISTS", "ATTRIBUTE_NOT_EXISTS", "CONTAINS", "BEGINS_WITH"),
+}
 
 
 def dynamodb() -> "DynamoDBClient":

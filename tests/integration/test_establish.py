@@ -21,7 +21,7 @@ from leaver.tokens import GrantedTokens
 from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
-from leaver.zoom import Zoom
+from leaver.zoom import Zoom, ZoomUser
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.establish import ATTEMPTS, Established, Establishing, NewConnection
 from local.simulators.grants import digest
@@ -95,7 +95,7 @@ class Desk:
             "owner": owner,
             "credentials": SecretStr(json.dumps({"client_id": app, "client_secret": secret_of(app)})),
             "obtain": obtain,
-            "consented": lambda token: (found := rest.get_user("me", token)) and found.id,
+            "consented": lambda token: found.id if isinstance(found := rest.get_user("me", token), ZoomUser) else None,
         }
         self.runs += 1
         return Establishing(

@@ -20,6 +20,7 @@ from leaver.errors import AnswerLost, InvalidGrant, InvalidToken
 from leaver.grants import Grants
 from leaver.outbox import Outbox
 from leaver.outcomes import Outcome, Result
+from leaver.people import Name
 from leaver.rotation import Rotation
 from leaver.sealing import Sealing
 from leaver.tokens import GrantedTokens
@@ -30,6 +31,7 @@ from leaver_cli.establish import Establishing, NewConnection
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import InvalidGrantError, Issued, TokenMint, digest
 from local.simulators.grants import Rotation as Kind
+from tests.fake_cases import InMemoryPeople
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT, Secret, StrictSecretsManager
 from tests.fakes import (
@@ -253,7 +255,14 @@ class Lambda:
 class Night:
     """A connection by refresh token that is due, and all who may want to change it."""
 
-    def __init__(self, kind: Kind, provider: Provider = "zoom", *, expired: bool = False) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        provider: Provider = "zoom",
+        *,
+        expired: bool = False,
+        role: Literal["service", "personal"] = "service",
+    ) -> None:
         self.effects = Effects()
         self._messages = count(1)
         self.clock = Clock()
@@ -276,11 +285,13 @@ class Night:
                 provider,
                 provider=provider,
                 owner=ANNA,
+                role=role,
                 expires_at=issued.access.expires_at,
                 refresh_at=self.clock(),
                 granted_at=NOW,
             ),
         )
+        self.people = InMemoryPeople(effects=self.effects)
         self.secrets = Secrets()
         self.secrets.effects = self.effects
         self.secrets.secrets[f"leaver/tokens/{provider}"] = Secret(
@@ -321,6 +332,19 @@ class Night:
     def revoke(self) -> Callable[[], bool]:
         """Put a revocation into its queue; returns how a function carries it out."""
         return self._queue(Message(RevokeAccessToken, {"connection": self.name}, self._id()))
+
+    def leave(self) -> Callable[[], object]:
+        """Its owner leaves: a case raises the tombstone, and then sends the revocation of the personal connection."""
+        revoke = self.revoke()
+
+        def gone(found: Name) -> Name | None:
+            return None if found.gone_since else found.model_copy(update={"gone_since": self.clock()})
+
+        def do() -> None:
+            self.people.change(ANNA, self.clock(), gone)
+            revoke()
+
+        return do
 
     def connect(self, owner: str = BEN) -> Callable[[], object]:
         """A person authorizes the connection anew, at the command line."""
@@ -411,6 +435,7 @@ class Night:
     def _refresher(self, context: Lambda) -> Consumer[Any]:
         rotation = Rotation(
             connections=self.table,
+            people=self.people,
             vault=self.vault,
             grants=self.grants,
             sealing=Sealing(cast("KMSClient", Kms(self.effects)), key_arn="key"),
@@ -479,7 +504,8 @@ class Night:
         granted = [(grant.subject, grant.refresh_token, sorted(grant.access_tokens)) for grant in self.server.grants]
         told = sorted(each["announcement_id"] for each in self.bus.announced)
         queues = (sorted(message.id for message in self.queued), len(self.sqs.sent), self.receipts.items)
-        return repr((self.clock.now, in_words(self.record), secrets, granted, told, queues, self.server.most_in_flight))
+        kept = (in_words(self.record), self.people.items.kept, secrets)
+        return repr((self.clock.now, kept, granted, told, queues, self.server.most_in_flight))
 
     def fate(self) -> str:
         """In words: works, needs a person, revoked, or what is wrong."""

@@ -46,7 +46,7 @@ def test_somebody_whom_zoom_does_not_know_is_not_found_and_nothing_more_is_asked
 def test_a_session_that_could_not_be_ended_is_no_success_and_the_whole_is_done_again() -> None:
     stage = Stage(grant_type="account_credentials")
     delete = stage.zoom.delete_user_token
-    stage.zoom.delete_user_token = _throttled  # type: ignore[method-assign,assignment]  # at that moment
+    stage.zoom.delete_user_token = _throttled  # type: ignore[method-assign]  # at that moment
     with pytest.raises(Throttled):
         stage.deactivate()
     stage.zoom.delete_user_token = delete  # type: ignore[method-assign]

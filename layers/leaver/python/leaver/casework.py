@@ -39,6 +39,9 @@ class Casework:
 
     def done(self, receipt: Receipt) -> None:
         """Count a receipt into its case, and seal the case if it was the last; repeating it changes nothing."""
+        if self.cases.read(receipt.case_id) is None:
+            # Its command was parked for just that.
+            return
         step = receipt.entry.removeprefix("receipt#")
 
         def less(case: Case) -> Case | None:
@@ -84,7 +87,8 @@ class Casework:
 
     def _ends(self, receipt: Receipt, case: Case) -> bool:
         if receipt.outcome is Outcome.USER_NOT_FOUND:
-            return case.zoom_user_id is not None or self.missing_user_is_done
+            # An id that was confirmed after the command had gone out under another name proves nothing of that name.
+            return receipt.subject == case.zoom_user_id or self.missing_user_is_done
         return receipt.outcome in DONE
 
 

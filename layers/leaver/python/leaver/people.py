@@ -32,6 +32,8 @@ class Name(BaseModel):
     case: str | None = None
     #: when the last event about this person happened: what is older comes too late
     occurred_at: AwareDatetime
+    #: whether that event said that they stay: cancelled, or reinstated
+    stays: bool = False
     #: the tombstone: since when nothing may be given to this person any more
     gone_since: AwareDatetime | None = None
     revision: int = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leaver import commands
-from leaver.cases import REPLACE, Case, Cases, State, Step
+from leaver.cases import OVER, REPLACE, UNDER_WAY, Case, Cases, State, Step
 from leaver.commands import Command, parse
 from leaver.outbox import Outbox
 from leaver.people import Name, People
@@ -43,9 +43,15 @@ class Starting:
         First the tombstones, so that nothing is given to the leaver while the commands are on their way.
         """
         case = self.cases.read(case_id)
-        if case is None or case.state is not State.SCHEDULED:
-            return
         now = self.clock()
+        if case is not None and case.state in UNDER_WAY and self._stays(case):
+            # Whoever said so came before the case was recorded, and found nothing that could be stopped.
+            case = self.cases.change(case_id, lambda standing: standing.over(State.CANCELLED, now))
+        if case is not None and case.state in OVER:
+            # A run that was killed between the two may have raised them of a case that was just cancelled.
+            self.lift_tombstones(case)
+        if case is None or case.state not in {State.SCHEDULED, State.OPEN}:
+            return
         self.raise_tombstones(case, now)
         started = self.cases.change(
             case_id,
@@ -56,12 +62,16 @@ class Starting:
             ),
         )
         if started is None:
-            # Somebody cancelled it at this very moment, or began it as well.
-            standing = self.cases.read(case_id)
-            if standing is not None and standing.state is not State.OPEN:
+            # Somebody cancelled it at this very moment; or it had begun, and nobody knows how far that came.
+            started = self.cases.read(case_id) or case
+            if started.state in OVER:
                 self.lift_tombstones(case)
-            return
+            if started.state is not State.OPEN:
+                return
         self.send(started, started.all_outstanding())
+
+    def _stays(self, case: Case) -> bool:
+        return any(found.stays for found in map(self.people.read, case.all_names()) if found)
 
     def send(self, case: Case, names: Iterable[str]) -> None:
         """Put the commands of these steps on the bus; raises Undelivered if it took less than all of them."""
