@@ -174,6 +174,9 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "KMS_KEY_ARN": SESSION.client("kms").create_key()["KeyMetadata"]["Arn"],
             "MAX_USER_TOKEN_TTL": "7200",
             "GIVE_UP_AFTER": "86400",
+            "CASE_DEADLINE": "900",
+            "ROUTINE_CASES_AN_HOUR": "50",
+            "SWEEP_AFTER": "86400",
             "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
             # Powertools keeps one logger per name, with the stream that it had first
             "POWERTOOLS_SERVICE_NAME": str(uuid4()),
