@@ -16,6 +16,11 @@ TABLES = (
         ("provider", "the process dies", "strict", "grace", "reuse-detecting"),
     ),
     (
+        "the refresher's process is killed (SIGKILL): what becomes of the refresh token",
+        "killed",
+        ("provider", "the process dies", "strict", "grace", "reuse-detecting"),
+    ),
+    (
         "two holders of one connection, in every order",
         "orders",
         ("provider", "holders", "orders", "died with the only copy", "lost, or false alarm"),
@@ -42,7 +47,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorld
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what the crash matrix and the interleavings found: people would rather see that than believe it."""
-    found: dict[str, list[list[object]]] = {"crash": [], "orders": []}
+    found: dict[str, list[list[object]]] = {name: [] for _, name, _ in TABLES}
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         for name, row in report.user_properties:
             if name in found and report.when == "call":

@@ -47,8 +47,8 @@ class ParkedMessage:
 class WatchedWorld(World):
     """A world of its own, in which a test can see what an operator and an auditor can see."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **parameters: str) -> None:
+        super().__init__(parameters=parameters)
         self._number = count(1)
         self._announced: list[Announced] = []
         self._ear = self._listen()
@@ -139,7 +139,8 @@ class WatchedWorld(World):
     def receipts(self, subject: str | None = None) -> list[Mapping[str, Any]]:
         """Return all receipts, or those about one subject."""
         pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Cases").ref)
-        receipts: list[Mapping[str, Any]] = [values(each) for page in pages for each in page["Items"]]
+        kept: list[Mapping[str, Any]] = [values(each) for page in pages for each in page["Items"]]
+        receipts = [each for each in kept if each["entry"].startswith("receipt#")]
         return [each for each in receipts if subject in (None, each["subject"])]
 
     def parked(self, function: str) -> list[ParkedMessage]:
