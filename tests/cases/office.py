@@ -18,6 +18,7 @@ from functions.revoke_access_token.app import revoke_access_token
 from functions.revoke_grants.app import revoke_grants
 from functions.revoke_sso_token.app import revoke_sso_token
 from functions.start_offboarding.app import Intake, StartOffboarding, understood
+from functions.watch_deadlines.app import Watch
 from leaver.access_tokens import AccessTokens
 from leaver.cases import LOOK_AGAIN, Case
 from leaver.casework import Casework
@@ -49,6 +50,7 @@ ADA: Final = "ada@example.com"
 ADA_ID: Final = "KDcuGIm1QgePTO8WbOqwIQ"
 ADA_UNIVERSAL: Final = "local:{ada}"
 DEADLINE: Final = timedelta(minutes=15)
+GIVE_UP_AFTER: Final = timedelta(hours=24)
 _LOGGER: Final = Logger(service="office", stream=io.StringIO(), level="CRITICAL")
 
 
@@ -206,6 +208,17 @@ class Office:
             deadline=DEADLINE,
             look_again=LOOK_AGAIN,
         )
+        self.watch = Watch(
+            cases=self.cases,
+            people=self.people,
+            casework=self.casework,
+            starting=self.starting,
+            receipts=self.receipts,
+            connections=self.table,
+            clock=self.clock,
+            give_up_after=GIVE_UP_AFTER,
+            sweep_after=None,
+        )
         tokens = AccessTokens(self.table, self.vault, self.clock)
         self.intake = Intake(
             cases=self.cases,
@@ -305,7 +318,7 @@ class Office:
         )
         parked = len(self.sqs.to(DEAD_LETTERS))
         try:
-            failures = self._consumer(message.command).consume(batch_of(received), Context())
+            failures = self.consumer(message.command).consume(batch_of(received), Context())
         finally:
             self.route()
         if failures["batchItemFailures"]:
@@ -343,9 +356,9 @@ class Office:
         self.queued, self.parked = self.queued + self.parked, []
 
     def minute(self) -> None:
-        """What watch_deadlines does of a case: begin what is due, send again what is outstanding, tell what is owed."""
+        """watch_deadlines runs."""
         for case_id in list(self.cases.to_look_at(self.clock())):
-            self.intake._goes_on(case_id)
+            self.watch.look_at(case_id)
         self.route()
 
     # -- what came of it
@@ -365,7 +378,7 @@ class Office:
     def reasons(self) -> list[str]:
         return [each["MessageAttributes"]["reason"]["StringValue"] for each in self.sqs.to(DEAD_LETTERS)]
 
-    def _consumer(self, name: str) -> Consumer[Any]:
+    def consumer(self, name: str) -> Consumer[Any]:
         command = next(each for each in self._operations if each.__name__ == name)
         hr = command is StartOffboarding
         consumer: Consumer[Any] = Consumer(
@@ -375,7 +388,7 @@ class Office:
             sqs=self.sqs.client,
             outbox=self._outbox,
             receipts=None if hr else self.receipts,
-            give_up_after=timedelta(hours=24),
+            give_up_after=GIVE_UP_AFTER,
             casework=None if hr else self.casework,
             clock=self.clock,
             logger=_LOGGER,

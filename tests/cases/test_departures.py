@@ -107,6 +107,12 @@ def test_two_runs_about_one_person_open_one_case_wherever_the_other_comes_in_bet
     assert place > 15
 
 
+def test_an_event_does_not_come_later_than_itself_by_a_fraction_of_a_second() -> None:
+    office = Office()
+    office.hears_and_works(occurred_at=(NOW + timedelta(milliseconds=862)).isoformat())
+    assert office.access_of(ADA) == set()
+
+
 def test_different_people_have_different_cases() -> None:
     office = Office()
     office.hire(BEN, "ben-id", "local:{ben}")

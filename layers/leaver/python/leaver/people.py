@@ -58,7 +58,8 @@ class People:
 
         None, and nothing written, where `to` makes None of it.
         """
-        nothing = Name(case_id=_key(name), occurred_at=at)
+        # To the second, as the table keeps it: else an event would come later than itself.
+        nothing = Name(case_id=_key(name), occurred_at=at.replace(microsecond=0))
         while True:
             if self.read(name) is None:
                 new = to(nothing)
