@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -14,7 +15,7 @@ from leaver.connections import Connection, Status
 from leaver.errors import Held, Rejected
 from leaver.tokens import TokenSet
 from leaver_cli import disconnect
-from leaver_cli.deployment import Deployment, NoSuchStack, describe
+from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
 from tests.certificates import authority
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT
@@ -54,7 +55,11 @@ def deploy(name: str, outputs: Mapping[str, str], **parameters: str) -> None:
 
 
 def deployed(**parameters: str) -> Deployment:
-    deploy("leaver", {"ConnectionsTable": "leaver-Connections-1A2B", "KeyArn": KEY}, **parameters)
+    deploy(
+        "leaver",
+        {"ConnectionsTable": "leaver-Connections-1A2B", "CasesTable": "leaver-Cases-1A2B", "KeyArn": KEY},
+        **parameters,
+    )
     return describe("leaver", REGION, None)
 
 
@@ -65,7 +70,7 @@ def test_secrets_go_below_the_stacks_prefix_and_under_its_key() -> None:
 
 
 def test_the_record_goes_into_the_table_that_the_stack_names() -> None:
-    assert deployed().connections._table == "leaver-Connections-1A2B"
+    assert deployed().connections._items._table == "leaver-Connections-1A2B"
 
 
 def test_another_stack_and_one_that_is_not_there_are_told_by_name() -> None:
@@ -92,7 +97,7 @@ def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() 
     )
     # read as revoked, and connected by somebody else since
     record = connection(status=Status.ACTIVE)
-    meanwhile = Deployment(it.stack, InMemoryConnections(record), it.vault, it.parameters, it.ahead, it.secrets_manager)
+    meanwhile = replace(it, connections=InMemoryConnections(record))
 
     def still_revoked(standing: Connection) -> Connection | None:
         return standing if standing.status is Status.REVOKED else None
@@ -106,7 +111,19 @@ def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:
     it = deployed()
     held = connection(held_by="connect#1", held_since=datetime.now(UTC))
     connections = InMemoryConnections(held)
-    busy = Deployment(it.stack, connections, it.vault, it.parameters, it.ahead, it.secrets_manager)
+    busy = replace(it, connections=connections)
     with pytest.raises(Held, match=r"^connection zoom: connect is under way$"):
         disconnect._removed(busy, held)
     assert connections.records["zoom"] == held
+
+
+@pytest.mark.parametrize(("ahead", "which"), [(61, "behind"), (-61, "ahead of")])
+def test_a_clock_that_is_wrong_by_more_than_a_minute_is_refused(ahead: int, which: str) -> None:
+    it = replace(deployed(), ahead=timedelta(seconds=ahead))
+    with pytest.raises(WrongClock, match=rf"^this machine's clock is 61 seconds {which} AWS's: set it, and try again$"):
+        it.check_the_clock()
+
+
+@pytest.mark.parametrize("ahead", [-60, 0, 60])
+def test_a_clock_that_is_a_little_wrong_will_do(ahead: int) -> None:
+    replace(deployed(), ahead=timedelta(seconds=ahead)).check_the_clock()
