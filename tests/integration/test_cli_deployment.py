@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def deploy(name: str, outputs: Mapping[str, str], **parameters: str) -> None:
 
 
 def deployed(**parameters: str) -> Deployment:
-    deploy("leaver", {"ConnectionsTable": "leaver-Connections-1A2B", "KeyArn": KEY}, **parameters)
+    tables = {"ConnectionsTable": "leaver-Connections-1A2B", "CasesTable": "leaver-Cases-3C4D"}
+    deploy("leaver", {**tables, "KeyArn": KEY}, **parameters)
     return describe("leaver", REGION, None)
 
 
@@ -65,7 +67,11 @@ def test_secrets_go_below_the_stacks_prefix_and_under_its_key() -> None:
 
 
 def test_the_record_goes_into_the_table_that_the_stack_names() -> None:
-    assert deployed().connections._table == "leaver-Connections-1A2B"
+    assert deployed().connections._items._table == "leaver-Connections-1A2B"
+
+
+def test_cases_are_read_from_the_table_that_the_stack_names() -> None:
+    assert deployed().cases._items._table == "leaver-Cases-3C4D"
 
 
 def test_another_stack_and_one_that_is_not_there_are_told_by_name() -> None:
@@ -92,7 +98,7 @@ def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() 
     )
     # read as revoked, and connected by somebody else since
     record = connection(status=Status.ACTIVE)
-    meanwhile = Deployment(it.stack, InMemoryConnections(record), it.vault, it.parameters, it.ahead, it.secrets_manager)
+    meanwhile = replace(it, connections=InMemoryConnections(record))
 
     def still_revoked(standing: Connection) -> Connection | None:
         return standing if standing.status is Status.REVOKED else None
@@ -106,7 +112,6 @@ def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:
     it = deployed()
     held = connection(held_by="connect#1", held_since=datetime.now(UTC))
     connections = InMemoryConnections(held)
-    busy = Deployment(it.stack, connections, it.vault, it.parameters, it.ahead, it.secrets_manager)
     with pytest.raises(Held, match=r"^connection zoom: connect is under way$"):
-        disconnect._removed(busy, held)
+        disconnect._removed(replace(it, connections=connections), held)
     assert connections.records["zoom"] == held
