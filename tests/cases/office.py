@@ -36,7 +36,7 @@ from leaver.zoom import ZoomUser
 from tests.fake_cases import InMemoryCases, InMemoryItems, InMemoryPeople
 from tests.fake_connections import connection
 from tests.fake_providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth
-from tests.fake_secrets import StrictSecretsManager, vault_of
+from tests.fake_secrets import StrictSecretsManager, tokens, vault_of
 from tests.fakes import DEAD_LETTERS, NOW, REFRESH_QUEUE, Clock, Context, FakeBus, FakeSqs, InMemoryReceipts
 from tests.fakes import batch as batch_of
 from tests.fakes import record as record_of
@@ -50,6 +50,8 @@ ADA: Final = "ada@example.com"
 ADA_ID: Final = "KDcuGIm1QgePTO8WbOqwIQ"
 ADA_UNIVERSAL: Final = "local:{ada}"
 DEADLINE: Final = timedelta(minutes=15)
+#: nothing is refreshed here
+LASTING: Final = NOW + timedelta(days=1000)
 GIVE_UP_AFTER: Final = timedelta(hours=24)
 _LOGGER: Final = Logger(service="office", stream=io.StringIO(), level="CRITICAL")
 
@@ -173,12 +175,13 @@ class Office:
         self.clock = Clock()
         self._ids = count(1)
         self.zoom, self.venafi = Zoom(weather=self.weather), Venafi(weather=self.weather)
-        lasting = {"expires_at": NOW + timedelta(days=1000)}
         self.table = Table(
-            self.effects, connection("zoom", **lasting), connection("venafi", provider="venafi", **lasting)
+            self.effects,
+            connection("zoom", expires_at=LASTING),
+            connection("venafi", provider="venafi", expires_at=LASTING),
         )
         self.secrets = StrictSecretsManager()
-        self.vault = vault_of(self.secrets, "zoom")
+        self.vault = vault_of(self.secrets, "zoom", tokens(expires_at=LASTING))
         vault_of(self.secrets, "venafi")
         #: personal connections' grants at Zoom
         self.grants: dict[str, FakeGrant] = {}
@@ -219,14 +222,14 @@ class Office:
             give_up_after=GIVE_UP_AFTER,
             sweep_after=None,
         )
-        tokens = AccessTokens(self.table, self.vault, self.clock)
+        access_tokens = AccessTokens(self.table, self.vault, self.clock)
         self.intake = Intake(
             cases=self.cases,
             people=self.people,
             casework=self.casework,
             starting=self.starting,
             connections=self.table,
-            tokens=tokens,
+            tokens=access_tokens,
             zoom=self.zoom,
             clock=self.clock,
             routine_limit=routine_limit,
@@ -234,10 +237,10 @@ class Office:
         )
         self._operations: dict[type[Command], Callable[..., Result | None]] = {
             StartOffboarding: self.intake.take_in,
-            RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=tokens),
-            RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=tokens),
-            PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=tokens, kept=self.kept),
-            DeactivateUser: partial(deactivate_user, zoom=self.zoom, tokens=tokens),
+            RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
+            RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=access_tokens),
+            PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
+            DeactivateUser: partial(deactivate_user, zoom=self.zoom, tokens=access_tokens),
             RevokeAccessToken: self._revoke_connection,
         }
         self.hire(ADA, ADA_ID, ADA_UNIVERSAL)
@@ -269,7 +272,7 @@ class Office:
     def connects(self, name: str, owner: str, role: str = "personal") -> None:
         """Somebody gave Leaver a connection to Zoom, for themselves or for all."""
         self.grants[name] = FakeGrant(self.clock)
-        self.table.put(connection(name, owner=owner, role=role))
+        self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING))
         told = self.secrets.secrets
         told[f"leaver/tokens/{name}"] = told["leaver/tokens/zoom"]
         told[f"leaver/credentials/{name}"] = told["leaver/credentials/zoom"]
