@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from leaver.connections import Connection, Status
 from leaver.errors import Held, Rejected
-from leaver.tokens import TokenSet
+from leaver.tokens import GrantedTokens, TokenSet, ZoomCredentials
 from leaver_cli import disconnect
 from leaver_cli.deployment import Deployment, NoSuchStack, describe
+from leaver_cli.gathered import Gathered, Target
 from tests.certificates import authority
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT
@@ -115,3 +116,19 @@ def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:
     with pytest.raises(Held, match=r"^connection zoom: connect is under way$"):
         disconnect._removed(replace(it, connections=connections), held)
     assert connections.records["zoom"] == held
+
+
+def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_it() -> None:
+    connections = InMemoryConnections()
+    expires_at = datetime.now(UTC) + timedelta(hours=1)
+    granted = GrantedTokens.model_validate({"access_token": "access-1", "expires_at": expires_at, "scope": "x"})
+    new = Gathered(
+        provider="zoom",
+        account="acme",
+        grant_type="account_credentials",
+        credentials=ZoomCredentials(client_id="app", client_secret=SecretStr("secret"), account_id="acme"),
+        obtain=lambda: granted,
+        check=lambda _: [],
+    )
+    replace(deployed(), connections=connections).establish(new, Target("zoom", " Ada@Example.COM ", "service"))
+    assert connections.records["zoom"].owner == "ada@example.com"
