@@ -21,6 +21,7 @@ from leaver.cases import Cases
 from leaver.connections import Connections
 from leaver.errors import Rejected
 from leaver.grants import Grants
+from leaver.people import name_of
 from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
@@ -123,7 +124,8 @@ class Deployment:
                 account=new.account,
                 grant_type=new.grant_type,
                 role=target.role,
-                owner=target.owner,
+                # As people are remembered: whoever leaves is looked up by that.
+                owner=name_of(target.owner.strip()),
                 credentials=credentials_json(new.credentials),
                 obtain=new.obtain,
                 consented=_whose(new),
