@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from werkzeug.wrappers import Request, Response
 
 from local.aws.template import Json
+from local.holding import Holding
 from local.http_server import HttpServer
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class RunningFunction:
     def __init__(self, function: Function, log: Path, environment: Mapping[str, str]) -> None:
         """Take what every function is given besides its own `environment`: where AWS is, and with which credentials."""
         self.function = function
+        #: keeps its answers waiting, all of them called "response"
+        self.holding = Holding()
         self._log = log
         self._log.touch()
         self._environment = environment
@@ -89,7 +92,7 @@ class RunningFunction:
                 raise FunctionError("ServiceException", f"{self.function.name} was ended together with its world")
             if self._sandbox is None or not self._sandbox.alive:
                 self._discard()
-                self._sandbox = _Sandbox(self.function, self._log, self._environment)
+                self._sandbox = _Sandbox(self.function, self._log, self._environment, self.holding)
             try:
                 return self._sandbox.invoke(event)
             except _SandboxLostError as lost:
@@ -116,6 +119,7 @@ class RunningFunction:
     def close(self) -> None:
         """End the process for good, whatever it does; an event under way fails."""
         self._closed = True
+        self.holding.close()
         self.kill()
         with self._one_at_a_time:
             self._discard()
@@ -145,8 +149,9 @@ class _SandboxLostError(Exception):
 class _Sandbox:
     """One process and the Runtime API that it alone talks to."""
 
-    def __init__(self, function: Function, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, function: Function, log: Path, environment: Mapping[str, str], holding: Holding) -> None:
         self._function = function
+        self._holding = holding
         self._changed = threading.Condition()
         self._waiting: _Invocation | None = None
         self._under_way: _Invocation | None = None
@@ -219,8 +224,16 @@ class _Sandbox:
     def _serve(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
         path = request.path.removeprefix(_API)
-        response = self._next() if path == "invocation/next" else self._take(path, request.get_data())
+        response = self._next() if path == "invocation/next" else self._taken(path, request.get_data())
         return response(environ, start_response)
+
+    def _taken(self, path: str, body: bytes) -> Response:
+        kind = path.rpartition("/")[2]
+        if not self._holding.reached(kind, "before"):
+            return Response("dropped", 503)
+        response = self._take(path, body)
+        self._holding.reached(kind, "after")
+        return response
 
     def _next(self) -> Response:
         with self._changed:

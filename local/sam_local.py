@@ -79,6 +79,11 @@ def _kept_token(world: WorldInContainer, _: Tokens) -> str:
     return "the one that Zoom minted" if digest(kept["token"]) in minted else "another token"
 
 
+def _dead_token(world: WorldInContainer, _: Tokens) -> str:
+    kept = world.secret(f"leaver/user-tokens/zoom/{stage.ALAN.zoom_id}/zak")
+    return "nothing in the vault" if kept is None else "a dead token"
+
+
 def _old_refresh_token(world: WorldInContainer, before: Tokens) -> str:
     # Asked before it is tried: a token that still works would rotate by the trying.
     if world.zoom.ask("live_token_kind", digest=digest(before["refresh_token"])):
@@ -147,6 +152,7 @@ ROWS = (
         _new_refresh_token,
     ),
     Row("schedule_refreshes", "venafi", "the refresh queue: for whom", _refresh_asked_for, answer="null"),
+    Row("watch_deadlines", "nothing in the vault", "the vault", _dead_token, answer="null"),
     Row(
         "start_offboarding",
         f"RevokeSsoToken {stage.JOHN.zoom_id}",
@@ -217,6 +223,8 @@ def _invoked(console: Console, function: str, sam: Sam, world: WorldInContainer,
     rows = [row for row in ROWS if row.function == function]
     if function == "schedule_refreshes":
         world.make_due("venafi")
+    if function == "watch_deadlines":
+        world.keep_dead_token(stage.ALAN.zoom_id)
     tokens = _tokens(world)
     before = [row.observe(world, tokens) for row in rows]
     logical_id = "".join(word.capitalize() for word in function.split("_")) + "Function"

@@ -16,6 +16,11 @@ TABLES = (
         ("provider", "the process dies", "strict", "grace", "reuse-detecting"),
     ),
     (
+        "the refresher's process is killed (SIGKILL): what becomes of the refresh token",
+        "killed",
+        ("provider", "the process dies", "strict", "grace", "reuse-detecting"),
+    ),
+    (
         "two holders of one connection, in every order",
         "orders",
         ("provider", "holders", "orders", "died with the only copy", "lost, or false alarm"),

@@ -24,6 +24,7 @@ Place = Literal[
     "deactivate_user",
     "schedule_refreshes",
     "start_offboarding",
+    "watch_deadlines",
     "unrouted",
 ]
 #: there only where the deployment wants leavers' accounts deactivated

@@ -1,9 +1,13 @@
-"""moto over HTTP with four of AWS's manners that it lacks: calls in turn, long polls, no forged `aws.*`, patterns."""
+"""moto over HTTP with four of AWS's manners that it lacks: calls in turn, long polls, no forged `aws.*`, patterns.
+
+Besides, a call can be held: a process dies best in the middle of one.
+"""
 
 import io
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,6 +22,7 @@ from werkzeug.wrappers import Response
 
 from local.aws import patterns
 from local.aws.template import ACCOUNT, REGION, Json
+from local.holding import Holding
 from local.http_server import LOOPBACK, HttpServer
 
 if TYPE_CHECKING:
@@ -47,9 +52,14 @@ class MotoServer:
             moto_api_backend.reset()
             patterns.mend()
             self.lock = threading.RLock()
+            #: keeps calls waiting, by the operation's name ("PutSecretValue")
+            self.holding = Holding()
+            #: the last calls that came, by the operation's name
+            self.calls: deque[str] = deque(maxlen=1000)
             self._closing = threading.Event()
             moto = DomainDispatcherApplication(create_backend_app)
-            self._server = HttpServer(_Manners(moto, self.lock, self._closing), bind=bind, port=port)
+            manners = _Manners(moto, self.lock, self._closing, self.holding, self.calls)
+            self._server = HttpServer(manners, bind=bind, port=port)
         except BaseException:
             _ONE_PER_PROCESS.release()
             raise
@@ -77,6 +87,7 @@ class MotoServer:
     def close(self) -> None:
         """Stop serving; the next one begins empty."""
         self._closing.set()
+        self.holding.close()
         for client in self._clients.values():
             client.close()
         self._server.close()
@@ -92,21 +103,37 @@ class MotoServer:
 
 
 class _Manners:
-    def __init__(self, moto: "WSGIApplication", lock: threading.RLock, closing: threading.Event) -> None:
+    def __init__(
+        self,
+        moto: "WSGIApplication",
+        lock: threading.RLock,
+        closing: threading.Event,
+        holding: Holding,
+        calls: deque[str],
+    ) -> None:
         self._moto = moto
         self._lock = lock
         self._closing = closing
+        self._holding = holding
+        self._calls = calls
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target == "AmazonSQS.ReceiveMessage":
             self._wait_for_a_message(environ)
+        operation = target.rpartition(".")[2]
+        self._calls.append(operation)
+        if not self._holding.reached(operation, "before"):
+            return Response("dropped", 503)(environ, start_response)
         # moto reads, checks and writes without a lock: two conditional writes at once would both succeed, and a
         # message sent while another is deleted would be lost.
         with self._lock:
             if target == "AWSEvents.PutEvents":
-                return self._put_events(environ, start_response)
-            return self._moto(environ, start_response)
+                answer = self._put_events(environ, start_response)
+            else:
+                answer = self._moto(environ, start_response)
+        self._holding.reached(operation, "after")
+        return answer
 
     def _wait_for_a_message(self, environ: "WSGIEnvironment") -> None:
         request = _read(environ)

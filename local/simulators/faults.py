@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from local.holding import Holding
+
 Handling = Literal["commit", "pretend", "skip"]
 Hold = Literal["never", "before", "after"]
 
@@ -74,25 +76,23 @@ class Faults:
         """Take the folder that holds `<provider>/<name>.http`."""
         self._fixtures = fixtures
         self._waiting: list[Fault] = []
-        self._changed = threading.Condition()
-        self._held = 0
-        self._releases = 0
-        self._closed = False
+        self._lock = threading.Lock()
+        self._holding = Holding()
 
     def inject(self, fault: Fault) -> None:
         """Queue a fault; its fixture must be there (FileNotFoundError)."""
         self.raw_answer(fault)
-        with self._changed:
+        with self._lock:
             self._waiting.append(fault)
 
     def clear(self) -> None:
         """Forget every fault that is queued."""
-        with self._changed:
+        with self._lock:
             self._waiting.clear()
 
     def take(self, method: str, path: str) -> Fault:
         """Use up one turn of the first fault that matches; `NO_FAULT` if none does."""
-        with self._changed:
+        with self._lock:
             for index, fault in enumerate(self._waiting):
                 if not fault.matches(method, path):
                     continue
@@ -117,30 +117,17 @@ class Faults:
 
     def hold(self, fault: Fault, moment: Hold) -> None:
         """Wait for the next `release`, if the fault says to hold the request at this moment."""
-        if fault.hold != moment:
-            return
-        with self._changed:
-            self._held += 1
-            self._changed.notify_all()
-            releases = self._releases
-            self._changed.wait_for(lambda: self._closed or self._releases > releases)
-            self._held -= 1
-            self._changed.notify_all()
+        if fault.hold == moment:
+            self._holding.wait()
 
     def wait_until_held(self, count: int, timeout_s: float) -> int:
         """Wait until so many requests are held, or the time is over; return how many are."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._held >= count, timeout_s)
-            return self._held
+        return self._holding.wait_until_held(count, timeout_s)
 
     def release(self) -> None:
         """Let every request go that is held now."""
-        with self._changed:
-            self._releases += 1
-            self._changed.notify_all()
+        self._holding.release()
 
     def close(self) -> None:
         """Hold nothing any more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._holding.close()

@@ -41,8 +41,9 @@ from tests.fakes import DEAD_LETTERS, NOW, REFRESH_QUEUE, Clock, Context, FakeBu
 from tests.fakes import batch as batch_of
 from tests.fakes import record as record_of
 from tests.hr import CHOICES
-from tests.rotation.night import Silence, Table
+from tests.rotation.night import Silence
 from tests.rotation.steps import Effects
+from tests.rotation.stores import Table
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ import pytest
 
 from leaver import commands
 from leaver.commands import Command, RetrieveUserToken, RevokeGrants, RevokeSsoToken, parse
+from leaver.connections import Status
 from leaver.errors import BadMessage
 from tests.contract.stack import FUNCTIONS, ROOT, snake
 
@@ -57,6 +58,11 @@ def test_the_readme_tells_the_reason_that_bad_input_gets(command: type[Command],
     with pytest.raises(BadMessage) as refused:
         parse(command, detail, direct=True)
     assert f"`{refused.value.reason}`" in README
+
+
+def test_an_operator_is_told_of_every_state_that_a_connection_can_be_in() -> None:
+    told = (ROOT / "docs" / "connections.md").read_text()
+    assert [status for status in Status if f"`{status}`" not in told] == []
 
 
 @pytest.mark.parametrize("name", REQUIREMENTS)

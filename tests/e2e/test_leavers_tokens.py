@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from leaver.attributes import item
 from local import stage
 from local.stage import Person
 from tests.e2e.test_offboarding import requested
@@ -77,3 +78,19 @@ def test_a_retrieval_that_is_under_way_when_the_user_leaves_leaves_nothing_behin
     assert world.receipt(sent)["outcome"] == "refused"
     assert kept_of(world, leaver) == []
     assert world.announced("UserTokenRetrieved") == []
+
+
+def test_a_token_that_is_dead_is_destroyed_by_the_schedule_and_one_that_lives_is_not(world: WatchedWorld) -> None:
+    world.forget()
+    one, other = world.hire(), world.hire()
+    world.send("retrieve_user_token", {"user_id": one.email}, {"user_id": other.email})
+    world.idle()
+    world.client("dynamodb").update_item(
+        TableName=world.resource("Cases").ref,
+        Key=item({"case_id": f"user-token#zoom#{one.zoom_id}#zak", "entry": "user-token"}),
+        UpdateExpression="SET expires_at = :past, watch_at = :past",
+        ExpressionAttributeValues=item({":past": "2020-01-01T00:00:00Z"}),
+    )
+    world.fire_schedule("watch_deadlines")
+    world.idle()
+    assert (len(kept_of(world, one)), len(kept_of(world, other))) == (0, 1)

@@ -13,7 +13,9 @@ import requests
 from click.testing import Result
 from typer.testing import CliRunner
 
-from leaver_cli import deployment
+from leaver.connections import Connection, Status
+from leaver.outcomes import Outcome
+from leaver_cli import deployment, disconnect
 from leaver_cli.main import app
 from local import stage
 from local.aws import moto_server
@@ -241,6 +243,31 @@ def test_what_can_not_be_named_is_not_disconnected(world: Operated) -> None:
     assert world.parked("revoke_access_token") == []
 
 
+def test_who_connected_it_anew_meanwhile_keeps_their_secrets(world: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = world.connect_zoom()
+
+    def revoked_and_connected_anew(_: object, before: Connection, _timeout: float) -> Connection:
+        return before.model_copy(update={"status": Status.REVOKED, "revoked_outcome": Outcome.REVOKED})
+
+    monkeypatch.setattr(disconnect, "_revoked", revoked_and_connected_anew)
+    result = world.leaver("disconnect", connection, "--yes")
+    assert (result.exit_code, result.output) == (1, f"Error: connection {connection} was connected anew meanwhile\n")
+    assert len(world.secrets_of(connection)) == 2
+
+
+def test_two_refreshes_within_five_minutes_are_two(world: Operated) -> None:
+    connection = world.connect_zoom()
+    versions = {world.record(connection)["version"]}
+    for _ in range(2):
+        assert world.leaver("refresh", connection).exit_code == 0
+        versions.add(world.record(connection)["version"])
+    assert len(versions) == 3
+    # SQS would accept the second under a used id, and throw it away; the emulation does not
+    sent = [json.loads(each.body) for each in world.said if each.target == "AmazonSQS.SendMessage"]
+    ids = [each["MessageDeduplicationId"] for each in sent if each.get("MessageGroupId") == connection]
+    assert len(set(ids)) == len(ids) == 2
+
+
 def test_refresh_says_what_came_in_its_way(world: Operated) -> None:
     connection = world.connect_zoom()
     world.zoom.inject("/oauth/token", times=None, handling="skip", reply="zoom_oauth/500-html")
@@ -306,7 +333,7 @@ def test_what_is_not_there_is_said_in_a_line(world: Operated, command: str, opti
     assert said in result.output
 
 
-@pytest.mark.parametrize(("fast", "which"), [(-90, "behind"), (90, "ahead of")])
+@pytest.mark.parametrize(("fast", "which"), [(-600, "behind"), (600, "ahead of")])
 def test_nothing_is_changed_by_a_clock_that_is_wrong(
     world: Operated, monkeypatch: pytest.MonkeyPatch, fast: int, which: str
 ) -> None:
@@ -315,14 +342,9 @@ def test_nothing_is_changed_by_a_clock_that_is_wrong(
     monkeypatch.setattr(deployment, "now", lambda: datetime.now(UTC) + timedelta(seconds=fast))
     for result in (world.connect(connection, "s2s"), world.leaver("disconnect", connection, "--yes")):
         assert result.exit_code == 1
-        assert re.search(rf"Error: this machine's clock is (89|9.) seconds {which} AWS's: set it", result.output)
+        assert re.search(rf"Error: this machine's clock is \d+ seconds {which} AWS's: set it", result.output)
     assert world.record(connection) == before
     assert world.zoom.journal("/oauth/token") == []
-
-
-def test_a_clock_that_is_a_little_wrong_will_do(world: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "now", lambda: datetime.now(UTC) + timedelta(seconds=50))
-    assert world.connect("zoom-fast-clock", "s2s").exit_code == 0
 
 
 def test_no_secret_is_anywhere_but_in_the_vault(world: Operated) -> None:

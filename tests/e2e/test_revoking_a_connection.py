@@ -141,17 +141,33 @@ def test_venafis_202_means_that_it_failed_and_it_is_tried_again(world: WatchedWo
     assert world.receipt(sent)["outcome"] == "revoked"
 
 
-def test_a_revocation_at_venafi_whose_answer_was_lost_is_never_claimed(world: WatchedWorld) -> None:
+def test_a_revocation_at_venafi_whose_answer_was_lost_is_proved_by_verify(world: WatchedWorld) -> None:
     # Asked again, Venafi answers 202 for a token that is gone as for one that it could not revoke.
     connection = world.connect_venafi()
     tokens = world.tokens(connection)
     world.venafi.inject("/vedauth/revoke/token", handling="commit", reply="reset")
     sent = revoke(world, connection)
     world.hurry()
-    world.settle()
+    world.idle()
     assert world.venafi.live_token_kind(digest(tokens["refresh_token"])) is None
-    lost, *repeated = [entry.status for entry in world.venafi.journal("/vedauth/revoke/token")]
-    assert (lost, set(repeated)) == (None, {202})
+    assert [(entry.path, entry.status) for entry in world.venafi.journal()] == [
+        ("/vedauth/revoke/token", None),
+        ("/vedauth/revoke/token", 202),
+        ("/vedauth/authorize/verify", 401),
+    ]
+    assert world.receipt(sent)["outcome"] == "already_gone"
+    assert world.record(connection)["status"] == "revoked"
+
+
+def test_a_revocation_at_venafi_that_failed_is_never_claimed(world: WatchedWorld) -> None:
+    connection = world.connect_venafi()
+    world.venafi.inject("/vedauth/revoke/token", handling="skip", reply="venafi/202-not-revoked", times=2)
+    sent = revoke(world, connection)
+    world.hurry()
+    world.settle()
+    assert len(world.venafi.journal("/vedauth/authorize/verify", "GET")) == 2
     assert "outcome" not in world.receipt(sent)
     assert world.record(connection)["status"] == "revoking"
     assert world.announced() == []
+    world.try_again()
+    assert world.receipt(sent)["outcome"] == "revoked"

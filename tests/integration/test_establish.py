@@ -176,6 +176,40 @@ def test_a_hand_over_to_a_new_owner_ends_the_old_ones_grant(desk: Desk) -> None:
     assert desk.lives(desk.tokens())
 
 
+def replaced(record: Connection) -> tuple[object, ...]:
+    """What the case of a leaver who owned it before reads on the record."""
+    return record.replaced_owner, record.replaced_outcome, record.replaced_said
+
+
+def test_what_became_of_the_former_owners_grant_is_on_the_record(desk: Desk) -> None:
+    desk.connect(IT)
+    assert replaced(desk.record) == (None, None, None)
+    desk.connect(BOSS)
+    assert replaced(desk.record) == (IT, Outcome.REVOKED, "revoked")
+    assert desk.record.replaced_at
+    desk.connect(BOSS)
+    assert replaced(desk.record) == (IT, Outcome.REVOKED, "revoked"), "who owns it now took nothing over from anybody"
+
+
+def test_the_end_of_a_former_owners_grant_is_on_the_record_only_where_it_is_confirmed(desk: Desk) -> None:
+    desk.connect(IT)
+    del desk.secrets.secrets["leaver/credentials/zoom"]
+    assert not desk.connect(BOSS).old_grant_ended
+    assert replaced(desk.record) == (IT, None, None)
+    # The end of another grant, of who owns it now, says nothing of that one.
+    assert desk.connect(BOSS).old_grant_ended
+    assert replaced(desk.record) == (IT, None, None)
+
+
+def test_a_former_owners_server_to_server_token_is_nobodys_grant_and_the_record_says_so(desk: Desk) -> None:
+    desk.connect(IT)
+    desk.alter(grant_type="account_credentials")
+    desk.connect(BOSS)
+    owner, outcome, said = replaced(desk.record)
+    assert (owner, outcome) == (IT, Outcome.ALREADY_GONE)
+    assert str(said).startswith("a server-to-server token, which ends at ")
+
+
 def test_who_consents_decides_and_not_who_owns_it(desk: Desk) -> None:
     desk.connect(IT, user="boss")
     assert desk.connect(BOSS, user="boss").old_grant == "ended by the new one"

@@ -168,8 +168,8 @@ Resources: {Queue: {Type: AWS::SQS::Queue, Condition: Never}}
 
 def test_our_tables_queues_alarms_archive_and_key_are_there_as_declared(leaver: Stack, aws: MotoServer) -> None:
     table = aws.client("dynamodb").describe_table(TableName=leaver["Connections"].ref)["Table"]
-    [index] = table["GlobalSecondaryIndexes"]
-    assert (table["KeySchema"][0]["AttributeName"], index["IndexName"]) == ("connection", "due")
+    indexes = {each["IndexName"] for each in table["GlobalSecondaryIndexes"]}
+    assert (table["KeySchema"][0]["AttributeName"], indexes) == ("connection", {"due", "owner"})
     queue = aws.client("sqs").get_queue_attributes(
         QueueUrl=leaver["RefreshAccessTokenQueue"].ref, AttributeNames=["All"]
     )["Attributes"]
@@ -373,3 +373,15 @@ def test_a_new_local_aws_is_empty() -> None:
         first.client("sqs").create_queue(QueueName="left-over")
     with MotoServer() as second:
         assert "QueueUrls" not in second.client("sqs").list_queues()
+
+
+def test_the_stack_tells_of_itself_what_cloudformation_would(aws: MotoServer) -> None:
+    stack = Stack(Template(LEAVER, {"VenafiUrl": "http://127.0.0.1:1", "UrgentSources": "okta, caep"}), aws)
+    [told] = aws.client("cloudformation").describe_stacks(StackName="leaver")["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in told["Outputs"]}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in told["Parameters"]}
+    assert outputs["ConnectionsTable"] == stack["Connections"].ref
+    assert outputs["KeyArn"] == stack["Key"].attributes["Arn"]
+    assert parameters["SecretPrefix"] == "leaver"
+    assert parameters["VenafiUrl"] == "http://127.0.0.1:1"
+    assert parameters["UrgentSources"] == "okta,caep"

@@ -36,6 +36,7 @@ def test_counts_what_is_parked_with_each_function(world: World) -> None:
         ["purge_user_tokens", "0"],
         ["schedule_refreshes", "0"],
         ["start_offboarding", "0"],
+        ["watch_deadlines", "0"],
         ["unrouted", "2"],
     ]
 

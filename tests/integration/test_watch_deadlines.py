@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leaver import bootstrap
 from leaver.attributes import values
 from leaver.cases import Case, Cases, State, Step
 from leaver.outcomes import Outcome, Result
@@ -97,8 +98,6 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
 
 
 def test_a_user_token_that_is_dead_is_destroyed(leaver: Deployment) -> None:
-    from leaver import bootstrap  # noqa: PLC0415 - built after the deployment's session is in place
-
     past = datetime.now(tz=UTC) - timedelta(hours=1)
     kept = bootstrap.kept_tokens("Cases", "leaver")
     leaver.secrets.create_secret(Name="leaver/user-tokens/zoom/ada/zak", SecretString="{}")

@@ -2,9 +2,8 @@
 
 import io
 import json
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -16,24 +15,20 @@ from functions.revoke_access_token.app import revoke_access_token
 from leaver.commands import Command, RefreshAccessToken, RevokeAccessToken
 from leaver.connections import LEASE, Connection, Status
 from leaver.consumer import Consumer
-from leaver.errors import AnswerLost, InvalidGrant, InvalidToken
 from leaver.grants import Grants
 from leaver.outbox import Outbox
-from leaver.outcomes import Outcome, Result
+from leaver.outcomes import Result
 from leaver.people import Name
 from leaver.rotation import Rotation
 from leaver.sealing import Sealing
-from leaver.tokens import GrantedTokens
 from leaver.vault import Vault
-from leaver.venafi_auth import VenafiAuth
-from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.establish import Establishing, NewConnection
 from local.simulators.grants import Grants as ProviderGrants
-from local.simulators.grants import InvalidGrantError, Issued, TokenMint, digest
 from local.simulators.grants import Rotation as Kind
+from local.simulators.grants import digest
 from tests.fake_cases import InMemoryPeople
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT, Secret, StrictSecretsManager
+from tests.fake_connections import connection
+from tests.fake_secrets import PARENT, Secret
 from tests.fakes import (
     DEAD_LETTERS,
     FIFO_DEAD_LETTERS,
@@ -42,23 +37,19 @@ from tests.fakes import (
     QUEUE,
     REFRESH_QUEUE,
     Clock,
-    FakeBus,
-    FakeSqs,
     InMemoryReceipts,
 )
 from tests.fakes import batch as batch_of
 from tests.fakes import record as record_of
+from tests.rotation.providers import CLIENT, SECRET, AuthorizationServer, Provider, VenafiEndpoints, ZoomEndpoints
 from tests.rotation.steps import Effects, in_words
+from tests.rotation.stores import Bus, Kms, Queues, Secrets, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
-Provider = Literal["zoom", "venafi"]
-
 #: what Lambda gives the functions
 FUNCTION_TIMEOUT: Final = timedelta(seconds=90)
-CLIENT: Final = "client-id"
-SECRET: Final = SecretStr("client-secret")
 ANNA: Final = "anna@example.com"
 BEN: Final = "ben@example.com"
 
@@ -72,161 +63,6 @@ class Silence:
 
     def add_metric(self, **_: object) -> None:
         pass
-
-
-class Table(InMemoryConnections):
-    """The Connections table, each call an effect."""
-
-    def __init__(self, effects: Effects, *records: Connection) -> None:
-        super().__init__(*records)
-        self.effects = effects
-
-    def read(self, name: str) -> Connection:
-        read = super().read
-        return self.effects.of("read record", lambda: read(name))
-
-    def add(self, record: Connection) -> bool:
-        add = super().add
-        return self.effects.of("write record", lambda: add(record))
-
-    def swap(self, old: Connection, new: Connection) -> Connection | None:
-        swap = super().swap
-        return self.effects.of("write record", lambda: swap(old, new))
-
-
-class Secrets(StrictSecretsManager):
-    """Secrets Manager, each call an effect."""
-
-    effects: Effects
-
-    def get_secret_value(self, **asked: Any) -> dict[str, Any]:
-        get = super().get_secret_value
-        return self.effects.of("read secret", lambda: get(**asked))
-
-    def put_secret_value(self, **asked: Any) -> dict[str, Any]:
-        put = super().put_secret_value
-        return self.effects.of("write secret", lambda: put(**asked))
-
-
-@dataclass
-class Kms:
-    """A key; what it encrypts can be seen to be encrypted."""
-
-    effects: Effects
-
-    def encrypt(self, *, KeyId: str, Plaintext: bytes, EncryptionContext: dict[str, str]) -> dict[str, bytes]:  # noqa: N803 - AWS's names
-        assert KeyId
-        sealed = json.dumps([Plaintext.decode()[::-1], EncryptionContext]).encode()
-        return self.effects.of("encrypt", lambda: {"CiphertextBlob": sealed})
-
-    def decrypt(self, *, KeyId: str, CiphertextBlob: bytes, EncryptionContext: dict[str, str]) -> dict[str, bytes]:  # noqa: N803 - AWS's names
-        assert KeyId
-        backwards, context = json.loads(CiphertextBlob)
-        assert context == EncryptionContext, "AWS answers InvalidCiphertextException"
-        return self.effects.of("decrypt", lambda: {"Plaintext": backwards[::-1].encode()})
-
-
-@dataclass
-class AuthorizationServer:
-    """A provider's grants, as the simulators keep them; each call an effect."""
-
-    provider: Provider
-    grants: ProviderGrants
-    clock: Clock
-    effects: Effects
-    #: the next answers to a refresh that are lost after the provider committed
-    loses: int = 0
-    #: every call, in order
-    asked: list[str] = field(default_factory=list)
-    #: refreshes that are under way now, and the most there ever were
-    in_flight: int = 0
-    most_in_flight: int = 0
-    _mint: TokenMint = field(default_factory=lambda: TokenMint("night-", random.Random(7)))  # noqa: S311 - the same each time
-
-    def authorized(self, subject: str) -> Issued:
-        """Somebody consents: at Zoom that retires the pair which the same person and app had before."""
-        if self.provider == "zoom":
-            for grant in self.grants:
-                if grant.subject == subject:
-                    self.grants.revoke(grant)
-        return self.grants.authorize(CLIENT, subject, "scope", now=self.clock(), mint=self._mint)
-
-    def obtain(self, subject: str) -> GrantedTokens:
-        return self.effects.of("ask for consent", lambda: _answer(self.authorized(subject)))
-
-    def refresh(self, refresh_token: SecretStr) -> GrantedTokens:
-        self.asked.append("refresh")
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            return self.effects.of("refresh at the provider", lambda: self._refreshed(refresh_token))
-        finally:
-            self.in_flight -= 1
-
-    def revoke(self, access_token: SecretStr) -> Result:
-        return self.effects.of("revoke at the provider", lambda: self._revoked(access_token))
-
-    def _refreshed(self, presented: SecretStr) -> GrantedTokens:
-        issued: Issued | None
-        try:
-            issued = self.grants.refresh(presented.get_secret_value(), CLIENT, now=self.clock(), mint=self._mint)
-        except InvalidGrantError:
-            issued = None
-        if self.loses:
-            self.loses -= 1
-            raise AnswerLost("the answer was lost")
-        if issued is None:
-            raise InvalidGrant("the refresh token is not accepted", provider_status=400, provider_code="invalid_grant")
-        return _answer(issued)
-
-    def _revoked(self, token: SecretStr) -> Result:
-        self.asked.append("revoke")
-        held = self.grants.of_access_token(digest(token.get_secret_value()))
-        if held is None or held[1].expires_at <= self.clock():
-            return Result(Outcome.ALREADY_GONE, provider_status=400, provider_code="invalid_token")
-        self.grants.revoke(held[0])
-        return Result(Outcome.REVOKED, provider_status=200)
-
-
-def _answer(issued: Issued) -> GrantedTokens:
-    return GrantedTokens(
-        access_token=SecretStr(issued.access_token),
-        refresh_token=SecretStr(issued.refresh_token) if issued.refresh_token else None,
-        expires_at=issued.access.expires_at,
-        scope=issued.access.scope,
-    )
-
-
-@dataclass
-class ZoomEndpoints(ZoomOAuth):
-    """Zoom's way to it."""
-
-    server: AuthorizationServer
-
-    def refresh(self, client_id: str, client_secret: SecretStr, refresh_token: SecretStr) -> GrantedTokens:
-        assert (client_id, client_secret) == (CLIENT, SECRET)
-        return self.server.refresh(refresh_token)
-
-    def revoke(self, client_id: str, client_secret: SecretStr, token: SecretStr) -> Result:
-        assert (client_id, client_secret) == (CLIENT, SECRET)
-        return self.server.revoke(token)
-
-
-@dataclass
-class VenafiEndpoints(VenafiAuth):
-    """Venafi's way to it."""
-
-    server: AuthorizationServer
-
-    def refresh(self, client_id: str, refresh_token: SecretStr) -> GrantedTokens:
-        assert client_id == CLIENT
-        return self.server.refresh(refresh_token)
-
-    def revoke_token(self, access_token: SecretStr) -> Result:
-        result = self.server.revoke(access_token)
-        if result.outcome is Outcome.ALREADY_GONE:
-            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
-        return result
 
 
 @dataclass
@@ -252,6 +88,29 @@ class Lambda:
         return int((self._deadline - self._clock()).total_seconds() * 1000)
 
 
+class Shared:
+    """What all connections of a deployment have in common: the time, AWS, and what lies in the queues."""
+
+    def __init__(self, clock: Clock | None = None, there: Clock | None = None) -> None:
+        """Take the functions' clock, and the providers' and Lambda's own, which is the same unless it is given."""
+        self.effects = Effects()
+        self.clock = clock or Clock()
+        self.there = there or self.clock
+        self.messages = count(1)
+        self.table = Table(self.effects)
+        self.secrets = Secrets()
+        self.secrets.effects = self.effects
+        self.kms = Kms(self.effects)
+        self.vault = Vault(self.secrets.client, prefix="leaver")
+        self.bus, self.sqs, self.receipts = Bus(self.effects), Queues(self.effects), InMemoryReceipts()
+        self.queued: list[Message] = []
+        self.parked: list[Message] = []
+
+    def server(self, provider: Provider, grants: ProviderGrants) -> AuthorizationServer:
+        """Make the provider of one connection, whose app is nobody else's."""
+        return AuthorizationServer(provider, grants, self.there, self.effects)
+
+
 class Night:
     """A connection by refresh token that is due, and all who may want to change it."""
 
@@ -262,11 +121,16 @@ class Night:
         *,
         expired: bool = False,
         role: Literal["service", "personal"] = "service",
+        name: str | None = None,
+        shared: Shared | None = None,
     ) -> None:
-        self.effects = Effects()
-        self._messages = count(1)
-        self.clock = Clock()
-        self.name: Final = provider
+        shared = shared or Shared()
+        self._shared: Final = shared
+        self.effects, self.clock, self.table = shared.effects, shared.clock, shared.table
+        self.secrets, self.vault = shared.secrets, shared.vault
+        self.bus, self.sqs, self.receipts = shared.bus, shared.sqs, shared.receipts
+        self.queued, self.parked = shared.queued, shared.parked
+        self.name: Final = name or provider
         granted = ProviderGrants(
             access_lifetime=timedelta(hours=1),
             refresh_lifetime=timedelta(days=90),
@@ -276,38 +140,29 @@ class Night:
             # "until the new one is used", as some have it
             grace=timedelta(days=1),
         )
-        self.server = AuthorizationServer(provider, granted, self.clock, self.effects)
+        self.server = shared.server(provider, granted)
         issued = self.server.authorized(ANNA)
         self.clock.passes(minutes=61 if expired else 48)
-        self.table = Table(
-            self.effects,
-            connection(
-                provider,
-                provider=provider,
-                owner=ANNA,
-                role=role,
-                expires_at=issued.access.expires_at,
-                refresh_at=self.clock(),
-                granted_at=NOW,
-            ),
+        self.table.records[self.name] = connection(
+            self.name,
+            provider=provider,
+            owner=ANNA,
+            role=role,
+            expires_at=issued.access.expires_at,
+            refresh_at=self.clock(),
+            granted_at=NOW,
         )
         self.people = InMemoryPeople(effects=self.effects)
-        self.secrets = Secrets()
-        self.secrets.effects = self.effects
-        self.secrets.secrets[f"leaver/tokens/{provider}"] = Secret(
+        self.secrets.secrets[f"leaver/tokens/{self.name}"] = Secret(
             {PARENT: json.dumps(issued.token_set())}, {"AWSCURRENT": PARENT}
         )
         credentials = {"client_id": CLIENT} | (
             {"client_secret": SECRET.get_secret_value()} if provider == "zoom" else {}
         )
-        self.secrets.secrets[f"leaver/credentials/{provider}"] = Secret(
+        self.secrets.secrets[f"leaver/credentials/{self.name}"] = Secret(
             {PARENT: json.dumps(credentials)}, {"AWSCURRENT": PARENT}
         )
-        self.vault = Vault(self.secrets.client, prefix="leaver")
-        self.bus, self.sqs, self.receipts = Bus(self.effects), Queues(self.effects), InMemoryReceipts()
         self.grants = Grants(zoom=ZoomEndpoints(self.server), venafi=VenafiEndpoints(self.server), vault=self.vault)
-        self.queued: list[Message] = []
-        self.parked: list[Message] = []
         self._template = Consumer(
             function="night",
             command=Command,
@@ -404,7 +259,7 @@ class Night:
         self.sqs.sent.clear()
 
     def _id(self) -> str:
-        return f"message-{next(self._messages)}"
+        return f"message-{next(self._shared.messages)}"
 
     def _queue(self, message: Message) -> Callable[[], bool]:
         self.queued.append(message)
@@ -424,13 +279,18 @@ class Night:
             receives=message.receives,
             group=self.name if refreshes else None,
         )
-        context = Lambda(self.clock, f"{message.id}-{message.receives}")
+        context = Lambda(self._shared.there, f"{message.id}-{message.receives}")
         consumer = self._refresher(context) if refreshes else self._revoker(context)
         failures = self.effects.of("receive", lambda: None) or consumer.consume(batch_of(received), context)
         if failures["batchItemFailures"]:
             return False
-        self.effects.of("acknowledge", lambda: self.queued.remove(message))
+        self.effects.of("acknowledge", lambda: self._acknowledged(message))
         return True
+
+    def _acknowledged(self, message: Message) -> None:
+        # A message that was delivered twice may be gone already.
+        if message in self.queued:
+            self.queued.remove(message)
 
     def _refresher(self, context: Lambda) -> Consumer[Any]:
         rotation = Rotation(
@@ -438,7 +298,7 @@ class Night:
             people=self.people,
             vault=self.vault,
             grants=self.grants,
-            sealing=Sealing(cast("KMSClient", Kms(self.effects)), key_arn="key"),
+            sealing=Sealing(cast("KMSClient", self._shared.kms), key_arn="key"),
             outbox=self._outbox(),
             holder=f"refresh#{context.aws_request_id}",
             clock=self.clock,
@@ -529,31 +389,3 @@ class Night:
         if len(self.live["refresh"]) > 1 + (self.server.grants.rotation is Kind.GRACE):
             return f"works, and {len(self.live['refresh'])} refresh tokens live"
         return "works"
-
-
-class Bus(FakeBus):
-    """EventBridge, each call an effect."""
-
-    def __init__(self, effects: Effects) -> None:
-        super().__init__()
-        self._effects = effects
-
-    def put_events(self, **asked: Any) -> dict[str, Any]:
-        put = super().put_events
-        return self._effects.of("announce", lambda: put(**asked))
-
-
-class Queues(FakeSqs):
-    """SQS, each message sent an effect."""
-
-    def __init__(self, effects: Effects) -> None:
-        super().__init__()
-        self._effects = effects
-
-    def send_message(self, **message: Any) -> None:
-        send = super().send_message
-        return self._effects.of("park", lambda: send(**message))
-
-    def send_message_batch(self, **asked: Any) -> dict[str, Any]:
-        send = super().send_message_batch
-        return self._effects.of("ask for a refresh", lambda: send(**asked))

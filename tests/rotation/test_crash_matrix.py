@@ -7,7 +7,8 @@ import pytest
 
 from leaver.connections import Status
 from local.simulators.grants import Rotation as Kind
-from tests.rotation.night import Night, Provider
+from tests.rotation.night import Night
+from tests.rotation.providers import Provider
 from tests.rotation.steps import Killed, Moment
 
 WORKS: Final = "works"

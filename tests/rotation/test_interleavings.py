@@ -12,8 +12,10 @@ import pytest
 from leaver import connections
 from leaver.connections import LEASE, Connection
 from local.simulators.grants import Rotation as Kind
-from tests.rotation.night import Night, Provider, Table
+from tests.rotation.night import Night
+from tests.rotation.providers import Provider
 from tests.rotation.steps import Choices, Known, Run, all_ways, take_turns
+from tests.rotation.stores import Table
 
 Other = Literal["refresh", "revoke", "leave", "connect", "disconnect"]
 

@@ -461,6 +461,22 @@ def test_a_revoked_token_is_revoked(name: str) -> None:
     assert (wire.only.method, wire.only.target) == ("GET", "/vedauth/revoke/token")
 
 
+def test_a_token_that_was_revoked_before_is_told_by_verify() -> None:
+    answers = ("202-not-revoked", "401-invalid-token")
+    with venafi_answering(*answers) as (venafi, wire), pytest.raises(InvalidToken, match=f"^{NO_ACCESS}$"):
+        revoke_token(venafi)
+    assert [each.target for each in wire.asked] == ["/vedauth/revoke/token", "/vedauth/authorize/verify"]
+
+
+def test_a_token_that_lives_on_was_not_revoked() -> None:
+    answers = ("202-not-revoked", "200-verified")
+    with (
+        venafi_answering(*answers) as (venafi, _),
+        pytest.raises(ProviderUnavailable, match=r"did not revoke the token$"),
+    ):
+        revoke_token(venafi)
+
+
 # The decision table
 
 
@@ -477,7 +493,8 @@ def test_a_refusal_is_named_for_whoever_must_act(
     assert caught.value.provider_code == code
     assert caught.value.provider_status == int(name[:3])
     assert caught.value.tracking_id is None
-    assert len(wire.asked) == 1
+    # After a 202 Verify has the word; nothing else is asked again.
+    assert len(wire.asked) == (2 if call is revoke_token and name.startswith("202") else 1)
 
 
 @pytest.mark.parametrize(("call", "name"), BESIDE_THE_POINT)

@@ -186,11 +186,14 @@ class VenafiAuth:
     def revoke_token(self, access_token: SecretStr) -> Result:
         """WebSDK "GET Revoke/Token": REVOKED, and the token's whole grant with it. HTTP 202 means that it failed.
 
-        Raises also InvalidToken.
+        Raises also InvalidToken, after a 202 too if Verify says so of the same token.
         """
         answer = self._get("/vedauth/revoke/token", access_token)
         if answer.status == HTTPStatus.OK and (answer.empty or answer.json is not None) and not _error_word(answer):
             return Result(Outcome.REVOKED, provider_status=answer.status, tracking_id=answer.tracking_id)
+        if answer.status == HTTPStatus.ACCEPTED:
+            # Also of a token that was revoked before: a run that was killed then would be repeated for ever.
+            self.verify(access_token)
         raise self._error(answer)
 
     def _granted(

@@ -1,0 +1,52 @@
+"""The process that revokes a connection is killed before and after each of its effects: the grant ends all the same."""
+
+from typing import Final
+
+import pytest
+
+from local.holding import Moment
+from tests.e2e.killing import ANSWER, REVOKE, Deaths, Provider
+from tests.e2e.watched_world import WatchedWorld
+
+#: Every effect of one revocation, in order, and what the receipt says in the end when the process is killed just before
+#: and just after it. Written by hand: "already gone" is the truth where the provider's word died with the process.
+EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
+    ("GetItem", "revoked", "revoked"),  # a receipt?
+    ("GetItem", "revoked", "revoked"),
+    ("UpdateItem", "revoked", "revoked"),  # to be revoked
+    ("UpdateItem", "revoked", "revoked"),  # the intent
+    ("GetSecretValue", "revoked", "revoked"),  # is there a successor?
+    ("GetSecretValue", "revoked", "revoked"),  # the tokens
+    ("GetSecretValue", "revoked", "revoked"),  # Zoom's credentials
+    (REVOKE, "revoked", "already_gone"),
+    ("GetItem", "already_gone", "already_gone"),
+    ("UpdateItem", "already_gone", "revoked"),  # retired, with the provider's word
+    ("UpdateItem", "revoked", "revoked"),  # the receipt
+    ("PutEvents", "revoked", "revoked"),
+    (ANSWER, "revoked", "revoked"),
+)
+#: Venafi revokes by the token alone
+CREDENTIALS: Final = 6
+MOMENTS: Final[tuple[Moment, ...]] = ("before", "after")
+
+
+@pytest.mark.parametrize("provider", ["zoom", "venafi"])
+def test_whatever_the_kill_nothing_that_was_issued_on_the_grant_works(world: WatchedWorld, provider: Provider) -> None:
+    expected = [row for place, row in enumerate(EXPECTED) if provider == "zoom" or place != CREDENTIALS]
+    effects = [effect for effect, _, _ in expected]
+    revocations = Deaths(world, "revoke_access_token", provider, REVOKE, effects)
+    assert revocations.done(revocations.connect()) == effects
+
+    killed = {(place, moment): revocations.connect() for place in range(len(effects)) for moment in MOMENTS}
+    sent = {cell: revocations.die(connection, *cell) for cell, connection in killed.items()}
+    revocations.morning()
+
+    assert [cell for cell, connection in killed.items() if revocations.live(connection)] == []
+    assert {world.record(connection)["status"] for connection in killed.values()} == {"revoked"}
+    assert {cell: world.receipt(each)["outcome"] for cell, each in sent.items()} == {
+        (place, moment): outcome
+        for place, (_, *both) in enumerate(expected)
+        for moment, outcome in zip(MOMENTS, both, strict=True)
+    }
+    told = [each.detail["subject"] for each in world.announced("AccessTokenRevoked")]
+    assert set(killed.values()) <= set(told)
