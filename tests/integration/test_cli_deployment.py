@@ -118,6 +118,18 @@ def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:
     assert connections.records["zoom"] == held
 
 
+@pytest.mark.parametrize(("ahead", "which"), [(61, "behind"), (-61, "ahead of")])
+def test_a_clock_that_is_wrong_by_more_than_a_minute_is_refused(ahead: int, which: str) -> None:
+    it = replace(deployed(), ahead=timedelta(seconds=ahead))
+    with pytest.raises(WrongClock, match=rf"^this machine's clock is 61 seconds {which} AWS's: set it, and try again$"):
+        it.check_the_clock()
+
+
+@pytest.mark.parametrize("ahead", [-60, 0, 60])
+def test_a_clock_that_is_a_little_wrong_will_do(ahead: int) -> None:
+    replace(deployed(), ahead=timedelta(seconds=ahead)).check_the_clock()
+
+
 def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_it() -> None:
     connections = InMemoryConnections()
     expires_at = datetime.now(UTC) + timedelta(hours=1)
@@ -132,15 +144,3 @@ def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_i
     )
     replace(deployed(), connections=connections).establish(new, Target("zoom", " Ada@Example.COM ", "service"))
     assert connections.records["zoom"].owner == "ada@example.com"
-
-
-@pytest.mark.parametrize(("ahead", "which"), [(61, "behind"), (-61, "ahead of")])
-def test_a_clock_that_is_wrong_by_more_than_a_minute_is_refused(ahead: int, which: str) -> None:
-    it = replace(deployed(), ahead=timedelta(seconds=ahead))
-    with pytest.raises(WrongClock, match=rf"^this machine's clock is 61 seconds {which} AWS's: set it, and try again$"):
-        it.check_the_clock()
-
-
-@pytest.mark.parametrize("ahead", [-60, 0, 60])
-def test_a_clock_that_is_a_little_wrong_will_do(ahead: int) -> None:
-    replace(deployed(), ahead=timedelta(seconds=ahead)).check_the_clock()

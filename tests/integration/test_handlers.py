@@ -386,14 +386,20 @@ def test_schedule_refreshes_parks_a_refresh_for_a_revocation(leaver: Deployment)
 # --- start_offboarding ---
 
 
-def test_start_offboarding_turns_an_okta_deactivation_into_commands(leaver: Deployment) -> None:
+def test_start_offboarding_turns_an_okta_deactivation_into_a_case_and_its_commands(
+    leaver: Deployment, provider: responses.RequestsMock
+) -> None:
+    for name in ("zoom", "venafi"):
+        leaver.connect(name)
+    provider.get(USER, json={"id": "KDcuGIm1QgePTO8WbOqwIQ", "email": "john.doe@example.com"}, match=[BEARER])
     okta = json.loads((EVENTS / "okta.json").read_text())
     okta["detail"]["published"] = (datetime.now(tz=UTC) - timedelta(minutes=1)).isoformat()
     assert leaver.deliver("start_offboarding", okta) == set()
-    heard = leaver.heard()
-    assert {each["source"] for each in heard} == {"leaver.command"}
-    told = {each["detail-type"]: each["detail"] for each in heard}
-    assert told["RevokeSsoToken"]["user_id"] == told["RevokeGrants"]["identity"] == "john.doe@example.com"
+    heard = {each["detail-type"]: each["detail"] for each in leaver.heard()}
+    assert set(heard) == {"OffboardingStarted", "RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"}
+    assert heard["RevokeSsoToken"]["user_id"] == "KDcuGIm1QgePTO8WbOqwIQ"
+    assert heard["RevokeGrants"]["identity"] == "john.doe@example.com"
+    assert len({each["case_id"] for each in heard.values()}) == 1
 
 
 def test_start_offboarding_parks_what_it_does_not_understand(leaver: Deployment) -> None:
