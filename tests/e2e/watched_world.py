@@ -138,10 +138,16 @@ class WatchedWorld(World):
 
     def receipts(self, subject: str | None = None) -> list[Mapping[str, Any]]:
         """Return all receipts, or those about one subject."""
-        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Cases").ref)
-        kept: list[Mapping[str, Any]] = [values(each) for page in pages for each in page["Items"]]
-        receipts = [each for each in kept if each["entry"].startswith("receipt#")]
+        receipts = [each for each in self._kept() if each["entry"].startswith("receipt#")]
         return [each for each in receipts if subject in (None, each["subject"])]
+
+    def cases(self) -> list[Mapping[str, Any]]:
+        """Return all cases."""
+        return [each for each in self._kept() if each["entry"] == "case"]
+
+    def _kept(self) -> list[Mapping[str, Any]]:
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Cases").ref)
+        return [values(each) for page in pages for each in page["Items"]]
 
     def parked(self, function: str) -> list[ParkedMessage]:
         """Return what is parked with a function (at most ten messages), and leave it there."""
