@@ -1,0 +1,176 @@
+"""Many connections, and whatever happens to them, in any order: a machine that Hypothesis drives."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from tests.rotation.fleet import CONNECTIONS, FATES, SKEW, Fleet, Going, Mood, MoodyServer
+from tests.rotation.night import ANNA, BEN, Message
+
+NAMES: Final = st.sampled_from(sorted(CONNECTIONS))
+#: how far a run gets before somebody else has his turn; None: to its end
+PATIENCE: Final = st.sampled_from([None, None, None, *range(1, 15)])
+MOODS: Final[tuple[Mood, ...]] = ("429", "5xx", "invalid_client", "unreachable")
+ANY: Final = st.integers(0, 10_000)
+
+FIGURES: Counter[str] = Counter()
+
+
+class ManyConnections(RuleBasedStateMachine):
+    """Every rule is something that happens; what must hold is said in `Fleet`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fleet = Fleet()
+        FIGURES["nights"] += 1
+
+    # -- what is meant to happen
+
+    @rule(minutes=st.sampled_from([1, 5, 9, 20, 45, 70, 60 * 11]))
+    def time_passes(self, minutes: int) -> None:
+        self.fleet.passes(minutes=minutes)
+
+    @rule(seconds=st.integers(1, 60))
+    def a_moment_passes(self, seconds: int) -> None:
+        self.fleet.passes(seconds=seconds)
+
+    @rule()
+    def the_schedule_fires(self) -> None:
+        self.fleet.plan()
+
+    @rule(name=NAMES, force=st.booleans())
+    def somebody_asks_for_a_refresh(self, name: str, *, force: bool) -> None:
+        self.fleet.nights[name].refresh(**({"force": True} if force else {}))
+
+    @precondition(lambda self: self.fleet.shared.queued)
+    @rule(which=ANY, effects=PATIENCE)
+    def a_message_is_delivered(self, which: int, effects: int | None) -> None:
+        self.fleet.advance(self.fleet.deliver(self._queued(which)), effects)
+
+    @precondition(lambda self: self.fleet.shared.queued)
+    @rule(which=ANY, effects=PATIENCE, effects_of_the_other=PATIENCE)
+    def a_message_is_delivered_twice(self, which: int, effects: int | None, effects_of_the_other: int | None) -> None:
+        message = self._queued(which)
+        FIGURES["faults"] += 1
+        for patience in (effects, effects_of_the_other):
+            self.fleet.advance(self.fleet.deliver(message), patience)
+
+    @precondition(lambda self: self.fleet.runs)
+    @rule(which=ANY, effects=PATIENCE)
+    def a_run_goes_on(self, which: int, effects: int | None) -> None:
+        self.fleet.advance(self._run(which), effects)
+
+    @rule(name=NAMES, refused=st.booleans())
+    def a_reader_works(self, name: str, *, refused: bool) -> None:
+        self.fleet.read(name, refused=refused)
+
+    @rule(name=NAMES)
+    def it_is_to_be_revoked(self, name: str) -> None:
+        self.fleet.nights[name].revoke()
+
+    @rule(name=NAMES, owner=st.sampled_from([ANNA, BEN]), effects=PATIENCE)
+    def a_person_connects(self, name: str, owner: str, effects: int | None) -> None:
+        self.fleet.advance(self.fleet.connect(name, owner), effects)
+
+    # -- what goes wrong
+
+    @precondition(lambda self: self.fleet.runs)
+    @rule(which=ANY)
+    def a_run_is_killed(self, which: int) -> None:
+        FIGURES["faults"] += 1
+        self.fleet.kill(self._run(which))
+
+    @rule(name=NAMES, times=st.integers(1, 2))
+    def answers_will_be_lost(self, name: str, times: int) -> None:
+        FIGURES["faults"] += 1
+        self._server(name).loses = times
+
+    @rule(name=NAMES, mood=st.sampled_from(MOODS))
+    def a_provider_is_unwell(self, name: str, mood: Mood) -> None:
+        FIGURES["faults"] += 1
+        self._server(name).mood = mood
+
+    @rule(reads=st.booleans())
+    def secrets_manager_refuses(self, *, reads: bool) -> None:
+        FIGURES["faults"] += 1
+        secrets = self.fleet.shared.secrets
+        if reads:
+            secrets.unreadable = True
+        else:
+            secrets.read_only = True
+
+    @rule()
+    def kms_refuses(self) -> None:
+        FIGURES["faults"] += 1
+        self.fleet.shared.kms.refuses = True
+
+    @rule()
+    def the_bus_refuses(self) -> None:
+        FIGURES["faults"] += 1
+        self.fleet.shared.bus.refuses = 1
+
+    @rule(seconds=st.integers(-SKEW, SKEW))
+    def our_clock_is_set(self, seconds: int) -> None:
+        FIGURES["faults"] += 1
+        self.fleet.shared.ours.is_off_by(seconds)
+
+    @rule()
+    def all_is_well_again(self) -> None:
+        self.fleet.all_is_well()
+
+    # -- what must hold
+
+    @invariant()
+    def it_holds(self) -> None:
+        FIGURES["steps"] += 1
+        self.fleet.check()
+
+    def teardown(self) -> None:
+        try:
+            self.fleet.settle()
+            self.fleet.check()
+            self.fleet.judge()
+            self.fleet.check()
+        finally:
+            for run in list(self.fleet.runs):
+                run.kill()
+            FIGURES.update(self.fleet.figures)
+
+    def _queued(self, which: int) -> Message:
+        return self.fleet.shared.queued[which % len(self.fleet.shared.queued)]
+
+    def _run(self, which: int) -> Going:
+        return self.fleet.runs[which % len(self.fleet.runs)]
+
+    def _server(self, name: str) -> MoodyServer:
+        server = self.fleet.nights[name].server
+        assert isinstance(server, MoodyServer)
+        return server
+
+
+HOW: Final = settings(
+    max_examples=150,
+    stateful_step_count=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_faults(
+    record_property: Callable[[str, object], None],
+) -> None:
+    FIGURES.clear()
+    run_state_machine_as_test(ManyConnections, settings=HOW)
+    record_property(
+        "many",
+        [
+            FIGURES[each]
+            for each in ("nights", "steps", "runs", "effects", "faults", "killed", "tokens lost", *sorted(FATES))
+        ],
+    )
