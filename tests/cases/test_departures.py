@@ -417,6 +417,16 @@ def test_a_user_who_is_gone_is_done_with_where_zoom_had_confirmed_who_is_meant()
     assert office.announced("SsoTokenRevoked") == []
 
 
+def test_so_is_one_whom_venafi_never_knew() -> None:
+    office = Office()
+    office.venafi.people[ADA] = []
+    office.deliver(office.hears())
+    office.works()
+    assert office.receipts.items[office.case.case_id, "receipt#RevokeGrants#venafi"].outcome == "user_not_found"
+    assert states(office) == [State.COMPLETED]
+    assert office.announced("GrantsRevoked") == []
+
+
 def test_a_user_whom_zoom_never_knew_is_not_done_with() -> None:
     office = Office()
     office.zoom.users = {"else": "somebody.else@example.com"}
