@@ -94,12 +94,21 @@ class MoodyServer(AuthorizationServer):
     mood: Mood = "well"
     #: answers that were lost after a refresh was done
     lost: int = 0
+    #: refreshes that are under way now, by grant: who connects ends the old one beside the first use of the new
+    under_way: Counter[Grant | None] = field(default_factory=Counter)
+    at_once: int = 0
 
     def obtain(self, subject: str) -> GrantedTokens:
         return self._as_we_count(super().obtain(subject))
 
     def refresh(self, refresh_token: SecretStr) -> GrantedTokens:
-        return self._as_we_count(super().refresh(refresh_token))
+        grant = self.grants.of_refresh_token(digest(refresh_token.get_secret_value()))
+        self.under_way[grant] += 1
+        self.at_once = max(self.at_once, self.under_way[grant])
+        try:
+            return self._as_we_count(super().refresh(refresh_token))
+        finally:
+            self.under_way[grant] -= 1
 
     def _as_we_count(self, granted: GrantedTokens) -> GrantedTokens:
         # Of an answer only the lifetime counts, and that from our own time on.
@@ -149,7 +158,7 @@ class Going(Run):
     """A run that is under way: whose, since when, and how often the provider's answers to it were lost."""
 
     connection: str = ""
-    since: datetime = datetime.min.replace(tzinfo=UTC)
+    since: datetime = field(default_factory=lambda: datetime.min.replace(tzinfo=UTC))
     #: what a person was told by `leaver connect`
     told: list[Established] = field(default_factory=list)
 
@@ -292,16 +301,25 @@ class Fleet:
         unmendable = night.name in self._unmendable
         self._unmendable.discard(night.name)
         current = self.current(night)
-        if current in self.alive(night) and current.refresh_token not in self.durable(night):
-            assert unmendable or night.name in self.excused, f"{night.name}: its newest token lies nowhere"
-            self.figures["tokens lost"] += night.name not in self.excused
+        if current in self.alive(night):
+            lost = current.refresh_token not in self.durable(night)
+        else:
+            # We have ended it, or a provider that takes reuse for theft has.
+            lost = unmendable or night.record.status not in {Status.REVOKING, Status.REVOKED}
+        if lost and night.name not in self.excused:
+            assert unmendable, f"{night.name}: its newest token lies nowhere"
+            self.figures["tokens lost"] += 1
             self.excused.add(night.name)
 
     def _answers_lost(self, night: Night) -> int:
-        server = night.server
-        assert isinstance(server, MoodyServer)
+        server = self._server(night)
         lost, self._lost[night.name] = server.lost - self._lost[night.name], server.lost
         return lost
+
+    @staticmethod
+    def _server(night: Night) -> MoodyServer:
+        assert isinstance(night.server, MoodyServer)
+        return night.server
 
     def _connected(self, night: Night, run: Going) -> None:
         """A person was told how it ended; where it did not work, that may have cost the grant that was there."""
@@ -318,7 +336,7 @@ class Fleet:
         for name, night in self.nights.items():
             assert night.record.revision >= self.revisions.get(name, 0), name
             self.revisions[name] = night.record.revision
-            assert night.server.most_in_flight <= 1, f"{name}: two calls at once"
+            assert self._server(night).at_once <= 1, f"{name}: two calls at once"
         for secret in ("night-access", "night-refresh", SECRET.get_secret_value()):
             assert secret not in self.everywhere(), secret
 
@@ -352,8 +370,7 @@ class Fleet:
         self.shared.secrets.read_only = self.shared.secrets.unreadable = self.shared.kms.refuses = False
         self.shared.bus.refuses = 0
         for night in self.nights.values():
-            server = night.server
-            assert isinstance(server, MoodyServer)
+            server = self._server(night)
             server.mood, server.loses = "well", 0
 
     def _redrive(self) -> None:
@@ -385,8 +402,11 @@ class Fleet:
 
     def _fate(self, night: Night) -> str:
         record = night.record
-        if record.held_by is not None:
-            return f"held for ever by {record.held_by}"
+        # On a connection that only a person can change, whoever connects next takes over what a dead laptop left.
+        out_of_use = record.status in {Status.NEEDS_REAUTHORIZATION, Status.REVOKED}
+        waits = out_of_use and record.abandoned(self.shared.clock())
+        if record.held_by is not None and not waits:
+            return f"{record.status}, and held for ever by {record.held_by}"
         match record.status:
             case Status.ACTIVE:
                 works = digest(night.stored["refresh_token"]) in night.live["refresh"]
@@ -401,25 +421,29 @@ class Fleet:
         return f"{record.status}: {record.reason}"
 
     def _hear(self, night: Night) -> None:
-        """Failure and recovery were announced in turns; at least once, so that the same one twice is one."""
-        told = dict.fromkeys(
-            (each["announcement_id"], each["detail_type"])
+        """Every trouble was told of, and its end, once each, in turns.
+
+        The bus keeps no order, and says the same thing twice now and then: what belongs together has the same `since`.
+        """
+        told = {
+            (each["since"], each["detail_type"].removeprefix("Connection"))
             for each in night.bus.announced
             if each["detail_type"].startswith("Connection") and each["connection"] == night.name
-        )
-        troubles: Counter[str] = Counter()
-        for _, kind in told:
-            if kind == "ConnectionRecovered":
-                # A run that is killed between the bus and the table can't know whether anybody heard of the trouble.
-                assert troubles or night.name in self.interrupted, f"{night.name}: {[*told]}"
-                troubles.clear()
-            else:
-                troubles[kind] += 1
-                assert troubles[kind] == 1, f"{night.name}: {[*told]}"
-        if night.record.status is Status.NEEDS_REAUTHORIZATION:
-            assert troubles["ConnectionNeedsReauthorization"] == 1, f"{night.name}: {[*told]}"
-        if night.record.status is Status.ACTIVE:
-            assert not troubles, f"{night.name}: {[*told]}"
+        }
+        troubles = sorted({since for since, _ in told})
+        ended = [since for since in troubles if (since, "Recovered") in told]
+        heard = [since for since in troubles if told & {(since, "Failing"), (since, "NeedsReauthorization")}]
+        words = f"{night.name} is {night.record.status}: {sorted(told)}"
+        # A run that dies between bus and table can't know whether anybody heard of the trouble, and tells of its end.
+        assert heard == troubles or night.name in self.interrupted, words
+        match night.record.status:
+            case Status.ACTIVE:
+                assert ended == troubles, words
+            case Status.NEEDS_REAUTHORIZATION:
+                assert ended == troubles[:-1], words
+                assert (troubles[-1], "NeedsReauthorization") in told, words
+            case _:
+                assert ended in (troubles, troubles[:-1]), words
 
 
 #: what may become of a connection; but for the first two only where one of the two unmendable faults happened

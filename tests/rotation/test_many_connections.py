@@ -74,6 +74,9 @@ class ManyConnections(RuleBasedStateMachine):
 
     @rule(name=NAMES, owner=st.sampled_from([ANNA, BEN]), effects=PATIENCE)
     def a_person_connects(self, name: str, owner: str, effects: int | None) -> None:
+        if any(run.connection == name and not run.mortal for run in self.fleet.runs):
+            # Nobody else is at it meanwhile.
+            return
         self.fleet.advance(self.fleet.connect(name, owner), effects)
 
     # -- what goes wrong
@@ -112,6 +115,7 @@ class ManyConnections(RuleBasedStateMachine):
     def the_bus_refuses(self) -> None:
         FIGURES["faults"] += 1
         self.fleet.shared.bus.refuses = 1
+        self.fleet.interrupted |= set(CONNECTIONS)
 
     @rule(seconds=st.integers(-SKEW, SKEW))
     def our_clock_is_set(self, seconds: int) -> None:
