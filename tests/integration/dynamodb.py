@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: one for all tests: each new one would read the API's description anew
 SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
 _SYNTAX = {
-    *("SET", "REMOVE", "ADD", "AND", "NOT", "IN"),
+    *("SET", "REMOVE", "ADD", "AND", "OR", "NOT", "IN"),
     *("IF_NOT_EXISTS", "ATTRIBUTE_EXISTS", "ATTRIBUTE_NOT_EXISTS", "CONTAINS", "BEGINS_WITH"),
 }
 
