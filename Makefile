@@ -7,7 +7,7 @@ BREAK ?=
 
 .PHONY: demo test lint up sam-local build requirements clean
 
-demo: .venv/ready  ## run the main job on this machine: five operations, two simulated providers, one table of proofs
+demo: .venv/ready  ## run the main job on this machine: a leaver, every operation, two simulated providers, one table of proofs
 	@$(BIN)/python -m local demo $(if $(BREAK),--break $(BREAK))
 
 test: .venv/ready  ## every test, on this machine

@@ -53,7 +53,10 @@ def up(
     console = Console()
     ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, control=control_port)
     works = not without_functions
-    with World(bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works) as world:
+    parameters = {"DeactivateUsers": "true"}  # every function is there to be played with
+    with World(
+        parameters=parameters, bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works
+    ) as world:
         stage.set_up(world)
         console.print(_not_built(world), _addresses(world))
         console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)
@@ -85,7 +88,9 @@ def _addresses(world: World) -> Table:
 def _how_to(world: World) -> str:
     variables = {name: value for name, value in world.environment().items() if name.startswith("AWS_")}
     variables["CONNECTIONS_TABLE"] = world.resource("Connections").ref
-    variables |= {f"{name.upper()}_QUEUE_URL": world.queue_url(name) for name in world.functions}
+    variables |= {
+        f"{name.upper()}_QUEUE_URL": world.queue_url(name) for name in world.functions if world.has_queue(name)
+    }
     exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
     command = [
         {
@@ -119,6 +124,7 @@ In another shell:
 {aws} sqs send-message --queue-url $REVOKE_GRANTS_QUEUE_URL --message-body '{identity}'
 curl {world.control_url}/partner-events -d '{json.dumps(partner)}'
 curl -X POST {world.control_url}/schedules/schedule_refreshes
+curl -X POST {world.control_url}/schedules/watch_deadlines
 curl {world.control_url}/environments    # each function's variables, for sam local invoke
 """
 

@@ -96,6 +96,10 @@ class Deployment:
         """Return what the template calls so; KeyError when there is no such thing."""
         return self.stack[logical_id]
 
+    def has_queue(self, function: str) -> bool:
+        """Whether messages start a function, and not the schedule alone."""
+        return f"{_camel(function)}Queue" in {each.logical_id for each in self.stack.of_type("AWS::SQS::Queue")}
+
     def queue_url(self, function: str) -> str:
         """Return the URL of a function's queue."""
         return self.resource(f"{_camel(function)}Queue").ref

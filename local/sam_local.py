@@ -62,6 +62,11 @@ def _session(world: WorldInContainer, _: Tokens) -> str:
     return "signed in" if world.zoom.ask("has_session", user=stage.JOHN.email) else "no session"
 
 
+def _status(world: WorldInContainer, _: Tokens) -> str:
+    (status,) = (user["status"] for user in world.zoom.ask("users") if user["email"] == stage.JOHN.email)
+    return str(status)
+
+
 def _grants(world: WorldInContainer, _: Tokens) -> str:
     return f"{world.venafi.ask('live_grants', prefixed_universal=stage.JOHN.venafi_id)} grants"
 
@@ -72,6 +77,11 @@ def _kept_token(world: WorldInContainer, _: Tokens) -> str:
         return "nothing in the vault"
     minted = [token["digest"] for token in world.zoom.ask("user_tokens", user=stage.JOHN.email)]
     return "the one that Zoom minted" if digest(kept["token"]) in minted else "another token"
+
+
+def _dead_token(world: WorldInContainer, _: Tokens) -> str:
+    kept = world.secret(f"leaver/user-tokens/zoom/{stage.ALAN.zoom_id}/zak")
+    return "nothing in the vault" if kept is None else "a dead token"
 
 
 def _old_refresh_token(world: WorldInContainer, before: Tokens) -> str:
@@ -132,6 +142,8 @@ ROWS = (
     Row("revoke_sso_token", "no session", "Zoom: who is signed in", _session),
     Row("revoke_grants", "0 grants", "Venafi: grants that live", _grants),
     Row("retrieve_user_token", "the one that Zoom minted", "the vault, by digest", _kept_token),
+    Row("purge_user_tokens", "nothing in the vault", "the vault", _kept_token),
+    Row("deactivate_user", "inactive", "Zoom: the account's status", _status),
     Row("refresh_access_token", "400 invalid_grant", "Zoom: the old refresh token tried", _old_refresh_token),
     Row(
         "refresh_access_token",
@@ -140,9 +152,10 @@ ROWS = (
         _new_refresh_token,
     ),
     Row("schedule_refreshes", "venafi", "the refresh queue: for whom", _refresh_asked_for, answer="null"),
+    Row("watch_deadlines", "nothing in the vault", "the vault", _dead_token, answer="null"),
     Row(
         "start_offboarding",
-        f"RevokeSsoToken {stage.JOHN.email}",
+        f"RevokeSsoToken {stage.JOHN.zoom_id}",
         "the queue of revoke_sso_token",
         _command("revoke-sso-token"),
     ),
@@ -210,6 +223,8 @@ def _invoked(console: Console, function: str, sam: Sam, world: WorldInContainer,
     rows = [row for row in ROWS if row.function == function]
     if function == "schedule_refreshes":
         world.make_due("venafi")
+    if function == "watch_deadlines":
+        world.keep_dead_token(stage.ALAN.zoom_id)
     tokens = _tokens(world)
     before = [row.observe(world, tokens) for row in rows]
     logical_id = "".join(word.capitalize() for word in function.split("_")) + "Function"

@@ -15,6 +15,7 @@ ZOOM_ACCOUNT = "acme-zoom-account"
 READ_USER = "user:read:user:admin"
 READ_TOKEN = "user:read:token:admin"  # noqa: S105 - a scope's name
 END_SESSION = "user:delete:token:admin"
+CHANGE_STATUS = "user:update:status:admin"
 
 LEAVER_ID = "local:{7ad7e1a4-0c0e-4a0e-9f6e-0f3a2a7b1c55}"
 VENAFI_APP = "leaver"
@@ -41,7 +42,7 @@ PEOPLE = (ADMIN, JOHN, ADA, GRACE, ALAN, OBRIEN)
 
 #: Zoom's connections: name → scopes of the app behind it
 ZOOM_CONNECTIONS: Mapping[str, tuple[str, ...]] = {
-    "zoom": (READ_USER, READ_TOKEN, END_SESSION),
+    "zoom": (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS),
     "zoom-rotating": (READ_USER, READ_TOKEN, END_SESSION),
     "zoom-retired": (READ_USER,),
     "zoom-narrow": (READ_USER,),
@@ -70,13 +71,16 @@ def zoom_secret(app: str) -> str:
     return f"{CANARY}secret-of-{app}"
 
 
-def connect_zoom(world: World, name: str, scopes: tuple[str, ...]) -> None:
-    """Register an app of this name at Zoom, let the administrator authorise it, and keep what Leaver needs."""
-    secret = zoom_secret(name)
+def connect_zoom(world: World, name: str, scopes: tuple[str, ...], *, personal_to: Person | None = None) -> None:
+    """Register an app of this name at Zoom, let somebody authorise it, and keep what Leaver needs.
+
+    It is the administrator who does, for all; or one person, for themselves.
+    """
+    secret, owner = zoom_secret(name), personal_to or ADMIN
     world.zoom.add_app(name, secret, account_id=ZOOM_ACCOUNT, scopes=scopes)
-    tokens = world.zoom.authorize(name, ADMIN.email)
+    tokens = world.zoom.authorize(name, owner.email)
     credentials = {"client_id": name, "client_secret": secret}
-    _connect(world, name, provider="zoom", account=ZOOM_ACCOUNT, credentials=credentials, tokens=tokens)
+    _connect(world, name, "zoom", owner, account=ZOOM_ACCOUNT, credentials=credentials, tokens=tokens)
 
 
 def connect_venafi(world: World, name: str = "venafi") -> None:
@@ -84,14 +88,15 @@ def connect_venafi(world: World, name: str = "venafi") -> None:
     world.venafi.add_application(VENAFI_APP, scope=VENAFI_SCOPE)
     tokens = world.venafi.authorize(VENAFI_APP, LEAVER_ID)
     credentials = {"client_id": VENAFI_APP}
-    _connect(world, name, provider="venafi", account="tpp.example.com", credentials=credentials, tokens=tokens)
+    _connect(world, name, "venafi", ADMIN, account="tpp.example.com", credentials=credentials, tokens=tokens)
 
 
 def _connect(
     world: World,
     name: str,
-    *,
     provider: Literal["zoom", "venafi"],
+    owner: Person,
+    *,
     account: str,
     credentials: Mapping[str, str],
     tokens: Mapping[str, object],
@@ -105,8 +110,8 @@ def _connect(
         "provider": provider,
         "account": account,
         "grant_type": "refresh_token",
-        "role": "service",
-        "owner": ADMIN.email,
+        "role": "service" if owner is ADMIN else "personal",
+        "owner": owner.email,
         "status": "active",
         "version": version,
         "expires_at": str(tokens["expires_at"]),

@@ -3,12 +3,16 @@
 import json
 import sysconfig
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 import requests
 
+from leaver.attributes import item
+from leaver.items import columns
+from leaver.kept_tokens import KeptToken
 from local.aws.moto_server import CREDENTIAL
 from local.aws.template import REGION, STACK, Json
 from local.container_engine import ContainerEngine, Failed
@@ -84,6 +88,20 @@ class WorldInContainer:
             UpdateExpression="SET refresh_at = :past",
             ExpressionAttributeValues={":past": {"S": "2020-01-01T00:00:00Z"}},
         )
+
+    def keep_dead_token(self, zoom_user_id: str) -> None:
+        """Have a user's token in the vault that has been dead for long."""
+        long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+        self._vault.create_secret(Name=f"leaver/user-tokens/zoom/{zoom_user_id}/zak", SecretString='{"token": "dead"}')
+        told = KeptToken(
+            case_id=f"user-token#zoom#{zoom_user_id}#zak",
+            connection="zoom",
+            zoom_user_id=zoom_user_id,
+            type="zak",
+            expires_at=long_ago,
+        ).expected(long_ago)
+        table = self.environments()["WatchDeadlinesFunction"]["CASES_TABLE"]
+        self._dynamodb.put_item(TableName=table, Item=item(columns(told)))
 
     def _connections(self) -> str:
         return self.environments()["RefreshAccessTokenFunction"]["CONNECTIONS_TABLE"]

@@ -25,6 +25,11 @@ TABLES = (
         "orders",
         ("provider", "holders", "orders", "died with the only copy", "lost, or false alarm"),
     ),
+    (
+        "leavers' cases, whatever happens in any order",
+        "cases",
+        ("runs", "steps", "cases", "provider faults", "duplicates", "crashes", "violations"),
+    ),
     ("whatever happens to many connections, in any order", "many", ()),
 )
 
@@ -47,7 +52,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorld
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the crash matrix and the interleavings found: people would rather see that than believe it."""
+    """Show what the explorations found: people would rather see that than believe it."""
     found: dict[str, list[list[object]]] = {name: [] for _, name, _ in TABLES}
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         for name, row in report.user_properties:

@@ -59,6 +59,9 @@ class InMemoryConnections(Connections):
     def waiting_for_a_person(self) -> int:
         return sum(record.status is Status.NEEDS_REAUTHORIZATION for record in self.records.values())
 
+    def owned_by(self, owner: str) -> list[str]:
+        return sorted(name for name, record in self.records.items() if record.owner == owner)
+
     def put(self, record: Connection) -> None:
         """Keep it as the table does: in UTC and to the second."""
         told = {name: value.replace(microsecond=0) for name, value in record if isinstance(value, datetime)}

@@ -24,6 +24,8 @@ class FakeZoom(Zoom):
     users: dict[str, str] = field(default_factory=dict)
     #: ids of those who are logged in
     sessions: set[str] = field(default_factory=set)
+    #: ids of those who can't log in any more
+    inactive: set[str] = field(default_factory=set)
     #: id → token; None for those who log in through Google or Facebook
     tokens: dict[str, str | None] = field(default_factory=dict)
     #: access tokens that are good
@@ -35,9 +37,9 @@ class FakeZoom(Zoom):
     #: what was asked of the last token besides: type, ttl, meeting
     asked_for: tuple[UserTokenType, int | None, str | None] | None = None
 
-    def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | None:
+    def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | Result:
         found = self._find("get_user", user_id, access_token)
-        return ZoomUser(found, self.users[found]) if found else None
+        return ZoomUser(found, self.users[found]) if found else _not_found()
 
     def get_user_token(
         self,
@@ -63,6 +65,13 @@ class FakeZoom(Zoom):
             return _not_found()
         self.sessions.discard(found)
         return Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0")
+
+    def deactivate_user(self, user_id: str, access_token: SecretStr) -> Result:
+        found = self._find("deactivate_user", user_id, access_token)
+        if found is None:
+            return _not_found()
+        self.inactive.add(found)
+        return Result(Outcome.DEACTIVATED, provider_status=204)
 
     def _find(self, operation: str, user_id: str, access_token: SecretStr) -> str | None:
         self.asked.append((operation, user_id))

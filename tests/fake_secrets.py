@@ -1,6 +1,7 @@
 """Secrets Manager in memory, as AWS documents it where moto is laxer, and what a connection keeps there."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -80,9 +81,17 @@ class StrictSecretsManager:
         return self.put_secret_value(SecretId=Name, SecretString=SecretString, ClientRequestToken=ClientRequestToken)
 
     def delete_secret(self, *, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803
+        # To force the deletion of a secret that is not there, or is scheduled for it, is no error.
         assert ForceDeleteWithoutRecovery
-        self._secret(SecretId, "DeleteSecret")
-        del self.secrets[SecretId]
+        _check_name(SecretId, "DeleteSecret")
+        self.secrets.pop(SecretId, None)
+
+    def describe_secret(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        _check_name(SecretId, "DescribeSecret")
+        # It describes a secret that is scheduled for deletion, too.
+        if SecretId not in self.secrets:
+            raise _error(ResourceNotFoundException, "DescribeSecret")
+        return {"Name": SecretId}
 
     def put_secret_value(
         self,
@@ -150,6 +159,12 @@ def vault_of(secrets: StrictSecretsManager, name: str = "zoom", text: str | None
     credentials = {"client_id": "client-id"} | ({"client_secret": "client-secret"} if name == "zoom" else {})
     secrets.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
     return Vault(secrets.client, prefix="leaver")
+
+
+def _check_name(name: str, operation: str) -> None:
+    """Refuse what can't be a secret's name; moto does not."""
+    if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", name):
+        raise ClientError({"Error": {"Code": "ValidationException", "Message": "Invalid name."}}, operation)
 
 
 def _error(kind: type[ClientError], operation: str) -> ClientError:

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from leaver.cases import Receipt, Receipts
 from leaver.commands import Command
 from leaver.consumer import BatchFailures
 from leaver.outcomes import Outcome
+from leaver.receipts import Receipt, Receipts
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -244,7 +244,7 @@ class InMemoryReceipts(Receipts):
     def _put(self, receipt: Receipt) -> Receipt | None:
         if self.broken:
             raise client_error("UpdateItem", "InternalServerError")
-        standing = self.read(receipt)
+        standing = self.items.get((receipt.case_id, receipt.entry))
         if standing and standing.outcome:
             return None
         written = receipt.model_copy(

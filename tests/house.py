@@ -11,11 +11,13 @@ from uuid import uuid4
 
 from aws_lambda_powertools import Logger, Metrics
 
+from leaver.casework import Casework
 from leaver.commands import Command
 from leaver.consumer import Consumer
 from leaver.envelope import Opened
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
+from tests.fake_cases import InMemoryCases
 from tests.fakes import DEAD_LETTERS, REFRESH_QUEUE, Clock, Context, FakeBus, FakeSqs, InMemoryReceipts, batch, returned
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
@@ -45,6 +47,10 @@ class House:
     bus: FakeBus = field(default_factory=FakeBus)
     receipts: InMemoryReceipts = field(default_factory=InMemoryReceipts)
     log: io.StringIO = field(default_factory=io.StringIO)
+    cases: InMemoryCases = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cases = InMemoryCases(receipts=self.receipts)
 
     def outbox(self, dead_letters: str = DEAD_LETTERS) -> Outbox:
         return Outbox(
@@ -54,6 +60,9 @@ class House:
             dead_letter_queue_url=dead_letters,
             refresh_queue_url=REFRESH_QUEUE,
         )
+
+    def casework(self, **choices: Any) -> Casework:
+        return Casework(cases=self.cases, outbox=self.outbox(), clock=self.clock, **choices)
 
     def consumer(
         self,
@@ -72,6 +81,7 @@ class House:
             outbox=self.outbox(dead_letters),
             receipts=self.receipts if receipts else None,
             give_up_after=timedelta(hours=24),
+            casework=self.casework() if receipts else None,
             clock=self.clock,
             # Powertools keeps one logger per service name, with its first stream.
             logger=Logger(service=str(uuid4()), stream=self.log),

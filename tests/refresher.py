@@ -14,6 +14,7 @@ from leaver.outcomes import Result
 from leaver.rotation import Rotation
 from leaver.sealing import Sealing
 from leaver.vault import child_of
+from tests.fake_cases import InMemoryPeople
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_kms import KEY, FakeKms
 from tests.fake_providers import FakeGrant, FakeVenafi, FakeZoomOAuth
@@ -37,6 +38,7 @@ class Stage:
         (self.name,) = self.connections.records
         self.secrets = StrictSecretsManager()
         self.vault = vault_of(self.secrets, self.name)
+        self.people = InMemoryPeople()
         self.kms = FakeKms()
         self.bus = FakeBus()
         self.jitter: Callable[[float, float], float] = lambda shortest, longest: (shortest + longest) / 2
@@ -60,6 +62,7 @@ class Stage:
         deadline = self.clock() + self.time
         return Rotation(
             connections=self.connections,
+            people=self.people,
             vault=self.vault,
             grants=Grants(zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), vault=self.vault),
             sealing=Sealing(self.kms.client, key_arn=KEY),

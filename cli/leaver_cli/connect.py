@@ -15,7 +15,7 @@ from leaver.commands import ConnectionName
 from leaver.errors import LeaverError, explain
 from leaver.tokens import GrantedTokens, VenafiCredentials, ZoomCredentials
 from leaver.venafi import Venafi
-from leaver.zoom import Zoom
+from leaver.zoom import Zoom, ZoomUser
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli import connect_venafi, connect_zoom
 from leaver_cli.connect_venafi import Login
@@ -201,7 +201,7 @@ def _whose(new: Gathered, target: Target, tokens: GrantedTokens) -> tuple[list[s
         user = new.consented(tokens.access_token)
     except LeaverError as error:
         return [], [f"who consented was not checked: {error.reason}"]
-    if user is None:
+    if not isinstance(user, ZoomUser):
         return [], ["who consented was not checked: Zoom does not say"]
     wrong, remarks = [], []
     if user.account_id is not None and user.account_id != new.account:

@@ -17,14 +17,16 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from leaver import settings
+from leaver.cases import Cases
 from leaver.connections import Connections
 from leaver.errors import Rejected
 from leaver.grants import Grants
+from leaver.people import name_of
 from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
 from leaver.venafi_auth import VenafiAuth
-from leaver.zoom import Zoom
+from leaver.zoom import Zoom, ZoomUser
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.establish import Established, Establishing, NewConnection, credentials_json
 from leaver_cli.gathered import Gathered, Target
@@ -47,10 +49,11 @@ class WrongClock(Exception):
 
 @dataclass(frozen=True)
 class Deployment:
-    """A stack, as far as its connections are concerned."""
+    """A stack, as far as its connections and cases are concerned."""
 
     stack: Stack
     connections: Connections
+    cases: Cases
     vault: Vault
     #: the template's parameters
     parameters: Mapping[str, str]
@@ -121,7 +124,8 @@ class Deployment:
                 account=new.account,
                 grant_type=new.grant_type,
                 role=target.role,
-                owner=target.owner,
+                # As people are remembered: whoever leaves is looked up by that.
+                owner=name_of(target.owner.strip()),
                 credentials=credentials_json(new.credentials),
                 obtain=new.obtain,
                 consented=_whose(new),
@@ -145,12 +149,14 @@ def describe(name: str, region: str | None, profile: str | None) -> Deployment:
     (stack,) = told["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
-    if not {"ConnectionsTable", "KeyArn"} <= outputs.keys():
+    if not {"ConnectionsTable", "CasesTable", "KeyArn"} <= outputs.keys():
         raise NoSuchStack(f"stack {name} is not Leaver's, or not deployed yet: it has no output ConnectionsTable")
     secrets_manager = session.client("secretsmanager", config=AWS)
+    dynamodb = session.client("dynamodb", config=AWS)
     return Deployment(
         stack=reach(name, region, profile),
-        connections=Connections(session.client("dynamodb", config=AWS), table=outputs["ConnectionsTable"]),
+        connections=Connections(dynamodb, table=outputs["ConnectionsTable"]),
+        cases=Cases(dynamodb, table=outputs["CasesTable"]),
         vault=Vault(secrets_manager, prefix=parameters["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
         ahead=_ahead(told["ResponseMetadata"]["HTTPHeaders"]["date"]),
@@ -174,6 +180,6 @@ def _transport(url: str, ca_bundle: str | None = None) -> Transport:
 def _whose(new: Gathered) -> Callable[[SecretStr], str | None]:
     def consented(access_token: SecretStr) -> str | None:
         user = new.consented(access_token) if new.consented else None
-        return user.id if user else None
+        return user.id if isinstance(user, ZoomUser) else None
 
     return consented

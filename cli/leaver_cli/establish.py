@@ -15,7 +15,7 @@ from leaver.connections import Connection, Connections, Status
 from leaver.errors import BadMessage, Held, InvalidGrant, LeaverError, NotKept, Rejected
 from leaver.grants import Grants
 from leaver.outcomes import Outcome
-from leaver.rotation import next_refresh
+from leaver.refresh_policy import next_refresh
 from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
 from leaver.vault import Vault
 
@@ -183,11 +183,20 @@ class Establishing:
             raise Held(f"connection {record.connection} is being revoked; the new grant: {ended}")
         (old,) = replaced
         if old.status is Status.REVOKED:
+            self._ended(old, written, old.revoked_outcome)
             return Established(written, granted)
         try:
-            return Established(written, granted, self._old_grant(old, former, new, granted))
+            ended = self._old_grant(old, former, new, granted)
         except LeaverError as error:
             return Established(written, granted, f"not confirmed: {error.reason}", old_grant_ended=False)
+        self._ended(old, written, ended)
+        return Established(written, granted, ended)
+
+    def _ended(self, old: Connection, written: Connection, said: str | None) -> None:
+        """Note that the grant of the owner before has ended: the case of one who left waits for it."""
+        if old.owner != written.owner and said is not None:
+            outcome = Outcome.REVOKED if said == Outcome.REVOKED else Outcome.ALREADY_GONE
+            self.connections.change(written.connection, lambda standing: standing.replaced(outcome, said))
 
     def _old_grant(self, old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> str:
         """End the grant that the connection had, unless it ends by itself; raises LeaverError where it may live on."""

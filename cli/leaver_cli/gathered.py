@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from leaver.outcomes import Result
 from leaver.tokens import GrantedTokens, VenafiCredentials, ZoomCredentials
 from leaver.zoom import ZoomUser
 
@@ -25,8 +26,8 @@ class Gathered:
     obtain: Callable[[], GrantedTokens] = field(repr=False)
     #: says, in a sentence each, what the tokens lack for Leaver to work through them; asks the provider if it must
     check: Callable[[GrantedTokens], list[str]] = field(repr=False)
-    #: asks whose consent an access token stands for; None: it is nobody's consent. Raises LeaverError
-    consented: Callable[[SecretStr], ZoomUser | None] | None = field(default=None, repr=False)
+    #: asks whose consent an access token stands for; USER_NOT_FOUND: Zoom does not say. Raises LeaverError
+    consented: Callable[[SecretStr], ZoomUser | Result] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

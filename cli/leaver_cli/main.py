@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from leaver.errors import LeaverError
 from leaver_cli import connect
+from leaver_cli.case import case
 from leaver_cli.connections import connections
 from leaver_cli.consent import NoConsent
 from leaver_cli.deployment import NoSuchStack, WrongClock, describe
@@ -16,6 +17,7 @@ from leaver_cli.disconnect import disconnect
 from leaver_cli.parked import parked
 from leaver_cli.redrive import redrive
 from leaver_cli.refresh import refresh
+from leaver_cli.release import release
 from leaver_cli.secret_input import NoSecret
 from leaver_cli.stack import NoSuchQueue
 
@@ -57,6 +59,8 @@ app.add_typer(connect.commands(describe), name="connect")
 app.command()(connections)
 app.command()(refresh)
 app.command()(disconnect)
+app.command()(case)
+app.command()(release)
 app.command()(parked)
 app.command()(redrive)
 

@@ -20,10 +20,15 @@ Place = Literal[
     "revoke_access_token",
     "revoke_sso_token",
     "revoke_grants",
+    "purge_user_tokens",
+    "deactivate_user",
     "schedule_refreshes",
     "start_offboarding",
+    "watch_deadlines",
     "unrouted",
 ]
+#: there only where the deployment wants leavers' accounts deactivated
+OPTIONAL: frozenset[Place] = frozenset({"deactivate_user"})
 PLACES: tuple[Place, ...] = get_args(Place)
 #: one connection's refreshes are kept apart
 _FIFO = frozenset({"refresh_access_token"})

@@ -19,6 +19,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
     vault = bootstrap.vault(settings.secret_prefix, at_once=True)
     rotation = Rotation(
         connections=bootstrap.connections(settings.connections_table),
+        people=bootstrap.people(settings.cases_table),
         vault=vault,
         grants=Grants(
             zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),

@@ -14,10 +14,11 @@ from leaver.commands import RetrieveUserToken
 from leaver.connections import Connection
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.errors import BadMessage
+from leaver.kept_tokens import KeptTokens
 from leaver.outcomes import Outcome, Result
+from leaver.people import People
 from leaver.settings import RetrieveUserTokenSettings
-from leaver.vault import Vault
-from leaver.zoom import UserToken, Zoom
+from leaver.zoom import UserToken, Zoom, ZoomUser
 
 #: seconds that a token lives when no ttl was asked for; Zoom's answer does not say (Zoom API, "Get a user token")
 ASSUMED_LIFE = {"zak": 7_200, "onbehalf": 7_200, "token": 1_209_600}
@@ -28,39 +29,54 @@ def retrieve_user_token(
     *,
     zoom: Zoom,
     tokens: AccessTokens,
-    vault: Vault,
+    people: People,
+    kept: KeptTokens,
     max_ttl: int,
     clock: Callable[[], datetime],
 ) -> Result:
-    """Ask Zoom for the token and keep it; the result says where it lies and when it dies, never what it is."""
+    """Ask Zoom for the token and keep it; the result says where it lies and when it dies, never what it is.
+
+    REFUSED for somebody who left, whenever that becomes known, and then nothing of it is kept.
+    """
     ttl = life_to_ask_for(command, max_ttl)
 
-    def ask(connection: Connection, access_token: SecretStr) -> tuple[str, UserToken] | None:
+    def gone(user: ZoomUser) -> bool:
+        return people.gone((command.user_id, user.id, user.email))
+
+    def ask(connection: Connection, access_token: SecretStr) -> tuple[ZoomUser, UserToken | None] | Result:
         connection.accepts(command.user_id)
         # The token is kept under Zoom's own id, so that one person has one place under whatever name they were given.
         user = zoom.get_user(command.user_id, access_token)
-        if user is None:
-            return None
+        if isinstance(user, Result):
+            return user
+        if gone(user):
+            return user, None
         token = zoom.get_user_token(user.id, access_token, type=command.type, ttl=ttl, meeting_id=command.meeting_id)
-        return user.id, token
+        return user, token
 
     asked_at = clock()
     answered = tokens.with_token(command.connection, ask)
-    if answered is None:
-        return Result(Outcome.USER_NOT_FOUND)
-    zoom_user_id, answer = answered
+    if isinstance(answered, Result):
+        return answered
+    user, answer = answered
+    if answer is None:
+        # An earlier run may have been killed between its write and its second look.
+        return _refused(command, user, kept)
     if answer.token is None:
         return answer.result
     # Counted from before the call: rather a little early than a token believed alive that is dead.
     expires_at = asked_at + timedelta(seconds=ttl or ASSUMED_LIFE[command.type])
-    arn, version = vault.keep_user_token(
+    arn, version = kept.keep(
         connection=command.connection,
-        zoom_user_id=zoom_user_id,
-        kind=command.type,
+        zoom_user_id=user.id,
+        type=command.type,
         token=answer.token,
         expires_at=expires_at,
         expires_at_assumed=ttl is None,
     )
+    if gone(user):
+        # The purge that follows a tombstone may have been here before the token was.
+        return _refused(command, user, kept)
     where: dict[str, str | int | bool] = {
         "secret_arn": arn,
         "version_id": version,
@@ -73,6 +89,11 @@ def retrieve_user_token(
         tracking_id=answer.result.tracking_id,
         details=where,
     )
+
+
+def _refused(command: RetrieveUserToken, user: ZoomUser, kept: KeptTokens) -> Result:
+    kept.destroy_one(command.connection, user.id, command.type)
+    return Result(Outcome.REFUSED, details={"because": "the user left"})
 
 
 def life_to_ask_for(command: RetrieveUserToken, max_ttl: int) -> int | None:
@@ -94,7 +115,8 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         retrieve_user_token,
         zoom=bootstrap.zoom(settings.zoom_api_url),
         tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
-        vault=bootstrap.vault(settings.secret_prefix, settings.kms_key_arn),
+        people=bootstrap.people(settings.cases_table),
+        kept=bootstrap.kept_tokens(settings.cases_table, settings.secret_prefix, settings.kms_key_arn),
         max_ttl=settings.max_user_token_ttl,
         clock=bootstrap.now,
     )

@@ -70,4 +70,5 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
+        missing_user_is_done=settings.missing_user_is_done == "true",
     ).consume(event, context)

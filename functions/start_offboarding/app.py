@@ -1,18 +1,47 @@
-"""Turn an HR event into one command for each thing that the leaver must lose."""
+"""Turn an HR event into a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.commands import Command, RevokeGrants, RevokeSsoToken, parse
+from leaver.access_tokens import AccessTokens
+from leaver.cases import REPLACE, UNDER_WAY, Case, Cases, State, Step, sweep_of
+from leaver.casework import Casework
+from leaver.commands import (
+    CaseId,
+    Command,
+    DeactivateUser,
+    PurgeUserTokens,
+    RevokeAccessToken,
+    RevokeGrants,
+    RevokeSsoToken,
+    parse,
+)
+from leaver.connections import Connection, Connections, Status
 from leaver.consumer import BatchFailures, LambdaContext
 from leaver.envelope import Opened
-from leaver.errors import Rejected
+from leaver.errors import BadMessage, CredentialStale, NeedsReauthorization, ProviderUnavailable, Rejected, Throttled
 from leaver.events import OffboardingRequested
 from leaver.hr_sources import HrChoices, offboarding_from
-from leaver.outbox import Outbox
+from leaver.outcomes import Outcome, Result
+from leaver.people import Name, People, name_of
 from leaver.settings import StartOffboardingSettings
+from leaver.starting import Starting, recorded
+from leaver.zoom import Zoom, ZoomUser
+
+ZOOM: Final = "zoom"
+VENAFI: Final = "venafi"
+#: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
+#: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
+SAME_DEPARTURE: Final = timedelta(days=1)
+#: how long after the event Zoom is waited for to say who is meant: a refresh, or a limit per second, but not per day
+PATIENCE: Final = timedelta(minutes=2)
 
 
 class StartOffboarding(Command):
@@ -21,43 +50,339 @@ class StartOffboarding(Command):
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
-    request: OffboardingRequested
+    request: OffboardingRequested | None = None
+    #: what a person decided about a case that is held
+    held_case: CaseId | None = None
+    decision: Literal["release", "discard"] | None = None
 
     @property
     def subject(self) -> str:
-        """The leaver's e-mail address."""
-        return self.request.subject.email
+        """The leaver's e-mail address, or the held case."""
+        return self.request.subject.email if self.request else self.held_case or "unknown"
+
+
+class Decision(Command):
+    """What `leaver release` sends, straight to the queue: a held case goes on, or is thrown away."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    held_case: CaseId
+    decision: Literal["release", "discard"]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What it takes to make a case of an event."""
+
+    cases: Cases
+    people: People
+    casework: Casework
+    starting: Starting
+    connections: Connections
+    tokens: AccessTokens
+    zoom: Zoom
+    clock: Callable[[], datetime]
+    #: routine cases an hour, beyond which one is held until a person has looked
+    routine_limit: int
+    deactivates_users: bool
+
+    def take_in(self, command: StartOffboarding) -> Result | None:
+        """Open, extend, cancel or reinstate the leaver's case; None where that was done, REFUSED if that is no news."""
+        if command.held_case and command.decision:
+            return self._decided(command.held_case, command.decision)
+        if command.request is None:
+            raise BadMessage("request: is missing")
+        request = command.request
+        user = self._zoom_user(request)
+        names = _names(request, user)
+        if request.kind in {"cancelled", "reinstated"}:
+            return self._stays(request, names)
+        return self._leaves(request, names, user)
+
+    # -- somebody leaves
+
+    def _leaves(self, request: OffboardingRequested, names: Sequence[str], user: ZoomUser | None) -> Result | None:
+        steps = self._steps(request, names, user)
+        if not steps:
+            raise Rejected("there is no connection to any provider: nothing can be ended")
+        own = f"c-{uuid5(NAMESPACE_URL, f'leaver:{name_of(request.subject.email)}:{request.event_id}')}"
+        case_id = own
+        for name in names:
+            claimed = self.people.change(
+                name, request.occurred_at, partial(self._claimed, request=request, case_id=case_id)
+            )
+            if claimed is None:
+                return Result(Outcome.REFUSED, details={"because": "a later event about this person has come before"})
+            case_id = claimed.case or case_id
+        if self.cases.read(case_id) is None and self._opened(case_id, request, names, steps, user):
+            return None
+        return self._extended(case_id, request, names, steps, user)
+
+    def _claimed(self, found: Name, *, request: OffboardingRequested, case_id: str) -> Name | None:
+        """Make the person's case this one, but for somebody who has one; None for an event that comes too late."""
+        late = found.occurred_at > request.occurred_at.replace(microsecond=0)
+        heard = {"stays": found.stays and late, "occurred_at": max(found.occurred_at, request.occurred_at)}
+        standing = self.cases.read(found.case) if found.case else None
+        if standing is not None and (standing.state in UNDER_WAY or _is_same_departure(standing, request, found)):
+            return found.model_copy(update=heard)
+        if late:
+            return None
+        if standing is None and found.case:
+            # Another run is about to record that one, or was killed: whoever comes first records it.
+            return found.model_copy(update=heard)
+        return found.model_copy(update={"case": case_id} | heard)
+
+    def _opened(
+        self,
+        case_id: str,
+        request: OffboardingRequested,
+        names: Sequence[str],
+        steps: Sequence[Step],
+        user: ZoomUser | None,
+    ) -> bool:
+        """Record the case and set it going where it is due; False where another run was faster."""
+        now = self.clock()
+        case = recorded(
+            case_id,
+            State.SCHEDULED,
+            steps,
+            names,
+            email=request.subject.email,
+            zoom_user_id=user.id if user else None,
+            event_id=request.event_id,
+            source=request.source,
+            actor=request.actor,
+            urgency=request.urgency,
+            requested_at=request.occurred_at,
+            effective_at=_takes_effect(request, now),
+        )
+        if not self.cases.add(self._guarded(case.watched(max(case.effective_at, now)), now)):
+            return False
+        self._goes_on(case_id)
+        return True
+
+    def _guarded(self, case: Case, now: datetime) -> Case:
+        """Hold a routine case above the hour's limit: a broken feed must not log a whole company out."""
+        if case.urgency == "urgent":
+            self.cases.count_urgent(now, case_id=case.case_id)
+            return case
+        opened = self.cases.count_routine(now, case_id=case.case_id)
+        if opened <= self.routine_limit:
+            return case
+        held = case.model_copy(update={"state": State.HELD, "watch": "held"})
+        return held.owing("OffboardingHeld") if opened == self.routine_limit + 1 else held
+
+    def _extended(
+        self,
+        case_id: str,
+        request: OffboardingRequested,
+        names: Sequence[str],
+        steps: Sequence[Step],
+        user: ZoomUser | None,
+    ) -> Result | None:
+        """Give a leaver who is a case already what the case lacks, and never a second set."""
+        now = self.clock()
+
+        def more(case: Case) -> Case | None:
+            if case.state not in UNDER_WAY:
+                return None
+            extended = case.extended(steps, names)
+            if user is not None and case.zoom_user_id is None:
+                extended = extended.model_copy(update={"zoom_user_id": user.id})
+            if request.urgency == "urgent":
+                extended = extended.model_copy(update={"urgency": "urgent"})
+            if case.state is not State.OPEN:
+                effective_at = min(_takes_effect(request, now), case.effective_at)
+                extended = extended.model_copy(update={"effective_at": effective_at})
+                if case.state is State.HELD and request.urgency == "urgent":
+                    extended = extended.model_copy(update={"state": State.SCHEDULED})
+                if extended.state is State.SCHEDULED:
+                    extended = extended.watched(max(effective_at, now))
+            return extended if extended != case else None
+
+        after = self.cases.change(case_id, more)
+        self._goes_on(case_id)
+        if after is None:
+            return Result(Outcome.REFUSED, details={"because": "this departure is a case already", "case": case_id})
+        return None
+
+    def _goes_on(self, case_id: str) -> None:
+        """Set going what is due, and tell what is owed: also where an earlier run was killed on the way."""
+        case = self.cases.read(case_id)
+        due = case is not None and case.watch_at is not None and case.watch_at <= self.clock()
+        if case is not None and (due or case.state is State.OPEN):
+            self.starting.begin(case_id)
+        self.casework.tell(case_id)
+
+    # -- somebody stays
+
+    def _stays(self, request: OffboardingRequested, names: Sequence[str]) -> Result | None:
+        """Stop what is not done and lift the tombstones; what was revoked stays revoked, and nobody says otherwise."""
+        state = State.CANCELLED if request.kind == "cancelled" else State.REINSTATED
+        stopped: set[str] = set()
+        for name in names:
+            heard = self.people.change(name, request.occurred_at, partial(_heard, at=request.occurred_at))
+            if heard is None:
+                return Result(Outcome.REFUSED, details={"because": "a later event about this person has come before"})
+            if heard.case:
+                stopped.add(heard.case)
+        for case_id in stopped:
+            self._stopped(case_id, state)
+        for name in names:
+            self.people.change(name, request.occurred_at, _lifted)
+        # After the tombstones: whoever opens a sweep looks at those once more when it is there.
+        for case_id in stopped:
+            self._stopped(sweep_of(case_id), state)
+        return None
+
+    def _stopped(self, case_id: str, state: State) -> None:
+        case = self.cases.read(case_id)
+        if case is None:
+            return
+        now = self.clock()
+        self.cases.change(case_id, lambda standing: standing.over(state, now) if standing.state in UNDER_WAY else None)
+        self.starting.lift_tombstones(case)
+        self.casework.tell(case_id)
+
+    # -- a person decides about a held case
+
+    def _decided(self, case_id: str, decision: Literal["release", "discard"]) -> Result | None:
+        now = self.clock()
+
+        def to(case: Case) -> Case | None:
+            if case.state is not State.HELD:
+                return None
+            if decision == "discard":
+                return case.over(State.DISCARDED, now)
+            return case.model_copy(update={"state": State.SCHEDULED}).watched(max(case.effective_at, now))
+
+        if self.cases.read(case_id) is None:
+            raise BadMessage("held_case: expected the id of a case that exists")
+        if self.cases.change(case_id, to) is None:
+            return Result(Outcome.REFUSED, details={"because": "the case is not held"})
+        self._goes_on(case_id)
+        return None
+
+    # -- who it is, and what there is to end
+
+    def _zoom_user(self, request: OffboardingRequested) -> ZoomUser | None:
+        """Ask Zoom who is meant; None where it knows nobody, or can't be asked: then the case goes by the event alone.
+
+        A Zoom that is out of order must not keep a leaver's grants at Venafi alive.
+        """
+        if self._connection(ZOOM) is None:
+            return None
+        wanted = request.subject.zoom_user_id or request.subject.email
+
+        def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
+            return self.zoom.get_user(wanted, access_token)
+
+        try:
+            found = self.tokens.with_token(ZOOM, ask)
+        except (CredentialStale, Throttled):
+            if self.clock() - request.occurred_at < PATIENCE:
+                raise
+            return None
+        except (ProviderUnavailable, NeedsReauthorization, Rejected, BadMessage):
+            return None
+        return found if isinstance(found, ZoomUser) else None
+
+    def _steps(self, request: OffboardingRequested, names: Sequence[str], user: ZoomUser | None) -> list[Step]:
+        leaver = request.subject
+        who = {"user_id": user.id if user else leaver.zoom_user_id or leaver.email}
+        zoom = self._connection(ZOOM) is not None
+        steps = [_step(RevokeSsoToken, ZOOM, who)] if zoom else []
+        owned = [record for name in names for record in self._owned_by(name)]
+        steps += [_step(RevokeAccessToken, record.connection, {}) for record in owned if record.role == "personal"]
+        if self._connection(VENAFI) is not None:
+            identity = (
+                {"grantee_prefixed_universal": leaver.venafi_prefixed_universal}
+                if leaver.venafi_prefixed_universal
+                else {"identity": leaver.venafi_identity or leaver.email}
+            )
+            steps.append(_step(RevokeGrants, VENAFI, identity))
+        if zoom:
+            steps.append(_step(PurgeUserTokens, ZOOM, who))
+        if zoom and self.deactivates_users:
+            steps.append(_step(DeactivateUser, ZOOM, who))
+        # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
+        return steps + [
+            Step(command=REPLACE, connection=record.connection, detail={"owner": record.owner})
+            for record in owned
+            if record.role == "service"
+        ]
+
+    def _owned_by(self, name: str) -> list[Connection]:
+        records = [self.connections.read(each) for each in self.connections.owned_by(name)]
+        return [record for record in records if record.status is not Status.REVOKED]
+
+    def _connection(self, name: str) -> Connection | None:
+        try:
+            record = self.connections.read(name)
+        except BadMessage:
+            return None
+        return None if record.status is Status.REVOKED else record
 
 
 def understood(opened: Opened, *, choices: HrChoices) -> StartOffboarding:
     """Read an HR event of any source that Leaver knows; raises BadMessage, or Rejected where it opens no case."""
+    if opened.event is None and "held_case" in opened.detail:
+        decided = parse(Decision, opened.detail, direct=True)
+        return StartOffboarding(held_case=decided.held_case, decision=decided.decision)
     request = offboarding_from(opened, choices)
     return StartOffboarding(request=request, requested_at=request.occurred_at, urgency=request.urgency)
 
 
-def start_offboarding(command: StartOffboarding, *, outbox: Outbox) -> None:
-    """End the leaver's Zoom session and Venafi grants; raises Rejected for what needs a case to remember it."""
-    request, leaver = command.request, command.request.subject
-    if request.kind != "immediate":
-        raise Rejected(f"kind: {request.kind} needs cases, which this version does not keep yet")
-    told = {"urgency": request.urgency, "requested_at": request.occurred_at.isoformat()}
-    identity = (
-        {"grantee_prefixed_universal": leaver.venafi_prefixed_universal}
-        if leaver.venafi_prefixed_universal
-        else {"identity": leaver.venafi_identity or leaver.email}
-    )
-    outbox.command(
-        [
-            parse(RevokeSsoToken, {"user_id": leaver.zoom_user_id or leaver.email, **told}, direct=False),
-            parse(RevokeGrants, {**identity, **told}, direct=False),
-        ]
-    )
+def _step(command: type[Command], connection: str, detail: dict[str, str]) -> Step:
+    """A step whose command can be sent; raises BadMessage while nothing is recorded and a person can still mend it."""
+    parse(command, detail | {"connection": connection}, direct=False)
+    return Step(command=command.__name__, connection=connection, detail=detail)
+
+
+def _names(request: OffboardingRequested, user: ZoomUser | None) -> list[str]:
+    told = [request.subject.email, request.subject.zoom_user_id, *((user.email, user.id) if user else ())]
+    return sorted({name_of(name) for name in told if name})
+
+
+def _is_same_departure(case: Case, request: OffboardingRequested, found: Name) -> bool:
+    finished = case.finished_at if case.state is State.COMPLETED else None
+    return finished is not None and found.gone_since is not None and request.occurred_at - finished < SAME_DEPARTURE
+
+
+def _takes_effect(request: OffboardingRequested, now: datetime) -> datetime:
+    return request.effective_at if request.kind == "scheduled" else min(request.effective_at, now)
+
+
+def _heard(found: Name, *, at: datetime) -> Name | None:
+    if found.occurred_at > at.replace(microsecond=0):
+        return None
+    return found.model_copy(update={"occurred_at": at, "stays": True})
+
+
+def _lifted(found: Name) -> Name | None:
+    return found.model_copy(update={"gone_since": None}) if found.gone_since else None
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
     """Consume the queue `start-offboarding`."""
     settings = bootstrap.settings_of(StartOffboardingSettings)
-    outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url)
-    operation = partial(start_offboarding, outbox=outbox)
+    outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
+    cases, people = bootstrap.cases(settings.cases_table), bootstrap.people(settings.cases_table)
+    intake = Intake(
+        cases=cases,
+        people=people,
+        casework=bootstrap.casework(settings.cases_table, outbox),
+        starting=bootstrap.starting(settings.cases_table, outbox, case_deadline=settings.case_deadline),
+        connections=bootstrap.connections(settings.connections_table),
+        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        zoom=bootstrap.zoom(settings.zoom_api_url),
+        clock=bootstrap.now,
+        routine_limit=settings.routine_cases_an_hour,
+        deactivates_users=settings.deactivate_users == "true",
+    )
     read = partial(understood, choices=settings)
-    return bootstrap.consumer(StartOffboarding, operation, settings, read=read).consume(event, context)
+    consumer = bootstrap.consumer(
+        StartOffboarding, intake.take_in, settings, refresh_queue_url=settings.refresh_queue_url, read=read
+    )
+    return consumer.consume(event, context)

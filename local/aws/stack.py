@@ -32,6 +32,7 @@ class _NotBuilt:
 _ARN = f"arn:aws:{{service}}:{REGION}:{ACCOUNT}"
 
 NOT_BUILT: Mapping[str, _NotBuilt] = {
+    "AWS::CloudWatch::Dashboard": _NotBuilt("no metric reaches moto: there would be nothing to look at"),
     "AWS::IAM::Role": _NotBuilt(
         "moto enforces no policy: here every function may do everything",
         arn=f"arn:aws:iam::{ACCOUNT}:role/{{name}}",

@@ -69,15 +69,16 @@ class Template:
         self._parameters = _PSEUDO_PARAMETERS | own
         #: as CloudFormation tells them: lists as text
         self.parameters = {name: ",".join(it) if isinstance(it, list) else str(it) for name, it in own.items()}
-        #: not yet resolved
-        self.outputs: dict[str, Json] = {name: it["Value"] for name, it in document.get("Outputs", {}).items()}
         self._mappings = document.get("Mappings", {})
         self._conditions = document.get("Conditions", {})
-        self.resources: dict[str, Json] = {
-            logical_id: resource
-            for logical_id, resource in document["Resources"].items()
-            if "Condition" not in resource or self._holds(resource["Condition"])
+        self.resources: dict[str, Json] = self._existing(document["Resources"])
+        #: not yet resolved
+        self.outputs: dict[str, Json] = {
+            name: it["Value"] for name, it in self._existing(document.get("Outputs", {})).items()
         }
+
+    def _existing(self, declared: Mapping[str, Json]) -> dict[str, Json]:
+        return {name: it for name, it in declared.items() if "Condition" not in it or self._holds(it["Condition"])}
 
     def resolve(self, value: Json, references: References) -> Json:
         """`value` with every intrinsic function replaced by what it stands for."""

@@ -113,11 +113,12 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         login_type: LoginType = "sso",
         status: UserStatus = "active",
         session: bool = True,
+        administrator: bool = False,
     ) -> None:
         """Add a user, signed in unless told otherwise."""
         with self._lock:
             self._known_account(account_id)
-            self._state.users[user_id] = User(user_id, email, account_id, login_type, status, session)
+            self._state.users[user_id] = User(user_id, email, account_id, login_type, status, session, administrator)
 
     def authorize(self, client_id: str, user: str) -> dict[str, object]:
         """Let a user (id or e-mail) authorise an app; an earlier authorisation of that app by that user ends.
@@ -177,7 +178,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
             return self._state.known_user(user).session
 
     def users(self) -> list[dict[str, object]]:
-        """Return every user: `id`, `email`, `account_id`, `login_type`, `status`, `session`."""
+        """Return every user: `id`, `email`, `account_id`, `login_type`, `status`, `session`, `administrator`."""
         with self._lock:
             return [asdict(user) for user in self._state.users.values()]
 

@@ -55,6 +55,8 @@ class User:
     status: UserStatus
     #: whether the user is signed in
     session: bool
+    #: an administrator's status can't be changed by API, nor can a Zoom Room's
+    administrator: bool = False
 
 
 @dataclass(frozen=True)

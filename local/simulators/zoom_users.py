@@ -119,5 +119,8 @@ def _put_status(user: User, request: Request) -> Response:
         raise zoom_error(400, 300, "Request Body should be a valid JSON object.")
     if body.get("action") not in ("activate", "deactivate"):
         raise zoom_error(400, 300, "Validation Failed.", "action")
+    if user.administrator:
+        message = "Zoom Room and Admin users' status cannot be activated or deactivated."
+        raise zoom_error(400, 200, message)
     user.status = "active" if body["action"] == "activate" else "inactive"
     return Response(status=204)

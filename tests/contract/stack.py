@@ -17,9 +17,14 @@ FUNCTIONS = (
     "RevokeAccessToken",
     "RevokeSsoToken",
     "RevokeGrants",
+    "PurgeUserTokens",
+    "DeactivateUser",
     "ScheduleRefreshes",
     "StartOffboarding",
+    "WatchDeadlines",
 )
+#: what no message starts, only the schedule
+ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
 
 #: the rules of HR sources, which all feed StartOffboarding; every other rule is called after its function
 HR_RULES = (
@@ -37,6 +42,7 @@ FULL = SMALLEST | {
     "SailPointEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed",
     "SailPointEmailDomain": "example.com",
     "UrgentSources": "okta, caep",
+    "DeactivateUsers": "true",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
     "VenafiSubnetIds": "subnet-1,subnet-2",
     "VenafiSecurityGroupIds": "sg-1",
@@ -87,6 +93,16 @@ def stack(parameters: Mapping[str, str], path: Path = ROOT / "template.yaml") ->
         logical_id: template.resolve(resource, names) | {"Type": resource["Type"]}
         for logical_id, resource in template.resources.items()
     }
+
+
+def functions(stack: Stack) -> tuple[str, ...]:
+    """The functions of this stack: one is there only where the deployment wants it."""
+    return tuple(each for each in FUNCTIONS if each != "DeactivateUser" or "DeactivateUserFunction" in stack)
+
+
+def consumers(stack: Stack) -> tuple[str, ...]:
+    """Those of them that a queue feeds."""
+    return tuple(each for each in functions(stack) if each not in ONLY_SCHEDULED)
 
 
 def of_type(stack: Stack, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -17,16 +17,19 @@ LAYER = ROOT / "layers" / "leaver" / "python"
 ORDER = (
     # the standard library and pydantic only
     *("errors", "outcomes", "tokens", "settings", "attributes"),
-    *("envelope", "commands", "events"),
+    *("envelope", "commands", "events", "items"),
     "hr_sources",
     *("client_certificate", "transport"),
     *("zoom_answers", "zoom", "zoom_oauth"),
     *("venafi_auth", "venafi"),
     "vault",
-    *("connections", "cases"),
-    *("access_tokens", "sealing", "grants"),
+    *("connections", "access_tokens"),
+    *("receipts", "people", "cases", "kept_tokens"),
+    *("grants", "sealing"),
     "outbox",
-    *("rotation", "consumer"),
+    "refresh_policy",
+    *("rotation", "starting", "casework"),
+    "consumer",
     "bootstrap",
 )
 LOWEST = ORDER[:5]

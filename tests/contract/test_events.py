@@ -8,7 +8,8 @@ import pytest
 
 from tests.contract.stack import FUNCTIONS, ROOT, kebab, snake
 
-FROM_A_QUEUE = [function for function in FUNCTIONS if function != "ScheduleRefreshes"]
+FROM_A_SCHEDULE = ["ScheduleRefreshes", "WatchDeadlines"]
+FROM_A_QUEUE = [function for function in FUNCTIONS if function not in FROM_A_SCHEDULE]
 RECORD = {
     "messageId",
     "receiptHandle",
@@ -52,8 +53,9 @@ def test_the_refresh_is_a_fifo_message_in_its_connections_group() -> None:
     assert record["attributes"].keys() >= {"MessageDeduplicationId", "SequenceNumber"}
 
 
-def test_the_scheduler_gets_the_schedules_event() -> None:
-    event = payload("schedule_refreshes")
+@pytest.mark.parametrize("function", FROM_A_SCHEDULE)
+def test_what_is_scheduled_gets_the_schedules_event(function: str) -> None:
+    event = payload(snake(function))
     assert event.keys() == ENVELOPE
     assert (event["source"], event["detail-type"], event["detail"]) == ("aws.events", "Scheduled Event", {})
 
@@ -65,7 +67,17 @@ def test_a_partners_event_comes_in_an_envelope(source: str) -> None:
     assert event["source"].startswith(f"aws.partner/{source}.com/")
 
 
-@pytest.mark.parametrize("name", ["retrieve_user_token", "revoke_sso_token", "revoke_grants", "start_offboarding"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "retrieve_user_token",
+        "revoke_sso_token",
+        "revoke_grants",
+        "purge_user_tokens",
+        "deactivate_user",
+        "start_offboarding",
+    ],
+)
 def test_the_leaver_is_john_doe(name: str) -> None:
     assert "john.doe@example.com" in payload(name)["Records"][0]["body"]
 

@@ -2,34 +2,47 @@
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, Stack, change, of_type
+from tests.contract.stack import DROP, Stack, change, consumers, of_type
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
 AT_LEAST = {"ComparisonOperator": "GreaterThanOrEqualToThreshold", "Period": 60, "EvaluationPeriods": 1}
 
 
+#: counted each minute: a minute without a count is no recovery
+GAUGE = AT_LEAST | {
+    "Namespace": "Leaver",
+    "Dimensions": [{"Name": "service", "Value": "leaver"}],
+    "Statistic": "Maximum",
+    "Threshold": 1,
+    "TreatMissingData": "ignore",
+}
+
+
 def alarm_faults(stack: Stack) -> list[str]:
     alarms = list(of_type(stack, "AWS::CloudWatch::Alarm"))
     expected: dict[str, dict[str, object]] = {
-        "a person": AT_LEAST
+        # How many there are, each minute: not how many were found, which a crash could keep from being counted.
+        "a person": GAUGE | {"MetricName": "ConnectionsNeedingAPerson"},
+        "urgent cases": GAUGE | {"MetricName": "UrgentCasesAnHour", "Threshold": 200},
+        "a watch that stands still": GAUGE
         | {
-            "Namespace": "Leaver",
-            # How many there are, each minute: not how many were found, which a crash could keep from being counted.
-            "MetricName": "ConnectionsNeedingAPerson",
-            "Dimensions": [{"Name": "service", "Value": "leaver"}],
-            "Statistic": "Maximum",
-            "Threshold": 1,
-            # A minute without a count is no recovery.
-            "TreatMissingData": "ignore",
-        }
+            "MetricName": "OpenCases",
+            "Statistic": "SampleCount",
+            "Period": 300,
+            "ComparisonOperator": "LessThanThreshold",
+            # What is not there can't count itself.
+            "TreatMissingData": "breaching",
+        },
     }
+    for what in ("OverdueCases", "HeldCases", "ConnectionsToReplace", "CasesNotLookedAfter"):
+        expected[what] = GAUGE | {"MetricName": what}
     for logical_id, queue in of_type(stack, "AWS::SQS::Queue"):
         about_a_queue = AT_LEAST | {
             "Namespace": "AWS/SQS",
             "Dimensions": [{"Name": "QueueName", "Value": queue["QueueName"]}],
             "Statistic": "Maximum",
         }
-        if logical_id.removesuffix("Queue") in FUNCTIONS:
+        if logical_id.removesuffix("Queue") in consumers(stack):
             expected[f"the age of {logical_id}"] = about_a_queue | {
                 "MetricName": "ApproximateAgeOfOldestMessage",
                 "Threshold": 900,
@@ -48,7 +61,7 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(FUNCTIONS) + 3
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(consumers(either)) + 3 + 7
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
@@ -58,7 +71,9 @@ def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) 
 
 def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
     quiet = {name: alarm["TreatMissingData"] for name, alarm in of_type(either, "AWS::CloudWatch::Alarm")}
-    assert quiet.pop("ReauthorizationAlarm") == "ignore"
+    assert quiet.pop("WatchIsSilentAlarm") == "breaching"
+    gauges = {name for name, alarm in of_type(either, "AWS::CloudWatch::Alarm") if alarm["Namespace"] == "Leaver"}
+    assert {quiet.pop(name) for name in gauges & quiet.keys()} == {"ignore"}
     assert set(quiet.values()) == {"notBreaching"}
 
 
@@ -75,6 +90,9 @@ def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
         ("RevokeGrantsAgeAlarm", "Dimensions", DROP, "nobody is told of the age of RevokeGrantsQueue"),
         ("ReauthorizationAlarm", "Namespace", "leaver", "nobody is told of a person"),
         ("ReauthorizationAlarm", "TreatMissingData", "notBreaching", "nobody is told of a person"),
+        ("OverdueCasesAlarm", "Statistic", "Average", "nobody is told of OverdueCases"),
+        ("HeldCasesAlarm", "Threshold", 2, "nobody is told of HeldCases"),
+        ("WatchIsSilentAlarm", "TreatMissingData", "notBreaching", "nobody is told of a watch that stands still"),
     ],
 )
 def test_an_alarm_that_would_stay_silent_is_noticed(

@@ -8,7 +8,7 @@ import pytest
 
 from leaver.hr_sources import WEBHOOKS
 from local.aws.patterns import matches
-from tests.contract.stack import DROP, FULL, FUNCTIONS, HR_RULES, ROOT, Stack, arn, change, of_type, stack
+from tests.contract.stack import DROP, FULL, HR_RULES, ROOT, Stack, arn, change, functions, of_type, stack
 
 ROLE = "arn:aws:iam::123456789012:role/"
 OKTA_BUS = "aws.partner/okta.com/acme/leaver"
@@ -19,6 +19,7 @@ COMMANDS = {
     "RevokeAccessToken": "RevokeAccessTokenQueue",
     "RevokeSsoToken": "RevokeSsoTokenQueue",
     "RevokeGrants": "RevokeGrantsQueue",
+    "PurgeUserTokens": "PurgeUserTokensQueue",
     # A rule's FIFO group is fixed, so what is to be refreshed goes to the scheduler, which knows the connection.
     "RefreshAccessToken": "ScheduleRefreshesQueue",
 }
@@ -85,7 +86,7 @@ def speaker_faults(stack: Stack) -> list[str]:
         "Resource": "arn:aws:events:eu-west-1:123456789012:event-bus/EventBus",
         "Condition": {
             "ForAnyValue:StringEquals": {"events:source": ["leaver", "leaver.command", "leaver.hr"]},
-            "ArnNotEquals": {"aws:PrincipalArn": [f"{ROLE}{function}Role" for function in FUNCTIONS]},
+            "ArnNotEquals": {"aws:PrincipalArn": [f"{ROLE}{function}Role" for function in functions(stack)]},
             "StringNotLike": {"aws:PrincipalArn": [f"{ROLE}hr-sync", f"{ROLE}on-call-*"]},
         },
     }
@@ -97,6 +98,14 @@ def speaker_faults(stack: Stack) -> list[str]:
 @pytest.mark.parametrize(("command", "queue"), COMMANDS.items())
 def test_a_command_reaches_its_queue_alone(either: Stack, command: str, queue: str) -> None:
     assert delivered(either, "EventBus", {"source": "leaver.command", "detail-type": command}) == [queue]
+
+
+def test_a_deactivation_reaches_its_queue_where_the_deployment_wants_it_and_else_is_seen(
+    full: Stack, smallest: Stack
+) -> None:
+    event = {"source": "leaver.command", "detail-type": "DeactivateUser"}
+    assert delivered(full, "EventBus", event) == ["DeactivateUserQueue"]
+    assert delivered(smallest, "EventBus", event) == ["UnroutedQueue"]
 
 
 def test_a_canonical_hr_event_starts_an_offboarding(either: Stack) -> None:
@@ -176,18 +185,19 @@ def test_rules_listen_to_our_inbound_sources_alone(either: Stack) -> None:
     assert source_faults(either) == []
 
 
-def test_the_schedule_starts_the_scheduler_every_minute(either: Stack) -> None:
-    schedule = either["ScheduleRefreshesSchedule"]["Properties"]
+@pytest.mark.parametrize("function", ["ScheduleRefreshes", "WatchDeadlines"])
+def test_the_schedule_starts_a_function_every_minute(either: Stack, function: str) -> None:
+    schedule = either[f"{function}Schedule"]["Properties"]
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert "EventBusName" not in schedule
-    assert [target["Arn"].rpartition(":")[2] for target in schedule["Targets"]] == ["ScheduleRefreshesFunction"]
-    [(_, permission)] = of_type(either, "AWS::Lambda::Permission")
-    assert permission == {
-        "FunctionName": "ScheduleRefreshesFunction",
+    assert [target["Arn"].rpartition(":")[2] for target in schedule["Targets"]] == [f"{function}Function"]
+    assert either[f"{function}SchedulePermission"]["Properties"] == {
+        "FunctionName": f"{function}Function",
         "Action": "lambda:InvokeFunction",
         "Principal": "events.amazonaws.com",
-        "SourceArn": "arn:aws:events:eu-west-1:123456789012:rule/ScheduleRefreshesSchedule",
+        "SourceArn": f"arn:aws:events:eu-west-1:123456789012:rule/{function}Schedule",
     }
+    assert len(list(of_type(either, "AWS::Lambda::Permission"))) == 2
 
 
 def test_hr_events_are_archived_for_90_days(either: Stack) -> None:

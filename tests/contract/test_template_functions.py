@@ -10,7 +10,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from leaver import settings
 from leaver.connections import LEASE
 from leaver.rotation import TIME_FOR_A_CALL, TIME_TO_SEAL
-from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
+from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, functions, kebab, of_type, snake
 
 HR_SOURCES = {
     *("okta", "sailpoint", "sailpoint_other_attribute", "scim", "caep", "caep_opaque_subject", "risc"),
@@ -31,6 +31,11 @@ VALUES = {
     "GIVE_UP_AFTER": 86400,
     "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
     "MAX_USER_TOKEN_TTL": 7200,
+    "DEACTIVATE_USERS": "true",
+    "CASE_DEADLINE": 900,
+    "ROUTINE_CASES_AN_HOUR": 50,
+    "SWEEP_AFTER": 86400,
+    "MISSING_USER_IS_DONE": "false",
     "URGENT_SOURCES": "okta,caep",
     "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
     "SAILPOINT_LEFT_VALUES": "inactive,terminated",
@@ -52,16 +57,25 @@ READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_UR
 TOLD = {
     "RetrieveUserToken": READER | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
     "RefreshAccessToken": {
+        "CASES_TABLE",
         *("CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"),
         *("ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"),
     },
     "RevokeAccessToken": READER | {"ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
-    "RevokeSsoToken": READER | {"ZOOM_API_URL"},
-    "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "RevokeSsoToken": READER | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
+    "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "MISSING_USER_IS_DONE"},
+    "PurgeUserTokens": READER | {"ZOOM_API_URL"},
+    "DeactivateUser": READER | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
     "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
-    "StartOffboarding": {
+    "StartOffboarding": READER
+    | {
+        *("ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
         *("URGENT_SOURCES", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
         *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
+    },
+    "WatchDeadlines": {
+        *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
+        *("CASE_DEADLINE", "SWEEP_AFTER", "MISSING_USER_IS_DONE"),
     },
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
@@ -69,7 +83,7 @@ CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 def environment_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in FUNCTIONS:
+    for function in functions(stack):
         expected = {name: VALUES.get(name) for name in TOLD_ALL | TOLD[function]}
         expected["DEAD_LETTER_QUEUE_URL"] = f"{function}DeadLetterQueue"
         found = stack[f"{function}Function"]["Properties"]["Environment"]["Variables"]
@@ -111,7 +125,7 @@ def runtime_faults(stack: Stack) -> list[str]:
 def test_functions_folders_and_the_template_agree(either: Stack) -> None:
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     assert {logical_id for logical_id, _ in of_type(either, "AWS::Lambda::Function")} == {
-        f"{function}Function" for function in FUNCTIONS
+        f"{function}Function" for function in functions(either)
     }
     assert folders == {snake(function) for function in FUNCTIONS}
 
@@ -145,10 +159,18 @@ def test_there_are_no_settings_without_a_function() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_settings_can_be_read_from_what_the_template_tells(function: str, smallest: Stack) -> None:
-    variables = smallest[f"{function}Function"]["Properties"]["Environment"]["Variables"]
+def test_settings_can_be_read_from_what_the_template_tells(function: str, full: Stack, smallest: Stack) -> None:
+    variables = (smallest if function in functions(smallest) else full)[f"{function}Function"]["Properties"][
+        "Environment"
+    ]["Variables"]
     kind = getattr(settings, f"{function}Settings")
     assert settings.read(kind, {name: str(value) for name, value in variables.items()}).give_up_after == 86400
+
+
+def test_nobody_is_deactivated_unless_the_deployment_wants_it(full: Stack, smallest: Stack) -> None:
+    told = [each["StartOffboardingFunction"]["Properties"]["Environment"]["Variables"] for each in (full, smallest)]
+    assert [each.get("DEACTIVATE_USERS") for each in told] == ["true", None]
+    assert not [logical_id for logical_id in smallest if logical_id.startswith("DeactivateUser")]
 
 
 def test_all_functions_run_alike(either: Stack) -> None:
@@ -172,6 +194,7 @@ def test_only_functions_that_call_venafi_lie_in_its_network(full: Stack, smalles
     for function in FUNCTIONS:
         expected = network if function in CALLS_VENAFI else None
         assert full[f"{function}Function"]["Properties"].get("VpcConfig") == expected
+    for function in functions(smallest):
         assert "VpcConfig" not in smallest[f"{function}Function"]["Properties"]
 
 
@@ -219,6 +242,10 @@ def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refu
         ("GiveUpAfter", 60, 13 * 86_400),
         # Zoom's own limit is one year.
         ("MaxUserTokenTtl", 1, 31_536_000),
+        # Less than a minute, and every case is overdue before anybody looks.
+        ("CaseDeadline", 60, 86_400),
+        # 0 is never; after a month who came back is not who left.
+        ("SweepAfter", 0, 2_592_000),
     ],
 )
 def test_a_deployment_with_a_number_out_of_bounds_is_refused(parameter: str, least: int, most: int) -> None:

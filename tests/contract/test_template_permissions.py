@@ -5,16 +5,28 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, Stack, change, kebab
+from tests.contract.stack import DROP, FUNCTIONS, ONLY_SCHEDULED, Stack, change, functions, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 READER = {
     "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
     "dynamodb:GetItem": {"table/Cases", "table/Connections"},
     "dynamodb:UpdateItem": {"table/Cases"},
+    # a case's last receipt seals it, together with the others
+    "dynamodb:Query": {"table/Cases"},
     "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
+}
+#: of user tokens: unseen
+DESTROYER = {
+    "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
+    "secretsmanager:DeleteSecret": {"leaver/user-tokens/*"},
+}
+#: action on the table of cases → with which first part of the key alone
+ONLY_ABOUT = {
+    ("RetrieveUserToken", "dynamodb:PutItem"): "user-token#*",
+    ("RefreshAccessToken", "dynamodb:GetItem"): "person#*",
 }
 CA_BUNDLE = "leaver/venafi-ca-??????"
 #: action → resources, without what every function may do
@@ -23,9 +35,11 @@ MAY: dict[str, dict[str, set[str]]] = {
     | {
         "secretsmanager:CreateSecret": {"leaver/user-tokens/*"},
         "secretsmanager:PutSecretValue": {"leaver/user-tokens/*"},
-    },
+        "dynamodb:PutItem": {"table/Cases"},
+    }
+    | DESTROYER,
     "RefreshAccessToken": {
-        "dynamodb:GetItem": {"table/Connections"},
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:UpdateItem": {"table/Connections"},
         "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
         "secretsmanager:PutSecretValue": {"leaver/tokens/*"},
@@ -40,14 +54,38 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     "RevokeSsoToken": READER,
     "RevokeGrants": READER | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
+    "PurgeUserTokens": READER | DESTROYER,
+    "DeactivateUser": READER,
     "ScheduleRefreshes": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
         "dynamodb:Query": {"table/Connections/index/due"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
-    "StartOffboarding": {},
+    "StartOffboarding": {
+        "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:PutItem": {"table/Cases"},
+        "dynamodb:UpdateItem": {"table/Cases"},
+        "dynamodb:Query": {"table/Connections/index/owner"},
+        "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
+    "WatchDeadlines": DESTROYER
+    | {
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:PutItem": {"table/Cases"},
+        "dynamodb:UpdateItem": {"table/Cases"},
+        "dynamodb:Query": {"table/Cases", "table/Cases/index/watch"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
 }
+#: of its own queue, whoever has one
+CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+#: who sends commands, and does not only tell what it did
+COMMANDERS = {"StartOffboarding", "WatchDeadlines"}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
@@ -93,14 +131,11 @@ def may(stack: Stack, function: str, action: str, resource: str) -> bool:
 def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
     """Compare each role with what is written above, action by action."""
     faults = []
-    for function in FUNCTIONS:
+    for function in functions(stack):
         own = f"leaver-{kebab(function)}"
         fifo = ".fifo" if function == "RefreshAccessToken" else ""
-        every = {
-            "sqs:ReceiveMessage": {f"{own}{fifo}"},
-            "sqs:DeleteMessage": {f"{own}{fifo}"},
-            "sqs:ChangeMessageVisibility": {f"{own}{fifo}"},
-            "sqs:GetQueueAttributes": {f"{own}{fifo}"},
+        consumes = function not in ONLY_SCHEDULED
+        every = {action: {f"{own}{fifo}"} for action in CONSUMES if consumes} | {
             "events:PutEvents": {"event-bus/EventBus"},
             "logs:CreateLogStream": {f"/aws/lambda/{own}:*"},
             "logs:PutLogEvents": {f"/aws/lambda/{own}:*"},
@@ -131,7 +166,7 @@ def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
     arises = ("tokens/*", "credentials/*", ":*", "-??????")
     faults = []
-    for function in FUNCTIONS:
+    for function in functions(stack):
         for statement in statements(stack, function):
             faults += [f"{function}: any {action}" for action in statement["Action"] if "*" in action]
             faults += [
@@ -146,7 +181,7 @@ def secret_faults(stack: Stack) -> list[str]:
     """No pattern matches two kinds of secret, or a secret that is not ours."""
     ours = {"credentials", "tokens", "user tokens", "CA bundle"}
     faults = []
-    for function in FUNCTIONS:
+    for function in functions(stack):
         for statement in statements(stack, function):
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
@@ -164,10 +199,10 @@ SEALS = {
 
 
 def condition_faults(stack: Stack) -> list[str]:
-    """Functions announce; only start_offboarding commands. The key is used through services; the refresher seals."""
+    """Functions announce; two of them command. The key is used through services; the refresher seals."""
     faults = []
-    for function in FUNCTIONS:
-        sources = ["leaver", "leaver.command"] if function == "StartOffboarding" else "leaver"
+    for function in functions(stack):
+        sources = ["leaver", "leaver.command"] if function in COMMANDERS else "leaver"
         speaks = {"ForAllValues:StringEquals": {"events:source": sources}, "Null": {"events:source": "false"}}
         for statement in statements(stack, function):
             condition = statement.get("Condition")
@@ -187,11 +222,29 @@ def condition_faults(stack: Stack) -> list[str]:
     return faults
 
 
+def key_faults(stack: Stack) -> list[str]:
+    """Who has to do with one kind of item in the table of cases gets at no other."""
+    faults = []
+    for (function, action), keys in ONLY_ABOUT.items():
+        narrowed = {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys},
+            "Null": {"dynamodb:LeadingKeys": "false"},
+        }
+        faults += [
+            f"{function}: may {action} on condition {statement.get('Condition')}"
+            for statement in statements(stack, function)
+            if action in statement["Action"]
+            and any(resource.endswith("table/Cases") for resource in statement["Resource"])
+            and statement.get("Condition") != narrowed
+        ]
+    return faults
+
+
 def role_faults(stack: Stack) -> list[str]:
     """One role per function, for Lambda alone, and no managed policy but the network's."""
     faults = []
     network = ["arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"]
-    for function in FUNCTIONS:
+    for function in functions(stack):
         properties = stack[f"{function}Function"]["Properties"]
         if properties["Role"] != f"arn:aws:iam::123456789012:role/{function}Role":
             faults.append(f"{function}: runs as {properties['Role']}")
@@ -224,7 +277,7 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
     ("kind", "readers"),
     [
         ("credentials", {"RefreshAccessToken", "RevokeAccessToken"}),
-        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "StartOffboarding"}),
+        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "WatchDeadlines"}),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
         ("CA bundle's neighbour", set()),
@@ -256,7 +309,7 @@ def test_only_the_refresher_and_the_revoker_may_do_more_to_tokens_than_read_them
 
 
 def test_nobody_writes_what_people_stored(full: Stack) -> None:
-    for function in FUNCTIONS:
+    for function in functions(full):
         for statement in statements(full, function):
             if any(matches(pattern, SECRETS["credentials"]) for pattern in statement["Resource"]):
                 assert statement["Action"] == ["secretsmanager:GetSecretValue"]
@@ -264,6 +317,17 @@ def test_nobody_writes_what_people_stored(full: Stack) -> None:
 
 def test_functions_speak_as_themselves_and_use_the_key_through_its_services(either: Stack) -> None:
     assert condition_faults(either) == []
+
+
+def test_the_refresher_sees_tombstones_alone_and_the_retriever_adds_user_tokens_alone(either: Stack) -> None:
+    assert key_faults(either) == []
+
+
+@pytest.mark.parametrize(("function", "action"), ONLY_ABOUT)
+def test_a_way_to_all_cases_is_noticed(full: Stack, function: str, action: str) -> None:
+    path = _statement_about(full, function, action)
+    change(full, [*path, "Condition"], DROP)
+    assert [fault for fault in key_faults(full) if fault.startswith(f"{function}: may {action} ")]
 
 
 def test_nobody_but_the_refresher_may_encrypt(full: Stack) -> None:
@@ -299,7 +363,7 @@ def test_every_function_has_a_role_of_its_own(either: Stack) -> None:
 def test_no_policy_lies_beside_the_roles(either: Stack) -> None:
     # A policy of its own could be hung on any role, and nothing above would see it.
     of_iam = {logical_id: each["Type"] for logical_id, each in either.items() if each["Type"].startswith("AWS::IAM::")}
-    assert of_iam == {f"{function}Role": "AWS::IAM::Role" for function in FUNCTIONS}
+    assert of_iam == {f"{function}Role": "AWS::IAM::Role" for function in functions(either)}
 
 
 def _statement_about(stack: Stack, function: str, action: str) -> list[str | int]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, Stack, arn, change, kebab, of_type
+from tests.contract.stack import DROP, ONLY_SCHEDULED, Stack, arn, change, consumers, kebab, of_type
 
 FOURTEEN_DAYS = 1_209_600
 FIFO = {"FifoQueue": True, "ContentBasedDeduplication": False}
@@ -10,7 +10,7 @@ FIFO = {"FifoQueue": True, "ContentBasedDeduplication": False}
 
 def queue_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in FUNCTIONS:
+    for function in consumers(stack):
         fifo = FIFO if function == "RefreshAccessToken" else {}
         suffix = ".fifo" if fifo else ""
         queue, dead_letters = f"{function}Queue", f"{function}DeadLetterQueue"
@@ -38,6 +38,7 @@ def queue_faults(stack: Stack) -> list[str]:
             },
         )
     for queue, name in (
+        ("WatchDeadlinesDeadLetterQueue", "leaver-watch-deadlines-dead-letters"),
         ("UnroutedQueue", "leaver-unrouted"),
         ("UnroutedDeadLetterQueue", "leaver-unrouted-dead-letters"),
     ):
@@ -52,7 +53,7 @@ def queue_faults(stack: Stack) -> list[str]:
 
 def mapping_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in FUNCTIONS:
+    for function in consumers(stack):
         expected: dict[str, object] = {
             "EventSourceArn": arn(stack, f"{function}Queue"),
             "FunctionName": f"{function}Function",
@@ -80,21 +81,25 @@ def test_every_queue_keeps_what_it_is_given(either: Stack) -> None:
 
 
 def test_there_are_no_other_queues(either: Stack) -> None:
-    named = {*FUNCTIONS, "Unrouted"}
+    named = {*consumers(either), "Unrouted"}
     expected = {f"{name}{kind}" for name in named for kind in ("Queue", "DeadLetterQueue")}
+    expected |= {f"{name}DeadLetterQueue" for name in ONLY_SCHEDULED}
     assert {logical_id for logical_id, _ in of_type(either, "AWS::SQS::Queue")} == expected
 
 
 def test_every_function_reads_its_own_queue_and_reports_failures_one_by_one(either: Stack) -> None:
     assert mapping_faults(either) == []
-    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(FUNCTIONS)
+    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(consumers(either))
 
 
 def test_a_schedule_that_fails_leaves_a_trace(either: Stack) -> None:
-    [(_, invoked)] = of_type(either, "AWS::Lambda::EventInvokeConfig")
-    assert invoked["FunctionName"] == "ScheduleRefreshesFunction"
-    assert invoked["DestinationConfig"] == {
-        "OnFailure": {"Destination": arn(either, "ScheduleRefreshesDeadLetterQueue")}
+    traces = {
+        invoked["FunctionName"]: invoked["DestinationConfig"]["OnFailure"]["Destination"]
+        for _, invoked in of_type(either, "AWS::Lambda::EventInvokeConfig")
+    }
+    assert traces == {
+        f"{function}Function": arn(either, f"{function}DeadLetterQueue")
+        for function in ("ScheduleRefreshes", "WatchDeadlines")
     }
 
 

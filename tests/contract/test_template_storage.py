@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.contract.stack import DROP, FULL, FUNCTIONS, Stack, change, kebab, of_type, stack
+from leaver.cases import Glance
+from tests.contract.stack import DROP, FULL, Stack, change, functions, kebab, of_type, stack
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
 TABLES: dict[str, dict[str, object]] = {
@@ -11,10 +12,31 @@ TABLES: dict[str, dict[str, object]] = {
             {"AttributeName": "case_id", "KeyType": "HASH"},
             {"AttributeName": "entry", "KeyType": "RANGE"},
         ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "watch",
+                "KeySchema": [
+                    {"AttributeName": "watch", "KeyType": "HASH"},
+                    {"AttributeName": "watch_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": [each for each in Glance.model_fields if each != "case_id"],
+                },
+            }
+        ],
     },
     "Connections": {
         "KeySchema": [{"AttributeName": "connection", "KeyType": "HASH"}],
         "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "owner",
+                "KeySchema": [
+                    {"AttributeName": "owner", "KeyType": "HASH"},
+                    {"AttributeName": "connection", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            },
             {
                 "IndexName": "due",
                 "KeySchema": [
@@ -22,7 +44,7 @@ TABLES: dict[str, dict[str, object]] = {
                     {"AttributeName": "refresh_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version"]},
-            }
+            },
         ],
     },
 }
@@ -63,7 +85,7 @@ def key_faults(stack: Stack) -> list[str]:
 
 def log_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in FUNCTIONS:
+    for function in functions(stack):
         expected = {"LogGroupName": f"/aws/lambda/leaver-{kebab(function)}", "RetentionInDays": 90, "KmsKeyId": KEY}
         found = stack[f"{function}LogGroup"]["Properties"]
         if found != expected:

@@ -158,6 +158,13 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
             "identity: expected a name or an e-mail address, without wildcards",
         ),
     },
+    "purge_user_tokens": {
+        "a path": ({"user_id": f"../{SECRET}"}, USER_ID),
+        "a connection that nobody made": (
+            {"user_id": "KDcuGIm1QgePTO8WbOqwIQ", "connection": "nobody-made-this"},
+            NO_SUCH_CONNECTION,
+        ),
+    },
     "revoke_access_token": {
         "no connection": ({}, "connection: is missing"),
         "a connection that nobody made": ({"connection": "nobody-made-this"}, NO_SUCH_CONNECTION),

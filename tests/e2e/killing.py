@@ -56,7 +56,7 @@ class Deaths:
             self.world.venafi.add_application(name, scope=stage.VENAFI_SCOPE)
             tokens = self.world.venafi.authorize(name, stage.LEAVER_ID)
             told = {"client_id": name}
-            stage._connect(self.world, name, provider="venafi", account="tpp", credentials=told, tokens=tokens)
+            stage._connect(self.world, name, "venafi", stage.ADMIN, account="tpp", credentials=told, tokens=tokens)
         self.world.change_record(name, refresh_at=in_seconds(-60))
         return name
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "retrieve_user_token": "RetrieveUserToken",
     "revoke_grants": "RevokeGrants",
     "revoke_access_token": "RevokeAccessToken",
+    "purge_user_tokens": "PurgeUserTokens",
 }
 BY_HAND = [(function, what) for function, bad in BAD.items() for what in bad]
 #: The bus takes JSON objects; a refresh makes a detour; of applications the bus has a rule of its own. All these below.

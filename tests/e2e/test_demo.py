@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.demo import NAMES
+from local.proofs import NAMES
 
 ROOT = Path(__file__).parents[2]
 

@@ -47,8 +47,8 @@ class ParkedMessage:
 class WatchedWorld(World):
     """A world of its own, in which a test can see what an operator and an auditor can see."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **parameters: str) -> None:
+        super().__init__(parameters=parameters)
         self._number = count(1)
         self._announced: list[Announced] = []
         self._ear = self._listen()
@@ -138,9 +138,16 @@ class WatchedWorld(World):
 
     def receipts(self, subject: str | None = None) -> list[Mapping[str, Any]]:
         """Return all receipts, or those about one subject."""
-        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Cases").ref)
-        receipts: list[Mapping[str, Any]] = [values(each) for page in pages for each in page["Items"]]
+        receipts = [each for each in self._kept() if each["entry"].startswith("receipt#")]
         return [each for each in receipts if subject in (None, each["subject"])]
+
+    def cases(self) -> list[Mapping[str, Any]]:
+        """Return all cases."""
+        return [each for each in self._kept() if each["entry"] == "case"]
+
+    def _kept(self) -> list[Mapping[str, Any]]:
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Cases").ref)
+        return [values(each) for page in pages for each in page["Items"]]
 
     def parked(self, function: str) -> list[ParkedMessage]:
         """Return what is parked with a function (at most ten messages), and leave it there."""

@@ -94,7 +94,21 @@ class Deployment:
         return [message["MessageAttributes"]["reason"]["StringValue"] for message in self.drained(queue)]
 
     def receipts(self) -> list[dict[str, Any]]:
-        return [values(found) for found in self.dynamodb.scan(TableName="Cases")["Items"]]
+        items = [values(found) for found in self.dynamodb.scan(TableName="Cases")["Items"]]
+        return [each for each in items if str(each["entry"]).startswith("receipt#")]
+
+    def leaves(self, *names: str) -> None:
+        """Raise a tombstone under these names."""
+        now = timestamp(datetime.now(tz=UTC))
+        for name in names:
+            gone = {"case_id": f"person#{name}", "entry": "person", "occurred_at": now, "gone_since": now}
+            self.dynamodb.put_item(TableName="Cases", Item=item(gone))
+
+    @property
+    def user_tokens(self) -> list[str]:
+        """The secrets in which user tokens lie."""
+        secrets = self.secrets.list_secrets()["SecretList"]
+        return [each["Name"] for each in secrets if "/user-tokens/" in each["Name"]]
 
     def connection(self, name: str) -> dict[str, Any]:
         return values(self.dynamodb.get_item(TableName="Connections", Key=item({"connection": name}))["Item"])
@@ -160,6 +174,9 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "KMS_KEY_ARN": SESSION.client("kms").create_key()["KeyMetadata"]["Arn"],
             "MAX_USER_TOKEN_TTL": "7200",
             "GIVE_UP_AFTER": "86400",
+            "CASE_DEADLINE": "900",
+            "ROUTINE_CASES_AN_HOUR": "50",
+            "SWEEP_AFTER": "86400",
             "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
             # Powertools keeps one logger per name, with the stream that it had first
             "POWERTOOLS_SERVICE_NAME": str(uuid4()),

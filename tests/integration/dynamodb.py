@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 #: one for all tests: each new one would read the API's description anew
 SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
-_SYNTAX = {"SET", "REMOVE", "AND", "IN", "IF_NOT_EXISTS", "ATTRIBUTE_EXISTS", "ATTRIBUTE_NOT_EXISTS"}
+_SYNTAX = {
+    *("SET", "REMOVE", "ADD", "AND", "OR", "NOT", "IN"),
+    *("IF_NOT_EXISTS", "ATTRIBUTE_EXISTS", "ATTRIBUTE_NOT_EXISTS", "CONTAINS", "BEGINS_WITH"),
+}
 
 
 def dynamodb() -> "DynamoDBClient":
@@ -29,10 +32,25 @@ def make_tables(client: "DynamoDBClient") -> None:
         AttributeDefinitions=[
             {"AttributeName": "case_id", "AttributeType": "S"},
             {"AttributeName": "entry", "AttributeType": "S"},
+            {"AttributeName": "watch", "AttributeType": "S"},
+            {"AttributeName": "watch_at", "AttributeType": "S"},
         ],
         KeySchema=[
             {"AttributeName": "case_id", "KeyType": "HASH"},
             {"AttributeName": "entry", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "watch",
+                "KeySchema": [
+                    {"AttributeName": "watch", "KeyType": "HASH"},
+                    {"AttributeName": "watch_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": ["state", "started_at", "deadline_at", "outstanding"],
+                },
+            }
         ],
     )
     client.create_table(
@@ -42,9 +60,18 @@ def make_tables(client: "DynamoDBClient") -> None:
             {"AttributeName": "connection", "AttributeType": "S"},
             {"AttributeName": "status", "AttributeType": "S"},
             {"AttributeName": "refresh_at", "AttributeType": "S"},
+            {"AttributeName": "owner", "AttributeType": "S"},
         ],
         KeySchema=[{"AttributeName": "connection", "KeyType": "HASH"}],
         GlobalSecondaryIndexes=[
+            {
+                "IndexName": "owner",
+                "KeySchema": [
+                    {"AttributeName": "owner", "KeyType": "HASH"},
+                    {"AttributeName": "connection", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            },
             {
                 "IndexName": "due",
                 "KeySchema": [
@@ -52,7 +79,7 @@ def make_tables(client: "DynamoDBClient") -> None:
                     {"AttributeName": "refresh_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version"]},
-            }
+            },
         ],
     )
 

@@ -30,6 +30,7 @@ QUEUES = (
     "leaver-revoke-access-token",
     "leaver-revoke-sso-token",
     "leaver-revoke-grants",
+    "leaver-purge-user-tokens",
     "leaver-schedule-refreshes",
     "leaver-start-offboarding",
 )
@@ -69,7 +70,7 @@ class World:
             self.sqs.create_queue(QueueName=f"{name}-dead-letters")
         for name in ("leaver-refresh-access-token.fifo", "leaver-refresh-access-token-dead-letters.fifo"):
             self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})
-        for name in ("leaver-unrouted", "leaver-unrouted-dead-letters"):
+        for name in ("leaver-unrouted", "leaver-unrouted-dead-letters", "leaver-watch-deadlines-dead-letters"):
             self.sqs.create_queue(QueueName=name)
         self.events.create_event_bus(Name="leaver")
 

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from leaver.connections import Connection, Status
 from leaver.errors import Held, Rejected
-from leaver.tokens import TokenSet
+from leaver.tokens import GrantedTokens, TokenSet, ZoomCredentials
 from leaver_cli import disconnect
 from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
+from leaver_cli.gathered import Gathered, Target
 from tests.certificates import authority
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT
@@ -55,7 +56,8 @@ def deploy(name: str, outputs: Mapping[str, str], **parameters: str) -> None:
 
 
 def deployed(**parameters: str) -> Deployment:
-    deploy("leaver", {"ConnectionsTable": "leaver-Connections-1A2B", "KeyArn": KEY}, **parameters)
+    tables = {"ConnectionsTable": "leaver-Connections-1A2B", "CasesTable": "leaver-Cases-3C4D"}
+    deploy("leaver", {**tables, "KeyArn": KEY}, **parameters)
     return describe("leaver", REGION, None)
 
 
@@ -66,7 +68,11 @@ def test_secrets_go_below_the_stacks_prefix_and_under_its_key() -> None:
 
 
 def test_the_record_goes_into_the_table_that_the_stack_names() -> None:
-    assert deployed().connections._table == "leaver-Connections-1A2B"
+    assert deployed().connections._items._table == "leaver-Connections-1A2B"
+
+
+def test_cases_are_read_from_the_table_that_the_stack_names() -> None:
+    assert deployed().cases._items._table == "leaver-Cases-3C4D"
 
 
 def test_another_stack_and_one_that_is_not_there_are_told_by_name() -> None:
@@ -93,7 +99,7 @@ def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() 
     )
     # read as revoked, and connected by somebody else since
     record = connection(status=Status.ACTIVE)
-    meanwhile = Deployment(it.stack, InMemoryConnections(record), it.vault, it.parameters, it.ahead, it.secrets_manager)
+    meanwhile = replace(it, connections=InMemoryConnections(record))
 
     def still_revoked(standing: Connection) -> Connection | None:
         return standing if standing.status is Status.REVOKED else None
@@ -107,9 +113,8 @@ def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:
     it = deployed()
     held = connection(held_by="connect#1", held_since=datetime.now(UTC))
     connections = InMemoryConnections(held)
-    busy = replace(it, connections=connections)
     with pytest.raises(Held, match=r"^connection zoom: connect is under way$"):
-        disconnect._removed(busy, held)
+        disconnect._removed(replace(it, connections=connections), held)
     assert connections.records["zoom"] == held
 
 
@@ -123,3 +128,19 @@ def test_a_clock_that_is_wrong_by_more_than_a_minute_is_refused(ahead: int, whic
 @pytest.mark.parametrize("ahead", [-60, 0, 60])
 def test_a_clock_that_is_a_little_wrong_will_do(ahead: int) -> None:
     replace(deployed(), ahead=timedelta(seconds=ahead)).check_the_clock()
+
+
+def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_it() -> None:
+    connections = InMemoryConnections()
+    expires_at = datetime.now(UTC) + timedelta(hours=1)
+    granted = GrantedTokens.model_validate({"access_token": "access-1", "expires_at": expires_at, "scope": "x"})
+    new = Gathered(
+        provider="zoom",
+        account="acme",
+        grant_type="account_credentials",
+        credentials=ZoomCredentials(client_id="app", client_secret=SecretStr("secret"), account_id="acme"),
+        obtain=lambda: granted,
+        check=lambda _: [],
+    )
+    replace(deployed(), connections=connections).establish(new, Target("zoom", " Ada@Example.COM ", "service"))
+    assert connections.records["zoom"].owner == "ada@example.com"

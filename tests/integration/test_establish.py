@@ -21,7 +21,7 @@ from leaver.tokens import GrantedTokens
 from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
-from leaver.zoom import Zoom
+from leaver.zoom import Zoom, ZoomUser
 from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.establish import ATTEMPTS, Established, Establishing, NewConnection
 from local.simulators.grants import digest
@@ -95,7 +95,7 @@ class Desk:
             "owner": owner,
             "credentials": SecretStr(json.dumps({"client_id": app, "client_secret": secret_of(app)})),
             "obtain": obtain,
-            "consented": lambda token: (found := rest.get_user("me", token)) and found.id,
+            "consented": lambda token: found.id if isinstance(found := rest.get_user("me", token), ZoomUser) else None,
         }
         self.runs += 1
         return Establishing(
@@ -174,6 +174,40 @@ def test_a_hand_over_to_a_new_owner_ends_the_old_ones_grant(desk: Desk) -> None:
     assert desk.record.owner == BOSS
     assert not desk.lives(first)
     assert desk.lives(desk.tokens())
+
+
+def replaced(record: Connection) -> tuple[object, ...]:
+    """What the case of a leaver who owned it before reads on the record."""
+    return record.replaced_owner, record.replaced_outcome, record.replaced_said
+
+
+def test_what_became_of_the_former_owners_grant_is_on_the_record(desk: Desk) -> None:
+    desk.connect(IT)
+    assert replaced(desk.record) == (None, None, None)
+    desk.connect(BOSS)
+    assert replaced(desk.record) == (IT, Outcome.REVOKED, "revoked")
+    assert desk.record.replaced_at
+    desk.connect(BOSS)
+    assert replaced(desk.record) == (IT, Outcome.REVOKED, "revoked"), "who owns it now took nothing over from anybody"
+
+
+def test_the_end_of_a_former_owners_grant_is_on_the_record_only_where_it_is_confirmed(desk: Desk) -> None:
+    desk.connect(IT)
+    del desk.secrets.secrets["leaver/credentials/zoom"]
+    assert not desk.connect(BOSS).old_grant_ended
+    assert replaced(desk.record) == (IT, None, None)
+    # The end of another grant, of who owns it now, says nothing of that one.
+    assert desk.connect(BOSS).old_grant_ended
+    assert replaced(desk.record) == (IT, None, None)
+
+
+def test_a_former_owners_server_to_server_token_is_nobodys_grant_and_the_record_says_so(desk: Desk) -> None:
+    desk.connect(IT)
+    desk.alter(grant_type="account_credentials")
+    desk.connect(BOSS)
+    owner, outcome, said = replaced(desk.record)
+    assert (owner, outcome) == (IT, Outcome.ALREADY_GONE)
+    assert str(said).startswith("a server-to-server token, which ends at ")
 
 
 def test_who_consents_decides_and_not_who_owns_it(desk: Desk) -> None:

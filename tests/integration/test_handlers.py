@@ -133,6 +133,89 @@ def test_retrieve_user_token_calls_a_null_token_by_its_name(
     assert [each["Name"] for each in leaver.secrets.list_secrets()["SecretList"] if "user-tokens" in each["Name"]] == []
 
 
+def test_retrieve_user_token_gives_nothing_to_a_leaver(leaver: Deployment, provider: responses.RequestsMock) -> None:
+    leaver.connect("zoom")
+    leaver.leaves("john.doe@example.com")
+    provider.get(USER, json={"id": JOHN_ID, "email": "John.Doe@example.com"})
+    assert leaver.deliver("retrieve_user_token", on_the_bus("RetrieveUserToken", JOHN)) == set()
+    assert leaver.receipts()[0]["outcome"] == "refused"
+    assert (leaver.user_tokens, leaver.heard()) == ([], [])
+
+
+def test_retrieve_user_token_destroys_what_it_wrote_when_the_user_left_meanwhile(
+    leaver: Deployment, provider: responses.RequestsMock
+) -> None:
+    leaver.connect("zoom")
+    provider.get(USER, json={"id": JOHN_ID, "email": "john.doe@example.com"})
+
+    def meanwhile(_: Any) -> tuple[int, dict[str, str], str]:
+        leaver.leaves(JOHN_ID)
+        return 200, {}, json.dumps({"token": "zak-canary"})
+
+    provider.add_callback(responses.GET, f"{ZOOM_API}/users/{JOHN_ID}/token", callback=meanwhile)
+    assert leaver.deliver("retrieve_user_token", on_the_bus("RetrieveUserToken", JOHN)) == set()
+    assert leaver.receipts()[0]["outcome"] == "refused"
+    assert (leaver.user_tokens, leaver.heard()) == ([], [])
+
+
+# --- purge_user_tokens ---
+
+
+def test_purge_user_tokens_destroys_what_was_retrieved_and_says_how_long_it_lives(
+    leaver: Deployment, provider: responses.RequestsMock
+) -> None:
+    leaver.connect("zoom")
+    provider.get(USER, json={"id": JOHN_ID, "email": "john.doe@example.com"})
+    provider.get(f"{ZOOM_API}/users/{JOHN_ID}/token", json={"token": "zak-canary"})
+    leaver.deliver("retrieve_user_token", on_the_bus("RetrieveUserToken", JOHN))
+    (retrieved,) = leaver.heard()
+    assert leaver.deliver("purge_user_tokens", on_the_bus("PurgeUserTokens", JOHN)) == set()
+    (purged,) = leaver.heard()
+    assert (purged["detail-type"], purged["detail"]["outcome"]) == ("UserTokensPurged", "purged")
+    until = retrieved["detail"]["details"]["expires_at"]
+    assert purged["detail"]["details"] == {"destroyed": 1, "handed_out_until": until}
+    assert leaver.user_tokens == []
+
+
+def test_purge_user_tokens_purges_somebody_whom_zoom_does_not_know(
+    leaver: Deployment, provider: responses.RequestsMock
+) -> None:
+    leaver.connect("zoom")
+    provider.get(USER, status=404, json={"code": 1001, "message": "User does not exist: john.doe@example.com."})
+    assert leaver.deliver("purge_user_tokens", JOHN) == set()
+    assert leaver.receipts()[0]["outcome"] == "purged"
+
+
+# --- deactivate_user ---
+
+
+def test_deactivate_user_blocks_the_login_and_ends_the_session(
+    leaver: Deployment, provider: responses.RequestsMock
+) -> None:
+    leaver.connect("zoom", grant_type="account_credentials")
+    body = json_params_matcher({"action": "deactivate"})
+    provider.put(f"{USER}/status", status=204, headers={"x-zm-trackingid": "v=2.0"}, match=[BEARER, body])
+    provider.delete(f"{USER}/token", status=204, match=[BEARER])
+    assert leaver.deliver("deactivate_user", on_the_bus("DeactivateUser", JOHN)) == set()
+    (receipt,) = leaver.receipts()
+    assert (receipt["outcome"], receipt["tracking_id"], receipt["details"]) == (
+        "deactivated",
+        "v=2.0",
+        '{"session": "revoked"}',
+    )
+    assert [each["detail-type"] for each in leaver.heard()] == ["UserDeactivated"]
+
+
+def test_deactivate_user_parks_an_administrator(leaver: Deployment, provider: responses.RequestsMock) -> None:
+    leaver.connect("zoom", grant_type="account_credentials")
+    refused = {"code": 200, "message": "Zoom Room and Admin users' status cannot be activated or deactivated."}
+    provider.put(f"{USER}/status", status=400, json=refused)
+    assert leaver.deliver("deactivate_user", JOHN) == set()
+    assert leaver.reasons() == [
+        "the user is a Zoom Room or an administrator, whose status Zoom does not let anybody change"
+    ]
+
+
 @pytest.mark.parametrize(
     ("ttl", "reason"),
     [
@@ -162,6 +245,16 @@ def test_refresh_access_token_rotates_the_pair(leaver: Deployment, provider: res
     (told,) = leaver.heard()
     assert (told["detail-type"], told["detail"]["outcome"]) == ("AccessTokenRefreshed", "refreshed")
     assert leaver.receipts() == []
+
+
+def test_refresh_access_token_leaves_a_leavers_personal_connection_alone(
+    leaver: Deployment, provider: responses.RequestsMock
+) -> None:
+    leaver.connect("zoom", minutes=5, role="personal", owner="John.Doe@example.com")
+    leaver.leaves("john.doe@example.com")
+    assert leaver.deliver("refresh_access_token", {"connection": "zoom", "force": True}) == set()
+    assert len(provider.calls) == 0
+    assert leaver.stored("leaver/tokens/zoom")["refresh_token"] == "refresh-1"
 
 
 def test_refresh_access_token_asks_venafi_in_its_own_way(leaver: Deployment, provider: responses.RequestsMock) -> None:
@@ -293,14 +386,20 @@ def test_schedule_refreshes_parks_a_refresh_for_a_revocation(leaver: Deployment)
 # --- start_offboarding ---
 
 
-def test_start_offboarding_turns_an_okta_deactivation_into_commands(leaver: Deployment) -> None:
+def test_start_offboarding_turns_an_okta_deactivation_into_a_case_and_its_commands(
+    leaver: Deployment, provider: responses.RequestsMock
+) -> None:
+    for name in ("zoom", "venafi"):
+        leaver.connect(name)
+    provider.get(USER, json={"id": "KDcuGIm1QgePTO8WbOqwIQ", "email": "john.doe@example.com"}, match=[BEARER])
     okta = json.loads((EVENTS / "okta.json").read_text())
     okta["detail"]["published"] = (datetime.now(tz=UTC) - timedelta(minutes=1)).isoformat()
     assert leaver.deliver("start_offboarding", okta) == set()
-    heard = leaver.heard()
-    assert {each["source"] for each in heard} == {"leaver.command"}
-    told = {each["detail-type"]: each["detail"] for each in heard}
-    assert told["RevokeSsoToken"]["user_id"] == told["RevokeGrants"]["identity"] == "john.doe@example.com"
+    heard = {each["detail-type"]: each["detail"] for each in leaver.heard()}
+    assert set(heard) == {"OffboardingStarted", "RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"}
+    assert heard["RevokeSsoToken"]["user_id"] == "KDcuGIm1QgePTO8WbOqwIQ"
+    assert heard["RevokeGrants"]["identity"] == "john.doe@example.com"
+    assert len({each["case_id"] for each in heard.values()}) == 1
 
 
 def test_start_offboarding_parks_what_it_does_not_understand(leaver: Deployment) -> None:
@@ -316,6 +415,8 @@ CONSUMERS = [
     "revoke_access_token",
     "revoke_sso_token",
     "revoke_grants",
+    "purge_user_tokens",
+    "deactivate_user",
     "schedule_refreshes",
     "start_offboarding",
 ]
@@ -340,6 +441,8 @@ def test_an_unknown_connection_or_field_is_parked_at_once(
     subject = {
         "retrieve_user_token": JOHN,
         "revoke_sso_token": JOHN,
+        "purge_user_tokens": JOHN,
+        "deactivate_user": JOHN,
         "revoke_grants": {"identity": "john.doe@example.com"},
     }.get(function, {})
     unknown = subject | {"connection": "nowhere"}

@@ -168,8 +168,8 @@ Resources: {Queue: {Type: AWS::SQS::Queue, Condition: Never}}
 
 def test_our_tables_queues_alarms_archive_and_key_are_there_as_declared(leaver: Stack, aws: MotoServer) -> None:
     table = aws.client("dynamodb").describe_table(TableName=leaver["Connections"].ref)["Table"]
-    [index] = table["GlobalSecondaryIndexes"]
-    assert (table["KeySchema"][0]["AttributeName"], index["IndexName"]) == ("connection", "due")
+    indexes = {each["IndexName"] for each in table["GlobalSecondaryIndexes"]}
+    assert (table["KeySchema"][0]["AttributeName"], indexes) == ("connection", {"due", "owner"})
     queue = aws.client("sqs").get_queue_attributes(
         QueueUrl=leaver["RefreshAccessTokenQueue"].ref, AttributeNames=["All"]
     )["Attributes"]

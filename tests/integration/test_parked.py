@@ -33,8 +33,10 @@ def test_counts_what_is_parked_with_each_function(world: World) -> None:
         ["revoke_access_token", "0"],
         ["revoke_sso_token", "1"],
         ["revoke_grants", "2"],
+        ["purge_user_tokens", "0"],
         ["schedule_refreshes", "0"],
         ["start_offboarding", "0"],
+        ["watch_deadlines", "0"],
         ["unrouted", "2"],
     ]
 

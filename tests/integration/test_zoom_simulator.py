@@ -207,6 +207,33 @@ def test_a_deactivated_user_keeps_the_session_and_cannot_sign_in_again(
         zoom.sign_in(ADA)
 
 
+def test_an_administrators_status_can_not_be_changed(zoom: ZoomSimulator, bearer: dict[str, str]) -> None:
+    zoom.add_user("boss", "boss@example.com", account_id="acme", administrator=True)
+    url = f"{zoom.api_url}/users/boss/status"
+    answer = requests.put(url, json={"action": "deactivate"}, headers=bearer, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (400, 200)
+    assert [user["status"] for user in zoom.users() if user["id"] == "boss"] == ["active"]
+
+
+def test_the_status_of_nobody_is_not_found(zoom: ZoomSimulator, bearer: dict[str, str]) -> None:
+    url = f"{zoom.api_url}/users/nobody/status"
+    answer = requests.put(url, json={"action": "deactivate"}, headers=bearer, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (404, 1001)
+
+
+def test_to_change_a_status_takes_a_scope_of_its_own(zoom: ZoomSimulator) -> None:
+    zoom.set_scopes("leaver-client", ["user:read:user:admin", "user:delete:token:admin"])
+    tokens = zoom.authorize("leaver-client", "installer")
+    answer = requests.put(
+        f"{zoom.api_url}/users/{ADA}/status",
+        json={"action": "deactivate"},
+        headers={"Authorization": f"Bearer {tokens['access_token']}"},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, 4711)
+    assert "user:update:status:admin" in answer.json()["message"]
+
+
 @pytest.mark.parametrize(("body", "message"), [("[]", "Request Body should be a valid JSON object."), ("{}", None)])
 def test_a_status_that_makes_no_sense_is_refused(
     zoom: ZoomSimulator, bearer: dict[str, str], body: str, message: str | None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from aws_lambda_powertools import Logger, Metrics
 from pydantic import SecretStr
@@ -18,6 +18,7 @@ from leaver.consumer import Consumer
 from leaver.grants import Grants
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
+from leaver.people import Name
 from leaver.rotation import Rotation
 from leaver.sealing import Sealing
 from leaver.vault import Vault
@@ -25,6 +26,7 @@ from leaver_cli.establish import Establishing, NewConnection
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import Rotation as Kind
 from local.simulators.grants import digest
+from tests.fake_cases import InMemoryPeople
 from tests.fake_connections import connection
 from tests.fake_secrets import PARENT, Secret
 from tests.fakes import (
@@ -118,6 +120,7 @@ class Night:
         provider: Provider = "zoom",
         *,
         expired: bool = False,
+        role: Literal["service", "personal"] = "service",
         name: str | None = None,
         shared: Shared | None = None,
     ) -> None:
@@ -144,10 +147,12 @@ class Night:
             self.name,
             provider=provider,
             owner=ANNA,
+            role=role,
             expires_at=issued.access.expires_at,
             refresh_at=self.clock(),
             granted_at=NOW,
         )
+        self.people = InMemoryPeople(effects=self.effects)
         self.secrets.secrets[f"leaver/tokens/{self.name}"] = Secret(
             {PARENT: json.dumps(issued.token_set())}, {"AWSCURRENT": PARENT}
         )
@@ -166,6 +171,7 @@ class Night:
             outbox=self._outbox(),
             receipts=None,
             give_up_after=timedelta(hours=24),
+            casework=None,
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),
@@ -181,6 +187,19 @@ class Night:
     def revoke(self) -> Callable[[], bool]:
         """Put a revocation into its queue; returns how a function carries it out."""
         return self._queue(Message(RevokeAccessToken, {"connection": self.name}, self._id()))
+
+    def leave(self) -> Callable[[], object]:
+        """Its owner leaves: a case raises the tombstone, and then sends the revocation of the personal connection."""
+        revoke = self.revoke()
+
+        def gone(found: Name) -> Name | None:
+            return None if found.gone_since else found.model_copy(update={"gone_since": self.clock()})
+
+        def do() -> None:
+            self.people.change(ANNA, self.clock(), gone)
+            revoke()
+
+        return do
 
     def connect(self, owner: str = BEN) -> Callable[[], object]:
         """A person authorizes the connection anew, at the command line."""
@@ -276,6 +295,7 @@ class Night:
     def _refresher(self, context: Lambda) -> Consumer[Any]:
         rotation = Rotation(
             connections=self.table,
+            people=self.people,
             vault=self.vault,
             grants=self.grants,
             sealing=Sealing(cast("KMSClient", self._shared.kms), key_arn="key"),
@@ -344,7 +364,8 @@ class Night:
         granted = [(grant.subject, grant.refresh_token, sorted(grant.access_tokens)) for grant in self.server.grants]
         told = sorted(each["announcement_id"] for each in self.bus.announced)
         queues = (sorted(message.id for message in self.queued), len(self.sqs.sent), self.receipts.items)
-        return repr((self.clock.now, in_words(self.record), secrets, granted, told, queues, self.server.most_in_flight))
+        kept = (in_words(self.record), self.people.items.kept, secrets)
+        return repr((self.clock.now, kept, granted, told, queues, self.server.most_in_flight))
 
     def fate(self) -> str:
         """In words: works, needs a person, revoked, or what is wrong."""

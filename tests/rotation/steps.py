@@ -107,6 +107,25 @@ class Run:
             self.failure = error
 
 
+def take_turns(effects: Effects, runs: list[Run]) -> None:
+    """Let every run stop before each effect, until it is stepped on, and remember what it saw."""
+    main = getcurrent()
+
+    def running() -> Run | None:
+        return next((run for run in runs if run.is_running()), None)
+
+    def stop(name: str, moment: Moment) -> None:
+        if moment == "before" and (run := running()):
+            run.next = name
+            main.switch()
+
+    def seen(name: str, result: object) -> None:
+        if run := running():
+            run.past.append(f"{name}: {in_words(result)}")
+
+    effects.watch, effects.seen = stop, seen
+
+
 @dataclass
 class Choices:
     """One way through all choices: those that were laid down, and then the first of each."""

@@ -8,17 +8,16 @@ from functools import partial
 from typing import Final, Literal
 
 import pytest
-from greenlet import getcurrent
 
 from leaver import connections
 from leaver.connections import LEASE, Connection
 from local.simulators.grants import Rotation as Kind
 from tests.rotation.night import Night
 from tests.rotation.providers import Provider
-from tests.rotation.steps import Choices, Known, Moment, Run, all_ways, in_words
+from tests.rotation.steps import Choices, Known, Run, all_ways, take_turns
 from tests.rotation.stores import Table
 
-Other = Literal["refresh", "revoke", "connect", "disconnect"]
+Other = Literal["refresh", "revoke", "leave", "connect", "disconnect"]
 
 KINDS: Final = (Kind.STRICT, Kind.GRACE, Kind.REUSE_DETECTING)
 #: What may become of the connection, whatever the order. Written by hand: nothing is ever lost, nobody is alarmed, and
@@ -26,6 +25,7 @@ KINDS: Final = (Kind.STRICT, Kind.GRACE, Kind.REUSE_DETECTING)
 FATES: Final[dict[Other, set[str]]] = {
     "refresh": {"works"},
     "revoke": {"revoked"},
+    "leave": {"revoked"},
     "connect": {"works"},
     "disconnect": {"revoked"},
 }
@@ -36,6 +36,7 @@ UNREACHABLE: Final[dict[Other, set[str]]] = {
     "refresh": {"needs a person"},
     # the alarm is true: the grant was found dead before anybody wanted to revoke it
     "revoke": {"says what it cannot revoke", "says what it cannot revoke, and an alarm"},
+    "leave": {"says what it cannot revoke", "says what it cannot revoke, and an alarm"},
     # who connected was told that the old grant's end is not confirmed, see test_establish.py
     "connect": {"needs a person", "works, and 2 refresh tokens live"},
     "disconnect": {"says what it cannot revoke", "says what it cannot revoke, and an alarm"},
@@ -60,7 +61,7 @@ class Played:
 def play(choices: Choices, night: Night, other: Other, *, lease: Callable[[list[Run]], None] | None = None) -> Played:
     """Let a refresh and another holder run, each effect when it is chosen, and then the morning come."""
     runs = [Run("refresh-1", night.refresh()), _other(night, other)]
-    _take_turns(night, runs)
+    take_turns(night.effects, runs)
     lease_of = NOBODY
     may_run_out = True
     # What a laptop does that wakes up beside a function is followed through so many changes from one to the other.
@@ -111,31 +112,14 @@ def _functions_die(going: list[Run]) -> None:
             run.kill()
 
 
-def _take_turns(night: Night, runs: list[Run]) -> None:
-    """Let every run stop before each effect, until it is stepped on, and remember what it saw."""
-    main = getcurrent()
-
-    def running() -> Run | None:
-        return next((run for run in runs if run.is_running()), None)
-
-    def stop(name: str, moment: Moment) -> None:
-        if moment == "before" and (run := running()):
-            run.next = name
-            main.switch()
-
-    def seen(name: str, result: object) -> None:
-        if run := running():
-            run.past.append(f"{name}: {in_words(result)}")
-
-    night.effects.watch, night.effects.seen = stop, seen
-
-
 def _other(night: Night, other: Other) -> Run:
     match other:
         case "refresh":
             return Run("refresh-2", night.refresh(force=True))
         case "revoke":
             return Run(other, night.revoke())
+        case "leave":
+            return Run(other, night.leave())
         case "connect":
             return Run(other, night.connect(), mortal=False)
         case "disconnect":
@@ -146,7 +130,8 @@ def explore(
     kind: Kind, other: Other, provider: Provider, lease: Callable[[list[Run]], None] | None = None
 ) -> Iterator[Played]:
     """Play every order, but for those that differ only in effects which do not touch each other."""
-    ways = all_ways(lambda choices: play(choices, Night(kind, provider), other, lease=lease))
+    role: Literal["personal", "service"] = "personal" if other == "leave" else "service"
+    ways = all_ways(lambda choices: play(choices, Night(kind, provider, role=role), other, lease=lease))
     return (played for played in ways if played)
 
 

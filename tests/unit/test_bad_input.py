@@ -6,6 +6,8 @@ import pytest
 
 from leaver.commands import (
     Command,
+    DeactivateUser,
+    PurgeUserTokens,
     RefreshAccessToken,
     RetrieveUserToken,
     RevokeAccessToken,
@@ -51,6 +53,8 @@ BAD: list[tuple[type[Command], Any, str]] = [
         JOHN | {"requested_at": CANARY},
         "requested_at: Input should be a valid datetime, invalid character in year",
     ),
+    (PurgeUserTokens, {"user_id": f"../{CANARY}"}, A_USER),
+    (DeactivateUser, {"user_id": f"{CANARY}/status"}, A_USER),
     (RetrieveUserToken, JOHN | {"ttl": 68423085}, "ttl: Input should be less than or equal to 31536000"),
     (RetrieveUserToken, JOHN | {"ttl": CANARY}, "ttl: Input should be a valid integer"),
     (RetrieveUserToken, JOHN | {"ttl": 60, "type": "token"}, "ttl: expected only with type zak or onbehalf"),

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from leaver.cases import State, Step
 from leaver.commands import RefreshAccessToken, RetrieveUserToken, RevokeGrants, RevokeSsoToken
 from leaver.consumer import Consumer
 from leaver.errors import ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
+from leaver.starting import recorded
 from tests.fakes import DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, NOW, QUEUE, Context, batch, event, record, returned
 from tests.house import House, Operation, consume, counted
 
@@ -63,13 +65,28 @@ def test_a_detail_sent_by_hand_does_the_same_under_the_messages_id(house: House)
     assert house.receipts.only.case_id == "message#message-1"
 
 
-def test_a_command_of_a_case_is_announced_and_receipted_as_such(house: House) -> None:
+def _opens_case(house: House, case_id: str) -> None:
+    step = Step(command="RevokeSsoToken", connection="zoom", detail=JOHN)
+    told = {"email": "john.doe@example.com", "event_id": "hr-1", "source": "hr", "urgency": "routine"}
+    house.cases.put(recorded(case_id, State.OPEN, [step], [], requested_at=NOW, effective_at=NOW, **told))
+
+
+def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(house: House) -> None:
+    _opens_case(house, "case-1")
     detail = JOHN | {"case_id": "case-1", "requested_at": "2026-11-22T08:30:00Z"}
     consume(sso(house, Operation(REVOKED)), record(detail))
     receipt = house.receipts.only
     assert (receipt.case_id, receipt.entry) == ("case-1", "receipt#RevokeSsoToken#zoom")
     assert receipt.time_to_revoke == 3600
     assert house.bus.announced[0]["case_id"] == "case-1"
+    assert house.cases.only.state is State.COMPLETED
+
+
+def test_a_command_of_a_case_that_is_not_there_is_parked(house: House) -> None:
+    operation = Operation(REVOKED)
+    consume(sso(house, operation), record(JOHN | {"case_id": "case-1"}))
+    assert house.parked_attributes["reason"] == "case_id: expected the id of a case that exists"
+    assert operation.commands == []
 
 
 def test_o_brien_leaves_like_everybody_else(house: House) -> None:
@@ -111,7 +128,23 @@ def test_an_operation_that_has_nothing_to_tell_is_acknowledged_in_silence(house:
 def test_outcomes_are_counted(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     operation = Operation(REVOKED, Result(Outcome.USER_NOT_FOUND), REVOKED)
     consume(sso(house, operation), record(JOHN), record(JOHN), record(JOHN))
-    assert counted(capsys.readouterr().out) == {"RevokeSsoToken.revoked": 2, "RevokeSsoToken.user_not_found": 1}
+    emitted = counted(capsys.readouterr().out)
+    assert {name: emitted[name] for name in emitted if not name.endswith("TimeToRevoke")} == {
+        "RevokeSsoToken.revoked": 2,
+        "RevokeSsoToken.user_not_found": 1,
+    }
+
+
+@pytest.mark.parametrize("outcome", [*Outcome])
+def test_the_time_to_revoke_is_measured_where_access_really_ended(
+    house: House, capsys: pytest.CaptureFixture[str], outcome: Outcome
+) -> None:
+    consume(sso(house, Operation(Result(outcome))), record(JOHN, sent_at=NOW - timedelta(seconds=42)))
+    emitted = capsys.readouterr().out
+    ended = outcome in {Outcome.REVOKED, Outcome.ALREADY_GONE}
+    assert counted(emitted).get("RevokeSsoToken.TimeToRevoke") == (42 if ended else None)
+    if ended:
+        assert '{"Name":"RevokeSsoToken.TimeToRevoke","Unit":"Seconds"}' in emitted.replace(" ", "")
 
 
 def test_a_batch_in_which_nothing_happened_prints_no_metrics(house: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,6 +246,7 @@ def test_a_command_without_a_case_is_carried_out_within_two_weeks(
 
 
 def test_a_command_of_a_case_may_be_old(house: House) -> None:
+    _opens_case(house, "case-1")
     operation = Operation(REVOKED)
     body = event("RevokeSsoToken", JOHN | {"case_id": "case-1"}, time="2026-10-01T00:00:00Z")
     consume(sso(house, operation), record(body))

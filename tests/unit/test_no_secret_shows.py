@@ -78,6 +78,8 @@ class Scene:
     TOLD: ClassVar[dict[str, dict[str, Any]]] = {
         "revoke_sso_token": JOHN,
         "retrieve_user_token": JOHN,
+        "purge_user_tokens": JOHN,
+        "deactivate_user": JOHN,
         "refresh_access_token": {"connection": "zoom", "force": True},
         "revoke_access_token": {"connection": "zoom"},
         "revoke_grants": {"grantee_prefixed_universal": GRANTEE},
@@ -87,6 +89,12 @@ class Scene:
         "retrieve_user_token": [
             ("GET", USER, 200, {"id": JOHN_ID, "email": "john.doe@example.com"}),
             ("GET", f"{ZOOM_API}/users/{JOHN_ID}/token", 200, {"token": USER_TOKEN}),
+        ],
+        "purge_user_tokens": [("GET", USER, 200, {"id": JOHN_ID, "email": "john.doe@example.com"})],
+        "deactivate_user": [
+            ("GET", USER, 200, {"id": JOHN_ID, "email": "john.doe@example.com"}),
+            ("PUT", f"{USER}/status", 204, ""),
+            ("DELETE", f"{USER}/token", 204, ""),
         ],
         "refresh_access_token": [("POST", f"{ZOOM_OAUTH}/oauth/token", 200, PAIR)],
         "revoke_access_token": [("POST", f"{ZOOM_OAUTH}/oauth/revoke", 200, {"status": "success"})],
@@ -101,6 +109,10 @@ class Scene:
         self.leaver = leaver
         for name in ("zoom", "venafi"):
             self.connect(name)
+        # what there is to purge
+        for kind in ("zak", "onbehalf"):
+            name = f"leaver/user-tokens/zoom/{JOHN_ID}/{kind}"
+            self.leaver.secrets.create_secret(Name=name, SecretString=json.dumps({"token": USER_TOKEN}))
 
     def connect(self, name: str) -> None:
         self.leaver.connect(name)
@@ -170,6 +182,8 @@ def test_nothing_shows_when_all_goes_well(scene: Scene, function: str) -> None:
     assert scene.run(function) == len(Scene.REQUESTS[function])
     if function == "retrieve_user_token":
         assert scene.leaver.stored(f"leaver/user-tokens/zoom/{JOHN_ID}/zak")["token"] == USER_TOKEN
+    if function == "purge_user_tokens":
+        assert scene.leaver.user_tokens == []
     if function == "refresh_access_token":
         assert scene.leaver.stored("leaver/tokens/zoom")["refresh_token"] == NEW_REFRESH
 

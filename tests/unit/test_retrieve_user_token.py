@@ -8,13 +8,16 @@ import pytest
 from functions.retrieve_user_token.app import retrieve_user_token
 from leaver.access_tokens import AccessTokens
 from leaver.commands import RetrieveUserToken
-from leaver.errors import BadMessage, Rejected
+from leaver.errors import BadMessage, Held, Rejected
+from leaver.kept_tokens import KeptToken, KeptTokens
 from leaver.outcomes import Outcome, Result
 from leaver.vault import Vault
+from leaver.zoom import ZoomUser
+from tests.fake_cases import InMemoryItems, InMemoryPeople
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_providers import FakeZoom
 from tests.fake_secrets import Secret, StrictSecretsManager, vault_of
-from tests.fakes import Clock
+from tests.fakes import NOW, Clock
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
 ZAK = "zak-canary-40b1aa"
@@ -30,7 +33,14 @@ class Stage:
         self.zoom = FakeZoom(users={JOHN_ID: "john.doe@example.com"}, tokens={JOHN_ID: token})
         self.secrets = StrictSecretsManager()
         self.connections = InMemoryConnections(connection())
+        self.people = InMemoryPeople()
+        self.items = InMemoryItems(KeptToken, key=("case_id", "entry"))
         vault_of(self.secrets)
+
+    def leaves(self, *names: str) -> None:
+        """Raise a tombstone under these names of John's."""
+        for name in names:
+            self.people.change(name, NOW, lambda found: found.model_copy(update={"gone_since": NOW}))
 
     def retrieve(self, user_id: str = "john.doe@example.com", **asked: Any) -> Result:
         vault = Vault(self.secrets.client, prefix="leaver", kms_key_arn="arn:aws:kms:key")
@@ -38,7 +48,8 @@ class Stage:
             RetrieveUserToken(user_id=user_id, **asked),
             zoom=self.zoom,
             tokens=AccessTokens(self.connections, vault, self.clock),
-            vault=vault,
+            people=self.people,
+            kept=KeptTokens(self.items, vault, self.clock),
             max_ttl=self.max_ttl,
             clock=self.clock,
         )
@@ -177,3 +188,77 @@ def test_a_deployment_that_allows_less_than_zooms_default_asks_for_no_more_than_
     stage = Stage(max_ttl=900)
     assert stage.retrieve().details["expires_at"] == "2026-11-22T09:45:00Z"
     assert stage.zoom.asked_for == ("zak", 900, None)
+
+
+# --- somebody who left ---
+
+REFUSED = Result(Outcome.REFUSED, details={"because": "the user left"})
+
+
+@pytest.mark.parametrize("asked", ["john.doe@example.com", JOHN_ID])
+@pytest.mark.parametrize("name", ["John.Doe@Example.com", JOHN_ID])
+def test_a_tombstone_under_any_name_refuses_whatever_name_is_asked_for(asked: str, name: str) -> None:
+    stage = Stage()
+    stage.leaves(name)
+    assert stage.retrieve(asked) == REFUSED
+    assert stage.zoom.asked == [("get_user", asked)]
+    assert stage.user_tokens == {}
+
+
+def test_a_tombstone_under_the_name_that_was_asked_for_refuses_where_zoom_has_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    monkeypatch.setattr(stage.zoom, "get_user", lambda *_: ZoomUser(JOHN_ID, "john@new-name.example.com"))
+    stage.leaves("john.doe@example.com")
+    assert stage.retrieve("john.doe@example.com") == REFUSED
+
+
+def test_somebody_who_came_back_is_served_again() -> None:
+    stage = Stage()
+    stage.leaves(JOHN_ID)
+    stage.people.change(JOHN_ID, NOW, lambda found: found.model_copy(update={"gone_since": None}))
+    assert stage.retrieve().outcome is Outcome.RETRIEVED
+
+
+def test_a_tombstone_that_was_raised_meanwhile_destroys_what_was_written() -> None:
+    stage = Stage()
+    create = stage.secrets.create_secret
+
+    def meanwhile(**asked: Any) -> Any:
+        created = create(**asked)
+        stage.leaves("john.doe@example.com")
+        return created
+
+    stage.secrets.create_secret = meanwhile  # type: ignore[method-assign]  # at that very moment
+    assert stage.retrieve() == REFUSED
+    assert stage.user_tokens == {}
+
+
+def test_what_a_killed_run_left_behind_is_destroyed_when_its_message_comes_again() -> None:
+    stage = Stage()
+    stage.retrieve()
+    stage.leaves(JOHN_ID)
+    assert stage.retrieve() == REFUSED
+    assert stage.user_tokens == {}
+
+
+def test_a_token_is_told_of_before_it_is_kept() -> None:
+    stage = Stage()
+    stage.secrets.secrets[KEPT] = Secret(deleted=True)
+    with pytest.raises(stage.secrets.exceptions.InvalidRequestException):
+        stage.retrieve()
+    (item,) = stage.items.scan()
+    assert (item.case_id, item.expires_at.isoformat()) == (
+        f"user-token#zoom#{JOHN_ID}#zak",
+        "2026-11-22T11:30:00+00:00",
+    )
+
+
+def test_nothing_is_kept_while_what_lay_there_is_being_destroyed() -> None:
+    stage = Stage()
+    stage.retrieve()
+    (item,) = stage.items.scan()
+    stage.items.swap(item, item.model_copy(update={"destroying": True}))
+    with pytest.raises(Held):
+        stage.retrieve()

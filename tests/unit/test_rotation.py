@@ -80,6 +80,35 @@ def test_a_personal_connection_that_a_reader_found_expired_is_refreshed_at_once(
     assert stage.refresh(failed_version=PARENT) == REFRESHED
 
 
+def _leaves(stage: Stage, owner: str) -> None:
+    stage.people.change(owner, NOW, lambda found: found.model_copy(update={"gone_since": NOW}))
+
+
+@pytest.mark.parametrize("asked", [{}, {"force": True}, {"failed_version": PARENT}])
+def test_a_leavers_personal_connection_is_not_refreshed_any_more(asked: dict[str, Any]) -> None:
+    stage = Stage(connection(role="personal", owner="Anna@Example.com", refresh_at=NOW))
+    _leaves(stage, "anna@example.com")
+    assert stage.refresh(**asked) == Result(Outcome.REFUSED, details={"because": "its owner left"})
+    assert stage.grant.asked == []
+    assert stage.record.held_by is None
+
+
+def test_a_leavers_personal_connection_is_refreshed_to_be_revoked() -> None:
+    stage = Stage(connection(role="personal", owner="anna@example.com", expires_at=NOW, status=Status.REVOKING))
+    _leaves(stage, "anna@example.com")
+    stage.refresh(for_revocation=True, failed_version=PARENT)
+    assert stage.record.status is Status.REVOKED
+    assert not stage.grant.alive
+
+
+def test_a_service_connection_goes_on_when_its_owner_leaves() -> None:
+    stage = Stage(connection(owner="anna@example.com", refresh_at=NOW))
+    _leaves(stage, "anna@example.com")
+    result = stage.refresh()
+    assert result is not None
+    assert result.outcome is Outcome.REFRESHED
+
+
 def test_a_personal_connection_that_only_logs_in_has_nothing_to_keep_alive() -> None:
     stage = Stage(connection(role="personal", grant_type="account_credentials", refresh_at=NOW))
     stage.log_in_with(client_secret="client-secret", account_id="account-1")

@@ -75,7 +75,7 @@ def docker(bin_folder: Path) -> ContainerEngine:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with World(consuming=False) as world:
+    with World(parameters={"DeactivateUsers": "true"}, consuming=False) as world:
         yield world
 
 

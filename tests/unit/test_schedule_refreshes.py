@@ -13,7 +13,7 @@ from functions.schedule_refreshes.app import MOST_AT_ONCE, pass_on, plan
 from leaver.commands import RefreshAccessToken
 from leaver.connections import IN_USE, Connection, Due, Status
 from leaver.errors import Undelivered
-from leaver.rotation import next_refresh
+from leaver.refresh_policy import next_refresh
 from leaver.tokens import TokenSet
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT

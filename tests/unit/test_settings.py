@@ -56,7 +56,7 @@ def test_what_has_a_default_may_be_absent() -> None:
     [("", set()), ("okta", {"okta"}), (" okta, caep ,,", {"okta", "caep"})],
 )
 def test_a_set_is_written_with_commas(value: str, values: set[str]) -> None:
-    needed = ENVIRONMENT | {"SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState", "URGENT_SOURCES": value}
+    needed = {each.name.upper(): "1" for each in fields(StartOffboardingSettings)} | {"URGENT_SOURCES": value}
     assert settings.read(StartOffboardingSettings, needed).urgent_sources == values
 
 

@@ -1,7 +1,7 @@
 """The composition root: the only place that builds what is concrete, and that imports boto3."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from tempfile import NamedTemporaryFile
@@ -14,14 +14,20 @@ from botocore.config import Config
 
 from leaver import settings
 from leaver.access_tokens import AccessTokens
-from leaver.cases import Receipts
+from leaver.cases import LOOK_AGAIN, Cases
+from leaver.casework import Casework
 from leaver.commands import Command
 from leaver.connections import Connections
 from leaver.consumer import Consumer
 from leaver.envelope import Opened
+from leaver.items import Items
+from leaver.kept_tokens import KeptToken, KeptTokens
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
+from leaver.people import People
+from leaver.receipts import Receipts
 from leaver.sealing import Sealing
+from leaver.starting import Starting
 from leaver.transport import Transport
 from leaver.vault import Vault
 from leaver.venafi import Venafi
@@ -132,10 +138,65 @@ def outbox(bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None =
     )
 
 
+@cache
+def cases(table: str) -> Cases:
+    """The cases in this table."""
+    return Cases(_dynamodb(), table=table)
+
+
+@cache
+def people(table: str) -> People:
+    """Whoever left, by name."""
+    return People(_dynamodb(), table=table)
+
+
+@cache
+def kept_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> KeptTokens:
+    """The user tokens in the vault; only who keeps new ones needs the key."""
+    items = Items(_dynamodb(), table=cases_table, key=("case_id", "entry"), model=KeptToken.model_validate)
+    return KeptTokens(items, vault(secret_prefix, kms_key_arn), now)
+
+
+def casework(table: str, outbox: Outbox, *, missing_user_is_done: bool = False) -> Casework:
+    """What a done step means to its case."""
+    return Casework(
+        cases=cases(table),
+        outbox=outbox,
+        clock=now,
+        missing_user_is_done=missing_user_is_done,
+        measure=lambda name, seconds: _metrics().add_metric(name=name, unit=MetricUnit.Seconds, value=seconds),
+    )
+
+
+def starting(table: str, outbox: Outbox, *, case_deadline: int) -> Starting:
+    """What sets a case going; `case_deadline` in seconds."""
+    return Starting(
+        cases=cases(table),
+        people=people(table),
+        outbox=outbox,
+        clock=now,
+        deadline=timedelta(seconds=case_deadline),
+        look_again=LOOK_AGAIN,
+    )
+
+
+@cache
+def receipts(table: str) -> Receipts:
+    """The receipts in this table."""
+    return Receipts(_dynamodb(), table=table)
+
+
 def gauge(name: str, value: int) -> None:
     """Tell CloudWatch how many there are now."""
+    gauges({name: value})
+
+
+def gauges(told: Mapping[str, int]) -> None:
+    """Tell CloudWatch how many there are now of several things, and what else was measured until now."""
     metrics = _metrics()
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    for name, value in told.items():
+        unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
+        metrics.add_metric(name=name, unit=unit, value=value)
     metrics.flush_metrics()
 
 
@@ -147,18 +208,24 @@ def consumer(
     cases_table: str | None = None,
     refresh_queue_url: str | None = None,
     read: Callable[[Opened], AnyCommand] | None = None,
+    missing_user_is_done: bool = False,
 ) -> Consumer[AnyCommand]:
-    """Join a function's queue to its operation; with `cases_table` every command leaves a receipt."""
+    """Join a function's queue to its operation; with `cases_table` every command leaves a receipt, and counts.
+
+    `missing_user_is_done` is the deployment's choice about cases, see Casework.
+    """
+    out = outbox(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url)
     return Consumer(
         function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__),
         command=command,
         operation=operation,
         sqs=_sqs(),
-        outbox=outbox(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url),
-        receipts=Receipts(_dynamodb(), table=cases_table) if cases_table else None,
+        outbox=out,
+        receipts=receipts(cases_table) if cases_table else None,
         give_up_after=timedelta(seconds=consuming.give_up_after),
+        casework=casework(cases_table, out, missing_user_is_done=missing_user_is_done) if cases_table else None,
         clock=now,
-        logger=_logger(),
+        logger=logger(),
         metrics=_metrics(),
         read=read,
     )
@@ -199,7 +266,8 @@ def _sqs() -> "SQSClient":
 
 
 @cache
-def _logger() -> Logger:
+def logger() -> Logger:
+    """What is printed."""
     return Logger()
 
 

@@ -146,6 +146,36 @@ class RevokeSsoToken(Command):
         return self.user_id
 
 
+class PurgeUserTokens(Command):
+    """Destroy the tokens of a user that Leaver keeps: our copies, for good. It says nothing about the provider."""
+
+    system = "leaver"
+    announced_as = "UserTokensPurged"
+
+    user_id: UserId
+    connection: ConnectionName = "zoom"
+
+    @property
+    def subject(self) -> str:
+        """The Zoom user."""
+        return self.user_id
+
+
+class DeactivateUser(Command):
+    """Deactivate a user's Zoom account, and end the session once more (Zoom API, "Update user status")."""
+
+    system = "zoom"
+    announced_as = "UserDeactivated"
+
+    user_id: UserId
+    connection: ConnectionName = "zoom"
+
+    @property
+    def subject(self) -> str:
+        """The Zoom user."""
+        return self.user_id
+
+
 class RevokeGrants(Command):
     """Revoke every Venafi grant of an identity, or of all users of an application (POST OAuth/RevokeGrants)."""
 

@@ -1,17 +1,18 @@
 """Which connections exist, how they are, who changes them right now, and which version of their tokens counts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from heapq import merge
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from leaver.attributes import Value, item, timestamp, values
+from leaver.attributes import Value, timestamp
 from leaver.commands import ConnectionName
 from leaver.errors import BadMessage, Held, Rejected, explain
+from leaver.items import Items, changed
 from leaver.outcomes import Outcome, Result
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ class Connection(BaseModel):
     revoked_status: int | None = None
     revoked_tracking_id: str | None = None
 
+    # what became of the grant that it had before, if another owner's: none is known to have ended without an outcome
+    replaced_owner: str | None = None
+    replaced_at: AwareDatetime | None = None
+    replaced_outcome: Outcome | None = None
+    #: the same in words
+    replaced_said: str | None = None
+
     def revocation(self) -> Result | None:
         """The provider's word for the end of a connection; None while it lives."""
         if self.status is not Status.REVOKED or self.revoked_outcome is None:
@@ -138,7 +146,15 @@ class Connection(BaseModel):
         """Replaced by a record that a person has just made by authorizing anew, whatever was wrong before."""
         well = by.refreshed(by.version, expires_at=by.expires_at, refresh_at=by.refresh_at, now=now)
         owed = {"owed": "ConnectionRecovered", "trouble_since": self.trouble_since} if self.trouble_since else {}
-        return well.model_copy(update={"revision": self.revision} | owed)
+        if self.owner == by.owner:
+            before: dict[str, object] = {name: getattr(self, name) for name in _REPLACED}
+        else:
+            before = {"replaced_owner": self.owner, "replaced_at": now}
+        return well.model_copy(update={"revision": self.revision} | owed | before)
+
+    def replaced(self, outcome: Outcome, said: str) -> Self:
+        """With the end of the grant that it had before known."""
+        return self.model_copy(update={"replaced_outcome": outcome, "replaced_said": said})
 
     def cooling_down(self, reason: str, *, until: datetime, now: datetime, tell: bool) -> Self:
         """Let alone until then, the intent gone; its trouble is owed an announcement where `tell` says so."""
@@ -166,6 +182,7 @@ class Connection(BaseModel):
         return self.model_copy(update=_LET_GO | told)
 
 
+_REPLACED: Final = ("replaced_owner", "replaced_at", "replaced_outcome", "replaced_said")
 _LET_GO: Final = {"held_by": None, "held_since": None, "held_version": None}
 
 
@@ -181,76 +198,33 @@ class Connections:
     """The Connections table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+        self._items = Items(dynamodb, table=table, key=("connection",), model=_record)
 
     def read(self, name: str) -> Connection:
         """Read a record as it is now; raises BadMessage for an unknown one, Rejected for an unusable one."""
-        found = self._dynamodb.get_item(TableName=self._table, Key=item({"connection": name}), ConsistentRead=True)
-        if "Item" not in found:
+        found = self._items.read(connection=name)
+        if found is None:
             raise BadMessage("connection: expected the name of a connection that exists")
-        return _record(name, values(found["Item"]))
+        return found
 
     def every(self) -> Iterator[Connection]:
         """Read all records: for people who want to see them, and for nothing that runs by itself."""
-        for page in self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
-            for found in page["Items"]:
-                told = values(found)
-                yield _record(str(told["connection"]), told)
+        return self._items.scan()
 
     def add(self, record: Connection) -> bool:
         """Write a record that is not there yet; tells whether it was written."""
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=item(_columns(record)),
-                ConditionExpression="attribute_not_exists(#connection)",
-                ExpressionAttributeNames={"#connection": "connection"},
-            )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return _columns(self.read(record.connection)) == _columns(record)
-        return True
+        return self._items.add(record)
 
     def change(self, name: str, to: Callable[[Connection], Connection | None]) -> Connection | None:
         """Change a record as it is now into what `to` makes of it; None, and nothing written, where that is None.
 
         Whatever `to` found holds at the moment of the write: if the record changed meanwhile, `to` is asked again.
         """
-        while True:
-            old = self.read(name)
-            new = to(old)
-            if new is None:
-                return None
-            if (written := self.swap(old, new)) is not None:
-                return written
+        return changed(lambda: self.read(name), to, self.swap)
 
     def swap(self, old: Connection, new: Connection) -> Connection | None:
         """Write `new` on condition that the record still is `old`; returns it with its revision, None if it was not."""
-        new = new.model_copy(update={"revision": old.revision + 1})
-        before, after = _columns(old), _columns(new)
-        changed = {name: value for name, value in after.items() if before.get(name) != value}
-        gone = [name for name in before if name not in after]
-        update = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
-        if gone:
-            update += " REMOVE " + ", ".join(f"#{name}" for name in gone)
-        condition = "#revision = :was" if old.revision else "attribute_not_exists(#revision)"
-        names = {"connection", "revision", *changed, *gone}
-        bound = {f":{name}": value for name, value in changed.items()} | (
-            {":was": old.revision} if old.revision else {}
-        )
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=item({"connection": old.connection}),
-                UpdateExpression=update,
-                ConditionExpression=f"attribute_exists(#connection) AND {condition}",
-                ExpressionAttributeNames={f"#{name}": name for name in names},
-                ExpressionAttributeValues=item(bound),
-            )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            # A write whose answer was lost is repeated by botocore, and then meets itself.
-            return new if _columns(self.read(old.connection)) == after else None
-        return new
+        return self._items.swap(old, new)
 
     def due(self, now: datetime) -> Iterator[Due]:
         """Find the connections in use whose time to refresh has come, the longest due first, by the index `due`.
@@ -265,31 +239,21 @@ class Connections:
         """Count the connections whose grant is dead, by the index `due`."""
         return sum(1 for _ in self._of(Status.NEEDS_REAUTHORIZATION, "", {}))
 
+    def owned_by(self, owner: str) -> list[str]:
+        """The names of the connections that are one person's, by the index `owner`."""
+        found = self._items.query("owner", "#owner = :owner", {"#owner": "owner"}, {":owner": owner})
+        return [str(each["connection"]) for each in found]
+
     def _of(self, status: Status, condition: str, bound: dict[str, Value]) -> Iterator[dict[str, Value]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName="due",
-            KeyConditionExpression=f"#status = :status{condition}",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues=item({":status": status, **bound}),
-        )
-        for page in pages:
-            yield from (values(found) for found in page["Items"])
+        told = {":status": status, **bound}
+        return self._items.query("due", f"#status = :status{condition}", {"#status": "status"}, told)
 
 
-def _record(name: str, told: dict[str, Value]) -> Connection:
+def _record(told: Mapping[str, Value]) -> Connection:
     try:
         return Connection.model_validate(told)
     except ValidationError as error:
-        raise Rejected(f"record of connection {name}: {explain(error, Connection)}") from None
-
-
-def _columns(record: Connection) -> dict[str, Value]:
-    """What of a record is stored: no nothing, and times as text."""
-    told: dict[str, Any] = record.model_dump(exclude_none=True)
-    if not record.revision:
-        del told["revision"]
-    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in told.items()}
+        raise Rejected(f"record of connection {told['connection']}: {explain(error, Connection)}") from None
 
 
 def _what(holder: str | None) -> str:

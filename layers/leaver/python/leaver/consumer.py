@@ -14,13 +14,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leaver.cases import ENDED, Receipt, Receipts
+from leaver.casework import Casework
 from leaver.commands import Command, parse
 from leaver.envelope import Envelope, Opened
 from leaver.errors import BadMessage, CredentialStale, LeaverError, NeedsReauthorization, Rejected, Throttled
 from leaver.events import Announcement
 from leaver.outbox import Outbox, Parked
 from leaver.outcomes import Outcome, Result
+from leaver.receipts import ENDED, Receipt, Receipts
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -38,7 +39,7 @@ LONGEST_BACK_OFF = timedelta(minutes=15)
 #: milliseconds that must be left for a message to be begun: one call that hangs, and then the receipt
 TIME_FOR_ONE = 35_000
 #: the announcement of success is sent for these alone: for any other outcome it would be a lie
-TRUE_SUCCESS = ENDED | {Outcome.RETRIEVED, Outcome.REFRESHED}
+TRUE_SUCCESS = ENDED | {Outcome.RETRIEVED, Outcome.REFRESHED, Outcome.PURGED, Outcome.DEACTIVATED}
 #: nothing happened that anybody would want to hear of
 QUIET = frozenset({Outcome.STILL_FRESH, Outcome.REFUSED})
 
@@ -77,6 +78,8 @@ class Consumer(Generic[AnyCommand]):
     #: refreshes and hand-overs leave none: their journal is the record, or the command that follows
     receipts: Receipts | None
     give_up_after: timedelta
+    #: for commands that may be a case's step
+    casework: Casework | None
     clock: Callable[[], datetime]
     logger: Logger
     metrics: Metrics
@@ -111,12 +114,14 @@ class Consumer(Generic[AnyCommand]):
                 # What was parked and put back arrives as a new message, and is as old as it was.
                 receipt = receipt.as_old_as(standing)
             self._refuse_the_late(command, opened, receipt)
+            over = self.casework is not None and command.case_id is not None and self.casework.is_over(command.case_id)
             if standing and standing.outcome:
                 if not (standing.outcome is Outcome.FAILED and envelope.redriven):
                     self._announce(standing)
+                    self._count_into_case(standing)
                     return True
                 self._reopen(standing)
-            result = self.operation(command)
+            result = Result(Outcome.REFUSED) if over else self.operation(command)
             if result:
                 self._finish(receipt, result)
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
@@ -169,8 +174,16 @@ class Consumer(Generic[AnyCommand]):
         if self.receipts:
             closed = self.receipts.finish(closed)
         self._announce(closed)
+        self._count_into_case(closed)
         self._count(str(closed.outcome))
+        if closed.time_to_revoke is not None:
+            name = f"{self.command.__name__}.TimeToRevoke"
+            self.metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=closed.time_to_revoke)
         self.logger.info("finished", extra=_told(closed))
+
+    def _count_into_case(self, closed: Receipt) -> None:
+        if self.casework is not None and closed.belongs_to_a_case:
+            self.casework.done(closed)
 
     def _announce(self, closed: Receipt) -> None:
         if closed.outcome not in QUIET:

@@ -94,3 +94,32 @@ class ConnectionAnnouncement(BaseModel):
     reason: str | None
     #: since when it is as it is; of a recovery, since when it was not well
     since: datetime
+
+
+class CaseAnnouncement(BaseModel):
+    """How far a leaver's case is; at least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: Literal[
+        "OffboardingStarted", "OffboardingCompleted", "OffboardingOverdue", "OffboardingCancelled", "OffboardingHeld"
+    ]
+    announcement_id: str
+    case_id: str
+    state: str
+    subject: str
+    source: str
+    event_id: str
+    urgency: str
+    requested_at: datetime
+    effective_at: datetime
+    finished_at: datetime | None
+    #: the names of all steps, and of those that are not done
+    steps: list[str]
+    outstanding: list[str]
+    #: of a completed case: seconds, the head of the chain over its receipts, and what no API can end
+    time_to_revoke: int | None
+    head: str | None
+    residual: list[dict[str, str]]
+    #: the finished case after which this one looked once more
+    sweep_of: str | None

@@ -11,7 +11,7 @@ from leaver.attributes import timestamp
 from leaver.commands import Command
 from leaver.connections import Due
 from leaver.errors import Undelivered
-from leaver.events import ANNOUNCEMENTS, COMMANDS, Announcement, ConnectionAnnouncement
+from leaver.events import ANNOUNCEMENTS, COMMANDS, Announcement, CaseAnnouncement, ConnectionAnnouncement
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -56,8 +56,8 @@ class Outbox:
         self._dead_letter_queue_url = dead_letter_queue_url
         self._refresh_queue_url = refresh_queue_url
 
-    def announce(self, announcement: Announcement | ConnectionAnnouncement) -> None:
-        """Tell the bus what became of a command, or how a connection is; raises Undelivered."""
+    def announce(self, announcement: Announcement | ConnectionAnnouncement | CaseAnnouncement) -> None:
+        """Tell the bus what became of a command, how a connection is, or how far a case; raises Undelivered."""
         detail = announcement.model_dump(mode="json", exclude={"detail_type"}, exclude_none=True)
         self._put([_entry(self._bus, ANNOUNCEMENTS, announcement.detail_type, detail)])
 

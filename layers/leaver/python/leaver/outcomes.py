@@ -21,7 +21,11 @@ class Outcome(StrEnum):
     NO_TOKEN = "no_token"  # noqa: S105 - an outcome, not a secret
     REFRESHED = "refreshed"
     STILL_FRESH = "still_fresh"
-    #: not to be done as things are: a connection that is being revoked, or that waits for a person
+    #: our copies, for good; it says nothing about the provider
+    PURGED = "purged"
+    DEACTIVATED = "deactivated"
+    #: not to be done as things are: a connection that is being revoked or waits for a person, a case that is over,
+    #: somebody who left
     REFUSED = "refused"
     FAILED = "failed"
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -31,15 +31,12 @@ from leaver.events import ConnectionAnnouncement
 from leaver.grants import Grants
 from leaver.outbox import Outbox
 from leaver.outcomes import Outcome, Result
+from leaver.people import People
+from leaver.refresh_policy import TELL_AFTER, allows, cooling, is_needed, next_refresh
 from leaver.sealing import Sealing
 from leaver.tokens import GrantedTokens, TokenSet
 from leaver.vault import Vault
 
-#: the part of a token's life after which it is replaced; spread, so that the fleet does not refresh in step
-REFRESH_AFTER: Final = (0.75, 0.85)
-#: A personal connection is used once, when its owner leaves: each refresh less is a chance less to lose its token.
-#: Zoom's grants die after 90 idle days, so it is refreshed about once a month, and when somebody finds it expired.
-KEEP_ALIVE: Final = timedelta(days=30)
 #: twice what a call may take (3 s to connect, 30 s to read): with less left, its answer might find nobody alive
 TIME_FOR_A_CALL: Final = timedelta(seconds=66)
 #: what is left for KMS and the table when Secrets Manager has not taken the tokens
@@ -48,10 +45,6 @@ TIME_TO_SEAL: Final = timedelta(seconds=12)
 SECOND_LOOK: Final = 2.0
 #: seconds between two attempts to keep new tokens
 PAUSE: Final = 0.5
-FIRST_COOLING: Final = timedelta(seconds=30)
-LONGEST_COOLING: Final = timedelta(hours=1)
-#: a passing fault is told after so many attempts; one that waits for a person at once
-TELL_AFTER: Final = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +52,7 @@ class Rotation:
     """Everything that a refresh touches; docs/decisions/2026-11-25-one-refresher.md says why in this order."""
 
     connections: Connections
+    people: People
     vault: Vault
     grants: Grants
     sealing: Sealing
@@ -88,10 +82,8 @@ class Rotation:
         if before.owed and before.status is Status.NEEDS_REAUTHORIZATION:
             # A run was killed before anybody heard of it.
             raise NeedsReauthorization(before.reason or "the grant is dead")
-        if not _allows(before, command, now):
-            return Result(Outcome.REFUSED, details={"status": before.status})
-        if not _is_needed(before, command, now):
-            return Result(Outcome.STILL_FRESH)
+        if declined := self._declined(before, command, now):
+            return declined
         after = before.held(self.holder, now)
         if command.for_revocation:
             after = after.model_copy(update={"status": Status.REVOKING})
@@ -112,6 +104,17 @@ class Rotation:
                 raise
             # Somebody has been told, and the schedule goes on trying.
             return Result(Outcome.REFUSED, details={"status": Status.COOLING_DOWN})
+
+    def _declined(self, record: Connection, command: RefreshAccessToken, now: datetime) -> Result | None:
+        """Why nothing is to be done, where that is so."""
+        if not allows(record, command, now):
+            return Result(Outcome.REFUSED, details={"status": record.status})
+        if not is_needed(record, command, now):
+            return Result(Outcome.STILL_FRESH)
+        # A service connection goes on: nobody switches Leaver off by leaving.
+        if record.role == "personal" and not command.for_revocation and self.people.gone([record.owner]):
+            return Result(Outcome.REFUSED, details={"because": "its owner left"})
+        return None
 
     def _replaced(self, record: Connection, command: RefreshAccessToken) -> Result | None:
         """Do it, with the intent on the record."""
@@ -320,8 +323,7 @@ class Rotation:
         def cooled(standing: Connection) -> Connection | None:
             if standing.held_by != record.held_by:
                 return None
-            longest = min(FIRST_COOLING * 2 ** min(standing.failures, 20), LONGEST_COOLING)
-            until = now + longest * self.jitter(0.5, 1.0)
+            until = now + cooling(standing.failures, self.jitter)
             tell = at_once or standing.failures + 1 >= TELL_AFTER
             cooler = standing.cooling_down(error.reason, until=until, now=now, tell=tell)
             return cooler.model_copy(update={"unanswered_since": standing.unanswered_since or since})
@@ -372,34 +374,6 @@ class Rotation:
             return standing.model_copy(update={"owed": None, "trouble_since": since})
 
         self.connections.change(name, told)
-
-
-def next_refresh(
-    role: Literal["service", "personal"],
-    tokens: TokenSet,
-    now: datetime,
-    jitter: Callable[[float, float], float] = random.uniform,
-) -> datetime:
-    """When tokens should be replaced: late in their life, or just often enough that the provider keeps the grant."""
-    if role == "personal" and tokens.refresh_token is not None:
-        return now + KEEP_ALIVE * jitter(0.9, 1.1)
-    return now + max(tokens.expires_at - now, timedelta(0)) * jitter(*REFRESH_AFTER)
-
-
-def _allows(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:
-    match record.status:
-        case Status.REVOKING:
-            return command.for_revocation
-        case Status.REVOKED | Status.NEEDS_REAUTHORIZATION:
-            return False
-        case Status.COOLING_DOWN:
-            return command.force or command.for_revocation or record.refresh_at <= now
-    return True
-
-
-def _is_needed(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:
-    asked = command.force or command.for_revocation
-    return asked or record.refresh_at <= now or command.failed_version == record.version
 
 
 def _is_same(standing: Connection, record: Connection) -> bool:

@@ -34,6 +34,8 @@ class RefreshAccessTokenSettings:
     """For `refresh_access_token`."""
 
     event_bus_name: str
+    #: for the tombstones in it
+    cases_table: str
     connections_table: str
     secret_prefix: str
     kms_key_arn: str
@@ -72,6 +74,38 @@ class RevokeSsoTokenSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
+    missing_user_is_done: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurgeUserTokensSettings:
+    """For `purge_user_tokens`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
+    dead_letter_queue_url: str
+    give_up_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeactivateUserSettings:
+    """For `deactivate_user`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
+    dead_letter_queue_url: str
+    give_up_after: int
+    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
+    missing_user_is_done: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +121,8 @@ class RevokeGrantsSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
+    missing_user_is_done: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +141,19 @@ class StartOffboardingSettings:
     """For `start_offboarding`."""
 
     event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    zoom_api_url: str
+    refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    #: seconds after which a case that is not done is announced as overdue
+    case_deadline: int
+    #: how many routine cases may begin in an hour before one is held
+    routine_cases_an_hour: int
+    #: "true" where the deployment wants leavers' Zoom accounts deactivated
+    deactivate_users: str = ""
     #: HR sources, as OffboardingRequested names them, whose every event is urgent
     urgent_sources: frozenset[str] = frozenset()
     sailpoint_lifecycle_attribute: str
@@ -114,6 +161,22 @@ class StartOffboardingSettings:
     sailpoint_left_values: frozenset[str] = frozenset()
     sailpoint_active_values: frozenset[str] = frozenset()
     sailpoint_email_domain: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchDeadlinesSettings:
+    """For `watch_deadlines`."""
+
+    event_bus_name: str
+    cases_table: str
+    connections_table: str
+    secret_prefix: str
+    dead_letter_queue_url: str
+    give_up_after: int
+    case_deadline: int
+    #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
+    sweep_after: int
+    missing_user_is_done: str = ""
 
 
 def read(kind: type[Settings], environ: Mapping[str, str]) -> Settings:

@@ -1,8 +1,9 @@
 """Tokens in Secrets Manager, written by compare-and-swap: one parent version can have one child."""
 
 import json
+import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 Secret = TypeVar("Secret", bound=BaseModel)
+
+#: what Secrets Manager takes as a name
+_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 
 
 def child_of(connection: str, parent_version: str) -> str:
@@ -144,6 +148,21 @@ class Vault:
                 Name=name, SecretString=text, Description="A Zoom user token that Leaver retrieved.", **key
             )
             return created["ARN"], created["VersionId"]
+
+    def destroy_user_token(self, connection: str, zoom_user_id: str, kind: str) -> bool:
+        """Destroy a user's token at once and for good; tells whether there was one."""
+        name = f"{self._prefix}/user-tokens/{connection}/{zoom_user_id}/{kind}"
+        if not _SECRET_NAME.fullmatch(name):
+            # Somebody whom Zoom does not know, under a name that no secret can have.
+            return False
+        try:
+            self._secrets_manager.describe_secret(SecretId=name)
+            was_there = True
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            was_there = False
+        # In any case: what was written a moment ago may not be described yet. It is no error where nothing is.
+        self._secrets_manager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        return was_there
 
     def _holds(self, connection: str, version: str) -> bool:
         return self._found(f"{self._prefix}/tokens/{connection}", VersionId=version) is not None

@@ -74,15 +74,14 @@ class Zoom:
         self._transport = transport
         self._clock = clock
 
-    def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | None:
-        """Zoom API "Get a user": GET /users/{userId}. None where this account knows no such user."""
+    def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | Result:
+        """Zoom API "Get a user": GET /users/{userId}. USER_NOT_FOUND where this account knows no such user."""
         answer = self._transport.request("GET", user_path(user_id), auth=BearerAuth(access_token))
         if answer.status == HTTPStatus.OK and answer.json is not None:
             found, email, account_id = (answer.json.get(key) for key in ("id", "email", "account_id"))
             if isinstance(found, str) and found and isinstance(email, str) and email:
                 return ZoomUser(found, email, account_id if isinstance(account_id, str) else None)
-        decided(answer, self._clock(), _REST, _rest_codes)
-        return None
+        return decided(answer, self._clock(), _REST, _rest_codes)
 
     def get_user_token(
         self,
@@ -120,6 +119,18 @@ class Zoom:
         answer = self._transport.request("DELETE", f"{user_path(user_id)}/token", auth=BearerAuth(access_token))
         if answer.status == HTTPStatus.NO_CONTENT:
             return result_of(Outcome.REVOKED, answer)
+        return decided(answer, self._clock(), _REST, _rest_codes)
+
+    def deactivate_user(self, user_id: str, access_token: SecretStr) -> Result:
+        """Zoom API "Update user status": PUT /users/{userId}/status, deactivate. DEACTIVATED or USER_NOT_FOUND.
+
+        It blocks the login and takes the licences away; `activate` takes it back.
+        """
+        answer = self._transport.request(
+            "PUT", f"{user_path(user_id)}/status", auth=BearerAuth(access_token), json={"action": "deactivate"}
+        )
+        if answer.status == HTTPStatus.NO_CONTENT:
+            return result_of(Outcome.DEACTIVATED, answer)
         return decided(answer, self._clock(), _REST, _rest_codes)
 
 

@@ -1,0 +1,66 @@
+"""Deactivate a user's Zoom account, so that they can't log in again, and end the session once more."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pydantic import SecretStr
+
+from leaver import bootstrap
+from leaver.access_tokens import AccessTokens
+from leaver.commands import DeactivateUser
+from leaver.connections import Connection
+from leaver.consumer import BatchFailures, LambdaContext
+from leaver.errors import Rejected
+from leaver.outcomes import Outcome, Result
+from leaver.people import name_of
+from leaver.settings import DeactivateUserSettings
+from leaver.zoom import Zoom, ZoomUser
+
+
+def deactivate_user(command: DeactivateUser, *, zoom: Zoom, tokens: AccessTokens) -> Result:
+    """Block the login first: a session that was ended before that may be back, and is ended after it."""
+
+    def deactivate(connection: Connection, access_token: SecretStr) -> Result:
+        connection.accepts(command.user_id)
+        _refuse_to_deactivate_ourselves(command, connection, zoom=zoom, access_token=access_token)
+        result = zoom.deactivate_user(command.user_id, access_token)
+        if result.outcome is not Outcome.DEACTIVATED:
+            return result
+        session = zoom.delete_user_token(command.user_id, access_token)
+        return replace(result, details={"session": session.outcome})
+
+    return tokens.with_token(command.connection, deactivate)
+
+
+def _refuse_to_deactivate_ourselves(
+    command: DeactivateUser, connection: Connection, *, zoom: Zoom, access_token: SecretStr
+) -> None:
+    """Raise Rejected for the user on whose consent Leaver's own connection rests: nobody could be cut off any more."""
+    if connection.role != "service" or connection.grant_type != "refresh_token":
+        return
+    user = zoom.get_user(command.user_id, access_token)
+    names = {command.user_id, *((user.id, user.email) if isinstance(user, ZoomUser) else ())}
+    if name_of(connection.owner) in {name_of(name) for name in names}:
+        raise Rejected(
+            f"Leaver itself works through this user's consent: connect {connection.connection} with another owner first"
+        )
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `deactivate-user`."""
+    settings = bootstrap.settings_of(DeactivateUserSettings)
+    operation = partial(
+        deactivate_user,
+        zoom=bootstrap.zoom(settings.zoom_api_url),
+        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+    )
+    return bootstrap.consumer(
+        DeactivateUser,
+        operation,
+        settings,
+        cases_table=settings.cases_table,
+        refresh_queue_url=settings.refresh_queue_url,
+        missing_user_is_done=settings.missing_user_is_done == "true",
+    ).consume(event, context)

@@ -1,0 +1,66 @@
+"""Destroy every token of a user that Leaver keeps: our copies, for good."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from pydantic import SecretStr
+
+from leaver import bootstrap
+from leaver.access_tokens import AccessTokens
+from leaver.attributes import timestamp
+from leaver.commands import PurgeUserTokens
+from leaver.connections import Connection
+from leaver.consumer import BatchFailures, LambdaContext
+from leaver.kept_tokens import KeptTokens
+from leaver.outcomes import Outcome, Result
+from leaver.settings import PurgeUserTokensSettings
+from leaver.zoom import Zoom, ZoomUser
+
+
+def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, kept: KeptTokens) -> Result:
+    """Destroy what is kept; the result says how many there were, and until when those handed out live on at Zoom.
+
+    A user whom Zoom does not know is purged under the id that was given: it is about our copies.
+    """
+    # A misspelt connection has nothing to purge, and that must not look like success.
+    tokens.connections.read(command.connection)
+    told: dict[str, str | int | bool] = {}
+    user_id = command.user_id
+    if "@" in user_id or user_id == "me":
+        found = _found(command, zoom=zoom, tokens=tokens)
+        if isinstance(found, ZoomUser):
+            user_id = found.id
+        else:
+            told["zoom"] = found.outcome
+    destroyed, alive_until = kept.destroy_all(command.connection, user_id)
+    told["destroyed"] = destroyed
+    if alive_until:
+        told["handed_out_until"] = timestamp(alive_until)
+    return Result(Outcome.PURGED, details=told)
+
+
+def _found(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> ZoomUser | Result:
+    def ask(connection: Connection, access_token: SecretStr) -> ZoomUser | Result:
+        connection.accepts(command.user_id)
+        return zoom.get_user(command.user_id, access_token)
+
+    return tokens.with_token(command.connection, ask)
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `purge-user-tokens`."""
+    settings = bootstrap.settings_of(PurgeUserTokensSettings)
+    operation = partial(
+        purge_user_tokens,
+        zoom=bootstrap.zoom(settings.zoom_api_url),
+        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        kept=bootstrap.kept_tokens(settings.cases_table, settings.secret_prefix),
+    )
+    return bootstrap.consumer(
+        PurgeUserTokens,
+        operation,
+        settings,
+        cases_table=settings.cases_table,
+        refresh_queue_url=settings.refresh_queue_url,
+    ).consume(event, context)

@@ -1,0 +1,272 @@
+"""Look after what waits: begin what is due, find what was lost, tell what is owed, destroy what is dead."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+
+from leaver import bootstrap
+from leaver.cases import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, Glance, State, Step, sweep_of
+from leaver.casework import Casework
+from leaver.connections import Connection, Connections
+from leaver.consumer import LambdaContext
+from leaver.errors import BadMessage
+from leaver.kept_tokens import KeptTokens
+from leaver.outcomes import Result
+from leaver.people import People, name_of
+from leaver.receipts import Receipt, Receipts
+from leaver.settings import WatchDeadlinesSettings
+from leaver.starting import Starting, recorded
+
+#: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
+#: a provider lets everybody wait for hours, each copy waits as well.
+SILENCE: Final = timedelta(minutes=5)
+LONGEST_SILENCE: Final = timedelta(hours=2)
+#: milliseconds that must be left to begin with another case
+TIME_FOR_ONE: Final = 20_000
+#: what may have come back, after everything had been ended
+SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What it takes to look after the cases."""
+
+    cases: Cases
+    people: People
+    casework: Casework
+    starting: Starting
+    receipts: Receipts
+    connections: Connections
+    clock: Callable[[], datetime]
+    #: seconds after which a consumer gives up: of what failed before that, the message is in its queue
+    give_up_after: timedelta
+    #: how long after its end a case is looked at once more for access that came back; None: never
+    sweep_after: timedelta | None
+
+    def look_at(self, case_id: str) -> None:
+        """Do what has to be done about a case by now; repeated, it changes nothing."""
+        case = self.cases.read(case_id)
+        if case is None or case.watch_at is None or case.watch_at > self.clock():
+            # The index is behind the table: somebody was faster.
+            return
+        match case.state:
+            case State.SCHEDULED:
+                self.starting.begin(case_id)
+                self.casework.tell(case_id)
+            case State.OPEN:
+                self._open(case)
+            case State.COMPLETED:
+                self._completed(case)
+            case _:
+                self.casework.tell(case_id)
+                self._unwatched(case)
+
+    def later(self, case_id: str) -> None:
+        """Put a case that could not be looked after behind those that wait."""
+        at = self.clock() + LOOK_AGAIN
+        self.cases.change(case_id, lambda standing: standing.watched(at) if standing.watch == WATCHED else None)
+
+    # -- under way
+
+    def _open(self, case: Case) -> None:
+        kept = self.cases.receipts(case.case_id)
+        outstanding = [step for step in case.all_steps() if step.name in case.all_outstanding()]
+        for step in outstanding:
+            # A run that was killed after its receipt, and whose message nobody delivers again.
+            receipt = self._replaced(case, step) if step.command == REPLACE else kept.get(step.receipt)
+            if receipt is not None and receipt.outcome:
+                self.casework.done(receipt)
+        lost = [step.name for step in outstanding if step.command != REPLACE and self._is_lost(kept.get(step.receipt))]
+        self._looked_at(case, lost)
+        self.casework.seal(case.case_id)
+
+    def _looked_at(self, case: Case, lost: Sequence[str]) -> None:
+        now = self.clock()
+        again = bool(lost) and now - (case.resent_at or case.started_at or now) >= _silence(case.resent)
+
+        def to(standing: Case) -> Case | None:
+            if standing.state is not State.OPEN:
+                return None
+            looked = standing.watched(now + LOOK_AGAIN)
+            if standing.all_outstanding():
+                looked = looked.late(now)
+            return looked.sent_again(now) if again else looked
+
+        # Written first, so that a case which can't be written is not sent again each minute.
+        looked = self.cases.change(case.case_id, to)
+        if looked is not None and again:
+            # Whoever was killed before the commands may have been killed before the last tombstone.
+            self.starting.raise_tombstones(looked, now)
+            self.starting.send(looked, set(lost) & set(looked.all_outstanding()))
+
+    def _is_lost(self, receipt: Receipt | None) -> bool:
+        """Whether nobody is at work on a command, as far as can be told."""
+        if receipt is None:
+            return True
+        given_up = receipt.first_attempt_at + self.give_up_after + LONGEST_SILENCE
+        return receipt.outcome is None and self.clock() > given_up
+
+    def _replaced(self, case: Case, step: Step) -> Receipt | None:
+        """The receipt of a service connection that somebody else answers for by now; None while nobody does."""
+        try:
+            record = self.connections.read(step.connection)
+        except BadMessage:
+            return None
+        names = set(case.all_names())
+        ended = record.replaced_outcome if record.replaced_owner == step.detail["owner"] else None
+        if name_of(record.owner) in names or ended is None:
+            return None
+        at = record.replaced_at or self.clock()
+        result = Result(ended, details={"said": record.replaced_said or "", "owner": record.owner})
+        return self.receipts.finish(_receipt(case, step, record, at).closed(result, now=at))
+
+    # -- over
+
+    def _completed(self, case: Case) -> None:
+        """Tell that a case is done, wait for its sweep, and open that one; then it is looked at no more."""
+        self.casework.tell(case.case_id)
+        at = self._sweep_at(case)
+        if at is not None and self.clock() < at:
+            self.cases.change(case.case_id, lambda standing: standing.watched(at))
+            return
+        if at is not None and self._is_gone(case):
+            self._sweep(case)
+        self._unwatched(case)
+
+    def _sweep_at(self, case: Case) -> datetime | None:
+        if self.sweep_after is None or case.sweep_of is not None or case.finished_at is None:
+            return None
+        return case.finished_at + self.sweep_after
+
+    def _sweep(self, case: Case) -> None:
+        now = self.clock()
+        steps = [step for step in case.all_steps() if step.command in SWEPT]
+        told = case.model_dump(include={"email", "zoom_user_id", "event_id", "source", "actor", "urgency"})
+        told |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
+        new = recorded(sweep_of(case.case_id), State.SCHEDULED, steps, case.all_names(), **told)
+        # It raises no tombstones: where they are gone, the person is here again.
+        begun = new.started(now, deadline=self.starting.deadline, look_again=LOOK_AGAIN)
+        if not steps or not self.cases.add(begun):
+            return
+        # Who comes back lifts the tombstones first and stops the sweep then: one of the two sees the other.
+        if self._is_gone(case):
+            self.starting.send(begun, begun.all_outstanding())
+        else:
+            self.cases.change(begun.case_id, lambda standing: standing.over(State.REINSTATED, now))
+        self.casework.tell(begun.case_id)
+
+    def _is_gone(self, case: Case) -> bool:
+        """Whether the person still is gone, and for no later departure."""
+        found = [self.people.read(name) for name in case.all_names()]
+        return any(name.gone_since and name.case == case.case_id for name in found if name)
+
+    def _unwatched(self, case: Case) -> None:
+        self.cases.change(case.case_id, lambda standing: standing.watched(None))
+
+
+def look_after(watch: Watch, due: Iterable[str], *, logger: Logger, has_time: Callable[[], bool]) -> int:
+    """Look after each of these cases while there is time; one that fails keeps nobody waiting. Returns how many did."""
+    failed = 0
+    for case_id in due:
+        if not has_time():
+            break
+        try:
+            watch.look_at(case_id)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the others must not wait for it
+            failed += 1
+            logger.warning("case could not be looked after", extra=_described(case_id, error))
+            _later(watch, case_id, logger)
+    return failed
+
+
+def _later(watch: Watch, case_id: str, logger: Logger) -> None:
+    try:
+        watch.later(case_id)
+    except Exception as error:  # noqa: BLE001 - then it is in front again, as it is
+        logger.warning("case could not be put off", extra=_described(case_id, error))
+
+
+def destroy_expired(kept: KeptTokens, now: datetime, *, logger: Logger, has_time: Callable[[], bool]) -> int:
+    """Destroy the user tokens that are dead, the longest first; returns how many."""
+    destroyed = 0
+    for token in kept.expired(now):
+        if not has_time():
+            break
+        try:
+            destroyed += bool(kept.destroy(token))
+        except Exception as error:  # noqa: BLE001 - one that can't be destroyed keeps no other alive
+            logger.warning("token could not be destroyed", extra=_described(token.case_id, error))
+    return destroyed
+
+
+def gauges(glances: Sequence[Glance], now: datetime) -> dict[str, int]:
+    """What the alarms and the dashboard are told each minute about all cases there are."""
+    under_way = [each for each in glances if each.state is State.OPEN]
+    waited = [int((now - each.started_at).total_seconds()) for each in under_way if each.started_at]
+    return {
+        "OpenCases": len(under_way),
+        "HeldCases": sum(each.state is State.HELD for each in glances),
+        "OverdueCases": sum(each.is_overdue(now) for each in glances),
+        "ConnectionsToReplace": sum(len(each.to_replace) for each in under_way),
+        "OldestOpenCaseSeconds": max(waited, default=0),
+    }
+
+
+def urgent_an_hour(cases: Cases, now: datetime) -> int:
+    """How many urgent cases were opened in this hour; those of its last minute are still told when the next begins."""
+    return max(cases.opened("urgent", each) for each in (now, now - LOOK_AGAIN))
+
+
+def _silence(resent: int) -> timedelta:
+    return min(SILENCE * (1 << min(resent, 10)), LONGEST_SILENCE)
+
+
+def _receipt(case: Case, step: Step, record: Connection, at: datetime) -> Receipt:
+    return Receipt(
+        case_id=case.case_id,
+        entry=step.receipt,
+        command=REPLACE,
+        system=record.provider,
+        subject=step.detail["owner"],
+        connection=step.connection,
+        requested_at=max(case.requested_at, case.effective_at),
+        first_attempt_at=at,
+    )
+
+
+def _described(what: str, error: Exception) -> dict[str, str]:
+    # Not the message of a foreign exception: it may quote anything.
+    return {"case_id": what, "error": type(error).__name__}
+
+
+def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
+    """Run once a minute, when the schedule fires."""
+    settings = bootstrap.settings_of(WatchDeadlinesSettings)
+    outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url)
+    cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
+    watch = Watch(
+        cases=cases,
+        people=bootstrap.people(settings.cases_table),
+        casework=bootstrap.casework(
+            settings.cases_table, outbox, missing_user_is_done=settings.missing_user_is_done == "true"
+        ),
+        starting=bootstrap.starting(settings.cases_table, outbox, case_deadline=settings.case_deadline),
+        receipts=bootstrap.receipts(settings.cases_table),
+        connections=bootstrap.connections(settings.connections_table),
+        clock=bootstrap.now,
+        give_up_after=timedelta(seconds=settings.give_up_after),
+        sweep_after=timedelta(seconds=settings.sweep_after) if settings.sweep_after else None,
+    )
+
+    def has_time() -> bool:
+        return context.get_remaining_time_in_millis() > TIME_FOR_ONE
+
+    # First, and from the index alone: whatever fails below, somebody is told how many wait.
+    bootstrap.gauges(gauges(list(cases.glances()), now) | {"UrgentCasesAnHour": urgent_an_hour(cases, now)})
+    failed = look_after(watch, cases.to_look_at(now), logger=logger, has_time=has_time)
+    kept = bootstrap.kept_tokens(settings.cases_table, settings.secret_prefix)
+    destroyed = destroy_expired(kept, now, logger=logger, has_time=has_time)
+    bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})

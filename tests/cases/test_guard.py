@@ -1,0 +1,137 @@
+"""The blast-radius guard: too many routine cases in an hour wait for a person, and nothing that waits is lost."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leaver.cases import State
+from tests.cases.office import ADA, Office
+from tests.fakes import NOW
+
+PEOPLE = [f"person-{number}@example.com" for number in range(6)]
+
+
+def feed(limit: int = 2, **told: Any) -> Office:
+    """A feed that says of everybody that they left."""
+    office = Office(routine_limit=limit)
+    for number, email in enumerate(PEOPLE):
+        office.hire(email, f"id-{number}", f"local:{{{number}}}")
+        office.hears(email=email, **told)
+    office.works()
+    return office
+
+
+def states(office: Office) -> list[State]:
+    return [case.state for case in office.cases.every]
+
+
+def decide(office: Office, decision: str, email: str) -> None:
+    (case,) = [each for each in office.cases.every if each.email == email]
+    office.queue("StartOffboarding", {"held_case": case.case_id, "decision": decision})
+    office.works()
+
+
+def test_routine_cases_above_the_limit_are_held_and_those_below_are_done() -> None:
+    office = feed()
+    assert states(office) == [State.COMPLETED] * 2 + [State.HELD] * 4
+    assert all(office.access_of(email) for email in PEOPLE[2:])
+    assert office.people.under_tombstones == {*PEOPLE[:2], "id-0", "id-1"}
+    assert sorted(office.cases.held()) == sorted(each.case_id for each in office.cases.every if each.state == "held")
+
+
+def test_that_is_announced_once() -> None:
+    office = feed()
+    assert [each["subject"] for each in office.announced("OffboardingHeld")] == [PEOPLE[2]]
+
+
+def test_urgent_cases_always_pass() -> None:
+    office = feed(urgency="urgent")
+    assert states(office) == [State.COMPLETED] * 6
+    assert office.announced("OffboardingHeld") == []
+
+
+def test_an_urgent_word_about_somebody_who_is_held_lets_them_pass() -> None:
+    office = feed()
+    office.hears_and_works(email=PEOPLE[3], urgency="urgent", source="caep")
+    assert office.access_of(PEOPLE[3]) == set()
+    assert states(office).count(State.HELD) == 3
+
+
+def test_an_urgent_word_about_somebody_who_is_held_and_leaves_later_waits_for_the_day() -> None:
+    office = feed(kind="scheduled", effective_at=(NOW + timedelta(days=5)).isoformat())
+    told = {"effective_at": (NOW + timedelta(days=5)).isoformat(), "urgency": "urgent"}
+    office.hears_and_works("scheduled", PEOPLE[3], **told)
+    assert office.commands() == []
+    assert states(office) == [State.SCHEDULED] * 2 + [State.HELD, State.SCHEDULED] + [State.HELD] * 2
+
+
+def test_the_next_hour_is_another_one() -> None:
+    office = feed()
+    office.clock.passes(hours=1)
+    office.hears_and_works(email=ADA)
+    assert office.access_of(ADA) == set()
+
+
+def test_the_same_event_again_does_not_count_again() -> None:
+    office = Office(routine_limit=2)
+    message = office.hears()
+    for _ in range(5):
+        office.deliver(message)
+        office.queued.append(message)
+    office.works()
+    office.hire("ben@example.com", "ben-id", "local:{ben}")
+    office.hears_and_works(email="ben@example.com")
+    assert states(office) == [State.COMPLETED, State.COMPLETED]
+
+
+def test_a_person_releases_a_held_case_and_it_is_done() -> None:
+    office = feed()
+    decide(office, "release", PEOPLE[2])
+    assert office.access_of(PEOPLE[2]) == set()
+    assert states(office) == [State.COMPLETED] * 3 + [State.HELD] * 3
+
+
+def test_a_held_case_that_is_for_later_is_released_to_its_time() -> None:
+    office = feed(kind="scheduled", effective_at=(NOW + timedelta(days=5)).isoformat())
+    decide(office, "release", PEOPLE[2])
+    assert states(office) == [State.SCHEDULED] * 3 + [State.HELD] * 3
+    office.clock.now = NOW + timedelta(days=5)
+    office.minute()
+    assert states(office) == [State.OPEN] * 3 + [State.HELD] * 3
+
+
+def test_a_person_discards_a_held_case_and_nobody_loses_anything() -> None:
+    office = feed()
+    decide(office, "discard", PEOPLE[2])
+    assert office.access_of(PEOPLE[2]) == {"session", "grants", "user token"}
+    assert states(office).count(State.DISCARDED) == 1
+    assert [each["state"] for each in office.announced("OffboardingCancelled")] == ["discarded"]
+
+
+def test_after_that_another_departure_is_another_case() -> None:
+    office = feed()
+    decide(office, "discard", PEOPLE[2])
+    office.clock.passes(hours=1)
+    office.hears_and_works(email=PEOPLE[2])
+    assert office.access_of(PEOPLE[2]) == set()
+
+
+@pytest.mark.parametrize("decision", ["release", "discard"])
+def test_what_is_not_held_can_not_be_decided_about(decision: str) -> None:
+    office = feed()
+    decide(office, decision, PEOPLE[0])
+    assert states(office) == [State.COMPLETED] * 2 + [State.HELD] * 4
+    office.queue("StartOffboarding", {"held_case": "c-made-up", "decision": decision})
+    office.works()
+    assert office.reasons() == ["held_case: expected the id of a case that exists"]
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "reinstated"])
+def test_somebody_who_is_held_and_stays_is_not_released_any_more(kind: str) -> None:
+    office = feed()
+    office.clock.passes(minutes=1)
+    office.hears_and_works(kind, PEOPLE[2])
+    decide(office, "release", PEOPLE[2])
+    assert office.access_of(PEOPLE[2]) == {"session", "grants", "user token"}
+    assert office.people.under_tombstones == {*PEOPLE[:2], "id-0", "id-1"}

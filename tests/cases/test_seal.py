@@ -1,0 +1,146 @@
+"""The seal: receipts with everything on them, chained in the order of the steps, so that any other order shows."""
+
+import hashlib
+import json
+from datetime import timedelta
+
+import pytest
+
+from leaver.cases import Case, State, chain
+from leaver.outcomes import Outcome
+from leaver.receipts import Receipt
+from tests.cases.office import ADA, ADA_ID, Office
+from tests.fakes import NOW
+
+
+def completed() -> tuple[Case, list[Receipt]]:
+    office = Office()
+    office.hears_and_works()
+    kept = office.cases.receipts(office.case.case_id)
+    return office.case, [kept[step.receipt] for step in office.case.all_steps()]
+
+
+def test_a_receipt_says_all_that_an_auditor_asks() -> None:
+    office = Office()
+    office.hears(occurred_at=(NOW - timedelta(minutes=2)).isoformat())
+    office.deliver(office.queued[0])
+    office.clock.passes(seconds=30)
+    office.works()
+    receipt = office.receipts.items[office.case.case_id, "receipt#RevokeSsoToken#zoom"]
+    assert receipt.model_dump(exclude={"details", "reason", "provider_code"}) == {
+        "case_id": office.case.case_id,
+        "entry": "receipt#RevokeSsoToken#zoom",
+        "command": "RevokeSsoToken",
+        "system": "zoom",
+        "subject": ADA_ID,
+        "connection": "zoom",
+        "requested_at": NOW,
+        "first_attempt_at": NOW + timedelta(seconds=30),
+        "attempts": 1,
+        "outcome": Outcome.REVOKED,
+        "provider_status": 204,
+        "tracking_id": "v=2.0",
+        "finished_at": NOW + timedelta(seconds=30),
+        "time_to_revoke": 30,
+    }
+
+
+def test_every_step_of_a_completed_case_has_its_receipt_and_the_head_is_the_last_digest() -> None:
+    case, receipts = completed()
+    assert len(receipts) == len(case.all_steps())
+    assert case.head == chain(receipts)[-1]
+
+
+def test_the_chain_can_be_computed_by_anybody() -> None:
+    case, receipts = completed()
+    before = "0" * 64
+    for receipt in receipts:
+        told = {name: value for name, value in json.loads(receipt.model_dump_json()).items() if value is not None}
+        canonical = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        before = hashlib.sha256((before + canonical).encode("utf-8")).hexdigest()
+    assert case.head == before
+
+
+def test_canonical_json_is_utf_8_sorted_and_without_spaces() -> None:
+    receipt = completed()[1][0].model_copy(update={"subject": "jürgen@example.com"})
+    assert chain([receipt]) == [hashlib.sha256(("0" * 64 + _written(receipt)).encode()).hexdigest()]
+    assert '"subject":"jürgen@example.com"' in _written(receipt)
+
+
+def _written(receipt: Receipt) -> str:
+    told = receipt.model_dump(mode="json", exclude_none=True)
+    return (
+        "{" + ",".join(f"{json.dumps(key)}:{json.dumps(told[key], ensure_ascii=False)}" for key in sorted(told)) + "}"
+    )
+
+
+@pytest.mark.parametrize("field", sorted(set(Receipt.model_fields)))
+def test_a_changed_receipt_shows_whatever_was_changed(field: str) -> None:
+    case, receipts = completed()
+    old = getattr(receipts[0], field)
+    new = {
+        "requested_at": NOW - timedelta(days=1),
+        "first_attempt_at": NOW - timedelta(days=1),
+        "finished_at": NOW - timedelta(days=1),
+        "attempts": 7,
+        "time_to_revoke": 7,
+        "provider_status": 200,
+        "outcome": Outcome.ALREADY_GONE,
+    }.get(field, "changed")
+    assert old != new
+    assert chain([receipts[0].model_copy(update={field: new}), *receipts[1:]])[-1] != case.head
+
+
+def test_a_missing_receipt_shows_wherever_it_is_missing() -> None:
+    case, receipts = completed()
+    for place in range(len(receipts)):
+        assert chain(receipts[:place] + receipts[place + 1 :])[-1:] != [case.head]
+
+
+def test_a_moved_receipt_shows() -> None:
+    case, (first, second, third) = completed()
+    for moved in ([second, first, third], [first, third, second], [third, second, first]):
+        assert chain(moved)[-1] != case.head
+
+
+def test_what_is_added_shows() -> None:
+    case, receipts = completed()
+    assert chain([*receipts, receipts[-1]])[-1] != case.head
+
+
+def test_completion_is_announced_with_the_head_the_time_and_what_no_api_can_end() -> None:
+    office = Office()
+    office.deliver(office.hears(occurred_at=(NOW - timedelta(minutes=2)).isoformat()))
+    office.clock.passes(seconds=30)
+    office.works()
+    (told,) = office.announced("OffboardingCompleted")
+    assert told["head"] == office.case.head
+    # The event took effect when it was told, half a minute ago.
+    assert told["time_to_revoke"] == 30
+    assert told["residual"] == [
+        {"what": "user tokens that were handed out", "system": "leaver", "until": "2026-11-22T10:30:00Z"}
+    ]
+    assert (told["subject"], told["outstanding"], told["state"]) == (ADA, [], "completed")
+
+
+def test_a_case_is_not_sealed_without_a_receipt_for_every_step() -> None:
+    office = Office()
+    office.deliver(office.hears())
+    office.deliver(office.queued[0])
+    # Somebody's hand: nothing is outstanding, and for two steps there is no receipt.
+    office.cases.alter(office.case.case_id, outstanding="[]")
+    with pytest.raises(KeyError):
+        office.casework.seal(office.case.case_id)
+    assert office.case.state is State.OPEN
+    assert office.announced("OffboardingCompleted") == []
+
+
+def test_a_sealed_case_takes_no_further_receipt() -> None:
+    office = Office()
+    message = office.hears_and_works()
+    head = office.case.head
+    office.queued.append(message)
+    office.works()
+    for receipt in list(office.receipts.items.values()):
+        office.casework.done(receipt.model_copy(update={"tracking_id": "another"}))
+    assert office.case.head == head

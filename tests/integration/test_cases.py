@@ -1,0 +1,260 @@
+"""Cases and people in the Cases table: conditions on moto, and the fakes that other tests use held to the same."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from leaver.cases import Case, Cases, State, Step
+from leaver.outcomes import Outcome, Result
+from leaver.people import Name, People
+from leaver.receipts import Receipt, Receipts
+from leaver.starting import recorded
+from tests.fake_cases import InMemoryCases, InMemoryPeople
+from tests.fakes import NOW, InMemoryReceipts
+from tests.integration.dynamodb import dynamodb, make_tables
+
+ADA = "ada@example.com"
+STEPS = [
+    Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": ADA}),
+    Step(command="RevokeGrants", connection="venafi", detail={"identity": ADA}),
+]
+
+
+def case(case_id: str = "c-1", **other: Any) -> Case:
+    told: dict[str, Any] = {
+        "email": ADA,
+        "event_id": "hr-1",
+        "source": "hr-system",
+        "urgency": "routine",
+        "requested_at": NOW,
+        "effective_at": NOW,
+        "watch": "case",
+        "watch_at": NOW,
+    }
+    return recorded(case_id, State.SCHEDULED, STEPS, [ADA], **(told | other))
+
+
+@pytest.fixture
+def aws() -> Iterator[Any]:
+    with mock_aws():
+        client = dynamodb()
+        make_tables(client)
+        yield client
+
+
+@pytest.fixture(params=["table", "fake"])
+def cases(request: pytest.FixtureRequest) -> Cases:
+    return InMemoryCases() if request.param == "fake" else Cases(request.getfixturevalue("aws"), table="Cases")
+
+
+@pytest.fixture(params=["table", "fake"])
+def people(request: pytest.FixtureRequest) -> People:
+    return InMemoryPeople() if request.param == "fake" else People(request.getfixturevalue("aws"), table="Cases")
+
+
+def opened(standing: Case) -> Case:
+    return standing.model_copy(update={"state": State.OPEN})
+
+
+# --- cases ---
+
+
+def test_a_case_is_read_as_it_was_recorded(cases: Cases) -> None:
+    assert cases.read("c-1") is None
+    assert cases.add(case())
+    assert cases.read("c-1") == case()
+
+
+def test_times_are_kept_in_utc_and_to_the_second(cases: Cases) -> None:
+    there = datetime(2026, 11, 27, 17, 0, 0, 900_000, tzinfo=timezone(timedelta(hours=1)))
+    cases.add(case(effective_at=there))
+    found = cases.read("c-1")
+    assert found is not None
+    assert found.effective_at == datetime(2026, 11, 27, 16, tzinfo=UTC)
+
+
+def test_a_case_is_recorded_once(cases: Cases) -> None:
+    assert cases.add(case())
+    # A write whose answer was lost is repeated, and meets itself.
+    assert cases.add(case())
+    assert not cases.add(case(event_id="hr-2"))
+    assert cases.read("c-1") == case()
+
+
+def test_a_change_is_made_of_what_is_there(cases: Cases) -> None:
+    cases.add(case())
+    changed = cases.change("c-1", opened)
+    assert changed == cases.read("c-1") == opened(case()).model_copy(update={"revision": 1})
+    again = cases.change("c-1", lambda standing: standing.without("RevokeSsoToken#zoom"))
+    assert again == cases.read("c-1")
+    assert again is not None
+    assert (again.state, again.all_outstanding(), again.revision) == (State.OPEN, ["RevokeGrants#venafi"], 2)
+
+
+def test_a_change_into_nothing_writes_nothing(cases: Cases) -> None:
+    cases.add(case())
+    assert cases.change("c-1", lambda _: None) is None
+    assert cases.read("c-1") == case()
+
+
+def test_a_change_that_was_overtaken_is_made_anew(cases: Cases) -> None:
+    cases.add(case())
+    met: list[State] = []
+
+    def slow(standing: Case) -> Case | None:
+        met.append(standing.state)
+        if len(met) == 1:
+            cases.change("c-1", opened)
+        return standing.without("RevokeSsoToken#zoom")
+
+    cases.change("c-1", slow)
+    found = cases.read("c-1")
+    assert found is not None
+    assert met == [State.SCHEDULED, State.OPEN]
+    assert (found.state, found.all_outstanding()) == (State.OPEN, ["RevokeGrants#venafi"])
+
+
+def test_what_is_taken_away_is_gone(cases: Cases) -> None:
+    cases.add(case())
+    cases.change("c-1", lambda standing: standing.watched(None))
+    found = cases.read("c-1")
+    assert found is not None
+    assert (found.watch, found.watch_at) == (None, None)
+    assert list(cases.to_look_at(NOW + timedelta(days=99))) == []
+
+
+def test_a_case_that_is_not_there_can_not_be_changed(cases: Cases) -> None:
+    with pytest.raises(LookupError, match=r"^case c-1 is not there$"):
+        cases.change("c-1", opened)
+
+
+def test_what_is_due_is_found_the_longest_waiting_first(cases: Cases) -> None:
+    for number, minutes in enumerate((5, -5, 0, 1)):
+        cases.add(case(f"c-{number}", watch_at=NOW + timedelta(minutes=minutes)))
+    cases.add(case("c-held", watch="held"))
+    assert list(cases.to_look_at(NOW)) == ["c-1", "c-2"]
+    assert list(cases.held()) == ["c-held"]
+
+
+def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
+    assert [cases.count_routine(NOW, case_id=each) for each in ("c-1", "c-2", "c-1", "c-3")] == [1, 2, 2, 3]
+    assert cases.count_urgent(NOW, case_id="c-4") == 1
+    assert cases.count_routine(NOW + timedelta(hours=1), case_id="c-5") == 1
+
+
+def test_a_flood_of_leavers_is_counted_on_when_an_item_could_hold_no_more_ids(
+    aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaver.cases.TOLD_APART", 2)
+    cases = Cases(aws, table="Cases")
+    assert [cases.count_routine(NOW, case_id=each) for each in ("c-1", "c-2", "c-3", "c-1", "c-3")] == [1, 2, 3, 3, 4]
+
+
+@pytest.mark.parametrize("kind", ["table", "fake"])
+def test_a_cases_receipts_are_those_beside_it(kind: str, request: pytest.FixtureRequest) -> None:
+    kept: Receipts
+    cases: Cases
+    if kind == "fake":
+        kept = InMemoryReceipts()
+        cases = InMemoryCases(receipts=kept)
+    else:
+        aws = request.getfixturevalue("aws")
+        kept, cases = Receipts(aws, table="Cases"), Cases(aws, table="Cases")
+    cases.add(case())
+    for case_id, entry in (("c-1", "receipt#B#zoom"), ("c-1", "receipt#A#zoom"), ("c-2", "receipt#A#zoom")):
+        kept.finish(receipt(case_id, entry).closed(Result(Outcome.REVOKED, provider_status=204), now=NOW))
+    found = cases.receipts("c-1")
+    assert list(found) == ["receipt#A#zoom", "receipt#B#zoom"]
+    assert found["receipt#A#zoom"] == kept.read(receipt("c-1", "receipt#A#zoom"))
+
+
+def receipt(case_id: str, entry: str) -> Receipt:
+    return Receipt(
+        case_id=case_id,
+        entry=entry,
+        command="RevokeSsoToken",
+        system="zoom",
+        subject=ADA,
+        requested_at=NOW,
+        first_attempt_at=NOW,
+    )
+
+
+def test_what_stands_is_never_read_from_a_replica_that_lags(aws: Any) -> None:
+    asked: list[Any] = []
+    for operation in ("GetItem", "Query"):
+        aws.meta.events.register(
+            f"provide-client-params.dynamodb.{operation}", lambda params, **_: asked.append(params)
+        )
+    cases = Cases(aws, table="Cases")
+    cases.read("c-1")
+    cases.receipts("c-1")
+    assert [each["ConsistentRead"] for each in asked] == [True, True]
+
+
+# --- people ---
+
+
+def gone(found: Name) -> Name:
+    return found.model_copy(update={"case": "c-1", "gone_since": NOW})
+
+
+def test_of_somebody_who_never_left_nothing_is_remembered(people: People) -> None:
+    assert people.read(ADA) is None
+    assert not people.gone([ADA])
+
+
+def test_a_name_is_remembered_from_nothing_on(people: People) -> None:
+    people.change(ADA, NOW, gone)
+    found = people.read(ADA)
+    assert found is not None
+    assert (found.case, found.gone_since, found.occurred_at) == ("c-1", NOW, NOW)
+    assert people.gone(["somebody.else@example.com", "Ada@Example.com"])
+
+
+def test_addresses_are_one_whatever_their_case_and_ids_are_not(people: People) -> None:
+    people.change("KDcu", NOW, gone)
+    assert not people.gone(["kdcu"])
+    assert people.gone(["KDcu"])
+
+
+def test_a_tombstone_is_lifted(people: People) -> None:
+    people.change(ADA, NOW, gone)
+    people.change(ADA, NOW, lambda found: found.model_copy(update={"gone_since": None}))
+    found = people.read(ADA)
+    assert found is not None
+    assert (found.case, found.gone_since, found.revision) == ("c-1", None, 1)
+
+
+def test_nothing_is_remembered_where_nothing_is_to_be(people: People) -> None:
+    assert people.change(ADA, NOW, lambda _: None) is None
+    assert people.read(ADA) is None
+
+
+def test_who_is_overtaken_while_remembering_looks_again(people: People) -> None:
+    met: list[str | None] = []
+
+    def slow(found: Name) -> Name:
+        met.append(found.case)
+        if len(met) == 1:
+            people.change(ADA, NOW, gone)
+        return found.model_copy(update={"stays": True})
+
+    people.change(ADA, NOW, slow)
+    found = people.read(ADA)
+    assert found is not None
+    assert met == [None, "c-1"]
+    assert (found.case, found.stays, found.gone_since) == ("c-1", True, NOW)
+
+
+def test_people_and_cases_do_not_touch_each_other(aws: Any) -> None:
+    make: list[Callable[[], object]] = [
+        lambda: Cases(aws, table="Cases").add(case()),
+        lambda: People(aws, table="Cases").change("c-1", NOW, gone),
+    ]
+    for each in make:
+        each()
+    assert Cases(aws, table="Cases").read("c-1") == case()

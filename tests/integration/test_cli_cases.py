@@ -1,0 +1,248 @@
+"""`leaver case` and `leaver release` against a stack on moto."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.start_offboarding.app import Decision
+from leaver.attributes import item
+from leaver.cases import REPLACE, Case, Cases, State, Step, chain
+from leaver.commands import parse
+from leaver.outcomes import Outcome, Result
+from leaver.receipts import Receipt, Receipts
+from leaver.starting import recorded
+from tests.integration.dynamodb import dynamodb, make_tables
+from tests.integration.parked_stack import REGION, World, leaver, world_on_moto
+
+BEGAN = datetime.now(tz=UTC).replace(microsecond=0) - timedelta(minutes=5)
+SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": "ada@example.com"})
+GRANTS = Step(command="RevokeGrants", connection="venafi", detail={"identity": "ada@example.com"})
+OWNED = Step(command=REPLACE, connection="zoom", detail={"owner": "ada@example.com"})
+
+
+@dataclass
+class Stack:
+    """What the command line finds: queues, tables, and what CloudFormation says of them."""
+
+    world: World
+    dynamodb: Any
+    cases: Cases
+
+    def has(self, case_id: str, *steps: Step, state: State = State.OPEN, minutes: int = 15, **told: Any) -> Case:
+        usual: dict[str, Any] = {
+            "email": "ada@example.com",
+            "event_id": f"event-{case_id}",
+            "source": "okta",
+            "urgency": "routine",
+            "requested_at": BEGAN,
+            "effective_at": BEGAN,
+        }
+        case = recorded(case_id, State.SCHEDULED, steps, ["ada@example.com"], **usual | told).watched(BEGAN)
+        if state is State.OPEN:
+            case = case.started(BEGAN, deadline=timedelta(minutes=minutes), look_again=timedelta(minutes=1))
+        if state is State.HELD:
+            case = case.model_copy(update={"state": state, "watch": "held"})
+        assert self.cases.add(case)
+        return case
+
+    def receives(self, case_id: str, step: Step, *, seconds: int = 7) -> Receipt:
+        open_receipt = Receipt(
+            case_id=case_id,
+            entry=step.receipt,
+            command=step.command,
+            system="zoom",
+            subject="ada@example.com",
+            connection=step.connection,
+            requested_at=BEGAN,
+            first_attempt_at=BEGAN,
+        )
+        result = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;rid=WEB_1")
+        closed = open_receipt.closed(result, now=BEGAN + timedelta(seconds=seconds))
+        return Receipts(self.dynamodb, table="Cases").finish(closed)
+
+    def seals(self, case_id: str = "c-1") -> str:
+        """Have a completed case of two steps; returns its head."""
+        case = self.has(case_id, SSO, GRANTS)
+        head = chain([self.receives(case_id, SSO), self.receives(case_id, GRANTS)])[-1]
+        done = case.without(SSO.name).without(GRANTS.name).sealed(head, [], BEGAN + timedelta(seconds=7))
+        self.cases.change(case.case_id, lambda _: done)
+        return head
+
+    def alters(self, case_id: str, entry: str, **to: str) -> None:
+        """Change an item as somebody could who may write the table."""
+        self.dynamodb.update_item(
+            TableName="Cases",
+            Key=item({"case_id": case_id, "entry": entry}),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in to),
+            ExpressionAttributeNames={f"#{name}": name for name in to},
+            ExpressionAttributeValues=item({f":{name}": value for name, value in to.items()}),
+        )
+
+    def decided(self) -> list[dict[str, str]]:
+        return [json.loads(body) for body in self.world.bodies("leaver-start-offboarding")]
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    with world_on_moto(monkeypatch) as world:
+        tables = dynamodb()
+        make_tables(tables)
+        described = {
+            "Parameters": {"SecretPrefix": {"Type": "String", "Default": "leaver"}},
+            "Resources": {},
+            "Outputs": {
+                "ConnectionsTable": {"Value": "Connections"},
+                "CasesTable": {"Value": "Cases"},
+                "KeyArn": {"Value": "arn:aws:kms:eu-central-1:123456789012:key/1"},
+            },
+        }
+        boto3.client("cloudformation", region_name=REGION).create_stack(
+            StackName="leaver", TemplateBody=json.dumps(described)
+        )
+        yield Stack(world, tables, Cases(tables, table="Cases"))
+
+
+def test_lists_what_is_open_held_and_overdue(stack: Stack) -> None:
+    stack.has("open", SSO, minutes=15)
+    stack.has("late", SSO, OWNED, minutes=1)
+    stack.has("held", SSO, state=State.HELD)
+    stack.has("later", SSO, state=State.SCHEDULED)
+    stack.seals("done")
+    result = leaver("case")
+    assert result.exit_code == 0
+    assert "2 open (1 overdue), 1 held, 1 scheduled" in result.output
+    assert "OVERDUE, outstanding: RevokeSsoToken#zoom, ReplaceServiceConnection#zoom" in " ".join(result.output.split())
+    assert "done" not in result.output.replace("not done", "")
+
+
+def test_shows_one_with_what_came_of_each_step(stack: Stack) -> None:
+    stack.has("c-1", SSO, GRANTS, OWNED)
+    stack.receives("c-1", SSO)
+    result = leaver("case", "c-1")
+    assert result.exit_code == 0
+    lines = [line for line in result.output.splitlines() if "#" in line]
+    assert any("RevokeSsoToken#zoom" in line and "revoked" in line and " 7 " in line for line in lines)
+    assert any("RevokeGrants#venafi" in line and "nothing heard of it yet" in line for line in lines)
+    assert any("leaver connect" in line for line in lines)
+    assert "HTTP 204, tracking id v=2.0;rid=WEB_1" in result.output
+    assert "not sealed: only a completed case is" in result.output
+
+
+def test_a_seal_holds_and_can_be_compared_with_what_was_announced(stack: Stack) -> None:
+    head = stack.seals()
+    alone, compared = leaver("case", "c-1"), leaver("case", "c-1", "--head", head.upper())
+    assert (alone.exit_code, compared.exit_code) == (0, 0)
+    assert "the seal holds" in alone.output
+    assert "as it was announced" in compared.output
+    assert "done 7 seconds after it was to take effect" in alone.output
+
+
+def test_a_changed_receipt_breaks_the_seal(stack: Stack) -> None:
+    stack.seals()
+    stack.alters("c-1", SSO.receipt, tracking_id="v=2.0;rid=WEB_2")
+    result = leaver("case", "c-1")
+    assert result.exit_code == 1
+    assert "THE SEAL DOES NOT HOLD: the receipts come to" in result.output
+
+
+def test_a_receipt_written_later_or_taken_away_is_named(stack: Stack) -> None:
+    stack.seals()
+    stack.alters("c-1", SSO.receipt, finished_at="2031-01-01T00:00:00Z")
+    stack.dynamodb.delete_item(TableName="Cases", Key=item({"case_id": "c-1", "entry": GRANTS.receipt}))
+    result = leaver("case", "c-1")
+    assert result.exit_code == 1
+    assert "the receipt of RevokeSsoToken#zoom was written after the seal" in result.output
+    assert "the receipt of RevokeGrants#venafi is missing" in result.output
+
+
+def test_a_receipt_too_many_is_named(stack: Stack) -> None:
+    stack.seals()
+    stack.receives("c-1", OWNED)
+    result = leaver("case", "c-1")
+    assert result.exit_code == 1
+    assert f"{OWNED.receipt} belongs to no step" in result.output
+
+
+def test_who_changes_the_receipts_and_the_case_is_found_out_by_the_announced_head(stack: Stack) -> None:
+    announced = stack.seals()
+    stack.alters("c-1", SSO.receipt, tracking_id="v=2.0;rid=WEB_2")
+    kept = stack.cases.receipts("c-1")
+    stack.alters("c-1", "case", head=chain([kept[SSO.receipt], kept[GRANTS.receipt]])[-1])
+    assert leaver("case", "c-1").exit_code == 0
+    result = leaver("case", "c-1", "--head", announced)
+    assert result.exit_code == 1
+    assert f"and {announced} was announced" in result.output
+
+
+def test_what_is_not_sealed_can_not_be_as_announced(stack: Stack) -> None:
+    stack.has("c-1", SSO)
+    assert leaver("case", "c-1", "--head", "0" * 64).exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["case", "release"])
+def test_a_case_that_is_not_there_is_told_in_a_sentence(stack: Stack, command: str) -> None:
+    result = leaver(command, "c-9")
+    assert (result.exit_code, result.output.strip()) == (1, "Error: there is no case c-9")
+    assert stack.decided() == []
+
+
+def test_control_characters_of_an_event_do_not_reach_the_terminal(stack: Stack) -> None:
+    stack.has("c-1", SSO, event_id="\x1b[2Jgone")
+    assert "\x1b" not in leaver("case", "c-1").output
+
+
+# --- leaver release
+
+
+def test_release_alone_shows_what_is_held_and_decides_nothing(stack: Stack) -> None:
+    stack.has("h-1", SSO, state=State.HELD)
+    stack.has("c-1", SSO)
+    result = leaver("release")
+    assert result.exit_code == 0
+    assert "h-1" in result.output
+    assert "c-1" not in result.output
+    assert stack.decided() == []
+
+
+def test_release_asks_and_sends_one_decision(stack: Stack) -> None:
+    for case_id in ("h-1", "h-2"):
+        stack.has(case_id, SSO, state=State.HELD)
+    refused = leaver("release", "h-1", answer="n\n")
+    assert (refused.exit_code, stack.decided()) == (1, [])
+    assert leaver("release", "h-1", answer="y\n").exit_code == 0
+    assert stack.decided() == [{"held_case": "h-1", "decision": "release"}]
+
+
+@pytest.mark.parametrize(("option", "decision"), [([], "release"), (["--discard"], "discard")])
+def test_all_are_released_or_discarded(stack: Stack, option: list[str], decision: str) -> None:
+    for case_id in ("h-1", "h-2"):
+        stack.has(case_id, SSO, state=State.HELD)
+    result = leaver("release", "--all", *option, "--yes")
+    assert result.exit_code == 0
+    told = sorted(stack.decided(), key=lambda each: each["held_case"])
+    assert told == [{"held_case": case_id, "decision": decision} for case_id in ("h-1", "h-2")]
+
+
+def test_discarding_says_that_access_stays(stack: Stack) -> None:
+    stack.has("h-1", SSO, state=State.HELD)
+    assert "Their access STAYS" in leaver("release", "h-1", "--discard", answer="n\n").output
+
+
+def test_what_is_not_held_is_not_released(stack: Stack) -> None:
+    stack.has("c-1", SSO)
+    result = leaver("release", "c-1", "--yes")
+    assert (result.exit_code, stack.decided()) == (1, [])
+    assert "c-1 is not held: it is open" in result.output
+    assert leaver("release", "--all").output.strip() == "no case is held"
+
+
+def test_what_is_sent_is_what_start_offboarding_reads(stack: Stack) -> None:
+    stack.has("h-1", SSO, state=State.HELD)
+    leaver("release", "h-1", "--yes")
+    [told] = stack.decided()
+    assert parse(Decision, told, direct=True).decision == "release"

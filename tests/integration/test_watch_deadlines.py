@@ -1,0 +1,128 @@
+"""The handler of watch_deadlines among tables and a bus on moto, and what it is told by the index held to the table."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leaver import bootstrap
+from leaver.attributes import values
+from leaver.cases import Case, Cases, State, Step
+from leaver.outcomes import Outcome, Result
+from leaver.receipts import Receipt, Receipts
+from leaver.starting import recorded
+from tests.fakes import NOW
+from tests.house import counted
+from tests.integration.deployed import Deployment, deployment
+
+TICK = json.loads((Path(__file__).parents[2] / "events" / "watch_deadlines.json").read_text())
+SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": "ada@example.com"})
+
+
+@pytest.fixture
+def leaver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    with deployment(monkeypatch) as leaver:
+        yield leaver
+
+
+@pytest.fixture
+def cases(leaver: Deployment) -> Cases:
+    return Cases(leaver.dynamodb, table="Cases")
+
+
+def case(case_id: str, at: datetime, **told: Any) -> Case:
+    usual = {"email": "ada@example.com", "event_id": "1", "source": "hr", "urgency": "routine"}
+    times = {"requested_at": at, "effective_at": at}
+    names = ["ada@example.com"]
+    return recorded(case_id, State.SCHEDULED, [SSO], names, **usual | times | told).watched(at)
+
+
+def types(leaver: Deployment) -> Counter[str]:
+    return Counter(each["detail-type"] for each in leaver.heard())
+
+
+def test_a_tick_begins_what_is_due_and_counts_what_there_is(
+    leaver: Deployment, cases: Cases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(tz=UTC)
+    cases.add(case("due", now - timedelta(minutes=1)))
+    cases.add(case("later", now + timedelta(days=1)))
+    cases.add(case("held", now).model_copy(update={"state": State.HELD, "watch": "held"}))
+    assert leaver.invoke("watch_deadlines", TICK) is None
+    assert types(leaver) == {"RevokeSsoToken": 1, "OffboardingStarted": 1}
+    first = counted(capsys.readouterr().out)
+    assert {name: first[name] for name in ("OpenCases", "HeldCases", "OverdueCases")} == {
+        "OpenCases": 0,
+        "HeldCases": 1,
+        "OverdueCases": 0,
+    }
+    leaver.invoke("watch_deadlines", TICK)
+    emitted = capsys.readouterr().out
+    assert counted(emitted)["OpenCases"] == 1
+    told = [json.loads(line) for line in emitted.splitlines()]
+    units = {
+        metric["Name"]: metric["Unit"]
+        for each in told
+        for metric in each.get("_aws", {}).get("CloudWatchMetrics", [{"Metrics": []}])[0]["Metrics"]
+    }
+    assert units["OldestOpenCaseSeconds"] == "Seconds"
+    assert units["OverdueCases"] == "Count"
+
+
+def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
+    leaver: Deployment, cases: Cases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began = datetime.now(tz=UTC) - timedelta(minutes=20)
+    for case_id in ("late", "done"):
+        begun = case(case_id, began).started(began, deadline=timedelta(minutes=15), look_again=timedelta(minutes=1))
+        cases.add(begun.told("OffboardingStarted"))
+    open_receipt = Receipt(
+        case_id="done",
+        entry=SSO.receipt,
+        command="RevokeSsoToken",
+        system="zoom",
+        subject="ada@example.com",
+        requested_at=began,
+        first_attempt_at=began,
+    )
+    Receipts(leaver.dynamodb, table="Cases").finish(open_receipt.closed(Result(Outcome.REVOKED), now=began))
+    leaver.invoke("watch_deadlines", TICK)
+    assert types(leaver) == {"OffboardingOverdue": 1, "RevokeSsoToken": 1, "OffboardingCompleted": 1}
+    emitted = counted(capsys.readouterr().out)
+    assert (emitted["OverdueCases"], emitted["CasesNotLookedAfter"]) == (2, 0)
+    assert emitted["CaseTimeToRevoke"] >= 20 * 60
+
+
+def test_a_user_token_that_is_dead_is_destroyed(leaver: Deployment) -> None:
+    past = datetime.now(tz=UTC) - timedelta(hours=1)
+    kept = bootstrap.kept_tokens("Cases", "leaver")
+    leaver.secrets.create_secret(Name="leaver/user-tokens/zoom/ada/zak", SecretString="{}")
+    kept._expect("zoom", "ada", "zak", past)
+    leaver.invoke("watch_deadlines", TICK)
+    with pytest.raises(leaver.secrets.exceptions.ResourceNotFoundException):
+        leaver.stored("leaver/user-tokens/zoom/ada/zak")
+
+
+def test_the_index_tells_all_that_a_glance_needs(cases: Cases) -> None:
+    begun = case("c-1", NOW).started(NOW, deadline=timedelta(minutes=15), look_again=timedelta(minutes=1))
+    cases.add(begun)
+    cases.add(case("c-2", NOW).model_copy(update={"state": State.HELD, "watch": "held"}))
+    first, second = sorted(cases.glances(), key=lambda each: each.case_id)
+    assert (first.state, first.started_at, first.deadline_at) == (State.OPEN, NOW, NOW + timedelta(minutes=15))
+    assert first.outstanding == [SSO.name]
+    assert (second.state, second.started_at) == (State.HELD, None)
+
+
+def test_how_many_were_opened_in_an_hour_is_read_as_it_was_counted(leaver: Deployment, cases: Cases) -> None:
+    assert cases.opened("urgent", NOW) == 0
+    for case_id in ("c-1", "c-2", "c-1"):
+        cases.count_urgent(NOW, case_id=case_id)
+    cases.count_routine(NOW, case_id="c-3")
+    assert (cases.opened("urgent", NOW), cases.opened("routine", NOW)) == (2, 1)
+    assert cases.opened("urgent", NOW - timedelta(hours=1)) == 0
+    hours = leaver.dynamodb.scan(TableName="Cases")["Items"]
+    assert {values(each)["entry"] for each in hours} == {"hour"}

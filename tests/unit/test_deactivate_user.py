@@ -1,0 +1,86 @@
+"""Deactivating a user's Zoom account: the login first, then the session once more, and never Leaver's own."""
+
+from typing import Any
+
+import pytest
+
+from functions.deactivate_user.app import deactivate_user
+from leaver.access_tokens import AccessTokens
+from leaver.commands import DeactivateUser
+from leaver.errors import BadMessage, Rejected, Throttled
+from leaver.outcomes import Outcome, Result
+from tests.fake_connections import InMemoryConnections, connection
+from tests.fake_providers import FakeZoom
+from tests.fake_secrets import StrictSecretsManager, vault_of
+from tests.fakes import NOW, Clock
+
+JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
+
+
+class Stage:
+    """Zoom, where John is signed in, and a connection to it."""
+
+    def __init__(self, **told: Any) -> None:
+        self.zoom = FakeZoom(users={JOHN_ID: JOHN}, sessions={JOHN_ID})
+        self.connections = InMemoryConnections(connection(**told))
+        self.vault = vault_of(StrictSecretsManager())
+
+    def deactivate(self, user_id: str = JOHN) -> Result:
+        tokens = AccessTokens(self.connections, self.vault, Clock())
+        return deactivate_user(DeactivateUser(user_id=user_id), zoom=self.zoom, tokens=tokens)
+
+
+def test_the_account_is_deactivated_and_then_the_session_ended_once_more() -> None:
+    stage = Stage(grant_type="account_credentials")
+    assert stage.deactivate() == Result(Outcome.DEACTIVATED, provider_status=204, details={"session": "revoked"})
+    assert (stage.zoom.inactive, stage.zoom.sessions) == ({JOHN_ID}, set())
+    assert stage.zoom.asked == [("deactivate_user", JOHN), ("delete_user_token", JOHN)]
+
+
+def test_somebody_whom_zoom_does_not_know_is_not_found_and_nothing_more_is_asked() -> None:
+    stage = Stage(grant_type="account_credentials")
+    assert stage.deactivate("nobody@example.com").outcome is Outcome.USER_NOT_FOUND
+    assert stage.zoom.asked == [("deactivate_user", "nobody@example.com")]
+
+
+def test_a_session_that_could_not_be_ended_is_no_success_and_the_whole_is_done_again() -> None:
+    stage = Stage(grant_type="account_credentials")
+    delete = stage.zoom.delete_user_token
+    stage.zoom.delete_user_token = _throttled  # type: ignore[method-assign]  # at that moment
+    with pytest.raises(Throttled):
+        stage.deactivate()
+    stage.zoom.delete_user_token = delete  # type: ignore[method-assign]
+    assert stage.deactivate().outcome is Outcome.DEACTIVATED
+    assert stage.zoom.sessions == set()
+
+
+def test_an_administrator_is_refused_by_zoom_and_keeps_the_session() -> None:
+    stage = Stage(grant_type="account_credentials")
+    stage.zoom.failing = [Rejected("the user is a Zoom Room or an administrator", provider_status=400)]
+    with pytest.raises(Rejected, match="administrator"):
+        stage.deactivate()
+    assert stage.zoom.sessions == {JOHN_ID}
+
+
+@pytest.mark.parametrize("owner", [JOHN, "John.Doe@Example.com", JOHN_ID])
+@pytest.mark.parametrize("user_id", [JOHN, JOHN_ID])
+def test_the_user_on_whose_consent_leaver_works_is_never_deactivated(owner: str, user_id: str) -> None:
+    stage = Stage(owner=owner)
+    with pytest.raises(Rejected, match=r"^Leaver itself works through this user's consent: connect zoom with another"):
+        stage.deactivate(user_id)
+    assert stage.zoom.inactive == set()
+
+
+def test_others_are_deactivated_through_a_persons_consent() -> None:
+    assert Stage(owner="it@example.com").deactivate().outcome is Outcome.DEACTIVATED
+
+
+def test_me_is_nobody_on_a_service_connection() -> None:
+    stage = Stage()
+    with pytest.raises(BadMessage, match="me works on personal connections only"):
+        stage.deactivate("me")
+    assert stage.zoom.asked == []
+
+
+def _throttled(*_: object, **__: object) -> Result:
+    raise Throttled("Zoom's limit per second is reached", until=NOW)
