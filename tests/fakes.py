@@ -1,7 +1,8 @@
 """Stand-ins with a memory: a clock, a queue's messages, SQS and the bus, and receipts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ from botocore.exceptions import ClientError
 
 from leaver.commands import Command
 from leaver.consumer import BatchFailures
+from leaver.errors import Throttled
 from leaver.outcomes import Outcome
+from leaver.pacing import Pace, Turn, Wanted
 from leaver.receipts import Receipt, Receipts
 
 if TYPE_CHECKING:
@@ -124,6 +127,27 @@ def client_error(operation: str, code: str = "InternalError", message: str = "it
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
+class OneByOne(Executor):
+    """Works on the messages of a batch one after the other, in their order."""
+
+    def map(self, function: Callable[..., Any], *given: Iterable[Any], **_: object) -> Iterator[Any]:  # type: ignore[override]  # typeshed's names can't be given
+        return map(function, *given)
+
+
+class NoLimit(Pace):
+    """The pace of a provider that takes as much as it gets."""
+
+    def __init__(self) -> None:
+        self.told: list[Throttled] = []
+
+    def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
+        return [Turn() for _ in wanted]
+
+    def refused(self, turn: Turn, refusal: Throttled) -> None:
+        assert turn.account is None
+        self.told.append(refusal)
+
+
 @dataclass
 class FakeSqs:
     """SQS as far as Leaver speaks to it: what was sent, and when which message is visible again."""
@@ -225,6 +249,10 @@ class InMemoryReceipts(Receipts):
 
     def read(self, receipt: Receipt) -> Receipt | None:
         return self.items.get((receipt.case_id, receipt.entry))
+
+    def standing(self, receipts: Sequence[Receipt]) -> dict[tuple[str, str], Receipt]:
+        keys = {(each.case_id, each.entry) for each in receipts}
+        return {key: self.items[key] for key in keys if key in self.items}
 
     def count_failure(self, receipt: Receipt) -> int:
         written = self._put(receipt)

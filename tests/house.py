@@ -18,7 +18,18 @@ from leaver.envelope import Opened
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
 from tests.fake_cases import InMemoryCases
-from tests.fakes import DEAD_LETTERS, REFRESH_QUEUE, Clock, Context, FakeBus, FakeSqs, InMemoryReceipts, batch, returned
+from tests.fakes import (
+    DEAD_LETTERS,
+    REFRESH_QUEUE,
+    Clock,
+    Context,
+    FakeBus,
+    FakeSqs,
+    InMemoryReceipts,
+    OneByOne,
+    batch,
+    returned,
+)
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 
@@ -86,6 +97,7 @@ class House:
             # Powertools keeps one logger per service name, with its first stream.
             logger=Logger(service=str(uuid4()), stream=self.log),
             metrics=Metrics(service="leaver", namespace="Leaver"),
+            executor=OneByOne(),
             read=read,
             jitter=lambda _, longest: longest,
         )

@@ -11,7 +11,7 @@ from leaver import bootstrap
 from leaver.access_tokens import AccessTokens
 from leaver.commands import DeactivateUser
 from leaver.connections import Connection
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.people import name_of
@@ -48,13 +48,14 @@ def _refuse_to_deactivate_ourselves(
         )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `deactivate-user`."""
+def consumer() -> Consumer[DeactivateUser]:
+    """What works through the queue `deactivate-user`."""
     settings = bootstrap.settings_of(DeactivateUserSettings)
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         deactivate_user,
         zoom=bootstrap.zoom(settings.zoom_api_url),
-        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        tokens=tokens,
     )
     return bootstrap.consumer(
         DeactivateUser,
@@ -63,4 +64,13 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
         missing_user_is_done=settings.missing_user_is_done == "true",
-    ).consume(event, context)
+        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+    )
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `deactivate-user`."""
+    return consumer().consume(event, context)
+
+
+bootstrap.in_init(consumer)

@@ -11,7 +11,7 @@ from leaver.access_tokens import AccessTokens
 from leaver.attributes import timestamp
 from leaver.commands import PurgeUserTokens
 from leaver.connections import Connection
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.kept_tokens import KeptTokens
 from leaver.outcomes import Outcome, Result
 from leaver.settings import PurgeUserTokensSettings
@@ -48,13 +48,14 @@ def _found(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> Zoo
     return tokens.with_token(command.connection, ask)
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `purge-user-tokens`."""
+def consumer() -> Consumer[PurgeUserTokens]:
+    """What works through the queue `purge-user-tokens`."""
     settings = bootstrap.settings_of(PurgeUserTokensSettings)
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         purge_user_tokens,
         zoom=bootstrap.zoom(settings.zoom_api_url),
-        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        tokens=tokens,
         kept=bootstrap.kept_tokens(settings.cases_table, settings.secret_prefix),
     )
     return bootstrap.consumer(
@@ -63,4 +64,13 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-    ).consume(event, context)
+        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+    )
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `purge-user-tokens`."""
+    return consumer().consume(event, context)
+
+
+bootstrap.in_init(consumer)

@@ -12,7 +12,7 @@ from leaver.access_tokens import AccessTokens
 from leaver.attributes import timestamp
 from leaver.commands import RetrieveUserToken
 from leaver.connections import Connection
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import BadMessage
 from leaver.kept_tokens import KeptTokens
 from leaver.outcomes import Outcome, Result
@@ -108,13 +108,14 @@ def life_to_ask_for(command: RetrieveUserToken, max_ttl: int) -> int | None:
     return command.ttl
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `retrieve-user-token`."""
+def consumer() -> Consumer[RetrieveUserToken]:
+    """What works through the queue `retrieve-user-token`."""
     settings = bootstrap.settings_of(RetrieveUserTokenSettings)
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         retrieve_user_token,
         zoom=bootstrap.zoom(settings.zoom_api_url),
-        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        tokens=tokens,
         people=bootstrap.people(settings.cases_table),
         kept=bootstrap.kept_tokens(settings.cases_table, settings.secret_prefix, settings.kms_key_arn),
         max_ttl=settings.max_user_token_ttl,
@@ -126,4 +127,13 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-    ).consume(event, context)
+        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+    )
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `retrieve-user-token`."""
+    return consumer().consume(event, context)
+
+
+bootstrap.in_init(consumer)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from leaver import bootstrap
 from leaver.commands import RevokeAccessToken
 from leaver.connections import Connection, Connections, Status
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import CredentialStale, Held, LeaverError, NeedsReauthorization
 from leaver.grants import Grants
 from leaver.outcomes import Outcome, Result
@@ -86,26 +86,36 @@ def _free(standing: Connection, record: Connection) -> Connection | None:
     return standing.let_go() if standing.held_by == record.held_by else None
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `revoke-access-token`."""
+def consumer() -> Consumer[RevokeAccessToken]:
+    """What works through the queue `revoke-access-token`."""
     settings = bootstrap.settings_of(RevokeAccessTokenSettings)
     vault = bootstrap.vault(settings.secret_prefix)
-    operation = partial(
-        revoke_access_token,
-        grants=Grants(
-            zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
-            venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
-            vault=vault,
-        ),
-        connections=bootstrap.connections(settings.connections_table),
+    grants = Grants(
+        zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
+        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
         vault=vault,
-        holder=f"revoke#{context.aws_request_id}",
-        clock=bootstrap.now,
     )
+    connections = bootstrap.connections(settings.connections_table)
+
+    def operation(command: RevokeAccessToken) -> Result:
+        # Two commands for one connection may be in one batch: each is a holder of its own.
+        holder = f"revoke#{uuid4()}"
+        return revoke_access_token(
+            command, grants=grants, connections=connections, vault=vault, holder=holder, clock=bootstrap.now
+        )
+
     return bootstrap.consumer(
         RevokeAccessToken,
         operation,
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-    ).consume(event, context)
+    )
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `revoke-access-token`."""
+    return consumer().consume(event, context)
+
+
+bootstrap.in_init(consumer)

@@ -11,7 +11,7 @@ from leaver import bootstrap
 from leaver.access_tokens import AccessTokens
 from leaver.commands import RevokeGrants
 from leaver.connections import Connection
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.settings import RevokeGrantsSettings
@@ -56,13 +56,14 @@ def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi,
                 raise Rejected("this is the application that Leaver itself works through")
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `revoke-grants`."""
+def consumer() -> Consumer[RevokeGrants]:
+    """What works through the queue `revoke-grants`."""
     settings = bootstrap.settings_of(RevokeGrantsSettings)
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="venafi")
     operation = partial(
         revoke_grants,
-        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
-        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle, opened=True),
+        tokens=tokens,
     )
     return bootstrap.consumer(
         RevokeGrants,
@@ -71,4 +72,13 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
         missing_user_is_done=settings.missing_user_is_done == "true",
-    ).consume(event, context)
+        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+    )
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `revoke-grants`."""
+    return consumer().consume(event, context)
+
+
+bootstrap.in_init(consumer)

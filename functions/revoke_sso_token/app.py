@@ -10,7 +10,7 @@ from leaver import bootstrap
 from leaver.access_tokens import AccessTokens
 from leaver.commands import RevokeSsoToken
 from leaver.connections import Connection
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.outcomes import Result
 from leaver.settings import RevokeSsoTokenSettings
 from leaver.zoom import Zoom
@@ -26,13 +26,14 @@ def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessToken
     return tokens.with_token(command.connection, end_session)
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `revoke-sso-token`."""
+def consumer() -> Consumer[RevokeSsoToken]:
+    """What works through the queue `revoke-sso-token`."""
     settings = bootstrap.settings_of(RevokeSsoTokenSettings)
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         revoke_sso_token,
         zoom=bootstrap.zoom(settings.zoom_api_url),
-        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        tokens=tokens,
     )
     return bootstrap.consumer(
         RevokeSsoToken,
@@ -41,4 +42,13 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
         missing_user_is_done=settings.missing_user_is_done == "true",
-    ).consume(event, context)
+        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+    )
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `revoke-sso-token`."""
+    return consumer().consume(event, context)
+
+
+bootstrap.in_init(consumer)

@@ -24,12 +24,13 @@ from leaver.commands import (
     parse,
 )
 from leaver.connections import Connection, Connections, Status
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.envelope import Opened
 from leaver.errors import BadMessage, CredentialStale, NeedsReauthorization, ProviderUnavailable, Rejected, Throttled
 from leaver.events import OffboardingRequested
 from leaver.hr_sources import HrChoices, offboarding_from
 from leaver.outcomes import Outcome, Result
+from leaver.pacing import Pace, Wanted
 from leaver.people import Name, People, name_of
 from leaver.settings import StartOffboardingSettings
 from leaver.starting import Starting, recorded
@@ -82,6 +83,7 @@ class Intake:
     connections: Connections
     tokens: AccessTokens
     zoom: Zoom
+    pace: Pace
     clock: Callable[[], datetime]
     #: routine cases an hour, beyond which one is held until a person has looked
     routine_limit: int
@@ -278,9 +280,13 @@ class Intake:
         def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
             return self.zoom.get_user(wanted, access_token)
 
+        (turn,) = self.pace.turns([Wanted(ZOOM, 1, urgent=request.urgency == "urgent")])
         try:
+            self.pace.wait(turn)
             found = self.tokens.with_token(ZOOM, ask)
-        except (CredentialStale, Throttled):
+        except (CredentialStale, Throttled) as error:
+            if isinstance(error, Throttled):
+                self.pace.refused(turn, error)
             if self.clock() - request.occurred_at < PATIENCE:
                 raise
             return None
@@ -364,10 +370,11 @@ def _lifted(found: Name) -> Name | None:
     return found.model_copy(update={"gone_since": None}) if found.gone_since else None
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `start-offboarding`."""
+def consumer() -> Consumer[StartOffboarding]:
+    """What works through the queue `start-offboarding`."""
     settings = bootstrap.settings_of(StartOffboardingSettings)
     outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual=ZOOM)
     cases, people = bootstrap.cases(settings.cases_table), bootstrap.people(settings.cases_table)
     intake = Intake(
         cases=cases,
@@ -375,14 +382,26 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         casework=bootstrap.casework(settings.cases_table, outbox),
         starting=bootstrap.starting(settings.cases_table, outbox, case_deadline=settings.case_deadline),
         connections=bootstrap.connections(settings.connections_table),
-        tokens=bootstrap.access_tokens(settings.connections_table, settings.secret_prefix),
+        tokens=tokens,
         zoom=bootstrap.zoom(settings.zoom_api_url),
+        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
         deactivates_users=settings.deactivate_users == "true",
     )
     read = partial(understood, choices=settings)
-    consumer = bootstrap.consumer(
-        StartOffboarding, intake.take_in, settings, refresh_queue_url=settings.refresh_queue_url, read=read
+    return bootstrap.consumer(
+        StartOffboarding,
+        intake.take_in,
+        settings,
+        refresh_queue_url=settings.refresh_queue_url,
+        read=read,
     )
-    return consumer.consume(event, context)
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+    """Consume the queue `start-offboarding`."""
+    return consumer().consume(event, context)
+
+
+bootstrap.in_init(consumer)

@@ -37,7 +37,18 @@ from tests.fake_cases import InMemoryCases, InMemoryItems, InMemoryPeople
 from tests.fake_connections import connection
 from tests.fake_providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth
 from tests.fake_secrets import StrictSecretsManager, tokens, vault_of
-from tests.fakes import DEAD_LETTERS, NOW, REFRESH_QUEUE, Clock, Context, FakeBus, FakeSqs, InMemoryReceipts
+from tests.fakes import (
+    DEAD_LETTERS,
+    NOW,
+    REFRESH_QUEUE,
+    Clock,
+    Context,
+    FakeBus,
+    FakeSqs,
+    InMemoryReceipts,
+    NoLimit,
+    OneByOne,
+)
 from tests.fakes import batch as batch_of
 from tests.fakes import record as record_of
 from tests.hr import CHOICES
@@ -232,6 +243,7 @@ class Office:
             connections=self.table,
             tokens=access_tokens,
             zoom=self.zoom,
+            pace=NoLimit(),
             clock=self.clock,
             routine_limit=routine_limit,
             deactivates_users=deactivates,
@@ -397,6 +409,7 @@ class Office:
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),
+            executor=OneByOne(),
             jitter=lambda _, longest: longest,
         )
         return replace(consumer, read=partial(understood, choices=CHOICES)) if hr else consumer

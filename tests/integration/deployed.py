@@ -165,6 +165,8 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "EVENT_BUS_NAME": "leaver",
             "CASES_TABLE": "Cases",
             "CONNECTIONS_TABLE": "Connections",
+            "PACE_TABLE": "Pace",
+            "REQUESTS_PER_SECOND": "30",
             "SECRET_PREFIX": "leaver",
             "ZOOM_API_URL": ZOOM_API,
             "ZOOM_OAUTH_URL": ZOOM_OAUTH,

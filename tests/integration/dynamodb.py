@@ -1,4 +1,4 @@
-"""Leaver's two tables on moto, and a guard for what AWS refuses and moto does not."""
+"""Leaver's tables on moto, and a guard for what AWS refuses and moto does not."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: one for all tests: each new one would read the API's description anew
 SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
 _SYNTAX = {
-    *("SET", "REMOVE", "ADD", "AND", "OR", "NOT", "IN"),
+    *("SET", "REMOVE", "ADD", "AND", "OR", "NOT", "IN", "BETWEEN"),
     *("IF_NOT_EXISTS", "ATTRIBUTE_EXISTS", "ATTRIBUTE_NOT_EXISTS", "CONTAINS", "BEGINS_WITH"),
 }
 
@@ -25,7 +25,13 @@ def dynamodb() -> "DynamoDBClient":
 
 
 def make_tables(client: "DynamoDBClient") -> None:
-    """Cases and Connections, with the keys and the index of template.yaml."""
+    """Cases, Connections and Pace, with the keys and indexes of template.yaml."""
+    client.create_table(
+        TableName="Pace",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "bucket", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "bucket", "KeyType": "HASH"}],
+    )
     client.create_table(
         TableName="Cases",
         BillingMode="PAY_PER_REQUEST",

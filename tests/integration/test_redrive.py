@@ -17,6 +17,7 @@ from leaver.errors import Rejected
 from leaver.outbox import Outbox
 from leaver.outcomes import Outcome, Result
 from leaver.receipts import Receipts
+from tests.fakes import OneByOne
 from tests.integration.parked_stack import ARN, EVENT, NOT_DELIVERED, REGION, World, leaver, world_on_moto
 
 if TYPE_CHECKING:
@@ -249,6 +250,7 @@ def test_a_refused_command_is_done_after_the_cause_is_mended_and_it_is_put_back(
         clock=lambda: datetime.now(tz=UTC),
         logger=Logger(service="leaver"),
         metrics=Metrics(namespace="Leaver", service="leaver"),
+        executor=OneByOne(),
     )
 
     def outcomes() -> list[tuple[str, str]]:

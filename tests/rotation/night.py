@@ -38,6 +38,7 @@ from tests.fakes import (
     REFRESH_QUEUE,
     Clock,
     InMemoryReceipts,
+    OneByOne,
 )
 from tests.fakes import batch as batch_of
 from tests.fakes import record as record_of
@@ -175,6 +176,7 @@ class Night:
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),
+            executor=OneByOne(),
             jitter=lambda _, longest: longest,
         )
 

@@ -12,6 +12,7 @@ from functions.start_offboarding.app import Intake, StartOffboarding
 from leaver.cases import State
 from leaver.events import OffboardingRequested
 from tests.fake_connections import InMemoryConnections
+from tests.fakes import NoLimit
 from tests.watched import ADA, GRANTS, PERSONAL, SSO, World
 
 DAY = timedelta(days=1)
@@ -39,6 +40,7 @@ def comes_back(world: World) -> None:
         connections=InMemoryConnections(),
         tokens=nobody,
         zoom=nobody,
+        pace=NoLimit(),
         clock=world.clock,
         routine_limit=50,
         deactivates_users=False,

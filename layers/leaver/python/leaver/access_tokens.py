@@ -1,8 +1,8 @@
 """The one way to a connection's access token, for those who only read it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -14,6 +14,10 @@ from leaver.vault import Vault
 Answer = TypeVar("Answer")
 
 
+#: a batch's commands share what was read of their connection; it is as good as new for so long
+AS_GOOD_AS_NEW = timedelta(seconds=2)
+
+
 @dataclass(frozen=True)
 class AccessTokens:
     """Reads, and says what it saw refused; it never refreshes."""
@@ -21,13 +25,32 @@ class AccessTokens:
     connections: Connections
     vault: Vault
     clock: Callable[[], datetime]
+    #: by connection: what account_of() read, and when
+    _records: dict[str, tuple[datetime, Connection]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    #: by connection: the version that was last read, and its token. A version never changes
+    _tokens: dict[str, tuple[str, SecretStr]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def account_of(self, name: str) -> str:
+        """Whose connection it is, at which provider; what was read is used for the commands of the batch as well.
+
+        Raises BadMessage for an unknown one, Rejected for an unusable one.
+        """
+        record = self.connections.read(name)
+        self._records[name] = (self.clock(), record)
+        return f"{record.provider}/{record.account}"
+
+    def read_ahead(self, name: str) -> None:
+        """Read a connection's token before it is needed; raises what reading raises."""
+        self._access_token(self._usable(name))
 
     def with_token(self, name: str, call: Callable[[Connection, SecretStr], Answer]) -> Answer:
         """Call with the connection's access token; once more if it was refused and has been replaced meanwhile.
 
         Raises CredentialStale where the refused token is still the stored one: readers never refresh.
         """
-        record = self._usable(name)
+        record = self._usable(name, as_of=self.clock() - AS_GOOD_AS_NEW)
         try:
             return call(record, self._access_token(record))
         except InvalidToken as refused:
@@ -39,8 +62,10 @@ class AccessTokens:
         except InvalidToken as refused:
             raise _stale(newer, refused) from None
 
-    def _usable(self, name: str) -> Connection:
-        record = self.connections.read(name)
+    def _usable(self, name: str, as_of: datetime | None = None) -> Connection:
+        read_at, record = self._records.get(name, (None, None))
+        if record is None or read_at is None or as_of is None or read_at < as_of:
+            record = self.connections.read(name)
         match record.status:
             case Status.NEEDS_REAUTHORIZATION:
                 raise NeedsReauthorization(f"connection {name} needs a person to authorize it again")
@@ -52,7 +77,11 @@ class AccessTokens:
         # A token known to be dead is not worth a call: providers disable apps that fail too often.
         if record.expires_at <= self.clock():
             raise InvalidToken(f"the access token of connection {record.connection} has expired")
-        return self.vault.tokens(record.connection, record.version).access_token
+        version, access_token = self._tokens.get(record.connection, ("", None))
+        if access_token is None or version != record.version:
+            access_token = self.vault.tokens(record.connection, record.version).access_token
+            self._tokens[record.connection] = (record.version, access_token)
+        return access_token
 
 
 def _stale(record: Connection, refused: InvalidToken) -> CredentialStale:

@@ -1,16 +1,20 @@
 """The composition root: the only place that builds what is concrete, and that imports boto3."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver import settings
 from leaver.access_tokens import AccessTokens
@@ -20,10 +24,13 @@ from leaver.commands import Command
 from leaver.connections import Connections
 from leaver.consumer import Consumer
 from leaver.envelope import Opened
+from leaver.errors import LeaverError
 from leaver.items import Items
 from leaver.kept_tokens import KeptToken, KeptTokens
+from leaver.metering import SharedMetrics
 from leaver.outbox import Outbox
 from leaver.outcomes import Result
+from leaver.pacing import Pace
 from leaver.people import People
 from leaver.receipts import Receipts
 from leaver.sealing import Sealing
@@ -44,7 +51,15 @@ if TYPE_CHECKING:
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 Settings = TypeVar("Settings")
 
-_AWS = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+#: messages that are worked on side by side: the most that a queue hands over in one batch
+WIDTH: Final = 10
+
+_AWS = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=WIDTH,
+)
 #: for what has to happen before the function is killed: its caller repeats it as long as there is time
 _AT_ONCE = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
 
@@ -76,10 +91,19 @@ def settings_of(kind: type[Settings]) -> Settings:
     return settings.read(kind, os.environ)
 
 
+def in_init(build: Callable[[], object]) -> None:
+    """Build a function's consumer while Lambda initialises it, with all of a processor: its first batch finds it warm.
+
+    Elsewhere (tests, tools that import the function) this does nothing.
+    """
+    if _in_lambda():
+        build()
+
+
 @cache
 def zoom(api_url: str) -> Zoom:
     """Zoom's REST API."""
-    return Zoom(_transport(api_url), clock=now)
+    return Zoom(_opened(_transport(api_url)), clock=now)
 
 
 @cache
@@ -89,16 +113,24 @@ def zoom_oauth(url: str) -> ZoomOAuth:
 
 
 @cache
-def venafi(url: str, ca_bundle: str) -> Venafi:
-    """A Venafi server; `ca_bundle` is empty, the path of a PEM file, or the name of a secret that holds one."""
+def venafi(url: str, ca_bundle: str, *, opened: bool = False) -> Venafi:
+    """A Venafi server; `ca_bundle` is empty, the path of a PEM file, or the name of a secret that holds one.
+
+    `opened`: with connections for a whole batch, see in_init().
+    """
+    transport = _venafi_transport(url, ca_bundle)
+    return Venafi(_opened(transport) if opened else transport, clock=now)
+
+
+def _venafi_transport(url: str, ca_bundle: str) -> Transport:
     if not ca_bundle or ca_bundle.startswith("/"):
-        return Venafi(_transport(url, ca_bundle=ca_bundle or None), clock=now)
+        return _transport(url, ca_bundle=ca_bundle or None)
     pem = _secrets_manager().get_secret_value(SecretId=ca_bundle, VersionStage="AWSCURRENT")["SecretString"]
     # Read once, while the transport is built: nothing needs to stay on the disk.
     with NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(pem)
         file.flush()
-        return Venafi(_transport(url, ca_bundle=file.name), clock=now)
+        return _transport(url, ca_bundle=file.name)
 
 
 @cache
@@ -121,9 +153,22 @@ def connections(table: str) -> Connections:
 
 
 @cache
-def access_tokens(connections_table: str, secret_prefix: str) -> AccessTokens:
-    """The way to the access tokens of the connections in this table."""
-    return AccessTokens(connections(connections_table), vault(secret_prefix), now)
+def access_tokens(connections_table: str, secret_prefix: str, usual: str | None = None) -> AccessTokens:
+    """The way to the access tokens of the connections in this table; that of the `usual` one is read in init."""
+    tokens = AccessTokens(connections(connections_table), vault(secret_prefix), now)
+    if usual and _in_lambda():
+        # Whatever is wrong with it, the first command that needs it says so.
+        with suppress(LeaverError, BotoCoreError, ClientError):
+            tokens.read_ahead(usual)
+    return tokens
+
+
+@cache
+def pace(table: str, per_second: int, tokens: AccessTokens) -> Pace:
+    """The pace of a provider's API that takes so many requests a second from each account."""
+    return Pace(
+        _dynamodb(), table=table, per_second=per_second, account_of=tokens.account_of, clock=now, sleep=time.sleep
+    )
 
 
 @cache
@@ -209,6 +254,7 @@ def consumer(
     refresh_queue_url: str | None = None,
     read: Callable[[Opened], AnyCommand] | None = None,
     missing_user_is_done: bool = False,
+    pace: Pace | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt, and counts.
 
@@ -227,8 +273,25 @@ def consumer(
         clock=now,
         logger=logger(),
         metrics=_metrics(),
+        executor=_executor(),
+        pace=pace,
         read=read,
     )
+
+
+def _in_lambda() -> bool:
+    return "AWS_LAMBDA_RUNTIME_API" in os.environ
+
+
+def _opened(transport: Transport) -> Transport:
+    if _in_lambda():
+        transport.open(WIDTH)
+    return transport
+
+
+@cache
+def _executor() -> Executor:
+    return ThreadPoolExecutor(WIDTH, thread_name_prefix="message")
 
 
 def _transport(url: str, *, ca_bundle: str | None = None) -> Transport:
@@ -272,5 +335,5 @@ def logger() -> Logger:
 
 
 @cache
-def _metrics() -> Metrics:
-    return Metrics()
+def _metrics() -> SharedMetrics:
+    return SharedMetrics()

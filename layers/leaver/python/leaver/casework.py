@@ -39,9 +39,6 @@ class Casework:
 
     def done(self, receipt: Receipt) -> None:
         """Count a receipt into its case, and seal the case if it was the last; repeating it changes nothing."""
-        if self.cases.read(receipt.case_id) is None:
-            # Its command was parked for just that.
-            return
         step = receipt.entry.removeprefix("receipt#")
 
         def less(case: Case) -> Case | None:
@@ -49,8 +46,13 @@ class Casework:
                 return None
             return case.without(step) if step in case.all_outstanding() else None
 
-        self.cases.change(receipt.case_id, less)
-        self.seal(receipt.case_id)
+        try:
+            case = self.cases.change(receipt.case_id, less)
+        except LookupError:
+            # There is no such case: its command was parked for just that.
+            return
+        if case is None or case.all_owed() or not case.all_outstanding():
+            self.seal(receipt.case_id)
 
     def seal(self, case_id: str) -> None:
         """Close a case that has nothing outstanding, and announce what is owed."""

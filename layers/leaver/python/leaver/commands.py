@@ -69,6 +69,8 @@ class Command(BaseModel):
     system: ClassVar[str]
     #: the announcement that tells of its success
     announced_as: ClassVar[str]
+    #: how many calls of a provider's limited API it takes at most, but for repetitions
+    calls: ClassVar[int] = 0
 
     connection: ConnectionName | None = None
     case_id: CaseId | None = None
@@ -86,6 +88,7 @@ class RetrieveUserToken(Command):
 
     system = "zoom"
     announced_as = "UserTokenRetrieved"
+    calls = 2
 
     user_id: UserId
     type: Literal["zak", "token", "onbehalf"] = "zak"
@@ -136,6 +139,7 @@ class RevokeSsoToken(Command):
 
     system = "zoom"
     announced_as = "SsoTokenRevoked"
+    calls = 1
 
     user_id: UserId
     connection: ConnectionName = "zoom"
@@ -151,6 +155,7 @@ class PurgeUserTokens(Command):
 
     system = "leaver"
     announced_as = "UserTokensPurged"
+    calls = 1
 
     user_id: UserId
     connection: ConnectionName = "zoom"
@@ -166,6 +171,7 @@ class DeactivateUser(Command):
 
     system = "zoom"
     announced_as = "UserDeactivated"
+    calls = 3
 
     user_id: UserId
     connection: ConnectionName = "zoom"
@@ -181,6 +187,7 @@ class RevokeGrants(Command):
 
     system = "venafi"
     announced_as = "GrantsRevoked"
+    calls = 5
     #: what somebody has to type before every user of an application loses access
     CONFIRMATION: ClassVar[str] = "every user of this application"
 

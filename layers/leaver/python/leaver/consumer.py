@@ -4,8 +4,9 @@ import json
 import math
 import random
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar
 
@@ -17,10 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from leaver.casework import Casework
 from leaver.commands import Command, parse
 from leaver.envelope import Envelope, Opened
-from leaver.errors import BadMessage, CredentialStale, LeaverError, NeedsReauthorization, Rejected, Throttled
+from leaver.errors import BadMessage, CredentialStale, LeaverError, NeedsReauthorization, NoSlot, Rejected, Throttled
 from leaver.events import Announcement
 from leaver.outbox import Outbox, Parked
 from leaver.outcomes import Outcome, Result
+from leaver.pacing import Pace, Turn, Wanted
 from leaver.receipts import ENDED, Receipt, Receipts
 
 if TYPE_CHECKING:
@@ -66,6 +68,26 @@ class BatchFailures(TypedDict):
 
 
 @dataclass(frozen=True)
+class Letter(Generic[AnyCommand]):
+    """One message of a batch: what it asks for, or why that can't be said."""
+
+    envelope: Envelope
+    receipt: Receipt
+    command: AnyCommand | Exception
+    #: the receipt that stands under the same key, final or not
+    standing: Receipt | None = None
+
+
+@dataclass(frozen=True)
+class Handled:
+    """What is left to do for a message when its own work is done."""
+
+    #: whether Lambda may delete it
+    acknowledged: bool
+    announcement: Announcement | None = None
+
+
+@dataclass(frozen=True)
 class Consumer(Generic[AnyCommand]):
     """One function's way from its queue to its operation and on to receipt, announcement and acknowledgement."""
 
@@ -83,50 +105,114 @@ class Consumer(Generic[AnyCommand]):
     clock: Callable[[], datetime]
     logger: Logger
     metrics: Metrics
+    #: as wide as a batch: the messages are worked on side by side
+    executor: Executor
+    #: None where nobody limits the calls
+    pace: Pace | None = None
     read: Callable[[Opened], AnyCommand] | None = None
     jitter: Callable[[float, float], float] = field(default=random.uniform)
 
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-        """Work through a batch; returns the messages that must come back, each already told when."""
-        failures: list[BatchItemFailure] = []
-        for record in SQSEvent(dict(event)).records:
-            envelope = Envelope(record)
-            if context.get_remaining_time_in_millis() < TIME_FOR_ONE:
-                acknowledged = self._comes_back(envelope, timedelta(0))
-            else:
-                acknowledged = self._handle(envelope)
-            if not acknowledged:
-                failures.append({"itemIdentifier": record.message_id})
+        """Work through a batch, side by side; returns the messages that must come back, each already told when.
+
+        What the whole batch needs is asked for once: the receipts that stand, the turns, and the announcements.
+        """
+        records = SQSEvent(dict(event)).records
+        letters = self._looked_up(self._once_each([self._letter(Envelope(record)) for record in records]))
+        turns = self._turns(letters)
+        handled = list(self.executor.map(lambda letter, turn: self._handle(letter, turn, context), letters, turns))
+        failures: list[BatchItemFailure] = [
+            {"itemIdentifier": letter.envelope.record.message_id}
+            for letter, acknowledged in zip(letters, self._announced(letters, handled), strict=True)
+            if not acknowledged
+        ]
         if self.metrics.metric_set:
             self.metrics.flush_metrics()
         return {"batchItemFailures": failures}
 
-    def _handle(self, envelope: Envelope) -> bool:
-        """Carry out one message; tells whether it may be acknowledged."""
+    def _letter(self, envelope: Envelope) -> Letter[AnyCommand]:
         receipt = self._unread(envelope)
         try:
             opened = envelope.opened()
             receipt = self._unread(envelope, opened)
             command = self._read(opened)
             receipt = self._receipt(command, opened, envelope)
-            standing = self.receipts.read(receipt) if self.receipts else None
-            if standing:
-                # What was parked and put back arrives as a new message, and is as old as it was.
-                receipt = receipt.as_old_as(standing)
-            self._refuse_the_late(command, opened, receipt)
-            over = self.casework is not None and command.case_id is not None and self.casework.is_over(command.case_id)
-            if standing and standing.outcome:
-                if not (standing.outcome is Outcome.FAILED and envelope.redriven):
-                    self._announce(standing)
-                    self._count_into_case(standing)
-                    return True
-                self._reopen(standing)
-            result = Result(Outcome.REFUSED) if over else self.operation(command)
-            if result:
-                self._finish(receipt, result)
+            _refuse_replayed(opened)
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
-            return self._failed(receipt, envelope, error)
-        return True
+            return Letter(envelope, receipt, error)
+        return Letter(envelope, receipt, command)
+
+    def _once_each(self, letters: Sequence[Letter[AnyCommand]]) -> list[Letter[AnyCommand]]:
+        """Let the second of two messages for one receipt come back: side by side, both would call the provider."""
+        seen: set[tuple[str, str]] = set()
+        once = []
+        for letter in letters:
+            key = (letter.receipt.case_id, letter.receipt.entry)
+            if key in seen and self.receipts is not None and not isinstance(letter.command, Exception):
+                until = self.clock() + timedelta(seconds=1)
+                once.append(replace(letter, command=NoSlot("this batch holds the same command already", until=until)))
+            else:
+                once.append(letter)
+            seen.add(key)
+        return once
+
+    def _looked_up(self, letters: Sequence[Letter[AnyCommand]]) -> list[Letter[AnyCommand]]:
+        """Join each command to the receipt that stands; where that can't be read, nothing is carried out."""
+        if self.receipts is None:
+            return list(letters)
+        asked = [letter.receipt for letter in letters if not isinstance(letter.command, Exception)]
+        try:
+            standing = self.receipts.standing(asked)
+        except Exception as error:  # noqa: BLE001 - each message comes back for itself
+            return [each if isinstance(each.command, Exception) else replace(each, command=error) for each in letters]
+        return [replace(each, standing=standing.get((each.receipt.case_id, each.receipt.entry))) for each in letters]
+
+    def _turns(self, letters: Sequence[Letter[AnyCommand]]) -> Sequence[Turn]:
+        wanted = [_wanted(letter.command) for letter in letters]
+        return [Turn() for _ in wanted] if self.pace is None else self.pace.turns(wanted)
+
+    def _handle(self, letter: Letter[AnyCommand], turn: Turn, context: LambdaContext) -> Handled:
+        """Carry out one message."""
+        # What was parked and put back arrives as a new message, and is as old as it was.
+        receipt = letter.receipt.as_old_as(letter.standing) if letter.standing else letter.receipt
+        if isinstance(letter.command, Exception):
+            return self._failed(receipt, letter.envelope, letter.command, turn)
+        try:
+            return self._carry_out(letter.command, replace(letter, receipt=receipt), turn, context)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
+            return self._failed(receipt, letter.envelope, error, turn)
+
+    def _carry_out(
+        self, command: AnyCommand, letter: Letter[AnyCommand], turn: Turn, context: LambdaContext
+    ) -> Handled:
+        if command.case_id is None and self.clock() - letter.receipt.requested_at > TOO_OLD:
+            raise Rejected("older than 14 days: it might hit somebody who was hired again")
+        said = letter.standing if letter.standing and letter.standing.outcome else None
+        if said and not (said.outcome is Outcome.FAILED and letter.envelope.redriven):
+            self._count_into_case(said)
+            return Handled(acknowledged=True, announcement=self._announcement(said))
+        if self.pace is not None:
+            self.pace.wait(turn)
+        if context.get_remaining_time_in_millis() < TIME_FOR_ONE:
+            return Handled(acknowledged=self._comes_back(letter.envelope, timedelta(0)))
+        over = self.casework is not None and command.case_id is not None and self.casework.is_over(command.case_id)
+        if said:
+            self._reopen(said)
+        result = Result(Outcome.REFUSED) if over else self.operation(command)
+        return Handled(acknowledged=True, announcement=self._finish(letter.receipt, result) if result else None)
+
+    def _announced(self, letters: Sequence[Letter[AnyCommand]], handled: Sequence[Handled]) -> list[bool]:
+        """Announce what became of the batch; what the bus did not take comes back, and is announced again then."""
+        told = [each.announcement for each in handled if each.announcement is not None]
+        refused: Mapping[str, Exception] = self.outbox.announce_all(told) if told else {}
+        acknowledged = []
+        for letter, each in zip(letters, handled, strict=True):
+            error = refused.get(each.announcement.announcement_id) if each.announcement else None
+            if error is not None:
+                self.logger.warning("failed", extra={**_told(letter.receipt), **_described(error)})
+                self._comes_back(letter.envelope, self._back_off(letter.envelope.receives))
+            acknowledged.append(each.acknowledged and error is None)
+        return acknowledged
 
     def _read(self, opened: Opened) -> AnyCommand:
         if self.read:
@@ -159,50 +245,47 @@ class Consumer(Generic[AnyCommand]):
             }
         )
 
-    def _refuse_the_late(self, command: AnyCommand, opened: Opened, receipt: Receipt) -> None:
-        if opened.event is not None and "replay-name" in opened.event:
-            raise Rejected("a replayed event is not carried out: send the command anew if it is meant")
-        if command.case_id is None and self.clock() - receipt.requested_at > TOO_OLD:
-            raise Rejected("older than 14 days: it might hit somebody who was hired again")
-
     def _reopen(self, standing: Receipt) -> None:
         if self.receipts:
             self.receipts.reopen(standing)
 
-    def _finish(self, receipt: Receipt, result: Result, reason: str | None = None) -> None:
+    def _finish(self, receipt: Receipt, result: Result, reason: str | None = None) -> Announcement | None:
+        """Write the receipt and count it; returns what is to be announced of it."""
         closed = receipt.closed(result, now=self.clock(), reason=reason)
         if self.receipts:
             closed = self.receipts.finish(closed)
-        self._announce(closed)
         self._count_into_case(closed)
         self._count(str(closed.outcome))
         if closed.time_to_revoke is not None:
             name = f"{self.command.__name__}.TimeToRevoke"
             self.metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=closed.time_to_revoke)
         self.logger.info("finished", extra=_told(closed))
+        return self._announcement(closed)
 
     def _count_into_case(self, closed: Receipt) -> None:
         if self.casework is not None and closed.belongs_to_a_case:
             self.casework.done(closed)
 
-    def _announce(self, closed: Receipt) -> None:
-        if closed.outcome not in QUIET:
-            self.outbox.announce(_announcement(self.command, closed))
+    def _announcement(self, closed: Receipt) -> Announcement | None:
+        return None if closed.outcome in QUIET else _announcement(self.command, closed)
 
-    def _failed(self, receipt: Receipt, envelope: Envelope, error: Exception) -> bool:
+    def _failed(self, receipt: Receipt, envelope: Envelope, error: Exception, turn: Turn) -> Handled:
         """Set a failed message aside; tells whether it may be acknowledged."""
-        self.logger.warning("failed", extra={**_told(receipt), **_described(error)})
+        if not isinstance(error, NoSlot):
+            self.logger.warning("failed", extra={**_told(receipt), **_described(error)})
         try:
-            return self._decide(receipt, envelope, error)
+            return self._decide(receipt, envelope, error, turn)
         except Exception as second:  # noqa: BLE001 - nothing is acknowledged: the queue's own visibility brings it back
             self.logger.warning("could not be set aside", extra={**_told(receipt), **_described(second)})
-            return False
+            return Handled(acknowledged=False)
 
-    def _decide(self, receipt: Receipt, envelope: Envelope, error: Exception) -> bool:
+    def _decide(self, receipt: Receipt, envelope: Envelope, error: Exception, turn: Turn) -> Handled:
         """What each kind of failure does to its message: this is the one place that says so."""
         if isinstance(error, Throttled):
-            self._count("throttled")
-            return self._comes_back(envelope, error.until - self.clock())
+            self._count("no_slot" if isinstance(error, NoSlot) else "throttled")
+            if self.pace is not None:
+                self.pace.refused(turn, error)
+            return Handled(acknowledged=self._comes_back(envelope, error.until - self.clock()))
         if isinstance(error, NeedsReauthorization):
             self.metrics.add_metric(name="NeedsReauthorization", unit=MetricUnit.Count, value=1)
         if isinstance(error, NeedsReauthorization | Rejected | BadMessage):
@@ -214,10 +297,10 @@ class Consumer(Generic[AnyCommand]):
             self.outbox.request_refresh(
                 error.connection, error.version, now=self.clock(), for_revocation=error.for_revocation
             )
-            return self._comes_back(envelope, REFRESH_PAUSE)
-        return self._comes_back(envelope, self._back_off(attempts))
+            return Handled(acknowledged=self._comes_back(envelope, REFRESH_PAUSE))
+        return Handled(acknowledged=self._comes_back(envelope, self._back_off(attempts)))
 
-    def _park(self, receipt: Receipt, envelope: Envelope, error: Exception) -> bool:
+    def _park(self, receipt: Receipt, envelope: Envelope, error: Exception) -> Handled:
         reason = _reason(error)
         self.outbox.park(
             Parked(
@@ -232,8 +315,7 @@ class Consumer(Generic[AnyCommand]):
             )
         )
         failed = Result.told_by(error, Outcome.FAILED) if isinstance(error, LeaverError) else Result(Outcome.FAILED)
-        self._finish(receipt, failed, reason=reason)
-        return True
+        return Handled(acknowledged=True, announcement=self._finish(receipt, failed, reason=reason))
 
     def _back_off(self, attempts: int) -> timedelta:
         longest = min(FIRST_BACK_OFF * 2 ** min(attempts - 1, 20), LONGEST_BACK_OFF).total_seconds()
@@ -253,6 +335,17 @@ class Consumer(Generic[AnyCommand]):
 
     def _count(self, what: str) -> None:
         self.metrics.add_metric(name=f"{self.command.__name__}.{what}", unit=MetricUnit.Count, value=1)
+
+
+def _refuse_replayed(opened: Opened) -> None:
+    if opened.event is not None and "replay-name" in opened.event:
+        raise Rejected("a replayed event is not carried out: send the command anew if it is meant")
+
+
+def _wanted(command: Command | Exception) -> Wanted | None:
+    if isinstance(command, Exception) or command.connection is None or not command.calls:
+        return None
+    return Wanted(command.connection, command.calls, urgent=command.urgency == "urgent")
 
 
 def _announcement(command: type[Command], closed: Receipt) -> Announcement:

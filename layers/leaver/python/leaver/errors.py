@@ -33,12 +33,19 @@ class Throttled(LeaverError):
         reason: str,
         *,
         until: datetime,
+        account_wide: bool = True,
         provider_status: int | None = None,
         provider_code: str | None = None,
         tracking_id: str | None = None,
     ) -> None:
         super().__init__(reason, provider_status=provider_status, provider_code=provider_code, tracking_id=tracking_id)
         self.until = until
+        #: False where only this user is limited, and everybody else is not
+        self.account_wide = account_wide
+
+
+class NoSlot(Throttled):
+    """The command's turn has not come: nothing was called, and nothing failed."""
 
 
 class ProviderUnavailable(LeaverError):
@@ -103,7 +110,7 @@ class NotKept(LeaverError):
 
 
 class NotRead(LeaverError):
-    """Secrets Manager or KMS did not answer: what they hold is still there, and is read again later."""
+    """Secrets Manager, KMS or DynamoDB did not answer: what they hold is still there, and is read again later."""
 
 
 class Superseded(LeaverError):

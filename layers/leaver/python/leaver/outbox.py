@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from leaver.attributes import timestamp
 from leaver.commands import Command
 from leaver.connections import Due
@@ -58,8 +60,21 @@ class Outbox:
 
     def announce(self, announcement: Announcement | ConnectionAnnouncement | CaseAnnouncement) -> None:
         """Tell the bus what became of a command, how a connection is, or how far a case; raises Undelivered."""
-        detail = announcement.model_dump(mode="json", exclude={"detail_type"}, exclude_none=True)
-        self._put([_entry(self._bus, ANNOUNCEMENTS, announcement.detail_type, detail)])
+        self._put([self._entry(announcement)])
+
+    def announce_all(self, announcements: Sequence[Announcement]) -> dict[str, Exception]:
+        """Tell the bus what became of a batch's commands; returns what it did not take, by announcement id, and why."""
+        refused: dict[str, Exception] = {}
+        for batch in _batches(announcements):
+            try:
+                answers = self._events.put_events(Entries=[self._entry(each) for each in batch])["Entries"]
+            except (BotoCoreError, ClientError) as error:
+                refused |= dict.fromkeys((each.announcement_id for each in batch), error)
+                continue
+            for each, answer in zip(batch, answers, strict=True):
+                if "ErrorCode" in answer:
+                    refused[each.announcement_id] = Undelivered(f"the bus refused an event: {answer['ErrorCode']}")
+        return refused
 
     def command(self, commands: Sequence[Command]) -> None:
         """Put commands on the bus; raises Undelivered if it took less than all of them."""
@@ -110,6 +125,10 @@ class Outbox:
             },
             **fifo,
         )
+
+    def _entry(self, announcement: Announcement | ConnectionAnnouncement | CaseAnnouncement) -> Any:
+        detail = announcement.model_dump(mode="json", exclude={"detail_type"}, exclude_none=True)
+        return _entry(self._bus, ANNOUNCEMENTS, announcement.detail_type, detail)
 
     def _put(self, entries: Sequence[Any]) -> None:
         for batch in _batches(entries):

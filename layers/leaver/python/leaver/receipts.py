@@ -1,13 +1,14 @@
 """Receipts: what became of each command, in the provider's terms. They also keep a finished call from repeating."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from leaver.attributes import Value, item, timestamp, values
+from leaver.errors import NotRead
 from leaver.outcomes import Outcome, Result
 
 if TYPE_CHECKING:
@@ -86,6 +87,27 @@ class Receipts:
         """Read what stands under this receipt's key as of now."""
         found = self._dynamodb.get_item(TableName=self._table, Key=_key(receipt), ConsistentRead=True)
         return Receipt.model_validate(values(found["Item"])) if "Item" in found else None
+
+    def standing(self, receipts: Sequence[Receipt]) -> dict[tuple[str, str], Receipt]:
+        """Read what stands under the keys of a batch's receipts as of now, at one go; by case id and entry.
+
+        Raises NotRead where DynamoDB leaves some of them out again and again.
+        """
+        wanted = {(each.case_id, each.entry): _key(each) for each in receipts}
+        asked: Mapping[str, Any] = {self._table: {"Keys": list(wanted.values()), "ConsistentRead": True}}
+        found: dict[tuple[str, str], Receipt] = {}
+        for _ in range(3 if wanted else 0):
+            answer = self._dynamodb.batch_get_item(RequestItems=asked)
+            for each in answer["Responses"].get(self._table, []):
+                receipt = Receipt.model_validate(values(each))
+                found[receipt.case_id, receipt.entry] = receipt
+            asked = answer.get("UnprocessedKeys", {})
+            if not asked:
+                return found
+        if wanted:
+            # One that was passed over would be taken for one that is not there, and its call repeated.
+            raise NotRead("DynamoDB did not answer for all receipts of a batch")
+        return found
 
     def count_failure(self, receipt: Receipt) -> int:
         """Count one failed attempt that will be repeated; returns how many there were."""

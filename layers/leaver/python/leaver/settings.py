@@ -27,6 +27,9 @@ class RetrieveUserTokenSettings:
     max_user_token_ttl: int
     #: seconds since a message was first received
     give_up_after: int
+    pace_table: str
+    #: what the provider takes from one account, from everybody together
+    requests_per_second: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,9 @@ class RevokeSsoTokenSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    pace_table: str
+    #: what the provider takes from one account, from everybody together
+    requests_per_second: int
     #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
     missing_user_is_done: str = ""
 
@@ -90,6 +96,9 @@ class PurgeUserTokensSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    pace_table: str
+    #: what the provider takes from one account, from everybody together
+    requests_per_second: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +113,9 @@ class DeactivateUserSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    pace_table: str
+    #: what the provider takes from one account, from everybody together
+    requests_per_second: int
     #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
     missing_user_is_done: str = ""
 
@@ -121,6 +133,9 @@ class RevokeGrantsSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    pace_table: str
+    #: what the provider takes from one account, from everybody together
+    requests_per_second: int
     #: "true" where a step is done although the provider does not know the user, and nobody has confirmed who is meant
     missing_user_is_done: str = ""
 
@@ -148,6 +163,9 @@ class StartOffboardingSettings:
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int
+    pace_table: str
+    #: what the provider takes from one account, from everybody together
+    requests_per_second: int
     #: seconds after which a case that is not done is announced as overdue
     case_deadline: int
     #: how many routine cases may begin in an hour before one is held

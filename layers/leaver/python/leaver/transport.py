@@ -6,13 +6,14 @@ import re
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -209,6 +210,15 @@ class Transport:
             return _answer(response, self._clock())
         raise failure
 
+    def open(self, count: int) -> None:
+        """Open so many connections ahead of the first requests, which then need not wait for TLS.
+
+        One that can't be opened is opened by its request, which also tells why not. Plain HTTP needs none.
+        """
+        adapter = self._session.get_adapter(self._base_url)
+        if isinstance(adapter, _TlsAdapter):
+            adapter.open(self._base_url, count)
+
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
@@ -267,6 +277,13 @@ class _Connection(HTTPSConnection):
 class _Pool(HTTPSConnectionPool):
     ConnectionCls = _Connection
 
+    def open(self, count: int) -> None:
+        """Connect side by side; a connection that fails stays in the pool, and is tried again when it is used."""
+        connections = [cast("_Connection", self._get_conn()) for _ in range(count)]
+        with ThreadPoolExecutor(count) as side_by_side:
+            for connection in side_by_side.map(_connected, connections):
+                self._put_conn(connection)
+
 
 class _TlsAdapter(HTTPAdapter):
     """Connects with one preloaded SSLContext; requests would load the roots for every connection (20 ms of CPU)."""
@@ -285,8 +302,22 @@ class _TlsAdapter(HTTPAdapter):
         """Connect as we always do, whatever `verify` says: False would switch the shared context's checks off."""
         return super().get_connection_with_tls_context(request, verify=True)
 
+    def open(self, base_url: str, count: int) -> None:
+        """Open connections in the very pool that requests to this URL take theirs from."""
+        pool = self.get_connection_with_tls_context(requests.Request("GET", base_url).prepare())
+        cast("_Pool", pool).open(count)
+
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """Leave the connection alone: here requests would name a bundle to load, or switch the checks off."""
+
+
+def _connected(connection: _Connection) -> _Connection:
+    connection.timeout = CONNECT_TIMEOUT
+    try:
+        connection.connect()
+    except (OSError, HTTPError):
+        connection.close()
+    return connection
 
 
 def _session(adapter: HTTPAdapter) -> requests.Session:

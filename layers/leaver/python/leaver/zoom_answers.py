@@ -76,15 +76,18 @@ def _throttled(answer: Answer, now: datetime, code: str | None) -> Throttled:
     daily = answer.headers.get("X-RateLimit-Type", "").lower() == "daily-limit" or "daily" in message
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     until = answer.retry_after or (midnight if daily else now)
+    # of one user at a time Zoom deletes one thing only; that says nothing about the account's limit
+    one_user = "concurrent" in message
     if daily:
         reason = "Zoom's daily limit is reached"
-    elif "concurrent" in message:
+    elif one_user:
         reason = "Zoom is busy with another request for this user"
     else:
         reason = "Zoom's limit per second is reached"
     return Throttled(
         reason,
         until=max(until, now + _SECOND),
+        account_wide=not one_user,
         provider_status=answer.status,
         provider_code=code,
         tracking_id=answer.tracking_id,

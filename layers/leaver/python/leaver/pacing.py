@@ -1,0 +1,259 @@
+"""The pace: how fast all functions together call one provider account, kept in one item of DynamoDB for each."""
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from botocore.exceptions import ClientError
+
+from leaver.errors import LeaverError, NoSlot, Throttled
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+#: the share of the limit that is kept for an urgent leaver, who then waits for nobody
+RESERVED: Final = 0.03
+#: how far ahead routine calls are booked: an urgent leaver beyond the reserved share waits for no more than that
+ROUTINE_HORIZON: Final = timedelta(seconds=1)
+#: urgent calls are booked further ahead: as long as there are any, routine ones find no slot
+URGENT_HORIZON: Final = timedelta(seconds=5)
+#: what a refusal does to the rate, for everybody, at most once a second
+SLOWER: Final = 0.8
+#: and how it comes back: this share of the whole rate for each second without a refusal
+FASTER_A_SECOND: Final = 0.01
+#: the slowest that refusals make it
+SLOWEST: Final = 0.05
+#: a limit that lasts longer than this is no limit per second: the account is let alone until it is over
+LASTING: Final = timedelta(seconds=2)
+
+_SECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Bucket:
+    """What was last seen of an account's item, in microseconds: it may be further on by now, and never back."""
+
+    #: when the next call that nobody has booked yet may go out (GCRA's "theoretical arrival time")
+    tat: int = 0
+    #: thousandths of the rate that were left when it was last made slower, and when that was
+    factor: int = 1000
+    slowed_at: int = 0
+
+    def share(self, now: int) -> float:
+        """How much of the rate is to be used now."""
+        recovered = (now - self.slowed_at) / _SECOND * FASTER_A_SECOND
+        return min(1.0, self.factor / 1000 + recovered)
+
+
+@dataclass
+class Turn:
+    """One command's turn: when its calls may go out, and whom to tell if the provider refuses them all the same."""
+
+    #: None where nobody paces it
+    account: str | None = None
+    at: datetime | None = None
+    #: when to ask again, where there was no slot
+    no_slot_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one command asks of the pace."""
+
+    connection: str
+    #: to the provider's REST API, at most
+    calls: int
+    urgent: bool
+
+
+class Pace:
+    """One bucket for each provider account, shared by all functions and all that run at the same time (GCRA).
+
+    A booking is at most three conditional writes, most often one, and no read; where it is known already that there is
+    no slot, it is none. `per_second` is the account's limit. Leaver's calls are all of Zoom's class Light (Zoom,
+    "Rate limits"); one of another class would need a bucket of its own.
+    """
+
+    def __init__(
+        self,
+        dynamodb: "DynamoDBClient",
+        *,
+        table: str,
+        per_second: float,
+        account_of: Callable[[str], str],
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._per_second = per_second
+        self._account_of = account_of
+        self._clock = clock
+        self._sleep = sleep
+        self._seen: dict[str, _Bucket] = {}
+        #: until when this process lets an account alone, because one of its own calls was refused
+        self._paused: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+
+    def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
+        """Book the calls of a batch, account by account, each lane for itself; in the order of `wanted`."""
+        turns = [Turn() for _ in wanted]
+        lanes: dict[tuple[str, bool], list[tuple[Turn, int]]] = {}
+        for turn, each in zip(turns, wanted, strict=True):
+            turn.account = self._account(each.connection) if each else None
+            if each and turn.account is not None:
+                lanes.setdefault((turn.account, each.urgent), []).append((turn, each.calls))
+        for (account, urgent), booked in lanes.items():
+            self._book_lane(account, booked, urgent=urgent)
+        return turns
+
+    def wait(self, turn: Turn) -> None:
+        """Return when it is this command's turn; raises NoSlot where it has none, or the account is let alone."""
+        if turn.account is None:
+            return
+        if turn.no_slot_until is not None:
+            raise NoSlot("the provider's limit is used up for the moment", until=turn.no_slot_until)
+        if turn.at is not None and (early := (turn.at - self._clock()).total_seconds()) > 0:
+            self._sleep(early)
+        paused_until = self._paused.get(turn.account)
+        if paused_until is not None and paused_until > self._clock():
+            raise NoSlot("the provider has just refused another call", until=paused_until)
+
+    def refused(self, turn: Turn, refusal: Throttled) -> None:
+        """Make everybody slower, because the limit was reached all the same: others may share it."""
+        if turn.account is None or isinstance(refusal, NoSlot) or not refusal.account_wide:
+            return
+        now = self._clock()
+        lasts = refusal.until - now > LASTING
+        until = refusal.until if lasts else (now + timedelta(seconds=1)).replace(microsecond=0)
+        with self._lock:
+            self._paused[turn.account] = max(until, self._paused.get(turn.account, until))
+        self._slow_down(turn.account, _micros(now), _micros(until))
+        if lasts:
+            self._close(turn.account, _micros(until))
+            self._close(_reserve(turn.account), _micros(until))
+
+    # -- booking
+
+    def _book_lane(self, account: str, turns: Sequence[tuple[Turn, int]], *, urgent: bool) -> None:
+        now = _micros(self._clock())
+        booked = list(turns)
+        if urgent and self._book(_reserve(account), booked[0][1] / (RESERVED * self._per_second), now, 0) == now:
+            booked.pop(0)[0].at = _moment(now)
+        if not booked:
+            return
+        rate = (1 - RESERVED) * self._per_second * self._seen.get(account, _Bucket()).share(now)
+        horizon = URGENT_HORIZON if urgent else ROUTINE_HORIZON
+        start = self._book(
+            account, sum(calls for _, calls in booked) / rate, now, int(horizon.total_seconds() * _SECOND)
+        )
+        if start is None:
+            free = self._seen[account].tat - int(horizon.total_seconds() * _SECOND)
+            for turn, _ in booked:
+                turn.no_slot_until = _moment(max(free, now + 1))
+            return
+        before = 0
+        for turn, calls in booked:
+            turn.at = _moment(start + int(before / rate * _SECOND))
+            before += calls
+
+    def _book(self, bucket: str, seconds: float, now: int, horizon: int) -> int | None:
+        """Book so many seconds of a bucket; when they begin, or None where that would be beyond the horizon.
+
+        A horizon of 0 takes a bucket that is free now, or nothing.
+        """
+        width = math.ceil(seconds * _SECOND)
+        for _ in range(3):
+            seen = self._seen.get(bucket, _Bucket())
+            if seen.tat > now + horizon:
+                return None
+            # A bucket that was left alone for a while does not save its slots up.
+            queue = seen.tat >= now and horizon > 0
+            if queue:
+                told = {":width": width, ":now": now, ":last": now + horizon}
+                booked = self._write(bucket, "SET tat = tat + :width", "tat BETWEEN :now AND :last", told)
+            else:
+                told = {":from_now": now + width, ":now": now}
+                booked = self._write(bucket, "SET tat = :from_now", "attribute_not_exists(tat) OR tat < :now", told)
+            if booked is not None:
+                return booked - width
+            if horizon == 0:
+                return None
+        return None
+
+    # -- slowing down
+
+    def _slow_down(self, account: str, now: int, until: int) -> None:
+        """Write it at most once a second; who comes second has slowed down with the first."""
+        for _ in range(2):
+            seen = self._seen.get(account, _Bucket())
+            if seen.slowed_at > now - _SECOND:
+                return
+            factor = round(max(SLOWEST, seen.share(now) * SLOWER) * 1000)
+            slower: dict[str, int] = {":factor": factor, ":now": now, ":second_ago": now - _SECOND}
+            condition = "(attribute_not_exists(slowed_at) OR slowed_at <= :second_ago)"
+            update = "SET factor = :factor, slowed_at = :now"
+            if seen.tat < until:
+                update += ", tat = :until"
+                condition += " AND (attribute_not_exists(tat) OR tat < :until)"
+                slower[":until"] = until
+            if self._write(account, update, condition, slower) is not None:
+                return
+
+    def _close(self, bucket: str, until: int) -> None:
+        self._write(bucket, "SET tat = :until", "attribute_not_exists(tat) OR tat < :until", {":until": until})
+
+    def _write(self, bucket: str, update: str, condition: str, bound: Mapping[str, int]) -> int | None:
+        """Write on a condition; the `tat` that was written, or None. Either way what the item holds now is seen."""
+        try:
+            item = self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"bucket": {"S": bucket}},
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues={name: {"N": str(value)} for name, value in bound.items()},
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )["Attributes"]
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            self._see(bucket, _item(error))
+            return None
+        self._see(bucket, item)
+        return int(item["tat"]["N"]) if "tat" in item else 0
+
+    def _see(self, bucket: str, item: Mapping[str, Any]) -> None:
+        told = {name: int(item[name]["N"]) for name in ("tat", "factor", "slowed_at") if name in item}
+        with self._lock:
+            seen = self._seen.get(bucket, _Bucket())
+            # Answers may overtake each other; the time never goes back.
+            newer = replace(seen, **told)
+            if newer.slowed_at < seen.slowed_at:
+                newer = replace(newer, factor=seen.factor, slowed_at=seen.slowed_at)
+            self._seen[bucket] = replace(newer, tat=max(newer.tat, seen.tat))
+
+    def _account(self, connection: str) -> str | None:
+        try:
+            return self._account_of(connection)
+        except LeaverError:
+            # Nothing is called through a connection that can't be used; why not, is the command's business to say.
+            return None
+
+
+def _item(refused: ClientError) -> Mapping[str, Any]:
+    """The item that did not meet a condition; the stubs of boto3 do not know that it comes along."""
+    return cast("Mapping[str, Any]", refused.response.get("Item", {}))
+
+
+def _reserve(account: str) -> str:
+    return f"{account}#urgent"
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp() * _SECOND)
+
+
+def _moment(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros / _SECOND, tz=UTC)
