@@ -210,6 +210,9 @@ class FakeBus:
     put: list[dict[str, Any]] = field(default_factory=list)
     #: how many of the next entries are refused
     refuses: int = 0
+    #: whether it is out of order
+    broken: bool = False
+    calls: int = 0
 
     @property
     def client(self) -> "EventBridgeClient":
@@ -217,6 +220,9 @@ class FakeBus:
 
     def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - AWS's name
         assert 0 < len(Entries) <= 10
+        if self.broken:
+            raise client_error("PutEvents")
+        self.calls += 1
         refused, self.refuses = Entries[: self.refuses], max(0, self.refuses - len(Entries))
         self.put += Entries[len(refused) :]
         answers = [{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"} for _ in refused]

@@ -165,3 +165,77 @@ def test_an_answer_that_breaks_off_under_tls_is_lost(ours: Authority) -> None:
         with answering(server_of(ours), ours.bundle, play, OK) as (transport, wire), pytest.raises(AnswerLost):
             ask(transport)
         assert len(wire.asked) == 1
+
+
+@contextmanager
+def shaking_hands(tls: ssl.SSLContext) -> Iterator[tuple[str, list[str]]]:
+    """A server that keeps its connections: gives its URL, and tells of handshakes and requests in their order."""
+    told: list[str] = []
+    kept: list[ssl.SSLSocket] = []
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError):
+            spoken = tls.wrap_socket(connection, server_side=True)
+            kept.append(spoken)
+            told.append("handshake")
+            while spoken.recv(65_536):
+                told.append("request")
+                spoken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    def accept(pool: ThreadPoolExecutor) -> None:
+        with suppress(OSError):
+            while True:
+                pool.submit(serve, listener.accept()[0])
+
+    with ThreadPoolExecutor(12) as pool, socket.create_server(("127.0.0.1", 0)) as listener:
+        accepting = pool.submit(accept, pool)
+        try:
+            yield f"https://127.0.0.1:{listener.getsockname()[1]}", told
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            accepting.result()
+            for each in kept:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
+
+
+def test_connections_that_were_opened_ahead_are_those_that_requests_take(ours: Authority) -> None:
+    with shaking_hands(server_of(ours)) as (url, told), closing(transport_to(url, ours.bundle)) as transport:
+        transport.open(10)
+        # TLS 1.3 is done for the client a moment before it is for the server
+        with ThreadPoolExecutor(10) as side_by_side:
+            answers = side_by_side.map(lambda _: transport.request("GET", "/x", auth=None).status, range(10))
+            assert list(answers) == [200] * 10
+        assert (told.count("handshake"), told.index("request")) == (10, 10)
+
+
+def test_a_connection_that_the_server_gave_up_is_not_taken_for_one_with_a_ticket(ours: Authority) -> None:
+    with answering(server_of(ours), ours.bundle, OK.replace(b"Connection: close\r\n", b""), OK) as (transport, wire):
+        assert [ask(transport), ask(transport)] == [200, 200]
+    assert len(wire.asked) == 2
+
+
+def test_a_server_that_is_not_believed_is_not_believed_when_connections_are_opened_ahead(
+    ours: Authority, foreign: Authority
+) -> None:
+    with shaking_hands(server_of(foreign)) as (url, told), closing(transport_to(url, ours.bundle)) as transport:
+        transport.open(3)
+        with pytest.raises(NotSent, match="is not accepted"):
+            ask(transport)
+        assert "request" not in told
+
+
+def test_a_host_that_can_not_be_reached_is_told_of_by_the_request(ours: Authority) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        host = f"127.0.0.1:{gone.getsockname()[1]}"
+    with closing(transport_to(f"https://{host}", ours.bundle)) as transport:
+        transport.open(2)
+        with pytest.raises(NotSent, match="can't be reached"):
+            ask(transport)
+
+
+def test_plain_http_opens_nothing_ahead() -> None:
+    with serving(OK) as wire, closing(transport_to(wire.url, None)) as transport:
+        transport.open(10)
+        assert ask(transport) == 200

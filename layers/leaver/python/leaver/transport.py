@@ -273,6 +273,27 @@ class _Connection(HTTPSConnection):
         except (OSError, HTTPError) as error:
             raise NewConnectionError(self, "no TLS connection") from error
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server has not hung up; it may have sent a ticket since the handshake (RFC 8446, section 4.6.1).
+
+        urllib3 takes whatever comes before an answer for the end, and would connect again.
+        """
+        connected: bool = super().is_connected
+        if connected or self.sock is None:
+            return connected
+        timeout = self.sock.gettimeout()
+        self.sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        try:
+            self.sock.recv(1)
+        except ssl.SSLWantReadError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self.sock.settimeout(timeout)
+        return False
+
 
 class _Pool(HTTPSConnectionPool):
     ConnectionCls = _Connection
