@@ -229,7 +229,7 @@ ROWS = (
         "no session",
         "Zoom: who is signed in",
         _session(stage.JOHN),
-        _lie("/v2/users/john.*/token"),
+        _lie(f"/v2/users/{stage.JOHN.zoom_id}/token"),
     ),
     Row(
         "okta-grants",

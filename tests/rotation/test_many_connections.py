@@ -230,7 +230,7 @@ def test_a_successor_that_nobody_looks_for_is_found(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_dead_grant_that_is_asked_for_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "_allows", lambda _record, _command, _now: True)
+    monkeypatch.setattr(rotation, "allows", lambda _record, _command, _now: True)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(ManyConnections, settings=SEARCH)
 
