@@ -26,10 +26,15 @@ FUNCTIONS = (
 #: what no message starts, only the schedule
 ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
 
+#: what has two lanes: an urgent leaver waits behind nobody else's
+LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboarding")
+#: whose calls of a provider's limited API are paced
+PACED = ("RetrieveUserToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "StartOffboarding", "RevokeGrants")
+
 #: the rules of HR sources, which all feed StartOffboarding; every other rule is called after its function
 HR_RULES = (
-    *("StartOffboardingRule", "BambooHrRule", "GustoRule", "HiBobRule", "ScimRule", "SharedSignalsRule"),
-    *("OktaRule", "SailPointRule"),
+    *("StartOffboardingRule", "StartOffboardingUrgentRule", "BambooHrRule", "GustoRule", "HiBobRule", "ScimRule"),
+    *("SharedSignalsRule", "OktaRule", "SailPointRule"),
 )
 
 #: only what has no default
@@ -41,7 +46,8 @@ FULL = SMALLEST | {
     "OktaEventBusName": "aws.partner/okta.com/acme/leaver",
     "SailPointEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed",
     "SailPointEmailDomain": "example.com",
-    "UrgentSources": "okta, caep",
+    "UrgentSources": "hibob, caep",
+    "UrgentPartners": "okta",
     "DeactivateUsers": "true",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
     "VenafiSubnetIds": "subnet-1,subnet-2",
@@ -103,6 +109,11 @@ def functions(stack: Stack) -> tuple[str, ...]:
 def consumers(stack: Stack) -> tuple[str, ...]:
     """Those of them that a queue feeds."""
     return tuple(each for each in functions(stack) if each not in ONLY_SCHEDULED)
+
+
+def queues_of(function: str) -> tuple[str, ...]:
+    """The queues that feed a function, by logical id, the routine one first."""
+    return (f"{function}Queue", f"{function}UrgentQueue") if function in LANED else (f"{function}Queue",)
 
 
 def of_type(stack: Stack, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

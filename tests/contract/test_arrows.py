@@ -27,6 +27,7 @@ ORDER = (
     *("receipts", "people", "cases", "kept_tokens"),
     *("grants", "sealing"),
     "outbox",
+    *("pacing", "metering"),
     "refresh_policy",
     *("rotation", "starting", "casework"),
     "consumer",

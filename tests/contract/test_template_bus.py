@@ -8,7 +8,7 @@ import pytest
 
 from leaver.hr_sources import WEBHOOKS
 from local.aws.patterns import matches
-from tests.contract.stack import DROP, FULL, HR_RULES, ROOT, Stack, arn, change, functions, of_type, stack
+from tests.contract.stack import DROP, FULL, HR_RULES, LANED, ROOT, Stack, arn, change, functions, of_type, stack
 
 ROLE = "arn:aws:iam::123456789012:role/"
 OKTA_BUS = "aws.partner/okta.com/acme/leaver"
@@ -43,7 +43,7 @@ def target_faults(stack: Stack) -> list[str]:
         if rule.get("State", "ENABLED") != "ENABLED":
             faults.append(f"{logical_id}: is {rule['State']}")
         for target in rule["Targets"]:
-            own = logical_id.removesuffix("Rule").removesuffix("Schedule")
+            own = logical_id.removesuffix("Rule").removesuffix("Schedule").removesuffix("Urgent")
             owner = "StartOffboarding" if logical_id in HR_RULES else own
             expected = {"Arn": arn(stack, f"{owner}DeadLetterQueue")}
             if target.get("DeadLetterConfig") != expected:
@@ -116,7 +116,51 @@ def test_a_canonical_hr_event_starts_an_offboarding(either: Stack) -> None:
 @pytest.mark.parametrize("detail_type", WEBHOOKS)
 def test_a_webhook_that_an_adapter_knows_reaches_start_offboarding_alone(either: Stack, detail_type: str) -> None:
     event = {"source": "leaver.hr", "detail-type": detail_type}
-    assert delivered(either, "EventBus", event) == ["StartOffboardingQueue"]
+    # A session or an account that is compromised waits behind nobody.
+    lane = "Urgent" if detail_type == "SecurityEventToken" else ""
+    assert delivered(either, "EventBus", event) == [f"StartOffboarding{lane}Queue"]
+
+
+@pytest.mark.parametrize(
+    ("detail", "urgent"),
+    [
+        ({}, False),
+        ({"urgency": "routine"}, False),
+        ({"urgency": "urgent"}, True),
+        # what is wrong with these, the function says: no lane may be so choosy that they vanish
+        ({"urgency": "Urgent"}, False),
+        ({"urgency": ""}, False),
+        ({"urgency": 1}, False),
+        ({"urgency": None}, False),
+        ({"urgency": True}, False),
+        ({"urgency": {"level": "urgent"}}, False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("function", LANED)
+def test_every_event_takes_exactly_one_of_the_two_lanes(
+    either: Stack, function: str, detail: dict[str, Any], *, urgent: bool
+) -> None:
+    is_hr = function == "StartOffboarding"
+    source, detail_type = ("leaver.hr", "OffboardingRequested") if is_hr else ("leaver.command", function)
+    event = {"source": source, "detail-type": detail_type, "detail": detail}
+    assert delivered(either, "EventBus", event) == [f"{function}{'Urgent' if urgent else ''}Queue"]
+
+
+@pytest.mark.parametrize(
+    ("partners", "okta", "sailpoint"), [("", 0, 0), ("okta", 1, 0), ("sailpoint", 0, 1), ("okta,sailpoint", 1, 1)]
+)
+def test_partners_whose_every_event_is_urgent_take_the_urgent_lane(partners: str, okta: int, sailpoint: int) -> None:
+    made = stack(FULL | {"UrgentPartners": partners})
+    lanes = ["StartOffboardingQueue", "StartOffboardingUrgentQueue"]
+    for bus, name, urgent in ((OKTA_BUS, "okta", okta), (SAILPOINT_BUS, "sailpoint", sailpoint)):
+        event = json.loads((ROOT / "events" / f"{name}.json").read_text())
+        assert delivered(made, bus, event) == [lanes[urgent]]
+        sources = made["StartOffboardingFunction"]["Properties"]["Environment"]["Variables"]["URGENT_SOURCES"]
+        assert (name in sources.split(",")) == bool(urgent)
+        admitted = [json.dumps(made[f"{lane}Policy"]) for lane in lanes]
+        rule = {"okta": "OktaRule", "sailpoint": "SailPointRule"}[name]
+        assert [rule in each for each in admitted] == [not urgent, bool(urgent)]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +190,7 @@ def test_an_okta_deactivation_or_suspension_starts_an_offboarding_whatever_it_is
 ) -> None:
     event = json.loads((ROOT / "events" / "okta.json").read_text())
     event |= {"detail-type": detail_type, "detail": event["detail"] | {"eventType": event_type}}
-    assert delivered(full, OKTA_BUS, event) == ["StartOffboardingQueue"]
+    assert delivered(full, OKTA_BUS, event) == ["StartOffboardingUrgentQueue"]
 
 
 @pytest.mark.parametrize(

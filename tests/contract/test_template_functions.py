@@ -36,7 +36,9 @@ VALUES = {
     "ROUTINE_CASES_AN_HOUR": 50,
     "SWEEP_AFTER": 86400,
     "MISSING_USER_IS_DONE": "false",
-    "URGENT_SOURCES": "okta,caep",
+    "URGENT_SOURCES": "hibob,caep,okta",
+    "PACE_TABLE": "Pace",
+    "REQUESTS_PER_SECOND": 30,
     "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
     "SAILPOINT_LEFT_VALUES": "inactive,terminated",
     "SAILPOINT_ACTIVE_VALUES": "active",
@@ -54,20 +56,22 @@ TOLD_ALL = {
 }
 #: what each is told besides
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
+PACED = {"PACE_TABLE", "REQUESTS_PER_SECOND"}
 TOLD = {
-    "RetrieveUserToken": READER | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
+    "RetrieveUserToken": READER | PACED | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
     "RefreshAccessToken": {
         "CASES_TABLE",
         *("CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"),
         *("ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"),
     },
     "RevokeAccessToken": READER | {"ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
-    "RevokeSsoToken": READER | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
-    "RevokeGrants": READER | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "MISSING_USER_IS_DONE"},
-    "PurgeUserTokens": READER | {"ZOOM_API_URL"},
-    "DeactivateUser": READER | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
+    "RevokeSsoToken": READER | PACED | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
+    "RevokeGrants": READER | PACED | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "MISSING_USER_IS_DONE"},
+    "PurgeUserTokens": READER | PACED | {"ZOOM_API_URL"},
+    "DeactivateUser": READER | PACED | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
     "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
     "StartOffboarding": READER
+    | PACED
     | {
         *("ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
         *("URGENT_SOURCES", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
@@ -86,6 +90,9 @@ def environment_faults(stack: Stack) -> list[str]:
     for function in functions(stack):
         expected = {name: VALUES.get(name) for name in TOLD_ALL | TOLD[function]}
         expected["DEAD_LETTER_QUEUE_URL"] = f"{function}DeadLetterQueue"
+        if function == "RevokeGrants":
+            # Venafi's, of which the deployment says what its server bears
+            expected["REQUESTS_PER_SECOND"] = 50
         found = stack[f"{function}Function"]["Properties"]["Environment"]["Variables"]
         faults += [
             f"{function}Function: {name} is {found.get(name)}, not {expected.get(name)}"

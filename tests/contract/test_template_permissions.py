@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, ONLY_SCHEDULED, Stack, change, functions, kebab
+from tests.contract.stack import DROP, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, functions, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 READER = {
     "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
     "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+    # the receipts of a whole batch
+    "dynamodb:BatchGetItem": {"table/Cases"},
     "dynamodb:UpdateItem": {"table/Cases"},
     # a case's last receipt seals it, together with the others
     "dynamodb:Query": {"table/Cases"},
@@ -18,6 +20,8 @@ READER = {
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
 }
+#: who calls a provider's limited API books the calls ahead, unseen
+PACED = {"dynamodb:UpdateItem": {"table/Cases", "table/Pace"}}
 #: of user tokens: unseen
 DESTROYER = {
     "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
@@ -32,6 +36,7 @@ CA_BUNDLE = "leaver/venafi-ca-??????"
 #: action → resources, without what every function may do
 MAY: dict[str, dict[str, set[str]]] = {
     "RetrieveUserToken": READER
+    | PACED
     | {
         "secretsmanager:CreateSecret": {"leaver/user-tokens/*"},
         "secretsmanager:PutSecretValue": {"leaver/user-tokens/*"},
@@ -52,10 +57,10 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:UpdateItem": {"table/Cases", "table/Connections"},
         "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
     },
-    "RevokeSsoToken": READER,
-    "RevokeGrants": READER | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
-    "PurgeUserTokens": READER | DESTROYER,
-    "DeactivateUser": READER,
+    "RevokeSsoToken": READER | PACED,
+    "RevokeGrants": READER | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
+    "PurgeUserTokens": READER | PACED | DESTROYER,
+    "DeactivateUser": READER | PACED,
     "ScheduleRefreshes": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
         "dynamodb:Query": {"table/Connections/index/due"},
@@ -66,7 +71,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
-        "dynamodb:UpdateItem": {"table/Cases"},
+        "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Connections/index/owner"},
         "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
         "kms:Decrypt": {"key/Key"},
@@ -135,7 +140,8 @@ def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
         own = f"leaver-{kebab(function)}"
         fifo = ".fifo" if function == "RefreshAccessToken" else ""
         consumes = function not in ONLY_SCHEDULED
-        every = {action: {f"{own}{fifo}"} for action in CONSUMES if consumes} | {
+        lanes = {f"{own}{fifo}", *({f"{own}-urgent"} if function in LANED else ())}
+        every = {action: lanes for action in CONSUMES if consumes} | {
             "events:PutEvents": {"event-bus/EventBus"},
             "logs:CreateLogStream": {f"/aws/lambda/{own}:*"},
             "logs:PutLogEvents": {f"/aws/lambda/{own}:*"},

@@ -2,7 +2,22 @@
 
 import pytest
 
-from tests.contract.stack import DROP, ONLY_SCHEDULED, Stack, arn, change, consumers, kebab, of_type
+from leaver import commands
+from tests.contract.stack import (
+    DROP,
+    LANED,
+    ONLY_SCHEDULED,
+    PACED,
+    SMALLEST,
+    Stack,
+    arn,
+    change,
+    consumers,
+    kebab,
+    of_type,
+    queues_of,
+    stack,
+)
 
 FOURTEEN_DAYS = 1_209_600
 FIFO = {"FifoQueue": True, "ContentBasedDeduplication": False}
@@ -13,19 +28,20 @@ def queue_faults(stack: Stack) -> list[str]:
     for function in consumers(stack):
         fifo = FIFO if function == "RefreshAccessToken" else {}
         suffix = ".fifo" if fifo else ""
-        queue, dead_letters = f"{function}Queue", f"{function}DeadLetterQueue"
-        faults += _differences(
-            stack,
-            queue,
-            fifo
-            | {
-                "QueueName": f"leaver-{kebab(function)}{suffix}",
-                "MessageRetentionPeriod": FOURTEEN_DAYS,
-                "VisibilityTimeout": 6 * stack[f"{function}Function"]["Properties"]["Timeout"],
-                "RedrivePolicy": {"deadLetterTargetArn": arn(stack, dead_letters), "maxReceiveCount": 1000},
-                "SqsManagedSseEnabled": True,
-            },
-        )
+        queues, dead_letters = queues_of(function), f"{function}DeadLetterQueue"
+        for queue, lane in zip(queues, ("", "-urgent"), strict=False):
+            faults += _differences(
+                stack,
+                queue,
+                fifo
+                | {
+                    "QueueName": f"leaver-{kebab(function)}{lane}{suffix}",
+                    "MessageRetentionPeriod": FOURTEEN_DAYS,
+                    "VisibilityTimeout": 6 * stack[f"{function}Function"]["Properties"]["Timeout"],
+                    "RedrivePolicy": {"deadLetterTargetArn": arn(stack, dead_letters), "maxReceiveCount": 1000},
+                    "SqsManagedSseEnabled": True,
+                },
+            )
         faults += _differences(
             stack,
             dead_letters,
@@ -33,7 +49,10 @@ def queue_faults(stack: Stack) -> list[str]:
             | {
                 "QueueName": f"leaver-{kebab(function)}-dead-letters{suffix}",
                 "MessageRetentionPeriod": FOURTEEN_DAYS,
-                "RedriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [arn(stack, queue)]},
+                "RedriveAllowPolicy": {
+                    "redrivePermission": "byQueue",
+                    "sourceQueueArns": [arn(stack, queue) for queue in queues],
+                },
                 "SqsManagedSseEnabled": True,
             },
         )
@@ -51,19 +70,33 @@ def queue_faults(stack: Stack) -> list[str]:
     return faults
 
 
+#: function → messages in a batch and batches at once, on Zoom's plan Pro; all others have ten and two
+SIZES = {
+    # One connection at a time and nothing behind it: a refresh must not wait for its neighbours. And each is a
+    # PutSecretValue, of which AWS takes 50 a second.
+    "RefreshAccessToken": (1, 10),
+    "RevokeSsoToken": (10, 3),
+    "StartOffboarding": (10, 3),
+    "RetrieveUserToken": (5, 2),
+    "PurgeUserTokens": (5, 2),
+    "DeactivateUser": (5, 2),
+    "RevokeGrants": (5, 2),
+}
+
+
 def mapping_faults(stack: Stack) -> list[str]:
     faults = []
     for function in consumers(stack):
-        expected: dict[str, object] = {
-            "EventSourceArn": arn(stack, f"{function}Queue"),
-            "FunctionName": f"{function}Function",
-            # One connection at a time and nothing behind it: a refresh must not wait for its neighbours.
-            "BatchSize": 1 if function == "RefreshAccessToken" else 10,
-            "FunctionResponseTypes": ["ReportBatchItemFailures"],
-            # Each refresh is a PutSecretValue, of which AWS takes 50 a second.
-            "ScalingConfig": {"MaximumConcurrency": 10 if function == "RefreshAccessToken" else 2},
-        }
-        faults += _differences(stack, f"{function}FunctionQueue", expected)
+        batch, at_once = SIZES.get(function, (10, 2))
+        for queue in queues_of(function):
+            expected: dict[str, object] = {
+                "EventSourceArn": arn(stack, queue),
+                "FunctionName": f"{function}Function",
+                "BatchSize": batch,
+                "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                "ScalingConfig": {"MaximumConcurrency": 2 if queue.endswith("UrgentQueue") else at_once},
+            }
+            faults += _differences(stack, f"{function}Function{queue.removeprefix(function)}", expected)
     return faults
 
 
@@ -83,13 +116,30 @@ def test_every_queue_keeps_what_it_is_given(either: Stack) -> None:
 def test_there_are_no_other_queues(either: Stack) -> None:
     named = {*consumers(either), "Unrouted"}
     expected = {f"{name}{kind}" for name in named for kind in ("Queue", "DeadLetterQueue")}
+    expected |= {f"{name}UrgentQueue" for name in LANED}
     expected |= {f"{name}DeadLetterQueue" for name in ONLY_SCHEDULED}
     assert {logical_id for logical_id, _ in of_type(either, "AWS::SQS::Queue")} == expected
 
 
 def test_every_function_reads_its_own_queue_and_reports_failures_one_by_one(either: Stack) -> None:
     assert mapping_faults(either) == []
-    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(consumers(either))
+    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(consumers(either)) + len(LANED)
+
+
+@pytest.mark.parametrize("plan", ["Free", "Pro", "Business"])
+def test_what_is_under_way_at_once_is_no_more_than_a_moment_of_the_limit(plan: str) -> None:
+    made = stack(SMALLEST | {"ZoomPlan": plan, "DeactivateUsers": "true"})
+    seconds = {}
+    for function in PACED:
+        mapping = made[f"{function}FunctionQueue"]["Properties"]
+        limit = int(made[f"{function}Function"]["Properties"]["Environment"]["Variables"]["REQUESTS_PER_SECOND"])
+        calls = getattr(getattr(commands, function, None), "calls", 1)
+        messages = mapping["BatchSize"] * mapping["ScalingConfig"]["MaximumConcurrency"]
+        seconds[function] = messages * calls / limit
+    # On the plan Free two deactivations at once are more than its four requests a second, and less is not to be had.
+    assert {function: each for function, each in seconds.items() if each > 1} == (
+        {"DeactivateUser": 1.5} if plan == "Free" else {}
+    )
 
 
 def test_a_schedule_that_fails_leaves_a_trace(either: Stack) -> None:
