@@ -101,9 +101,10 @@ class Pace:
     def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
         """Book the calls of a batch, account by account, each lane for itself; in the order of `wanted`."""
         turns = [Turn() for _ in wanted]
+        accounts = {name: self._account(name) for name in dict.fromkeys(each.connection for each in wanted if each)}
         lanes: dict[tuple[str, bool], list[tuple[Turn, int]]] = {}
         for turn, each in zip(turns, wanted, strict=True):
-            turn.account = self._account(each.connection) if each else None
+            turn.account = accounts[each.connection] if each else None
             if each and turn.account is not None:
                 lanes.setdefault((turn.account, each.urgent), []).append((turn, each.calls))
         for (account, urgent), booked in lanes.items():
