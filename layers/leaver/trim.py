@@ -1,11 +1,11 @@
-"""Keep of botocore's data what Leaver's clients read: it describes some four hundred services, and looks at all of them."""
+"""Keep of botocore's data what Leaver's clients read: it describes some four hundred services, and looks at each."""
 
 import gzip
 import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 SERVICES: Final = frozenset({"dynamodb", "events", "kms", "secretsmanager", "sqs"})
 
@@ -22,7 +22,7 @@ def trim(data: Path) -> None:
     endpoints.write_text(json.dumps(_trimmed(json.loads(endpoints.read_text()))))
 
 
-def _trimmed(endpoints: dict[str, list[dict[str, dict[str, object]]]]) -> dict[str, object]:
+def _trimmed(endpoints: dict[str, Any]) -> dict[str, Any]:
     partitions = [
         partition | {"services": {name: it for name, it in partition["services"].items() if name in SERVICES}}
         for partition in endpoints["partitions"]
