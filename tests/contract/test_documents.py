@@ -16,7 +16,7 @@ DOCUMENTS = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "events" / "README.md", *(ROOT / "docs").rglob("*.md")]
 )
 README = (ROOT / "README.md").read_text()
-REQUIREMENTS = ["requirements-dev.txt", "layers/leaver/python/requirements.txt"]
+REQUIREMENTS = ["requirements-dev.txt", "layers/leaver/requirements.txt"]
 
 
 def named_files(document: Path) -> set[Path]:
