@@ -1,19 +1,30 @@
 """Processes that serve or measure beside the benchmark, and are gone after it."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, cast
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+ROOT: Final = Path(__file__).parents[1]
 
 
 @contextmanager
-def process(module: str, *arguments: object, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """Run a module of ours until the end of a `with`; ending its input ends it."""
+def process(
+    module: str, *arguments: object, environment: Mapping[str, str], path: Sequence[Path] = ()
+) -> Iterator["subprocess.Popen[str]"]:
+    """Run a module of ours until the end of a `with`; ending its input ends it.
+
+    With `path` it sees these folders and no other packages, as in Lambda.
+    """
+    alone = ["-S", "-P"] if path else []
     running = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-        [sys.executable, "-m", module, *map(str, arguments)],
-        env=dict(environment),
+        [sys.executable, *alone, "-m", module, *map(str, arguments)],
+        env={**environment, "PYTHONPATH": os.pathsep.join(map(str, path))},
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

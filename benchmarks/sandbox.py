@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -78,9 +79,9 @@ def ours() -> Handler:
 
     # The simulator's authority is in a copy of the public bundle: just as long, and nothing else is switched off.
     vars(transport)["DEFAULT_CA_BUNDLE_PATH"] = os.environ["CA_BUNDLE"]
-    from functions.revoke_sso_token import app  # noqa: PLC0415 - see above
-
-    return app.lambda_handler
+    app = import_module("app")
+    handler: Handler = app.lambda_handler
+    return handler
 
 
 def naive() -> Handler:
