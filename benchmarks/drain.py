@@ -14,10 +14,9 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import count
-from statistics import median
 from types import SimpleNamespace
 from typing import Any, Final, Literal, cast
 from urllib.parse import unquote
@@ -25,12 +24,10 @@ from uuid import uuid4
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
-from botocore.exceptions import ClientError
 from moto import mock_aws
 from pydantic import SecretStr
 from requests.structures import CaseInsensitiveDict
 
-from benchmarks.figures import Figure
 from benchmarks.virtual_time import BEGINNING, SideBySide, VirtualTime
 from functions.revoke_sso_token.app import revoke_sso_token
 from leaver.access_tokens import AccessTokens
@@ -56,7 +53,10 @@ USUAL_RECEIVES: Final = 5
 COLD_START: Final = 0.6
 #: from SendMessage to the function's first line, where a poller waits
 DELIVERY: Final = (0.01, 0.03)
-TOO_FAST: Final = {"code": 429, "message": "You have reached the maximum per-second rate limit for this API. Try again later."}
+TOO_FAST: Final = {
+    "code": 429,
+    "message": "You have reached the maximum per-second rate limit for this API. Try again later.",
+}
 
 Window = Literal["fixed", "bucket"]
 
@@ -301,7 +301,7 @@ class Environment:
         sqs: Any = SimpleNamespace(
             meta=SimpleNamespace(endpoint_url="https://sqs"), change_message_visibility=self._change_visibility
         )
-        events: Any = SimpleNamespace(put_events=lambda Entries: {"FailedEntryCount": 0, "Entries": [{} for _ in Entries]})  # noqa: N803 - AWS's name
+        events: Any = SimpleNamespace(put_events=_put_events)
         self._consumer = Consumer(
             function="revoke-sso-token",
             command=RevokeSsoToken,
@@ -332,7 +332,9 @@ class Environment:
 class Leaving:
     """One run: so many leavers at once, an urgent one now and then, and one account's limit."""
 
-    def __init__(self, limit: int, *, leavers: int, taken: float = 0.0, window: Window = "fixed", seed: int = 0) -> None:
+    def __init__(
+        self, limit: int, *, leavers: int, taken: float = 0.0, window: Window = "fixed", seed: int = 0
+    ) -> None:
         self.time = VirtualTime()
         self.limit = limit
         self.leavers = leavers
@@ -427,6 +429,10 @@ def paced(limit: int, *, leavers: int = LEAVERS, taken: float = 0.0, window: Win
         return Leaving(limit, leavers=leavers, taken=taken, window=window, seed=seed).paced(
             client, concurrency=CONCURRENCY[limit]
         )
+
+
+def _put_events(*, Entries: Sequence[Any]) -> dict[str, Any]:  # noqa: N803 - AWS's name
+    return {"FailedEntryCount": 0, "Entries": [{} for _ in Entries]}
 
 
 def _record(queue: str, message: Waiting) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -71,7 +72,7 @@ class SideBySide(Executor):
                 self._time._wake(waiting, 0.0)  # noqa: SLF001 - its own executor
 
         for index, arguments in calls:
-            self._time.spawn(lambda index=index, arguments=arguments: work(index, arguments))
+            self._time.spawn(partial(work, index, arguments))
         if calls:
             self._time._hub.switch()  # noqa: SLF001 - the same
         return iter([results[index] for index, _ in calls])

@@ -3,11 +3,12 @@
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver.errors import LeaverError, NoSlot, Throttled
 
@@ -122,7 +123,9 @@ class Pace:
             if turn.account is not None:
                 lanes.setdefault((turn.account, turn.urgent), []).append(turn)
         for (account, urgent), booked in lanes.items():
-            self._book_lane(account, booked, urgent=urgent)
+            # A pace that can't be kept must not keep anybody's access alive: then the provider's own limit decides.
+            with suppress(BotoCoreError, ClientError):
+                self._book_lane(account, booked, urgent=urgent)
         return turns
 
     def wait(self, turn: Turn) -> None:
@@ -132,7 +135,10 @@ class Pace:
         self._sleep_until(turn)
         while self._pause(turn.account):
             # Another call was refused since this one was booked: it is booked anew, after the pause.
-            self._book_lane(turn.account, [turn], urgent=turn.urgent)
+            try:
+                self._book_lane(turn.account, [turn], urgent=turn.urgent)
+            except (BotoCoreError, ClientError):
+                return
             self._sleep_until(turn)
 
     def refused(self, turn: Turn, refusal: Throttled) -> None:
@@ -144,10 +150,11 @@ class Pace:
         until = refusal.until if lasts else (now + timedelta(seconds=1)).replace(microsecond=0)
         with self._lock:
             self._paused[turn.account] = max(until, self._paused.get(turn.account, until))
-        self._slow_down(turn.account, _micros(now), _micros(until))
-        if lasts:
-            self._close(turn.account, _micros(until))
-            self._close(_reserve(turn.account), _micros(until))
+        with suppress(BotoCoreError, ClientError):
+            self._slow_down(turn.account, _micros(now), _micros(until))
+            if lasts:
+                self._close(turn.account, _micros(until))
+                self._close(_reserve(turn.account), _micros(until))
 
     # -- booking
 
