@@ -5,64 +5,50 @@ authority that vouches for it is FOLDER/authority.pem.
 """
 
 import asyncio
+import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.http import LOOPBACK, Request, port_of, talks
+from benchmarks.http import LOOPBACK, Request, talks
 from tests.certificates import authority, server_of
 
 
-def line_to(port: int, rtt: float) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    """A line to a port here, on which every packet takes half of `rtt` seconds.
-
-    The loopback's own handshake takes no time, so that what the client says first is late by the round trip of it.
-    """
-
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(LOOPBACK, port)
-        await asyncio.gather(_one_way(reader, far_writer, rtt / 2, late=rtt), _one_way(far_reader, writer, rtt / 2))
-
-    return carry
-
-
-async def _one_way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, late: float = 0) -> None:
-    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-
-    async def arrive() -> None:
-        while True:
-            at, packet = await under_way.get()
-            await asyncio.sleep(at - loop.time())
-            if not packet:
-                writer.close()
-                return
-            writer.write(packet)
-
-    arriving = asyncio.ensure_future(arrive())
-    packet = b"first"
-    while packet:
-        try:
-            packet = await reader.read(65536)
-        except ConnectionError:
-            packet = b""
-        under_way.put_nowait((loop.time() + delay + late, packet))
-        late = 0
-    await arriving
-
-
 async def serve(folder: Path, rtt: float, latency: float) -> None:
-    """Serve until the input ends."""
+    """Serve until the input ends; all that a client sees of the line is when answers come."""
 
     async def answer(_: Request) -> bytes:
-        await asyncio.sleep(latency)
+        await asyncio.sleep(rtt + latency)
         return b"HTTP/1.1 204 No Content\r\nx-zm-trackingid: WEB_benchmark\r\nContent-Length: 0\r\n\r\n"
 
     tls = server_of(authority(folder, "authority"))
-    provider = await asyncio.start_server(talks(answer), LOOPBACK, 0, ssl=tls)
-    line = await asyncio.start_server(line_to(port_of(provider), rtt), LOOPBACK, 0)
-    print(port_of(line), flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    loop = asyncio.get_running_loop()
+
+    async def far(connection: socket.socket) -> None:
+        # TCP and TLS take a round trip each; nothing is read before.
+        await asyncio.sleep(2 * rtt)
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader, talks(answer))
+        with suppress(ConnectionError):
+            await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+
+    with socket.create_server((LOOPBACK, 0)) as listening:
+        listening.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        print(listening.getsockname()[1], flush=True)
+        async with asyncio.TaskGroup() as under_way:
+            ended = under_way.create_task(asyncio.to_thread(sys.stdin.read))
+            accepting = under_way.create_task(_accept(listening, lambda each: under_way.create_task(far(each))))
+            await ended
+            accepting.cancel()
+
+
+async def _accept(listening: socket.socket, take: Callable[[socket.socket], object]) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        connection, _ = await loop.sock_accept(listening)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        take(connection)
 
 
 if __name__ == "__main__":
