@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from leaver.access_tokens import AccessTokens
 from leaver.connections import Connection
-from leaver.errors import BadMessage, BadMessage, CredentialStale, InvalidToken, Rejected
+from leaver.errors import BadMessage, CredentialStale, InvalidToken, Rejected
 from leaver.vault import child_of
 from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_secrets import PARENT, StrictSecretsManager, tokens, vault_of
