@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from aws_lambda_powertools import Metrics
 
 from leaver.commands import RevokeSsoToken
 from leaver.consumer import Consumer
-from leaver.errors import NotRead, ProviderUnavailable
+from leaver.errors import NotRead, ProviderUnavailable, Throttled
 from leaver.metering import SharedMetrics
 from leaver.outcomes import Outcome, Result
+from leaver.pacing import Pace
 from leaver.receipts import Receipt
-from tests.fakes import Context, InMemoryReceipts, batch, record, returned
+from tests.fake_pace import PaceTable
+from tests.fakes import NOW, Context, InMemoryReceipts, batch, record, returned
 from tests.house import House, Operation, counted
 
 REVOKED = Result(Outcome.REVOKED, provider_status=204)
@@ -158,3 +161,80 @@ def test_metrics_are_added_to_by_one_thread_at_a_time(
     list(ten_wide.map(lambda _: metrics.add_metric(name="revoked", unit="Count", value=1), range(50)))
     metrics.flush_metrics()
     assert counted(capsys.readouterr().out)["revoked"] == 50
+
+
+# -- the pace
+
+
+def pace(house: House, table: PaceTable) -> Pace:
+    return Pace(
+        table.client,
+        table="Pace",
+        per_second=30,
+        account_of=lambda _: "zoom/acme",
+        clock=house.clock,
+        sleep=lambda seconds: house.clock.passes(seconds=seconds),
+    )
+
+
+def closed_for(**time: float) -> PaceTable:
+    return PaceTable(items={"zoom/acme": {"tat": int((NOW + timedelta(**time)).timestamp() * 1_000_000)}})
+
+
+def test_calls_go_out_in_their_turn(house: House) -> None:
+    at: list[float] = []
+
+    def operation(_: RevokeSsoToken) -> Result:
+        at.append((house.clock() - NOW).total_seconds())
+        return REVOKED
+
+    consumer = replace(house.consumer(RevokeSsoToken, operation), pace=pace(house, PaceTable()))
+    assert consume(consumer, *messages(*TEN)) == set()
+    assert at == pytest.approx([index / 28.5 for index in range(10)], abs=0.002)
+
+
+def test_where_there_is_no_slot_nothing_is_called_counted_or_given_up(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operation = Operation(REVOKED)
+    consumer = replace(house.consumer(RevokeSsoToken, operation), pace=pace(house, closed_for(hours=3)))
+    # long after anything else would have been parked
+    waiting = record({"user_id": TEN[0]}, message_id="waiting", first_received_at=NOW - timedelta(days=3))
+    assert consume(consumer, waiting) == {"waiting"}
+    assert (operation.commands, house.receipts.items, house.parked, house.bus.announced) == ([], {}, [], [])
+    assert house.sqs.visible_in["handle of waiting"] == 3 * 3600 - 1
+    assert counted(capsys.readouterr().out) == {"RevokeSsoToken.no_slot": 1}
+    assert house.logged == []
+
+
+def test_what_is_done_already_and_what_is_wrong_wait_for_no_slot(house: House) -> None:
+    done = record({"user_id": TEN[0]}, message_id="done")
+    consume(house.consumer(RevokeSsoToken, Operation(REVOKED)), done)
+    consumer = replace(house.consumer(RevokeSsoToken, Operation(REVOKED)), pace=pace(house, closed_for(hours=3)))
+    assert consume(consumer, done, record({"user_id": "a/../b"}, message_id="bad")) == set()
+    assert len(house.parked) == 1
+
+
+def test_a_refusal_slows_everybody_and_the_rest_of_the_batch_is_not_refused(house: House) -> None:
+    table = PaceTable()
+    refusals = [Throttled("too fast", until=NOW + timedelta(seconds=1))]
+
+    def operation(_: RevokeSsoToken) -> Result:
+        if refusals:
+            raise refusals.pop()
+        # the rest has waited for the next second
+        assert house.clock() >= NOW + timedelta(seconds=1)
+        return REVOKED
+
+    consumer = replace(house.consumer(RevokeSsoToken, operation), pace=pace(house, table))
+    assert consume(consumer, *messages(*TEN)) == {TEN[0]}
+    assert table.items["zoom/acme"]["factor"] == 950
+
+
+def test_one_users_limit_slows_nobody(house: House) -> None:
+    table = PaceTable()
+    busy = Throttled("Zoom is busy with this user", until=NOW + timedelta(seconds=1), account_wide=False)
+    consumer = replace(house.consumer(RevokeSsoToken, Operation(busy, REVOKED)), pace=pace(house, table))
+    assert consume(consumer, *messages(*TEN)) == {TEN[0]}
+    assert "factor" not in table.items["zoom/acme"]
+    assert house.receipts.items.keys() == {(f"message#{person}", "receipt#RevokeSsoToken") for person in TEN[1:]}

@@ -305,6 +305,8 @@ def test_a_limit_says_until_when(call: Call, name: str, until: str, reason: str)
         call(zoom)
     assert caught.value.until.isoformat() == until
     assert caught.value.reason == reason
+    # What is limited for one user only must not keep everybody else waiting.
+    assert caught.value.account_wide == (name not in {"429-concurrent-disassociate", "429-daily-without-retry-after"})
     assert caught.value.provider_status == 429
     assert caught.value.provider_code == (None if name == "429-html" else "429")
     assert caught.value.tracking_id == tracking_id(name)

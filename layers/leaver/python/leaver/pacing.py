@@ -3,25 +3,36 @@
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver.errors import LeaverError, NoSlot, Throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-#: the share of the limit that is kept for an urgent leaver, who then waits for nobody
+#: the share of the limit that is kept for an urgent leaver, who then waits for nobody; but room for one call and a half
+#: a second, of a limit that allows for it: one for that leaver, and half for the unevenness of the way to the provider
 RESERVED: Final = 0.03
+RESERVED_AT_LEAST: Final = 1.5
+RESERVED_AT_MOST: Final = 0.25
 #: how far ahead routine calls are booked: an urgent leaver beyond the reserved share waits for no more than that
 ROUTINE_HORIZON: Final = timedelta(seconds=1)
 #: urgent calls are booked further ahead: as long as there are any, routine ones find no slot
 URGENT_HORIZON: Final = timedelta(seconds=5)
+#: how long a batch waits for its slots before it goes back to the queue; to come back would cost a delivery each
+PATIENCE: Final = timedelta(seconds=5)
+#: whoever saw the bucket in use so lately takes it to be still
+LATELY: Final = timedelta(seconds=2)
 #: what a refusal does to the rate, for everybody, at most once a second
 SLOWER: Final = 0.8
+#: and what a single one does, for which somebody else's passing call is enough: the first for so long
+A_LITTLE_SLOWER: Final = 0.95
+LONG_CLEAN: Final = timedelta(seconds=30)
 #: and how it comes back: this share of the whole rate for each second without a refusal
 FASTER_A_SECOND: Final = 0.01
 #: the slowest that refusals make it
@@ -54,6 +65,8 @@ class Turn:
 
     #: None where nobody paces it
     account: str | None = None
+    calls: int = 0
+    urgent: bool = False
     at: datetime | None = None
     #: when to ask again, where there was no slot
     no_slot_until: datetime | None = None
@@ -89,7 +102,8 @@ class Pace:
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
-        self._per_second = per_second
+        self._reserved = min(max(RESERVED * per_second, RESERVED_AT_LEAST), RESERVED_AT_MOST * per_second)
+        self._shared = per_second - self._reserved
         self._account_of = account_of
         self._clock = clock
         self._sleep = sleep
@@ -100,27 +114,32 @@ class Pace:
 
     def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
         """Book the calls of a batch, account by account, each lane for itself; in the order of `wanted`."""
-        turns = [Turn() for _ in wanted]
-        lanes: dict[tuple[str, bool], list[tuple[Turn, int]]] = {}
-        for turn, each in zip(turns, wanted, strict=True):
-            turn.account = self._account(each.connection) if each else None
-            if each and turn.account is not None:
-                lanes.setdefault((turn.account, each.urgent), []).append((turn, each.calls))
+        turns = [
+            Turn(account, each.calls, each.urgent) if each and (account := self._account(each.connection)) else Turn()
+            for each in wanted
+        ]
+        lanes: dict[tuple[str, bool], list[Turn]] = {}
+        for turn in turns:
+            if turn.account is not None:
+                lanes.setdefault((turn.account, turn.urgent), []).append(turn)
         for (account, urgent), booked in lanes.items():
-            self._book_lane(account, booked, urgent=urgent)
+            # A pace that can't be kept must not keep anybody's access alive: then the provider's own limit decides.
+            with suppress(BotoCoreError, ClientError):
+                self._book_lane(account, booked, urgent=urgent)
         return turns
 
     def wait(self, turn: Turn) -> None:
-        """Return when it is this command's turn; raises NoSlot where it has none, or the account is let alone."""
+        """Return when it is this command's turn; raises NoSlot where it has none for a while."""
         if turn.account is None:
             return
-        if turn.no_slot_until is not None:
-            raise NoSlot("the provider's limit is used up for the moment", until=turn.no_slot_until)
-        if turn.at is not None and (early := (turn.at - self._clock()).total_seconds()) > 0:
-            self._sleep(early)
-        paused_until = self._paused.get(turn.account)
-        if paused_until is not None and paused_until > self._clock():
-            raise NoSlot("the provider has just refused another call", until=paused_until)
+        self._sleep_until(turn)
+        while self._pause(turn.account):
+            # Another call was refused since this one was booked: it is booked anew, after the pause.
+            try:
+                self._book_lane(turn.account, [turn], urgent=turn.urgent)
+            except (BotoCoreError, ClientError):
+                return
+            self._sleep_until(turn)
 
     def refused(self, turn: Turn, refusal: Throttled) -> None:
         """Make everybody slower, because the limit was reached all the same: others may share it."""
@@ -131,34 +150,51 @@ class Pace:
         until = refusal.until if lasts else (now + timedelta(seconds=1)).replace(microsecond=0)
         with self._lock:
             self._paused[turn.account] = max(until, self._paused.get(turn.account, until))
-        self._slow_down(turn.account, _micros(now), _micros(until))
-        if lasts:
-            self._close(turn.account, _micros(until))
-            self._close(_reserve(turn.account), _micros(until))
+        with suppress(BotoCoreError, ClientError):
+            self._slow_down(turn.account, _micros(now), _micros(until))
+            if lasts:
+                self._close(turn.account, _micros(until))
+                self._close(_reserve(turn.account), _micros(until))
 
     # -- booking
 
-    def _book_lane(self, account: str, turns: Sequence[tuple[Turn, int]], *, urgent: bool) -> None:
+    def _book_lane(self, account: str, turns: Sequence[Turn], *, urgent: bool) -> None:
         now = _micros(self._clock())
-        booked = list(turns)
-        if urgent and self._book(_reserve(account), booked[0][1] / (RESERVED * self._per_second), now, 0) == now:
-            booked.pop(0)[0].at = _moment(now)
-        if not booked:
-            return
-        rate = (1 - RESERVED) * self._per_second * self._seen.get(account, _Bucket()).share(now)
-        horizon = URGENT_HORIZON if urgent else ROUTINE_HORIZON
-        start = self._book(
-            account, sum(calls for _, calls in booked) / rate, now, int(horizon.total_seconds() * _SECOND)
-        )
-        if start is None:
-            free = self._seen[account].tat - int(horizon.total_seconds() * _SECOND)
-            for turn, _ in booked:
-                turn.no_slot_until = _moment(max(free, now + 1))
-            return
-        before = 0
-        for turn, calls in booked:
-            turn.at = _moment(start + int(before / rate * _SECOND))
-            before += calls
+        last = now + int(PATIENCE.total_seconds() * _SECOND)
+        if urgent and not self._pause(account):
+            first, *turns = turns
+            seconds = first.calls / self._reserved
+            if self._book(_reserve(account), seconds, now, 0) is None:
+                turns = [first, *turns]
+            else:
+                first.at = _moment(now)
+        horizon = int((URGENT_HORIZON if urgent else ROUTINE_HORIZON).total_seconds() * _SECOND)
+        while turns:
+            free = self._pause(account)
+            if not free:
+                rate = self._shared * self._seen.get(account, _Bucket()).share(now)
+                start = self._book(account, sum(turn.calls for turn in turns) / rate, now, horizon)
+                if start is not None:
+                    _spread(turns, start, rate)
+                    return
+                free = max(self._seen[account].tat - horizon, now + 1)
+            if free > last:
+                for turn in turns:
+                    turn.no_slot_until = _moment(free)
+                return
+            self._sleep((free - now) / _SECOND)
+            now = _micros(self._clock())
+
+    def _pause(self, account: str) -> int:
+        """Until when this process lets an account alone, because one of its own calls was refused; 0 if it does not."""
+        until = self._paused.get(account)
+        return _micros(until) if until is not None and until > self._clock() else 0
+
+    def _sleep_until(self, turn: Turn) -> None:
+        if turn.no_slot_until is not None:
+            raise NoSlot("the provider's limit is used up for the moment", until=turn.no_slot_until)
+        if turn.at is not None and (early := (turn.at - self._clock()).total_seconds()) > 0:
+            self._sleep(early)
 
     def _book(self, bucket: str, seconds: float, now: int, horizon: int) -> int | None:
         """Book so many seconds of a bucket; when they begin, or None where that would be beyond the horizon.
@@ -166,12 +202,13 @@ class Pace:
         A horizon of 0 takes a bucket that is free now, or nothing.
         """
         width = math.ceil(seconds * _SECOND)
-        for _ in range(3):
+        lately = now - int(LATELY.total_seconds() * _SECOND)
+        for attempt in range(3):
             seen = self._seen.get(bucket, _Bucket())
             if seen.tat > now + horizon:
                 return None
             # A bucket that was left alone for a while does not save its slots up.
-            queue = seen.tat >= now and horizon > 0
+            queue = horizon > 0 and (seen.tat >= now or (attempt == 0 and seen.tat >= lately))
             if queue:
                 told = {":width": width, ":now": now, ":last": now + horizon}
                 booked = self._write(bucket, "SET tat = tat + :width", "tat BETWEEN :now AND :last", told)
@@ -192,7 +229,9 @@ class Pace:
             seen = self._seen.get(account, _Bucket())
             if seen.slowed_at > now - _SECOND:
                 return
-            factor = round(max(SLOWEST, seen.share(now) * SLOWER) * 1000)
+            clean = now - seen.slowed_at > int(LONG_CLEAN.total_seconds() * _SECOND)
+            slower_by = A_LITTLE_SLOWER if clean else SLOWER
+            factor = round(max(SLOWEST, seen.share(now) * slower_by) * 1000)
             slower: dict[str, int] = {":factor": factor, ":now": now, ":second_ago": now - _SECOND}
             condition = "(attribute_not_exists(slowed_at) OR slowed_at <= :second_ago)"
             update = "SET factor = :factor, slowed_at = :now"
@@ -240,6 +279,14 @@ class Pace:
         except LeaverError:
             # Nothing is called through a connection that can't be used; why not, is the command's business to say.
             return None
+
+
+def _spread(turns: Sequence[Turn], start: int, rate: float) -> None:
+    """Give each its own moment of what was booked together."""
+    before = 0
+    for turn in turns:
+        turn.at = _moment(start + int(before / rate * _SECOND))
+        before += turn.calls
 
 
 def _item(refused: ClientError) -> Mapping[str, Any]:

@@ -76,11 +76,14 @@ def _throttled(answer: Answer, now: datetime, code: str | None) -> Throttled:
     daily = answer.headers.get("X-RateLimit-Type", "").lower() == "daily-limit" or "daily" in message
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     until = answer.retry_after or (midnight if daily else now)
-    # of one user at a time Zoom deletes one thing only; that says nothing about the account's limit
-    one_user = "concurrent" in message
+    # Zoom limits single users too: one deletion at a time, so many of some things a day. The headers, where there are
+    # any, tell of the account all the same: of what is left to it, nobody else is to be kept away.
+    remaining = answer.headers.get("X-RateLimit-Remaining", "")
+    concurrent = "concurrent" in message
+    one_user = concurrent or (daily and remaining.isdecimal() and int(remaining) > 0)
     if daily:
         reason = "Zoom's daily limit is reached"
-    elif one_user:
+    elif concurrent:
         reason = "Zoom is busy with another request for this user"
     else:
         reason = "Zoom's limit per second is reached"

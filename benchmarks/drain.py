@@ -1,0 +1,112 @@
+"""Ten thousand leavers at the provider's limit, and one urgent every three seconds: who waits, and for how long."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from benchmarks.figures import Figure
+from benchmarks.leaving import CONCURRENCY, LEAVERS, URGENT_EVERY, Run, paced
+from benchmarks.usual_ways import WAYS, usual
+from benchmarks.zoom_account import Window
+
+
+@dataclass(frozen=True)
+class Drain:
+    """All that was found out."""
+
+    figures: list[Figure]
+    #: heading, and a row for each way to go about it
+    rows: list[tuple[str, ...]]
+    #: for a plot: name → (seconds, leavers done), for the account that takes 30 a second
+    over_time: dict[str, list[tuple[float, float]]]
+
+
+HEADING: Final = (
+    "way",
+    "limit /s",
+    "somebody else's /s",
+    "seconds",
+    "of what the limit leaves",
+    "calls refused",
+    "lost to the DLQ",
+    "deliveries a message",
+    "pacing calls a message",
+    "urgent: median s",
+    "urgent: most s",
+)
+#: windows in which a provider may count, and chances; the worst of them is what is told
+CHANCES: Final[tuple[tuple[Window, int], ...]] = (("fixed", 0), ("fixed", 1), ("bucket", 2))
+
+
+def run(progress: Callable[[str], None], *, leavers: int = LEAVERS) -> Drain:
+    """Drain at both limits, alone and beside somebody else, and as it is usually done."""
+    rows: list[tuple[str, ...]] = [HEADING]
+    figures: list[Figure] = []
+    over_time: dict[str, list[tuple[float, float]]] = {}
+    for limit in CONCURRENCY:
+        for taken in (0.0, limit / 2):
+            runs = []
+            for window, seed in CHANCES:
+                progress(f"{limit}/s, of which somebody else takes {taken:.0f}")
+                runs.append(paced(limit, leavers=leavers, taken=taken, window=window, seed=seed))
+            worst = min(runs, key=lambda each: each.share_of_limit)
+            rows.append(_row("Leaver", worst, taken))
+            figures += _promised(limit, taken, runs)
+            if limit == 30:
+                over_time["Leaver, half the limit taken" if taken else "Leaver"] = _curve(worst)
+    for limit in CONCURRENCY:
+        for way in WAYS:
+            progress(f"{limit}/s: {way.name}")
+            found = usual(way, limit, leavers=leavers)
+            rows.append(_row(way.name, found, 0.0))
+            if limit == 30:
+                over_time[way.name] = _curve(found)
+    return Drain(figures, rows, over_time)
+
+
+def _promised(limit: int, taken: float, runs: Sequence[Run]) -> list[Figure]:
+    where = f"{runs[0].leavers} leavers at {limit}/s" + (", half of it somebody else's" if taken else "")
+    said = "the worst of three chances and windows; virtual time"
+    used = min(each.share_of_limit for each in runs) * limit / (limit - taken)
+    wasted = max(each.wasted for each in runs) * 100
+    dead = float(max(each.dead for each in runs))
+    figures = [
+        Figure(f"{where}: share of what the limit leaves", used, 0.75 if taken else 0.95, at_least=True, said=said),
+        Figure(f"{where}: calls refused", wasted, 2.0 if taken else 0.1, unit="%", said=said),
+        Figure(f"{where}: in the DLQ", dead, 0, said=said),
+    ]
+    if taken:
+        return figures
+    waits = [wait for each in runs for wait in each.urgent_waits]
+    pacing = max(each.pacing_calls / len(each.done_at) for each in runs)
+    told = f"one every {URGENT_EVERY:.0f} s, from its queue to Zoom's 204; without EventBridge"
+    return [
+        *figures,
+        Figure(f"{where}: pacing calls a message", pacing, 0.15, said=said),
+        Figure(f"{where}: an urgent leaver, median", median(waits), 0.5, unit="s", said=told),
+        Figure(f"{where}: an urgent leaver, at most", max(waits), 2.0, unit="s", said=told),
+    ]
+
+
+def _row(way: str, found: Run, taken: float) -> tuple[str, ...]:
+    waits = found.urgent_waits or [float("nan")]
+    return (
+        way,
+        str(found.limit),
+        f"{taken:.0f}",
+        f"{found.seconds:.0f}",
+        f"{found.share_of_limit * found.limit / (found.limit - taken):.3f}",
+        f"{found.wasted:.2%}",
+        str(found.dead),
+        f"{found.receives / found.leavers:.2f}",
+        f"{found.pacing_calls / found.leavers:.3f}",
+        f"{median(waits):.2f}",
+        f"{max(waits):.2f}",
+    )
+
+
+def _curve(found: Run) -> list[tuple[float, float]]:
+    at = sorted(found.done_at)
+    every = max(1, len(at) // 200)
+    return [(0.0, 0.0), *((at[index], index + 1.0) for index in range(0, len(at), every)), (at[-1], float(len(at)))]

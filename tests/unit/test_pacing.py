@@ -1,0 +1,360 @@
+"""How fast an account is called: by everybody together, an urgent leaver first, and slower where it is refused."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leaver import pacing
+from leaver.errors import BadMessage, NoSlot, Throttled
+from leaver.pacing import Pace, Turn, Wanted
+from tests.fake_pace import PaceTable
+from tests.fakes import NOW, Clock
+
+#: of 30 requests a second, 28.5 are everybody's
+SPACING = 1 / 28.5
+ZOOM = Wanted("zoom", 1, urgent=False)
+URGENT = Wanted("zoom", 1, urgent=True)
+ACCOUNTS = {"zoom": "zoom/acme", "zoom-too": "zoom/acme", "zoom-other": "zoom/other"}
+
+
+class Worker(Pace):
+    """One environment of a function, with a clock that goes on while it sleeps."""
+
+    def __init__(self, table: PaceTable, clock: Clock | None = None, *, per_second: float = 30) -> None:
+        self.time = clock or Clock()
+        super().__init__(
+            table.client,
+            table="Pace",
+            per_second=per_second,
+            account_of=self._account_by_name,
+            clock=self.time,
+            sleep=lambda seconds: self.time.passes(seconds=seconds),
+        )
+
+    def _account_by_name(self, name: str) -> str:
+        if name not in ACCOUNTS:
+            raise BadMessage("connection: expected the name of a connection that exists")
+        return ACCOUNTS[name]
+
+    def book(self, *wanted: Wanted | None) -> list[float | None]:
+        """When each may go out, seconds from NOW."""
+        return [_seconds(turn) for turn in self.turns(wanted)]
+
+
+def _seconds(turn: Turn) -> float | None:
+    return round((turn.at - NOW).total_seconds(), 3) if turn.at else None
+
+
+def too_fast(now: datetime = NOW, *, account_wide: bool = True) -> Throttled:
+    return Throttled("too fast", until=now + timedelta(seconds=1), account_wide=account_wide)
+
+
+def spaced(start: float, count: int) -> list[Any]:
+    return [pytest.approx(start + index * SPACING, abs=0.002) for index in range(count)]
+
+
+@pytest.fixture
+def table() -> PaceTable:
+    return PaceTable()
+
+
+def test_a_batch_is_spread_over_the_limit_by_one_write(table: PaceTable) -> None:
+    assert Worker(table).book(*[ZOOM] * 10) == spaced(0, 10)
+    assert table.writes == 1
+
+
+def test_two_workers_never_book_one_slot(table: PaceTable) -> None:
+    one, other = Worker(table), Worker(table)
+    assert one.book(*[ZOOM] * 10) == spaced(0, 10)
+    assert other.book(*[ZOOM] * 10) == spaced(10 * SPACING, 10)
+    assert one.book(*[ZOOM] * 10) == spaced(20 * SPACING, 10)
+
+
+def test_in_the_middle_of_a_rush_a_booking_is_one_write(table: PaceTable) -> None:
+    workers = [Worker(table, Clock()) for _ in range(3)]
+    for worker in workers * 2:
+        worker.book(*[ZOOM] * 2)
+    before = table.writes
+    for worker in workers:
+        worker.book(*[ZOOM] * 2)
+    assert table.writes == before + 3
+
+
+def test_a_limit_that_nobody_used_for_an_hour_is_not_saved_up(table: PaceTable) -> None:
+    worker = Worker(table)
+    worker.book(ZOOM)
+    worker.time.passes(hours=1)
+    assert worker.book(*[ZOOM] * 10) == spaced(3600, 10)
+
+
+def test_a_command_of_several_calls_takes_as_many_slots(table: PaceTable) -> None:
+    assert Worker(table).book(Wanted("zoom", 3, urgent=False), ZOOM) == spaced(0, 1) + spaced(3 * SPACING, 1)
+
+
+def test_a_batch_that_mixes_connections_is_paced_by_account(table: PaceTable) -> None:
+    too, other = Wanted("zoom-too", 1, urgent=False), Wanted("zoom-other", 1, urgent=False)
+    assert Worker(table).book(ZOOM, other, too) == [*spaced(0, 1), *spaced(0, 1), *spaced(SPACING, 1)]
+    assert set(table.items) == {"zoom/acme", "zoom/other"}
+
+
+def test_what_calls_nobody_is_not_paced(table: PaceTable) -> None:
+    worker = Worker(table)
+    assert worker.book(None, Wanted("nobody-made", 1, urgent=False)) == [None, None]
+    for turn in worker.turns([None]):
+        worker.wait(turn)
+    assert (table.writes, worker.time()) == (0, NOW)
+
+
+def test_who_has_a_turn_waits_for_it(table: PaceTable) -> None:
+    worker = Worker(table)
+    first, second = worker.turns([ZOOM, ZOOM])
+    worker.wait(first)
+    assert worker.time() == NOW
+    worker.wait(second)
+    assert worker.time() == second.at
+
+
+def test_nothing_is_booked_further_ahead_than_the_horizon(table: PaceTable) -> None:
+    workers = [Worker(table) for _ in range(4)]
+    for worker in workers[:3]:
+        worker.book(*[ZOOM] * 10)
+    # 30 calls are more than a second of the limit: the fourth waits until less than a second is booked ahead
+    assert workers[3].book(*[ZOOM] * 10) == spaced(30 * SPACING, 10)
+    assert workers[3].time() > NOW
+
+
+def test_where_there_is_no_slot_for_long_it_is_said_when_there_may_be(table: PaceTable) -> None:
+    table.items["zoom/acme"] = {"tat": int((NOW + timedelta(minutes=3)).timestamp() * 1_000_000)}
+    worker = Worker(table)
+    (turn,) = worker.turns([ZOOM])
+    with pytest.raises(NoSlot) as caught:
+        worker.wait(turn)
+    assert caught.value.until == NOW + timedelta(minutes=3) - pacing.ROUTINE_HORIZON
+    assert worker.time() == NOW
+
+
+def test_where_it_is_known_that_there_is_no_slot_nobody_asks_again(table: PaceTable) -> None:
+    table.items["zoom/acme"] = {"tat": int((NOW + timedelta(minutes=3)).timestamp() * 1_000_000)}
+    worker = Worker(table)
+    worker.turns([ZOOM])
+    before = table.writes
+    worker.time.passes(minutes=1)
+    worker.turns([ZOOM] * 10)
+    assert table.writes == before
+
+
+def test_an_urgent_leaver_waits_for_nobody(table: PaceTable) -> None:
+    for worker in [Worker(table) for _ in range(3)]:
+        worker.book(*[ZOOM] * 10)
+    assert Worker(table).book(URGENT) == [0]
+
+
+def test_a_second_urgent_leaver_at_once_goes_before_those_who_are_not(table: PaceTable) -> None:
+    routine = [Worker(table) for _ in range(4)]
+    for worker in routine[:3]:
+        worker.book(*[ZOOM] * 10)
+    first, second = Worker(table).book(URGENT, URGENT)
+    assert first == 0
+    assert [second] == spaced(30 * SPACING, 1)
+    assert routine[3].book(ZOOM)[0] > second  # type: ignore[operator]  # it has a slot
+
+
+def test_as_long_as_urgent_ones_come_the_others_find_no_slot(table: PaceTable) -> None:
+    urgent = Worker(table)
+    for _ in range(12):
+        urgent.book(*[URGENT] * 10)
+    # booked ahead by four seconds, which are the urgent ones' alone
+    assert urgent.time() == NOW
+    routine = Worker(table)
+    routine.book(ZOOM)
+    assert routine.time() - NOW > timedelta(seconds=3)
+
+
+def test_the_urgent_share_is_a_share_and_not_a_way_round(table: PaceTable) -> None:
+    urgent = Worker(table)
+    at = [urgent.book(URGENT)[0] for _ in range(3)]
+    assert at == [0, *spaced(0, 2)]
+
+
+@pytest.mark.parametrize(("per_second", "reserved"), [(4, 1.0), (30, 1.5), (80, 2.4), (1000, 30.0)])
+def test_how_much_is_reserved(table: PaceTable, per_second: float, reserved: float) -> None:
+    worker = Worker(table, per_second=per_second)
+    assert [worker._reserved, worker._shared] == pytest.approx([reserved, per_second - reserved])
+
+
+# -- refused all the same
+
+
+def refuse(worker: Worker, error: Throttled | None = None) -> None:
+    (turn,) = worker.turns([ZOOM])
+    worker.refused(turn, error or too_fast(worker.time()))
+
+
+def rate(worker: Worker) -> float:
+    """Of everybody's rate, the share at which this worker would book now."""
+    first, second = worker.turns([ZOOM, ZOOM])
+    assert first.at is not None
+    assert second.at is not None
+    return SPACING / (second.at - first.at).total_seconds()
+
+
+def test_after_a_refusal_nobody_calls_until_the_next_second(table: PaceTable) -> None:
+    one, other = Worker(table), Worker(table)
+    one.time.passes(milliseconds=400)
+    other.time.passes(milliseconds=400)
+    refuse(one)
+    other.book(ZOOM)
+    assert other.book(ZOOM)[0] >= 1.0  # type: ignore[operator]  # it has a slot
+
+
+def test_a_single_refusal_slows_a_little_and_the_next_ones_a_lot(table: PaceTable) -> None:
+    worker = Worker(table)
+    refuse(worker)
+    worker.time.passes(seconds=1)
+    assert rate(worker) == pytest.approx(0.95 + 0.01, abs=0.005)
+    refuse(worker)
+    worker.time.passes(seconds=1)
+    assert rate(worker) == pytest.approx(0.96 * 0.8 + 0.01, abs=0.01)
+
+
+def test_all_workers_slow_down_together_and_once_a_second(table: PaceTable) -> None:
+    workers = [Worker(table) for _ in range(8)]
+    turns = [worker.turns([ZOOM])[0] for worker in workers]
+    for worker, turn in zip(workers, turns, strict=True):
+        worker.refused(turn, too_fast())
+    assert table.items["zoom/acme"]["factor"] == 950
+    for worker in workers:
+        worker.time.passes(seconds=2)
+    assert rate(workers[-1]) == pytest.approx(0.97, abs=0.005)
+
+
+def test_the_rate_comes_back_by_one_percent_a_second(table: PaceTable) -> None:
+    worker = Worker(table)
+    table.items["zoom/acme"] = {"tat": 0, "factor": 500, "slowed_at": int(NOW.timestamp() * 1_000_000)}
+    worker.book(ZOOM)
+    for seconds, expected in ((10, 0.6), (30, 0.9), (30, 1.0), (60, 1.0)):
+        worker.time.passes(seconds=seconds)
+        assert rate(worker) == pytest.approx(expected, abs=0.01)
+
+
+def test_whatever_is_refused_some_calls_still_go_out(table: PaceTable) -> None:
+    worker = Worker(table)
+    for _ in range(30):
+        refuse(worker)
+        worker.time.passes(seconds=1.1)
+    assert table.items["zoom/acme"]["factor"] == 50
+
+
+def test_those_of_a_batch_that_have_not_gone_out_wait_as_well(table: PaceTable) -> None:
+    worker = Worker(table)
+    first, *others = worker.turns([ZOOM] * 10)
+    worker.refused(first, too_fast())
+    worker.wait(others[0])
+    assert worker.time() >= NOW + timedelta(seconds=1)
+    assert worker.time() == others[0].at
+
+
+def test_a_daily_limit_closes_the_account_for_all_workers_until_its_date(table: PaceTable) -> None:
+    midnight = datetime(2026, 11, 23, tzinfo=NOW.tzinfo)
+    one, other, urgent = Worker(table), Worker(table), Worker(table)
+    refuse(one, Throttled("daily", until=midnight))
+    for worker, wanted in ((one, ZOOM), (other, ZOOM), (urgent, URGENT)):
+        (turn,) = worker.turns([wanted])
+        with pytest.raises(NoSlot) as caught:
+            worker.wait(turn)
+        assert midnight - timedelta(seconds=6) < caught.value.until <= midnight
+        assert worker.time() == NOW
+    for worker in (one, other, urgent):
+        worker.time.now = midnight + timedelta(seconds=1)
+        (turn,) = worker.turns([ZOOM])
+        worker.wait(turn)
+
+
+def test_a_limit_of_one_user_slows_nobody(table: PaceTable) -> None:
+    worker = Worker(table)
+    refuse(worker, too_fast(account_wide=False))
+    assert "factor" not in table.items["zoom/acme"]
+    assert worker.book(ZOOM) == spaced(SPACING, 1)
+
+
+def test_no_slot_is_no_refusal(table: PaceTable) -> None:
+    worker = Worker(table)
+    refuse(worker, NoSlot("not yet", until=NOW + timedelta(seconds=1)))
+    assert "factor" not in table.items["zoom/acme"]
+
+
+def test_a_table_that_is_out_of_order_keeps_nobodys_access_alive(table: PaceTable) -> None:
+    table.broken = True
+    worker = Worker(table)
+    (turn,) = worker.turns([ZOOM])
+    worker.wait(turn)
+    assert worker.time() == NOW
+    worker.refused(turn, too_fast())
+    worker.wait(turn)
+    assert worker.time() == NOW + timedelta(seconds=1)
+
+
+# -- whoever books what, whenever
+
+Bookings = Sequence[tuple[int, int, int]]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 10), st.integers(0, 700)), min_size=1, max_size=60),
+    st.sampled_from([4, 30, 80]),
+)
+def test_in_no_second_more_calls_go_out_than_the_limit_takes(bookings: Bookings, per_second: int) -> None:
+    table, clock = PaceTable(), Clock()
+    workers = [Worker(table, Clock(), per_second=per_second) for _ in range(4)]
+    at: list[float] = []
+    for index, calls, pause in bookings:
+        clock.passes(milliseconds=pause)
+        worker = workers[index]
+        # each goes on from where it was, or from now, if that is later
+        worker.time.now = max(worker.time.now, clock.now)
+        at += [turn.at.timestamp() for turn in worker.turns([ZOOM] * calls) if turn.at]
+    at.sort()
+    # evenly spaced, a second holds the rate, rounded up
+    most = int(worker._shared) + 2
+    assert all(at[index + most] - at[index] >= 1 for index in range(len(at) - most))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 10), st.integers(0, 700)), min_size=1, max_size=60))
+def test_a_booking_costs_three_writes_at_most_and_no_read(bookings: Bookings) -> None:
+    table = PaceTable()
+    workers = [Worker(table, Clock()) for _ in range(4)]
+    for index, calls, pause in bookings:
+        before, slept = table.writes, workers[index].time()
+        workers[index].time.passes(milliseconds=pause)
+        workers[index].turns([ZOOM] * calls)
+        if workers[index].time() - slept == timedelta(milliseconds=pause):
+            assert table.writes - before <= 3
+
+
+# -- and the checks above can fail
+
+
+def test_without_the_condition_two_workers_book_one_slot() -> None:
+    class Unconditional(PaceTable):
+        def update_item(self, **asked: Any) -> dict[str, Any]:
+            return super().update_item(**asked | {"ConditionExpression": "tat BETWEEN :now AND :last"} | _anyway(asked))
+
+    def _anyway(asked: dict[str, Any]) -> dict[str, Any]:
+        everything = {":now": {"N": "0"}, ":last": {"N": str(2**63)}}
+        return {"ExpressionAttributeValues": asked["ExpressionAttributeValues"] | everything}
+
+    table = Unconditional(items={"zoom/acme": {"tat": 0}})
+    assert Worker(table).book(ZOOM) == Worker(table).book(ZOOM)
+
+
+def test_without_a_horizon_an_urgent_leaver_beyond_the_share_waits_behind_all(
+    table: PaceTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "ROUTINE_HORIZON", timedelta(hours=1))
+    for worker in [Worker(table) for _ in range(12)]:
+        worker.book(*[ZOOM] * 10)
+    assert Worker(table).book(URGENT, URGENT)[1] > 4  # type: ignore[operator]  # it has a slot
