@@ -32,7 +32,7 @@ sam-local: .venv/ready  ## every function by `sam local invoke` in its container
 
 requirements: .venv/ready  ## pin what pyproject.toml asks for
 	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --python-version 3.13 --extra dev --extra cli --custom-compile-command "make requirements" --output-file requirements-dev.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --python-version 3.13 --constraint requirements-dev.txt --custom-compile-command "make requirements" --output-file layers/leaver/python/requirements.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --python-version 3.13 --constraint requirements-dev.txt --custom-compile-command "make requirements" --output-file layers/leaver/requirements.txt pyproject.toml
 
 .venv/ready: requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Leaver needs Python 3.13 (the Lambda runtime's version); none was found. Set PYTHON=/path/to/python3.13."; exit 3; }

@@ -233,7 +233,7 @@ class Deployment:
 
     def _declared_functions(self, root: Path) -> Iterable[Function]:
         layers = {
-            layer.ref: root / layer.properties["Content"]["S3Key"]
+            layer.ref: root / layer.properties["Content"]["S3Key"] / "python"
             for layer in self.stack.of_type("AWS::Lambda::LayerVersion")
         }
         for resource in self.stack.of_type("AWS::Lambda::Function"):

@@ -1,6 +1,6 @@
 """How the tests are shared out among processes, and the tables that the exploration of the protocol leaves behind.
 
-One by one, but those that share a local world stay together.
+One by one, but those that share a local world, or the layer that was built for them, stay together.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,8 @@ TABLES = (
 #: whose tests share one world for each file; the demo's each start their own
 WORLDS = "tests/e2e/"
 OWN_WORLD = "tests/e2e/test_demo.py"
+#: whose tests share one layer
+SHIPPED = "tests/shipped"
 
 
 class ByWorld(LoadScopeScheduling):
@@ -43,6 +45,8 @@ class ByWorld(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
+        if path.startswith(SHIPPED):
+            return SHIPPED
         return path if path.startswith(WORLDS) and path != OWN_WORLD else nodeid
 
 

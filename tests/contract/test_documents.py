@@ -16,14 +16,14 @@ DOCUMENTS = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "events" / "README.md", *(ROOT / "docs").rglob("*.md")]
 )
 README = (ROOT / "README.md").read_text()
-REQUIREMENTS = ["requirements-dev.txt", "layers/leaver/python/requirements.txt"]
+REQUIREMENTS = ["requirements-dev.txt", "layers/leaver/requirements.txt"]
 
 
 def named_files(document: Path) -> set[Path]:
     """What a document links to, from where it lies, and the paths in it that begin in one of our folders."""
     text = document.read_text()
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
-    folders = "cli|docs|events|functions|layers|local|tests"
+    folders = "benchmarks|cli|docs|events|functions|layers|local|tests"
     paths = re.findall(rf"(?<![\w./<-])(?:{folders})/[\w./-]*\w(?![\w<*])", text)
     return {document.parent / link for link in links} | {ROOT / path for path in paths}
 
