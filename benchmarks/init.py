@@ -3,12 +3,14 @@
 Counted is processor time: Lambda gives init a whole processor, and here others may be at work.
 """
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import boto3
 from rich.console import Console
@@ -23,6 +25,8 @@ BUILT = TEMPLATE.parent / ".aws-sam" / "build"
 
 #: times the bare client
 SLOWEST = 1.5
+#: times the same without compiled files
+COMPILED = 0.6
 MOST_MEMORY_MIB = 64.0
 
 _BARE_CLIENT = "import boto3; boto3.client('secretsmanager')"
@@ -37,6 +41,8 @@ _PARAMETERS = {
     "ZoomOAuthUrl": _PROVIDER,
 }
 
+_SAID = "processor time at its best, to that of one boto3 client on stock packages"
+
 _MEASURE = """
 import time
 begun = time.process_time()
@@ -45,6 +51,15 @@ seconds = time.process_time() - begun
 with open("/proc/self/status") as status:
     print(seconds, *(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
+
+
+@dataclass(frozen=True)
+class Package:
+    """What Lambda unpacks: a function's folder and, below it, a layer's `python`."""
+
+    function: str
+    folder: Path
+    layer: Path
 
 
 @dataclass(frozen=True)
@@ -77,20 +92,24 @@ class Init:
         return min(self.seconds) / min(other.seconds)
 
 
-def measured(
-    rounds: int, progress: Callable[[], None], *, layer: Path, functions: Mapping[str, Path]
-) -> tuple[Init, list[Init]]:
-    """Start the bare client and each of these functions by turns; the folders are by name, `revoke_sso_token`."""
+def measured(rounds: int, progress: Callable[[], None], packages: Sequence[Package]) -> tuple[Init, list[Init]]:
+    """Start the bare client and each of these packages by turns."""
     with World(parameters=_PARAMETERS, consuming=False) as world:
         stage.set_up(world)
+        environments = world.environments()
         bare = Init("bare boto3 client", _BARE_CLIENT, (_STOCK,), world.environment())
         inits = [
-            Init(name, "import app", (folder, layer), _in_lambda(world.environments()[_logical_id(name)], name))
-            for name, folder in functions.items()
+            Init(
+                each.function,
+                "import app",
+                (each.folder, each.layer),
+                _in_lambda(environments[_logical_id(each.function)], each.function),
+            )
+            for each in packages
         ]
         for _ in range(rounds):
-            for each in (bare, *inits):
-                each.start()
+            for init in (bare, *inits):
+                init.start()
             progress()
     return bare, inits
 
@@ -98,17 +117,21 @@ def measured(
 def run(rounds: int, progress: Callable[[], None]) -> list[Figure]:
     """Measure what `sam build` left, and show it."""
     names = sorted(folder.parent.name for folder in TEMPLATE.parent.glob("functions/*/app.py"))
-    functions = {name: BUILT / _logical_id(name) for name in names}
-    bare, inits = measured(rounds, progress, layer=BUILT / "LeaverLayer" / "python", functions=functions)
-    Console().print(_table(bare, inits, rounds))
-    said = f"processor time, the best of {rounds}, to that of one boto3 client on stock packages"
+    layer = BUILT / "LeaverLayer" / "python"
+    packages = [Package(name, BUILT / _logical_id(name), layer) for name in names]
+    with TemporaryDirectory() as folder:
+        uncompiled = shutil.copytree(layer, Path(folder) / "python", ignore=shutil.ignore_patterns("__pycache__"))
+        packages.append(Package(names[0], packages[0].folder, uncompiled))
+        bare, inits = measured(rounds, progress, packages)
+    without = replace(inits.pop(), name=f"{names[0]}, not compiled")
+    Console().print(_table(bare, [*inits, without], rounds))
     return [
-        figure
-        for each in inits
-        for figure in (
-            Figure(f"init of {each.name}", each.beside(bare), SLOWEST, unit="x", said=said),
-            Figure(f"memory of {each.name}", max(each.memory), MOST_MEMORY_MIB, unit="MiB", said="VmHWM after init"),
-        )
+        *(Figure(f"init of {each.name}", each.beside(bare), SLOWEST, unit="x", said=_SAID) for each in inits),
+        *(
+            Figure(f"memory of {each.name}", max(each.memory), MOST_MEMORY_MIB, unit="MiB", said="peak")
+            for each in inits
+        ),
+        Figure("init, compiled to not compiled", inits[0].beside(without), COMPILED, unit="x", said=names[0]),
     ]
 
 

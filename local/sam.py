@@ -45,7 +45,7 @@ class Sam:
         }
 
     def build(self) -> None:
-        """Build into .aws-sam/build, for this machine's kind of processor; Failed with SAM's words."""
+        """Build into .aws-sam/build; Failed with SAM's words."""
         # With our whole environment: pip may need it to find its index.
         built = execute([*self._command("build"), "--cached"], env={**os.environ, **self._environment})
         if built.status:

@@ -23,7 +23,7 @@ def named_files(document: Path) -> set[Path]:
     """What a document links to, from where it lies, and the paths in it that begin in one of our folders."""
     text = document.read_text()
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
-    folders = "cli|docs|events|functions|layers|local|tests"
+    folders = "benchmarks|cli|docs|events|functions|layers|local|tests"
     paths = re.findall(rf"(?<![\w./<-])(?:{folders})/[\w./-]*\w(?![\w<*])", text)
     return {document.parent / link for link in links} | {ROOT / path for path in paths}
 

@@ -22,7 +22,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(WORKSHOP / "python", ignore_errors=True)
     # With the files' dates: make fetches the packages again when requirements.txt is newer.
     shutil.copytree(SOURCE, WORKSHOP, dirs_exist_ok=True)
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - our own makefile
         ["make", "--makefile", str(SOURCE / "Makefile"), "build-LeaverLayer"],  # noqa: S607 - whichever make there is
         cwd=WORKSHOP,
         env=os.environ | {"ARTIFACTS_DIR": str(artifacts), "PYTHON": sys.executable},

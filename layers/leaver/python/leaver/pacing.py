@@ -1,10 +1,9 @@
 """The pace: how fast all functions together call one provider account, kept in one item of DynamoDB for each."""
 
 import math
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -24,6 +23,8 @@ RESERVED_AT_MOST: Final = 0.25
 ROUTINE_HORIZON: Final = timedelta(seconds=1)
 #: urgent calls are booked further ahead: as long as there are any, routine ones find no slot
 URGENT_HORIZON: Final = timedelta(seconds=5)
+#: how long it is believed without another look that there is no slot: a person may have taken the item away
+BELIEVED: Final = timedelta(minutes=1)
 #: how long a batch waits for its slots before it goes back to the queue; to come back would cost a delivery each
 PATIENCE: Final = timedelta(seconds=5)
 #: whoever saw the bucket in use so lately takes it to be still
@@ -45,13 +46,15 @@ _SECOND: Final = 1_000_000
 
 @dataclass(frozen=True)
 class _Bucket:
-    """What was last seen of an account's item, in microseconds: it may be further on by now, and never back."""
+    """What was last seen of an account's item, in microseconds: by now it may be further on."""
 
     #: when the next call that nobody has booked yet may go out (GCRA's "theoretical arrival time")
     tat: int = 0
     #: thousandths of the rate that were left when it was last made slower, and when that was
     factor: int = 1000
     slowed_at: int = 0
+    #: when this was seen
+    seen_at: int = 0
 
     def share(self, now: int) -> float:
         """How much of the rate is to be used now."""
@@ -110,7 +113,6 @@ class Pace:
         self._seen: dict[str, _Bucket] = {}
         #: until when this process lets an account alone, because one of its own calls was refused
         self._paused: dict[str, datetime] = {}
-        self._lock = threading.Lock()
 
     def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
         """Book the calls of a batch, account by account, each lane for itself; in the order of `wanted`."""
@@ -147,15 +149,13 @@ class Pace:
         if turn.account is None or isinstance(refusal, NoSlot) or not refusal.account_wide:
             return
         now = self._clock()
-        lasts = refusal.until - now > LASTING
-        until = refusal.until if lasts else (now + timedelta(seconds=1)).replace(microsecond=0)
-        with self._lock:
-            self._paused[turn.account] = max(until, self._paused.get(turn.account, until))
+        next_second = (now + timedelta(seconds=1)).replace(microsecond=0)
+        self._paused[turn.account] = next_second
         with suppress(BotoCoreError, ClientError):
-            self._slow_down(turn.account, _micros(now), _micros(until))
-            if lasts:
-                self._close(turn.account, _micros(until))
-                self._close(_reserve(turn.account), _micros(until))
+            self._slow_down(turn.account, _micros(now), _micros(next_second))
+            if refusal.until - now > LASTING:
+                self._close(turn.account, _micros(refusal.until))
+                self._close(_reserve(turn.account), _micros(refusal.until))
 
     # -- booking
 
@@ -206,7 +206,7 @@ class Pace:
         lately = now - int(LATELY.total_seconds() * _SECOND)
         for attempt in range(3):
             seen = self._seen.get(bucket, _Bucket())
-            if seen.tat > now + horizon:
+            if seen.tat > now + horizon and now - seen.seen_at < int(BELIEVED.total_seconds() * _SECOND):
                 return None
             # A bucket that was left alone for a while does not save its slots up.
             queue = horizon > 0 and (seen.tat >= now or (attempt == 0 and seen.tat >= lately))
@@ -218,7 +218,7 @@ class Pace:
                 booked = self._write(bucket, "SET tat = :from_now", "attribute_not_exists(tat) OR tat < :now", told)
             if booked is not None:
                 return booked - width
-            if horizon == 0:
+            if horizon == 0 or self._seen[bucket].tat > now + horizon:
                 return None
         return None
 
@@ -266,13 +266,7 @@ class Pace:
 
     def _see(self, bucket: str, item: Mapping[str, Any]) -> None:
         told = {name: int(item[name]["N"]) for name in ("tat", "factor", "slowed_at") if name in item}
-        with self._lock:
-            seen = self._seen.get(bucket, _Bucket())
-            # Answers may overtake each other; the time never goes back.
-            newer = replace(seen, **told)
-            if newer.slowed_at < seen.slowed_at:
-                newer = replace(newer, factor=seen.factor, slowed_at=seen.slowed_at)
-            self._seen[bucket] = replace(newer, tat=max(newer.tat, seen.tat))
+        self._seen[bucket] = _Bucket(seen_at=_micros(self._clock()), **told)
 
     def _account(self, connection: str) -> str | None:
         try:

@@ -1,0 +1,78 @@
+"""An urgent leaver takes queues of their own, from the HR event to the last command, and comes back to them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local import stage
+from tests.e2e.test_offboarding import is_out, okta_event, requested
+from tests.e2e.watched_world import WatchedWorld
+
+LANED = {"leaver-start-offboarding", "leaver-revoke-sso-token", "leaver-revoke-grants"}
+URGENT = {f"{name}-urgent" for name in LANED}
+
+
+@pytest.fixture(scope="module")
+def whole_world() -> Iterator[WatchedWorld]:
+    with WatchedWorld(UrgentPartners="okta") as world:
+        stage.set_up(world)
+        yield world
+
+
+@pytest.fixture
+def world(whole_world: WatchedWorld) -> WatchedWorld:
+    whole_world.forget()
+    return whole_world
+
+
+@pytest.fixture
+def delivered(world: WatchedWorld, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How many messages came by each of the queues that have two lanes."""
+    by_queue: Counter[str] = Counter()
+    for mapping in world._all_mappings():
+
+        def counting(event: Any, *, name: str = mapping.queue_name, invoke: Any = mapping._invoke) -> Any:
+            if name.removesuffix("-urgent") in LANED:
+                by_queue[name] += len(event["Records"])
+            return invoke(event)
+
+        monkeypatch.setattr(mapping, "_invoke", counting)
+    return by_queue
+
+
+def test_an_urgent_leaver_never_stands_in_the_routine_queues(world: WatchedWorld, delivered: Counter[str]) -> None:
+    leaver = world.hire()
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, urgency="urgent"))
+    world.idle()
+    assert is_out(world, leaver)
+    assert set(delivered) == URGENT
+    assert {each["state"] for each in world.cases() if each["email"] == leaver.email} == {"completed"}
+
+
+def test_a_routine_leaver_never_stands_in_the_urgent_queues(world: WatchedWorld, delivered: Counter[str]) -> None:
+    leaver = world.hire()
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, event_id="hr-routine"))
+    world.idle()
+    assert is_out(world, leaver)
+    assert set(delivered) == LANED
+
+
+def test_a_partner_whose_every_event_is_urgent_takes_the_urgent_lane_from_the_start(
+    world: WatchedWorld, delivered: Counter[str]
+) -> None:
+    leaver = world.hire()
+    world.okta_event(okta_event(leaver))
+    world.idle()
+    assert is_out(world, leaver)
+    assert set(delivered) == URGENT
+
+
+def test_what_was_parked_from_the_urgent_lane_is_known_to_belong_there(world: WatchedWorld) -> None:
+    world.put_command(
+        "RevokeSsoToken", {"user_id": "ada@example.com", "connection": "nobody-made", "urgency": "urgent"}
+    )
+    world.idle()
+    (parked,) = world.parked("revoke_sso_token")
+    assert parked.attributes["queue"].endswith(":leaver-revoke-sso-token-urgent")
