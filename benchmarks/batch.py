@@ -97,6 +97,7 @@ class Batches:
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Name, milliseconds for a batch of 10 and of 100, and processor time for one message."""
         return [
+            ("", "10 messages", "100 messages", "processor time of one"),
             ("floor", _ms(floor(10)), _ms(floor(100)), ""),
             ("ours, warm", _ms(median(self.warm)), _ms(median(self.hundred)), _ms(median(self.warm_cpu) / 10)),
             ("ours, first", _ms(median(self.first)), "", ""),
@@ -110,11 +111,12 @@ def floor(size: int) -> float:
     return ((ROUND_TRIP + LATENCY) * ceil(size / WIDTH) + 2 * AWS_LATENCY) / 1000
 
 
-def run(progress: Callable[[], None]) -> Batches:
+def run(progress: Callable[[str], None]) -> Batches:
     """Measure by turns, so that whatever else the machine does befalls all of them."""
     batches = Batches()
     with _surroundings() as environment:
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            progress(f"round {number + 1} of {ROUNDS}")
             _ours(batches, environment)
             with _sandbox("naive", environment) as naive:
                 told = _batch(naive, 10)
@@ -124,10 +126,9 @@ def run(progress: Callable[[], None]) -> Batches:
                 told = ask(reference, 10)
                 batches.reference_cpu.append((told["request"] + told["aws"]) / 1000)
                 batches.aws_calls.append(told["aws_calls"])
-            progress()
+        progress("a hundred, naively")
         with _sandbox("naive", environment) as naive:
             batches.naive_hundred.append(_batch(naive, 100)["wall"])
-        progress()
     return batches
 
 
@@ -144,9 +145,9 @@ def _ours(batches: Batches, environment: Mapping[str, str]) -> None:
 
 
 def _batch(sandbox: "Popen[str]", size: int) -> dict[str, float]:
-    told: dict[str, float] = ask(sandbox, size)
-    if told["failed"]:
-        raise RuntimeError(f"{told['failed']:.0f} of {size} messages failed: nothing was measured")
+    told = ask(sandbox, size)
+    if failed := told.pop("batchItemFailures"):
+        raise RuntimeError(f"{len(failed)} of {size} messages failed: nothing was measured")
     return told
 
 

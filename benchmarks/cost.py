@@ -1,8 +1,8 @@
 """What a thousand leavers cost beside the secrets: the calls of the real code, counted, at dated prices.
 
 The functions run in this process, on moto, and are handed full batches of ten as they are when many leave. What is not
-counted but reckoned: how long a function runs (its calls' usual latencies, and its turn at 30 requests a second), and
-the lines that Lambda logs of itself. What is the same however many leave is left out: secrets, keys, alarms, idle polls.
+counted but reckoned: how long a function runs (its calls' usual latencies, and its turn at 30 requests a second),
+and the lines that Lambda logs of itself. What is the same however many leave is left out: secrets, keys, alarms, idle polls.
 """
 
 import io
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 from unittest.mock import patch
@@ -20,18 +21,17 @@ import boto3
 from benchmarks.bill import AS_OF, PRICES, Bill
 from benchmarks.counted import Counted
 from benchmarks.figures import Figure
+from benchmarks.handover import OF_A_CASE, hand_over, logical_id
 from benchmarks.leavers import dismiss, hire
 from benchmarks.sandbox import Context
 from leaver import bootstrap
 from local import stage
-from local.aws.template import ACCOUNT, REGION
 from local.stage import Person
 from local.world import World
 
 #: a multiple of a batch
 COMMANDS: Final = 100
 CASES: Final = 20
-BATCH: Final = 10
 STEPS: Final = 3
 
 #: template.yaml: what Zoom's plan Pro takes a second, and a function's memory in GB
@@ -44,7 +44,6 @@ AWS: Final = 0.005
 LAMBDAS_OWN_LOG: Final = 700
 
 MOST: Final = 0.005
-STEPS_OF_A_CASE: Final = ("start_offboarding", "revoke_sso_token", "revoke_grants", "purge_user_tokens")
 
 
 @dataclass(frozen=True)
@@ -69,27 +68,42 @@ class Cost:
         ]
 
     @property
+    def call_rows(self) -> list[tuple[str, ...]]:
+        """Every operation, and how often it is called for one revocation and for one case."""
+        operations = sorted({operation for calls in self.calls.values() for operation in calls})
+        rows = [(each, *(f"{calls.get(each, 0):.4g}" for calls in self.calls.values())) for each in operations]
+        return [("AWS call", *(f"a {what}" for what in self.calls)), *rows]
+
+    @property
     def rows(self) -> list[tuple[str, ...]]:
         """What it is, and for a revocation, a case and a sweep how many it takes and dollars for a thousand."""
         bills = (self.revocation, self.case, self.sweep)
         rows = [
-            (name, *(text for bill in bills for text in (f"{bill.counts.get(name, 0):.4g}", _thousand(bill.dollars(name)))))
+            (
+                name,
+                *(
+                    text
+                    for bill in bills
+                    for text in (f"{bill.counts.get(name, 0):.4g}", _thousand(bill.dollars(name)))
+                ),
+            )
             for name in PRICES
         ]
-        return [*rows, ("total", *(text for bill in bills for text in ("", _thousand(bill.total))))]
+        heading = ("", "a revocation", "$ for 1,000", "a case", "$ for 1,000", "its sweep", "$ for 1,000")
+        return [heading, *rows, ("total", *(text for bill in bills for text in ("", _thousand(bill.total))))]
 
 
-def run(progress: Callable[[], None]) -> Cost:
+def run(progress: Callable[[str], None]) -> Cost:
     """Count a few, and divide."""
     with _account() as account:
+        progress("revocations")
         revocation = account.revocations(COMMANDS)
         calls = {"revocation": account.calls(COMMANDS)}
-        progress()
+        progress("cases")
         case = account.cases(CASES)
         calls["case"] = account.calls(CASES)
-        progress()
+        progress("sweeps")
         sweep = account.sweeps(CASES)
-        progress()
     return Cost(revocation.each(COMMANDS), case.each(CASES), sweep.each(CASES), calls)
 
 
@@ -122,7 +136,7 @@ class _Account:
         for person in self._hire(count):
             dismiss(self._world, person)
         bill.add("EventBridge events", count)
-        self._drain(STEPS_OF_A_CASE)
+        self._drain(OF_A_CASE)
         self._check(self._world.zoom.sessions(), before=len(stage.PEOPLE))
         return bill
 
@@ -131,7 +145,7 @@ class _Account:
         self._clock.ahead = timedelta(minutes=2)
         bill = self._new_bill()
         self._invoke("watch_deadlines", {})
-        self._drain(STEPS_OF_A_CASE)
+        self._drain(OF_A_CASE)
         swept = self._counted.calls.get("PutItem", 0)
         if swept < count:
             raise RuntimeError(f"only {swept} of {count} cases were swept: the bill would be too low")
@@ -150,29 +164,18 @@ class _Account:
             raise RuntimeError(f"{len(sessions) - before} leavers still have a session: the bill would be too low")
 
     def _drain(self, functions: Sequence[str]) -> None:
-        while any([self._deliver(function) for function in functions]):
+        while any(self._deliver(function) for function in functions):
             pass
 
-    def _deliver(self, function: str) -> bool:
-        sqs, url = self._world.client("sqs"), self._world.queue_url(function)
-        received = sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=BATCH, AttributeNames=["All"], MessageAttributeNames=["All"]
-        ).get("Messages", [])
-        if not received:
-            return False
-        # EventBridge sent each of them; Lambda received the batch, and deletes it.
-        self._counted.bill.add("SQS requests", len(received) + 2)
-        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rpartition('/')[2]}"
-        failures = self._invoke(function, {"Records": [_record(message, arn) for message in received]})
-        failed = {each["itemIdentifier"] for each in failures["batchItemFailures"]}
-        for message in received:
-            if message["MessageId"] not in failed:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return True
+    def _deliver(self, function: str) -> int:
+        received = hand_over(self._world, function, partial(self._invoke, function))
+        if received:
+            # EventBridge sent each of them; Lambda received the batch, and deletes it.
+            self._counted.bill.add("SQS requests", received + 2)
+        return received
 
     def _invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        logical_id = "".join(word.capitalize() for word in function.split("_")) + "Function"
-        os.environ.update(self._world.environments()[logical_id])
+        os.environ.update(self._world.environments()[logical_id(function)])
         handler = import_module(f"functions.{function}.app").lambda_handler
         logged, asked, made = self._log.tell(), self._provider_calls(), sum(self._counted.calls.values())
         answer = handler(event, Context())
@@ -223,20 +226,6 @@ def _forget() -> None:
     for built in vars(bootstrap).values():
         if hasattr(built, "cache_clear"):
             built.cache_clear()
-
-
-def _record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:
-    return {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
-        "messageAttributes": {},
-        "md5OfBody": message["MD5OfBody"],
-        "eventSource": "aws:sqs",
-        "eventSourceARN": arn,
-        "awsRegion": REGION,
-    }
 
 
 def _thousand(dollars: float) -> str:

@@ -78,9 +78,7 @@ class Counted:
 def _indexed(index: Mapping[str, Any], stood: Item, stands: Item) -> int:
     """What a write costs in an index: nothing where it changes nothing of what is projected."""
     keys = [each["AttributeName"] for each in index["KeySchema"]]
-    before, after = (
-        _projected(index, each) if all(key in each for key in keys) else {} for each in (stood, stands)
-    )
+    before, after = (_projected(index, each) if all(key in each for key in keys) else {} for each in (stood, stands))
     if before == after:
         return 0
     moved = bool(before and after) and any(before[key] != after[key] for key in keys)
@@ -111,4 +109,8 @@ def _units(item: Item) -> int:
 
 
 def _size(item: Item) -> int:
-    return sum(len(name.encode()) + sum(len(str(value).encode()) for value in typed.values()) for name, typed in item.items())
+    return sum(len(name.encode()) + sum(map(_length, typed.values())) for name, typed in item.items())
+
+
+def _length(value: object) -> int:
+    return len(str(value).encode())

@@ -4,14 +4,11 @@ The functions are real processes and the providers take 150 ms for each call. Bu
 that takes of each leaver's time is told beside, because AWS would not take it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import pairwise
-from pathlib import Path
-from statistics import median, quantiles
 import json
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median, quantiles
 from typing import Final
 
 from benchmarks.figures import Figure
@@ -38,8 +35,16 @@ class Offboardings:
     seconds: list[float] = field(default_factory=list)
     #: of each leaver, how long a provider was at work on at least one call
     at_providers: list[float] = field(default_factory=list)
-    #: MiB at most, by function
-    memory: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """What was waited for, median and 95th percentile."""
+        rest = [took - there for took, there in zip(self.seconds, self.at_providers, strict=True)]
+        rows = {"in all": self.seconds, "at providers": self.at_providers, "the rest, mostly moto": rest}
+        return [
+            ("seconds", "median", "p95"),
+            *((name, f"{median(values):.2f}", f"{quantiles(values, n=20)[-1]:.2f}") for name, values in rows.items()),
+        ]
 
     @property
     def figures(self) -> list[Figure]:
@@ -48,14 +53,10 @@ class Offboardings:
         slowest = quantiles(self.seconds, n=20)[-1]
         return [
             Figure("HR event to completed case, p95", slowest, MOST, unit="s", said=said),
-            *(
-                Figure(f"memory of {name}, at work", peak, 64, unit="MiB", said="VmHWM after its messages")
-                for name, peak in sorted(self.memory.items())
-            ),
         ]
 
 
-def run(progress: Callable[[], None]) -> Offboardings:
+def run(progress: Callable[[str], None]) -> Offboardings:
     """Let them leave one after another."""
     offboardings = Offboardings()
     with World(parameters={"RoutineCasesAnHour": "100000"}) as world:
@@ -65,12 +66,11 @@ def run(progress: Callable[[], None]) -> Offboardings:
         for provider in (world.zoom, world.venafi):
             provider.inject(".*", times=None, latency_ms=LATENCY)
         for number, person in enumerate(people):
+            progress(f"leaver {number + 1} of {len(people)}")
             took, at_providers = _leaves(world, ear, person)
             if number >= BEFORE:
                 offboardings.seconds.append(took)
                 offboardings.at_providers.append(at_providers)
-                progress()
-        offboardings.memory = _memory(world)
     return offboardings
 
 
@@ -115,14 +115,3 @@ def _ear(world: World) -> str:
     events.put_rule(Name="ear", EventBusName=bus, EventPattern=json.dumps(pattern))
     events.put_targets(Rule="ear", EventBusName=bus, Targets=[{"Id": "ear", "Arn": arn}])
     return "ear"
-
-
-def _memory(world: World) -> dict[str, float]:
-    """The most that each function that runs has held at once, MiB."""
-    found = {}
-    for name, function in world.functions.items():
-        if function.pid is not None:
-            status = Path(f"/proc/{function.pid}/status").read_text()
-            peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-            found[name] = int(peak.split()[1]) / 1024
-    return found

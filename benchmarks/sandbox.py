@@ -1,7 +1,7 @@
 """One handler in a process of its own, as in one Lambda sandbox; it measures itself, batch by batch.
 
-`python -m benchmarks.sandbox ours|naive|reference` reads one number a line, the size of a batch, and prints what it
-cost as JSON. `reference` calls what a batch of ours calls, as a plain loop over requests and boto3.
+`python -m benchmarks.sandbox ours|naive|reference` reads a batch a line, as a size or as the event itself, and prints
+what it cost and the handler's answer as JSON. `ours` is whichever function's app.py is on its path. `reference` calls what a batch of ours calls, as a plain loop over requests and boto3.
 """
 
 import json
@@ -151,17 +151,18 @@ def main() -> None:
     handler = naive() if sys.argv[1] == "naive" else ours()
     print(json.dumps({"ready": True}), file=told)
     for line in sys.stdin:
-        size = int(line)
+        asked = json.loads(line)
         if sys.argv[1] == "reference":
+            size = int(asked)
             handler(batch(size), Context())
             print(json.dumps(reference(made_calls(handler, size), size)), file=told)
             continue
-        event = batch(size)
+        event = asked if isinstance(asked, dict) else batch(asked)
         wall, cpu = time.perf_counter(), time.process_time()
         answer = handler(event, Context())
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        failed = len(answer["batchItemFailures"])
-        print(json.dumps({"wall": wall, "cpu": cpu, "failed": failed, "peak_mib": peak_mib()}), file=told)
+        cost = {"wall": wall, "cpu": cpu, "peak_mib": peak_mib()}
+        print(json.dumps({**cost, **answer}), file=told)
 
 
 if __name__ == "__main__":
