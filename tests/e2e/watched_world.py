@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -13,6 +13,7 @@ from uuid import uuid4
 from leaver.attributes import item, values
 from leaver.connections import LEASE
 from local import stage
+from local.runtime_api import FunctionError
 from local.simulators.provider import ProviderSimulator
 from local.stage import Person
 from local.world import World
@@ -79,6 +80,9 @@ class WatchedWorld(World):
         if any("factor" in each for each in kept):
             for function in PACED:
                 self.kill(function)
+                # The first event may still meet the dead; the next one starts a new process.
+                with suppress(FunctionError):
+                    self.functions[function].invoke({"Records": []})
 
     # -- who there is
 
