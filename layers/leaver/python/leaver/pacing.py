@@ -116,8 +116,9 @@ class Pace:
 
     def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
         """Book the calls of a batch, account by account, each lane for itself; in the order of `wanted`."""
+        accounts = {name: self._account(name) for name in dict.fromkeys(each.connection for each in wanted if each)}
         turns = [
-            Turn(account, each.calls, each.urgent) if each and (account := self._account(each.connection)) else Turn()
+            Turn(account, each.calls, each.urgent) if each and (account := accounts[each.connection]) else Turn()
             for each in wanted
         ]
         lanes: dict[tuple[str, bool], list[Turn]] = {}
