@@ -72,7 +72,7 @@ def play(choices: Choices, night: Night, other: Other, *, lease: Callable[[list[
             last.step()
             continue
         try:
-            where = () if may_run_out else (changes, last.name)
+            where = () if may_run_out else (changes, last.name, lease_of)
             chosen = choices.among(len(going) + runs_out, partial(_state, night, runs, where))
         except Known:
             for run in going:
@@ -102,7 +102,7 @@ def play(choices: Choices, night: Night, other: Other, *, lease: Callable[[list[
 
 
 def _state(night: Night, runs: list[Run], where: tuple[object, ...]) -> object:
-    return where, night.state(), tuple((run.over, run.next, *run.past) for run in runs)
+    return where, night.state(), tuple(run.standing for run in runs)
 
 
 def _functions_die(going: list[Run]) -> None:
