@@ -167,7 +167,7 @@ class Choices:
 
 
 class Known(Exception):
-    """Another order of effects that do not touch each other had led here before."""
+    """Another order had led here before: to the same world, and the same to come."""
 
 
 def all_ways(play: Callable[[Choices], T]) -> Iterator[T | None]:

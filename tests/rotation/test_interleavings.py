@@ -129,7 +129,10 @@ def _other(night: Night, other: Other) -> Run:
 def explore(
     kind: Kind, other: Other, provider: Provider, lease: Callable[[list[Run]], None] | None = None
 ) -> Iterator[Played]:
-    """Play every order, but for those that differ only in effects which do not touch each other."""
+    """Play every order that can matter, with the lease running out anywhere or never.
+
+    Orders count as one from where they have led to the same: the same world, the same past of whoever still runs.
+    """
     role: Literal["personal", "service"] = "personal" if other == "leave" else "service"
     ways = all_ways(lambda choices: play(choices, Night(kind, provider, role=role), other, lease=lease))
     return (played for played in ways if played)

@@ -190,7 +190,10 @@ def _state(office: Office, runs: list[Run], where: object) -> object:
 
 
 def explore(**office: bool) -> Iterator[Played]:
-    """Play every order, but for those that differ only in effects which do not touch each other."""
+    """Play every order that can matter, with either killed anywhere or nobody.
+
+    Orders count as one from where they have led to the same: the same world, the same past of whoever still runs.
+    """
     return (played for played in all_ways(lambda choices: play(choices, Office(**office))) if played)
 
 
