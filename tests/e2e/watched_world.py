@@ -30,6 +30,14 @@ class Announced:
     name: str
     detail: Mapping[str, Any]
 
+    @property
+    def id(self) -> str:
+        return str(self.detail["announcement_id"])
+
+    @property
+    def is_about_a_case(self) -> bool:
+        return self.name.startswith("Offboarding")
+
 
 @dataclass(frozen=True)
 class ParkedMessage:
@@ -135,12 +143,18 @@ class WatchedWorld(World):
     # -- what came of it
 
     def announced(self, name: str | None = None) -> list[Announced]:
-        """Return what was announced since `forget`, by its name if one is given."""
+        """Return what was announced since `forget`, by its name if one is given.
+
+        Of a case it is told at least once: two functions that end its last steps at once may both tell. So whoever
+        listens counts the same one once, by its `announcement_id`.
+        """
         sqs = self.client("sqs")
         while received := sqs.receive_message(QueueUrl=self._ear, MaxNumberOfMessages=10).get("Messages"):
             for message in received:
                 event = json.loads(message["Body"])
-                self._announced.append(Announced(event["detail-type"], event["detail"]))
+                told = Announced(event["detail-type"], event["detail"])
+                if not (told.is_about_a_case and told.id in {each.id for each in self._announced}):
+                    self._announced.append(told)
                 sqs.delete_message(QueueUrl=self._ear, ReceiptHandle=message["ReceiptHandle"])
         return [each for each in self._announced if name in (None, each.name)]
 
