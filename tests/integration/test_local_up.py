@@ -146,7 +146,7 @@ def test_the_control_door_delivers_partner_events_and_fires_schedules(template: 
         deployment.wait_until(lambda: "began" in deployment.logs("sleep"))
         status = requests.get(f"{url}/status", timeout=10).json()
         assert status["work"] == {"sleep": 1}
-        assert status["functions"] == {"sleep": deployment.functions["sleep"].pid}
+        assert status["functions"] == {"sleep": deployment.functions["sleep"].pids}
         environments = requests.get(f"{url}/environments", timeout=10).json()
         assert environments["SleepFunction"]["AWS_ENDPOINT_URL"] == deployment.aws.url
 
