@@ -23,9 +23,8 @@ _ASKS: dict[str, Callable[[Values, Values], bool]] = {
     "tat BETWEEN :now AND :last": lambda item, told: "tat" in item and told[":now"] <= item["tat"] <= told[":last"],
     "attribute_not_exists(tat) OR tat < :now": lambda item, told: "tat" not in item or item["tat"] < told[":now"],
     "attribute_not_exists(tat) OR tat < :until": lambda item, told: "tat" not in item or item["tat"] < told[":until"],
-    "attribute_not_exists(slowed_at) OR slowed_at <= :second_ago": lambda item, told: (
-        "slowed_at" not in item or item["slowed_at"] <= told[":second_ago"]
-    ),
+    "attribute_not_exists(slowed_at)": lambda item, _: "slowed_at" not in item,
+    "slowed_at = :seen": lambda item, told: item.get("slowed_at") == told[":seen"],
 }
 
 

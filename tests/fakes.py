@@ -144,7 +144,7 @@ class NoLimit(Pace):
         return [Turn() for _ in wanted]
 
     def refused(self, turn: Turn, refusal: Throttled) -> None:
-        assert turn.account is None
+        assert turn.lane is None
         self.told.append(refusal)
 
 

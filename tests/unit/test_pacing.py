@@ -41,8 +41,13 @@ class Worker(Pace):
         return ACCOUNTS[name]
 
     def book(self, *wanted: Wanted | None) -> list[float | None]:
-        """When each may go out, seconds from NOW."""
-        return [_seconds(turn) for turn in self.turns(wanted)]
+        """When each may go out, seconds from NOW; waits until there is a slot, but not until the slot's time."""
+        turns = self.turns(wanted)
+        for turn in turns:
+            while turn.lane and turn.at is None and (until := self._not_before(turn, turn.lane)):
+                if turn.at is None:
+                    self.time.now = max(self.time.now, until)
+        return [_seconds(turn) for turn in turns]
 
 
 def _seconds(turn: Turn) -> float | None:
@@ -299,12 +304,75 @@ def test_no_slot_is_no_refusal(table: PaceTable) -> None:
 def test_a_table_that_is_out_of_order_keeps_nobodys_access_alive(table: PaceTable) -> None:
     table.broken = True
     worker = Worker(table)
-    (turn,) = worker.turns([ZOOM])
-    worker.wait(turn)
+    first, second = worker.turns([ZOOM, ZOOM])
+    worker.wait(first)
     assert worker.time() == NOW
-    worker.refused(turn, too_fast())
-    worker.wait(turn)
+    worker.refused(first, too_fast())
+    worker.wait(second)
     assert worker.time() == NOW + timedelta(seconds=1)
+
+
+def test_who_has_not_looked_for_long_makes_nobody_faster_by_a_refusal(table: PaceTable) -> None:
+    stale, busy = Worker(table), Worker(table)
+    stale.book(ZOOM)
+    for _ in range(6):
+        busy.time.passes(seconds=1.2)
+        refuse(busy)
+    slow = table.items["zoom/acme"]["factor"]
+    # an urgent call draws on its own share, and so sees nothing of what befell the others'
+    busy.time.passes(seconds=1.2)
+    stale.time.now = busy.time.now
+    (turn,) = stale.turns([URGENT])
+    stale.refused(turn, too_fast(stale.time()))
+    assert table.items["zoom/acme"]["factor"] < slow
+
+
+def test_what_of_a_batch_waits_after_a_refusal_is_booked_anew_by_one_write(table: PaceTable) -> None:
+    worker = Worker(table)
+    first, *others = worker.turns([ZOOM] * 10)
+    worker.wait(first)
+    worker.refused(first, too_fast())
+    before = table.writes
+    for turn in others:
+        worker.wait(turn)
+    assert table.writes == before + 1
+    assert len({turn.at for turn in others}) == 9
+
+
+def test_an_account_without_slots_does_not_keep_another_ones_calls_waiting(table: PaceTable) -> None:
+    table.items["zoom/other"] = {"tat": int((NOW + timedelta(seconds=5)).timestamp() * 1_000_000)}
+    worker = Worker(table)
+    turns = worker.turns([ZOOM, Wanted("zoom-other", 1, urgent=False), ZOOM])
+    # nothing that is booked already is missed
+    assert worker.time() == NOW
+    for turn in (turns[0], turns[2], turns[1]):
+        worker.wait(turn)
+        assert worker.time() == turn.at
+
+
+def test_a_batch_waits_so_long_and_no_longer_whatever_is_refused_meanwhile(table: PaceTable) -> None:
+    worker, other = Worker(table), Worker(table)
+    turns = worker.turns([ZOOM] * 10)
+    for turn in turns:
+        try:
+            worker.wait(turn)
+        except NoSlot:
+            break
+        worker.refused(turn, too_fast(worker.time()))
+        other.time.now = worker.time.now
+        other.book(*[ZOOM] * 10)
+    longest = pacing.PATIENCE + pacing.ROUTINE_HORIZON
+    assert worker.time() - NOW <= longest
+    assert len([turn for turn in turns if turn.at]) > 3
+
+
+def test_ten_refusals_of_a_batch_close_the_account_by_three_writes(table: PaceTable) -> None:
+    worker = Worker(table)
+    turns = worker.turns([ZOOM] * 10)
+    before = table.writes
+    for turn in turns:
+        worker.refused(turn, Throttled("daily", until=NOW + timedelta(hours=9)))
+    assert table.writes == before + 3
 
 
 # -- whoever books what, whenever

@@ -1,9 +1,10 @@
 """The pace: how fast all functions together call one provider account, kept in one item of DynamoDB for each."""
 
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -25,7 +26,8 @@ ROUTINE_HORIZON: Final = timedelta(seconds=1)
 URGENT_HORIZON: Final = timedelta(seconds=5)
 #: how long it is believed without another look that there is no slot: a person may have taken the item away
 BELIEVED: Final = timedelta(minutes=1)
-#: how long a batch waits for its slots before it goes back to the queue; to come back would cost a delivery each
+#: how long a batch waits for its slots before it goes back to the queue; to come back would cost a delivery each. What
+#: it waits altogether is this and the horizon at most, whatever is refused meanwhile: a function must not be killed
 PATIENCE: Final = timedelta(seconds=5)
 #: whoever saw the bucket in use so lately takes it to be still
 LATELY: Final = timedelta(seconds=2)
@@ -62,17 +64,27 @@ class _Bucket:
         return min(1.0, self.factor / 1000 + recovered)
 
 
-@dataclass
+@dataclass(eq=False)
 class Turn:
     """One command's turn: when its calls may go out, and whom to tell if the provider refuses them all the same."""
 
     #: None where nobody paces it
-    account: str | None = None
+    lane: "Lane | None" = None
     calls: int = 0
-    urgent: bool = False
+    #: None as long as there is no slot
     at: datetime | None = None
-    #: when to ask again, where there was no slot
-    no_slot_until: datetime | None = None
+
+
+@dataclass(eq=False)
+class Lane:
+    """What a batch asks of one account, urgent or not: it is booked together, so that one write pays for all of it."""
+
+    account: str
+    urgent: bool
+    #: how long it waits for slots
+    patient_until: datetime
+    #: those whose calls have not gone out
+    waiting: list[Turn] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -113,88 +125,100 @@ class Pace:
         self._seen: dict[str, _Bucket] = {}
         #: until when this process lets an account alone, because one of its own calls was refused
         self._paused: dict[str, datetime] = {}
+        #: the threads of a batch find out together what there is, and the first of them books for all
+        self._lock = threading.Lock()
 
     def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
-        """Book the calls of a batch, account by account, each lane for itself; in the order of `wanted`."""
-        turns = [
-            Turn(account, each.calls, each.urgent) if each and (account := self._account(each.connection)) else Turn()
-            for each in wanted
-        ]
-        lanes: dict[tuple[str, bool], list[Turn]] = {}
-        for turn in turns:
-            if turn.account is not None:
-                lanes.setdefault((turn.account, turn.urgent), []).append(turn)
-        for (account, urgent), booked in lanes.items():
-            # A pace that can't be kept must not keep anybody's access alive: then the provider's own limit decides.
-            with suppress(BotoCoreError, ClientError):
-                self._book_lane(account, booked, urgent=urgent)
+        """Book the calls of a batch, account by account, each lane for itself; in the order of `wanted`.
+
+        It does not wait for anything, or what is booked for one account would be missed for the sake of another.
+        """
+        accounts = {name: self._account(name) for name in dict.fromkeys(each.connection for each in wanted if each)}
+        lanes: dict[tuple[str, bool], Lane] = {}
+        patient_until = self._clock() + PATIENCE
+        turns = []
+        for each in wanted:
+            if each is None or (account := accounts[each.connection]) is None:
+                turns.append(Turn())
+                continue
+            lane = lanes.setdefault((account, each.urgent), Lane(account, each.urgent, patient_until))
+            turns.append(Turn(lane, each.calls))
+            lane.waiting.append(turns[-1])
+        with self._lock:
+            for lane in lanes.values():
+                if not self._pause(lane.account):
+                    self._book_lane(lane, lane.waiting)
         return turns
 
     def wait(self, turn: Turn) -> None:
         """Return when it is this command's turn; raises NoSlot where it has none for a while."""
-        if turn.account is None:
+        if turn.lane is None:
             return
-        self._sleep_until(turn)
-        while self._pause(turn.account):
-            # Another call was refused since this one was booked: it is booked anew, after the pause.
-            try:
-                self._book_lane(turn.account, [turn], urgent=turn.urgent)
-            except (BotoCoreError, ClientError):
-                return
-            self._sleep_until(turn)
+        try:
+            while (until := self._not_before(turn, turn.lane)) is not None:
+                self._sleep(max(0.0, (until - self._clock()).total_seconds()))
+        finally:
+            with self._lock:
+                turn.lane.waiting.remove(turn)
 
     def refused(self, turn: Turn, refusal: Throttled) -> None:
         """Make everybody slower, because the limit was reached all the same: others may share it."""
-        if turn.account is None or isinstance(refusal, NoSlot) or not refusal.account_wide:
+        if turn.lane is None or isinstance(refusal, NoSlot) or not refusal.account_wide:
             return
+        account = turn.lane.account
         now = self._clock()
         next_second = (now + timedelta(seconds=1)).replace(microsecond=0)
-        self._paused[turn.account] = next_second
-        with suppress(BotoCoreError, ClientError):
-            self._slow_down(turn.account, _micros(now), _micros(next_second))
+        with self._lock, suppress(BotoCoreError, ClientError):
+            self._paused[account] = next_second
+            self._slow_down(account, _micros(now), _micros(next_second))
             if refusal.until - now > LASTING:
-                self._close(turn.account, _micros(refusal.until))
-                self._close(_reserve(turn.account), _micros(refusal.until))
+                self._close(account, _micros(refusal.until))
+                self._close(_reserve(account), _micros(refusal.until))
 
     # -- booking
 
-    def _book_lane(self, account: str, turns: Sequence[Turn], *, urgent: bool) -> None:
-        now = _micros(self._clock())
-        last = now + int(PATIENCE.total_seconds() * _SECOND)
-        if urgent and not self._pause(account):
-            first, *turns = turns
-            seconds = first.calls / self._reserved
-            if self._book(_reserve(account), seconds, now, 0) is None:
-                turns = [first, *turns]
-            else:
-                first.at = _moment(now)
-        horizon = int((URGENT_HORIZON if urgent else ROUTINE_HORIZON).total_seconds() * _SECOND)
-        while turns:
-            free = self._pause(account)
-            if not free:
-                rate = self._shared * self._seen.get(account, _Bucket()).share(now)
-                start = self._book(account, sum(turn.calls for turn in turns) / rate, now, horizon)
-                if start is not None:
-                    _spread(turns, start, rate)
-                    return
-                free = max(self._seen[account].tat - horizon, now + 1)
-            if free > last:
-                for turn in turns:
-                    turn.no_slot_until = _moment(free)
-                return
-            self._sleep((free - now) / _SECOND)
-            now = _micros(self._clock())
+    def _not_before(self, turn: Turn, lane: Lane) -> datetime | None:
+        """Return when to look again whether it is this command's turn, None if it is; raises NoSlot."""
+        with self._lock:
+            if self._to_be_booked(turn):
+                # Another call may have been refused since this one was booked: it is booked anew, after the pause.
+                free = self._pause(lane.account)
+                if free is None:
+                    free = self._book_lane(lane, [each for each in lane.waiting if self._to_be_booked(each)])
+                if free is not None:
+                    if free > lane.patient_until:
+                        raise NoSlot("the provider's limit is used up for the moment", until=free)
+                    return free
+            return turn.at if turn.at is not None and turn.at > self._clock() else None
 
-    def _pause(self, account: str) -> int:
-        """Until when this process lets an account alone, because one of its own calls was refused; 0 if it does not."""
+    def _to_be_booked(self, turn: Turn) -> bool:
+        paused = self._paused.get(turn.lane.account) if turn.lane else None
+        return turn.at is None or (paused is not None and turn.at < paused)
+
+    def _pause(self, account: str) -> datetime | None:
+        """Until when this process lets an account alone, because one of its own calls was refused; None: it does not."""
         until = self._paused.get(account)
-        return _micros(until) if until is not None and until > self._clock() else 0
+        return until if until is not None and until > self._clock() else None
 
-    def _sleep_until(self, turn: Turn) -> None:
-        if turn.no_slot_until is not None:
-            raise NoSlot("the provider's limit is used up for the moment", until=turn.no_slot_until)
-        if turn.at is not None and (early := (turn.at - self._clock()).total_seconds()) > 0:
-            self._sleep(early)
+    def _book_lane(self, lane: Lane, turns: Sequence[Turn]) -> datetime | None:
+        """Book what waits; returns when to ask again, where there is no slot."""
+        now = _micros(self._clock())
+        try:
+            if lane.urgent and self._book(_reserve(lane.account), turns[0].calls / self._reserved, now, 0) is not None:
+                turns[0].at = _moment(now)
+                turns = turns[1:]
+            if not turns:
+                return None
+            rate = self._shared * self._seen.get(lane.account, _Bucket()).share(now)
+            horizon = int((URGENT_HORIZON if lane.urgent else ROUTINE_HORIZON).total_seconds() * _SECOND)
+            start = self._book(lane.account, sum(turn.calls for turn in turns) / rate, now, horizon)
+        except (BotoCoreError, ClientError):
+            # A pace that can't be kept must not keep anybody's access alive: then the provider's own limit decides.
+            start, rate = now, math.inf
+        if start is None:
+            return _moment(max(self._seen[lane.account].tat - horizon, now + 1))
+        _spread(turns, start, rate)
+        return None
 
     def _book(self, bucket: str, seconds: float, now: int, horizon: int) -> int | None:
         """Book so many seconds of a bucket; when they begin, or None where that would be beyond the horizon.
@@ -225,25 +249,30 @@ class Pace:
 
     def _slow_down(self, account: str, now: int, until: int) -> None:
         """Write it at most once a second; who comes second has slowed down with the first."""
-        for _ in range(2):
+        for _ in range(3):
             seen = self._seen.get(account, _Bucket())
             if seen.slowed_at > now - _SECOND:
                 return
             clean = now - seen.slowed_at > int(LONG_CLEAN.total_seconds() * _SECOND)
             slower_by = A_LITTLE_SLOWER if clean else SLOWER
             factor = round(max(SLOWEST, seen.share(now) * slower_by) * 1000)
-            slower: dict[str, int] = {":factor": factor, ":now": now, ":second_ago": now - _SECOND}
-            condition = "(attribute_not_exists(slowed_at) OR slowed_at <= :second_ago)"
+            slower: dict[str, int] = {":factor": factor, ":now": now}
             update = "SET factor = :factor, slowed_at = :now"
+            # Slower than what was seen, and of a rate that others made slower since, that might be faster.
+            condition = "attribute_not_exists(slowed_at)"
+            if seen.slowed_at:
+                condition = "slowed_at = :seen"
+                slower[":seen"] = seen.slowed_at
             if seen.tat < until:
                 update += ", tat = :until"
-                condition += " AND (attribute_not_exists(tat) OR tat < :until)"
+                condition = f"({condition}) AND (attribute_not_exists(tat) OR tat < :until)"
                 slower[":until"] = until
             if self._write(account, update, condition, slower) is not None:
                 return
 
     def _close(self, bucket: str, until: int) -> None:
-        self._write(bucket, "SET tat = :until", "attribute_not_exists(tat) OR tat < :until", {":until": until})
+        if self._seen.get(bucket, _Bucket()).tat < until:
+            self._write(bucket, "SET tat = :until", "attribute_not_exists(tat) OR tat < :until", {":until": until})
 
     def _write(self, bucket: str, update: str, condition: str, bound: Mapping[str, int]) -> int | None:
         """Write on a condition; the `tat` that was written, or None. Either way what the item holds now is seen."""
