@@ -97,7 +97,7 @@ class Deployment:
         return self.stack[logical_id]
 
     def queue_urls(self, function: str) -> dict[str, str]:
-        """Return the URLs of the queues that start a function by their lanes: "routine", "urgent", one of them or none."""
+        """Return the URLs of the queues that start a function by lane: "routine", "urgent", one of them or none."""
         lanes = {f"{_camel(function)}Queue": "routine", f"{_camel(function)}UrgentQueue": "urgent"}
         queues = self.stack.of_type("AWS::SQS::Queue")
         return {lanes[queue.logical_id]: queue.ref for queue in queues if queue.logical_id in lanes}

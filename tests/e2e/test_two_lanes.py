@@ -1,5 +1,6 @@
 """An urgent leaver takes queues of their own, from the HR event to the last command, and comes back to them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -76,3 +77,28 @@ def test_what_was_parked_from_the_urgent_lane_is_known_to_belong_there(world: Wa
     world.idle()
     (parked,) = world.parked("revoke_sso_token")
     assert parked.attributes["queue"].endswith(":leaver-revoke-sso-token-urgent")
+
+
+def test_an_urgent_leaver_does_not_wait_for_a_routine_batch_that_is_under_way(world: WatchedWorld) -> None:
+    routine, urgent = world.hire(), world.hire()
+    world.zoom.inject(f"/v2/users/{re.escape(routine.zoom_id)}/token", method="DELETE", hold="before")
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(routine, event_id="hr-held"))
+    assert world.zoom.wait_until_held() == 1
+
+    told = requested(urgent, event_id="hr-passes", urgency="urgent")
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", told)
+    world.wait_until(
+        lambda: [each["state"] for each in world.cases() if each["email"] == urgent.email] == ["completed"]
+    )
+    assert is_out(world, urgent)
+    kept = [*world.receipts(urgent.email), *world.receipts(urgent.zoom_id)]
+    assert {each["command"]: each["outcome"] for each in kept} == {
+        "RevokeSsoToken": "revoked",
+        "RevokeGrants": "revoked",
+        "PurgeUserTokens": "purged",
+    }
+    assert world.zoom.has_session(routine.email)
+
+    world.zoom.release()
+    world.idle()
+    assert is_out(world, routine)
