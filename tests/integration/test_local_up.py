@@ -26,6 +26,7 @@ from local.aws.template import TemplateError
 from local.control import Control
 from local.deployment import Deployment
 from local.sam_local import FUNCTIONS
+from tests.contract.stack import LANED, snake
 
 ROOT = Path(__file__).parents[2]
 
@@ -211,6 +212,7 @@ def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell(
         assert exports.keys() >= {
             "CONNECTIONS_TABLE",
             *(f"{each.upper()}_QUEUE_URL" for each in FUNCTIONS if each != "watch_deadlines"),
+            *(f"{snake(each).upper()}_URGENT_QUEUE_URL" for each in LANED),
         }
         lines = re.findall("^(?:aws|curl) .*", printed, re.MULTILINE)
         pasted = [shlex.split(Template(line).substitute(exports), comments=True) for line in lines]
