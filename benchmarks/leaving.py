@@ -208,7 +208,7 @@ class Leaving:
         return self.routine_done + dead >= self.leavers or self.time.now > LONG_ENOUGH
 
     def _urgent_leavers(self, queues: Sequence[Queue]) -> None:
-        # The first comes when the environments are warm: what a cold start costs is told in init.py.
+        # The first meets a cold start, in the middle of the rush.
         self.time.sleep(2.0)
         for number in count():
             user = f"urgent-{number}@example.com"

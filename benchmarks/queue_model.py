@@ -115,8 +115,9 @@ class Queue:
         return waiting.visible_at
 
     def _show(self) -> None:
+        # Lambda takes the environment that worked last: the others are frozen, or were never begun.
         if self._idle:
-            self._time.wake(self._idle.pop(0))
+            self._time.wake(self._idle.pop())
 
 
 class Group(Queue):
