@@ -197,7 +197,7 @@ class Pace:
         return turn.at is None or (paused is not None and turn.at < paused)
 
     def _pause(self, account: str) -> datetime | None:
-        """Until when this process lets an account alone, because one of its own calls was refused; None if it need not."""
+        """Until when this process lets an account alone, because a call of its own was refused; None if not."""
         until = self._paused.get(account)
         return until if until is not None and until > self._clock() else None
 
