@@ -6,7 +6,7 @@ from typing import Final
 #: when the prices were looked up
 AS_OF: Final = "2026-11-21"
 
-#: dollars for one; volume discounts are left out
+#: dollars for one; volume discounts are left out. Those of Lambda and of logs are as commonly told, not looked up
 PRICES: Final = {
     "EventBridge events": 1.00e-6,
     "SQS requests": 0.40e-6,

@@ -1,8 +1,9 @@
 """What a thousand leavers cost beside the secrets: the calls of the real code, counted, at dated prices.
 
 The functions run in this process, on moto, and are handed full batches of ten as they are when many leave. What is not
-counted but reckoned: how long a function runs (its calls' usual latencies, and its turn at 30 requests a second),
-and the lines that Lambda logs of itself. What is the same however many leave is left out: secrets, keys, alarms, idle polls.
+counted but reckoned: how long a function runs (its calls' usual latencies, and its turn at 30 requests a second), and
+the lines that Lambda logs of itself. What is the same however many leave is left out: secrets, keys, alarms, idle
+polls.
 """
 
 import io
@@ -44,6 +45,7 @@ AWS: Final = 0.005
 LAMBDAS_OWN_LOG: Final = 700
 
 MOST: Final = 0.005
+WHOLE_CASES: Final = "1,000 whole cases"
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,14 @@ class Cost:
         """For a thousand each."""
         events = self.case.dollars("EventBridge events") * 1000
         said = f"AWS calls counted, prices of {AS_OF}, full batches"
-        why = f"{self.case.counts['EventBridge events']:.0f} events alone are ${events:.3f}"
+        secrets = self.case.dollars("Secrets Manager calls") * 1000
+        why = (
+            f"{self.case.counts['EventBridge events']:.0f} events of a case alone are ${events:.3f}, "
+            f"and looking for user tokens to destroy is ${secrets:.3f}"
+        )
         return [
             Figure("1,000 revocations", self.revocation.total * 1000, MOST, unit="$", said=said),
-            Figure("1,000 whole cases", self.case.total * 1000, MOST, unit="$", said=f"{said}; {why}"),
+            Figure(WHOLE_CASES, self.case.total * 1000, MOST, unit="$", said=f"{said}; {why}"),
         ]
 
     @property

@@ -27,7 +27,7 @@ config = IdempotencyConfig(event_key_jmespath="user_id")
 store = DynamoDBPersistenceLayer(table_name="Idempotency", boto3_client=dynamodb)
 
 
-@idempotent_function(data_keyword_argument="detail", persistence_store=store, config=config)
+@idempotent_function(data_keyword_argument="detail", persistence_store=store, config=config)  # type: ignore[untyped-decorator]  # Powertools gives it no types
 def end_session(*, detail: Mapping[str, str], access_token: str) -> int:
     """End one session, and record it."""
     answer = requests.delete(

@@ -29,14 +29,14 @@ def bars(title: str, values: Mapping[str, float], *, unit: str, target: float | 
         y = _TOP + row * _ROW
         drawn += [
             _text(_LEFT - 8, y + 17, name, anchor="end"),
-            f'<rect x="{_LEFT}" y="{y + 4}" width="{max(1, value * scale):.1f}" height="{_ROW - 10}" fill="{_COLOURS[0]}"/>',
+            _bar(_LEFT, y + 4, max(1, value * scale)),
             _text(_LEFT + value * scale + 6, y + 17, f"{number(value)} {unit}"),
         ]
     height = _TOP + len(values) * _ROW + 34
     if target is not None:
         x = _LEFT + target * scale
         drawn += [
-            f'<path d="M{x:.1f} {_TOP - 4}V{height - 28}" stroke="{_COLOURS[1]}" stroke-width="1.5" stroke-dasharray="5 3"/>',
+            f'<path d="M{x:.1f} {_TOP - 4}V{height - 28}" stroke="{_COLOURS[1]}" stroke-dasharray="5 3"/>',
             _text(x, height - 12, f"target {number(target)} {unit}", anchor="middle"),
         ]
     return _svg(title, height, drawn)
@@ -108,6 +108,10 @@ class _Axis:
         return [step * place for place in range(floor(self._most / step) + 1)]
 
 
+def _bar(x: float, y: float, width: float) -> str:
+    return f'<rect x="{x}" y="{y}" width="{width:.1f}" height="{_ROW - 10}" fill="{_COLOURS[0]}"/>'
+
+
 def _text(x: float, y: float, text: str, *, anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
@@ -116,8 +120,9 @@ def _svg(title: str, height: int, drawn: Sequence[str]) -> str:
     heading = f'<text x="12" y="26" font-size="16" font-weight="600">{escape(title)}</text>'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"',
-            f' role="img" aria-label="{escape(title)}" font-family="sans-serif" font-size="12" fill="{_INK}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}"',
+            f' width="{_WIDTH}" height="{height}" role="img" aria-label="{escape(title)}"',
+            f' font-family="sans-serif" font-size="12" fill="{_INK}">',
             '<rect width="100%" height="100%" fill="white"/>',
             heading,
             *drawn,

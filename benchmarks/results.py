@@ -50,7 +50,7 @@ def write(part: Part, folder: Path = FOLDER) -> None:
     (folder / "summary.json").write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
     (folder / f"{part.name}.svg").write_text(part.plot)
     tables = "\n\n".join(map(_markdown, part.tables))
-    page = f"# {part.name}\n\n{part.said}\n\n![{part.name}]({part.name}.svg)\n\n{_told(found)}\n\n{tables}\n"
+    page = f"# {part.name}\n\n{part.said.strip()}\n\n![{part.name}]({part.name}.svg)\n\n{_told(found)}\n\n{tables}\n"
     (folder / f"{part.name}.md").write_text(page)
     (folder / "README.md").write_text(_overview(lines))
 

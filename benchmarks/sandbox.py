@@ -1,7 +1,8 @@
 """One handler in a process of its own, as in one Lambda sandbox; it measures itself, batch by batch.
 
 `python -m benchmarks.sandbox ours|naive|reference` reads a batch a line, as a size or as the event itself, and prints
-what it cost and the handler's answer as JSON. `ours` is whichever function's app.py is on its path. `reference` calls what a batch of ours calls, as a plain loop over requests and boto3.
+what it cost and the handler's answer as JSON. `ours` is whichever function's app.py is on its path. `reference` calls
+what a batch of ours calls, as a plain loop over requests and boto3.
 """
 
 import json

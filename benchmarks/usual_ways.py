@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.leaving import BATCH, CONCURRENCY, Leaving, Run
-from benchmarks.queue_model import USUAL_RECEIVES, Queue, Waiting
+from benchmarks.queue_model import USUAL_RECEIVES, Group, Queue, Waiting
 from benchmarks.virtual_time import SideBySide
 
 #: seconds after which a usual queue delivers again what failed
@@ -40,9 +40,8 @@ WAYS: Final = (
 class Handler:
     """One environment of a usual function."""
 
-    def __init__(self, world: Leaving, queue: Queue, per_second: float | None) -> None:
+    def __init__(self, world: Leaving, per_second: float | None) -> None:
         self._world = world
-        self._queue = queue
         self._spacing = 1 / per_second if per_second else 0.0
         self._free = 0.0
         self._side_by_side = SideBySide(world.time)
@@ -53,8 +52,6 @@ class Handler:
         self._free = begins + len(messages) * self._spacing
         at = [begins + index * self._spacing for index in range(len(messages))]
         done = list(self._side_by_side.map(self._handle, messages, at))
-        for message in messages:
-            self._queue.held[message.id].visible_at = self._world.time.now + USUAL_VISIBILITY
         return {message.id for message, well in zip(messages, done, strict=True) if not well}
 
     def _handle(self, message: Waiting, at: float) -> bool:
@@ -70,8 +67,12 @@ def usual(way: Way, limit: int, *, leavers: int, seed: int = 0) -> Run:
     world = Leaving(limit, leavers=leavers, seed=seed)
     per_second = way.own_rate(limit) if way.own_rate else None
     number = way.groups or 1
-    queues = [Queue(world.time, "routine", seed=each, most_receives=USUAL_RECEIVES) for each in range(number)]
+    kind = Group if way.groups else Queue
+    queues = [
+        kind(world.time, "routine", seed=each, most_receives=USUAL_RECEIVES, visibility=USUAL_VISIBILITY)
+        for each in range(number)
+    ]
     for queue in queues:
-        environments = [Handler(world, queue, per_second).invoke for _ in range(way.concurrency(limit) // number)]
+        environments = [Handler(world, per_second).invoke for _ in range(way.concurrency(limit) // number)]
         queue.poll(environments, batch=1 if way.groups else BATCH)
     return world.run(queues, queues)

@@ -42,6 +42,14 @@ class VirtualTime:
         self._wake(getcurrent(), max(0.0, seconds))
         self._hub.switch()
 
+    def wait(self) -> None:
+        """Let the others work until one of them wakes this one."""
+        self._hub.switch()
+
+    def wake(self, worker: greenlet) -> None:
+        """Let one that waits go on."""
+        self._wake(worker, 0.0)
+
     def run(self, *, until: Callable[[], bool]) -> None:
         """Let everybody work until that is so, or until nobody has anything to do any more."""
         self._hub = getcurrent()
@@ -69,10 +77,10 @@ class SideBySide(Executor):
         def work(index: int, arguments: tuple[Any, ...]) -> None:
             results[index] = function(*arguments)
             if len(results) == len(calls):
-                self._time._wake(waiting, 0.0)  # noqa: SLF001 - its own executor
+                self._time.wake(waiting)
 
         for index, arguments in calls:
             self._time.spawn(partial(work, index, arguments))
         if calls:
-            self._time._hub.switch()  # noqa: SLF001 - the same
+            self._time.wait()
         return iter([results[index] for index, _ in calls])

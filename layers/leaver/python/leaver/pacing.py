@@ -31,6 +31,8 @@ BELIEVED: Final = timedelta(minutes=1)
 PATIENCE: Final = timedelta(seconds=5)
 #: whoever saw the bucket in use so lately takes it to be still
 LATELY: Final = timedelta(seconds=2)
+#: how long nobody calls after a refusal: by then the provider counts anew, whenever its seconds begin
+PAUSE: Final = timedelta(seconds=1)
 #: what a refusal does to the rate, for everybody, at most once a second
 SLOWER: Final = 0.8
 #: and what a single one does, for which somebody else's passing call is enough: the first for so long
@@ -167,10 +169,9 @@ class Pace:
             return
         account = turn.lane.account
         now = self._clock()
-        next_second = (now + timedelta(seconds=1)).replace(microsecond=0)
         with self._lock, suppress(BotoCoreError, ClientError):
-            self._paused[account] = next_second
-            self._slow_down(account, _micros(now), _micros(next_second))
+            self._paused[account] = now + PAUSE
+            self._slow_down(account, _micros(now), _micros(now + PAUSE))
             if refusal.until - now > LASTING:
                 self._close(account, _micros(refusal.until))
                 self._close(_reserve(account), _micros(refusal.until))
@@ -196,7 +197,7 @@ class Pace:
         return turn.at is None or (paused is not None and turn.at < paused)
 
     def _pause(self, account: str) -> datetime | None:
-        """Until when this process lets an account alone, because one of its own calls was refused; None: it does not."""
+        """Until when this process lets an account alone, because a call of its own was refused; None if not."""
         until = self._paused.get(account)
         return until if until is not None and until > self._clock() else None
 
