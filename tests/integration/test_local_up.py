@@ -192,9 +192,8 @@ def test_a_world_in_the_foreground_ends_without_a_trace(
         functions: list[int] = []
 
         def one_runs() -> bool:
-            functions[:] = [
-                pid for pid in requests.get(f"{control}/status", timeout=10).json()["functions"].values() if pid
-            ]
+            running = requests.get(f"{control}/status", timeout=10).json()["functions"]
+            functions[:] = [pid for pids in running.values() for pid in pids]
             return bool(functions)
 
         eventually(one_runs)
