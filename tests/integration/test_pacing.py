@@ -63,7 +63,7 @@ def test_bookings_refusals_and_closings_are_the_same_on_dynamodb_and_on_the_fake
             turns = each.turns([Wanted("acme", 1, urgent)] * calls)
             if step in {3, 6, 8}:
                 lasts = timedelta(minutes=2) if step == 8 else timedelta(seconds=1)
-                each._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)))
+                each._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=step != 8)
                 each._close("zoom/acme", _micros(clock, lasts))
             told.append([turn.at for turn in turns])
         assert told[0] == told[1]

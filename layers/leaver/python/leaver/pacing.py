@@ -170,8 +170,9 @@ class Pace:
         account = turn.lane.account
         now = self._clock()
         with self._lock, suppress(BotoCoreError, ClientError):
+            alone = self._pause(account) is None
             self._paused[account] = now + PAUSE
-            self._slow_down(account, _micros(now), _micros(now + PAUSE))
+            self._slow_down(account, _micros(now), _micros(now + PAUSE), alone=alone)
             if refusal.until - now > LASTING:
                 self._close(account, _micros(refusal.until))
                 self._close(_reserve(account), _micros(refusal.until))
@@ -197,7 +198,7 @@ class Pace:
         return turn.at is None or (paused is not None and turn.at < paused)
 
     def _pause(self, account: str) -> datetime | None:
-        """Until when this process lets an account alone, because a call of its own was refused; None if not."""
+        """Until when this process lets an account alone, because a call of its own was refused; None if it need not."""
         until = self._paused.get(account)
         return until if until is not None and until > self._clock() else None
 
@@ -248,14 +249,18 @@ class Pace:
 
     # -- slowing down
 
-    def _slow_down(self, account: str, now: int, until: int) -> None:
+    def _slow_down(self, account: str, now: int, until: int, *, alone: bool) -> None:
         """Write it at most once a second; who comes second has slowed down with the first."""
         for _ in range(3):
             seen = self._seen.get(account, _Bucket())
             if seen.slowed_at > now - _SECOND:
-                return
-            clean = now - seen.slowed_at > int(LONG_CLEAN.total_seconds() * _SECOND)
-            slower_by = A_LITTLE_SLOWER if clean else SLOWER
+                # A little is too little, where the first of several was taken for a single one.
+                if alone or seen.factor <= SLOWER * 1000:
+                    return
+                slower_by = SLOWER / A_LITTLE_SLOWER
+            else:
+                clean = now - seen.slowed_at > int(LONG_CLEAN.total_seconds() * _SECOND)
+                slower_by = A_LITTLE_SLOWER if clean else SLOWER
             factor = round(max(SLOWEST, seen.share(now) * slower_by) * 1000)
             slower: dict[str, int] = {":factor": factor, ":now": now}
             update = "SET factor = :factor, slowed_at = :now"
