@@ -4,14 +4,18 @@ PYTHON ?= $(shell for p in python3.13 python3; do $$p -c 'import sys; sys.exit(s
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 BREAK ?=
+PART ?=
 
-.PHONY: demo test lint up sam-local build requirements clean
+.PHONY: demo test bench lint up sam-local build requirements clean
 
 demo: .venv/ready  ## run the main job on this machine: a leaver, every operation, two simulated providers, one table of proofs
 	@$(BIN)/python -m local demo $(if $(BREAK),--break $(BREAK))
 
 test: .venv/ready  ## every test, on this machine
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup
+
+bench: build  ## what Leaver costs in time, memory, calls and money, into benchmarks/results; PART=batch for one part
+	@$(BIN)/python -m benchmarks $(PART)
 
 lint: .venv/ready  ## types, style, the template, and a build of what would be deployed
 	$(BIN)/ruff check .

@@ -138,6 +138,7 @@ class Environment:
             logger=Logger(service=f"drain-{id(world)}", stream=io.StringIO(), level="CRITICAL"),
             metrics=Unmeasured(service="leaver", namespace="Leaver"),
             executor=SideBySide(time),
+            prepare=tokens.look_up,
             pace=pace,
         )
 

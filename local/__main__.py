@@ -89,7 +89,9 @@ def _how_to(world: World) -> str:
     variables = {name: value for name, value in world.environment().items() if name.startswith("AWS_")}
     variables["CONNECTIONS_TABLE"] = world.resource("Connections").ref
     variables |= {
-        f"{name.upper()}_QUEUE_URL": world.queue_url(name) for name in world.functions if world.has_queue(name)
+        f"{name.upper()}{'_URGENT' if lane == 'urgent' else ''}_QUEUE_URL": url
+        for name in world.functions
+        for lane, url in world.queue_urls(name).items()
     }
     exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
     command = [

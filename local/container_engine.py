@@ -68,6 +68,11 @@ class ContainerEngine:
             raise Failed(finished.stderr.strip())
         return finished.stdout.strip()
 
+    def printed_by(self, container: str) -> str:
+        """Return all that a container has printed, errors too."""
+        finished = execute([*self.command, "logs", container])
+        return f"{finished.stdout}{finished.stderr}".strip()
+
     @contextmanager
     def network(self, name: str) -> Iterator[None]:
         """Make a network; at the end it goes, and every container on it, whoever started it."""

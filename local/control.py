@@ -57,7 +57,7 @@ class Control(HttpServer):
     def _status(self) -> Json:
         return {
             "work": self._deployment.work(),
-            "functions": {name: function.pid for name, function in self._deployment.functions.items()},
+            "functions": {name: function.pids for name, function in self._deployment.functions.items()},
             "not_built": [
                 {"type": kind, "resources": names, "why": why}
                 for kind, names, why in self._deployment.stack.not_built()

@@ -96,12 +96,14 @@ class Deployment:
         """Return what the template calls so; KeyError when there is no such thing."""
         return self.stack[logical_id]
 
-    def has_queue(self, function: str) -> bool:
-        """Whether messages start a function, and not the schedule alone."""
-        return f"{_camel(function)}Queue" in {each.logical_id for each in self.stack.of_type("AWS::SQS::Queue")}
+    def queue_urls(self, function: str) -> dict[str, str]:
+        """Return the URLs of the queues that start a function by lane: "routine", "urgent", one of them or none."""
+        lanes = {f"{_camel(function)}Queue": "routine", f"{_camel(function)}UrgentQueue": "urgent"}
+        queues = self.stack.of_type("AWS::SQS::Queue")
+        return {lanes[queue.logical_id]: queue.ref for queue in queues if queue.logical_id in lanes}
 
     def queue_url(self, function: str) -> str:
-        """Return the URL of a function's queue."""
+        """Return the URL of a function's queue, of two the routine one."""
         return self.resource(f"{_camel(function)}Queue").ref
 
     def dead_letter_queue_url(self, function: str) -> str:

@@ -194,6 +194,11 @@ def _lie(path: str, *, times: int | None = None) -> Callable[[World], None]:
     return lambda world: world.zoom.inject(path, times=times, handling="pretend")
 
 
+def _venafi_refuses(world: World) -> None:
+    """Let Venafi refuse to revoke any grant."""
+    world.venafi.answer_result(9, times=None)
+
+
 def _another_of_johns_tokens(world: World) -> None:
     """Keep a token of John's where nobody looks for one."""
     name = f"leaver/user-tokens/zoom/{stage.JOHN.zoom_id}/another"
@@ -222,6 +227,10 @@ def _make_john_responsible(world: World) -> None:
     )
 
 
+#: each shows in two rows
+_REVOCATIONS_LIE = _lie("/oauth/revoke")
+_A_REFRESH_LIES = _lie("/oauth/token", times=1)
+
 ROWS = (
     Row(
         "okta-session",
@@ -237,7 +246,7 @@ ROWS = (
         "0 grants",
         "Venafi: grants that live",
         _grants(stage.JOHN),
-        lambda world: world.venafi.inject("/vedsdk/oauth/revokegrants", times=None, handling="pretend"),
+        _venafi_refuses,
     ),
     Row(
         "okta-connection",
@@ -245,7 +254,7 @@ ROWS = (
         "401",
         "Zoom: called with the token that John had given Leaver",
         _johns_connection,
-        _lie("/oauth/revoke"),
+        _REVOCATIONS_LIE,
     ),
     Row(
         "okta-user-tokens",
@@ -293,7 +302,7 @@ ROWS = (
         "0 grants",
         "Venafi: grants that live",
         _grants(stage.GRACE),
-        lambda world: world.venafi.answer_result(9, times=None),
+        _venafi_refuses,
     ),
     Row(
         "user-token",
@@ -309,7 +318,7 @@ ROWS = (
         "400 invalid_grant",
         "Zoom: the old refresh token tried again",
         _old_refresh_token,
-        _lie("/oauth/token", times=1),
+        _A_REFRESH_LIES,
     ),
     Row(
         "new-refresh-token",
@@ -317,7 +326,7 @@ ROWS = (
         "live: refresh, its access token gets 200",
         "Zoom: asked by digest, and called",
         _new_refresh_token,
-        _lie("/oauth/token", times=1),
+        _A_REFRESH_LIES,
     ),
     Row(
         "access-token",
@@ -325,7 +334,7 @@ ROWS = (
         "401",
         "Zoom: called with the revoked token",
         _revoked_access_token,
-        _lie("/oauth/revoke"),
+        _REVOCATIONS_LIE,
     ),
     Row(
         "parked",

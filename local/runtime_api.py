@@ -68,7 +68,7 @@ class _Invocation:
 
 
 class RunningFunction:
-    """A function, started with its first event and again after it died; one event at a time, like one Lambda sandbox.
+    """A function as Lambda runs it: each event in a process that has no other one, a new process where none is free.
 
     All that it prints is appended to the file `log`.
     """
@@ -81,53 +81,71 @@ class RunningFunction:
         self._log = log
         self._log.touch()
         self._environment = environment
-        self._one_at_a_time = threading.Lock()
-        self._sandbox: _Sandbox | None = None
+        self._changed = threading.Condition()
+        self._free: list[_Sandbox] = []
+        self._busy: list[_Sandbox] = []
         self._closed = False
 
     def invoke(self, event: Json) -> Json:
         """Hand over `event` and wait for the answer; FunctionError when it raises, dies or takes too long."""
-        with self._one_at_a_time:
-            if self._closed:
-                raise FunctionError("ServiceException", f"{self.function.name} was ended together with its world")
-            if self._sandbox is None or not self._sandbox.alive:
-                self._discard()
-                self._sandbox = _Sandbox(self.function, self._log, self._environment, self.holding)
-            try:
-                return self._sandbox.invoke(event)
-            except _SandboxLostError as lost:
-                self._discard()
-                with self._log.open("a") as log:
-                    log.write(f"{lost}\n")
-                raise FunctionError(lost.error_type, str(lost)) from None
+        sandbox = self._take()
+        try:
+            return sandbox.invoke(event)
+        except _SandboxLostError as lost:
+            sandbox.kill()
+            with self._log.open("a") as log:
+                log.write(f"{lost}\n")
+            raise FunctionError(lost.error_type, str(lost)) from None
+        finally:
+            self._give_back(sandbox)
 
     def kill(self) -> None:
-        """End the process at once (SIGKILL), as a crash would; the next event starts a new one."""
-        if self._sandbox is not None:
-            self._sandbox.kill()
+        """End its processes at once (SIGKILL), as a crash would; the next event starts a new one."""
+        with self._changed:
+            for sandbox in self._all():
+                sandbox.kill()
 
     @property
-    def pid(self) -> int | None:
-        """Its process, while there is one."""
-        sandbox = self._sandbox
-        return sandbox.pid if sandbox is not None and sandbox.alive else None
+    def pids(self) -> list[int]:
+        """Its processes, as many as there were events at once."""
+        with self._changed:
+            return [sandbox.pid for sandbox in self._all() if sandbox.alive]
 
     def log(self) -> str:
         """Return all that it has printed so far, over all its processes."""
         return self._log.read_text(errors="replace")
 
     def close(self) -> None:
-        """End the process for good, whatever it does; an event under way fails."""
-        self._closed = True
+        """End its processes for good, whatever they do; events under way fail."""
+        with self._changed:
+            self._closed = True
         self.holding.close()
         self.kill()
-        with self._one_at_a_time:
-            self._discard()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy)
+            while self._free:
+                self._free.pop().close()
 
-    def _discard(self) -> None:
-        if self._sandbox is not None:
-            self._sandbox.close()
-            self._sandbox = None
+    def _all(self) -> "list[_Sandbox]":
+        return [*self._free, *self._busy]
+
+    def _take(self) -> "_Sandbox":
+        with self._changed:
+            if self._closed:
+                raise FunctionError("ServiceException", f"{self.function.name} was ended together with its world")
+            for dead in [sandbox for sandbox in self._free if not sandbox.alive]:
+                self._free.remove(dead)
+                dead.close()
+            if not self._free:
+                self._free.append(_Sandbox(self.function, self._log, self._environment, self.holding))
+            self._busy.append(self._free.pop())
+            return self._busy[-1]
+
+    def _give_back(self, sandbox: "_Sandbox") -> None:
+        with self._changed:
+            self._busy.remove(sandbox)
+            self._free.append(sandbox)
+            self._changed.notify_all()
 
     def __enter__(self) -> Self:
         return self
@@ -184,10 +202,10 @@ class _Sandbox:
 
     def kill(self) -> None:
         self._process.kill()
+        self._process.wait()
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.kill()
         with self._changed:
             self._closed = True
             self._changed.notify_all()

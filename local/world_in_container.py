@@ -30,6 +30,9 @@ NAME = "leaver-world"
 #: where it listens in there; on this machine the ports are free ones, on loopback alone
 PORTS = {"aws": 5000, "zoom": 5001, "venafi": 5002, "control": 5003}
 
+#: where Python finds things in there: the packages, ours, and the layer's
+PYTHONPATH = "/site-packages:/leaver:/leaver/layers/leaver/python"
+
 #: seconds that it may take to be ready, and between two looks
 _PATIENCE = 60
 _LOOK_S = 0.2
@@ -47,7 +50,8 @@ class WorldInContainer:
             *(word for port in PORTS.values() for word in ("--publish", f"127.0.0.1::{port}")),
             # The packages are this interpreter's: the image must have the same Python on the same kind of system.
             *("--volume", f"{sysconfig.get_path('purelib')}:/site-packages:ro", "--volume", f"{ROOT}:/leaver:ro"),
-            *("--env", "PYTHONPATH=/site-packages:/leaver", "--env", "PYTHONDONTWRITEBYTECODE=1"),
+            *("--env", f"PYTHONPATH={PYTHONPATH}"),
+            *("--env", "PYTHONDONTWRITEBYTECODE=1"),
             *("--workdir", "/leaver", "--entrypoint", "python3.13", image, "-m", "local", "up"),
             *("--bind", "0.0.0.0", "--advertise", NAME, "--without-functions"),  # noqa: S104 - its own network's
             *(word for what, port in PORTS.items() for word in (f"--{what}-port", str(port))),
@@ -111,7 +115,7 @@ class WorldInContainer:
         while not self._is_set_up():
             running = self._engine.run("inspect", "--format", "{{.State.Running}}", self._container) == "true"
             if not running or time.monotonic() > deadline:
-                raise Failed(f"the local world did not start:\n{self._engine.run('logs', self._container)}")
+                raise Failed(f"the local world did not start:\n{self._engine.printed_by(self._container)}")
             time.sleep(_LOOK_S)
 
     def _is_set_up(self) -> bool:

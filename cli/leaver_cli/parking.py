@@ -49,6 +49,8 @@ class ParkedMessage:
     #: to this queue, or where SQS moved it here, to the queue it failed in
     sent_at: datetime
     group: str | None
+    #: the ARN of the queue that SQS took it from, where it did
+    taken_from: str
     #: what it is if nothing on it says so
     unexplained: Cause
 
@@ -98,8 +100,11 @@ class ParkedMessage:
 
     @property
     def queue(self) -> str:
-        """The name of the queue that it came from; empty where nobody wrote it down."""
-        return self.attributes.get("queue", "").rpartition(":")[2]
+        """The name of the queue that it came from, or was meant for; empty where nobody wrote it down."""
+        meant_for = self.attributes.get("TARGET_ARN", "")
+        # What EventBridge could not deliver may have been meant for a function.
+        target = meant_for if ":sqs:" in meant_for else ""
+        return (self.attributes.get("queue") or target or self.taken_from).rpartition(":")[2]
 
     @property
     def since(self) -> datetime:
@@ -164,7 +169,7 @@ class Parking:
                 VisibilityTimeout=HIDDEN,
                 WaitTimeSeconds=WAIT,
                 MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["SentTimestamp", "MessageGroupId"],
+                MessageSystemAttributeNames=["SentTimestamp", "MessageGroupId", "DeadLetterQueueSourceArn"],
             )
             received = answer.get("Messages", [])
             self._held |= {each["MessageId"]: each["ReceiptHandle"] for each in received}
@@ -193,6 +198,7 @@ class Parking:
             },
             sent_at=datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, tz=UTC),
             group=message["Attributes"].get("MessageGroupId"),
+            taken_from=message["Attributes"].get("DeadLetterQueueSourceArn", ""),
             unexplained=self._unexplained,
         )
 

@@ -65,6 +65,7 @@ def consumer() -> Consumer[PurgeUserTokens]:
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
         pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        tokens=tokens,
     )
 
 

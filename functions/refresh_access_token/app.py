@@ -13,6 +13,16 @@ from leaver.rotation import Rotation
 from leaver.settings import RefreshAccessTokenSettings
 
 
+def grants() -> Grants:
+    """What speaks to the providers' token endpoints."""
+    settings = bootstrap.settings_of(RefreshAccessTokenSettings)
+    return Grants(
+        zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
+        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
+        vault=bootstrap.vault(settings.secret_prefix, at_once=True),
+    )
+
+
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
     """Consume the FIFO queue `refresh-access-token`, one connection at a time."""
     settings = bootstrap.settings_of(RefreshAccessTokenSettings)
@@ -21,11 +31,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         connections=bootstrap.connections(settings.connections_table),
         people=bootstrap.people(settings.cases_table),
         vault=vault,
-        grants=Grants(
-            zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
-            venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
-            vault=vault,
-        ),
+        grants=grants(),
         sealing=bootstrap.sealing(settings.kms_key_arn),
         outbox=bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url),
         holder=f"refresh#{context.aws_request_id}",
@@ -34,3 +40,6 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         pause=time.sleep,
     )
     return bootstrap.consumer(RefreshAccessToken, rotation.refresh, settings).consume(event, context)
+
+
+bootstrap.in_init(grants)

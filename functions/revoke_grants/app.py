@@ -73,6 +73,7 @@ def consumer() -> Consumer[RevokeGrants]:
         refresh_queue_url=settings.refresh_queue_url,
         missing_user_is_done=settings.missing_user_is_done == "true",
         pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        tokens=tokens,
     )
 
 

@@ -43,6 +43,7 @@ def consumer() -> Consumer[RevokeSsoToken]:
         refresh_queue_url=settings.refresh_queue_url,
         missing_user_is_done=settings.missing_user_is_done == "true",
         pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        tokens=tokens,
     )
 
 

@@ -38,7 +38,9 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
         arn=f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     ),
     "AWS::Lambda::EventInvokeConfig": _NotBuilt("local.delivery repeats a failed start and sends it to its queue"),
-    "AWS::Lambda::EventSourceMapping": _NotBuilt("local.delivery polls the queue; one batch at a time for each"),
+    "AWS::Lambda::EventSourceMapping": _NotBuilt(
+        "local.delivery polls the queue; one batch at a time for each, whatever its MaximumConcurrency"
+    ),
     "AWS::Lambda::Function": _NotBuilt(
         "local.runtime_api runs it in a process of its own",
         arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",

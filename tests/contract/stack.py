@@ -33,8 +33,8 @@ PACED = ("RetrieveUserToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUs
 
 #: the rules of HR sources, which all feed StartOffboarding; every other rule is called after its function
 HR_RULES = (
-    *("StartOffboardingRule", "StartOffboardingUrgentRule", "BambooHrRule", "GustoRule", "HiBobRule", "ScimRule"),
-    *("SharedSignalsRule", "OktaRule", "SailPointRule"),
+    *("StartOffboardingRule", "StartOffboardingUrgentRule", "BambooHrRule", "GustoRule", "HiBobRule"),
+    *("HiBobUrgentRule", "ScimRule", "SharedSignalsRule", "OktaRule", "SailPointRule"),
 )
 
 #: only what has no default

@@ -78,7 +78,7 @@ def imports(source: str) -> Iterator[Import]:
 
 def distributions() -> set[str]:
     """The import names of what the layer ships."""
-    text = (LAYER / "requirements.txt").read_text()
+    text = (LAYER.parent / "requirements.txt").read_text()
     return {name.replace("-", "_") for name in re.findall(r"^([A-Za-z0-9_.-]+)==", text, re.MULTILINE)}
 
 

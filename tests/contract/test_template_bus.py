@@ -148,6 +148,24 @@ def test_every_event_takes_exactly_one_of_the_two_lanes(
 
 
 @pytest.mark.parametrize(
+    ("detail", "urgent"),
+    [
+        ({"type": "employee.access.revoked.immediately"}, True),
+        ({"type": "employee.left"}, False),
+        ({}, False),
+        ({"type": None}, False),
+        ({"type": {"name": "employee.access.revoked.immediately"}}, False),
+    ],
+    ids=str,
+)
+def test_what_hibob_itself_calls_immediate_takes_the_urgent_lane(
+    either: Stack, detail: dict[str, Any], *, urgent: bool
+) -> None:
+    event = {"source": "leaver.hr", "detail-type": "HiBobWebhook", "detail": detail}
+    assert delivered(either, "EventBus", event) == [f"StartOffboarding{'Urgent' if urgent else ''}Queue"]
+
+
+@pytest.mark.parametrize(
     ("partners", "okta", "sailpoint"), [("", 0, 0), ("okta", 1, 0), ("sailpoint", 0, 1), ("okta,sailpoint", 1, 1)]
 )
 def test_partners_whose_every_event_is_urgent_take_the_urgent_lane(partners: str, okta: int, sailpoint: int) -> None:

@@ -39,7 +39,7 @@ ADMITS = {
         "SailPointRule",
     ],
     # In the full deployment all that Okta says is urgent.
-    "StartOffboardingUrgentQueue": ["StartOffboardingUrgentRule", "SharedSignalsRule", "OktaRule"],
+    "StartOffboardingUrgentQueue": ["StartOffboardingUrgentRule", "HiBobUrgentRule", "SharedSignalsRule", "OktaRule"],
     "StartOffboardingDeadLetterQueue": [*HR_RULES],
     "UnroutedQueue": ["UnroutedRule"],
     "UnroutedDeadLetterQueue": ["UnroutedRule"],

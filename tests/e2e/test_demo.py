@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from local.proofs import NAMES
+from local.proofs import NAMES, REDRIVEN, ROWS
 
 ROOT = Path(__file__).parents[2]
+#: the rows that a fault must break: each is planted once, and playing the story takes its time
+FAULTS: dict[object, list[str]] = {}
+for row in (*ROWS, REDRIVEN):
+    FAULTS.setdefault(row.sabotage, []).append(row.name)
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -25,12 +29,12 @@ def test_every_row_of_the_demo_is_observed() -> None:
         assert name in played.stdout
 
 
-@pytest.mark.parametrize("row", NAMES)
-def test_a_broken_row_is_not_observed_and_fails_the_demo(row: str) -> None:
-    played = demo("--break", row)
+@pytest.mark.parametrize("rows", FAULTS.values(), ids=" and ".join)
+def test_a_broken_row_is_not_observed_and_fails_the_demo(rows: list[str]) -> None:
+    played = demo("--break", rows[0])
     assert played.returncode == 1, played.stdout + played.stderr
     [told] = [line for line in played.stdout.splitlines() if line.startswith("Not observed: ")]
-    assert row in told.removeprefix("Not observed: ").split(", ")
+    assert set(rows) <= set(told.removeprefix("Not observed: ").split(", "))
 
 
 def test_an_unknown_row_is_answered_with_the_names_of_all() -> None:

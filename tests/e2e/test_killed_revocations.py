@@ -11,7 +11,7 @@ from tests.e2e.watched_world import WatchedWorld
 #: Every effect of one revocation, in order, and what the receipt says in the end when the process is killed just before
 #: and just after it. Written by hand: "already gone" is the truth where the provider's word died with the process.
 EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
-    ("GetItem", "revoked", "revoked"),  # a receipt?
+    ("BatchGetItem", "revoked", "revoked"),  # a receipt?
     ("GetItem", "revoked", "revoked"),
     ("UpdateItem", "revoked", "revoked"),  # to be revoked
     ("UpdateItem", "revoked", "revoked"),  # the intent

@@ -76,3 +76,29 @@ def test_what_was_parked_from_the_urgent_lane_is_known_to_belong_there(world: Wa
     world.idle()
     (parked,) = world.parked("revoke_sso_token")
     assert parked.attributes["queue"].endswith(":leaver-revoke-sso-token-urgent")
+
+
+def test_an_urgent_leaver_does_not_wait_for_a_routine_batch_that_is_under_way(world: WatchedWorld) -> None:
+    routine, urgent = world.hire(), world.hire()
+    holding = world.functions["revoke_sso_token"].holding
+    holding.hold("response", "before")
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(routine, event_id="hr-held"))
+    assert holding.wait_until_held() == 1
+
+    told = requested(urgent, event_id="hr-passes", urgency="urgent")
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", told)
+    world.wait_until(
+        lambda: [each["state"] for each in world.cases() if each["email"] == urgent.email] == ["completed"]
+    )
+    assert is_out(world, urgent)
+    kept = [*world.receipts(urgent.email), *world.receipts(urgent.zoom_id)]
+    assert {each["command"]: each["outcome"] for each in kept} == {
+        "RevokeSsoToken": "revoked",
+        "RevokeGrants": "revoked",
+        "PurgeUserTokens": "purged",
+    }
+    assert "revoke_sso_token" in world.work()
+
+    holding.release()
+    world.idle()
+    assert is_out(world, routine)

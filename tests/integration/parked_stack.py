@@ -34,6 +34,8 @@ QUEUES = (
     "leaver-schedule-refreshes",
     "leaver-start-offboarding",
 )
+#: those of them beside which there is an urgent one
+LANED = ("leaver-revoke-access-token", "leaver-revoke-sso-token", "leaver-revoke-grants", "leaver-start-offboarding")
 
 #: as EventBridge attaches them to what it could not deliver
 NOT_DELIVERED = {
@@ -68,6 +70,8 @@ class World:
         for name in QUEUES:
             self.sqs.create_queue(QueueName=name)
             self.sqs.create_queue(QueueName=f"{name}-dead-letters")
+        for name in LANED:
+            self.sqs.create_queue(QueueName=f"{name}-urgent")
         for name in ("leaver-refresh-access-token.fifo", "leaver-refresh-access-token-dead-letters.fifo"):
             self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})
         for name in ("leaver-unrouted", "leaver-unrouted-dead-letters", "leaver-watch-deadlines-dead-letters"):

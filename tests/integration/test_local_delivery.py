@@ -66,6 +66,28 @@ Resources:
         Queue:
           Type: SQS
           Properties: {Queue: !GetAtt OrderedQueue.Arn, BatchSize: 1}
+  LanedQueue:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: laned, VisibilityTimeout: 600}
+  LanedUrgentQueue:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: laned-urgent, VisibilityTimeout: 600}
+  LanedFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: local-laned
+      Runtime: python3.13
+      Handler: app.lambda_handler
+      CodeUri: functions/laned
+      Layers: [!Ref Layer]
+      Timeout: 300
+      Events:
+        Queue:
+          Type: SQS
+          Properties: {Queue: !GetAtt LanedQueue.Arn}
+        UrgentQueue:
+          Type: SQS
+          Properties: {Queue: !GetAtt LanedUrgentQueue.Arn}
 """
 
 # What it does is told to it by the messages, and it tells what it saw in its log.
@@ -103,11 +125,11 @@ def tell(**what):
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    for name in ("echo", "ordered"):
+    for name in ("echo", "ordered", "laned"):
         (tmp_path / "functions" / name).mkdir(parents=True)
         (tmp_path / "functions" / name / "app.py").write_text(FUNCTION)
-    (tmp_path / "layer").mkdir()
-    (tmp_path / "layer" / "seen.py").write_text(SEEN)
+    (tmp_path / "layer" / "python").mkdir(parents=True)
+    (tmp_path / "layer" / "python" / "seen.py").write_text(SEEN)
     template = tmp_path / "template.yaml"
     template.write_text(TEMPLATE)
     with Deployment(template, {}) as deployment:
@@ -193,7 +215,7 @@ def test_a_function_sees_its_own_environment_and_lambdas_and_nothing_else(
     assert environment["LEAVER_LOCAL_WORLD"] == "127.0.0.1"
     assert "SECRET_OF_THE_DEVELOPER" not in environment
     assert invocation["folder"] == str(tmp_path / "functions" / "echo")
-    assert str(tmp_path / "layer") in invocation["path"]
+    assert str(tmp_path / "layer" / "python") in invocation["path"]
     assert str(Path(__file__).parents[2]) not in invocation["path"]
     assert invocation["arn"] == "arn:aws:lambda:eu-west-1:123456789012:function:local-echo"
     assert 0 < invocation["remaining_ms"] <= 2000
@@ -275,8 +297,8 @@ def test_a_warm_function_keeps_its_process(deployment: Deployment) -> None:
 def test_a_killed_process_is_replaced_by_the_next_event(deployment: Deployment) -> None:
     send(deployment, "hello")
     invoked(deployment, 1)
-    os.kill(deployment.functions["echo"].pid or 0, signal.SIGKILL)
-    deployment.wait_until(lambda: deployment.functions["echo"].pid is None)
+    os.kill(deployment.functions["echo"].pids[0], signal.SIGKILL)
+    deployment.wait_until(lambda: not deployment.functions["echo"].pids)
     send(deployment, "hello again")
     deployment.idle()
     assert bodies(deployment) == [["hello"], ["hello again"]]
@@ -340,3 +362,24 @@ def test_waiting_for_quiet_names_what_is_still_to_do(deployment: Deployment) -> 
     invoked(deployment, 1)
     with pytest.raises(TimeoutError, match="echo"):
         deployment.idle(timeout=0.1)
+
+
+def test_a_batch_of_one_queue_does_not_wait_for_a_batch_of_another(deployment: Deployment) -> None:
+    send(deployment, "hang", function="laned")
+    deployment.wait_until(lambda: len(seen(deployment, "laned")) == 1)
+    urgent = deployment.resource("LanedUrgentQueue").ref
+    deployment.client("sqs").send_message(QueueUrl=urgent, MessageBody="hello")
+    deployment.wait_until(lambda: counts(deployment, urgent) == (0, 0))
+    assert bodies(deployment, "laned") == [["hang"], ["hello"]]
+    assert counts(deployment, deployment.queue_url("laned")) == (0, 1)
+    assert len(deployment.functions["laned"].pids) == 2
+
+
+def test_all_processes_of_a_function_are_killed_together(deployment: Deployment) -> None:
+    send(deployment, "hang", function="laned")
+    deployment.client("sqs").send_message(QueueUrl=deployment.resource("LanedUrgentQueue").ref, MessageBody="hang")
+    deployment.wait_until(lambda: len(seen(deployment, "laned")) == 2)
+    deployment.kill("laned")
+    assert deployment.functions["laned"].pids == []
+    deployment.settle()
+    assert deployment.work() == {"laned": 2}

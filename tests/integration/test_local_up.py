@@ -26,6 +26,7 @@ from local.aws.template import TemplateError
 from local.control import Control
 from local.deployment import Deployment
 from local.sam_local import FUNCTIONS
+from tests.contract.stack import LANED, snake
 
 ROOT = Path(__file__).parents[2]
 
@@ -146,7 +147,7 @@ def test_the_control_door_delivers_partner_events_and_fires_schedules(template: 
         deployment.wait_until(lambda: "began" in deployment.logs("sleep"))
         status = requests.get(f"{url}/status", timeout=10).json()
         assert status["work"] == {"sleep": 1}
-        assert status["functions"] == {"sleep": deployment.functions["sleep"].pid}
+        assert status["functions"] == {"sleep": deployment.functions["sleep"].pids}
         environments = requests.get(f"{url}/environments", timeout=10).json()
         assert environments["SleepFunction"]["AWS_ENDPOINT_URL"] == deployment.aws.url
 
@@ -191,9 +192,8 @@ def test_a_world_in_the_foreground_ends_without_a_trace(
         functions: list[int] = []
 
         def one_runs() -> bool:
-            functions[:] = [
-                pid for pid in requests.get(f"{control}/status", timeout=10).json()["functions"].values() if pid
-            ]
+            running = requests.get(f"{control}/status", timeout=10).json()["functions"]
+            functions[:] = [pid for pids in running.values() for pid in pids]
             return bool(functions)
 
         eventually(one_runs)
@@ -211,6 +211,7 @@ def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell(
         assert exports.keys() >= {
             "CONNECTIONS_TABLE",
             *(f"{each.upper()}_QUEUE_URL" for each in FUNCTIONS if each != "watch_deadlines"),
+            *(f"{snake(each).upper()}_URGENT_QUEUE_URL" for each in LANED),
         }
         lines = re.findall("^(?:aws|curl) .*", printed, re.MULTILINE)
         pasted = [shlex.split(Template(line).substitute(exports), comments=True) for line in lines]

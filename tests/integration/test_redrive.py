@@ -89,11 +89,17 @@ def test_what_eventbridge_could_not_deliver_goes_to_the_queue_that_it_was_meant_
 
 
 def test_a_message_goes_back_to_the_very_queue_that_it_came_from(world: World) -> None:
-    world.sqs.create_queue(QueueName="leaver-revoke-sso-token-urgent")
     attributes = {"error": "Rejected", "queue": f"{ARN}leaver-revoke-sso-token-urgent", "message_id": "first-id"}
     world.put(DEAD_LETTERS, "{}", attributes)
     assert leaver("redrive", "revoke_sso_token", "--yes").exit_code == 0
     assert world.bodies("leaver-revoke-sso-token-urgent") == ["{}"]
+
+
+def test_an_urgent_event_that_eventbridge_could_not_deliver_goes_to_the_urgent_queue(world: World) -> None:
+    world.put(DEAD_LETTERS, EVENT, NOT_DELIVERED | {"TARGET_ARN": f"{ARN}{QUEUE}-urgent"})
+    assert leaver("redrive", "revoke_sso_token", "--yes").exit_code == 0
+    assert [json.loads(body) for body in world.bodies(f"{QUEUE}-urgent")] == [EVENT]
+    assert world.bodies(QUEUE) == []
 
 
 def test_more_than_sqs_hands_out_at_once_all_go_back(world: World) -> None:

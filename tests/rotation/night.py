@@ -363,9 +363,13 @@ class Night:
     def state(self) -> str:
         """All that is outside of the runs, in words that are the same for the same."""
         secrets = {name: sorted(each.versions.values()) for name, each in sorted(self.secrets.secrets.items())}
-        granted = [(grant.subject, grant.refresh_token, sorted(grant.access_tokens)) for grant in self.server.grants]
+        granted = [
+            (each.subject, each.refresh_token, sorted(each.access_tokens), sorted(each.spent), each.superseded)
+            for each in self.server.grants
+        ]
         told = sorted(each["announcement_id"] for each in self.bus.announced)
-        queues = (sorted(message.id for message in self.queued), len(self.sqs.sent), self.receipts.items)
+        waiting = sorted((message.id, message.receives, message.first_received_at) for message in self.queued)
+        queues = (waiting, len(self.sqs.sent), self.receipts.items)
         kept = (in_words(self.record), self.people.items.kept, secrets)
         return repr((self.clock.now, kept, granted, told, queues, self.server.most_in_flight))
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from greenlet import getcurrent, greenlet
 from pydantic import BaseModel
 
 Moment = Literal["before", "after"]
 T = TypeVar("T")
+
+#: Effects that neither change anything nor depend on what others do. When these happen makes no difference to anybody,
+#: and who dies before one leaves the same behind as who dies after it: so nobody is stopped there.
+OF_NO_MATTER: Final = frozenset({"receive", "encrypt", "decrypt"})
 
 
 def in_words(what: object) -> str:
@@ -78,6 +82,11 @@ class Run:
         return self._greenlet is not None and self._greenlet.dead
 
     @property
+    def standing(self) -> tuple[str, ...] | None:
+        """All that its future depends on; None of one that has none, whatever it did and saw."""
+        return None if self.over else (self.next, *self.past)
+
+    @property
     def holds_the_only_copy(self) -> bool:
         """Whether the provider has answered it, and nothing is written yet."""
         return self.next == "write secret" and any(
@@ -108,14 +117,14 @@ class Run:
 
 
 def take_turns(effects: Effects, runs: list[Run]) -> None:
-    """Let every run stop before each effect, until it is stepped on, and remember what it saw."""
+    """Let every run stop before each effect that matters, until it is stepped on, and remember what it saw."""
     main = getcurrent()
 
     def running() -> Run | None:
         return next((run for run in runs if run.is_running()), None)
 
     def stop(name: str, moment: Moment) -> None:
-        if moment == "before" and (run := running()):
+        if moment == "before" and name not in OF_NO_MATTER and (run := running()):
             run.next = name
             main.switch()
 
@@ -135,26 +144,30 @@ class Choices:
     known: set[object]
     #: what was chosen, and of how many
     made: list[tuple[int, int]] = field(default_factory=list)
+    #: where there was a choice the last time
+    _chose: bool = True
 
     def among(self, options: int, state: Callable[[], object]) -> int:
         """Choose; raises Known where all that can follow from here has been played already."""
-        if options == 1:
-            return 0
         place = len(self.made)
+        chose, self._chose = self._chose, options > 1
         if place < len(self.laid_down):
-            chosen = self.laid_down[place]
+            chosen = self.laid_down[place] if options > 1 else 0
         else:
-            met = state()
-            if met in self.known:
-                raise Known
-            self.known.add(met)
             chosen = 0
-        self.made.append((chosen, options))
+            # Where there is no choice, the first state of many tells as much as all of them.
+            if chose or options > 1:
+                met = state()
+                if met in self.known:
+                    raise Known
+                self.known.add(met)
+        if options > 1:
+            self.made.append((chosen, options))
         return chosen
 
 
 class Known(Exception):
-    """Another order of effects that do not touch each other had led here before."""
+    """Another order had led here before: to the same world, and the same to come."""
 
 
 def all_ways(play: Callable[[Choices], T]) -> Iterator[T | None]:

@@ -72,7 +72,7 @@ def play(choices: Choices, night: Night, other: Other, *, lease: Callable[[list[
             last.step()
             continue
         try:
-            where = () if may_run_out else (changes, last.name)
+            where = () if may_run_out else (changes, last.name, lease_of)
             chosen = choices.among(len(going) + runs_out, partial(_state, night, runs, where))
         except Known:
             for run in going:
@@ -102,7 +102,7 @@ def play(choices: Choices, night: Night, other: Other, *, lease: Callable[[list[
 
 
 def _state(night: Night, runs: list[Run], where: tuple[object, ...]) -> object:
-    return where, night.state(), tuple((run.over, run.next, *run.past) for run in runs)
+    return where, night.state(), tuple(run.standing for run in runs)
 
 
 def _functions_die(going: list[Run]) -> None:
@@ -129,7 +129,10 @@ def _other(night: Night, other: Other) -> Run:
 def explore(
     kind: Kind, other: Other, provider: Provider, lease: Callable[[list[Run]], None] | None = None
 ) -> Iterator[Played]:
-    """Play every order, but for those that differ only in effects which do not touch each other."""
+    """Play every order that can matter, with the lease running out anywhere or never.
+
+    Orders count as one from where they have led to the same: the same world, the same past of whoever still runs.
+    """
     role: Literal["personal", "service"] = "personal" if other == "leave" else "service"
     ways = all_ways(lambda choices: play(choices, Night(kind, provider, role=role), other, lease=lease))
     return (played for played in ways if played)

@@ -65,8 +65,22 @@ def test_an_account_is_the_providers_name_for_it(desk: Desk) -> None:
     assert desk.tokens.account_of("zoom") == "zoom/acme"
 
 
+def test_whose_account_it_is_takes_no_second_read(desk: Desk) -> None:
+    desk.tokens.look_up(["zoom", "zoom"])
+    assert desk.tokens.account_of("zoom") == desk.tokens.account_of("zoom") == "zoom/acme"
+    assert desk.connections.reads == 1
+
+
+def test_a_connection_that_can_not_be_read_for_the_batch_is_its_commands_business(desk: Desk) -> None:
+    desk.tokens.look_up(["unheard-of", "zoom"])
+    desk.use()
+    assert desk.connections.reads == 2
+    with pytest.raises(BadMessage):
+        desk.tokens.with_token("unheard-of", lambda _, __: None)
+
+
 def test_ten_commands_of_a_batch_read_their_connection_once(desk: Desk) -> None:
-    desk.tokens.account_of("zoom")
+    desk.tokens.look_up(["zoom"])
     for _ in range(10):
         desk.use()
     assert desk.connections.reads == 1
@@ -74,7 +88,7 @@ def test_ten_commands_of_a_batch_read_their_connection_once(desk: Desk) -> None:
 
 
 def test_what_was_read_for_a_batch_is_not_good_for_the_next(desk: Desk) -> None:
-    desk.tokens.account_of("zoom")
+    desk.tokens.look_up(["zoom"])
     desk.connections.put(connection(status="revoked"))
     desk.clock.passes(seconds=2.1)
     with pytest.raises(Rejected, match="is revoked"):
@@ -98,7 +112,7 @@ def test_a_version_is_read_from_the_vault_once_and_its_successor_once(desk: Desk
 
 
 def test_a_refused_token_is_looked_up_anew_whatever_the_batch_has_read(desk: Desk) -> None:
-    desk.tokens.account_of("zoom")
+    desk.tokens.look_up(["zoom"])
     desk.rotated()
 
     def call(_: Connection, token: SecretStr) -> str:
@@ -110,7 +124,7 @@ def test_a_refused_token_is_looked_up_anew_whatever_the_batch_has_read(desk: Des
 
 
 def test_a_token_that_is_refused_and_still_the_stored_one_is_stale(desk: Desk) -> None:
-    desk.tokens.account_of("zoom")
+    desk.tokens.look_up(["zoom"])
 
     def call(_: Connection, __: SecretStr) -> None:
         raise InvalidToken("Zoom does not accept the access token")
@@ -122,7 +136,7 @@ def test_a_token_that_is_refused_and_still_the_stored_one_is_stale(desk: Desk) -
 
 def test_a_token_that_expired_since_the_batch_began_is_not_used(desk: Desk) -> None:
     desk.connections.put(connection(expires_at=NOW))
-    desk.tokens.account_of("zoom")
+    desk.tokens.look_up(["zoom"])
     with pytest.raises(CredentialStale):
         desk.use()
     assert desk.used == []

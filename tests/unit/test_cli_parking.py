@@ -25,6 +25,7 @@ def message(body: Any = None, *, unexplained: Cause = Cause.CRASHED, **attribute
         attributes=attributes,
         sent_at=datetime(2026, 11, 21, 9, 0, tzinfo=UTC),
         group=None,
+        taken_from="",
         unexplained=unexplained,
     )
 
@@ -39,7 +40,10 @@ class ReluctantSqs:
         self.given_back: list[str] = []
         self.deleted: list[str] = []
 
-    def receive_message(self, **_asked: Any) -> dict[str, Any]:
+    #: as SQS tells it of what it moved here itself, whoever asks
+    source = "arn:aws:sqs:eu-central-1:123456789012:leaver-revoke-sso-token-urgent"
+
+    def receive_message(self, **asked: Any) -> dict[str, Any]:
         self.receives += 1
         assert self.receives < 20, "it asks for ever"
         ids = self._answers.pop(0) if self._answers else []
@@ -49,7 +53,14 @@ class ReluctantSqs:
                     "MessageId": each,
                     "ReceiptHandle": f"{each}-{self.receives}",
                     "Body": "{}",
-                    "Attributes": {"SentTimestamp": "1795163400412"},
+                    "Attributes": {
+                        name: value
+                        for name, value in (
+                            ("SentTimestamp", "1795163400412"),
+                            ("DeadLetterQueueSourceArn", self.source),
+                        )
+                        if name in asked["MessageSystemAttributeNames"]
+                    },
                 }
                 for each in ids
             ]
@@ -101,6 +112,16 @@ def test_a_message_without_attributes_crashed() -> None:
     assert found.message_id == "sqs-id"
     assert found.since == datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
     assert "ada" not in found.reason
+
+
+def test_a_message_that_crashed_is_known_by_the_queue_that_sqs_took_it_from() -> None:
+    parking = Parking(cast("SQSClient", ReluctantSqs([["a"]], visible=[0])), "http://sqs/q", unexplained=Cause.CRASHED)
+    with parking.messages() as messages:
+        assert [each.queue for each in messages] == ["leaver-revoke-sso-token-urgent"]
+
+
+def test_a_message_that_was_meant_for_a_function_is_known_by_no_queue() -> None:
+    assert message(TICK, TARGET_ARN="arn:aws:lambda:eu-central-1:123456789012:function:leaver-watch").queue == ""
 
 
 def test_a_redriven_message_that_crashed_keeps_its_first_id() -> None:

@@ -163,6 +163,21 @@ def test_metrics_are_added_to_by_one_thread_at_a_time(
     assert counted(capsys.readouterr().out)["revoked"] == 50
 
 
+def test_the_connections_of_a_batch_are_asked_for_once_and_before_the_first_call(house: House) -> None:
+    happened: list[str] = []
+
+    def operation(_: RevokeSsoToken) -> Result:
+        happened.append("call")
+        return REVOKED
+
+    consumer = replace(
+        house.consumer(RevokeSsoToken, operation), prepare=lambda names: happened.append(" ".join(sorted(set(names))))
+    )
+    bad = record({"user_id": "a/../b"}, message_id="bad")
+    assert consume(consumer, *messages(TEN[0], TEN[1]), bad) == set()
+    assert happened == ["zoom", "call", "call"]
+
+
 # -- the pace
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from local.payloads import payload
 from local.sam import Sam, answer_in, make_invoke_image
 from local.sam_local import FUNCTIONS, Observed, Row
 from local.world import TEMPLATE, World
+from local.world_in_container import PYTHONPATH
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -288,3 +290,25 @@ def test_every_function_is_invoked_and_the_connections_end_comes_last() -> None:
     }
     assert set(FUNCTIONS) == deployed
     assert FUNCTIONS[-1] == "revoke_access_token"
+
+
+def test_in_its_container_the_local_world_finds_all_that_it_imports() -> None:
+    # -S: without the packages' own .pth files, which know where this checkout lies
+    path = PYTHONPATH.replace("/site-packages", sysconfig.get_path("purelib")).replace("/leaver", str(ROOT), 1)
+    path = path.replace(":/leaver/", f":{ROOT}/")
+    started = subprocess.run(
+        [sys.executable, "-S", "-c", "import local.__main__"],
+        env={"PYTHONPATH": path},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (started.returncode, started.stderr) == (0, "")
+
+
+def test_what_a_container_printed_is_told_with_its_errors(tmp_path: Path) -> None:
+    engine = tmp_path / "docker"
+    engine.write_text("#!/bin/sh\necho out\necho wrong >&2\n")
+    engine.chmod(0o755)
+    assert ContainerEngine((str(engine),), "").printed_by("leaver-1-world") == "out\nwrong"

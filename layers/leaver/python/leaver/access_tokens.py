@@ -1,14 +1,16 @@
 """The one way to a connection's access token, for those who only read it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from leaver.connections import Connection, Connections, Status
-from leaver.errors import CredentialStale, InvalidToken, NeedsReauthorization, Rejected
+from leaver.errors import CredentialStale, InvalidToken, LeaverError, NeedsReauthorization, Rejected
 from leaver.vault import Vault
 
 Answer = TypeVar("Answer")
@@ -25,7 +27,7 @@ class AccessTokens:
     connections: Connections
     vault: Vault
     clock: Callable[[], datetime]
-    #: by connection: what account_of() read, and when
+    #: by connection: what was read last, and when
     _records: dict[str, tuple[datetime, Connection]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -33,17 +35,23 @@ class AccessTokens:
     _tokens: dict[str, tuple[str, SecretStr]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def account_of(self, name: str) -> str:
-        """Whose connection it is, at which provider; what was read is used for the commands of the batch as well.
+        """Whose connection it is, at which provider, as it was when it was read last.
 
         Raises BadMessage for an unknown one, Rejected for an unusable one.
         """
-        record = self.connections.read(name)
-        self._records[name] = (self.clock(), record)
+        _, record = self._records.get(name) or self._read(name)
         return f"{record.provider}/{record.account}"
+
+    def look_up(self, names: Iterable[str]) -> None:
+        """Read the connections of a batch, once for all of its commands; what is wrong with one, its commands say."""
+        for name in dict.fromkeys(names):
+            with suppress(LeaverError, BotoCoreError, ClientError):
+                self._read(name)
 
     def read_ahead(self, name: str) -> None:
         """Read a connection's token before it is needed; raises what reading raises."""
-        self._access_token(self._usable(name))
+        self._read(name)
+        self._access_token(self._usable(name, as_of=self.clock() - AS_GOOD_AS_NEW))
 
     def with_token(self, name: str, call: Callable[[Connection, SecretStr], Answer]) -> Answer:
         """Call with the connection's access token; once more if it was refused and has been replaced meanwhile.
@@ -72,6 +80,11 @@ class AccessTokens:
             case Status.REVOKING | Status.REVOKED:
                 raise Rejected(f"connection {name} is {record.status}")
         return record
+
+    def _read(self, name: str) -> tuple[datetime, Connection]:
+        read = self.clock(), self.connections.read(name)
+        self._records[name] = read
+        return read
 
     def _access_token(self, record: Connection) -> SecretStr:
         # A token known to be dead is not worth a call: providers disable apps that fail too often.

@@ -255,6 +255,7 @@ def consumer(
     read: Callable[[Opened], AnyCommand] | None = None,
     missing_user_is_done: bool = False,
     pace: Pace | None = None,
+    tokens: AccessTokens | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt, and counts.
 
@@ -275,6 +276,7 @@ def consumer(
         metrics=_metrics(),
         executor=_executor(),
         pace=pace,
+        prepare=tokens.look_up if tokens else None,
         read=read,
     )
 

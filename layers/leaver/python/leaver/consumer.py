@@ -4,7 +4,7 @@ import json
 import math
 import random
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -109,17 +109,21 @@ class Consumer(Generic[AnyCommand]):
     executor: Executor
     #: None where nobody limits the calls
     pace: Pace | None = None
+    #: takes the names of a batch's connections, to read them once for all of its commands
+    prepare: Callable[[Iterable[str]], None] | None = None
     read: Callable[[Opened], AnyCommand] | None = None
     jitter: Callable[[float, float], float] = field(default=random.uniform)
 
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
         """Work through a batch, side by side; returns the messages that must come back, each already told when.
 
-        What the whole batch needs is asked for once: the receipts that stand, the turns, and the announcements.
+        What the whole batch needs is asked for once: first the receipts that stand, the turns and the connections, all
+        at the same time; and the announcements in the end.
         """
         records = SQSEvent(dict(event)).records
-        letters = self._looked_up(self._once_each([self._letter(Envelope(record)) for record in records]))
-        turns = self._turns(letters)
+        read = self._once_each([self._letter(Envelope(record)) for record in records])
+        asked: list[Callable[[Sequence[Letter[AnyCommand]]], Any]] = [self._looked_up, self._turns, self._prepared]
+        letters, turns, _ = self.executor.map(lambda ask: ask(read), asked)
         handled = list(self.executor.map(lambda letter, turn: self._handle(letter, turn, context), letters, turns))
         failures: list[BatchItemFailure] = [
             {"itemIdentifier": letter.envelope.record.message_id}
@@ -170,6 +174,10 @@ class Consumer(Generic[AnyCommand]):
     def _turns(self, letters: Sequence[Letter[AnyCommand]]) -> Sequence[Turn]:
         wanted = [_wanted(letter.command) for letter in letters]
         return [Turn() for _ in wanted] if self.pace is None else self.pace.turns(wanted)
+
+    def _prepared(self, letters: Sequence[Letter[AnyCommand]]) -> None:
+        if self.prepare is not None:
+            self.prepare(wanted.connection for letter in letters if (wanted := _wanted(letter.command)))
 
     def _handle(self, letter: Letter[AnyCommand], turn: Turn, context: LambdaContext) -> Handled:
         """Carry out one message."""

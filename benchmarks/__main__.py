@@ -1,0 +1,132 @@
+"""Run the benchmark, or parts of it: `python -m benchmarks [part…]`. `make bench` builds first what is shipped."""
+
+import sys
+from collections.abc import Callable
+from statistics import median
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks import batch, cost, drain, growth, init, memory, offboarding, plot, results
+from benchmarks.leaving import paced
+from benchmarks.results import Part
+
+Told = Callable[[str], None]
+
+ROUNDS_OF_INIT: Final = 10
+#: leavers of the run beside which the simulation of growth is held
+FEW: Final = 1000
+
+
+def batches(progress: Told) -> Part:
+    """(a) and (b): ten and a hundred messages, their processor time, and the memory of the function."""
+    found = batch.run(progress)
+    milliseconds = {
+        "floor": batch.floor(10) * 1000,
+        "ours, warm": median(found.warm) * 1000,
+        "ours, first": median(found.first) * 1000,
+        "naive": median(found.naive) * 1000,
+    }
+    drawn = plot.bars("A batch of ten: 40 ms away, 100 ms to an answer", milliseconds, unit="ms")
+    return Part("batch", batch.__doc__ or "", found.figures, [found.rows], drawn)
+
+
+def memories(progress: Told) -> Part:
+    """(b): what each function holds at work."""
+    figures = memory.run(progress)
+    values = {figure.name.removeprefix("memory of ").removesuffix(", at work"): figure.value for figure in figures}
+    drawn = plot.bars("Memory at work, at most", values, unit="MiB", target=memory.MOST)
+    return Part("memory", memory.__doc__ or "", figures, [], drawn)
+
+
+def inits(progress: Told) -> Part:
+    """(c): what it costs to start each function."""
+    rounds = iter(range(1, ROUNDS_OF_INIT + 1))
+    figures = init.run(ROUNDS_OF_INIT, lambda: progress(f"round {next(rounds)} of {ROUNDS_OF_INIT}"))
+    name = "init of "
+    values = {figure.name.removeprefix(name): figure.value for figure in figures if figure.name.startswith(name)}
+    drawn = plot.bars("Init beside one bare boto3 client", values, unit="x", target=init.SLOWEST)
+    return Part("init", init.__doc__ or "", figures, [], drawn)
+
+
+def draining(progress: Told) -> Part:
+    """(d): ten thousand leavers, and the urgent ones among them."""
+    found = drain.run(progress)
+    drawn = plot.lines("Leavers done at 30 requests a second", found.over_time, x="seconds", y="leavers done")
+    return Part("drain", drain.__doc__ or "", found.figures, [found.rows], drawn)
+
+
+def cases(progress: Told) -> Part:
+    """(e): from the HR event to the end of the case."""
+    found = offboarding.run(progress)
+    curve = {"in all": sorted(found.seconds), "at providers": sorted(found.at_providers)}
+    shares = {
+        name: [((place + 1) / len(values) * 100, value) for place, value in enumerate(values)]
+        for name, values in curve.items()
+    }
+    drawn = plot.lines("From HR event to completed case", shares, x="% of leavers that took no longer", y="seconds")
+    return Part("offboarding", offboarding.__doc__ or "", found.figures, [found.rows], drawn)
+
+
+def costs(progress: Told) -> Part:
+    """(f): dollars."""
+    found = cost.run(progress)
+    dollars = {
+        "1,000 revocations": found.revocation.total * 1000,
+        "1,000 whole cases": found.case.total * 1000,
+        "1,000 sweeps, a day later": found.sweep.total * 1000,
+    }
+    drawn = plot.bars("Beside the secrets", dollars, unit="$", target=cost.MOST)
+    return Part("cost", cost.__doc__ or "", found.figures, [found.rows, found.call_rows], drawn)
+
+
+def growing(progress: Told) -> Part:
+    """(g): from a hundred leavers to a million."""
+    progress(f"{FEW} leavers, by drain.py")
+    few = paced(30, leavers=FEW)
+    known = [line["value"] for line in results.summary() if line["name"] == cost.WHOLE_CASES]
+    found = growth.run(progress, cost_of_1000=known[0] if known else cost.run(progress).case.total * 1000, measured=few)
+    drawn = plot.lines("Until the last has left", found.seconds, x="leavers", y="seconds", logarithmic=True)
+    return Part("growth", growth.__doc__ or "", found.figures, [found.leavers, found.connections], drawn)
+
+
+#: in this order: growth is told what a case costs
+PARTS: Final[dict[str, Callable[[Told], Part]]] = {
+    "batch": batches,
+    "memory": memories,
+    "init": inits,
+    "offboarding": cases,
+    "cost": costs,
+    "drain": draining,
+    "growth": growing,
+}
+
+
+def main(wanted: list[str]) -> int:
+    """Run the parts that are wanted, or all of them; tells on a terminal and writes results."""
+    console = Console()
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        console.print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        return 2
+    names = wanted or list(PARTS)
+    found = []
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("benchmark", total=len(names), now="")
+        for name in names:
+            part = PARTS[name](lambda now, name=name: bar.update(task, now=f"{name}: {now}"))  # type: ignore[misc]
+            results.write(part)
+            found.append(part)
+            bar.advance(task)
+    for part in found:
+        console.print(results.table(part.name, part.figures))
+    missed = [figure for part in found for figure in part.figures if not figure.holds]
+    console.print(f"{len(missed)} missed" if missed else "all of them hold", style="bold red" if missed else "green")
+    console.print(f"written to {results.FOLDER.relative_to(results.FOLDER.parents[1])}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""Memory: the most that each function holds at once while it works through cases, as shipped, over TLS."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import certifi
+
+from benchmarks.figures import Figure
+from benchmarks.handover import OF_A_CASE, hand_over, logical_id
+from benchmarks.init import BUILT
+from benchmarks.leavers import dismiss, hire
+from benchmarks.processes import ROOT, ask, process, told_by
+from local import stage
+from local.http_server import HttpServer
+from local.world import World
+from tests.certificates import authority, server_of
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+#: batches of ten for each function
+BATCHES: Final = 3
+MOST: Final = 64
+#: what holds a token for the purge to destroy, and then what a case consists of
+FUNCTIONS: Final = ("retrieve_user_token", *OF_A_CASE, "deactivate_user")
+
+
+def run(progress: Callable[[str], None]) -> list[Figure]:
+    """Hand whole cases to functions in processes of their own, and look what these held."""
+    with _functions() as (world, functions):
+        people = [hire(world, number) for number in range(10 * BATCHES)]
+        for person in people:
+            world.put_command("RetrieveUserToken", {"user_id": person.email})
+        _drain(world, functions, progress)
+        for person in people:
+            dismiss(world, person)
+        _drain(world, functions, progress)
+        if len(world.zoom.sessions()) != len(stage.PEOPLE):
+            raise RuntimeError("somebody still has a session: nothing was measured")
+        peaks = {name: ask(function, '{"Records": []}')["peak_mib"] for name, function in functions.items()}
+    said = f"VmHWM after {BATCHES} batches"
+    return [Figure(f"memory of {name}, at work", peak, MOST, unit="MiB", said=said) for name, peak in peaks.items()]
+
+
+def _drain(world: World, functions: "dict[str, Popen[str]]", progress: Callable[[str], None]) -> None:
+    left = True
+    while left:
+        left = False
+        for name, function in functions.items():
+            progress(name)
+            left |= hand_over(world, name, partial(_invoke, function)) > 0
+
+
+def _invoke(function: "Popen[str]", event: object) -> dict[str, object]:
+    return ask(function, json.dumps(event))
+
+
+@contextmanager
+def _functions() -> "Iterator[tuple[World, dict[str, Popen[str]]]]":
+    """A world whose providers speak TLS, and its functions waiting for batches."""
+    parameters = {"RoutineCasesAnHour": "100000", "DeactivateUsers": "true"}
+    with ExitStack() as ending:
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="leaver-")))
+        vouching = authority(folder, "authority")
+        bundle = folder / "bundle.pem"
+        bundle.write_bytes(Path(certifi.where()).read_bytes() + vouching.bundle.read_bytes())
+        world = ending.enter_context(World(parameters=parameters, consuming=False))
+        stage.set_up(world)
+        tls = server_of(vouching)
+        zoom, venafi = (
+            ending.enter_context(HttpServer(provider._application, tls=tls))  # noqa: SLF001 - the same one, behind TLS
+            for provider in (world.zoom, world.venafi)
+        )
+        there = {
+            "ZOOM_API_URL": f"https://127.0.0.1:{zoom.port}/v2",
+            "VENAFI_URL": f"https://127.0.0.1:{venafi.port}",
+            "CA_BUNDLE": str(bundle),
+            "PATH": os.defpath,
+            "HOME": str(folder),
+            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",
+        }
+        functions = {}
+        for name in FUNCTIONS:
+            environment = world.environments()[logical_id(name)] | there | {"AWS_LAMBDA_FUNCTION_NAME": name}
+            path = (BUILT / logical_id(name), BUILT / "LeaverLayer" / "python", ROOT)
+            functions[name] = ending.enter_context(
+                process("benchmarks.sandbox", "ours", environment=environment, path=path)
+            )
+            told_by(functions[name])
+        yield world, functions

@@ -1,0 +1,121 @@
+"""From an HR event to the end of the case, in the local world: one leaver after another.
+
+The functions are real processes and the providers take 150 ms for each call. Buses, queues and tables are moto's: what
+that takes of each leaver's time is told beside, because AWS would not take it.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+from typing import Final
+
+from benchmarks.figures import Figure
+from benchmarks.leavers import dismiss, hire
+from local import stage
+from local.simulators.provider import JournalEntry
+from local.stage import Person
+from local.world import World
+
+LEAVERS: Final = 40
+#: leavers before them, so that no function is cold
+BEFORE: Final = 3
+#: milliseconds
+LATENCY: Final = 150
+MOST: Final = 1.5
+#: seconds that one leaver may take at all
+PATIENCE: Final = 30.0
+
+
+@dataclass
+class Offboardings:
+    """Seconds for each leaver, and what they were spent on."""
+
+    seconds: list[float] = field(default_factory=list)
+    #: of each leaver, how long a provider was at work on at least one call
+    at_providers: list[float] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """What was waited for, median and 95th percentile."""
+        rest = [took - there for took, there in zip(self.seconds, self.at_providers, strict=True)]
+        rows = {"in all": self.seconds, "at providers": self.at_providers, "the rest, mostly moto": rest}
+        return [
+            ("seconds", "median", "p95"),
+            *((name, f"{median(values):.2f}", f"{quantiles(values, n=20)[-1]:.2f}") for name, values in rows.items()),
+        ]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The promise."""
+        there = median(self.at_providers)
+        said = (
+            f"{len(self.seconds)} leavers, warm; of the median {there:.2f} s are the providers', "
+            f"{median(self.seconds) - there:.2f} s mostly moto's computing"
+        )
+        slowest = quantiles(self.seconds, n=20)[-1]
+        return [
+            Figure("HR event to completed case, p95", slowest, MOST, unit="s", said=said),
+        ]
+
+
+def run(progress: Callable[[str], None]) -> Offboardings:
+    """Let them leave one after another."""
+    offboardings = Offboardings()
+    with World(parameters={"RoutineCasesAnHour": "100000"}) as world:
+        stage.set_up(world)
+        ear = _ear(world)
+        people = [hire(world, number) for number in range(BEFORE + LEAVERS)]
+        for provider in (world.zoom, world.venafi):
+            provider.inject(".*", times=None, latency_ms=LATENCY)
+        for number, person in enumerate(people):
+            progress(f"leaver {number + 1} of {len(people)}")
+            took, at_providers = _leaves(world, ear, person)
+            if number >= BEFORE:
+                offboardings.seconds.append(took)
+                offboardings.at_providers.append(at_providers)
+    return offboardings
+
+
+def _leaves(world: World, ear: str, person: Person) -> tuple[float, float]:
+    for provider in (world.zoom, world.venafi):
+        provider.clear_journal()
+    queue = world.aws.sqs.get_queue(ear)
+    begun = time.monotonic()
+    dismiss(world, person)
+    while not queue.messages:
+        queue.wait_for_messages(0.1)  # type: ignore[arg-type]  # goes to Condition.wait_for, which takes a float
+        if time.monotonic() - begun > PATIENCE:
+            raise TimeoutError(f"a case took more than {PATIENCE:.0f} s")
+    took = time.monotonic() - begun
+    with world.aws.lock:
+        [message] = world.aws.sqs.receive_message(ear, 1, 0, 30, [])
+        world.aws.sqs.delete_message(ear, str(message.receipt_handle))
+    if json.loads(message.body)["detail"]["subject"] != person.email:
+        raise RuntimeError("somebody else's case was completed: the times would be anybody's")
+    # The last acknowledgements still are on their way; the next leaver shall not wait for them.
+    world.idle()
+    return took, _at_work([*world.zoom.journal(), *world.venafi.journal()])
+
+
+def _at_work(calls: Sequence[JournalEntry]) -> float:
+    """Seconds in which at least one of these calls was under way."""
+    total, until = 0.0, None
+    for call in sorted(calls, key=lambda each: each.received_at):
+        begin = call.received_at if until is None else max(until, call.received_at)
+        if until is None or call.answered_at > until:
+            total += max(0.0, (call.answered_at - begin).total_seconds())
+            until = call.answered_at
+    return total
+
+
+def _ear(world: World) -> str:
+    """Subscribe to the end of cases, as a ticket system would."""
+    sqs, events, bus = world.client("sqs"), world.client("events"), world.resource("EventBus").ref
+    url = sqs.create_queue(QueueName="ear")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"source": ["leaver"], "detail-type": ["OffboardingCompleted"]}
+    events.put_rule(Name="ear", EventBusName=bus, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="ear", EventBusName=bus, Targets=[{"Id": "ear", "Arn": arn}])
+    return "ear"

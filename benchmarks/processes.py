@@ -1,0 +1,66 @@
+"""Processes that serve or measure beside the benchmark, and are gone after it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+ROOT: Final = Path(__file__).parents[1]
+
+
+@contextmanager
+def process(
+    module: str, *arguments: object, environment: Mapping[str, str], path: Sequence[Path] = ()
+) -> Iterator["subprocess.Popen[str]"]:
+    """Run a module of ours until the end of a `with`; ending its input ends it.
+
+    With `path` it sees these folders and no other packages, as in Lambda.
+    """
+    alone = ["-S", "-P"] if path else []
+    running = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+        [sys.executable, *alone, "-m", module, *map(str, arguments)],
+        env={**environment, "PYTHONPATH": os.pathsep.join(map(str, path))},
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with running:
+        try:
+            yield running
+        finally:
+            cast("IO[str]", running.stdin).close()
+            try:
+                running.wait(10)
+            except subprocess.TimeoutExpired:
+                running.kill()
+
+
+def port_of(running: "subprocess.Popen[str]") -> int:
+    """The port that a server prints as soon as it listens."""
+    return int(_line(running))
+
+
+def told_by(running: "subprocess.Popen[str]") -> dict[str, Any]:
+    """What it prints next, JSON."""
+    told: dict[str, Any] = json.loads(_line(running))
+    return told
+
+
+def ask(running: "subprocess.Popen[str]", what: object) -> dict[str, Any]:
+    """Tell it a line, and return what it answers."""
+    asked = cast("IO[str]", running.stdin)
+    asked.write(f"{what}\n")
+    asked.flush()
+    return told_by(running)
+
+
+def _line(running: "subprocess.Popen[str]") -> str:
+    line = cast("IO[str]", running.stdout).readline()
+    if not line:
+        raise RuntimeError(f"{running.args!r} ended before it said anything")
+    return line
