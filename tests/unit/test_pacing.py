@@ -240,6 +240,16 @@ def test_a_single_refusal_slows_a_little_and_the_next_ones_a_lot(table: PaceTabl
     assert rate(worker) == pytest.approx(0.96 * 0.8 + 0.01, abs=0.01)
 
 
+def test_during_the_pause_this_process_books_nothing(table: PaceTable) -> None:
+    worker = Worker(table)
+    refuse(worker)
+    before = table.writes
+    (turn,) = worker.turns([URGENT])
+    assert table.writes == before
+    worker.wait(turn)
+    assert worker.time() == NOW + pacing.PAUSE
+
+
 def test_several_refusals_in_a_second_are_no_single_one(table: PaceTable) -> None:
     worker = Worker(table)
     for turn in worker.turns([ZOOM] * 10):
