@@ -82,13 +82,18 @@ def _promised(limit: int, taken: float, runs: Sequence[Run]) -> list[Figure]:
     if not taken:
         pacing = max(each.pacing_calls / len(each.done_at) for each in runs)
         figures.append(Figure(f"{where}: pacing calls a message", pacing, 0.15, said=said))
-    waits = [each.urgent_waits for each in runs]
+    waits = _waits(runs)
     told = f"one every {URGENT_EVERY:.0f} s, from its queue to Zoom's 204, one cold start among them; no EventBridge"
     figures.append(Figure(f"{where}: an urgent leaver, median", max(map(median, waits)), 0.5, unit="s", said=told))
     if not taken:
         # Beside somebody who takes what he likes nothing is promised of the one who waits longest; the row tells it.
         figures.append(Figure(f"{where}: an urgent leaver, at most", max(map(max, waits)), 2.0, unit="s", said=told))
     return figures
+
+
+def _waits(runs: Sequence[Run]) -> list[list[float]]:
+    """List how long urgent leavers waited in each run; a very short run has none."""
+    return [each.urgent_waits or [math.nan] for each in runs]
 
 
 def _slowest(runs: Sequence[Run]) -> Run:
@@ -98,7 +103,7 @@ def _slowest(runs: Sequence[Run]) -> Run:
 def _row(way: str, taken: float, runs: Sequence[Run]) -> tuple[str, ...]:
     """Tell the worst of some runs, of each figure for itself."""
     slowest = _slowest(runs)
-    waits = [each.urgent_waits or [math.nan] for each in runs]
+    waits = _waits(runs)
     return (
         way,
         str(slowest.limit),

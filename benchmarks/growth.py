@@ -1,7 +1,8 @@
 """How it grows: from a hundred leavers to a million, and from ten connections to ten thousand.
 
 By simulation, batch by batch: the same arithmetic of booking as the pace's, without the code around it, which drain.py
-runs for real at ten thousand; `calibrated` says by how much the two differ there.
+runs for real; a figure says by how much the two differ there. Counted is one call for each leaver, as drain.py does: a
+case asks Zoom who is meant as well, and may deactivate, and each of these calls takes a slot of the same bucket.
 """
 
 import heapq
@@ -12,7 +13,7 @@ from typing import Final
 from benchmarks.figures import Figure
 from benchmarks.leaving import BATCH, CONCURRENCY, Run
 from functions.schedule_refreshes.app import MOST_AT_ONCE
-from leaver.pacing import RESERVED, RESERVED_AT_LEAST, RESERVED_AT_MOST, ROUTINE_HORIZON
+from leaver.pacing import RESERVED, RESERVED_AT_LEAST, RESERVED_AT_MOST
 
 LEAVERS: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 CONNECTIONS: Final = (10, 100, 1_000, 10_000)
@@ -38,19 +39,18 @@ class Growth:
 
 
 def drained(leavers: int, limit: int) -> float:
-    """Seconds until the last of them has left."""
+    """Seconds until the last of them has left, of whom each is one call to Zoom."""
     reserved = min(max(RESERVED * limit, RESERVED_AT_LEAST), RESERVED_AT_MOST * limit)
-    width, horizon = BATCH / (limit - reserved), ROUTINE_HORIZON.total_seconds()
+    spacing = 1 / (limit - reserved)
     free = [(COLD_START + max(0.0, (worker - 4) / 5), worker) for worker in range(CONCURRENCY[limit])]
     heapq.heapify(free)
     tat = last = 0.0
-    for _ in range(-(-leavers // BATCH)):
+    for first in range(0, leavers, BATCH):
         now, worker = heapq.heappop(free)
-        start = max(tat, now)
-        # no further ahead than the horizon: it waits until there is room
-        start = max(start, now + min(start - now, horizon))
-        tat = start + width
-        last = tat + CALL
+        calls = min(BATCH, leavers - first)
+        # how far ahead it books decides who waits, and not when the last slot is
+        tat = max(tat, now) + calls * spacing
+        last = tat - spacing + CALL
         heapq.heappush(free, (last + WORK, worker))
     return last
 
@@ -66,16 +66,18 @@ def caught_up(connections: int) -> float:
 
 
 def run(progress: Callable[[str], None], *, cost_of_1000: float, measured: Run | None = None) -> Growth:
-    """Grow; `cost_of_1000` is in dollars, `measured` a run of drain.py to be compared with."""
+    """Grow; `cost_of_1000` is in dollars, `measured` a run of drain.py to be compared with and to count writes by."""
     leavers: list[tuple[str, ...]] = [("leavers", "at 30/s", "at 80/s", "pacing calls", "$, beside the secrets")]
     seconds: dict[str, list[tuple[float, float]]] = {f"{limit}/s": [] for limit in CONCURRENCY}
+    # where nothing was measured, a batch's one write
+    writes = measured.pacing_calls / measured.leavers if measured else 1 / BATCH
     for number in LEAVERS:
         progress(f"{number} leavers")
         took = {limit: drained(number, limit) for limit in CONCURRENCY}
         for limit, each in took.items():
             seconds[f"{limit}/s"].append((float(number), each))
         told = [_told(each) for each in took.values()]
-        leavers.append((f"{number:,}", *told, f"{number / BATCH * 1.1:,.0f}", f"{number / 1000 * cost_of_1000:.4f}"))
+        leavers.append((f"{number:,}", *told, f"{number * writes:,.0f}", f"{number / 1000 * cost_of_1000:.4f}"))
     connections: list[tuple[str, ...]] = [
         ("connections", "refreshes a second", "of Secrets Manager's writes", "all due at once: caught up after")
     ]

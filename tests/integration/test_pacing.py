@@ -70,6 +70,18 @@ def test_bookings_refusals_and_closings_are_the_same_on_dynamodb_and_on_the_fake
     assert kept(table) == fake.items
 
 
+def test_a_rate_that_others_made_slower_meanwhile_is_not_written_over(table: "DynamoDBClient") -> None:
+    stale, busy = worker(table, Clock()), worker(table, clock := Clock())
+    stale.turns([Wanted("acme", 1, urgent=False)])
+    for _ in range(4):
+        clock.passes(seconds=1.5)
+        busy._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=True)
+    slow = kept(table)["zoom/acme"]["factor"]
+    clock.passes(seconds=1.5)
+    stale._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=True)
+    assert kept(table)["zoom/acme"]["factor"] < slow
+
+
 def test_nothing_of_it_is_a_reserved_word_and_nothing_is_read(table: "DynamoDBClient") -> None:
     asked: list[str] = []
     table.meta.events.register("before-call.dynamodb.*", lambda model, **_: asked.append(model.name))

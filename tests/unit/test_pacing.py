@@ -240,6 +240,16 @@ def test_a_single_refusal_slows_a_little_and_the_next_ones_a_lot(table: PaceTabl
     assert rate(worker) == pytest.approx(0.96 * 0.8 + 0.01, abs=0.01)
 
 
+def test_during_the_pause_this_process_books_nothing(table: PaceTable) -> None:
+    worker = Worker(table)
+    refuse(worker)
+    before = table.writes
+    (turn,) = worker.turns([URGENT])
+    assert table.writes == before
+    worker.wait(turn)
+    assert worker.time() == NOW + pacing.PAUSE
+
+
 def test_several_refusals_in_a_second_are_no_single_one(table: PaceTable) -> None:
     worker = Worker(table)
     for turn in worker.turns([ZOOM] * 10):
@@ -348,7 +358,9 @@ def test_what_of_a_batch_waits_after_a_refusal_is_booked_anew_by_one_write(table
     for turn in others:
         worker.wait(turn)
     assert table.writes == before + 1
-    assert len({turn.at for turn in others}) == 9
+    # for the nine, and not for the one that has gone out
+    at = [1 + index * SPACING / 0.96 for index in range(9)]
+    assert [_seconds(turn) for turn in others] == pytest.approx(at, abs=0.002)
 
 
 def test_an_account_without_slots_does_not_keep_another_ones_calls_waiting(table: PaceTable) -> None:
