@@ -1,1 +1,1 @@
-"""What Leaver costs in time, calls and money, as ratios that are measured in one run; `make bench` runs all of it."""
+"""What Leaver costs in time, memory, calls and money; `make bench` runs all of it."""

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import batch, cost, drain, growth, init, memory, offboarding, plot, results
+from benchmarks.figures import MOST_MEMORY
 from benchmarks.leaving import paced
 from benchmarks.results import Part
 
@@ -20,7 +21,7 @@ FEW: Final = 1000
 
 
 def batches(progress: Told) -> Part:
-    """(a) and (b): ten and a hundred messages, their processor time, and the memory of the function."""
+    """Ten and a hundred messages, their processor time, and the memory of the function."""
     found = batch.run(progress)
     milliseconds = {
         "floor": batch.floor(10) * 1000,
@@ -33,32 +34,32 @@ def batches(progress: Told) -> Part:
 
 
 def memories(progress: Told) -> Part:
-    """(b): what each function holds at work."""
+    """What each function holds at work."""
     figures = memory.run(progress)
     values = {figure.name.removeprefix("memory of ").removesuffix(", at work"): figure.value for figure in figures}
-    drawn = plot.bars("Memory at work, at most", values, unit="MiB", target=memory.MOST)
+    drawn = plot.bars("Memory at work, at most", values, unit="MiB", target=MOST_MEMORY)
     return Part("memory", memory.__doc__ or "", figures, [], drawn)
 
 
 def inits(progress: Told) -> Part:
-    """(c): what it costs to start each function."""
+    """What it costs to start each function."""
     rounds = iter(range(1, ROUNDS_OF_INIT + 1))
-    figures = init.run(ROUNDS_OF_INIT, lambda: progress(f"round {next(rounds)} of {ROUNDS_OF_INIT}"))
+    figures, rows = init.run(ROUNDS_OF_INIT, lambda: progress(f"round {next(rounds)} of {ROUNDS_OF_INIT}"))
     name = "init of "
     values = {figure.name.removeprefix(name): figure.value for figure in figures if figure.name.startswith(name)}
     drawn = plot.bars("Init beside one bare boto3 client", values, unit="x", target=init.SLOWEST)
-    return Part("init", init.__doc__ or "", figures, [], drawn)
+    return Part("init", init.__doc__ or "", figures, [rows], drawn)
 
 
 def draining(progress: Told) -> Part:
-    """(d): ten thousand leavers, and the urgent ones among them."""
+    """Ten thousand leavers, and the urgent ones among them."""
     found = drain.run(progress)
     drawn = plot.lines("Leavers done at 30 requests a second", found.over_time, x="seconds", y="leavers done")
     return Part("drain", drain.__doc__ or "", found.figures, [found.rows], drawn)
 
 
 def cases(progress: Told) -> Part:
-    """(e): from the HR event to the end of the case."""
+    """From the HR event to the end of the case."""
     found = offboarding.run(progress)
     curve = {"in all": sorted(found.seconds), "at providers": sorted(found.at_providers)}
     shares = {
@@ -70,7 +71,7 @@ def cases(progress: Told) -> Part:
 
 
 def costs(progress: Told) -> Part:
-    """(f): dollars."""
+    """Dollars."""
     found = cost.run(progress)
     dollars = {
         "1,000 revocations": found.revocation.total * 1000,
@@ -82,7 +83,7 @@ def costs(progress: Told) -> Part:
 
 
 def growing(progress: Told) -> Part:
-    """(g): from a hundred leavers to a million."""
+    """From a hundred leavers to a million."""
     progress(f"{FEW} leavers, by drain.py")
     few = paced(30, leavers=FEW)
     known = [line["value"] for line in results.summary() if line["name"] == cost.WHOLE_CASES]

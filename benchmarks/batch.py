@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import certifi
 
-from benchmarks.figures import Figure
+from benchmarks.figures import MOST_MEMORY, Figure
 from benchmarks.init import BUILT
 from benchmarks.processes import ROOT, ask, port_of, process, told_by
 
@@ -34,8 +34,6 @@ WIDTH: Final = 10
 ROUNDS: Final = 7
 #: warm batches of ten in each round
 WARM: Final = 5
-#: how often the progress moves
-STEPS: Final = ROUNDS + 1
 
 #: nobody reaches it
 NO_LIMIT: Final = 1_000_000
@@ -87,7 +85,7 @@ class Batches:
             Figure(
                 "memory of revoke_sso_token, with batches",
                 max(self.peak_mib),
-                64,
+                MOST_MEMORY,
                 unit="MiB",
                 said="VmHWM after batches of 10 and 100",
             ),

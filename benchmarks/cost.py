@@ -33,7 +33,6 @@ from local.world import World
 #: a multiple of a batch
 COMMANDS: Final = 100
 CASES: Final = 20
-STEPS: Final = 3
 
 #: template.yaml: what Zoom's plan Pro takes a second, and a function's memory in GB
 A_SECOND: Final = 30

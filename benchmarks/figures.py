@@ -1,6 +1,10 @@
 """One measured figure, what was promised of it, and whether that holds."""
 
 from dataclasses import dataclass
+from typing import Final
+
+#: MiB that a function may hold
+MOST_MEMORY: Final = 64.0
 
 
 @dataclass(frozen=True)

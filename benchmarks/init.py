@@ -13,10 +13,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import boto3
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.figures import Figure
+from benchmarks.figures import MOST_MEMORY, Figure
+from benchmarks.handover import logical_id
 from local import stage
 from local.world import TEMPLATE, World
 
@@ -27,7 +26,6 @@ BUILT = TEMPLATE.parent / ".aws-sam" / "build"
 SLOWEST = 1.5
 #: times the same without compiled files
 COMPILED = 0.6
-MOST_MEMORY_MIB = 64.0
 
 _BARE_CLIENT = "import boto3; boto3.client('secretsmanager')"
 _STOCK = Path(boto3.__file__).parents[1]
@@ -103,7 +101,7 @@ def measured(rounds: int, progress: Callable[[], None], packages: Sequence[Packa
                 each.function,
                 "import app",
                 (each.folder, each.layer),
-                _in_lambda(environments[_logical_id(each.function)], each.function),
+                _in_lambda(environments[logical_id(each.function)], each.function),
             )
             for each in packages
         ]
@@ -114,47 +112,41 @@ def measured(rounds: int, progress: Callable[[], None], packages: Sequence[Packa
     return bare, inits
 
 
-def run(rounds: int, progress: Callable[[], None]) -> list[Figure]:
-    """Measure what `sam build` left, and show it."""
+def run(rounds: int, progress: Callable[[], None]) -> tuple[list[Figure], list[tuple[str, ...]]]:
+    """Measure what `sam build` left; returns figures, and rows below their heading."""
     names = sorted(folder.parent.name for folder in TEMPLATE.parent.glob("functions/*/app.py"))
     layer = BUILT / "LeaverLayer" / "python"
-    packages = [Package(name, BUILT / _logical_id(name), layer) for name in names]
+    packages = [Package(name, BUILT / logical_id(name), layer) for name in names]
     with TemporaryDirectory() as folder:
         uncompiled = shutil.copytree(layer, Path(folder) / "python", ignore=shutil.ignore_patterns("__pycache__"))
         packages.append(Package(names[0], packages[0].folder, uncompiled))
         bare, inits = measured(rounds, progress, packages)
     without = replace(inits.pop(), name=f"{names[0]}, not compiled")
-    Console().print(_table(bare, [*inits, without], rounds))
-    return [
+    figures = [
         *(Figure(f"init of {each.name}", each.beside(bare), SLOWEST, unit="x", said=_SAID) for each in inits),
-        *(
-            Figure(f"memory of {each.name}", max(each.memory), MOST_MEMORY_MIB, unit="MiB", said="peak")
-            for each in inits
-        ),
+        *(Figure(f"memory of {each.name}", max(each.memory), MOST_MEMORY, unit="MiB", said="peak") for each in inits),
         Figure("init, compiled to not compiled", inits[0].beside(without), COMPILED, unit="x", said=names[0]),
     ]
+    return figures, _rows(bare, [*inits, without])
 
 
 def _in_lambda(environment: Mapping[str, str], name: str) -> dict[str, str]:
     return {**environment, "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}
 
 
-def _logical_id(name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("_")) + "Function"
-
-
-def _table(bare: Init, inits: list[Init], rounds: int) -> Table:
-    table = Table(title=f"Init, {rounds} rounds by turns", title_justify="left")
-    table.add_column("started")
-    for column in ("ms, best", "median", "x bare client", "median", "MiB"):
-        table.add_column(column, justify="right")
-    for each in (bare, *inits):
-        table.add_row(
-            each.name,
-            f"{min(each.seconds) * 1000:.0f}",
-            f"{median(each.seconds) * 1000:.0f}",
-            f"{each.beside(bare):.2f}",
-            f"{median(each.seconds) / median(bare.seconds):.2f}",
-            f"{max(each.memory):.0f}",
-        )
-    return table
+def _rows(bare: Init, inits: list[Init]) -> list[tuple[str, ...]]:
+    heading = ("started", "ms, best", "ms, median", "x bare client, best", "x bare client, median", "MiB")
+    return [
+        heading,
+        *(
+            (
+                each.name,
+                f"{min(each.seconds) * 1000:.0f}",
+                f"{median(each.seconds) * 1000:.0f}",
+                f"{each.beside(bare):.2f}",
+                f"{median(each.seconds) / median(bare.seconds):.2f}",
+                f"{max(each.memory):.0f}",
+            )
+            for each in (bare, *inits)
+        ),
+    ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import certifi
 
-from benchmarks.figures import Figure
+from benchmarks.figures import MOST_MEMORY, Figure
 from benchmarks.handover import OF_A_CASE, hand_over, logical_id
 from benchmarks.init import BUILT
 from benchmarks.leavers import dismiss, hire
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 #: batches of ten for each function
 BATCHES: Final = 3
-MOST: Final = 64
 #: what holds a token for the purge to destroy, and then what a case consists of
 FUNCTIONS: Final = ("retrieve_user_token", *OF_A_CASE, "deactivate_user")
 
@@ -45,7 +44,9 @@ def run(progress: Callable[[str], None]) -> list[Figure]:
             raise RuntimeError("somebody still has a session: nothing was measured")
         peaks = {name: ask(function, '{"Records": []}')["peak_mib"] for name, function in functions.items()}
     said = f"VmHWM after {BATCHES} batches"
-    return [Figure(f"memory of {name}, at work", peak, MOST, unit="MiB", said=said) for name, peak in peaks.items()]
+    return [
+        Figure(f"memory of {name}, at work", peak, MOST_MEMORY, unit="MiB", said=said) for name, peak in peaks.items()
+    ]
 
 
 def _drain(world: World, functions: "dict[str, Popen[str]]", progress: Callable[[str], None]) -> None:

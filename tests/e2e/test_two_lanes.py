@@ -1,4 +1,4 @@
-"""An urgent leaver takes queues of their own, from the HR event to the last command, and comes back to them."""
+"""An urgent leaver takes queues of their own, from the HR event on, wherever a command has two lanes."""
 
 from collections import Counter
 from collections.abc import Iterator

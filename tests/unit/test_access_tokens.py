@@ -79,6 +79,15 @@ def test_a_connection_that_can_not_be_read_for_the_batch_is_its_commands_busines
         desk.tokens.with_token("unheard-of", lambda _, __: None)
 
 
+def test_an_account_is_believed_for_a_minute(desk: Desk) -> None:
+    desk.tokens.account_of("zoom")
+    desk.connections.put(connection(account="another"))
+    desk.clock.passes(seconds=59)
+    assert desk.tokens.account_of("zoom") == "zoom/acme"
+    desk.clock.passes(seconds=2)
+    assert desk.tokens.account_of("zoom") == "zoom/another"
+
+
 def test_ten_commands_of_a_batch_read_their_connection_once(desk: Desk) -> None:
     desk.tokens.look_up(["zoom"])
     for _ in range(10):

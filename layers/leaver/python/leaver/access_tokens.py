@@ -18,6 +18,8 @@ Answer = TypeVar("Answer")
 
 #: a batch's commands share what was read of their connection; it is as good as new for so long
 AS_GOOD_AS_NEW = timedelta(seconds=2)
+#: a connection hardly ever moves to another account; until that is noticed, its calls are booked with the old one's
+SAME_ACCOUNT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class AccessTokens:
     connections: Connections
     vault: Vault
     clock: Callable[[], datetime]
-    #: by connection: what was read last, and when
+    #: by connection: what was read for a batch, and when
     _records: dict[str, tuple[datetime, Connection]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -35,11 +37,13 @@ class AccessTokens:
     _tokens: dict[str, tuple[str, SecretStr]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def account_of(self, name: str) -> str:
-        """Whose connection it is, at which provider, as it was when it was read last.
+        """Whose connection it is, at which provider, as it was a minute ago at the most.
 
         Raises BadMessage for an unknown one, Rejected for an unusable one.
         """
-        _, record = self._records.get(name) or self._read(name)
+        read_at, record = self._records.get(name) or self._read(name)
+        if read_at < self.clock() - SAME_ACCOUNT:
+            _, record = self._read(name)
         return f"{record.provider}/{record.account}"
 
     def look_up(self, names: Iterable[str]) -> None:

@@ -18,7 +18,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from leaver.casework import Casework
 from leaver.commands import Command, parse
 from leaver.envelope import Envelope, Opened
-from leaver.errors import BadMessage, CredentialStale, LeaverError, NeedsReauthorization, NoSlot, Rejected, Throttled
+from leaver.errors import (
+    AlreadyInBatch,
+    BadMessage,
+    CredentialStale,
+    LeaverError,
+    NeedsReauthorization,
+    NoSlot,
+    Rejected,
+    Throttled,
+)
 from leaver.events import Announcement
 from leaver.outbox import Outbox, Parked
 from leaver.outcomes import Outcome, Result
@@ -42,6 +51,8 @@ LONGEST_BACK_OFF = timedelta(minutes=15)
 TIME_FOR_ONE = 35_000
 #: the announcement of success is sent for these alone: for any other outcome it would be a lie
 TRUE_SUCCESS = ENDED | {Outcome.RETRIEVED, Outcome.REFRESHED, Outcome.PURGED, Outcome.DEACTIVATED}
+#: what only waits, by the name under which it is counted
+_WAITS: Mapping[type[Exception], str] = {NoSlot: "no_slot", AlreadyInBatch: "already_in_batch"}
 #: nothing happened that anybody would want to hear of
 QUIET = frozenset({Outcome.STILL_FRESH, Outcome.REFUSED})
 
@@ -76,6 +87,12 @@ class Letter(Generic[AnyCommand]):
     command: AnyCommand | Exception
     #: the receipt that stands under the same key, final or not
     standing: Receipt | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last word on it has been said, and nobody put it back since."""
+        said = self.standing.outcome if self.standing else None
+        return said is not None and not (said is Outcome.FAILED and self.envelope.redriven)
 
 
 @dataclass(frozen=True)
@@ -117,13 +134,13 @@ class Consumer(Generic[AnyCommand]):
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
         """Work through a batch, side by side; returns the messages that must come back, each already told when.
 
-        What the whole batch needs is asked for once: first the receipts that stand, the turns and the connections, all
-        at the same time; and the announcements in the end.
+        What the whole batch needs is asked for once: the receipts that stand; then, for what is not done yet, the turns
+        and the connections; and the announcements in the end.
         """
         records = SQSEvent(dict(event)).records
-        read = self._once_each([self._letter(Envelope(record)) for record in records])
-        asked: list[Callable[[Sequence[Letter[AnyCommand]]], Any]] = [self._looked_up, self._turns, self._prepared]
-        letters, turns, _ = self.executor.map(lambda ask: ask(read), asked)
+        letters = self._looked_up(self._once_each([self._letter(Envelope(record)) for record in records]))
+        asked: list[Callable[[Sequence[Letter[AnyCommand]]], Any]] = [self._turns, self._prepared]
+        turns, _ = self.executor.map(lambda ask: ask(letters), asked)
         handled = list(self.executor.map(lambda letter, turn: self._handle(letter, turn, context), letters, turns))
         failures: list[BatchItemFailure] = [
             {"itemIdentifier": letter.envelope.record.message_id}
@@ -154,7 +171,8 @@ class Consumer(Generic[AnyCommand]):
             key = (letter.receipt.case_id, letter.receipt.entry)
             if key in seen and self.receipts is not None and not isinstance(letter.command, Exception):
                 until = self.clock() + timedelta(seconds=1)
-                once.append(replace(letter, command=NoSlot("this batch holds the same command already", until=until)))
+                twice = AlreadyInBatch("this batch holds the same command already", until=until)
+                once.append(replace(letter, command=twice))
             else:
                 once.append(letter)
             seen.add(key)
@@ -172,12 +190,12 @@ class Consumer(Generic[AnyCommand]):
         return [replace(each, standing=standing.get((each.receipt.case_id, each.receipt.entry))) for each in letters]
 
     def _turns(self, letters: Sequence[Letter[AnyCommand]]) -> Sequence[Turn]:
-        wanted = [_wanted(letter.command) for letter in letters]
+        wanted = [_wanted(letter) for letter in letters]
         return [Turn() for _ in wanted] if self.pace is None else self.pace.turns(wanted)
 
     def _prepared(self, letters: Sequence[Letter[AnyCommand]]) -> None:
         if self.prepare is not None:
-            self.prepare(wanted.connection for letter in letters if (wanted := _wanted(letter.command)))
+            self.prepare(wanted.connection for letter in letters if (wanted := _wanted(letter)))
 
     def _handle(self, letter: Letter[AnyCommand], turn: Turn, context: LambdaContext) -> Handled:
         """Carry out one message."""
@@ -195,17 +213,16 @@ class Consumer(Generic[AnyCommand]):
     ) -> Handled:
         if command.case_id is None and self.clock() - letter.receipt.requested_at > TOO_OLD:
             raise Rejected("older than 14 days: it might hit somebody who was hired again")
-        said = letter.standing if letter.standing and letter.standing.outcome else None
-        if said and not (said.outcome is Outcome.FAILED and letter.envelope.redriven):
-            self._count_into_case(said)
-            return Handled(acknowledged=True, announcement=self._announcement(said))
+        if letter.standing and letter.is_done:
+            self._count_into_case(letter.standing)
+            return Handled(acknowledged=True, announcement=self._announcement(letter.standing))
         if self.pace is not None:
             self.pace.wait(turn)
         if context.get_remaining_time_in_millis() < TIME_FOR_ONE:
-            return Handled(acknowledged=self._comes_back(letter.envelope, timedelta(0)))
+            return self._comes_back(letter.envelope, timedelta(0))
         over = self.casework is not None and command.case_id is not None and self.casework.is_over(command.case_id)
-        if said:
-            self._reopen(said)
+        if letter.standing and letter.standing.outcome:
+            self._reopen(letter.standing)
         result = Result(Outcome.REFUSED) if over else self.operation(command)
         return Handled(acknowledged=True, announcement=self._finish(letter.receipt, result) if result else None)
 
@@ -278,8 +295,8 @@ class Consumer(Generic[AnyCommand]):
         return None if closed.outcome in QUIET else _announcement(self.command, closed)
 
     def _failed(self, receipt: Receipt, envelope: Envelope, error: Exception, turn: Turn) -> Handled:
-        """Set a failed message aside; tells whether it may be acknowledged."""
-        if not isinstance(error, NoSlot):
+        """Set a failed message aside."""
+        if type(error) not in _WAITS:
             self.logger.warning("failed", extra={**_told(receipt), **_described(error)})
         try:
             return self._decide(receipt, envelope, error, turn)
@@ -290,10 +307,10 @@ class Consumer(Generic[AnyCommand]):
     def _decide(self, receipt: Receipt, envelope: Envelope, error: Exception, turn: Turn) -> Handled:
         """What each kind of failure does to its message: this is the one place that says so."""
         if isinstance(error, Throttled):
-            self._count("no_slot" if isinstance(error, NoSlot) else "throttled")
+            self._count(_WAITS.get(type(error), "throttled"))
             if self.pace is not None:
                 self.pace.refused(turn, error)
-            return Handled(acknowledged=self._comes_back(envelope, error.until - self.clock()))
+            return self._comes_back(envelope, error.until - self.clock())
         if isinstance(error, NeedsReauthorization):
             self.metrics.add_metric(name="NeedsReauthorization", unit=MetricUnit.Count, value=1)
         if isinstance(error, NeedsReauthorization | Rejected | BadMessage):
@@ -305,8 +322,8 @@ class Consumer(Generic[AnyCommand]):
             self.outbox.request_refresh(
                 error.connection, error.version, now=self.clock(), for_revocation=error.for_revocation
             )
-            return Handled(acknowledged=self._comes_back(envelope, REFRESH_PAUSE))
-        return Handled(acknowledged=self._comes_back(envelope, self._back_off(attempts)))
+            return self._comes_back(envelope, REFRESH_PAUSE)
+        return self._comes_back(envelope, self._back_off(attempts))
 
     def _park(self, receipt: Receipt, envelope: Envelope, error: Exception) -> Handled:
         reason = _reason(error)
@@ -329,7 +346,7 @@ class Consumer(Generic[AnyCommand]):
         longest = min(FIRST_BACK_OFF * 2 ** min(attempts - 1, 20), LONGEST_BACK_OFF).total_seconds()
         return timedelta(seconds=self.jitter(longest / 2, longest))
 
-    def _comes_back(self, envelope: Envelope, pause: timedelta) -> bool:
+    def _comes_back(self, envelope: Envelope, pause: timedelta) -> Handled:
         try:
             self.sqs.change_message_visibility(
                 QueueUrl=envelope.queue_url(self.sqs.meta.endpoint_url),
@@ -339,7 +356,7 @@ class Consumer(Generic[AnyCommand]):
         except (BotoCoreError, ClientError) as error:
             # It comes back all the same, when the queue's own visibility timeout is over.
             self.logger.warning("could not be told when to come back", extra=_described(error))
-        return False
+        return Handled(acknowledged=False)
 
     def _count(self, what: str) -> None:
         self.metrics.add_metric(name=f"{self.command.__name__}.{what}", unit=MetricUnit.Count, value=1)
@@ -350,8 +367,9 @@ def _refuse_replayed(opened: Opened) -> None:
         raise Rejected("a replayed event is not carried out: send the command anew if it is meant")
 
 
-def _wanted(command: Command | Exception) -> Wanted | None:
-    if isinstance(command, Exception) or command.connection is None or not command.calls:
+def _wanted(letter: Letter[AnyCommand]) -> Wanted | None:
+    command = letter.command
+    if isinstance(command, Exception) or letter.is_done or command.connection is None or not command.calls:
         return None
     return Wanted(command.connection, command.calls, urgent=command.urgency == "urgent")
 

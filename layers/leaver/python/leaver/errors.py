@@ -48,6 +48,10 @@ class NoSlot(Throttled):
     """The command's turn has not come: nothing was called, and nothing failed."""
 
 
+class AlreadyInBatch(Throttled):
+    """Another message of the same batch asks for the very same: this one looks again when that one is done."""
+
+
 class ProviderUnavailable(LeaverError):
     """The provider did not answer, or not sensibly: wait and try again."""
 

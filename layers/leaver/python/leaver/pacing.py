@@ -119,7 +119,7 @@ class Pace:
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
-        self._reserved = min(max(RESERVED * per_second, RESERVED_AT_LEAST), RESERVED_AT_MOST * per_second)
+        self._reserved = reserved(per_second)
         self._shared = per_second - self._reserved
         self._account_of = account_of
         self._clock = clock
@@ -308,6 +308,11 @@ class Pace:
         except LeaverError:
             # Nothing is called through a connection that can't be used; why not, is the command's business to say.
             return None
+
+
+def reserved(per_second: float) -> float:
+    """How much of a limit is kept for an urgent leaver; both in calls a second."""
+    return min(max(RESERVED * per_second, RESERVED_AT_LEAST), RESERVED_AT_MOST * per_second)
 
 
 def _spread(turns: Sequence[Turn], start: int, rate: float) -> None:
