@@ -27,7 +27,7 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
     tokens.connections.read(command.connection)
     told: dict[str, str | int | bool] = {}
     user_id = command.user_id
-    if "@" in user_id or user_id == "me":
+    if command.names_somebody:
         found = _found(command, zoom=zoom, tokens=tokens)
         if isinstance(found, ZoomUser):
             user_id = found.id

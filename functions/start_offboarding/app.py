@@ -17,6 +17,7 @@ from leaver.commands import (
     CaseId,
     Command,
     DeactivateUser,
+    Moment,
     PurgeUserTokens,
     RevokeAccessToken,
     RevokeGrants,
@@ -26,7 +27,15 @@ from leaver.commands import (
 from leaver.connections import Connection, Connections, Status
 from leaver.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.envelope import Opened
-from leaver.errors import BadMessage, CredentialStale, NeedsReauthorization, ProviderUnavailable, Rejected, Throttled
+from leaver.errors import (
+    BadMessage,
+    CredentialStale,
+    NeedsReauthorization,
+    NoSlot,
+    ProviderUnavailable,
+    Rejected,
+    Throttled,
+)
 from leaver.events import OffboardingRequested
 from leaver.hr_sources import HrChoices, offboarding_from
 from leaver.outcomes import Outcome, Result
@@ -41,8 +50,10 @@ VENAFI: Final = "venafi"
 #: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
 #: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
 SAME_DEPARTURE: Final = timedelta(days=1)
-#: how long after the event Zoom is waited for to say who is meant: a refresh, or a limit per second, but not per day
+#: how long after it heard of the event Zoom is waited for to say who is meant: for a refresh, or a limit per second
 PATIENCE: Final = timedelta(minutes=2)
+#: and how long for a slot, where many leave at once: a case without Zoom's own names might miss what is theirs
+PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 
 
 class StartOffboarding(Command):
@@ -52,6 +63,8 @@ class StartOffboarding(Command):
     announced_as: ClassVar[str] = "OffboardingStarted"
 
     request: OffboardingRequested | None = None
+    #: when it was put on the bus, which may be long after it happened
+    heard_at: Moment | None = None
     #: what a person decided about a case that is held
     held_case: CaseId | None = None
     decision: Literal["release", "discard"] | None = None
@@ -96,7 +109,7 @@ class Intake:
         if command.request is None:
             raise BadMessage("request: is missing")
         request = command.request
-        user = self._zoom_user(request)
+        user = self._zoom_user(request, max(request.occurred_at, command.heard_at or request.occurred_at))
         names = _names(request, user)
         if request.kind in {"cancelled", "reinstated"}:
             return self._stays(request, names)
@@ -268,7 +281,7 @@ class Intake:
 
     # -- who it is, and what there is to end
 
-    def _zoom_user(self, request: OffboardingRequested) -> ZoomUser | None:
+    def _zoom_user(self, request: OffboardingRequested, heard_at: datetime) -> ZoomUser | None:
         """Ask Zoom who is meant; None where it knows nobody, or can't be asked: then the case goes by the event alone.
 
         A Zoom that is out of order must not keep a leaver's grants at Venafi alive.
@@ -285,9 +298,13 @@ class Intake:
             self.pace.wait(turn)
             found = self.tokens.with_token(ZOOM, ask)
         except (CredentialStale, Throttled) as error:
+            now = self.clock()
             if isinstance(error, Throttled):
                 self.pace.refused(turn, error)
-            if self.clock() - request.occurred_at < PATIENCE:
+            # Our own queue passes; what the provider will not answer until tomorrow must not be waited for at all.
+            patience = PATIENCE_WITH_OURSELVES if isinstance(error, NoSlot) else PATIENCE
+            back_at = max(error.until, now) if isinstance(error, Throttled) else now
+            if back_at < heard_at + patience:
                 raise
             return None
         except (ProviderUnavailable, NeedsReauthorization, Rejected, BadMessage):
@@ -337,7 +354,9 @@ def understood(opened: Opened, *, choices: HrChoices) -> StartOffboarding:
         decided = parse(Decision, opened.detail, direct=True)
         return StartOffboarding(held_case=decided.held_case, decision=decided.decision)
     request = offboarding_from(opened, choices)
-    return StartOffboarding(request=request, requested_at=request.occurred_at, urgency=request.urgency)
+    return StartOffboarding(
+        request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=opened.said_at
+    )
 
 
 def _step(command: type[Command], connection: str, detail: dict[str, str]) -> Step:

@@ -1,6 +1,7 @@
 """A case begins: every step recorded first, then the tombstones, then the commands; whatever crash comes in between."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import count
 from typing import Any, get_args
 
@@ -8,7 +9,7 @@ import pytest
 
 from leaver.cases import State
 from leaver.connections import Status
-from leaver.errors import InvalidToken, NeedsReauthorization, ProviderUnavailable, Rejected, Throttled
+from leaver.errors import InvalidToken, NeedsReauthorization, NoSlot, ProviderUnavailable, Rejected, Throttled
 from tests.cases.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
 from tests.fakes import NOW
 from tests.rotation.steps import Killed, Moment
@@ -178,7 +179,7 @@ def test_venafi_is_not_kept_waiting_by_a_zoom_that_is_out_of_order(error: Any) -
 
 @pytest.mark.parametrize(
     "error",
-    [InvalidToken("124"), Throttled("per day", until=NOW.replace(day=23))],
+    [InvalidToken("124"), Throttled("per second", until=NOW + timedelta(seconds=1))],
     ids=lambda error: type(error).__name__,
 )
 def test_a_stale_token_or_a_limit_is_waited_for_but_not_long(error: Any) -> None:
@@ -192,6 +193,37 @@ def test_a_stale_token_or_a_limit_is_waited_for_but_not_long(error: Any) -> None
     for each in list(office.queued):
         office.deliver(each)
     assert "grants" not in office.access_of(ADA)
+    assert office.case.state is State.OPEN
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Throttled("per day", until=NOW.replace(day=23), for_the_day=True),
+        NoSlot("the account is closed", until=NOW + timedelta(hours=1)),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_zoom_that_is_closed_for_longer_is_not_waited_for_at_all(error: Any) -> None:
+    office = Office()
+    office.weather.out_of_order["zoom"] = error
+    assert office.deliver(office.hears())
+    for each in list(office.queued):
+        office.deliver(each)
+    assert "grants" not in office.access_of(ADA)
+    assert office.people.under_tombstones == {ADA}
+
+
+def test_where_many_leave_at_once_a_slot_is_waited_for_longer_for_without_zoom_something_might_be_missed() -> None:
+    office = Office()
+    office.weather.out_of_order["zoom"] = NoSlot("not yet", until=NOW + timedelta(seconds=5))
+    message = office.hears()
+    assert not office.deliver(message)
+    office.clock.passes(minutes=14)
+    assert not office.deliver(message)
+    assert office.cases.every == []
+    office.clock.passes(minutes=2)
+    assert office.deliver(message)
     assert office.case.state is State.OPEN
 
 

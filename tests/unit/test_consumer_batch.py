@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Metrics
 
-from leaver.commands import RevokeSsoToken
+from leaver.commands import PurgeUserTokens, RevokeSsoToken
 from leaver.consumer import Consumer
 from leaver.errors import NotRead, ProviderUnavailable, Throttled
 from leaver.metering import SharedMetrics
@@ -261,3 +261,27 @@ def test_one_users_limit_slows_nobody(house: House) -> None:
     assert consume(consumer, *messages(*TEN)) == {TEN[0]}
     assert "factor" not in table.items["zoom/acme"]
     assert house.receipts.items.keys() == {(f"message#{person}", "receipt#RevokeSsoToken") for person in TEN[1:]}
+
+
+def test_who_is_refused_again_and_again_slows_nobody_and_is_tried_less_and_less(house: House) -> None:
+    table = PaceTable()
+    refused = Throttled("too fast", until=NOW + timedelta(seconds=1))
+    consumer = replace(house.consumer(RevokeSsoToken, Operation(refused)), pace=pace(house, table))
+    pauses = []
+    for receives in (5, 6, 7, 8, 100):
+        often = record({"user_id": TEN[0]}, message_id="often", receives=receives)
+        assert consume(consumer, often) == {"often"}
+        pauses.append(house.sqs.visible_in["handle of often"])
+        if receives == 5:
+            slowed = dict(table.items["zoom/acme"])
+    assert pauses == [1, 5, 10, 20, 900]
+    assert table.items["zoom/acme"]["factor"] == slowed["factor"]
+
+
+def test_our_own_copies_of_somebodys_tokens_are_destroyed_although_the_account_is_closed(house: House) -> None:
+    purged = Result(Outcome.PURGED)
+    consumer = replace(house.consumer(PurgeUserTokens, Operation(purged)), pace=pace(house, closed_for(hours=3)))
+    by_id = record({"user_id": "KDcuGIm1QgePTO8WbOqwIQ"}, message_id="by id")
+    by_address = record({"user_id": "ada@example.com"}, message_id="by address")
+    failures = consumer.consume(batch(by_id, by_address), Context())
+    assert returned(failures) == {"by address"}

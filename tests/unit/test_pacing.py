@@ -14,7 +14,7 @@ from leaver import pacing
 from leaver.errors import BadMessage, NoSlot, Throttled
 from leaver.pacing import Pace, Turn, Wanted
 from tests.fake_pace import PaceTable
-from tests.fakes import NOW, Clock
+from tests.fakes import NOW, Clock, client_error
 
 #: of 30 requests a second, 28.5 are everybody's
 SPACING = 1 / 28.5
@@ -294,20 +294,57 @@ def test_those_of_a_batch_that_have_not_gone_out_wait_as_well(table: PaceTable) 
     assert worker.time() == others[0].at
 
 
-def test_a_daily_limit_closes_the_account_for_all_workers_until_its_date(table: PaceTable) -> None:
+def no_slot_until(worker: Worker, wanted: Wanted) -> datetime:
+    (turn,) = worker.turns([wanted])
+    with pytest.raises(NoSlot) as caught:
+        worker.wait(turn)
+    return caught.value.until
+
+
+def test_a_daily_limit_closes_the_account_for_all_workers_and_is_tried_once_an_hour(table: PaceTable) -> None:
     midnight = datetime(2026, 11, 23, tzinfo=NOW.tzinfo)
     one, other, urgent = Worker(table), Worker(table), Worker(table)
-    refuse(one, Throttled("daily", until=midnight))
+    refuse(one, Throttled("daily", until=midnight, for_the_day=True))
     for worker, wanted in ((one, ZOOM), (other, ZOOM), (urgent, URGENT)):
-        (turn,) = worker.turns([wanted])
-        with pytest.raises(NoSlot) as caught:
-            worker.wait(turn)
-        assert midnight - timedelta(seconds=6) < caught.value.until <= midnight
+        # for all of them together, whatever each is ahead of it by
+        assert timedelta(minutes=59) < no_slot_until(worker, wanted) - NOW <= timedelta(hours=1)
         assert worker.time() <= NOW + timedelta(seconds=1)
     for worker in (one, other, urgent):
-        worker.time.now = midnight + timedelta(seconds=1)
+        worker.time.now = NOW + timedelta(hours=1, seconds=6)
         (turn,) = worker.turns([ZOOM])
         worker.wait(turn)
+
+
+def test_a_daily_limit_that_ends_within_the_hour_is_waited_for_no_longer(table: PaceTable) -> None:
+    worker = Worker(table)
+    refuse(worker, Throttled("daily", until=NOW + timedelta(minutes=7), for_the_day=True))
+    assert no_slot_until(worker, ZOOM) <= NOW + timedelta(minutes=7)
+
+
+def test_one_answer_that_asks_for_a_day_without_saying_why_closes_the_account_for_half_a_minute(
+    table: PaceTable,
+) -> None:
+    # It may have been one server's, or one URL's.
+    one, urgent = Worker(table), Worker(table)
+    refuse(one, Throttled("busy", until=NOW + timedelta(days=1)))
+    assert no_slot_until(one, ZOOM) <= NOW + timedelta(seconds=30)
+    urgent.time.passes(seconds=31)
+    (turn,) = urgent.turns([URGENT])
+    urgent.wait(turn)
+
+
+def test_a_batch_waits_no_longer_than_it_has_patience_however_slow_the_account(table: PaceTable) -> None:
+    worker = Worker(table, per_second=2)
+    turns = worker.turns([Wanted("zoom", 5, urgent=False)] * 5)
+    ends = []
+    for turn in turns:
+        with suppress(NoSlot):
+            worker.wait(turn)
+        ends.append(worker.time())
+    assert ends[0] == NOW
+    assert max(ends) <= NOW + pacing.PATIENCE + pacing.ROUTINE_HORIZON
+    # nor is more booked ahead than will be used: an urgent leaver beyond the share comes next
+    assert table.items["zoom/acme"]["tat"] <= int((NOW + timedelta(seconds=8)).timestamp() * 1_000_000)
 
 
 def test_a_limit_of_one_user_slows_nobody(table: PaceTable) -> None:
@@ -331,7 +368,29 @@ def test_a_table_that_is_out_of_order_keeps_nobodys_access_alive(table: PaceTabl
     assert worker.time() == NOW
     worker.refused(first, too_fast())
     worker.wait(second)
-    assert worker.time() == NOW + timedelta(seconds=1)
+    assert worker.time() == NOW
+
+
+def test_a_table_that_does_not_answer_is_left_alone_for_a_while(table: PaceTable) -> None:
+    table.broken = True
+    worker = Worker(table)
+    for _ in range(5):
+        worker.turns([ZOOM, Wanted("zoom-other", 1, urgent=False), URGENT])
+    assert table.writes == 1
+    worker.time.passes(seconds=11)
+    table.broken = False
+    assert worker.book(ZOOM) == [pytest.approx(11)]
+    assert table.writes == 2
+
+
+def test_a_connection_that_can_not_be_read_now_harms_nobody_else(table: PaceTable) -> None:
+    class Unread(Worker):
+        def _account_by_name(self, name: str) -> str:
+            if name == "zoom-other":
+                raise client_error("GetItem", "ProvisionedThroughputExceededException")
+            return super()._account_by_name(name)
+
+    assert Unread(table).book(Wanted("zoom-other", 1, urgent=False), ZOOM) == [None, 0]
 
 
 def test_who_has_not_looked_for_long_makes_nobody_faster_by_a_refusal(table: PaceTable) -> None:

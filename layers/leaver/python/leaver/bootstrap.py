@@ -60,6 +60,8 @@ _AWS = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=WIDTH,
 )
+#: for what can be done without
+_QUICK = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 #: for what has to happen before the function is killed: its caller repeats it as long as there is time
 _AT_ONCE = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
 
@@ -166,9 +168,9 @@ def access_tokens(connections_table: str, secret_prefix: str, usual: str | None 
 @cache
 def pace(table: str, per_second: int, tokens: AccessTokens) -> Pace:
     """The pace of a provider's API that takes so many requests a second from each account."""
-    return Pace(
-        _dynamodb(), table=table, per_second=per_second, account_of=tokens.account_of, clock=now, sleep=time.sleep
-    )
+    # One that does not answer at once is done without.
+    dynamodb = _session().client("dynamodb", config=_QUICK)
+    return Pace(dynamodb, table=table, per_second=per_second, account_of=tokens.account_of, clock=now, sleep=time.sleep)
 
 
 @cache

@@ -43,6 +43,8 @@ AnyCommand = TypeVar("AnyCommand", bound=Command)
 LONGEST_PAUSE = timedelta(hours=12) - timedelta(minutes=2)
 #: a command older than this, that belongs to no case, might hit somebody who was hired again
 TOO_OLD = timedelta(days=14)
+#: deliveries after which another refusal says more of this message than of the provider's limit
+OFTEN = 5
 #: what the refresher gets before a reader looks again
 REFRESH_PAUSE = timedelta(seconds=20)
 FIRST_BACK_OFF = timedelta(seconds=5)
@@ -171,7 +173,7 @@ class Consumer(Generic[AnyCommand]):
             key = (letter.receipt.case_id, letter.receipt.entry)
             if key in seen and self.receipts is not None and not isinstance(letter.command, Exception):
                 until = self.clock() + timedelta(seconds=1)
-                twice = AlreadyInBatch("this batch holds the same command already", until=until)
+                twice = AlreadyInBatch("this batch holds the same command already", until=until, account_wide=False)
                 once.append(replace(letter, command=twice))
             else:
                 once.append(letter)
@@ -308,9 +310,14 @@ class Consumer(Generic[AnyCommand]):
         """What each kind of failure does to its message: this is the one place that says so."""
         if isinstance(error, Throttled):
             self._count(_WAITS.get(type(error), "throttled"))
-            if self.pace is not None:
-                self.pace.refused(turn, error)
-            return self._comes_back(envelope, error.until - self.clock())
+            pause = error.until - self.clock()
+            if type(error) not in _WAITS:
+                if self.pace is not None and envelope.receives <= OFTEN:
+                    self.pace.refused(turn, error)
+                elif envelope.receives > OFTEN:
+                    # Who is refused again and again is no sign of the account's limit, and must not slow everybody.
+                    pause = max(pause, self._back_off(envelope.receives - OFTEN))
+            return self._comes_back(envelope, pause)
         if isinstance(error, NeedsReauthorization):
             self.metrics.add_metric(name="NeedsReauthorization", unit=MetricUnit.Count, value=1)
         if isinstance(error, NeedsReauthorization | Rejected | BadMessage):
@@ -369,9 +376,9 @@ def _refuse_replayed(opened: Opened) -> None:
 
 def _wanted(letter: Letter[AnyCommand]) -> Wanted | None:
     command = letter.command
-    if isinstance(command, Exception) or letter.is_done or command.connection is None or not command.calls:
+    if isinstance(command, Exception) or letter.is_done or command.connection is None or not command.needed_calls:
         return None
-    return Wanted(command.connection, command.calls, urgent=command.urgency == "urgent")
+    return Wanted(command.connection, command.needed_calls, urgent=command.urgency == "urgent")
 
 
 def _announcement(command: type[Command], closed: Receipt) -> Announcement:

@@ -34,6 +34,7 @@ class Throttled(LeaverError):
         *,
         until: datetime,
         account_wide: bool = True,
+        for_the_day: bool = False,
         provider_status: int | None = None,
         provider_code: str | None = None,
         tracking_id: str | None = None,
@@ -42,6 +43,8 @@ class Throttled(LeaverError):
         self.until = until
         #: False where only this user is limited, and everybody else is not
         self.account_wide = account_wide
+        #: True where the provider says so: what it takes in a day is used up
+        self.for_the_day = for_the_day
 
 
 class NoSlot(Throttled):

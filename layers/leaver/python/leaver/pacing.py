@@ -42,8 +42,14 @@ LONG_CLEAN: Final = timedelta(seconds=30)
 FASTER_A_SECOND: Final = 0.01
 #: the slowest that refusals make it
 SLOWEST: Final = 0.05
-#: a limit that lasts longer than this is no limit per second: the account is let alone until it is over
+#: a limit that lasts longer than this is no limit per second: the account is let alone meanwhile
 LASTING: Final = timedelta(seconds=2)
+#: but no longer than this without another try, whatever one answer said: it may have been one server's, or one URL's
+PROBED: Final = timedelta(seconds=30)
+#: and where the limit of the day is used up: it may have been raised
+LOOKED_AT_AGAIN: Final = timedelta(hours=1)
+#: how long the table is not asked any more after it did not answer: a batch must not spend its time on it
+OUT_OF_ORDER: Final = timedelta(seconds=10)
 
 _SECOND: Final = 1_000_000
 
@@ -127,6 +133,8 @@ class Pace:
         self._seen: dict[str, _Bucket] = {}
         #: until when this process lets an account alone, because one of its own calls was refused
         self._paused: dict[str, datetime] = {}
+        #: until when the calls go out as they come, because the table does not answer
+        self._unpaced_until = datetime.min.replace(tzinfo=UTC)
         #: the threads of a batch find out together what there is, and the first of them books for all
         self._lock = threading.Lock()
 
@@ -170,12 +178,15 @@ class Pace:
         account = turn.lane.account
         now = self._clock()
         with self._lock, suppress(BotoCoreError, ClientError):
+            if self._unpaced_until > now:
+                return
             alone = self._pause(account) is None
             self._paused[account] = now + PAUSE
             self._slow_down(account, _micros(now), _micros(now + PAUSE), alone=alone)
-            if refusal.until - now > LASTING:
-                self._close(account, _micros(refusal.until))
-                self._close(_reserve(account), _micros(refusal.until))
+            closed = min(refusal.until - now, LOOKED_AT_AGAIN if refusal.for_the_day else PROBED)
+            if closed > LASTING:
+                self._close(account, _micros(now + closed))
+                self._close(_reserve(account), _micros(now + closed))
 
     # -- booking
 
@@ -187,7 +198,7 @@ class Pace:
                 free = self._pause(lane.account)
                 if free is None:
                     free = self._book_lane(lane, [each for each in lane.waiting if self._to_be_booked(each)])
-                if free is not None:
+                if free is not None and self._to_be_booked(turn):
                     if free > lane.patient_until:
                         raise NoSlot("the provider's limit is used up for the moment", until=free)
                     return free
@@ -203,8 +214,11 @@ class Pace:
         return until if until is not None and until > self._clock() else None
 
     def _book_lane(self, lane: Lane, turns: Sequence[Turn]) -> datetime | None:
-        """Book what waits; returns when to ask again, where there is no slot."""
+        """Book what waits, as far as it fits into the patience; returns when to ask again for the rest of it."""
         now = _micros(self._clock())
+        if self._unpaced_until > self._clock():
+            _spread(turns, now, math.inf)
+            return None
         try:
             if lane.urgent and self._book(_reserve(lane.account), turns[0].calls / self._reserved, now, 0) is not None:
                 turns[0].at = _moment(now)
@@ -212,15 +226,19 @@ class Pace:
             if not turns:
                 return None
             rate = self._shared * self._seen.get(lane.account, _Bucket()).share(now)
+            fitting = _fitting(turns, rate * PATIENCE.total_seconds())
             horizon = int((URGENT_HORIZON if lane.urgent else ROUTINE_HORIZON).total_seconds() * _SECOND)
-            start = self._book(lane.account, sum(turn.calls for turn in turns) / rate, now, horizon)
+            start = self._book(lane.account, sum(turn.calls for turn in fitting) / rate, now, horizon)
         except (BotoCoreError, ClientError):
             # A pace that can't be kept must not keep anybody's access alive: then the provider's own limit decides.
-            start, rate = now, math.inf
-        if start is None:
-            return _moment(max(self._seen[lane.account].tat - horizon, now + 1))
-        _spread(turns, start, rate)
-        return None
+            self._unpaced_until = self._clock() + OUT_OF_ORDER
+            _spread(turns, now, math.inf)
+            return None
+        if start is not None:
+            _spread(fitting, start, rate)
+            if len(fitting) == len(turns):
+                return None
+        return _moment(max(self._seen[lane.account].tat - horizon, now + 1))
 
     def _book(self, bucket: str, seconds: float, now: int, horizon: int) -> int | None:
         """Book so many seconds of a bucket; when they begin, or None where that would be beyond the horizon.
@@ -305,14 +323,24 @@ class Pace:
     def _account(self, connection: str) -> str | None:
         try:
             return self._account_of(connection)
-        except LeaverError:
-            # Nothing is called through a connection that can't be used; why not, is the command's business to say.
+        except (LeaverError, BotoCoreError, ClientError):
+            # Nothing is called through a connection that can't be used or read; the command itself says why not.
             return None
 
 
 def reserved(per_second: float) -> float:
     """How much of a limit is kept for an urgent leaver; both in calls a second."""
     return min(max(RESERVED * per_second, RESERVED_AT_LEAST), RESERVED_AT_MOST * per_second)
+
+
+def _fitting(turns: Sequence[Turn], calls: float) -> list[Turn]:
+    """As many of them as are so many calls, and the first of them whatever it takes."""
+    fitting: list[Turn] = []
+    for turn in turns:
+        if fitting and sum(each.calls for each in fitting) + turn.calls > calls:
+            break
+        fitting.append(turn)
+    return fitting
 
 
 def _spread(turns: Sequence[Turn], start: int, rate: float) -> None:

@@ -80,7 +80,8 @@ def _throttled(answer: Answer, now: datetime, code: str | None) -> Throttled:
     # any, tell of the account all the same: of what is left to it, nobody else is to be kept away.
     remaining = answer.headers.get("X-RateLimit-Remaining", "")
     concurrent = "concurrent" in message
-    one_user = concurrent or (daily and remaining.isdecimal() and int(remaining) > 0)
+    left = remaining.isdecimal() and int(remaining) > 0
+    one_user = concurrent or (daily and (left or "user" in message))
     if daily:
         reason = "Zoom's daily limit is reached"
     elif concurrent:
@@ -91,6 +92,7 @@ def _throttled(answer: Answer, now: datetime, code: str | None) -> Throttled:
         reason,
         until=max(until, now + _SECOND),
         account_wide=not one_user,
+        for_the_day=daily,
         provider_status=answer.status,
         provider_code=code,
         tracking_id=answer.tracking_id,
