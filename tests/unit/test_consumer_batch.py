@@ -230,12 +230,14 @@ def test_what_is_done_already_and_what_is_wrong_wait_for_no_slot(house: House) -
     assert len(house.parked) == 1
 
 
-def test_what_is_done_already_takes_no_turn_of_others(house: House) -> None:
+def test_what_is_done_already_takes_no_turn_where_turns_are_scarce(house: House) -> None:
     consume(house.consumer(RevokeSsoToken, Operation(REVOKED)), *messages(*TEN))
     table = PaceTable()
     consumer = replace(house.consumer(RevokeSsoToken, Operation(REVOKED)), pace=pace(house, table))
+    assert consume(consumer, record({"user_id": "new@example.com"})) == set()
+    booked = table.items["zoom/acme"]["tat"]
     assert consume(consumer, *messages(*TEN)) == set()
-    assert table.writes == 0
+    assert table.items["zoom/acme"]["tat"] == booked
 
 
 def test_a_refusal_slows_everybody_and_the_rest_of_the_batch_is_not_refused(house: House) -> None:

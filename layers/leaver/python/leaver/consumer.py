@@ -136,13 +136,16 @@ class Consumer(Generic[AnyCommand]):
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
         """Work through a batch, side by side; returns the messages that must come back, each already told when.
 
-        What the whole batch needs is asked for once: the receipts that stand; then, for what is not done yet, the turns
-        and the connections; and the announcements in the end.
+        What the whole batch needs is asked for once: the receipts that stand, the turns, the connections, and the
+        announcements in the end. Where slots are scarce, first the receipts: what is done must not take any.
         """
         records = SQSEvent(dict(event)).records
-        letters = self._looked_up(self._once_each([self._letter(Envelope(record)) for record in records]))
-        asked: list[Callable[[Sequence[Letter[AnyCommand]]], Any]] = [self._turns, self._prepared]
-        turns, _ = self.executor.map(lambda ask: ask(letters), asked)
+        letters = self._once_each([self._letter(Envelope(record)) for record in records])
+        if self.pace is not None and self.pace.is_in_demand():
+            letters = self._looked_up(letters)
+            turns, _ = self._at_once(letters, self._turns, self._prepared)
+        else:
+            letters, turns, _ = self._at_once(letters, self._looked_up, self._turns, self._prepared)
         handled = list(self.executor.map(lambda letter, turn: self._handle(letter, turn, context), letters, turns))
         failures: list[BatchItemFailure] = [
             {"itemIdentifier": letter.envelope.record.message_id}
@@ -152,6 +155,9 @@ class Consumer(Generic[AnyCommand]):
         if self.metrics.metric_set:
             self.metrics.flush_metrics()
         return {"batchItemFailures": failures}
+
+    def _at_once(self, letters: Sequence[Letter[AnyCommand]], *ask: Callable[..., Any]) -> list[Any]:
+        return list(self.executor.map(lambda each: each(letters), ask))
 
     def _letter(self, envelope: Envelope) -> Letter[AnyCommand]:
         receipt = self._unread(envelope)

@@ -160,6 +160,11 @@ class Pace:
                     self._book_lane(lane, lane.waiting)
         return turns
 
+    def is_in_demand(self) -> bool:
+        """Whether slots are scarce, as far as is known here: what was booked last is still ahead."""
+        now = _micros(self._clock())
+        return any(seen.tat > now for seen in self._seen.values())
+
     def wait(self, turn: Turn) -> None:
         """Return when it is this command's turn; raises NoSlot where it has none for a while."""
         if turn.lane is None:
