@@ -29,6 +29,7 @@ from leaver import bootstrap
 from local import stage
 from local.stage import Person
 from local.world import World
+from tests.integration.deployed import forget
 
 #: a multiple of a batch
 COMMANDS: Final = 100
@@ -218,19 +219,12 @@ def _account() -> Iterator[_Account]:
     ):
         stage.set_up(world)
         os.environ.update(world.environment())
-        _forget()
+        forget()
         counted = Counted(bootstrap._session(), Bill(), boto3.client("dynamodb"))  # noqa: SLF001 - where all clients are made
         try:
             yield _Account(world, counted, log, clock)
         finally:
-            _forget()
-
-
-def _forget() -> None:
-    """Let bootstrap build everything anew: it lasts as long as a process does."""
-    for built in vars(bootstrap).values():
-        if hasattr(built, "cache_clear"):
-            built.cache_clear()
+            forget()
 
 
 def _thousand(dollars: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from local.aws.template import ACCOUNT, REGION
+from local.deployment import camel
 from local.world import World
 
 BATCH: Final = 10
@@ -31,7 +32,7 @@ def hand_over(world: World, function: str, invoke: Invoke) -> int:
 
 def logical_id(function: str) -> str:
     """What template.yaml calls a function."""
-    return "".join(word.capitalize() for word in function.split("_")) + "Function"
+    return f"{camel(function)}Function"
 
 
 def _record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:

@@ -15,10 +15,8 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import unquote
-from uuid import uuid4
 
 from aws_lambda_powertools import Logger, Metrics
-from pydantic import SecretStr
 
 from benchmarks.queue_model import Queue, Waiting, record
 from benchmarks.virtual_time import BEGINNING, SideBySide, VirtualTime
@@ -26,15 +24,15 @@ from benchmarks.zoom_account import Account, Line, Window
 from functions.revoke_sso_token.app import revoke_sso_token
 from leaver.access_tokens import AccessTokens
 from leaver.commands import RevokeSsoToken
-from leaver.connections import Connection, Connections, Status
 from leaver.consumer import Consumer
 from leaver.outbox import Outbox
 from leaver.pacing import Pace
-from leaver.receipts import Receipt, Receipts
-from leaver.tokens import TokenSet
-from leaver.vault import Vault
 from leaver.zoom import Zoom
+from tests.fake_connections import InMemoryConnections, connection
 from tests.fake_pace import PaceTable
+from tests.fake_secrets import StrictSecretsManager, vault_of
+from tests.fake_secrets import tokens as kept_tokens
+from tests.fakes import InMemoryReceipts
 
 LEAVERS: Final = 10_000
 #: seconds between two urgent leavers
@@ -44,58 +42,6 @@ CONCURRENCY: Final = {30: 3, 80: 8}
 BATCH: Final = 10
 #: seconds after which nobody waits any longer
 LONG_ENOUGH: Final = 4 * 3_600
-
-
-class KeptReceipts(Receipts):
-    """Receipts in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], Receipt] = {}
-
-    def standing(self, receipts: Sequence[Receipt]) -> dict[tuple[str, str], Receipt]:
-        """As the table."""
-        keys = [(each.case_id, each.entry) for each in receipts]
-        return {key: self.kept[key] for key in keys if key in self.kept}
-
-    def finish(self, closed: Receipt) -> Receipt:
-        """As the table."""
-        return self.kept.setdefault((closed.case_id, closed.entry), closed)
-
-
-class OneConnection(Connections):
-    """The record of the connection `zoom`."""
-
-    def __init__(self) -> None:
-        late = BEGINNING + timedelta(days=1)
-        self._record = Connection(
-            connection="zoom",
-            provider="zoom",
-            account="acme",
-            grant_type="account_credentials",
-            owner="it@example.com",
-            role="service",
-            status=Status.ACTIVE,
-            version=str(uuid4()),
-            expires_at=late,
-            refresh_at=late,
-        )
-
-    def read(self, name: str) -> Connection:
-        """Read it."""
-        assert name == "zoom"
-        return self._record
-
-
-class OneToken(Vault):
-    """The token of the connection `zoom`."""
-
-    def __init__(self) -> None:
-        """Nothing is kept elsewhere."""
-
-    def tokens(self, connection: str, version: str) -> TokenSet:
-        """Read it."""
-        assert (connection, bool(version)) == ("zoom", True)
-        return TokenSet(access_token=SecretStr("x"), expires_at=BEGINNING + timedelta(days=1), scope="x")
 
 
 class Unmeasured(Metrics):
@@ -111,7 +57,9 @@ class Environment:
     def __init__(self, world: "Leaving", queue: Queue) -> None:
         time = world.time
         self._queue = queue
-        tokens = AccessTokens(OneConnection(), OneToken(), time.clock)
+        tomorrow = BEGINNING + timedelta(days=1)
+        vault = vault_of(StrictSecretsManager(), text=kept_tokens(expires_at=tomorrow))
+        tokens = AccessTokens(InMemoryConnections(connection(expires_at=tomorrow)), vault, time.clock)
         pace = Pace(
             world.table.client,
             table="Pace",
@@ -163,7 +111,7 @@ class Leaving:
         self.limit = limit
         self.leavers = leavers
         self.account = Account(self.time, limit, taken=taken, window=window, seed=seed)
-        self.receipts = KeptReceipts()
+        self.receipts = InMemoryReceipts()
         self.table = PaceTable()
         self.done_at: list[float] = []
         self.urgent: dict[str, float] = {}

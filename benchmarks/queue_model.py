@@ -57,12 +57,11 @@ class Queue:
         self.dead: list[str] = []
         self.receives = 0
 
-    def send(self, body: Mapping[str, Any]) -> str:
+    def send(self, body: Mapping[str, Any]) -> None:
         """Put a message into the queue."""
         sent_at = self._time.now
         message = Waiting(str(uuid4()), sent_at, json.dumps(body), sent_at + self._random.uniform(*DELIVERY))
         self._put(message, next(self._order))
-        return message.id
 
     def poll(self, environments: Sequence[Callable[[list[Waiting]], set[str]]], *, batch: int) -> None:
         """Begin to hand batches to these environments, each of which works on one at a time.

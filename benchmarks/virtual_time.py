@@ -31,11 +31,9 @@ class VirtualTime:
         """Return the time as Leaver's modules ask for it."""
         return BEGINNING + timedelta(seconds=self.now)
 
-    def spawn(self, work: Callable[[], object], *, after: float = 0.0) -> greenlet:
-        """Begin some work later; returns whom to wait for."""
-        worker = greenlet(work, parent=self._hub)
-        self._wake(worker, after)
-        return worker
+    def spawn(self, work: Callable[[], object], *, after: float = 0.0) -> None:
+        """Begin some work later."""
+        self._wake(greenlet(work, parent=self._hub), after)
 
     def sleep(self, seconds: float) -> None:
         """Let the others work until then."""

@@ -98,17 +98,17 @@ class Deployment:
 
     def queue_urls(self, function: str) -> dict[str, str]:
         """Return the URLs of the queues that start a function by lane: "routine", "urgent", one of them or none."""
-        lanes = {f"{_camel(function)}Queue": "routine", f"{_camel(function)}UrgentQueue": "urgent"}
+        lanes = {f"{camel(function)}Queue": "routine", f"{camel(function)}UrgentQueue": "urgent"}
         queues = self.stack.of_type("AWS::SQS::Queue")
         return {lanes[queue.logical_id]: queue.ref for queue in queues if queue.logical_id in lanes}
 
     def queue_url(self, function: str) -> str:
         """Return the URL of a function's queue, of two the routine one."""
-        return self.resource(f"{_camel(function)}Queue").ref
+        return self.resource(f"{camel(function)}Queue").ref
 
     def dead_letter_queue_url(self, function: str) -> str:
         """Return the URL of a function's dead-letter queue."""
-        return self.resource(f"{_camel(function)}DeadLetterQueue").ref
+        return self.resource(f"{camel(function)}DeadLetterQueue").ref
 
     def logs(self, function: str) -> str:
         """Return all that a function has printed so far."""
@@ -293,5 +293,6 @@ class Deployment:
         return list(chain.from_iterable(self._mappings.values()))
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """Return a function's name as the template begins the names of all that belongs to it."""
     return "".join(word.capitalize() for word in name.split("_"))

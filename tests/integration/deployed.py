@@ -41,7 +41,7 @@ class Deployment:
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> BatchFailures | None:
         """Call a function's handler, in a fresh environment of its own."""
-        _forget()
+        forget()
         handler: Handler = importlib.import_module(f"functions.{function}.app").lambda_handler
         return handler(event, Context(list(self.left)))
 
@@ -190,10 +190,11 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
         # before a second look, and between two attempts to keep something: nothing here takes longer for it
         monkeypatch.setattr(time, "sleep", lambda _: None)
         yield Deployment(sqs, SESSION.client("secretsmanager"), tables, environment["KMS_KEY_ARN"], urls)
-    _forget()
+    forget()
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Let bootstrap build everything anew: it lasts as long as a process does."""
     for built in vars(bootstrap).values():
         if hasattr(built, "cache_clear"):
             built.cache_clear()

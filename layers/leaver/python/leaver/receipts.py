@@ -93,10 +93,12 @@ class Receipts:
 
         Raises NotRead where DynamoDB leaves some of them out again and again.
         """
+        if not receipts:
+            return {}
         wanted = {(each.case_id, each.entry): _key(each) for each in receipts}
         asked: Mapping[str, Any] = {self._table: {"Keys": list(wanted.values()), "ConsistentRead": True}}
         found: dict[tuple[str, str], Receipt] = {}
-        for _ in range(3 if wanted else 0):
+        for _ in range(3):
             answer = self._dynamodb.batch_get_item(RequestItems=asked)
             for each in answer["Responses"].get(self._table, []):
                 receipt = Receipt.model_validate(values(each))
@@ -104,10 +106,8 @@ class Receipts:
             asked = answer.get("UnprocessedKeys", {})
             if not asked:
                 return found
-        if wanted:
-            # One that was passed over would be taken for one that is not there, and its call repeated.
-            raise NotRead("DynamoDB did not answer for all receipts of a batch")
-        return found
+        # One that was passed over would be taken for one that is not there, and its call repeated.
+        raise NotRead("DynamoDB did not answer for all receipts of a batch")
 
     def count_failure(self, receipt: Receipt) -> int:
         """Count one failed attempt that will be repeated; returns how many there were."""
