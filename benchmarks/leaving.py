@@ -22,17 +22,17 @@ from benchmarks.queue_model import Queue, Waiting, record
 from benchmarks.virtual_time import BEGINNING, SideBySide, VirtualTime
 from benchmarks.zoom_account import Account, Line, Window
 from functions.revoke_sso_token.app import revoke_sso_token
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RevokeSsoToken
-from leaver.consumer import Consumer
-from leaver.outbox import Outbox
-from leaver.pacing import Pace
-from leaver.zoom import Zoom
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_pace import PaceTable
-from tests.fake_secrets import StrictSecretsManager, vault_of
-from tests.fake_secrets import tokens as kept_tokens
-from tests.fakes import InMemoryReceipts
+from leaver.connections.access_tokens import AccessTokens
+from leaver.consuming.consumer import Consumer
+from leaver.consuming.rate_limiter import Pace
+from leaver.messages.commands import RevokeSsoToken
+from leaver.messages.publisher import Outbox
+from leaver.providers.zoom.api import Zoom
+from tests.doubles.aws import InMemoryReceipts
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.pace_table import PaceTable
+from tests.doubles.secrets_manager import StrictSecretsManager, vault_of
+from tests.doubles.secrets_manager import tokens as kept_tokens
 
 LEAVERS: Final = 10_000
 #: seconds between two urgent leavers

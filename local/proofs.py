@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import requests
 
-from leaver.attributes import item, values
-from leaver.cases import Case, Cases, chain
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import Case, Cases, chain
 from leaver.outcomes import Outcome
-from leaver.receipts import Receipt
+from leaver.storage.tables import item, values
 from local import stage
 from local.world import World
 

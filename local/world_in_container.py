@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import boto3
 import requests
 
-from leaver.attributes import item
-from leaver.items import columns
-from leaver.kept_tokens import KeptToken
+from leaver.cases.user_tokens import KeptToken
+from leaver.storage.tables import columns, item
 from local.aws.moto_server import CREDENTIAL
 from local.aws.template import REGION, STACK, Json
 from local.container_engine import ContainerEngine, Failed

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaver.cases import REPLACE, Case, Cases, State, Step, chain
-from leaver.receipts import Receipt
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import REPLACE, Case, Cases, State, Step, chain
 from leaver_cli.deployment import describe, now
 from leaver_cli.health import moment
 from leaver_cli.stack import Profile, Region, StackName

@@ -11,12 +11,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from leaver.commands import ConnectionName
 from leaver.errors import LeaverError, explain
+from leaver.messages.commands import ConnectionName
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.zoom.api import Zoom, ZoomUser
+from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens, VenafiCredentials, ZoomCredentials
-from leaver.venafi import Venafi
-from leaver.zoom import Zoom, ZoomUser
-from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli import connect_venafi, connect_zoom
 from leaver_cli.connect_venafi import Login
 from leaver_cli.connect_zoom import GrantType

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import SecretStr
 
 from leaver.errors import LeaverError, Rejected
+from leaver.providers.venafi.api import Role, Venafi
 from leaver.tokens import GrantedTokens, VenafiCredentials
-from leaver.venafi import Role, Venafi
 from leaver_cli.gathered import Gathered
 
 Login = Literal["certificate", "jwt", "password"]

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from leaver.providers.zoom.api import Zoom
+from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens, ZoomCredentials
-from leaver.zoom import Zoom
-from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.consent import Consent
 from leaver_cli.gathered import Gathered
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaver.connections import Connection
+from leaver.connections.record import Connection
 from leaver_cli.deployment import describe, now
 from leaver_cli.health import health, moment, needs_a_person
 from leaver_cli.stack import Profile, Region, StackName

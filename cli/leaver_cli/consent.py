@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
-from leaver.transport import safe_code
-from leaver.zoom_oauth import authorize_url, code_challenge
+from leaver.providers.transport import safe_code
+from leaver.providers.zoom.oauth import authorize_url, code_challenge
 
 _LOOPBACK = "127.0.0.1"
 

@@ -17,17 +17,17 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from leaver import settings
-from leaver.cases import Cases
-from leaver.connections import Connections
+from leaver.cases.people import name_of
+from leaver.cases.record import Cases
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connections
 from leaver.errors import Rejected
-from leaver.grants import Grants
-from leaver.people import name_of
-from leaver.transport import Transport
-from leaver.vault import Vault
-from leaver.venafi import Venafi
-from leaver.venafi_auth import VenafiAuth
-from leaver.zoom import Zoom, ZoomUser
-from leaver.zoom_oauth import ZoomOAuth
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.venafi.oauth import VenafiAuth
+from leaver.providers.zoom.api import Zoom, ZoomUser
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.storage.secrets import Vault
 from leaver_cli.establish import Established, Establishing, NewConnection, credentials_json
 from leaver_cli.gathered import Gathered, Target
 from leaver_cli.stack import AWS, Stack, reach

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from leaver.connections import Connection, Status
+from leaver.connections.record import Connection, Status
 from leaver.errors import Held
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.health import health

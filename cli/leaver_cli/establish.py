@@ -10,14 +10,14 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import SecretStr
 
-from leaver.attributes import timestamp
-from leaver.connections import Connection, Connections, Status
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connection, Connections, Status
+from leaver.connections.refresh_policy import next_refresh
 from leaver.errors import BadMessage, Held, InvalidGrant, LeaverError, NotKept, Rejected
-from leaver.grants import Grants
 from leaver.outcomes import Outcome
-from leaver.refresh_policy import next_refresh
+from leaver.storage.secrets import Vault
+from leaver.storage.tables import timestamp
 from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
-from leaver.vault import Vault
 
 #: how often Secrets Manager is asked again to keep what was just granted, and how long after, in seconds
 ATTEMPTS: Final = 30

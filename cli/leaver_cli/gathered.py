@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import SecretStr
 
 from leaver.outcomes import Result
+from leaver.providers.zoom.api import ZoomUser
 from leaver.tokens import GrantedTokens, VenafiCredentials, ZoomCredentials
-from leaver.zoom import ZoomUser
 
 Role = Literal["service", "personal"]
 

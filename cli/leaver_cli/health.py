@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from leaver.connections import Connection, Status
+from leaver.connections.record import Connection, Status
 
 #: how long after its time a refresh may begin: the schedule fires every minute, and queues take a while
 _LATE: Final = 300

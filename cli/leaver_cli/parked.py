@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaver.attributes import timestamp
+from leaver.storage.tables import timestamp
 from leaver_cli.parking import ParkedMessage, Parking
 from leaver_cli.stack import OPTIONAL, PLACES, NoSuchQueue, Place, Profile, Region, Stack, StackName, reach
 

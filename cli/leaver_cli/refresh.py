@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from leaver.connections import IN_USE, Connection, Status
+from leaver.connections.record import IN_USE, Connection, Status
 from leaver_cli.connect import connection_name
 from leaver_cli.deployment import describe, now
 from leaver_cli.health import health, moment

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from leaver.connections import Connection, Connections
+from leaver.connections.record import Connection, Connections
 
 #: seconds between two looks at the record
 LOOK = 0.5

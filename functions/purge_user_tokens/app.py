@@ -7,15 +7,15 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.attributes import timestamp
-from leaver.commands import PurgeUserTokens
-from leaver.connections import Connection
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
-from leaver.kept_tokens import KeptTokens
+from leaver.cases.user_tokens import KeptTokens
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
+from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import PurgeUserTokensSettings
-from leaver.zoom import Zoom, ZoomUser
+from leaver.storage.tables import timestamp
 
 
 def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, kept: KeptTokens) -> Result:

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from leaver import bootstrap
-from leaver.commands import RefreshAccessToken
-from leaver.consumer import BatchFailures, LambdaContext
-from leaver.grants import Grants
-from leaver.rotation import Rotation
+from leaver.connections.grants import Grants
+from leaver.connections.refresh import Rotation
+from leaver.consuming.consumer import BatchFailures, LambdaContext
+from leaver.messages.commands import RefreshAccessToken
 from leaver.settings import RefreshAccessTokenSettings
 
 
@@ -29,7 +29,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
     vault = bootstrap.vault(settings.secret_prefix, at_once=True)
     rotation = Rotation(
         connections=bootstrap.connections(settings.connections_table),
-        people=bootstrap.people(settings.cases_table),
+        has_left=bootstrap.people(settings.cases_table).gone,
         vault=vault,
         grants=grants(),
         sealing=bootstrap.sealing(settings.kms_key_arn),

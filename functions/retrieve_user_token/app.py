@@ -8,17 +8,17 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.attributes import timestamp
-from leaver.commands import RetrieveUserToken
-from leaver.connections import Connection
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.cases.people import People
+from leaver.cases.user_tokens import KeptTokens
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import BadMessage
-from leaver.kept_tokens import KeptTokens
+from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
-from leaver.people import People
+from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
 from leaver.settings import RetrieveUserTokenSettings
-from leaver.zoom import UserToken, Zoom, ZoomUser
+from leaver.storage.tables import timestamp
 
 #: seconds that a token lives when no ttl was asked for; Zoom's answer does not say (Zoom API, "Get a user token")
 ASSUMED_LIFE = {"zak": 7_200, "onbehalf": 7_200, "token": 1_209_600}

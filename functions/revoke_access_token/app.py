@@ -6,14 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 from leaver import bootstrap
-from leaver.commands import RevokeAccessToken
-from leaver.connections import Connection, Connections, Status
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connection, Connections, Status
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import CredentialStale, Held, LeaverError, NeedsReauthorization
-from leaver.grants import Grants
+from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.settings import RevokeAccessTokenSettings
-from leaver.vault import Vault
+from leaver.storage.secrets import Vault
 
 
 def revoke_access_token(

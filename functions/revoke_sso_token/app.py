@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RevokeSsoToken
-from leaver.connections import Connection
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Result
+from leaver.providers.zoom.api import Zoom
 from leaver.settings import RevokeSsoTokenSettings
-from leaver.zoom import Zoom
 
 
 def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens) -> Result:

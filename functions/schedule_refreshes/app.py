@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any, Final
 
 from leaver import bootstrap
-from leaver.commands import RefreshAccessToken
-from leaver.connections import Connections
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.connections.record import Connections
+from leaver.consuming.consumer import BatchFailures, LambdaContext
 from leaver.errors import BadMessage
-from leaver.outbox import Outbox
+from leaver.messages.commands import RefreshAccessToken
+from leaver.messages.publisher import Outbox
 from leaver.settings import ScheduleRefreshesSettings
 
 #: Secrets Manager takes 50 writes a second, and every refresh is one. Ten refreshers at once (MaximumConcurrency), of

@@ -10,10 +10,24 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.cases import REPLACE, UNDER_WAY, Case, Cases, State, Step, sweep_of
-from leaver.casework import Casework
-from leaver.commands import (
+from leaver.cases.completion import Casework
+from leaver.cases.people import Name, People, name_of
+from leaver.cases.record import REPLACE, UNDER_WAY, Case, Cases, State, Step, sweep_of
+from leaver.cases.start import Starting, recorded
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection, Connections, Status
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.rate_limiter import Pace, Wanted
+from leaver.errors import (
+    BadMessage,
+    CredentialStale,
+    NeedsReauthorization,
+    NoSlot,
+    ProviderUnavailable,
+    Rejected,
+    Throttled,
+)
+from leaver.messages.commands import (
     CaseId,
     Command,
     DeactivateUser,
@@ -24,26 +38,12 @@ from leaver.commands import (
     RevokeSsoToken,
     parse,
 )
-from leaver.connections import Connection, Connections, Status
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
-from leaver.envelope import Opened
-from leaver.errors import (
-    BadMessage,
-    CredentialStale,
-    NeedsReauthorization,
-    NoSlot,
-    ProviderUnavailable,
-    Rejected,
-    Throttled,
-)
-from leaver.events import OffboardingRequested
-from leaver.hr_sources import HrChoices, offboarding_from
+from leaver.messages.envelope import Opened
+from leaver.messages.events import OffboardingRequested
+from leaver.messages.hr import HrChoices, offboarding_from
 from leaver.outcomes import Outcome, Result
-from leaver.pacing import Pace, Wanted
-from leaver.people import Name, People, name_of
+from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import StartOffboardingSettings
-from leaver.starting import Starting, recorded
-from leaver.zoom import Zoom, ZoomUser
 
 ZOOM: Final = "zoom"
 VENAFI: Final = "venafi"

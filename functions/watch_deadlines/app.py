@@ -8,17 +8,17 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 
 from leaver import bootstrap
-from leaver.cases import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, Glance, State, Step, sweep_of
-from leaver.casework import Casework
-from leaver.connections import Connection, Connections
-from leaver.consumer import LambdaContext
+from leaver.cases.completion import Casework
+from leaver.cases.people import People, name_of
+from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.record import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, Glance, State, Step, sweep_of
+from leaver.cases.start import Starting, recorded
+from leaver.cases.user_tokens import KeptTokens
+from leaver.connections.record import Connection, Connections
+from leaver.consuming.consumer import LambdaContext
 from leaver.errors import BadMessage
-from leaver.kept_tokens import KeptTokens
 from leaver.outcomes import Result
-from leaver.people import People, name_of
-from leaver.receipts import Receipt, Receipts
 from leaver.settings import WatchDeadlinesSettings
-from leaver.starting import Starting, recorded
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.cases import Case, State, chain
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import Case, State, chain
 from leaver.outcomes import Outcome
-from leaver.receipts import Receipt
-from tests.cases.office import ADA, ADA_ID, Office
-from tests.fakes import NOW
+from tests.doubles.aws import NOW
+from tests.doubles.office import ADA, ADA_ID, Office
 
 
 def completed() -> tuple[Case, list[Receipt]]:

@@ -8,8 +8,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
 
 from leaver import settings
-from leaver.connections import LEASE
-from leaver.rotation import TIME_FOR_A_CALL, TIME_TO_SEAL
+from leaver.connections.record import LEASE
+from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_SEAL
 from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, functions, kebab, of_type, snake
 
 HR_SOURCES = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leaver.cases import Glance
+from leaver.cases.record import Glance
 from tests.contract.stack import DROP, FULL, Stack, change, functions, kebab, of_type, stack
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"

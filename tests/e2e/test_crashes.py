@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from leaver.vault import child_of
+from leaver.storage.secrets import child_of
 from local.simulators.faults import Hold
 from local.simulators.grants import digest
 from local.simulators.venafi import VenafiSimulator

@@ -13,7 +13,7 @@ import requests
 from click.testing import Result
 from typer.testing import CliRunner
 
-from leaver.connections import Connection, Status
+from leaver.connections.record import Connection, Status
 from leaver.outcomes import Outcome
 from leaver_cli import deployment, disconnect
 from leaver_cli.main import app

@@ -7,8 +7,8 @@ import pytest
 import requests
 from pydantic import SecretStr
 
-from leaver.sealing import Sealing
-from leaver.vault import child_of
+from leaver.storage.encryption import Sealing
+from leaver.storage.secrets import child_of
 from local import stage
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later

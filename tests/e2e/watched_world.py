@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from leaver.attributes import item, values
-from leaver.connections import LEASE
+from leaver.connections.record import LEASE
+from leaver.storage.tables import item, values
 from local import stage
 from local.runtime_api import FunctionError
 from local.simulators.provider import ProviderSimulator

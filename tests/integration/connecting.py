@@ -10,16 +10,16 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.zoom.api import Zoom
+from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
-from leaver.transport import Transport
-from leaver.venafi import Venafi
-from leaver.zoom import Zoom
-from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli import connect
 from leaver_cli.establish import Established, credentials_json
 from leaver_cli.gathered import Gathered, Target
 from leaver_cli.main import Commands
-from tests.fake_connections import connection
+from tests.doubles.connections_table import connection
 
 
 @dataclass

@@ -12,7 +12,7 @@ from click.testing import Result
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from leaver.outbox import Outbox, Parked
+from leaver.messages.publisher import Outbox, Parked
 from leaver_cli import parking
 from leaver_cli.main import app
 from leaver_cli.stack import Stack

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from leaver.cases import Case, Cases, State, Step
+from leaver.cases.people import Name, People
+from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.record import Case, Cases, State, Step
+from leaver.cases.start import recorded
 from leaver.outcomes import Outcome, Result
-from leaver.people import Name, People
-from leaver.receipts import Receipt, Receipts
-from leaver.starting import recorded
-from tests.fake_cases import InMemoryCases, InMemoryPeople
-from tests.fakes import NOW, InMemoryReceipts
+from tests.doubles.aws import NOW, InMemoryReceipts
+from tests.doubles.cases_table import InMemoryCases, InMemoryPeople
 from tests.integration.dynamodb import dynamodb, make_tables
 
 ADA = "ada@example.com"
@@ -148,7 +148,7 @@ def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
 def test_a_flood_of_leavers_is_counted_on_when_an_item_could_hold_no_more_ids(
     aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaver.cases.TOLD_APART", 2)
+    monkeypatch.setattr("leaver.cases.record.TOLD_APART", 2)
     cases = Cases(aws, table="Cases")
     assert [cases.count_routine(NOW, case_id=each) for each in ("c-1", "c-2", "c-3", "c-1", "c-3")] == [1, 2, 3, 3, 4]
 

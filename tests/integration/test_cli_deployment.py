@@ -11,15 +11,15 @@ import pytest
 from moto import mock_aws
 from pydantic import SecretStr
 
-from leaver.connections import Connection, Status
+from leaver.connections.record import Connection, Status
 from leaver.errors import Held, Rejected
 from leaver.tokens import GrantedTokens, TokenSet, ZoomCredentials
 from leaver_cli import disconnect
 from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
 from leaver_cli.gathered import Gathered, Target
-from tests.certificates import authority
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT
+from tests.doubles.certificates import authority
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.secrets_manager import PARENT
 
 REGION = "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1"

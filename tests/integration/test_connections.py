@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from leaver.attributes import item, timestamp
-from leaver.connections import IN_USE, Connection, Connections, Due, Status
+from leaver.connections.record import IN_USE, Connection, Connections, Status
 from leaver.errors import BadMessage, Rejected
+from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
-from leaver.vault import child_of
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT
-from tests.fakes import NOW
+from leaver.storage.secrets import child_of
+from leaver.storage.tables import item, timestamp
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.secrets_manager import PARENT
 from tests.integration.dynamodb import dynamodb, make_tables
 
 CHILD = child_of("zoom", PARENT)

@@ -13,24 +13,24 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from leaver.connections import Connection, Status
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connection, Status
 from leaver.errors import Held, LeaverError, NotKept, Rejected
-from leaver.grants import Grants
 from leaver.outcomes import Outcome
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.zoom.api import Zoom, ZoomUser
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.storage.secrets import Vault
 from leaver.tokens import GrantedTokens
-from leaver.transport import Transport
-from leaver.vault import Vault
-from leaver.venafi import Venafi
-from leaver.zoom import Zoom, ZoomUser
-from leaver.zoom_oauth import ZoomOAuth
 from leaver_cli.establish import ATTEMPTS, Established, Establishing, NewConnection
 from local.simulators.grants import digest
 from local.simulators.provider import CANARY
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
-from tests.canary import shown_by
-from tests.fake_connections import InMemoryConnections
-from tests.fake_secrets import StrictSecretsManager
+from tests.doubles.canary import shown_by
+from tests.doubles.connections_table import InMemoryConnections
+from tests.doubles.secrets_manager import StrictSecretsManager
 from tests.integration.simulated_venafi import ROBOT
 from tests.integration.simulated_venafi import set_up as set_up_venafi
 

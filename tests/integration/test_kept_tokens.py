@@ -9,12 +9,12 @@ import pytest
 from moto import mock_aws
 from pydantic import SecretStr
 
+from leaver.cases.user_tokens import SETTLED, KeptToken, KeptTokens
 from leaver.errors import Held
-from leaver.items import Items
-from leaver.kept_tokens import SETTLED, KeptToken, KeptTokens
-from leaver.vault import Vault
-from leaver.zoom import UserTokenType
-from tests.fakes import NOW, Clock
+from leaver.providers.zoom.api import UserTokenType
+from leaver.storage.secrets import Vault
+from leaver.storage.tables import Items
+from tests.doubles.aws import NOW, Clock
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"

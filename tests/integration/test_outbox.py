@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from leaver.commands import RevokeGrants, RevokeSsoToken
-from leaver.connections import Due
 from leaver.errors import Undelivered
-from leaver.events import Announcement
-from leaver.outbox import Outbox, Parked
-from tests.fake_secrets import PARENT
-from tests.fakes import NOW, QUEUE, FakeBus, FakeSqs
+from leaver.messages.commands import RevokeGrants, RevokeSsoToken
+from leaver.messages.events import Announcement
+from leaver.messages.publisher import Due, Outbox, Parked
+from tests.doubles.aws import NOW, QUEUE, FakeBus, FakeSqs
+from tests.doubles.secrets_manager import PARENT
 from tests.integration.dynamodb import SESSION
 
 ANNOUNCEMENT = Announcement(

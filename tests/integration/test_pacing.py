@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from leaver.pacing import Pace, Wanted
-from tests.fake_pace import PaceTable
-from tests.fakes import NOW, Clock
+from leaver.consuming.rate_limiter import Pace, Wanted
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.pace_table import PaceTable
 from tests.integration.dynamodb import dynamodb, make_tables
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ import pytest
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from leaver.commands import RevokeSsoToken
-from leaver.consumer import Consumer
-from leaver.envelope import Envelope
+from leaver.cases.receipts import Receipts
+from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
-from leaver.outbox import Outbox
+from leaver.messages.commands import RevokeSsoToken
+from leaver.messages.envelope import Envelope
+from leaver.messages.publisher import Outbox
 from leaver.outcomes import Outcome, Result
-from leaver.receipts import Receipts
-from tests.fakes import OneByOne
+from tests.doubles.aws import OneByOne
 from tests.integration.parked_stack import ARN, EVENT, NOT_DELIVERED, REGION, World, leaver, world_on_moto
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from moto import mock_aws
 from pydantic import SecretStr
 
 from leaver.errors import NotKept, NotRead
-from leaver.sealing import Sealing
-from tests.canary import shown_by
-from tests.fake_kms import KEY, FakeKms
-from tests.fake_secrets import PARENT
+from leaver.storage.encryption import Sealing
+from tests.doubles.canary import shown_by
+from tests.doubles.kms import KEY, FakeKms
+from tests.doubles.secrets_manager import PARENT
 from tests.integration.dynamodb import SESSION
 
 CANARY = "canary-refresh-1"

@@ -11,10 +11,10 @@ from moto import mock_aws
 from pydantic import SecretStr
 
 from leaver.errors import NotKept, NotRead, Rejected, Superseded
+from leaver.storage.secrets import Vault, child_of
 from leaver.tokens import TokenSet, VenafiCredentials, ZoomCredentials
-from leaver.vault import Vault, child_of
-from tests.canary import shown_by
-from tests.fake_secrets import PARENT, StrictSecretsManager, tokens
+from tests.doubles.canary import shown_by
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens
 from tests.integration.dynamodb import SESSION
 
 EXPIRES_AT = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from leaver import bootstrap
-from leaver.attributes import values
-from leaver.cases import Case, Cases, State, Step
+from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.record import Case, Cases, State, Step
+from leaver.cases.start import recorded
 from leaver.outcomes import Outcome, Result
-from leaver.receipts import Receipt, Receipts
-from leaver.starting import recorded
-from tests.fakes import NOW
-from tests.house import counted
-from tests.integration.deployed import Deployment, deployment
+from leaver.storage.tables import values
+from tests.doubles.aws import NOW
+from tests.doubles.deployed import Deployment, deployment
+from tests.doubles.house import counted
 
 TICK = json.loads((Path(__file__).parents[2] / "events" / "watch_deadlines.json").read_text())
 SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": "ada@example.com"})

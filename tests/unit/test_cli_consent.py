@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 import requests
 
-from leaver.zoom_oauth import code_challenge
+from leaver.providers.zoom.oauth import code_challenge
 from leaver_cli.consent import Consent, NoConsent, ask_for_consent
 
 CODE = "CANARY-code"

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from leaver.connections import Status
+from leaver.connections.record import Status
 from leaver.outcomes import Outcome
 from leaver_cli.connections import told
 from leaver_cli.health import health, needs_a_person
-from tests.fake_connections import connection
-from tests.fakes import NOW
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import connection
 
 HOUR = timedelta(hours=1)
 DEAD = {"status": Status.NEEDS_REAUTHORIZATION, "reason": "the refresh token was revoked"}

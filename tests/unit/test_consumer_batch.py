@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Metrics
 
-from leaver.commands import PurgeUserTokens, RevokeSsoToken
-from leaver.consumer import Consumer
+from leaver.cases.receipts import Receipt
+from leaver.consuming.consumer import Consumer
+from leaver.consuming.metrics import SharedMetrics
+from leaver.consuming.rate_limiter import Pace
 from leaver.errors import NotRead, ProviderUnavailable, Throttled
-from leaver.metering import SharedMetrics
+from leaver.messages.commands import PurgeUserTokens, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from leaver.pacing import Pace
-from leaver.receipts import Receipt
-from tests.fake_pace import PaceTable
-from tests.fakes import NOW, Context, InMemoryReceipts, batch, record, returned
-from tests.house import House, Operation, counted
+from tests.doubles.aws import NOW, Context, InMemoryReceipts, batch, record, returned
+from tests.doubles.house import House, Operation, counted
+from tests.doubles.pace_table import PaceTable
 
 REVOKED = Result(Outcome.REVOKED, provider_status=204)
 TEN = [f"person.{number}@example.com" for number in range(10)]

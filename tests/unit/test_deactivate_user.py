@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from functions.deactivate_user.app import deactivate_user
-from leaver.access_tokens import AccessTokens
-from leaver.commands import DeactivateUser
+from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, Rejected, Throttled
+from leaver.messages.commands import DeactivateUser
 from leaver.outcomes import Outcome, Result
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeZoom
-from tests.fake_secrets import StrictSecretsManager, vault_of
-from tests.fakes import NOW, Clock
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeZoom
+from tests.doubles.secrets_manager import StrictSecretsManager, vault_of
 
 JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
 

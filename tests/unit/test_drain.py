@@ -13,8 +13,8 @@ from benchmarks.queue_model import COLD_START, Group, Queue, Waiting
 from benchmarks.usual_ways import WAYS, usual
 from benchmarks.virtual_time import SideBySide, VirtualTime
 from benchmarks.zoom_account import Account, Window
+from leaver.consuming.rate_limiter import Pace, Turn
 from leaver.errors import NoSlot, Throttled
-from leaver.pacing import Pace, Turn
 
 FEW = 400
 

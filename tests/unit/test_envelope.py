@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from leaver.envelope import Envelope, Opened
 from leaver.errors import BadMessage
-from tests.fakes import FIFO_QUEUE, NOW, event, record
+from leaver.messages.envelope import Envelope, Opened
+from tests.doubles.aws import FIFO_QUEUE, NOW, event, record
 
 DETAIL = {"user_id": "john.doe@example.com"}
 AS_SENT_BY_HAND = json.dumps(DETAIL)

@@ -13,9 +13,9 @@ import responses
 from botocore.exceptions import ClientError
 
 from leaver import bootstrap
-from leaver.vault import Vault
-from tests.fakes import event
-from tests.integration.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
+from leaver.storage.secrets import Vault
+from tests.doubles.aws import event
+from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 
 #: all that must stay secret, each told apart from the others
 CLIENT_SECRET = "canary/client+secret=8d1f0a"

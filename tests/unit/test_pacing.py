@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaver import pacing
+from leaver.consuming import rate_limiter as pacing
+from leaver.consuming.rate_limiter import Pace, Turn, Wanted
 from leaver.errors import BadMessage, NoSlot, Throttled
-from leaver.pacing import Pace, Turn, Wanted
-from tests.fake_pace import PaceTable
-from tests.fakes import NOW, Clock, client_error
+from tests.doubles.aws import NOW, Clock, client_error
+from tests.doubles.pace_table import PaceTable
 
 #: of 30 requests a second, 28.5 are everybody's
 SPACING = 1 / 28.5

@@ -7,17 +7,17 @@ import pytest
 from pydantic import SecretStr
 
 from functions.purge_user_tokens.app import purge_user_tokens
-from leaver.access_tokens import AccessTokens
-from leaver.commands import PurgeUserTokens
+from leaver.cases.user_tokens import KeptToken, KeptTokens
+from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, ProviderUnavailable
-from leaver.kept_tokens import KeptToken, KeptTokens
+from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
-from leaver.zoom import UserTokenType
-from tests.fake_cases import InMemoryItems
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeZoom
-from tests.fake_secrets import StrictSecretsManager, vault_of
-from tests.fakes import Clock
+from leaver.providers.zoom.api import UserTokenType
+from tests.doubles.aws import Clock
+from tests.doubles.cases_table import InMemoryItems
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeZoom
+from tests.doubles.secrets_manager import StrictSecretsManager, vault_of
 
 JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
 

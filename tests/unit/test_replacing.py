@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from functions.watch_deadlines.app import gauges
-from leaver.cases import State, chain
+from leaver.cases.record import State, chain
 from leaver.outcomes import Outcome
-from tests.fakes import NOW
-from tests.watched import ADA, GRANTS, REPLACED, SSO, World
+from tests.doubles.aws import NOW
+from tests.doubles.watched_cases import ADA, GRANTS, REPLACED, SSO, World
 
 
 @pytest.fixture

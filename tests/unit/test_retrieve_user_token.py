@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from functions.retrieve_user_token.app import retrieve_user_token
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RetrieveUserToken
+from leaver.cases.user_tokens import KeptToken, KeptTokens
+from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, Held, Rejected
-from leaver.kept_tokens import KeptToken, KeptTokens
+from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
-from leaver.vault import Vault
-from leaver.zoom import ZoomUser
-from tests.fake_cases import InMemoryItems, InMemoryPeople
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeZoom
-from tests.fake_secrets import Secret, StrictSecretsManager, vault_of
-from tests.fakes import NOW, Clock
+from leaver.providers.zoom.api import ZoomUser
+from leaver.storage.secrets import Vault
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.cases_table import InMemoryItems, InMemoryPeople
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeZoom
+from tests.doubles.secrets_manager import Secret, StrictSecretsManager, vault_of
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
 ZAK = "zak-canary-40b1aa"

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from functions.revoke_access_token.app import revoke_access_token
-from leaver.commands import RevokeAccessToken
-from leaver.connections import LEASE, Connection, Status
+from leaver.connections.grants import Grants
+from leaver.connections.record import LEASE, Connection, Status
 from leaver.errors import BadMessage, CredentialStale, Held, NeedsReauthorization, NotRead, ProviderUnavailable
-from leaver.grants import Grants
+from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.vault import child_of
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeGrant, FakeVenafi, FakeZoomOAuth
-from tests.fake_secrets import PARENT, StrictSecretsManager, tokens, vault_of
-from tests.fakes import NOW, Clock
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens, vault_of
 
 EXPIRED = NOW - timedelta(seconds=1)
 LONG_AGO = NOW - timedelta(hours=1)

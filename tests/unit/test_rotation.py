@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from leaver.connections import LEASE, Connection, Status
+from leaver.connections.record import LEASE, Connection, Status
 from leaver.errors import BadMessage, Held, OutOfTime
 from leaver.outcomes import Outcome, Result
-from leaver.vault import child_of
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT, tokens
-from tests.fakes import NOW
-from tests.refresher import CHILD, DUE, GRANDCHILD, Stage
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.refresher import CHILD, DUE, GRANDCHILD, Stage
+from tests.doubles.secrets_manager import PARENT, tokens
 
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
 ANOTHERS: dict[str, Any] = {"held_by": "refresh#another", "held_version": PARENT}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leaver.connections import Connection, Status
+from leaver.connections.record import Connection, Status
 from leaver.errors import (
     AnswerLost,
     InvalidClient,
@@ -19,10 +19,10 @@ from leaver.errors import (
     Undelivered,
 )
 from leaver.outcomes import Outcome, Result
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT
-from tests.fakes import NOW
-from tests.refresher import CHILD, DUE, Stage
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.refresher import CHILD, DUE, Stage
+from tests.doubles.secrets_manager import PARENT
 
 LOST = AnswerLost("Zoom did not answer")
 DOWN = ProviderUnavailable("Zoom is out of order", provider_status=503)

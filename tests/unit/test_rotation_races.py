@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.connections import Connection, Status
+from leaver.connections.record import Connection, Status
 from leaver.errors import Held, InvalidGrant
 from leaver.outcomes import Outcome, Result
-from leaver.vault import child_of
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT, tokens
-from tests.fakes import NOW
-from tests.refresher import CHILD, DUE, Stage
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.refresher import CHILD, DUE, Stage
+from tests.doubles.secrets_manager import PARENT, tokens
 
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from leaver.connections import Status
+from leaver.connections.record import Status
 from leaver.errors import AnswerLost, LeaverError, NeedsReauthorization, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from tests.fake_connections import connection
-from tests.fake_secrets import PARENT
-from tests.fakes import NOW
-from tests.refresher import CHILD, Stage
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import connection
+from tests.doubles.refresher import CHILD, Stage
+from tests.doubles.secrets_manager import PARENT
 
 EXPIRED = connection(status=Status.REVOKING, expires_at=NOW - timedelta(minutes=1))
 ASKED: dict[str, Any] = {"for_revocation": True, "failed_version": PARENT}

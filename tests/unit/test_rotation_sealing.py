@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.connections import Status
+from leaver.connections.record import Status
 from leaver.errors import InvalidGrant, LeaverError, NotKept
 from leaver.outcomes import Outcome, Result
-from tests.fake_secrets import PARENT, tokens
-from tests.fakes import NOW
-from tests.refresher import CHILD, GRANDCHILD, Stage
+from tests.doubles.aws import NOW
+from tests.doubles.refresher import CHILD, GRANDCHILD, Stage
+from tests.doubles.secrets_manager import PARENT, tokens
 
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
 

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 import responses
 
-from leaver.connections import Status
+from leaver.connections.grants import Grants
+from leaver.connections.record import Status
 from leaver.errors import LeaverError, NotRead, Rejected
-from leaver.grants import Grants
 from leaver.outcomes import Outcome, Result
+from leaver.providers.transport import Transport
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.storage.secrets import child_of
 from leaver.tokens import TokenSet
-from leaver.transport import Transport
-from leaver.vault import child_of
-from leaver.zoom_oauth import ZoomOAuth
-from tests.fake_connections import connection
-from tests.fake_providers import FakeVenafi
-from tests.fake_secrets import PARENT, tokens
-from tests.fakes import NOW
-from tests.refresher import CHILD, Stage
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import connection
+from tests.doubles.providers import FakeVenafi
+from tests.doubles.refresher import CHILD, Stage
+from tests.doubles.secrets_manager import PARENT, tokens
 
 TOKENS, CREDENTIALS = "leaver/tokens/zoom", "leaver/credentials/zoom"
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})

@@ -10,15 +10,16 @@ import pytest
 from pydantic import SecretStr
 
 from functions.schedule_refreshes.app import MOST_AT_ONCE, pass_on, plan
-from leaver.commands import RefreshAccessToken
-from leaver.connections import IN_USE, Connection, Due, Status
+from leaver.connections.record import IN_USE, Connection, Status
+from leaver.connections.refresh_policy import next_refresh
 from leaver.errors import Undelivered
-from leaver.refresh_policy import next_refresh
+from leaver.messages.commands import RefreshAccessToken
+from leaver.messages.publisher import Due
 from leaver.tokens import TokenSet
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT
-from tests.fakes import NOW, REFRESH_QUEUE, Context, batch, event, record, returned
-from tests.house import House
+from tests.doubles.aws import NOW, REFRESH_QUEUE, Context, batch, event, record, returned
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.house import House
+from tests.doubles.secrets_manager import PARENT
 
 
 @pytest.fixture

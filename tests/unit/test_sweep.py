@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from functions.start_offboarding.app import Intake, StartOffboarding
-from leaver.cases import State
-from leaver.events import OffboardingRequested
-from tests.fake_connections import InMemoryConnections
-from tests.fakes import NoLimit
-from tests.watched import ADA, GRANTS, PERSONAL, SSO, World
+from leaver.cases.record import State
+from leaver.messages.events import OffboardingRequested
+from tests.doubles.aws import NoLimit
+from tests.doubles.connections_table import InMemoryConnections
+from tests.doubles.watched_cases import ADA, GRANTS, PERSONAL, SSO, World
 
 DAY = timedelta(days=1)
 SWEEP = "c-1.sweep"

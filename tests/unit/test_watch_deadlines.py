@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 
 from functions.watch_deadlines.app import LONGEST_SILENCE, gauges, urgent_an_hour
-from leaver.cases import State
+from leaver.cases.record import State
 from leaver.outcomes import Outcome
-from tests.fakes import NOW, client_error
-from tests.watched import ADA, GRANTS, SSO, World
+from tests.doubles.aws import NOW, client_error
+from tests.doubles.watched_cases import ADA, GRANTS, SSO, World
 
 
 @pytest.fixture

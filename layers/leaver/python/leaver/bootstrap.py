@@ -17,29 +17,29 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver import settings
-from leaver.access_tokens import AccessTokens
-from leaver.cases import LOOK_AGAIN, Cases
-from leaver.casework import Casework
-from leaver.commands import Command
-from leaver.connections import Connections
-from leaver.consumer import Consumer
-from leaver.envelope import Opened
+from leaver.cases.completion import Casework
+from leaver.cases.people import People
+from leaver.cases.receipts import Receipts
+from leaver.cases.record import LOOK_AGAIN, Cases
+from leaver.cases.start import Starting
+from leaver.cases.user_tokens import KeptToken, KeptTokens
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connections
+from leaver.consuming.consumer import Consumer
+from leaver.consuming.metrics import SharedMetrics
+from leaver.consuming.rate_limiter import Pace
 from leaver.errors import LeaverError
-from leaver.items import Items
-from leaver.kept_tokens import KeptToken, KeptTokens
-from leaver.metering import SharedMetrics
-from leaver.outbox import Outbox
+from leaver.messages.commands import Command
+from leaver.messages.envelope import Opened
+from leaver.messages.publisher import Outbox
 from leaver.outcomes import Result
-from leaver.pacing import Pace
-from leaver.people import People
-from leaver.receipts import Receipts
-from leaver.sealing import Sealing
-from leaver.starting import Starting
-from leaver.transport import Transport
-from leaver.vault import Vault
-from leaver.venafi import Venafi
-from leaver.zoom import Zoom
-from leaver.zoom_oauth import ZoomOAuth
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.zoom.api import Zoom
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.storage.encryption import Sealing
+from leaver.storage.secrets import Vault
+from leaver.storage.tables import Items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
