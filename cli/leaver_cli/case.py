@@ -105,13 +105,13 @@ def table_of(cases: Sequence[Case], *, title: str) -> Table:
 
 
 def _list(console: Console, cases: Cases) -> None:
-    glances = list(cases.glances())
-    wanted = [each.case_id for each in glances if each.state in {State.OPEN, State.HELD}]
+    summaries = list(cases.summaries())
+    wanted = [each.case_id for each in summaries if each.state in {State.OPEN, State.HELD}]
     # The index is behind the table: what is done meanwhile is shown as that.
     found = [each for case_id in wanted if (each := cases.read(case_id)) is not None]
     if found:
         console.print(table_of(sorted(found, key=lambda each: each.requested_at), title="Cases that are not done"))
-    scheduled = sum(each.state is State.SCHEDULED for each in glances)
+    scheduled = sum(each.state is State.SCHEDULED for each in summaries)
     counts = {state: sum(each.state is state for each in found) for state in (State.OPEN, State.HELD)}
     overdue = sum(_is_late(each, now()) for each in found)
     console.print(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")

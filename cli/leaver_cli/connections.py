@@ -35,9 +35,13 @@ def connections(
 
 
 def told(record: Connection, now: datetime) -> Mapping[str, Any]:
-    """Return what programs may know of a record: all but the sealed token, of which it says that there is one."""
+    """Return what programs may know of a record: all but the encrypted token, of which it says that there is one."""
     words = {"health": health(record, now), "needs_a_person": needs_a_person(record)}
-    return record.model_dump(mode="json", exclude={"sealed"}) | {"sealed": record.sealed is not None} | words
+    return (
+        record.model_dump(mode="json", exclude={"encrypted_refresh_token"})
+        | {"encrypted_refresh_token": record.encrypted_refresh_token is not None}
+        | words
+    )
 
 
 def _show(records: list[Connection], now: datetime) -> None:
@@ -47,8 +51,8 @@ def _show(records: list[Connection], now: datetime) -> None:
     for each in records:
         whose = f"{each.provider} {each.account}\n{each.role}, {each.owner}"
         times = f"expires {moment(each.expires_at)}\nrefreshed {moment(each.refreshed_at) or 'not yet'}"
-        holder = (each.held_by or "").partition("#")[0]
-        held = f"{holder} since {moment(each.held_since)}" if holder else ""
+        holder = (each.lease_holder or "").partition("#")[0]
+        held = f"{holder} since {moment(each.leased_at)}" if holder else ""
         style = "red" if needs_a_person(each) else ""
         cells = (each.connection, whose, health(each, now), times, held)
         table.add_row(*(Text(cell) for cell in cells), style=style)

@@ -27,7 +27,7 @@ from leaver.providers.venafi.api import Venafi
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
-from leaver.storage.secrets import Vault
+from leaver.storage.secrets import SecretStore
 from leaver_cli.establish import Established, Establishing, NewConnection, credentials_json
 from leaver_cli.gathered import Gathered, Target
 from leaver_cli.stack import AWS, Stack, reach
@@ -54,7 +54,7 @@ class Deployment:
     stack: Stack
     connections: Connections
     cases: Cases
-    vault: Vault
+    secret_store: SecretStore
     #: the template's parameters
     parameters: Mapping[str, str]
     #: by how much AWS's clock is ahead of this machine's
@@ -111,8 +111,8 @@ class Deployment:
         venafi = self.venafi if new.provider == "venafi" else VenafiAuth(_transport(self.venafi_url), now)
         establishing = Establishing(
             connections=self.connections,
-            vault=self.vault,
-            grants=Grants(zoom=self.zoom_oauth, venafi=venafi, vault=self.vault),
+            secret_store=self.secret_store,
+            grants=Grants(zoom=self.zoom_oauth, venafi=venafi, secret_store=self.secret_store),
             holder=f"connect#{uuid4()}",
             clock=now,
             pause=time.sleep,
@@ -157,7 +157,7 @@ def describe(name: str, region: str | None, profile: str | None) -> Deployment:
         stack=reach(name, region, profile),
         connections=Connections(dynamodb, table=outputs["ConnectionsTable"]),
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
-        vault=Vault(secrets_manager, prefix=parameters["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
+        secret_store=SecretStore(secrets_manager, prefix=parameters["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
         ahead=_ahead(told["ResponseMetadata"]["HTTPHeaders"]["date"]),
         secrets_manager=secrets_manager,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from leaver.connections.record import Connection, Status
-from leaver.errors import Held
+from leaver.errors import LeaseHeld
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.health import health
 from leaver_cli.refresh import ExistingName
@@ -64,7 +64,7 @@ def _question(record: Connection, *, without_provider: bool) -> str:
 
 def _revoked(deployment: Deployment, before: Connection, timeout: float) -> Connection:
     def decided(record: Connection) -> bool:
-        return record.status is Status.REVOKED or (record.status is Status.REVOKING and record.unnamed)
+        return record.status is Status.REVOKED or (record.status is Status.REVOKING and record.orphaned_tokens)
 
     if decided(before):
         return before
@@ -79,7 +79,7 @@ def _revoked(deployment: Deployment, before: Connection, timeout: float) -> Conn
 def _removed(deployment: Deployment, before: Connection) -> None:
     """Close the record, and claim nothing: who asks it for a revocation is told that a person has to see to it."""
     reason = f"`leaver disconnect --without-provider` destroyed its secrets: end its grant at {before.provider.title()}"
-    closed = {"status": Status.REVOKED, "unnamed": True, "sealed": None, "reason": reason}
+    closed = {"status": Status.REVOKED, "orphaned_tokens": True, "encrypted_refresh_token": None, "reason": reason}
     _hold(deployment, before.connection, lambda standing: standing.model_copy(update=closed))
     _forget(deployment, before.connection)
 
@@ -89,12 +89,12 @@ def _hold(deployment: Deployment, name: str, to: Callable[[Connection], Connecti
 
     def held(standing: Connection) -> Connection | None:
         changed = to(standing)
-        return changed and changed.held(f"disconnect#{uuid4()}", now())
+        return changed and changed.leased(f"disconnect#{uuid4()}", now())
 
     if deployment.connections.change(name, held) is None:
-        raise Held(f"connection {name} was connected anew meanwhile")
+        raise LeaseHeld(f"connection {name} was connected anew meanwhile")
 
 
 def _forget(deployment: Deployment, name: str) -> None:
-    deployment.vault.forget(name)
-    deployment.connections.change(name, Connection.let_go)
+    deployment.secret_store.forget(name)
+    deployment.connections.change(name, Connection.released)

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from leaver.connections.grants import Grants
 from leaver.connections.record import Connection, Connections, Status
 from leaver.connections.refresh_policy import next_refresh
-from leaver.errors import BadMessage, Held, InvalidGrant, LeaverError, NotKept, Rejected
+from leaver.errors import BadMessage, InvalidGrant, LeaseHeld, LeaverError, NotKept, Rejected
 from leaver.outcomes import Outcome
-from leaver.storage.secrets import Vault
+from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import timestamp
 from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
 
@@ -75,7 +75,7 @@ class Establishing:
     """What the writing needs."""
 
     connections: Connections
-    vault: Vault
+    secret_store: SecretStore
     grants: Grants
     #: names this run: `connect#` and what tells it from all others
     holder: str
@@ -86,22 +86,22 @@ class Establishing:
     def establish(self, new: NewConnection) -> Established:
         """Take the connection's intent, get the tokens, keep them, record them, and end the grant they replace.
 
-        Raises Held where somebody else changes the connection, Rejected where it can't be replaced by this one, NotKept
-        where Secrets Manager did not take the tokens, NotRead, and what `obtain` raises.
+        Raises LeaseHeld where somebody else changes the connection, Rejected where it can't be replaced by this one,
+        NotKept where Secrets Manager did not take the tokens, NotRead, and what `obtain` raises.
         """
         held = self._held(new)
         try:
             former = None if held is None else self._former(held, new)
             granted = new.obtain()
         except LeaverError:
-            self._let_go(held)
+            self._release(held)
             raise
         record = self._record(new, granted)
         try:
-            self._keep(lambda: self.vault.begin(new.name, record.version, _as_kept(granted)))
+            self._keep(lambda: self.secret_store.begin(new.name, record.version, _as_kept(granted)))
             if former is not None:
                 # Before anybody can work through the new tokens, and nobody else reads them: the intent is ours.
-                self._keep(lambda: self.vault.keep_credentials(new.name, new.credentials))
+                self._keep(lambda: self.secret_store.keep_credentials(new.name, new.credentials))
         except NotKept as failure:
             ended = self._withdrawn(new, record, granted, former)
             raise NotKept(f"{failure.reason}; the new grant: {ended}") from None
@@ -109,9 +109,9 @@ class Establishing:
             return self._switched(new, former, record, granted)
         if not self.connections.add(record):
             ended = self._withdrawn(new, record, granted, None)
-            raise Held(f"connection {new.name} was made by somebody else meanwhile; the new grant: {ended}")
+            raise LeaseHeld(f"connection {new.name} was made by somebody else meanwhile; the new grant: {ended}")
         # Now that the name is ours: somebody else's credentials are not to be overwritten.
-        self._keep(lambda: self.vault.keep_credentials(new.name, new.credentials))
+        self._keep(lambda: self.secret_store.keep_credentials(new.name, new.credentials))
         return Established(record, granted)
 
     def _held(self, new: NewConnection) -> Connection | None:
@@ -122,21 +122,21 @@ class Establishing:
         if before.provider != new.provider:
             raise Rejected(f"connection {new.name} is one to {before.provider}: choose another name")
         if before.status is Status.REVOKING:
-            raise Held(f"connection {new.name} is being revoked: wait until it is")
-        held = self.connections.swap(before, before.held(self.holder, self.clock()))
+            raise LeaseHeld(f"connection {new.name} is being revoked: wait until it is")
+        held = self.connections.compare_and_swap(before, before.leased(self.holder, self.clock()))
         if held is None:
-            raise Held(f"connection {new.name} was changed at the same moment")
+            raise LeaseHeld(f"connection {new.name} was changed at the same moment")
         return held
 
     def _former(self, held: Connection, new: NewConnection) -> _Former:
         """Learn what only its own app and its own tokens can tell, while those still work; raises NotRead."""
         try:
-            own = self.vault.credentials(held.connection, _KINDS[held.provider])
+            own = self.secret_store.credentials(held.connection, _KINDS[held.provider])
         except Rejected:
             own = None
         try:
-            version = self.vault.newest(held.connection, held.version)
-            tokens = self.vault.tokens(held.connection, version)
+            version = self.secret_store.newest(held.connection, held.version)
+            tokens = self.secret_store.tokens(held.connection, version)
             consented = new.consented(tokens.access_token) if tokens.expires_at > self.clock() else None
         except LeaverError:
             consented = None
@@ -180,7 +180,7 @@ class Establishing:
         written = self.connections.change(record.connection, to)
         if written is None:
             ended = self._withdrawn(new, record, granted, former)
-            raise Held(f"connection {record.connection} is being revoked; the new grant: {ended}")
+            raise LeaseHeld(f"connection {record.connection} is being revoked; the new grant: {ended}")
         (old,) = replaced
         if old.status is Status.REVOKED:
             self._ended(old, written, old.revoked_outcome)
@@ -210,16 +210,16 @@ class Establishing:
             return "ended by the new one"
         # Of one app the newer secret is the one that works.
         grants = self.grants.by(_credentials(new) if is_same_app else own)
-        version = self.vault.newest(old.connection, old.version)
-        tokens = self.vault.tokens(old.connection, version)
+        version = self.secret_store.newest(old.connection, old.version)
+        tokens = self.secret_store.tokens(old.connection, version)
         if tokens.expires_at > self.clock():
             result = grants.revoke(old, tokens.access_token)
             if result.outcome is Outcome.REVOKED or tokens.refresh_token is None:
                 return result.outcome
         if tokens.refresh_token is None:
             return Outcome.ALREADY_GONE
-        if old.sealed and version == old.version:
-            raise Rejected("its newest refresh token lies sealed in the record, for the refresher alone")
+        if old.encrypted_refresh_token and version == old.version:
+            raise Rejected("its newest refresh token lies encrypted in the record, for the refresher alone")
         return self._renewed_and_revoked(old, tokens, grants, known=not old.unanswered_since or version != old.version)
 
     def _renewed_and_revoked(self, old: Connection, tokens: TokenSet, grants: Grants, *, known: bool) -> str:
@@ -261,16 +261,17 @@ class Establishing:
         if (own := former.credentials) is not None:
             try:
                 # Whoever revokes the old grant does it by the app that it is of.
-                self._keep(lambda: self.vault.keep_credentials(new.name, credentials_json(own)))
+                self._keep(lambda: self.secret_store.keep_credentials(new.name, credentials_json(own)))
             except NotKept:
                 ended += "; the connection's own credentials could not be put back: connect it again"
-        self._let_go(former.held)
+        self._release(former.held)
         return ended
 
-    def _let_go(self, held: Connection | None) -> None:
+    def _release(self, held: Connection | None) -> None:
         if held is not None:
             self.connections.change(
-                held.connection, lambda standing: standing.let_go() if standing.held_by == held.held_by else None
+                held.connection,
+                lambda standing: standing.released() if standing.lease_holder == held.lease_holder else None,
             )
 
 

@@ -11,7 +11,9 @@ _LATE: Final = 300
 
 def needs_a_person(record: Connection) -> bool:
     """Whether it stays as it is until somebody acts."""
-    return record.status is Status.NEEDS_REAUTHORIZATION or (record.status is Status.REVOKING and record.unnamed)
+    return record.status is Status.NEEDS_REAUTHORIZATION or (
+        record.status is Status.REVOKING and record.orphaned_tokens
+    )
 
 
 def health(record: Connection, now: datetime) -> str:
@@ -42,12 +44,14 @@ def _in_use(record: Connection, now: datetime) -> str:
     if late > _LATE:
         alive = "its access token has expired" if record.expires_at <= now else "works"
         return f"{alive}; was to be refreshed at {moment(record.refresh_at)}: is the schedule running?"
-    sealed = "; its newest refresh token lies sealed in the record until then" if record.sealed else ""
-    return f"works; refreshes at {moment(record.refresh_at)}{sealed}"
+    rests = (
+        "; its newest refresh token lies encrypted in the record until then" if record.encrypted_refresh_token else ""
+    )
+    return f"works; refreshes at {moment(record.refresh_at)}{rests}"
 
 
 def _revoking(record: Connection) -> str:
-    if record.unnamed:
+    if record.orphaned_tokens:
         then = f"then run `leaver disconnect {record.connection} --without-provider`"
         return f"needs a person: {record.reason}; {then}"
     return f"being revoked ({record.reason})" if record.reason else "being revoked"

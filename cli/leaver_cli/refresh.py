@@ -43,7 +43,7 @@ def refresh(
 
     def decided(record: Connection) -> bool:
         changed = record.version != before.version or record.failures > before.failures
-        return record.held_by is None and (changed or record.status not in IN_USE)
+        return record.lease_holder is None and (changed or record.status not in IN_USE)
 
     record = until(decided, deployment.connections, name, timeout=timeout, what=f"{name} is being refreshed …")
     if decided(record) and record.status is Status.ACTIVE:

@@ -72,7 +72,7 @@ def consumer() -> Consumer[RevokeGrants]:
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
         missing_user_is_done=settings.missing_user_is_done == "true",
-        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )
 

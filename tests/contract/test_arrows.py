@@ -260,7 +260,7 @@ def test_a_package_is_a_sentence_and_imports_nothing(path: Path) -> None:
         ),
         (
             "leaver.storage.secrets",
-            "if TYPE_CHECKING:\n    from leaver.messages.publisher import Outbox",
+            "if TYPE_CHECKING:\n    from leaver.messages.publisher import Publisher",
             "leaver.storage.secrets:2: is below leaver.messages.publisher",
         ),
         ("leaver.providers.zoom.api", "import requests", "leaver.providers.zoom.api:1: is not the one for requests"),

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.consuming.consumer import BatchFailures
-from leaver.consuming.rate_limiter import Pace, Turn, Wanted
+from leaver.consuming.rate_limiter import Demand, RateLimiter, Reservation
 from leaver.errors import Throttled
 from leaver.messages.commands import Command
 from leaver.outcomes import Outcome
@@ -134,17 +134,17 @@ class OneByOne(Executor):
         return map(function, *given)
 
 
-class NoLimit(Pace):
+class NoLimit(RateLimiter):
     """The pace of a provider that takes as much as it gets."""
 
     def __init__(self) -> None:
         self.told: list[Throttled] = []
 
-    def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
-        return [Turn() for _ in wanted]
+    def reserve(self, wanted: Sequence[Demand | None]) -> list[Reservation]:
+        return [Reservation() for _ in wanted]
 
-    def refused(self, turn: Turn, refusal: Throttled) -> None:
-        assert turn.lane is None
+    def record_throttle(self, reservation: Reservation, refusal: Throttled) -> None:
+        assert reservation.lane is None
         self.told.append(refusal)
 
 

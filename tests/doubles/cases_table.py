@@ -6,8 +6,8 @@ from typing import Any, Literal, cast
 
 from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import WATCHED, Case, Cases, Glance
-from leaver.storage.tables import Item, Items, Value, columns, revision_of
+from leaver.cases.record import WATCHED, Case, Cases, CaseSummary
+from leaver.storage.tables import Item, Items, Value, columns, item_version_of
 from tests.doubles.aws import InMemoryReceipts
 from tests.doubles.steps import Effects
 
@@ -35,17 +35,17 @@ class InMemoryItems(Items[Item]):
 
         return self.effects.of(f"add {self.name}", add)
 
-    def swap(self, old: Item, new: Item) -> Item | None:
-        def swap() -> Item | None:
+    def compare_and_swap(self, old: Item, new: Item) -> Item | None:
+        def compare_and_swap() -> Item | None:
             place = self._place(columns(old))
             standing = self._read(place)
-            if standing is None or revision_of(standing) != revision_of(old):
+            if standing is None or item_version_of(standing) != item_version_of(old):
                 return None
-            written = new.model_copy(update={"revision": revision_of(old) + 1})
+            written = new.model_copy(update={"item_version": item_version_of(old) + 1})
             self.kept[place] = columns(written)
             return written
 
-        return self.effects.of(f"write {self.name}", swap)
+        return self.effects.of(f"write {self.name}", compare_and_swap)
 
     def scan(self) -> Iterator[Item]:
         yield from (self.kind.model_validate(told) for told in self.kept.values())
@@ -91,9 +91,9 @@ class InMemoryCases(Cases):
     def held(self) -> Iterator[str]:
         yield from (case.case_id for case in self._watched("held"))
 
-    def glances(self) -> Iterator[Glance]:
+    def summaries(self) -> Iterator[CaseSummary]:
         for watch in (WATCHED, "held"):
-            yield from (Glance.model_validate(columns(case)) for case in self._watched(watch))
+            yield from (CaseSummary.model_validate(columns(case)) for case in self._watched(watch))
 
     def opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
         return len(self.hours.get((urgency, f"{at:%Y-%m-%dT%H}"), ()))
@@ -106,7 +106,7 @@ class InMemoryCases(Cases):
         """Change a case behind everybody's back."""
         standing = self.items.read(case_id=case_id, entry="case")
         assert standing is not None
-        self.put(standing.model_copy(update=to | {"revision": standing.revision + 1}))
+        self.put(standing.model_copy(update=to | {"item_version": standing.item_version + 1}))
 
     def _watched(self, what: str) -> list[Case]:
         found = [case for case in self.every if case.watch == what and case.watch_at]

@@ -45,10 +45,10 @@ class InMemoryConnections(Connections):
     def add(self, record: Connection) -> bool:
         return self.records.setdefault(record.connection, record) == record
 
-    def swap(self, old: Connection, new: Connection) -> Connection | None:
-        if self.records[old.connection].revision != old.revision:
+    def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
+        if self.records[old.connection].item_version != old.item_version:
             return None
-        written = new.model_copy(update={"revision": old.revision + 1})
+        written = new.model_copy(update={"item_version": old.item_version + 1})
         self.put(written)
         return written
 
@@ -71,4 +71,4 @@ class InMemoryConnections(Connections):
     def alter(self, name: str, **to: Any) -> None:
         """Change a record behind everybody's back."""
         standing = self.records[name]
-        self.put(standing.model_copy(update=to | {"revision": standing.revision + 1}))
+        self.put(standing.model_copy(update=to | {"item_version": standing.item_version + 1}))

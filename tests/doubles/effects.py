@@ -26,8 +26,8 @@ class Table(InMemoryConnections):
         add = super().add
         return self.effects.of("write record", lambda: add(record))
 
-    def swap(self, old: Connection, new: Connection) -> Connection | None:
-        swap = super().swap
+    def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
+        swap = super().compare_and_swap
         return self.effects.of("write record", lambda: swap(old, new))
 
 
@@ -53,8 +53,8 @@ class Kms:
 
     def encrypt(self, *, KeyId: str, Plaintext: bytes, EncryptionContext: dict[str, str]) -> dict[str, bytes]:  # noqa: N803 - AWS's names
         assert KeyId
-        sealed = json.dumps([Plaintext.decode()[::-1], EncryptionContext]).encode()
-        return self.effects.of("encrypt", lambda: {"CiphertextBlob": sealed})
+        encrypted = json.dumps([Plaintext.decode()[::-1], EncryptionContext]).encode()
+        return self.effects.of("encrypt", lambda: {"CiphertextBlob": encrypted})
 
     def decrypt(self, *, KeyId: str, CiphertextBlob: bytes, EncryptionContext: dict[str, str]) -> dict[str, bytes]:  # noqa: N803 - AWS's names
         assert KeyId

@@ -249,7 +249,7 @@ class Fleet:
 
     def plan(self) -> None:
         night = next(iter(self.nights.values()))
-        plan(connections=self.shared.table, outbox=night._outbox(), now=self.shared.clock())
+        plan(connections=self.shared.table, publisher=night._outbox(), now=self.shared.clock())
         night._collect()
 
     def read(self, name: str, *, refused: bool) -> None:
@@ -262,7 +262,7 @@ class Fleet:
                 raise InvalidToken("refused")
 
         try:
-            AccessTokens(self.shared.table, self.shared.vault, self.shared.clock).with_token(name, call)
+            AccessTokens(self.shared.table, self.shared.secret_store, self.shared.clock).with_token(name, call)
         except CredentialStale as stale:
             night._outbox().request_refresh(stale.connection, stale.version, now=self.shared.clock())
             night._collect()
@@ -282,7 +282,7 @@ class Fleet:
         """The digests of all refresh tokens that outlive a process: in the vault, or sealed in the record."""
         secret = self.shared.secrets.secrets[f"leaver/tokens/{night.name}"]
         kept = {digest(json.loads(text)["refresh_token"]) for text in secret.versions.values()}
-        if sealed := night.record.sealed:
+        if sealed := night.record.encrypted_refresh_token:
             backwards, _ = json.loads(b64decode(sealed))
             kept.add(digest(backwards[::-1]))
         return kept
@@ -339,8 +339,8 @@ class Fleet:
     def check(self) -> None:
         """What holds at every moment."""
         for name, night in self.nights.items():
-            assert night.record.revision >= self.revisions.get(name, 0), name
-            self.revisions[name] = night.record.revision
+            assert night.record.item_version >= self.revisions.get(name, 0), name
+            self.revisions[name] = night.record.item_version
             assert self._server(night).at_once <= 1, f"{name}: two calls at once"
         for secret in ("night-access", "night-refresh", SECRET.get_secret_value()):
             assert secret not in self.everywhere(), secret
@@ -348,7 +348,9 @@ class Fleet:
     def everywhere(self) -> str:
         """All that is neither vault nor sealed."""
         shared = self.shared
-        records = [record.model_copy(update={"sealed": None}) for record in shared.table.records.values()]
+        records = [
+            record.model_copy(update={"encrypted_refresh_token": None}) for record in shared.table.records.values()
+        ]
         return repr((shared.queued, shared.parked, shared.sqs.sent, shared.bus.put, shared.receipts.items, records))
 
     # -- and in the morning
@@ -381,7 +383,7 @@ class Fleet:
     def _redrive(self) -> None:
         """A person puts back what was parked because its time was over."""
         for night in self.nights.values():
-            if night.record.status is Status.REVOKING and not night.record.unnamed:
+            if night.record.status is Status.REVOKING and not night.record.orphaned_tokens:
                 night.revoke()
 
     def _deliver_all(self) -> None:
@@ -410,8 +412,8 @@ class Fleet:
         # On a connection that only a person can change, whoever connects next takes over what a dead laptop left.
         out_of_use = record.status in {Status.NEEDS_REAUTHORIZATION, Status.REVOKED}
         waits = out_of_use and record.abandoned(self.shared.clock())
-        if record.held_by is not None and not waits:
-            return f"{record.status}, and held for ever by {record.held_by}"
+        if record.lease_holder is not None and not waits:
+            return f"{record.status}, and held for ever by {record.lease_holder}"
         match record.status:
             case Status.ACTIVE:
                 works = digest(night.stored["refresh_token"]) in night.live["refresh"]
@@ -421,7 +423,7 @@ class Fleet:
             case Status.REVOKED:
                 left = [grant for grant in self.alive(night) if grant not in self.abandoned]
                 return f"revoked on record, and {len(left)} grants live" if left else REVOKED
-            case Status.REVOKING if record.unnamed:
+            case Status.REVOKING if record.orphaned_tokens:
                 return UNNAMED
         return f"{record.status}: {record.reason}"
 

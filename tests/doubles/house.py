@@ -11,11 +11,11 @@ from uuid import uuid4
 
 from aws_lambda_powertools import Logger, Metrics
 
-from leaver.cases.completion import Casework
+from leaver.cases.completion import CaseCompletion
 from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import Command
-from leaver.messages.envelope import Opened
-from leaver.messages.publisher import Outbox
+from leaver.messages.envelope import Payload
+from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from tests.doubles.aws import (
     DEAD_LETTERS,
@@ -63,8 +63,8 @@ class House:
     def __post_init__(self) -> None:
         self.cases = InMemoryCases(receipts=self.receipts)
 
-    def outbox(self, dead_letters: str = DEAD_LETTERS) -> Outbox:
-        return Outbox(
+    def publisher(self, dead_letters: str = DEAD_LETTERS) -> Publisher:
+        return Publisher(
             events=self.bus.client,
             sqs=self.sqs.client,
             bus="leaver",
@@ -72,8 +72,8 @@ class House:
             refresh_queue_url=REFRESH_QUEUE,
         )
 
-    def casework(self, **choices: Any) -> Casework:
-        return Casework(cases=self.cases, outbox=self.outbox(), clock=self.clock, **choices)
+    def completion(self, **choices: Any) -> CaseCompletion:
+        return CaseCompletion(cases=self.cases, publisher=self.publisher(), clock=self.clock, **choices)
 
     def consumer(
         self,
@@ -81,7 +81,7 @@ class House:
         operation: Callable[[AnyCommand], Result | None],
         *,
         receipts: bool = True,
-        read: Callable[[Opened], AnyCommand] | None = None,
+        read: Callable[[Payload], AnyCommand] | None = None,
         dead_letters: str = DEAD_LETTERS,
     ) -> Consumer[AnyCommand]:
         return Consumer(
@@ -89,10 +89,10 @@ class House:
             command=command,
             operation=operation,
             sqs=self.sqs.client,
-            outbox=self.outbox(dead_letters),
+            publisher=self.publisher(dead_letters),
             receipts=self.receipts if receipts else None,
             give_up_after=timedelta(hours=24),
-            casework=self.casework() if receipts else None,
+            completion=self.completion() if receipts else None,
             clock=self.clock,
             # Powertools keeps one logger per service name, with its first stream.
             logger=Logger(service=str(uuid4()), stream=self.log),

@@ -60,7 +60,7 @@ def envelope(source: Any, detail_type: Any, detail: Mapping[str, Any], resources
 
 def read(body: Mapping[str, Any], choices: Choices = CHOICES) -> OffboardingRequested:
     """Read a message of the queue: an event, or our own detail sent by hand."""
-    return offboarding_from(Envelope(SQSRecord(record(dict(body)))).opened(), choices)
+    return offboarding_from(Envelope(SQSRecord(record(dict(body)))).parse(), choices)
 
 
 def refusal(body: Mapping[str, Any], choices: Choices = CHOICES) -> LeaverError:

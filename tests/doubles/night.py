@@ -15,13 +15,13 @@ from functions.revoke_access_token.app import revoke_access_token
 from leaver.cases.people import Name
 from leaver.connections.grants import Grants
 from leaver.connections.record import LEASE, Connection, Status
-from leaver.connections.refresh import Rotation
+from leaver.connections.refresh import TokenRefresher
 from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import Command, RefreshAccessToken, RevokeAccessToken
-from leaver.messages.publisher import Outbox
+from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
-from leaver.storage.encryption import Sealing
-from leaver.storage.secrets import Vault
+from leaver.storage.encryption import TokenEncryption
+from leaver.storage.secrets import SecretStore
 from leaver_cli.establish import Establishing, NewConnection
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import Rotation as Kind
@@ -102,7 +102,7 @@ class Shared:
         self.secrets = Secrets()
         self.secrets.effects = self.effects
         self.kms = Kms(self.effects)
-        self.vault = Vault(self.secrets.client, prefix="leaver")
+        self.secret_store = SecretStore(self.secrets.client, prefix="leaver")
         self.bus, self.sqs, self.receipts = Bus(self.effects), Queues(self.effects), InMemoryReceipts()
         self.queued: list[Message] = []
         self.parked: list[Message] = []
@@ -128,7 +128,7 @@ class Night:
         shared = shared or Shared()
         self._shared: Final = shared
         self.effects, self.clock, self.table = shared.effects, shared.clock, shared.table
-        self.secrets, self.vault = shared.secrets, shared.vault
+        self.secrets, self.secret_store = shared.secrets, shared.secret_store
         self.bus, self.sqs, self.receipts = shared.bus, shared.sqs, shared.receipts
         self.queued, self.parked = shared.queued, shared.parked
         self.name: Final = name or provider
@@ -163,16 +163,18 @@ class Night:
         self.secrets.secrets[f"leaver/credentials/{self.name}"] = Secret(
             {PARENT: json.dumps(credentials)}, {"AWSCURRENT": PARENT}
         )
-        self.grants = Grants(zoom=ZoomEndpoints(self.server), venafi=VenafiEndpoints(self.server), vault=self.vault)
+        self.grants = Grants(
+            zoom=ZoomEndpoints(self.server), venafi=VenafiEndpoints(self.server), secret_store=self.secret_store
+        )
         self._template = Consumer(
             function="night",
             command=Command,
             operation=lambda _: None,
             sqs=self.sqs.client,
-            outbox=self._outbox(),
+            publisher=self._outbox(),
             receipts=None,
             give_up_after=timedelta(hours=24),
-            casework=None,
+            completion=None,
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),
@@ -217,7 +219,7 @@ class Night:
         )
         establishing = Establishing(
             connections=self.table,
-            vault=self.vault,
+            secret_store=self.secret_store,
             grants=self.grants,
             holder=f"connect#{self._id()}",
             clock=self.clock,
@@ -233,7 +235,7 @@ class Night:
         def do() -> None:
             revoke()
             if self.table.read(self.name).status is Status.REVOKED:
-                self.vault.forget(self.name)
+                self.secret_store.forget(self.name)
 
         return do
 
@@ -295,13 +297,13 @@ class Night:
             self.queued.remove(message)
 
     def _refresher(self, context: Lambda) -> Consumer[Any]:
-        rotation = Rotation(
+        rotation = TokenRefresher(
             connections=self.table,
             has_left=self.people.gone,
-            vault=self.vault,
+            secret_store=self.secret_store,
             grants=self.grants,
-            sealing=Sealing(cast("KMSClient", self._shared.kms), key_arn="key"),
-            outbox=self._outbox(),
+            token_encryption=TokenEncryption(cast("KMSClient", self._shared.kms), key_arn="key"),
+            publisher=self._outbox(),
             holder=f"refresh#{context.aws_request_id}",
             clock=self.clock,
             remaining=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()),
@@ -309,8 +311,8 @@ class Night:
             jitter=lambda shortest, longest: (shortest + longest) / 2,
         )
         refresh: Any = rotation.refresh
-        outbox = self._outbox(FIFO_DEAD_LETTERS)
-        return replace(self._template, command=RefreshAccessToken, operation=refresh, outbox=outbox)
+        publisher = self._outbox(FIFO_DEAD_LETTERS)
+        return replace(self._template, command=RefreshAccessToken, operation=refresh, publisher=publisher)
 
     def _revoker(self, context: Lambda) -> Consumer[Any]:
         def operation(command: RevokeAccessToken) -> Result:
@@ -318,7 +320,7 @@ class Night:
                 command,
                 grants=self.grants,
                 connections=self.table,
-                vault=self.vault,
+                secret_store=self.secret_store,
                 holder=f"revoke#{context.aws_request_id}",
                 clock=self.clock,
             )
@@ -327,8 +329,8 @@ class Night:
             self._template, command=RevokeAccessToken, operation=cast("Any", operation), receipts=self.receipts
         )
 
-    def _outbox(self, dead_letters: str = DEAD_LETTERS) -> Outbox:
-        return Outbox(
+    def _outbox(self, dead_letters: str = DEAD_LETTERS) -> Publisher:
+        return Publisher(
             events=self.bus.client,
             sqs=self.sqs.client,
             bus="leaver",
@@ -376,14 +378,14 @@ class Night:
     def fate(self) -> str:
         """In words: works, needs a person, revoked, or what is wrong."""
         record = self.record
-        if record.held_by is not None:
-            return f"held for ever by {record.held_by}"
+        if record.lease_holder is not None:
+            return f"held for ever by {record.lease_holder}"
         match record.status:
             case Status.REVOKED:
                 left = sum(len(digests) for digests in self.live.values())
                 return "revoked" if not left else f"revoked on record, and {left} tokens live"
             case Status.REVOKING:
-                return "says what it cannot revoke" if record.unnamed else "neither revoked nor given up"
+                return "says what it cannot revoke" if record.orphaned_tokens else "neither revoked nor given up"
             case Status.NEEDS_REAUTHORIZATION:
                 told = len(self.announced("ConnectionNeedsReauthorization"))
                 return "needs a person" if told == 1 else f"needs a person, and {told} were told"

@@ -19,11 +19,11 @@ from functions.revoke_grants.app import revoke_grants
 from functions.revoke_sso_token.app import revoke_sso_token
 from functions.start_offboarding.app import Intake, StartOffboarding, understood
 from functions.watch_deadlines.app import Watch
-from leaver.cases.completion import Casework
+from leaver.cases.completion import CaseCompletion
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import LOOK_AGAIN, Case
-from leaver.cases.start import Starting
-from leaver.cases.user_tokens import KeptToken, KeptTokens
+from leaver.cases.start import CaseStart
+from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import Grants
 from leaver.consuming.consumer import Consumer
@@ -36,7 +36,7 @@ from leaver.messages.commands import (
     RevokeGrants,
     RevokeSsoToken,
 )
-from leaver.messages.publisher import Outbox
+from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee
 from leaver.providers.zoom.api import ZoomUser
@@ -60,7 +60,7 @@ from tests.doubles.effects import Table
 from tests.doubles.hr_events import CHOICES
 from tests.doubles.night import Silence
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth
-from tests.doubles.secrets_manager import StrictSecretsManager, tokens, vault_of
+from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
 from tests.doubles.steps import Effects
 
 T = TypeVar("T")
@@ -200,32 +200,34 @@ class Office:
             connection("venafi", provider="venafi", expires_at=LASTING),
         )
         self.secrets = StrictSecretsManager()
-        self.vault = vault_of(self.secrets, "zoom", tokens(expires_at=LASTING))
-        vault_of(self.secrets, "venafi")
+        self.secret_store = secret_store_of(self.secrets, "zoom", tokens(expires_at=LASTING))
+        secret_store_of(self.secrets, "venafi")
         #: personal connections' grants at Zoom
         self.grants: dict[str, FakeGrant] = {}
         self.bus, self.sqs, self.receipts = Bus(), FakeSqs(), Receipts()
         self.bus.effects = self.receipts.effects = self.effects
         self.cases = InMemoryCases(receipts=self.receipts, effects=self.effects)
         self.people = InMemoryPeople(effects=self.effects)
-        self.kept = KeptTokens(InMemoryItems(KeptToken, key=("case_id", "entry")), self.vault, self.clock)
+        self.kept = StoredUserTokens(
+            InMemoryItems(StoredUserToken, key=("case_id", "entry")), self.secret_store, self.clock
+        )
         self.queued: list[Message] = []
         self.parked: list[Message] = []
         self._heard = 0
-        self._outbox = Outbox(
+        self._outbox = Publisher(
             events=self.bus.client,
             sqs=self.sqs.client,
             bus="leaver",
             dead_letter_queue_url=DEAD_LETTERS,
             refresh_queue_url=REFRESH_QUEUE,
         )
-        self.casework = Casework(
-            cases=self.cases, outbox=self._outbox, clock=self.clock, missing_user_is_done=missing_is_done
+        self.completion = CaseCompletion(
+            cases=self.cases, publisher=self._outbox, clock=self.clock, missing_user_is_done=missing_is_done
         )
-        self.starting = Starting(
+        self.case_start = CaseStart(
             cases=self.cases,
             people=self.people,
-            outbox=self._outbox,
+            publisher=self._outbox,
             clock=self.clock,
             deadline=DEADLINE,
             look_again=LOOK_AGAIN,
@@ -233,24 +235,24 @@ class Office:
         self.watch = Watch(
             cases=self.cases,
             people=self.people,
-            casework=self.casework,
-            starting=self.starting,
+            completion=self.completion,
+            case_start=self.case_start,
             receipts=self.receipts,
             connections=self.table,
             clock=self.clock,
             give_up_after=GIVE_UP_AFTER,
             sweep_after=None,
         )
-        access_tokens = AccessTokens(self.table, self.vault, self.clock)
+        access_tokens = AccessTokens(self.table, self.secret_store, self.clock)
         self.intake = Intake(
             cases=self.cases,
             people=self.people,
-            casework=self.casework,
-            starting=self.starting,
+            completion=self.completion,
+            case_start=self.case_start,
             connections=self.table,
             tokens=access_tokens,
             zoom=self.zoom,
-            pace=NoLimit(),
+            rate_limiter=NoLimit(),
             clock=self.clock,
             routine_limit=routine_limit,
             deactivates_users=deactivates,
@@ -409,10 +411,10 @@ class Office:
             command=command,
             operation=self._operations[command],
             sqs=self.sqs.client,
-            outbox=self._outbox,
+            publisher=self._outbox,
             receipts=None if hr else self.receipts,
             give_up_after=GIVE_UP_AFTER,
-            casework=None if hr else self.casework,
+            completion=None if hr else self.completion,
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),
@@ -425,9 +427,9 @@ class Office:
         oauth = FakeZoomOAuth(self.grants[command.connection])
         return revoke_access_token(
             command,
-            grants=Grants(zoom=oauth, venafi=self.venafi, vault=self.vault),
+            grants=Grants(zoom=oauth, venafi=self.venafi, secret_store=self.secret_store),
             connections=self.table,
-            vault=self.vault,
+            secret_store=self.secret_store,
             holder=f"revoke#{next(self._ids)}",
             clock=self.clock,
         )

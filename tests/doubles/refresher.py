@@ -8,18 +8,18 @@ from typing import Any
 
 from leaver.connections.grants import Grants
 from leaver.connections.record import Connection
-from leaver.connections.refresh import Rotation
+from leaver.connections.refresh import TokenRefresher
 from leaver.messages.commands import RefreshAccessToken
-from leaver.messages.publisher import Outbox
+from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
-from leaver.storage.encryption import Sealing
+from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import child_of
 from tests.doubles.aws import FIFO_DEAD_LETTERS, NOW, Clock, FakeBus, FakeSqs
 from tests.doubles.cases_table import InMemoryPeople
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.kms import KEY, FakeKms
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
-from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens, vault_of
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 CHILD = child_of("zoom", PARENT)
 GRANDCHILD = child_of("zoom", CHILD)
@@ -37,7 +37,7 @@ class Stage:
         self.connections = InMemoryConnections(record)
         (self.name,) = self.connections.records
         self.secrets = StrictSecretsManager()
-        self.vault = vault_of(self.secrets, self.name)
+        self.secret_store = secret_store_of(self.secrets, self.name)
         self.people = InMemoryPeople()
         self.kms = FakeKms()
         self.bus = FakeBus()
@@ -54,19 +54,21 @@ class Stage:
     def refresh(self, **asked: Any) -> Result | None:
         return self.run(self.rotation(), **asked)
 
-    def run(self, rotation: Rotation, **asked: Any) -> Result | None:
+    def run(self, rotation: TokenRefresher, **asked: Any) -> Result | None:
         return rotation.refresh(RefreshAccessToken(connection=self.name, **asked))
 
-    def rotation(self) -> Rotation:
+    def rotation(self) -> TokenRefresher:
         """One invocation of the function, that begins now."""
         deadline = self.clock() + self.time
-        return Rotation(
+        return TokenRefresher(
             connections=self.connections,
             has_left=self.people.gone,
-            vault=self.vault,
-            grants=Grants(zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), vault=self.vault),
-            sealing=Sealing(self.kms.client, key_arn=KEY),
-            outbox=Outbox(
+            secret_store=self.secret_store,
+            grants=Grants(
+                zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), secret_store=self.secret_store
+            ),
+            token_encryption=TokenEncryption(self.kms.client, key_arn=KEY),
+            publisher=Publisher(
                 events=self.bus.client, sqs=FakeSqs().client, bus="leaver", dead_letter_queue_url=FIFO_DEAD_LETTERS
             ),
             holder=f"refresh#{next(self._invocations)}",

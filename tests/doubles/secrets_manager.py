@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from leaver.storage.secrets import Vault
+from leaver.storage.secrets import SecretStore
 from tests.doubles.aws import NOW
 
 if TYPE_CHECKING:
@@ -153,12 +153,12 @@ def tokens(
     return json.dumps(told | ({"refresh_token": refresh_token} if refresh_token else {}))
 
 
-def vault_of(secrets: StrictSecretsManager, name: str = "zoom", text: str | None = None) -> Vault:
+def secret_store_of(secrets: StrictSecretsManager, name: str = "zoom", text: str | None = None) -> SecretStore:
     """A vault with the first tokens and the credentials of one connection."""
     secrets.secrets[f"leaver/tokens/{name}"] = Secret({PARENT: text or tokens()}, {"AWSCURRENT": PARENT})
     credentials = {"client_id": "client-id"} | ({"client_secret": "client-secret"} if name == "zoom" else {})
     secrets.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
-    return Vault(secrets.client, prefix="leaver")
+    return SecretStore(secrets.client, prefix="leaver")
 
 
 def _check_name(name: str, operation: str) -> None:

@@ -13,7 +13,7 @@ from functions.watch_deadlines.app import Watch, look_after
 from leaver.cases.people import Name
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import REPLACE, Case, State, Step
-from leaver.cases.start import Starting, recorded
+from leaver.cases.start import CaseStart, recorded
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import NOW
 from tests.doubles.cases_table import InMemoryPeople
@@ -41,15 +41,15 @@ class World(House):
 
     @property
     def watch(self) -> Watch:
-        starting = Starting(self.cases, self.people, self.outbox(), self.clock, DEADLINE, timedelta(minutes=1))
+        case_start = CaseStart(self.cases, self.people, self.publisher(), self.clock, DEADLINE, timedelta(minutes=1))
         return Watch(
             cases=self.cases,
             people=self.people,
-            casework=self.casework(
+            completion=self.completion(
                 missing_user_is_done=self.missing_user_is_done,
                 measure=lambda name, seconds: self.measured.append((name, seconds)),
             ),
-            starting=starting,
+            case_start=case_start,
             receipts=self.receipts,
             connections=self.connections,
             clock=self.clock,

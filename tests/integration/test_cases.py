@@ -87,11 +87,11 @@ def test_a_case_is_recorded_once(cases: Cases) -> None:
 def test_a_change_is_made_of_what_is_there(cases: Cases) -> None:
     cases.add(case())
     changed = cases.change("c-1", opened)
-    assert changed == cases.read("c-1") == opened(case()).model_copy(update={"revision": 1})
+    assert changed == cases.read("c-1") == opened(case()).model_copy(update={"item_version": 1})
     again = cases.change("c-1", lambda standing: standing.without("RevokeSsoToken#zoom"))
     assert again == cases.read("c-1")
     assert again is not None
-    assert (again.state, again.all_outstanding(), again.revision) == (State.OPEN, ["RevokeGrants#venafi"], 2)
+    assert (again.state, again.all_outstanding(), again.item_version) == (State.OPEN, ["RevokeGrants#venafi"], 2)
 
 
 def test_a_change_into_nothing_writes_nothing(cases: Cases) -> None:
@@ -226,7 +226,7 @@ def test_a_tombstone_is_lifted(people: People) -> None:
     people.change(ADA, NOW, lambda found: found.model_copy(update={"gone_since": None}))
     found = people.read(ADA)
     assert found is not None
-    assert (found.case, found.gone_since, found.revision) == ("c-1", None, 1)
+    assert (found.case, found.gone_since, found.item_version) == ("c-1", None, 1)
 
 
 def test_nothing_is_remembered_where_nothing_is_to_be(people: People) -> None:

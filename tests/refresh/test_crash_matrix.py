@@ -210,7 +210,10 @@ def test_a_refresh_for_a_revocation_that_dies_never_claims_what_it_does_not_know
                 assert died
                 raise
             record: Any = night.record
-            assert night.fate() == "revoked" or (record.status is Status.REVOKING and record.unnamed), (place, moment)
+            assert night.fate() == "revoked" or (record.status is Status.REVOKING and record.orphaned_tokens), (
+                place,
+                moment,
+            )
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -219,13 +222,13 @@ def test_secrets_manager_out_of_order_for_a_whole_run_costs_nothing(provider: Pr
     night = Night(kind, provider)
     night.secrets.read_only = True
     night.refresh()()
-    assert night.record.sealed
-    assert night.record.held_by is None
+    assert night.record.encrypted_refresh_token
+    assert night.record.lease_holder is None
     night.secrets.read_only = False
     night.morning()
     check(night)
     assert night.fate() == WORKS
-    assert night.record.sealed is None
+    assert night.record.encrypted_refresh_token is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -237,7 +240,7 @@ def test_a_crash_while_secrets_manager_is_out_of_order_is_lost_only_until_the_to
     night = Night(kind)
     names = effects_of(night, refused(night))
     answered = names.index("refresh at the provider")
-    sealed = len(names) - 1 - names[::-1].index("write record")
+    encrypted = len(names) - 1 - names[::-1].index("write record")
     for place in range(len(names)):
         for moment in get_args(Moment):
             night = Night(kind)
@@ -245,7 +248,7 @@ def test_a_crash_while_secrets_manager_is_out_of_order_is_lost_only_until_the_to
             night.secrets.read_only = False
             night.morning()
             check(night)
-            in_memory_alone = (answered, "after") <= (place, _order(moment)) < (sealed, "after")
+            in_memory_alone = (answered, "after") <= (place, _order(moment)) < (encrypted, "after")
             expected = LOST if in_memory_alone and kind is not Kind.GRACE else WORKS
             assert night.fate() == expected, (names[place], place, moment)
 

@@ -67,7 +67,7 @@ def play(choices: Choices, night: Night, other: Other, *, lease: Callable[[list[
     # What a laptop does that wakes up beside a function is followed through so many changes from one to the other.
     changes, last = MOST_CHANGES, runs[0]
     while going := [run for run in runs if not run.over]:
-        runs_out = may_run_out and night.record.held_by is not None
+        runs_out = may_run_out and night.record.lease_holder is not None
         if not may_run_out and not changes and last in going:
             last.step()
             continue
@@ -86,7 +86,7 @@ def play(choices: Choices, night: Night, other: Other, *, lease: Callable[[list[
             continue
         may_run_out = False
         night.passes(seconds=LEASE.total_seconds() + 1)
-        lease_of = (night.record.held_by or "").partition("#")[0]
+        lease_of = (night.record.lease_holder or "").partition("#")[0]
         if any(run.mortal and run.holds_the_only_copy for run in going):
             lease_of = ONLY_COPY
         (lease or _functions_die)(going)
@@ -171,10 +171,10 @@ def test_an_intent_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(mo
 
 
 def test_a_table_that_writes_unconditionally_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def swap(table: Table, _: Connection, new: Connection) -> Connection:
+    def compare_and_swap(table: Table, _: Connection, new: Connection) -> Connection:
         table.effects.of("write record", lambda: table.put(new))
         return new
 
-    monkeypatch.setattr(Table, "swap", swap)
+    monkeypatch.setattr(Table, "compare_and_swap", compare_and_swap)
     played = explore(Kind.STRICT, "refresh", "zoom")
     assert any(each.fate not in FATES["refresh"] for each in played if each.lease_of != ONLY_COPY)

@@ -13,16 +13,16 @@ from functions.purge_user_tokens.app import purge_user_tokens
 from functions.retrieve_user_token import app
 from functions.retrieve_user_token.app import retrieve_user_token
 from leaver.cases.people import Name, People
-from leaver.cases.user_tokens import KeptToken, KeptTokens
+from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.messages.commands import PurgeUserTokens, RetrieveUserToken
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import Vault
+from leaver.storage.secrets import SecretStore
 from tests.doubles.aws import NOW, Clock
 from tests.doubles.cases_table import InMemoryItems, InMemoryPeople
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
-from tests.doubles.secrets_manager import ResourceExistsException, Secret, StrictSecretsManager, vault_of
+from tests.doubles.secrets_manager import ResourceExistsException, Secret, StrictSecretsManager, secret_store_of
 from tests.doubles.steps import Choices, Effects, Known, Run, all_ways, take_turns
 
 JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
@@ -67,10 +67,10 @@ class Secrets(StrictSecretsManager):
         return super().put_secret_value(SecretId=name, SecretString=value, ClientRequestToken=version)
 
 
-class Items(InMemoryItems[KeptToken]):
+class Items(InMemoryItems[StoredUserToken]):
     """The items of user tokens, each call about the token's an effect."""
 
-    def read(self, **key: str) -> KeptToken | None:
+    def read(self, **key: str) -> StoredUserToken | None:
         read = super().read
         return read(**key) if key["case_id"].endswith(THE_TOKEN) else self._read(tuple(key.values()))
 
@@ -101,13 +101,13 @@ class Office:
         self.effects, self.clock = Effects(), Clock()
         self.zoom = FakeZoom(users={JOHN_ID: JOHN}, tokens={JOHN_ID: "zak-canary"})
         self.people = InMemoryPeople(effects=self.effects)
-        self.items = Items(KeptToken, key=("case_id", "entry"), effects=self.effects)
+        self.items = Items(StoredUserToken, key=("case_id", "entry"), effects=self.effects)
         self.secrets = Secrets()
-        vault_of(self.secrets)
+        secret_store_of(self.secrets)
         self.secrets.effects = self.effects
-        self.vault = Vault(self.secrets.client, prefix="leaver")
-        self.tokens = AccessTokens(InMemoryConnections(connection()), self.vault, self.clock)
-        self.kept = KeptTokens(self.items, self.vault, self.clock)
+        self.secret_store = SecretStore(self.secrets.client, prefix="leaver")
+        self.tokens = AccessTokens(InMemoryConnections(connection()), self.secret_store, self.clock)
+        self.kept = StoredUserTokens(self.items, self.secret_store, self.clock)
         self.looks_again = looks_again
         #: of what was acknowledged
         self.results: dict[str, Result] = {}
@@ -228,10 +228,10 @@ def test_a_refusal_that_cleans_nothing_up_is_found_to_leave_what_a_killed_run_wr
 def test_a_purge_that_forgets_what_it_destroyed_is_found_to_keep_silent_about_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def forgotten(item: KeptToken, now: datetime) -> KeptToken:
+    def forgotten(item: StoredUserToken, now: datetime) -> StoredUserToken:
         return item.model_copy(update={"destroying": False, "expires_at": now - timedelta(seconds=1)})
 
-    monkeypatch.setattr(KeptToken, "destroyed", forgotten)
+    monkeypatch.setattr(StoredUserToken, "destroyed", forgotten)
     assert any(not each.until for each in explore(kept_before=True))
 
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from leaver.connections import record as connections
 from leaver.connections import refresh as rotation
 from leaver.connections.record import Connection
-from leaver.storage.secrets import Vault
+from leaver.storage.secrets import SecretStore
 from tests.doubles.fleet import (
     CONNECTIONS,
     LOST,
@@ -225,7 +225,7 @@ def test_an_intent_that_holds_nobody_off_is_found(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_successor_that_nobody_looks_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Vault, "newest", lambda _vault, _connection, version: version)
+    monkeypatch.setattr(SecretStore, "newest", lambda _vault, _connection, version: version)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(ManyConnections, settings=SEARCH)
 

@@ -11,7 +11,7 @@ from leaver.errors import BadMessage, CredentialStale, InvalidToken, Rejected
 from leaver.storage.secrets import child_of
 from tests.doubles.aws import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens, vault_of
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 
 class Counting(InMemoryConnections):
@@ -39,7 +39,7 @@ class Desk:
         self.clock = Clock()
         self.connections = Counting(connection())
         self.secrets = CountingSecrets()
-        self.tokens = AccessTokens(self.connections, vault_of(self.secrets), self.clock)
+        self.tokens = AccessTokens(self.connections, secret_store_of(self.secrets), self.clock)
         self.used: list[str] = []
 
     def use(self) -> None:

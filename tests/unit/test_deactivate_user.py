@@ -12,7 +12,7 @@ from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
-from tests.doubles.secrets_manager import StrictSecretsManager, vault_of
+from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 
 JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
 
@@ -23,10 +23,10 @@ class Stage:
     def __init__(self, **told: Any) -> None:
         self.zoom = FakeZoom(users={JOHN_ID: JOHN}, sessions={JOHN_ID})
         self.connections = InMemoryConnections(connection(**told))
-        self.vault = vault_of(StrictSecretsManager())
+        self.secret_store = secret_store_of(StrictSecretsManager())
 
     def deactivate(self, user_id: str = JOHN) -> Result:
-        tokens = AccessTokens(self.connections, self.vault, Clock())
+        tokens = AccessTokens(self.connections, self.secret_store, Clock())
         return deactivate_user(DeactivateUser(user_id=user_id), zoom=self.zoom, tokens=tokens)
 
 

@@ -15,7 +15,7 @@ from leaver.storage.secrets import child_of
 from tests.doubles.aws import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
-from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens, vault_of
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
 CHILD = child_of("zoom", PARENT)
@@ -29,10 +29,10 @@ class Stage:
         self.zoom = FakeZoom(users={JOHN_ID: "john.doe@example.com"}, sessions={JOHN_ID})
         self.connections = InMemoryConnections(record)
         self.secrets = StrictSecretsManager()
-        self.vault = vault_of(self.secrets)
+        self.secret_store = secret_store_of(self.secrets)
 
     def revoke(self, user_id: str = "john.doe@example.com", name: str = "zoom") -> Result:
-        access_tokens = AccessTokens(self.connections, self.vault, Clock())
+        access_tokens = AccessTokens(self.connections, self.secret_store, Clock())
         return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
 
     def somebody_refreshes(self) -> None:

@@ -10,16 +10,16 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, OVER, Case, Cases, Owed, State, chain
 from leaver.errors import BadMessage
 from leaver.messages.events import CaseAnnouncement
-from leaver.messages.publisher import Outbox
+from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome
 
 
 @dataclass(frozen=True)
-class Casework:
+class CaseCompletion:
     """The cases, as far as the functions that carry out their steps have to do with them."""
 
     cases: Cases
-    outbox: Outbox
+    publisher: Publisher
     clock: Callable[[], datetime]
     #: whether somebody whom the provider does not know is done with, although it is not certain who is meant
     missing_user_is_done: bool = False
@@ -83,7 +83,7 @@ class Casework:
         if case is None:
             raise BadMessage("case_id: expected the id of a case that exists")
         for owed in case.all_owed():
-            self.outbox.announce(_announcement(case, owed))
+            self.publisher.announce(_announcement(case, owed))
             case = self.cases.change(case_id, lambda standing, owed=owed: _told(standing, owed)) or case  # type: ignore[misc]
         return case
 

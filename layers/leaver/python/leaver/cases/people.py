@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from leaver.storage.tables import Items, changed
+from leaver.storage.tables import Items, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,7 +36,7 @@ class Name(BaseModel):
     stays: bool = False
     #: the tombstone: since when nothing may be given to this person any more
     gone_since: AwareDatetime | None = None
-    revision: int = 0
+    item_version: int = 0
 
 
 class People:
@@ -66,7 +66,7 @@ class People:
                 if new is None or self._items.add(new):
                     return new
                 continue
-            return changed(lambda: self.read(name) or nothing, to, self._items.swap)
+            return update_with_retry(lambda: self.read(name) or nothing, to, self._items.compare_and_swap)
 
 
 def _key(name: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Json
 
 from leaver.cases.receipts import Receipt
 from leaver.outcomes import Outcome
-from leaver.storage.tables import Items, changed, item, timestamp
+from leaver.storage.tables import Items, item, timestamp, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -119,7 +119,7 @@ class Case(BaseModel):
     sweep_of: str | None = None
     watch: str | None = None
     watch_at: AwareDatetime | None = None
-    revision: int = 0
+    item_version: int = 0
 
     def all_steps(self) -> list[Step]:
         """The steps, in order."""
@@ -204,7 +204,7 @@ class Case(BaseModel):
         return max(0, int((self.finished_at - max(self.requested_at, self.effective_at)).total_seconds()))
 
 
-class Glance(BaseModel):
+class CaseSummary(BaseModel):
     """What the index `watch` knows of a case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -250,7 +250,7 @@ class Cases:
                 raise LookupError(f"case {case_id} is not there")
             return found
 
-        return changed(read, to, self._items.swap)
+        return update_with_retry(read, to, self._items.compare_and_swap)
 
     def receipts(self, case_id: str) -> dict[str, Receipt]:
         """Read a case's receipts as they are now, by their sort key."""
@@ -274,11 +274,11 @@ class Cases:
         for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": "held"}):
             yield str(found["case_id"])
 
-    def glances(self) -> Iterator[Glance]:
+    def summaries(self) -> Iterator[CaseSummary]:
         """Look over every case that is watched, held ones too, by the index `watch`."""
         for watch in (WATCHED, "held"):
             for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": watch}):
-                yield Glance.model_validate(found)
+                yield CaseSummary.model_validate(found)
 
     def opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
         """How many such cases were opened in this hour, until now."""

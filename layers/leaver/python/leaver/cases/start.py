@@ -9,7 +9,7 @@ from leaver.cases.people import Name, People
 from leaver.cases.record import OVER, REPLACE, UNDER_WAY, Case, Cases, State, Step
 from leaver.messages import commands
 from leaver.messages.commands import Command, parse
-from leaver.messages.publisher import Outbox
+from leaver.messages.publisher import Publisher
 
 #: what a step can be told to a function as
 COMMANDS: dict[str, type[Command]] = {
@@ -25,12 +25,12 @@ COMMANDS: dict[str, type[Command]] = {
 
 
 @dataclass(frozen=True)
-class Starting:
+class CaseStart:
     """What sets a case going, and what takes that back."""
 
     cases: Cases
     people: People
-    outbox: Outbox
+    publisher: Publisher
     clock: Callable[[], datetime]
     #: how long a case may take before it is announced as overdue
     deadline: timedelta
@@ -77,7 +77,7 @@ class Starting:
         """Put the commands of these steps on the bus; raises Undelivered if it took less than all of them."""
         wanted = set(names)
         steps = [step for step in case.all_steps() if step.name in wanted and step.command != REPLACE]
-        self.outbox.command([_command(case, step) for step in steps])
+        self.publisher.command([_command(case, step) for step in steps])
 
     def raise_tombstones(self, case: Case, now: datetime) -> None:
         """Say under every name of the person that nothing may be given to them any more."""

@@ -6,9 +6,9 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
-from leaver.errors import Held
+from leaver.errors import LeaseHeld
 from leaver.providers.zoom.api import UserTokenType
-from leaver.storage.secrets import Vault
+from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items, timestamp
 
 #: the sort key of a token's item in the Cases table; its partition is `user-token#<connection>#<zoom id>#<type>`
@@ -21,7 +21,7 @@ TYPES: Final[tuple[UserTokenType, ...]] = ("zak", "token", "onbehalf")
 SETTLED: Final = timedelta(minutes=2)
 
 
-class KeptToken(BaseModel):
+class StoredUserToken(BaseModel):
     """One place in the vault, `user-tokens/<connection>/<zoom id>/<type>`, and never what lies there.
 
     The item stays when the token is gone: until the last one handed out has died, somebody may still hold it, and a
@@ -41,7 +41,7 @@ class KeptToken(BaseModel):
     destroying: bool = False
     watch: str | None = None
     watch_at: AwareDatetime | None = None
-    revision: int = 0
+    item_version: int = 0
 
     def expected(self, expires_at: datetime) -> Self:
         """With a token to come, that lives until then."""
@@ -55,12 +55,12 @@ class KeptToken(BaseModel):
         return self.model_copy(update={"destroying": False} | watch)
 
 
-class KeptTokens:
+class StoredUserTokens:
     """The user tokens in the vault, and their items in the Cases table."""
 
-    def __init__(self, items: Items[KeptToken], vault: Vault, clock: Callable[[], datetime]) -> None:
+    def __init__(self, items: Items[StoredUserToken], secret_store: SecretStore, clock: Callable[[], datetime]) -> None:
         self._items = items
-        self._vault = vault
+        self._vault = secret_store
         self._clock = clock
 
     def keep(
@@ -75,7 +75,7 @@ class KeptTokens:
     ) -> tuple[str, str]:
         """Keep a user's token in the vault; returns the secret's ARN and version.
 
-        Raises Held while the one that lay there is being destroyed.
+        Raises LeaseHeld while the one that lay there is being destroyed.
         """
         # First, so that a token is found whatever happens next.
         self._expect(connection, zoom_user_id, type, expires_at)
@@ -88,7 +88,7 @@ class KeptTokens:
             expires_at_assumed=expires_at_assumed,
         )
 
-    def expired(self, now: datetime) -> Iterator[KeptToken]:
+    def expired(self, now: datetime) -> Iterator[StoredUserToken]:
         """Find the tokens that have been dead for SETTLED by now, the longest first, by the index `watch`."""
         condition, names = "#watch = :watch AND watch_at <= :now", {"#watch": "watch"}
         for found in self._items.query("watch", condition, names, {":watch": WATCHED, ":now": timestamp(now)}):
@@ -97,16 +97,16 @@ class KeptTokens:
             if standing and standing.watch_at and standing.watch_at <= now:
                 yield standing
 
-    def destroy(self, token: KeptToken) -> bool | None:
+    def destroy(self, token: StoredUserToken) -> bool | None:
         """Destroy what lies there, for good; tells whether there was anything.
 
         None, and nothing destroyed, where somebody has changed the item since it was read: it may be a new token's.
         """
-        marked = self._items.swap(token, token.model_copy(update={"destroying": True}))
+        marked = self._items.compare_and_swap(token, token.model_copy(update={"destroying": True}))
         if marked is None:
             return None
         was_there = self._vault.destroy_user_token(token.connection, token.zoom_user_id, token.type)
-        self._items.swap(marked, marked.destroyed(self._clock()))
+        self._items.compare_and_swap(marked, marked.destroyed(self._clock()))
         return was_there
 
     def destroy_one(self, connection: str, zoom_user_id: str, type: UserTokenType) -> bool:  # noqa: A002
@@ -127,7 +127,7 @@ class KeptTokens:
         return destroyed, max(alive, default=None)
 
     def _expect(self, connection: str, zoom_user_id: str, type: UserTokenType, expires_at: datetime) -> None:  # noqa: A002
-        new = KeptToken(
+        new = StoredUserToken(
             case_id=_key(connection, zoom_user_id, type),
             connection=connection,
             zoom_user_id=zoom_user_id,
@@ -141,8 +141,8 @@ class KeptTokens:
                     return
                 continue
             if standing.destroying:
-                raise Held(f"the {type} that lay there is being destroyed")
-            if self._items.swap(standing, standing.expected(expires_at)):
+                raise LeaseHeld(f"the {type} that lay there is being destroyed")
+            if self._items.compare_and_swap(standing, standing.expected(expires_at)):
                 return
 
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from leaver.connections.record import Connection, Connections, Status
 from leaver.errors import CredentialStale, InvalidToken, LeaverError, NeedsReauthorization, Rejected
-from leaver.storage.secrets import Vault
+from leaver.storage.secrets import SecretStore
 
 Answer = TypeVar("Answer")
 
@@ -27,7 +27,7 @@ class AccessTokens:
     """Reads, and says what it saw refused; it never refreshes."""
 
     connections: Connections
-    vault: Vault
+    secret_store: SecretStore
     clock: Callable[[], datetime]
     #: by connection: what was read for a batch, and when
     _records: dict[str, tuple[datetime, Connection]] = field(
@@ -96,7 +96,7 @@ class AccessTokens:
             raise InvalidToken(f"the access token of connection {record.connection} has expired")
         version, access_token = self._tokens.get(record.connection, ("", None))
         if access_token is None or version != record.version:
-            access_token = self.vault.tokens(record.connection, record.version).access_token
+            access_token = self.secret_store.tokens(record.connection, record.version).access_token
             self._tokens[record.connection] = (record.version, access_token)
         return access_token
 

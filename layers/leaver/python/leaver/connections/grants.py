@@ -11,7 +11,7 @@ from leaver.errors import InvalidGrant, InvalidToken, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.oauth import ZoomOAuth
-from leaver.storage.secrets import Secret, Vault
+from leaver.storage.secrets import Secret, SecretStore
 from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
 
 #: what a grant type logs in with, each time anew
@@ -29,10 +29,10 @@ class Grants:
     What asks for tokens raises InvalidClient, Rejected, Throttled, NotSent, AnswerLost or ProviderUnavailable.
     """
 
-    def __init__(self, *, zoom: ZoomOAuth, venafi: VenafiAuth, vault: Vault) -> None:
+    def __init__(self, *, zoom: ZoomOAuth, venafi: VenafiAuth, secret_store: SecretStore) -> None:
         self._zoom = zoom
         self._venafi = venafi
-        self._vault = vault
+        self._vault = secret_store
         self._own: ZoomCredentials | VenafiCredentials | None = None
 
     def by(self, own: ZoomCredentials | VenafiCredentials) -> Self:

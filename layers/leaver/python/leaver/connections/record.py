@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from leaver.errors import BadMessage, Held, Rejected, explain
+from leaver.errors import BadMessage, LeaseHeld, Rejected, explain
 from leaver.messages.commands import ConnectionName
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
-from leaver.storage.tables import Items, Value, changed, timestamp
+from leaver.storage.tables import Items, Value, timestamp, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -60,21 +60,21 @@ class Connection(BaseModel):
     refresh_at: AwareDatetime
     refreshed_at: AwareDatetime | None = None
     #: counts the changes: whoever changes a record says from which revision on
-    revision: int = 0
+    item_version: int = 0
     #: when a person authorized it, by `leaver connect`: another time is another grant
     granted_at: AwareDatetime | None = None
 
     # the intent: who changes the tokens, since when, from which version on
-    held_by: str | None = None
-    held_since: AwareDatetime | None = None
-    held_version: str | None = None
+    lease_holder: str | None = None
+    leased_at: AwareDatetime | None = None
+    leased_version: str | None = None
 
     #: when the first of those refreshes began whose answers never came, or that were killed
     unanswered_since: AwareDatetime | None = None
     #: a refresh token that Secrets Manager did not take, encrypted for nobody but the refresher
-    sealed: str | None = None
+    encrypted_refresh_token: str | None = None
     #: tokens were issued that nobody holds, so that they can't be revoked by us
-    unnamed: bool = False
+    orphaned_tokens: bool = False
 
     # what is wrong with it
     failures: int = 0
@@ -109,37 +109,37 @@ class Connection(BaseModel):
 
     def abandoned(self, now: datetime) -> bool:
         """Whether the intent on it is somebody's who can't be alive any more."""
-        return self.held_since is not None and now - self.held_since > LEASE
+        return self.leased_at is not None and now - self.leased_at > LEASE
 
-    def held(self, by: str, now: datetime) -> Self:
+    def leased(self, by: str, now: datetime) -> Self:
         """With an intent: the lease, the journal and the proof that the table can be written, in one write.
 
-        Raises Held where a living run has one.
+        Raises LeaseHeld where a living run has one.
         """
-        if self.held_by not in {None, by} and not self.abandoned(now):
-            raise Held(f"connection {self.connection}: {_what(self.held_by)} is under way")
+        if self.lease_holder not in {None, by} and not self.abandoned(now):
+            raise LeaseHeld(f"connection {self.connection}: {_what(self.lease_holder)} is under way")
         # Whoever is dead may have asked for new tokens, and nobody knows what came of it: that must not be forgotten.
-        lost = None if self.held_by in {None, by} or _what(self.held_by) == "revoke" else self.held_since
-        intent = {"held_by": by, "held_since": now, "held_version": self.version}
+        lost = None if self.lease_holder in {None, by} or _what(self.lease_holder) == "revoke" else self.leased_at
+        intent = {"lease_holder": by, "leased_at": now, "leased_version": self.version}
         return self.model_copy(update=intent | {"unanswered_since": self.unanswered_since or lost})
 
-    def let_go(self) -> Self:
+    def released(self) -> Self:
         """Without the intent."""
-        return self.model_copy(update=_LET_GO)
+        return self.model_copy(update=_NO_LEASE)
 
     def caught_up(self, version: str, *, expires_at: datetime) -> Self:
         """With the tokens named that an earlier run had kept, and the intent on it as it was: their answer is known."""
-        told = {"version": version, "held_version": version, "expires_at": expires_at}
-        return self.model_copy(update=told | {"unanswered_since": None, "sealed": None})
+        told = {"version": version, "leased_version": version, "expires_at": expires_at}
+        return self.model_copy(update=told | {"unanswered_since": None, "encrypted_refresh_token": None})
 
     def refreshed(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
         """With new tokens, nothing wrong with it, and the intent gone; a recovery is owed where trouble was told."""
         told: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
         well: dict[str, object] = {"status": Status.ACTIVE, "refreshed_at": now, "failures": 0, "reason": None}
-        well |= {"unanswered_since": None, "unnamed": False, "sealed": None}
+        well |= {"unanswered_since": None, "orphaned_tokens": False, "encrypted_refresh_token": None}
         # Even where the trouble itself is still owed: the bus may have taken it just before a run was killed.
         well["owed"] = "ConnectionRecovered" if self.trouble_since else None
-        return self.model_copy(update=_LET_GO | told | well)
+        return self.model_copy(update=_NO_LEASE | told | well)
 
     def authorized(self, by: Self, *, now: datetime) -> Self:
         """Replaced by a record that a person has just made by authorizing anew, whatever was wrong before."""
@@ -149,7 +149,7 @@ class Connection(BaseModel):
             before: dict[str, object] = {name: getattr(self, name) for name in _REPLACED}
         else:
             before = {"replaced_owner": self.owner, "replaced_at": now}
-        return well.model_copy(update={"revision": self.revision} | owed | before)
+        return well.model_copy(update={"item_version": self.item_version} | owed | before)
 
     def replaced(self, outcome: Outcome, said: str) -> Self:
         """With the end of the grant that it had before known."""
@@ -162,12 +162,12 @@ class Connection(BaseModel):
             told |= {"status": Status.COOLING_DOWN, "refresh_at": until}
         if tell and self.trouble_since is None:
             told |= {"trouble_since": now, "owed": "ConnectionFailing"}
-        return self.model_copy(update=_LET_GO | told)
+        return self.model_copy(update=_NO_LEASE | told)
 
     def dead(self, reason: str, *, now: datetime) -> Self:
         """Waiting for a person to authorize it, the intent gone, and the announcement of that owed."""
         told = {"status": Status.NEEDS_REAUTHORIZATION, "reason": reason, "owed": "ConnectionNeedsReauthorization"}
-        return self.model_copy(update=_LET_GO | told | {"trouble_since": self.trouble_since or now})
+        return self.model_copy(update=_NO_LEASE | told | {"trouble_since": self.trouble_since or now})
 
     def retired(self, result: Result) -> Self:
         """Closed for good, with the provider's word for it."""
@@ -176,13 +176,13 @@ class Connection(BaseModel):
             "revoked_outcome": result.outcome,
             "revoked_status": result.provider_status,
             "revoked_tracking_id": result.tracking_id,
-            "sealed": None,
+            "encrypted_refresh_token": None,
         }
-        return self.model_copy(update=_LET_GO | told)
+        return self.model_copy(update=_NO_LEASE | told)
 
 
 _REPLACED: Final = ("replaced_owner", "replaced_at", "replaced_outcome", "replaced_said")
-_LET_GO: Final = {"held_by": None, "held_since": None, "held_version": None}
+_NO_LEASE: Final = {"lease_holder": None, "leased_at": None, "leased_version": None}
 
 
 class Connections:
@@ -211,11 +211,11 @@ class Connections:
 
         Whatever `to` found holds at the moment of the write: if the record changed meanwhile, `to` is asked again.
         """
-        return changed(lambda: self.read(name), to, self.swap)
+        return update_with_retry(lambda: self.read(name), to, self.compare_and_swap)
 
-    def swap(self, old: Connection, new: Connection) -> Connection | None:
+    def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
         """Write `new` on condition that the record still is `old`; returns it with its revision, None if it was not."""
-        return self._items.swap(old, new)
+        return self._items.compare_and_swap(old, new)
 
     def due(self, now: datetime) -> Iterator[Due]:
         """Find the connections in use whose time to refresh has come, the longest due first, by the index `due`.

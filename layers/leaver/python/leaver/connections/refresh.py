@@ -13,9 +13,9 @@ from leaver.connections.record import IN_USE, Connection, Connections, Status
 from leaver.connections.refresh_policy import TELL_AFTER, allows, cooling, is_needed, next_refresh
 from leaver.errors import (
     AnswerLost,
-    Held,
     InvalidClient,
     InvalidGrant,
+    LeaseHeld,
     LeaverError,
     NeedsReauthorization,
     NotKept,
@@ -29,17 +29,17 @@ from leaver.errors import (
 )
 from leaver.messages.commands import RefreshAccessToken
 from leaver.messages.events import ConnectionAnnouncement
-from leaver.messages.publisher import Outbox
+from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
-from leaver.storage.encryption import Sealing
-from leaver.storage.secrets import Vault
+from leaver.storage.encryption import TokenEncryption
+from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import timestamp
 from leaver.tokens import GrantedTokens, TokenSet
 
 #: twice what a call may take (3 s to connect, 30 s to read): with less left, its answer might find nobody alive
 TIME_FOR_A_CALL: Final = timedelta(seconds=66)
 #: what is left for KMS and the table when Secrets Manager has not taken the tokens
-TIME_TO_SEAL: Final = timedelta(seconds=12)
+TIME_TO_ENCRYPT: Final = timedelta(seconds=12)
 #: seconds until a version that somebody has just written is surely seen
 SECOND_LOOK: Final = 2.0
 #: seconds between two attempts to keep new tokens
@@ -47,16 +47,16 @@ PAUSE: Final = 0.5
 
 
 @dataclass(frozen=True)
-class Rotation:
+class TokenRefresher:
     """Everything that a refresh touches; docs/decisions/2026-11-25-one-refresher.md says why in this order."""
 
     connections: Connections
     #: whether a tombstone stands on any of these names
     has_left: Callable[[Iterable[str]], bool]
-    vault: Vault
+    secret_store: SecretStore
     grants: Grants
-    sealing: Sealing
-    outbox: Outbox
+    token_encryption: TokenEncryption
+    publisher: Publisher
     #: names this run: `refresh#` and what tells it from all others
     holder: str
     clock: Callable[[], datetime]
@@ -70,7 +70,7 @@ class Rotation:
         """Replace the tokens if they are due, refused or asked for; None where it served a revocation, which tells.
 
         Raises InvalidGrant when a person must authorize the connection anew, Rejected when one must mend its
-        configuration, Held and OutOfTime before anything was asked, and what came in the way otherwise.
+        configuration, LeaseHeld and OutOfTime before anything was asked, and what came in the way otherwise.
         """
         try:
             return self._refresh(command)
@@ -84,16 +84,16 @@ class Rotation:
             raise NeedsReauthorization(before.reason or "the grant is dead")
         if declined := self._declined(before, command, now):
             return declined
-        after = before.held(self.holder, now)
+        after = before.leased(self.holder, now)
         if command.for_revocation:
             after = after.model_copy(update={"status": Status.REVOKING})
-        record = self.connections.swap(before, after)
+        record = self.connections.compare_and_swap(before, after)
         if record is None:
-            raise Held(f"connection {command.connection} was changed at the same moment")
+            raise LeaseHeld(f"connection {command.connection} was changed at the same moment")
         try:
             return self._replaced(record, command)
         except (Throttled, OutOfTime, NotKept, NotRead, Superseded):
-            self._let_go(record)
+            self._release(record)
             raise
         except ProviderUnavailable as error:
             self._cools_down(record, error, unanswered=not isinstance(error, NotSent))
@@ -140,14 +140,16 @@ class Rotation:
 
     def _newest(self, record: Connection) -> tuple[str, TokenSet]:
         """Find the newest tokens there are: an earlier run may have been killed before it recorded its own."""
-        version = self.vault.newest(record.connection, record.version)
-        held = self.vault.tokens(record.connection, version)
-        if record.sealed is None or version != record.version:
+        version = self.secret_store.newest(record.connection, record.version)
+        held = self.secret_store.tokens(record.connection, version)
+        if record.encrypted_refresh_token is None or version != record.version:
             return version, held
-        token = self.sealing.open(record.sealed, connection=record.connection, parent_version=version)
+        token = self.token_encryption.decrypt(
+            record.encrypted_refresh_token, connection=record.connection, parent_version=version
+        )
         # The access token went with the answer. The same words each time: a repeated write must be the same.
         tokens = held.model_copy(update={"refresh_token": token, "expires_at": datetime.fromtimestamp(0, tz=UTC)})
-        return self.vault.succeed(record.connection, version, tokens), tokens
+        return self.secret_store.succeed(record.connection, version, tokens), tokens
 
     def _caught_up(self, record: Connection, version: str, held: TokenSet) -> Connection:
         def to(standing: Connection) -> Connection | None:
@@ -157,7 +159,7 @@ class Rotation:
 
         caught_up = self.connections.change(record.connection, to)
         if caught_up is None:
-            raise Held(f"connection {record.connection} was taken over")
+            raise LeaseHeld(f"connection {record.connection} was taken over")
         return caught_up
 
     def _asked(self, record: Connection, held: TokenSet) -> GrantedTokens:
@@ -183,11 +185,11 @@ class Rotation:
         )
         while True:
             try:
-                version = self.vault.succeed(record.connection, record.version, tokens)
+                version = self.secret_store.succeed(record.connection, record.version, tokens)
             except Superseded:
                 return self._overtaken(record, tokens)
             except NotKept as failure:
-                if self.remaining() > TIME_TO_SEAL:
+                if self.remaining() > TIME_TO_ENCRYPT:
                     self.pause(PAUSE)
                     continue
                 if granted.refresh_token is not None:
@@ -208,15 +210,17 @@ class Rotation:
     def _seal(self, record: Connection, token: SecretStr) -> None:
         """Put the refresh token into the record, encrypted: the one place where a token rests outside the vault."""
         try:
-            sealed = self.sealing.seal(token, connection=record.connection, parent_version=record.version)
+            encrypted = self.token_encryption.encrypt(
+                token, connection=record.connection, parent_version=record.version
+            )
         except NotKept:
             self._noted_as_unanswered(record)
             raise
 
         def with_it(standing: Connection) -> Connection | None:
-            if standing.held_by != record.held_by:
+            if standing.lease_holder != record.lease_holder:
                 return None
-            return standing.let_go().model_copy(update={"sealed": sealed})
+            return standing.released().model_copy(update={"encrypted_refresh_token": encrypted})
 
         self.connections.change(record.connection, with_it)
 
@@ -241,7 +245,7 @@ class Rotation:
             self._revoked(record, tokens)
             return None
         # Of one grant's tokens only the last may live: to revoke ours would end those of the winner too.
-        self._let_go(record)
+        self._release(record)
         return Result(Outcome.STILL_FRESH)
 
     def _revoked(self, record: Connection, tokens: TokenSet) -> None:
@@ -249,7 +253,7 @@ class Rotation:
             result = self.grants.revoke(record, tokens.access_token)
         except LeaverError:
             # The tokens are in the vault, where `revoke_access_token` finds them.
-            self._let_go(record)
+            self._release(record)
             raise
         self.connections.change(
             record.connection, lambda standing: standing.retired(result) if standing.status is Status.REVOKING else None
@@ -267,9 +271,9 @@ class Rotation:
         standing = self.connections.read(record.connection)
         if not _is_same(standing, record):
             return Result(Outcome.STILL_FRESH)
-        newest = self.vault.newest(record.connection, record.version)
+        newest = self.secret_store.newest(record.connection, record.version)
         if newest != record.version:
-            return self._recorded(record, newest, self.vault.tokens(record.connection, newest))
+            return self._recorded(record, newest, self.secret_store.tokens(record.connection, newest))
         if standing.status is Status.REVOKING:
             return self._nothing_left(standing, command, dead)
         granted = self.grants.authorize(record, held.scope)
@@ -284,8 +288,8 @@ class Rotation:
             return standing.dead(reason, now=now) if usable else None
 
         if self.connections.change(record.connection, dead_now) is None:
-            self._let_go(record)
-            raise Held(f"connection {record.connection} is being revoked")
+            self._release(record)
+            raise LeaseHeld(f"connection {record.connection} is being revoked")
         raise InvalidGrant(
             reason,
             provider_status=dead.provider_status,
@@ -296,7 +300,7 @@ class Rotation:
     def _nothing_left(self, record: Connection, command: RefreshAccessToken, dead: InvalidGrant) -> Result | None:
         """To revoke, and the refresh token is refused: the grant has ended, unless somebody's answer was lost."""
         if not command.for_revocation:
-            self._let_go(record)
+            self._release(record)
             return Result(Outcome.REFUSED, details={"status": Status.REVOKING})
         since = record.unanswered_since
         if since is None:
@@ -305,12 +309,12 @@ class Rotation:
             return None
         reason = f"{_unanswered(since)}: what it issued can't be named, nor revoked; end the grant at the provider"
 
-        def unnamed(standing: Connection) -> Connection | None:
+        def orphaned_tokens(standing: Connection) -> Connection | None:
             if not _is_same(standing, record):
                 return None
-            return standing.let_go().model_copy(update={"reason": reason, "unnamed": True})
+            return standing.released().model_copy(update={"reason": reason, "orphaned_tokens": True})
 
-        self.connections.change(record.connection, unnamed)
+        self.connections.change(record.connection, orphaned_tokens)
         raise NeedsReauthorization(reason, provider_status=dead.provider_status, provider_code=dead.provider_code)
 
     def _cools_down(
@@ -318,10 +322,10 @@ class Rotation:
     ) -> bool:
         """Leave the connection alone for a while that grows; tells whether its trouble is news."""
         now = self.clock()
-        since = record.held_since if unanswered and not self.grants.reauthenticates(record) else None
+        since = record.leased_at if unanswered and not self.grants.reauthenticates(record) else None
 
         def cooled(standing: Connection) -> Connection | None:
-            if standing.held_by != record.held_by:
+            if standing.lease_holder != record.lease_holder:
                 return None
             until = now + cooling(standing.failures, self.jitter)
             tell = at_once or standing.failures + 1 >= TELL_AFTER
@@ -337,15 +341,16 @@ class Rotation:
             return
 
         def noted(standing: Connection) -> Connection | None:
-            if standing.held_by != record.held_by or standing.unanswered_since:
+            if standing.lease_holder != record.lease_holder or standing.unanswered_since:
                 return None
-            return standing.model_copy(update={"unanswered_since": record.held_since})
+            return standing.model_copy(update={"unanswered_since": record.leased_at})
 
         self.connections.change(record.connection, noted)
 
-    def _let_go(self, record: Connection) -> None:
+    def _release(self, record: Connection) -> None:
         self.connections.change(
-            record.connection, lambda standing: standing.let_go() if standing.held_by == record.held_by else None
+            record.connection,
+            lambda standing: standing.released() if standing.lease_holder == record.lease_holder else None,
         )
 
     def _tell(self, name: str) -> None:
@@ -353,7 +358,7 @@ class Rotation:
         record = self.connections.read(name)
         if record.owed is None or record.trouble_since is None:
             return
-        self.outbox.announce(
+        self.publisher.announce(
             ConnectionAnnouncement(
                 detail_type=record.owed,
                 announcement_id=f"{name}/{record.owed}/{timestamp(record.trouble_since)}",
@@ -378,7 +383,7 @@ class Rotation:
 
 def _is_same(standing: Connection, record: Connection) -> bool:
     """Whether our intent still stands on it, and on the version from which we went on."""
-    return (standing.held_by, standing.version) == (record.held_by, record.version)
+    return (standing.lease_holder, standing.version) == (record.lease_holder, record.version)
 
 
 def _unanswered(since: datetime) -> str:

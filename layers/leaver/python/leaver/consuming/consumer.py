@@ -15,9 +15,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leaver.cases.completion import Casework
+from leaver.cases.completion import CaseCompletion
 from leaver.cases.receipts import ENDED, Receipt, Receipts
-from leaver.consuming.rate_limiter import Pace, Turn, Wanted
+from leaver.consuming.rate_limiter import Demand, RateLimiter, Reservation
 from leaver.errors import (
     AlreadyInBatch,
     BadMessage,
@@ -29,9 +29,9 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.messages.commands import Command, parse
-from leaver.messages.envelope import Envelope, Opened
+from leaver.messages.envelope import Envelope, Payload
 from leaver.messages.events import Announcement
-from leaver.messages.publisher import Outbox, Parked
+from leaver.messages.publisher import DeadLetter, Publisher
 from leaver.outcomes import Outcome, Result
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class BatchFailures(TypedDict):
 
 
 @dataclass(frozen=True)
-class Letter(Generic[AnyCommand]):
+class Message(Generic[AnyCommand]):
     """One message of a batch: what it asks for, or why that can't be said."""
 
     envelope: Envelope
@@ -115,22 +115,22 @@ class Consumer(Generic[AnyCommand]):
     #: None where there is nothing to put on a receipt, and nothing to announce
     operation: Callable[[AnyCommand], Result | None]
     sqs: "SQSClient"
-    outbox: Outbox
+    publisher: Publisher
     #: refreshes and hand-overs leave none: their journal is the record, or the command that follows
     receipts: Receipts | None
     give_up_after: timedelta
     #: for commands that may be a case's step
-    casework: Casework | None
+    completion: CaseCompletion | None
     clock: Callable[[], datetime]
     logger: Logger
     metrics: Metrics
     #: as wide as a batch: the messages are worked on side by side
     executor: Executor
     #: None where nobody limits the calls
-    pace: Pace | None = None
+    rate_limiter: RateLimiter | None = None
     #: takes the names of a batch's connections, to read them once for all of its commands
     prepare: Callable[[Iterable[str]], None] | None = None
-    read: Callable[[Opened], AnyCommand] | None = None
+    read: Callable[[Payload], AnyCommand] | None = None
     jitter: Callable[[float, float], float] = field(default=random.uniform)
 
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
@@ -140,134 +140,138 @@ class Consumer(Generic[AnyCommand]):
         announcements in the end. Where slots are scarce, first the receipts: what is done must not take any.
         """
         records = SQSEvent(dict(event)).records
-        letters = self._once_each([self._letter(Envelope(record)) for record in records])
-        if self.pace is not None and self.pace.is_in_demand():
-            letters = self._looked_up(letters)
-            turns, _ = self._at_once(letters, self._turns, self._prepared)
+        messages = self._once_each([self._read_message(Envelope(record)) for record in records])
+        if self.rate_limiter is not None and self.rate_limiter.is_in_demand():
+            messages = self._looked_up(messages)
+            reservations, _ = self._at_once(messages, self._reservations, self._prepared)
         else:
-            letters, turns, _ = self._at_once(letters, self._looked_up, self._turns, self._prepared)
-        handled = list(self.executor.map(lambda letter, turn: self._handle(letter, turn, context), letters, turns))
+            messages, reservations, _ = self._at_once(messages, self._looked_up, self._reservations, self._prepared)
+        handled = list(
+            self.executor.map(
+                lambda message, reservation: self._handle(message, reservation, context), messages, reservations
+            )
+        )
         failures: list[BatchItemFailure] = [
-            {"itemIdentifier": letter.envelope.record.message_id}
-            for letter, acknowledged in zip(letters, self._announced(letters, handled), strict=True)
+            {"itemIdentifier": message.envelope.record.message_id}
+            for message, acknowledged in zip(messages, self._announced(messages, handled), strict=True)
             if not acknowledged
         ]
         if self.metrics.metric_set:
             self.metrics.flush_metrics()
         return {"batchItemFailures": failures}
 
-    def _at_once(self, letters: Sequence[Letter[AnyCommand]], *ask: Callable[..., Any]) -> list[Any]:
-        return list(self.executor.map(lambda each: each(letters), ask))
+    def _at_once(self, messages: Sequence[Message[AnyCommand]], *ask: Callable[..., Any]) -> list[Any]:
+        return list(self.executor.map(lambda each: each(messages), ask))
 
-    def _letter(self, envelope: Envelope) -> Letter[AnyCommand]:
+    def _read_message(self, envelope: Envelope) -> Message[AnyCommand]:
         receipt = self._unread(envelope)
         try:
-            opened = envelope.opened()
-            receipt = self._unread(envelope, opened)
-            command = self._read(opened)
-            receipt = self._receipt(command, opened, envelope)
-            _refuse_replayed(opened)
+            payload = envelope.parse()
+            receipt = self._unread(envelope, payload)
+            command = self._read(payload)
+            receipt = self._receipt(command, payload, envelope)
+            _refuse_replayed(payload)
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
-            return Letter(envelope, receipt, error)
-        return Letter(envelope, receipt, command)
+            return Message(envelope, receipt, error)
+        return Message(envelope, receipt, command)
 
-    def _once_each(self, letters: Sequence[Letter[AnyCommand]]) -> list[Letter[AnyCommand]]:
+    def _once_each(self, messages: Sequence[Message[AnyCommand]]) -> list[Message[AnyCommand]]:
         """Let the second of two messages for one receipt come back: side by side, both would call the provider."""
         seen: set[tuple[str, str]] = set()
         once = []
-        for letter in letters:
-            key = (letter.receipt.case_id, letter.receipt.entry)
-            if key in seen and self.receipts is not None and not isinstance(letter.command, Exception):
+        for message in messages:
+            key = (message.receipt.case_id, message.receipt.entry)
+            if key in seen and self.receipts is not None and not isinstance(message.command, Exception):
                 until = self.clock() + timedelta(seconds=1)
                 twice = AlreadyInBatch("this batch holds the same command already", until=until, account_wide=False)
-                once.append(replace(letter, command=twice))
+                once.append(replace(message, command=twice))
             else:
-                once.append(letter)
+                once.append(message)
             seen.add(key)
         return once
 
-    def _looked_up(self, letters: Sequence[Letter[AnyCommand]]) -> list[Letter[AnyCommand]]:
+    def _looked_up(self, messages: Sequence[Message[AnyCommand]]) -> list[Message[AnyCommand]]:
         """Join each command to the receipt that stands; where that can't be read, nothing is carried out."""
         if self.receipts is None:
-            return list(letters)
-        asked = [letter.receipt for letter in letters if not isinstance(letter.command, Exception)]
+            return list(messages)
+        asked = [message.receipt for message in messages if not isinstance(message.command, Exception)]
         try:
             standing = self.receipts.standing(asked)
         except Exception as error:  # noqa: BLE001 - each message comes back for itself
-            return [each if isinstance(each.command, Exception) else replace(each, command=error) for each in letters]
-        return [replace(each, standing=standing.get((each.receipt.case_id, each.receipt.entry))) for each in letters]
+            return [each if isinstance(each.command, Exception) else replace(each, command=error) for each in messages]
+        return [replace(each, standing=standing.get((each.receipt.case_id, each.receipt.entry))) for each in messages]
 
-    def _turns(self, letters: Sequence[Letter[AnyCommand]]) -> Sequence[Turn]:
-        wanted = [_wanted(letter) for letter in letters]
-        return [Turn() for _ in wanted] if self.pace is None else self.pace.turns(wanted)
+    def _reservations(self, messages: Sequence[Message[AnyCommand]]) -> Sequence[Reservation]:
+        wanted = [_demand(message) for message in messages]
+        return [Reservation() for _ in wanted] if self.rate_limiter is None else self.rate_limiter.reserve(wanted)
 
-    def _prepared(self, letters: Sequence[Letter[AnyCommand]]) -> None:
+    def _prepared(self, messages: Sequence[Message[AnyCommand]]) -> None:
         if self.prepare is not None:
-            self.prepare(wanted.connection for letter in letters if (wanted := _wanted(letter)))
+            self.prepare(wanted.connection for message in messages if (wanted := _demand(message)))
 
-    def _handle(self, letter: Letter[AnyCommand], turn: Turn, context: LambdaContext) -> Handled:
+    def _handle(self, message: Message[AnyCommand], reservation: Reservation, context: LambdaContext) -> Handled:
         """Carry out one message."""
         # What was parked and put back arrives as a new message, and is as old as it was.
-        receipt = letter.receipt.as_old_as(letter.standing) if letter.standing else letter.receipt
-        if isinstance(letter.command, Exception):
-            return self._failed(receipt, letter.envelope, letter.command, turn)
+        receipt = message.receipt.as_old_as(message.standing) if message.standing else message.receipt
+        if isinstance(message.command, Exception):
+            return self._failed(receipt, message.envelope, message.command, reservation)
         try:
-            return self._carry_out(letter.command, replace(letter, receipt=receipt), turn, context)
+            return self._carry_out(message.command, replace(message, receipt=receipt), reservation, context)
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
-            return self._failed(receipt, letter.envelope, error, turn)
+            return self._failed(receipt, message.envelope, error, reservation)
 
     def _carry_out(
-        self, command: AnyCommand, letter: Letter[AnyCommand], turn: Turn, context: LambdaContext
+        self, command: AnyCommand, message: Message[AnyCommand], reservation: Reservation, context: LambdaContext
     ) -> Handled:
-        if command.case_id is None and self.clock() - letter.receipt.requested_at > TOO_OLD:
+        if command.case_id is None and self.clock() - message.receipt.requested_at > TOO_OLD:
             raise Rejected("older than 14 days: it might hit somebody who was hired again")
-        if letter.standing and letter.is_done:
-            self._count_into_case(letter.standing)
-            return Handled(acknowledged=True, announcement=self._announcement(letter.standing))
-        if self.pace is not None:
-            self.pace.wait(turn)
+        if message.standing and message.is_done:
+            self._count_into_case(message.standing)
+            return Handled(acknowledged=True, announcement=self._announcement(message.standing))
+        if self.rate_limiter is not None:
+            self.rate_limiter.wait(reservation)
         if context.get_remaining_time_in_millis() < TIME_FOR_ONE:
-            return self._comes_back(letter.envelope, timedelta(0))
-        over = self.casework is not None and command.case_id is not None and self.casework.is_over(command.case_id)
-        if letter.standing and letter.standing.outcome:
-            self._reopen(letter.standing)
+            return self._comes_back(message.envelope, timedelta(0))
+        over = self.completion is not None and command.case_id is not None and self.completion.is_over(command.case_id)
+        if message.standing and message.standing.outcome:
+            self._reopen(message.standing)
         result = Result(Outcome.REFUSED) if over else self.operation(command)
-        return Handled(acknowledged=True, announcement=self._finish(letter.receipt, result) if result else None)
+        return Handled(acknowledged=True, announcement=self._finish(message.receipt, result) if result else None)
 
-    def _announced(self, letters: Sequence[Letter[AnyCommand]], handled: Sequence[Handled]) -> list[bool]:
+    def _announced(self, messages: Sequence[Message[AnyCommand]], handled: Sequence[Handled]) -> list[bool]:
         """Announce what became of the batch; what the bus did not take comes back, and is announced again then."""
         told = [each.announcement for each in handled if each.announcement is not None]
-        refused: Mapping[str, Exception] = self.outbox.announce_all(told) if told else {}
+        refused: Mapping[str, Exception] = self.publisher.announce_all(told) if told else {}
         acknowledged = []
-        for letter, each in zip(letters, handled, strict=True):
+        for message, each in zip(messages, handled, strict=True):
             error = refused.get(each.announcement.announcement_id) if each.announcement else None
             if error is not None:
-                self.logger.warning("failed", extra={**_told(letter.receipt), **_described(error)})
-                self._comes_back(letter.envelope, self._back_off(letter.envelope.receives))
+                self.logger.warning("failed", extra={**_told(message.receipt), **_described(error)})
+                self._comes_back(message.envelope, self._back_off(message.envelope.receives))
             acknowledged.append(each.acknowledged and error is None)
         return acknowledged
 
-    def _read(self, opened: Opened) -> AnyCommand:
+    def _read(self, payload: Payload) -> AnyCommand:
         if self.read:
-            return self.read(opened)
-        if opened.event is not None and opened.event["detail-type"] != self.command.__name__:
+            return self.read(payload)
+        if payload.event is not None and payload.event["detail-type"] != self.command.__name__:
             raise BadMessage(f"detail-type: expected {self.command.__name__}")
-        return parse(self.command, opened.detail, direct=opened.event is None)
+        return parse(self.command, payload.detail, direct=payload.event is None)
 
-    def _unread(self, envelope: Envelope, opened: Opened | None = None) -> Receipt:
+    def _unread(self, envelope: Envelope, payload: Payload | None = None) -> Receipt:
         """What can be said of a message whose command can't be read (yet)."""
         return Receipt(
-            case_id=f"message#{opened.id if opened else envelope.message_id}",
+            case_id=f"message#{payload.id if payload else envelope.message_id}",
             entry=f"receipt#{self.command.__name__}",
             command=self.command.__name__,
             system=self.command.system,
             subject="unknown",
-            requested_at=(opened.said_at if opened else None) or envelope.sent_at,
+            requested_at=(payload.said_at if payload else None) or envelope.sent_at,
             first_attempt_at=envelope.first_received_at,
         )
 
-    def _receipt(self, command: AnyCommand, opened: Opened, envelope: Envelope) -> Receipt:
-        unread = self._unread(envelope, opened)
+    def _receipt(self, command: AnyCommand, payload: Payload, envelope: Envelope) -> Receipt:
+        unread = self._unread(envelope, payload)
         return unread.model_copy(
             update={
                 "case_id": command.case_id or unread.case_id,
@@ -296,30 +300,30 @@ class Consumer(Generic[AnyCommand]):
         return self._announcement(closed)
 
     def _count_into_case(self, closed: Receipt) -> None:
-        if self.casework is not None and closed.belongs_to_a_case:
-            self.casework.done(closed)
+        if self.completion is not None and closed.belongs_to_a_case:
+            self.completion.done(closed)
 
     def _announcement(self, closed: Receipt) -> Announcement | None:
         return None if closed.outcome in QUIET else _announcement(self.command, closed)
 
-    def _failed(self, receipt: Receipt, envelope: Envelope, error: Exception, turn: Turn) -> Handled:
+    def _failed(self, receipt: Receipt, envelope: Envelope, error: Exception, reservation: Reservation) -> Handled:
         """Set a failed message aside."""
         if type(error) not in _WAITS:
             self.logger.warning("failed", extra={**_told(receipt), **_described(error)})
         try:
-            return self._decide(receipt, envelope, error, turn)
+            return self._decide(receipt, envelope, error, reservation)
         except Exception as second:  # noqa: BLE001 - nothing is acknowledged: the queue's own visibility brings it back
             self.logger.warning("could not be set aside", extra={**_told(receipt), **_described(second)})
             return Handled(acknowledged=False)
 
-    def _decide(self, receipt: Receipt, envelope: Envelope, error: Exception, turn: Turn) -> Handled:
+    def _decide(self, receipt: Receipt, envelope: Envelope, error: Exception, reservation: Reservation) -> Handled:
         """What each kind of failure does to its message: this is the one place that says so."""
         if isinstance(error, Throttled):
             self._count(_WAITS.get(type(error), "throttled"))
             pause = error.until - self.clock()
             if type(error) not in _WAITS:
-                if self.pace is not None and envelope.receives <= OFTEN:
-                    self.pace.refused(turn, error)
+                if self.rate_limiter is not None and envelope.receives <= OFTEN:
+                    self.rate_limiter.record_throttle(reservation, error)
                 elif envelope.receives > OFTEN:
                     # Who is refused again and again is no sign of the account's limit, and must not slow everybody.
                     pause = max(pause, self._back_off(envelope.receives - OFTEN))
@@ -332,7 +336,7 @@ class Consumer(Generic[AnyCommand]):
             return self._park(receipt, envelope, error)
         attempts = self.receipts.count_failure(receipt) if self.receipts else envelope.receives
         if isinstance(error, CredentialStale):
-            self.outbox.request_refresh(
+            self.publisher.request_refresh(
                 error.connection, error.version, now=self.clock(), for_revocation=error.for_revocation
             )
             return self._comes_back(envelope, REFRESH_PAUSE)
@@ -340,8 +344,8 @@ class Consumer(Generic[AnyCommand]):
 
     def _park(self, receipt: Receipt, envelope: Envelope, error: Exception) -> Handled:
         reason = _reason(error)
-        self.outbox.park(
-            Parked(
+        self.publisher.park(
+            DeadLetter(
                 body=envelope.record.body,
                 reason=reason,
                 error=type(error).__name__,
@@ -375,16 +379,16 @@ class Consumer(Generic[AnyCommand]):
         self.metrics.add_metric(name=f"{self.command.__name__}.{what}", unit=MetricUnit.Count, value=1)
 
 
-def _refuse_replayed(opened: Opened) -> None:
-    if opened.event is not None and "replay-name" in opened.event:
+def _refuse_replayed(payload: Payload) -> None:
+    if payload.event is not None and "replay-name" in payload.event:
         raise Rejected("a replayed event is not carried out: send the command anew if it is meant")
 
 
-def _wanted(letter: Letter[AnyCommand]) -> Wanted | None:
-    command = letter.command
-    if isinstance(command, Exception) or letter.is_done or command.connection is None or not command.needed_calls:
+def _demand(message: Message[AnyCommand]) -> Demand | None:
+    command = message.command
+    if isinstance(command, Exception) or message.is_done or command.connection is None or not command.needed_calls:
         return None
-    return Wanted(command.connection, command.needed_calls, urgent=command.urgency == "urgent")
+    return Demand(command.connection, command.needed_calls, urgent=command.urgency == "urgent")
 
 
 def _announcement(command: type[Command], closed: Receipt) -> Announcement:

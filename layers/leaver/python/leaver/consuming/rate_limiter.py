@@ -73,7 +73,7 @@ class _Bucket:
 
 
 @dataclass(eq=False)
-class Turn:
+class Reservation:
     """One command's turn: when its calls may go out, and whom to tell if the provider refuses them all the same."""
 
     #: None where nobody paces it
@@ -92,11 +92,11 @@ class Lane:
     #: how long it waits for slots
     patient_until: datetime
     #: those whose calls have not gone out
-    waiting: list[Turn] = field(default_factory=list)
+    waiting: list[Reservation] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Demand:
     """What one command asks of the pace."""
 
     connection: str
@@ -105,7 +105,7 @@ class Wanted:
     urgent: bool
 
 
-class Pace:
+class RateLimiter:
     """One bucket for each provider account, shared by all functions and all that run at the same time (GCRA).
 
     A booking is at most three conditional writes, most often one, and no read; where it is known already that there is
@@ -138,7 +138,7 @@ class Pace:
         #: the threads of a batch find out together what there is, and the first of them books for all
         self._lock = threading.Lock()
 
-    def turns(self, wanted: Sequence[Wanted | None]) -> list[Turn]:
+    def reserve(self, wanted: Sequence[Demand | None]) -> list[Reservation]:
         """Book the calls of a batch, account by account, each lane for itself; in the order of `wanted`.
 
         It does not wait for anything, or what is booked for one account would be missed for the sake of another.
@@ -146,41 +146,41 @@ class Pace:
         accounts = {name: self._account(name) for name in dict.fromkeys(each.connection for each in wanted if each)}
         lanes: dict[tuple[str, bool], Lane] = {}
         patient_until = self._clock() + PATIENCE
-        turns = []
+        reservations = []
         for each in wanted:
             if each is None or (account := accounts[each.connection]) is None:
-                turns.append(Turn())
+                reservations.append(Reservation())
                 continue
             lane = lanes.setdefault((account, each.urgent), Lane(account, each.urgent, patient_until))
-            turns.append(Turn(lane, each.calls))
-            lane.waiting.append(turns[-1])
+            reservations.append(Reservation(lane, each.calls))
+            lane.waiting.append(reservations[-1])
         with self._lock:
             for lane in lanes.values():
                 if not self._pause(lane.account):
                     self._book_lane(lane, lane.waiting)
-        return turns
+        return reservations
 
     def is_in_demand(self) -> bool:
         """Whether slots are scarce, as far as is known here: what was booked last is still ahead."""
         now = _micros(self._clock())
         return any(seen.tat > now for seen in self._seen.values())
 
-    def wait(self, turn: Turn) -> None:
+    def wait(self, reservation: Reservation) -> None:
         """Return when it is this command's turn; raises NoSlot where it has none for a while."""
-        if turn.lane is None:
+        if reservation.lane is None:
             return
         try:
-            while (until := self._not_before(turn, turn.lane)) is not None:
+            while (until := self._not_before(reservation, reservation.lane)) is not None:
                 self._sleep(max(0.0, (until - self._clock()).total_seconds()))
         finally:
             with self._lock:
-                turn.lane.waiting.remove(turn)
+                reservation.lane.waiting.remove(reservation)
 
-    def refused(self, turn: Turn, refusal: Throttled) -> None:
+    def record_throttle(self, reservation: Reservation, refusal: Throttled) -> None:
         """Make everybody slower, because the limit was reached all the same: others may share it."""
-        if turn.lane is None or isinstance(refusal, NoSlot) or not refusal.account_wide:
+        if reservation.lane is None or isinstance(refusal, NoSlot) or not refusal.account_wide:
             return
-        account = turn.lane.account
+        account = reservation.lane.account
         now = self._clock()
         with self._lock, suppress(BotoCoreError, ClientError):
             if self._unpaced_until > now:
@@ -195,53 +195,56 @@ class Pace:
 
     # -- booking
 
-    def _not_before(self, turn: Turn, lane: Lane) -> datetime | None:
+    def _not_before(self, reservation: Reservation, lane: Lane) -> datetime | None:
         """Return when to look again whether it is this command's turn, None if it is; raises NoSlot."""
         with self._lock:
-            if self._to_be_booked(turn):
+            if self._to_be_booked(reservation):
                 # Another call may have been refused since this one was booked: it is booked anew, after the pause.
                 free = self._pause(lane.account)
                 if free is None:
                     free = self._book_lane(lane, [each for each in lane.waiting if self._to_be_booked(each)])
-                if free is not None and self._to_be_booked(turn):
+                if free is not None and self._to_be_booked(reservation):
                     if free > lane.patient_until:
                         raise NoSlot("the provider's limit is used up for the moment", until=free)
                     return free
-            return turn.at if turn.at is not None and turn.at > self._clock() else None
+            return reservation.at if reservation.at is not None and reservation.at > self._clock() else None
 
-    def _to_be_booked(self, turn: Turn) -> bool:
-        paused = self._paused.get(turn.lane.account) if turn.lane else None
-        return turn.at is None or (paused is not None and turn.at < paused)
+    def _to_be_booked(self, reservation: Reservation) -> bool:
+        paused = self._paused.get(reservation.lane.account) if reservation.lane else None
+        return reservation.at is None or (paused is not None and reservation.at < paused)
 
     def _pause(self, account: str) -> datetime | None:
         """Until when this process lets an account alone, because a call of its own was refused; None if it need not."""
         until = self._paused.get(account)
         return until if until is not None and until > self._clock() else None
 
-    def _book_lane(self, lane: Lane, turns: Sequence[Turn]) -> datetime | None:
+    def _book_lane(self, lane: Lane, reservations: Sequence[Reservation]) -> datetime | None:
         """Book what waits, as far as it fits into the patience; returns when to ask again for the rest of it."""
         now = _micros(self._clock())
         if self._unpaced_until > self._clock():
-            _spread(turns, now, math.inf)
+            _spread(reservations, now, math.inf)
             return None
         try:
-            if lane.urgent and self._book(_reserve(lane.account), turns[0].calls / self._reserved, now, 0) is not None:
-                turns[0].at = _moment(now)
-                turns = turns[1:]
-            if not turns:
+            if (
+                lane.urgent
+                and self._book(_reserve(lane.account), reservations[0].calls / self._reserved, now, 0) is not None
+            ):
+                reservations[0].at = _moment(now)
+                reservations = reservations[1:]
+            if not reservations:
                 return None
             rate = self._shared * self._seen.get(lane.account, _Bucket()).share(now)
-            fitting = _fitting(turns, rate * PATIENCE.total_seconds())
+            fitting = _fitting(reservations, rate * PATIENCE.total_seconds())
             horizon = int((URGENT_HORIZON if lane.urgent else ROUTINE_HORIZON).total_seconds() * _SECOND)
-            start = self._book(lane.account, sum(turn.calls for turn in fitting) / rate, now, horizon)
+            start = self._book(lane.account, sum(reservation.calls for reservation in fitting) / rate, now, horizon)
         except (BotoCoreError, ClientError):
             # A pace that can't be kept must not keep anybody's access alive: then the provider's own limit decides.
             self._unpaced_until = self._clock() + OUT_OF_ORDER
-            _spread(turns, now, math.inf)
+            _spread(reservations, now, math.inf)
             return None
         if start is not None:
             _spread(fitting, start, rate)
-            if len(fitting) == len(turns):
+            if len(fitting) == len(reservations):
                 return None
         return _moment(max(self._seen[lane.account].tat - horizon, now + 1))
 
@@ -338,22 +341,22 @@ def reserved(per_second: float) -> float:
     return min(max(RESERVED * per_second, RESERVED_AT_LEAST), RESERVED_AT_MOST * per_second)
 
 
-def _fitting(turns: Sequence[Turn], calls: float) -> list[Turn]:
+def _fitting(reservations: Sequence[Reservation], calls: float) -> list[Reservation]:
     """As many of them as are so many calls, and the first of them whatever it takes."""
-    fitting: list[Turn] = []
-    for turn in turns:
-        if fitting and sum(each.calls for each in fitting) + turn.calls > calls:
+    fitting: list[Reservation] = []
+    for reservation in reservations:
+        if fitting and sum(each.calls for each in fitting) + reservation.calls > calls:
             break
-        fitting.append(turn)
+        fitting.append(reservation)
     return fitting
 
 
-def _spread(turns: Sequence[Turn], start: int, rate: float) -> None:
+def _spread(reservations: Sequence[Reservation], start: int, rate: float) -> None:
     """Give each its own moment of what was booked together."""
     before = 0
-    for turn in turns:
-        turn.at = _moment(start + int(before / rate * _SECOND))
-        before += turn.calls
+    for reservation in reservations:
+        reservation.at = _moment(start + int(before / rate * _SECOND))
+        before += reservation.calls
 
 
 def _item(refused: ClientError) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from leaver.errors import BadMessage
 
 @dataclass(frozen=True)
 class Envelope:
-    """What can be said of a message before its command is read; `opened` says the rest."""
+    """What can be said of a message before its command is read; `parse` says the rest."""
 
     record: SQSRecord
 
@@ -58,7 +58,7 @@ class Envelope:
         *_, account, name = self.record.event_source_arn.split(":")
         return f"{endpoint.rstrip('/')}/{account}/{name}"
 
-    def opened(self) -> "Opened":
+    def parse(self) -> "Payload":
         """Take the letter out; raises BadMessage where the body is not a JSON object with a detail."""
         try:
             body = json.loads(self.record.body)
@@ -71,9 +71,9 @@ class Envelope:
         if not isinstance(detail, dict):
             raise BadMessage("detail: expected a JSON object")
         if event is None:
-            return Opened(id=self.message_id, event=None, detail=detail, said_at=None)
+            return Payload(id=self.message_id, event=None, detail=detail, said_at=None)
         event_id = event.get("id")
-        return Opened(
+        return Payload(
             id=event_id if isinstance(event_id, str) and event_id else self.message_id,
             event=event,
             detail=detail,
@@ -82,7 +82,7 @@ class Envelope:
 
 
 @dataclass(frozen=True)
-class Opened:
+class Payload:
     """The content of a message."""
 
     #: the event's id, or the message's

@@ -31,7 +31,7 @@ class Due:
 
 
 @dataclass(frozen=True)
-class Parked:
+class DeadLetter:
     """A message that can't be done as it is, and what somebody needs to know to mend it."""
 
     body: str
@@ -47,7 +47,7 @@ class Parked:
     group: str | None
 
 
-class Outbox:
+class Publisher:
     """The bus, the refresh queue and this function's dead-letter queue. A partial failure is an error."""
 
     def __init__(
@@ -111,7 +111,7 @@ class Outbox:
         """Pass on a refresh that somebody asked for: never deduplicated, since they ask because they mean it now."""
         self._refresh([(detail, str(uuid4()))])
 
-    def park(self, parked: Parked) -> None:
+    def park(self, parked: DeadLetter) -> None:
         """Put a message aside for a person, with the reason as message attributes; raises what SQS raises."""
         attributes = {
             "reason": parked.reason,

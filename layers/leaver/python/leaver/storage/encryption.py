@@ -12,38 +12,38 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 
-class Sealing:
-    """The stack's KMS key; what it seals opens only for the same connection and the same parent version."""
+class TokenEncryption:
+    """The stack's KMS key; what it encrypts is decrypted only for the same connection and the same parent version."""
 
     def __init__(self, kms: "KMSClient", *, key_arn: str) -> None:
         self._kms = kms
         self._key_arn = key_arn
 
-    def seal(self, token: SecretStr, *, connection: str, parent_version: str) -> str:
+    def encrypt(self, token: SecretStr, *, connection: str, parent_version: str) -> str:
         """Encrypt (KMS takes up to 4 KiB) and return the ciphertext in base64; raises NotKept."""
         try:
-            sealed = self._kms.encrypt(
+            encrypted = self._kms.encrypt(
                 KeyId=self._key_arn,
                 Plaintext=token.get_secret_value().encode(),
                 EncryptionContext=_context(connection, parent_version),
             )
         except (BotoCoreError, ClientError):
-            sealed = None
-        if sealed is None:
+            encrypted = None
+        if encrypted is None:
             raise NotKept(f"connection {connection}: KMS did not encrypt")
-        return b64encode(sealed["CiphertextBlob"]).decode()
+        return b64encode(encrypted["CiphertextBlob"]).decode()
 
-    def open(self, ciphertext: str, *, connection: str, parent_version: str) -> SecretStr:
+    def decrypt(self, ciphertext: str, *, connection: str, parent_version: str) -> SecretStr:
         """Decrypt; raises NotRead."""
         try:
-            opened = self._kms.decrypt(
+            decrypted = self._kms.decrypt(
                 KeyId=self._key_arn,
                 CiphertextBlob=b64decode(ciphertext),
                 EncryptionContext=_context(connection, parent_version),
             )
         except (BotoCoreError, ClientError):
             raise NotRead(f"connection {connection}: KMS did not decrypt") from None
-        return SecretStr(opened["Plaintext"].decode())
+        return SecretStr(decrypted["Plaintext"].decode())
 
 
 def _context(connection: str, parent_version: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ def child_of(connection: str, parent_version: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"leaver:{connection}:{parent_version}"))
 
 
-class Vault:
+class SecretStore:
     """Secrets below one prefix: `tokens/`, `credentials/` and `user-tokens/`."""
 
     def __init__(self, secrets_manager: "SecretsManagerClient", *, prefix: str, kms_key_arn: str | None = None) -> None:

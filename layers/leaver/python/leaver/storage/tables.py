@@ -15,7 +15,7 @@ Value = str | int | bool
 
 
 class Items(Generic[Item]):
-    """Items of one kind in one table; their model has `revision`, and `key` names what of it is the table's key.
+    """Items of one kind in one table; their model has `item_version`, and `key` names what of it is the table's key.
 
     `model` reads an item's values and raises what the caller of `read` is to see; an absent one is None.
     """
@@ -54,21 +54,21 @@ class Items(Generic[Item]):
             return standing is not None and columns(standing) == after
         return True
 
-    def swap(self, old: Item, new: Item) -> Item | None:
+    def compare_and_swap(self, old: Item, new: Item) -> Item | None:
         """Write `new` on condition that the item still is `old`; returns it with its revision, None if it was not."""
-        revision = revision_of(old)
-        new = new.model_copy(update={"revision": revision + 1})
+        item_version = item_version_of(old)
+        new = new.model_copy(update={"item_version": item_version + 1})
         before, after = columns(old), columns(new)
         changed = {name: value for name, value in after.items() if before.get(name) != value}
         gone = [name for name in before if name not in after]
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
         if gone:
             update += " REMOVE " + ", ".join(f"#{name}" for name in gone)
-        condition = "#revision = :was" if revision else "attribute_not_exists(#revision)"
-        names = {self._key[0], "revision", *changed, *gone}
+        condition = "#item_version = :was" if item_version else "attribute_not_exists(#item_version)"
+        names = {self._key[0], "item_version", *changed, *gone}
         bound: dict[str, Value] = {f":{name}": value for name, value in changed.items()}
-        if revision:
-            bound[":was"] = revision
+        if item_version:
+            bound[":was"] = item_version
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
@@ -107,7 +107,7 @@ class Items(Generic[Item]):
         return {name: str(told[name]) for name in self._key}
 
 
-def changed(
+def update_with_retry(
     read: Callable[[], Item], to: Callable[[Item], Item | None], swap: Callable[[Item, Item], Item | None]
 ) -> Item | None:
     """Read an item, make another of it and swap them, again and again until nothing came in between.
@@ -126,15 +126,15 @@ def changed(
 def columns(told: BaseModel) -> dict[str, Value]:
     """What of an item is stored: no nothing, no revision before the first change, and times as text."""
     dumped: dict[str, Any] = told.model_dump(exclude_none=True)
-    if not dumped.get("revision"):
-        dumped.pop("revision", None)
+    if not dumped.get("item_version"):
+        dumped.pop("item_version", None)
     return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in dumped.items()}
 
 
-def revision_of(told: BaseModel) -> int:
+def item_version_of(told: BaseModel) -> int:
     """How often it was changed."""
-    revision: int = getattr(told, "revision", 0)
-    return revision
+    item_version: int = getattr(told, "item_version", 0)
+    return item_version
 
 
 def attribute(value: Value) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from leaver.errors import BadMessage, explain
-from leaver.messages.envelope import Opened
+from leaver.messages.envelope import Payload
 from leaver.messages.events import HR_EVENTS, HrEvent, OffboardingRequested
 from leaver.messages.hr import bamboohr, canonical, gusto, hibob, okta, sailpoint, scim, shared_signals
 
@@ -30,14 +30,14 @@ class HrChoices(sailpoint.Lifecycle, Protocol):
         """The sources, as OffboardingRequested names them, whose every event is urgent."""
 
 
-def offboarding_from(opened: Opened, choices: HrChoices) -> OffboardingRequested:
+def offboarding_from(payload: Payload, choices: HrChoices) -> OffboardingRequested:
     """Understand an HR event by its envelope; a detail without one is our canonical event.
 
     Raises BadMessage, field by field, where it is not what its source sends, and Rejected where it is understood and
     still opens no case: it is no departure, or it does not say whose.
     """
     try:
-        request = _read(opened, choices)
+        request = _read(payload, choices)
     except ValidationError as error:
         raise BadMessage(explain(error, OffboardingRequested)) from None
     if request.source.casefold() in {each.casefold() for each in choices.urgent_sources}:
@@ -45,13 +45,13 @@ def offboarding_from(opened: Opened, choices: HrChoices) -> OffboardingRequested
     return request
 
 
-def _read(opened: Opened, choices: HrChoices) -> OffboardingRequested:
-    if opened.event is None or opened.said_at is None:
-        return canonical.offboarding(opened.detail)
-    event = HrEvent(opened.id, opened.said_at, opened.detail, _looked_up(opened.event))
-    source = str(opened.event.get("source"))
+def _read(payload: Payload, choices: HrChoices) -> OffboardingRequested:
+    if payload.event is None or payload.said_at is None:
+        return canonical.offboarding(payload.detail)
+    event = HrEvent(payload.id, payload.said_at, payload.detail, _looked_up(payload.event))
+    source = str(payload.event.get("source"))
     if source == HR_EVENTS:
-        return _from_our_bus(str(opened.event["detail-type"]), event)
+        return _from_our_bus(str(payload.event["detail-type"]), event)
     if source.startswith(okta.SOURCE_PREFIX):
         return okta.offboarding(event)
     if source.startswith(sailpoint.SOURCE_PREFIX):

@@ -93,7 +93,7 @@ def test_a_store_that_people_spoilt_is_named_and_told_and_no_call_is_made(stage:
         stage.refresh()
     assert rejected.value.reason.startswith(reason)
     assert stage.grant.asked == []
-    assert (stage.record.status, stage.record.held_by) == (Status.COOLING_DOWN, None)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.COOLING_DOWN, None)
     (told,) = stage.bus.announced
     assert (told["detail_type"], told["connection"]) == ("ConnectionFailing", "zoom")
     assert told["reason"] == rejected.value.reason
@@ -130,7 +130,7 @@ def test_secrets_manager_that_does_not_answer_costs_no_more_than_a_moment(stage:
         stage.refresh()
     assert stage.grant.asked == []
     # Nothing was asked: the next run need not wait for a lease, nor fear for an answer.
-    assert (stage.record.held_by, stage.record.unanswered_since) == (None, None)
+    assert (stage.record.lease_holder, stage.record.unanswered_since) == (None, None)
     assert (stage.record.status, stage.announced) == (Status.ACTIVE, [])
     stage.secrets.unreadable = False
     assert stage.refresh() == REFRESHED
@@ -163,7 +163,7 @@ ANSWER = {"access_token": "access-2", "refresh_token": "refresh-2", "expires_in"
 def answered(stage: Stage, body: Any) -> Result | None:
     """Refresh through the real client, with this as Zoom's answer."""
     zoom = ZoomOAuth(Transport(ZOOM, clock=stage.clock), clock=stage.clock)
-    rotation = replace(stage.rotation(), grants=Grants(zoom=zoom, venafi=FakeVenafi(), vault=stage.vault))
+    rotation = replace(stage.rotation(), grants=Grants(zoom=zoom, venafi=FakeVenafi(), secret_store=stage.secret_store))
     with responses.RequestsMock() as provider:
         provider.post(f"{ZOOM}/oauth/token", json=body)
         return stage.run(rotation)
@@ -195,7 +195,7 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one(stage: Stage) -> No
 def test_an_answer_without_an_access_token_is_an_answer_that_was_lost(stage: Stage, body: Any) -> None:
     with pytest.raises(LeaverError, match="no access token in it"):
         answered(stage, body)
-    assert (stage.record.status, stage.record.held_by) == (Status.COOLING_DOWN, None)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.COOLING_DOWN, None)
     assert stage.record.unanswered_since == NOW
 
 

@@ -11,22 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leaver.consuming import rate_limiter as pacing
-from leaver.consuming.rate_limiter import Pace, Turn, Wanted
+from leaver.consuming.rate_limiter import Demand, RateLimiter, Reservation
 from leaver.errors import BadMessage, NoSlot, Throttled
 from tests.doubles.aws import NOW, Clock, client_error
-from tests.doubles.pace_table import PaceTable
+from tests.doubles.rate_limit_table import RateLimitTable
 
 #: of 30 requests a second, 28.5 are everybody's
 SPACING = 1 / 28.5
-ZOOM = Wanted("zoom", 1, urgent=False)
-URGENT = Wanted("zoom", 1, urgent=True)
+ZOOM = Demand("zoom", 1, urgent=False)
+URGENT = Demand("zoom", 1, urgent=True)
 ACCOUNTS = {"zoom": "zoom/acme", "zoom-too": "zoom/acme", "zoom-other": "zoom/other"}
 
 
-class Worker(Pace):
+class Worker(RateLimiter):
     """One environment of a function, with a clock that goes on while it sleeps."""
 
-    def __init__(self, table: PaceTable, clock: Clock | None = None, *, per_second: float = 30) -> None:
+    def __init__(self, table: RateLimitTable, clock: Clock | None = None, *, per_second: float = 30) -> None:
         self.time = clock or Clock()
         super().__init__(
             table.client,
@@ -42,19 +42,23 @@ class Worker(Pace):
             raise BadMessage("connection: expected the name of a connection that exists")
         return ACCOUNTS[name]
 
-    def book(self, *wanted: Wanted | None) -> list[float | None]:
+    def book(self, *wanted: Demand | None) -> list[float | None]:
         """When each may go out, seconds from NOW; waits until there is a slot, but not until the slot's time."""
-        turns = self.turns(wanted)
-        for turn in turns:
+        reservations = self.reserve(wanted)
+        for reservation in reservations:
             with suppress(NoSlot):
-                while turn.lane and turn.at is None and (until := self._not_before(turn, turn.lane)):
-                    if turn.at is None:
+                while (
+                    reservation.lane
+                    and reservation.at is None
+                    and (until := self._not_before(reservation, reservation.lane))
+                ):
+                    if reservation.at is None:
                         self.time.now = max(self.time.now, until)
-        return [_seconds(turn) for turn in turns]
+        return [_seconds(reservation) for reservation in reservations]
 
 
-def _seconds(turn: Turn) -> float | None:
-    return round((turn.at - NOW).total_seconds(), 3) if turn.at else None
+def _seconds(reservation: Reservation) -> float | None:
+    return round((reservation.at - NOW).total_seconds(), 3) if reservation.at else None
 
 
 def too_fast(now: datetime = NOW, *, account_wide: bool = True) -> Throttled:
@@ -66,23 +70,23 @@ def spaced(start: float, count: int) -> list[Any]:
 
 
 @pytest.fixture
-def table() -> PaceTable:
-    return PaceTable()
+def table() -> RateLimitTable:
+    return RateLimitTable()
 
 
-def test_a_batch_is_spread_over_the_limit_by_one_write(table: PaceTable) -> None:
+def test_a_batch_is_spread_over_the_limit_by_one_write(table: RateLimitTable) -> None:
     assert Worker(table).book(*[ZOOM] * 10) == spaced(0, 10)
     assert table.writes == 1
 
 
-def test_two_workers_never_book_one_slot(table: PaceTable) -> None:
+def test_two_workers_never_book_one_slot(table: RateLimitTable) -> None:
     one, other = Worker(table), Worker(table)
     assert one.book(*[ZOOM] * 10) == spaced(0, 10)
     assert other.book(*[ZOOM] * 10) == spaced(10 * SPACING, 10)
     assert one.book(*[ZOOM] * 10) == spaced(20 * SPACING, 10)
 
 
-def test_in_the_middle_of_a_rush_a_booking_is_one_write(table: PaceTable) -> None:
+def test_in_the_middle_of_a_rush_a_booking_is_one_write(table: RateLimitTable) -> None:
     workers = [Worker(table, Clock()) for _ in range(3)]
     for worker in workers * 2:
         worker.book(*[ZOOM] * 2)
@@ -92,41 +96,41 @@ def test_in_the_middle_of_a_rush_a_booking_is_one_write(table: PaceTable) -> Non
     assert table.writes == before + 3
 
 
-def test_a_limit_that_nobody_used_for_an_hour_is_not_saved_up(table: PaceTable) -> None:
+def test_a_limit_that_nobody_used_for_an_hour_is_not_saved_up(table: RateLimitTable) -> None:
     worker = Worker(table)
     worker.book(ZOOM)
     worker.time.passes(hours=1)
     assert worker.book(*[ZOOM] * 10) == spaced(3600, 10)
 
 
-def test_a_command_of_several_calls_takes_as_many_slots(table: PaceTable) -> None:
-    assert Worker(table).book(Wanted("zoom", 3, urgent=False), ZOOM) == spaced(0, 1) + spaced(3 * SPACING, 1)
+def test_a_command_of_several_calls_takes_as_many_slots(table: RateLimitTable) -> None:
+    assert Worker(table).book(Demand("zoom", 3, urgent=False), ZOOM) == spaced(0, 1) + spaced(3 * SPACING, 1)
 
 
-def test_a_batch_that_mixes_connections_is_paced_by_account(table: PaceTable) -> None:
-    too, other = Wanted("zoom-too", 1, urgent=False), Wanted("zoom-other", 1, urgent=False)
+def test_a_batch_that_mixes_connections_is_paced_by_account(table: RateLimitTable) -> None:
+    too, other = Demand("zoom-too", 1, urgent=False), Demand("zoom-other", 1, urgent=False)
     assert Worker(table).book(ZOOM, other, too) == [*spaced(0, 1), *spaced(0, 1), *spaced(SPACING, 1)]
     assert set(table.items) == {"zoom/acme", "zoom/other"}
 
 
-def test_what_calls_nobody_is_not_paced(table: PaceTable) -> None:
+def test_what_calls_nobody_is_not_paced(table: RateLimitTable) -> None:
     worker = Worker(table)
-    assert worker.book(None, Wanted("nobody-made", 1, urgent=False)) == [None, None]
-    for turn in worker.turns([None]):
-        worker.wait(turn)
+    assert worker.book(None, Demand("nobody-made", 1, urgent=False)) == [None, None]
+    for reservation in worker.reserve([None]):
+        worker.wait(reservation)
     assert (table.writes, worker.time()) == (0, NOW)
 
 
-def test_who_has_a_turn_waits_for_it(table: PaceTable) -> None:
+def test_who_has_a_turn_waits_for_it(table: RateLimitTable) -> None:
     worker = Worker(table)
-    first, second = worker.turns([ZOOM, ZOOM])
+    first, second = worker.reserve([ZOOM, ZOOM])
     worker.wait(first)
     assert worker.time() == NOW
     worker.wait(second)
     assert worker.time() == second.at
 
 
-def test_nothing_is_booked_further_ahead_than_the_horizon(table: PaceTable) -> None:
+def test_nothing_is_booked_further_ahead_than_the_horizon(table: RateLimitTable) -> None:
     workers = [Worker(table) for _ in range(4)]
     for worker in workers[:3]:
         worker.book(*[ZOOM] * 10)
@@ -135,42 +139,42 @@ def test_nothing_is_booked_further_ahead_than_the_horizon(table: PaceTable) -> N
     assert workers[3].time() > NOW
 
 
-def test_where_there_is_no_slot_for_long_it_is_said_when_there_may_be(table: PaceTable) -> None:
+def test_where_there_is_no_slot_for_long_it_is_said_when_there_may_be(table: RateLimitTable) -> None:
     table.items["zoom/acme"] = {"tat": int((NOW + timedelta(minutes=3)).timestamp() * 1_000_000)}
     worker = Worker(table)
-    (turn,) = worker.turns([ZOOM])
+    (reservation,) = worker.reserve([ZOOM])
     with pytest.raises(NoSlot) as caught:
-        worker.wait(turn)
+        worker.wait(reservation)
     assert caught.value.until == NOW + timedelta(minutes=3) - pacing.ROUTINE_HORIZON
     assert worker.time() == NOW
 
 
-def test_where_it_is_known_that_there_is_no_slot_nobody_asks_again(table: PaceTable) -> None:
+def test_where_it_is_known_that_there_is_no_slot_nobody_asks_again(table: RateLimitTable) -> None:
     table.items["zoom/acme"] = {"tat": int((NOW + timedelta(minutes=3)).timestamp() * 1_000_000)}
     worker = Worker(table)
-    worker.turns([ZOOM])
+    worker.reserve([ZOOM])
     before = table.writes
     worker.time.passes(seconds=59)
-    worker.turns([ZOOM] * 10)
+    worker.reserve([ZOOM] * 10)
     assert table.writes == before
 
 
-def test_a_person_who_takes_the_item_away_is_noticed_within_a_minute(table: PaceTable) -> None:
+def test_a_person_who_takes_the_item_away_is_noticed_within_a_minute(table: RateLimitTable) -> None:
     refuse(worker := Worker(table), Throttled("daily", until=NOW + timedelta(hours=9)))
     table.items.clear()
     worker.time.passes(minutes=1, seconds=1)
-    for turn in worker.turns([ZOOM] * 10):
-        worker.wait(turn)
+    for reservation in worker.reserve([ZOOM] * 10):
+        worker.wait(reservation)
     assert worker.time() < NOW + timedelta(minutes=2)
 
 
-def test_an_urgent_leaver_waits_for_nobody(table: PaceTable) -> None:
+def test_an_urgent_leaver_waits_for_nobody(table: RateLimitTable) -> None:
     for worker in [Worker(table) for _ in range(3)]:
         worker.book(*[ZOOM] * 10)
     assert Worker(table).book(URGENT) == [0]
 
 
-def test_a_second_urgent_leaver_at_once_goes_before_those_who_are_not(table: PaceTable) -> None:
+def test_a_second_urgent_leaver_at_once_goes_before_those_who_are_not(table: RateLimitTable) -> None:
     routine = [Worker(table) for _ in range(4)]
     for worker in routine[:3]:
         worker.book(*[ZOOM] * 10)
@@ -180,7 +184,7 @@ def test_a_second_urgent_leaver_at_once_goes_before_those_who_are_not(table: Pac
     assert routine[3].book(ZOOM)[0] > second  # type: ignore[operator]  # it has a slot
 
 
-def test_as_long_as_urgent_ones_come_the_others_find_no_slot(table: PaceTable) -> None:
+def test_as_long_as_urgent_ones_come_the_others_find_no_slot(table: RateLimitTable) -> None:
     urgent = Worker(table)
     for _ in range(12):
         urgent.book(*[URGENT] * 10)
@@ -191,14 +195,14 @@ def test_as_long_as_urgent_ones_come_the_others_find_no_slot(table: PaceTable) -
     assert routine.time() - NOW > timedelta(seconds=3)
 
 
-def test_the_urgent_share_is_a_share_and_not_a_way_round(table: PaceTable) -> None:
+def test_the_urgent_share_is_a_share_and_not_a_way_round(table: RateLimitTable) -> None:
     urgent = Worker(table)
     at = [urgent.book(URGENT)[0] for _ in range(3)]
     assert at == [0, *spaced(0, 2)]
 
 
 @pytest.mark.parametrize(("per_second", "reserved"), [(4, 1.0), (30, 1.5), (80, 2.4), (1000, 30.0)])
-def test_how_much_is_reserved(table: PaceTable, per_second: float, reserved: float) -> None:
+def test_how_much_is_reserved(table: RateLimitTable, per_second: float, reserved: float) -> None:
     worker = Worker(table, per_second=per_second)
     assert [worker._reserved, worker._shared] == pytest.approx([reserved, per_second - reserved])
 
@@ -207,19 +211,19 @@ def test_how_much_is_reserved(table: PaceTable, per_second: float, reserved: flo
 
 
 def refuse(worker: Worker, error: Throttled | None = None) -> None:
-    (turn,) = worker.turns([ZOOM])
-    worker.refused(turn, error or too_fast(worker.time()))
+    (reservation,) = worker.reserve([ZOOM])
+    worker.record_throttle(reservation, error or too_fast(worker.time()))
 
 
 def rate(worker: Worker) -> float:
     """Of everybody's rate, the share at which this worker would book now."""
-    first, second = worker.turns([ZOOM, ZOOM])
+    first, second = worker.reserve([ZOOM, ZOOM])
     assert first.at is not None
     assert second.at is not None
     return SPACING / (second.at - first.at).total_seconds()
 
 
-def test_after_a_refusal_nothing_is_booked_for_a_whole_second(table: PaceTable) -> None:
+def test_after_a_refusal_nothing_is_booked_for_a_whole_second(table: RateLimitTable) -> None:
     # at any part of a second: when the provider's begin is not known
     one, other = Worker(table), Worker(table)
     one.time.passes(milliseconds=400)
@@ -230,7 +234,7 @@ def test_after_a_refusal_nothing_is_booked_for_a_whole_second(table: PaceTable) 
     assert other.book(ZOOM)[0] >= 1.4  # type: ignore[operator]  # the same
 
 
-def test_a_single_refusal_slows_a_little_and_the_next_ones_a_lot(table: PaceTable) -> None:
+def test_a_single_refusal_slows_a_little_and_the_next_ones_a_lot(table: RateLimitTable) -> None:
     worker = Worker(table)
     refuse(worker)
     worker.time.passes(seconds=1)
@@ -240,35 +244,35 @@ def test_a_single_refusal_slows_a_little_and_the_next_ones_a_lot(table: PaceTabl
     assert rate(worker) == pytest.approx(0.96 * 0.8 + 0.01, abs=0.01)
 
 
-def test_during_the_pause_this_process_books_nothing(table: PaceTable) -> None:
+def test_during_the_pause_this_process_books_nothing(table: RateLimitTable) -> None:
     worker = Worker(table)
     refuse(worker)
     before = table.writes
-    (turn,) = worker.turns([URGENT])
+    (reservation,) = worker.reserve([URGENT])
     assert table.writes == before
-    worker.wait(turn)
+    worker.wait(reservation)
     assert worker.time() == NOW + pacing.PAUSE
 
 
-def test_several_refusals_in_a_second_are_no_single_one(table: PaceTable) -> None:
+def test_several_refusals_in_a_second_are_no_single_one(table: RateLimitTable) -> None:
     worker = Worker(table)
-    for turn in worker.turns([ZOOM] * 10):
-        worker.refused(turn, too_fast())
+    for reservation in worker.reserve([ZOOM] * 10):
+        worker.record_throttle(reservation, too_fast())
     assert table.items["zoom/acme"]["factor"] == 800
 
 
-def test_all_workers_slow_down_together_and_once_a_second(table: PaceTable) -> None:
+def test_all_workers_slow_down_together_and_once_a_second(table: RateLimitTable) -> None:
     workers = [Worker(table) for _ in range(8)]
-    turns = [worker.turns([ZOOM])[0] for worker in workers]
-    for worker, turn in zip(workers, turns, strict=True):
-        worker.refused(turn, too_fast())
+    reservations = [worker.reserve([ZOOM])[0] for worker in workers]
+    for worker, reservation in zip(workers, reservations, strict=True):
+        worker.record_throttle(reservation, too_fast())
     assert table.items["zoom/acme"]["factor"] == 950
     for worker in workers:
         worker.time.passes(seconds=2)
     assert rate(workers[-1]) == pytest.approx(0.97, abs=0.005)
 
 
-def test_the_rate_comes_back_by_one_percent_a_second(table: PaceTable) -> None:
+def test_the_rate_comes_back_by_one_percent_a_second(table: RateLimitTable) -> None:
     worker = Worker(table)
     table.items["zoom/acme"] = {"tat": 0, "factor": 500, "slowed_at": int(NOW.timestamp() * 1_000_000)}
     worker.book(ZOOM)
@@ -277,7 +281,7 @@ def test_the_rate_comes_back_by_one_percent_a_second(table: PaceTable) -> None:
         assert rate(worker) == pytest.approx(expected, abs=0.01)
 
 
-def test_whatever_is_refused_some_calls_still_go_out(table: PaceTable) -> None:
+def test_whatever_is_refused_some_calls_still_go_out(table: RateLimitTable) -> None:
     worker = Worker(table)
     for _ in range(30):
         refuse(worker)
@@ -285,23 +289,23 @@ def test_whatever_is_refused_some_calls_still_go_out(table: PaceTable) -> None:
     assert table.items["zoom/acme"]["factor"] == 50
 
 
-def test_those_of_a_batch_that_have_not_gone_out_wait_as_well(table: PaceTable) -> None:
+def test_those_of_a_batch_that_have_not_gone_out_wait_as_well(table: RateLimitTable) -> None:
     worker = Worker(table)
-    first, *others = worker.turns([ZOOM] * 10)
-    worker.refused(first, too_fast())
+    first, *others = worker.reserve([ZOOM] * 10)
+    worker.record_throttle(first, too_fast())
     worker.wait(others[0])
     assert worker.time() >= NOW + timedelta(seconds=1)
     assert worker.time() == others[0].at
 
 
-def no_slot_until(worker: Worker, wanted: Wanted) -> datetime:
-    (turn,) = worker.turns([wanted])
+def no_slot_until(worker: Worker, wanted: Demand) -> datetime:
+    (reservation,) = worker.reserve([wanted])
     with pytest.raises(NoSlot) as caught:
-        worker.wait(turn)
+        worker.wait(reservation)
     return caught.value.until
 
 
-def test_a_daily_limit_closes_the_account_for_all_workers_and_is_tried_once_an_hour(table: PaceTable) -> None:
+def test_a_daily_limit_closes_the_account_for_all_workers_and_is_tried_once_an_hour(table: RateLimitTable) -> None:
     midnight = datetime(2026, 11, 23, tzinfo=NOW.tzinfo)
     one, other, urgent = Worker(table), Worker(table), Worker(table)
     refuse(one, Throttled("daily", until=midnight, for_the_day=True))
@@ -311,35 +315,35 @@ def test_a_daily_limit_closes_the_account_for_all_workers_and_is_tried_once_an_h
         assert worker.time() <= NOW + timedelta(seconds=1)
     for worker in (one, other, urgent):
         worker.time.now = NOW + timedelta(hours=1, seconds=6)
-        (turn,) = worker.turns([ZOOM])
-        worker.wait(turn)
+        (reservation,) = worker.reserve([ZOOM])
+        worker.wait(reservation)
 
 
-def test_a_daily_limit_that_ends_within_the_hour_is_waited_for_no_longer(table: PaceTable) -> None:
+def test_a_daily_limit_that_ends_within_the_hour_is_waited_for_no_longer(table: RateLimitTable) -> None:
     worker = Worker(table)
     refuse(worker, Throttled("daily", until=NOW + timedelta(minutes=7), for_the_day=True))
     assert no_slot_until(worker, ZOOM) <= NOW + timedelta(minutes=7)
 
 
 def test_one_answer_that_asks_for_a_day_without_saying_why_closes_the_account_for_half_a_minute(
-    table: PaceTable,
+    table: RateLimitTable,
 ) -> None:
     # It may have been one server's, or one URL's.
     one, urgent = Worker(table), Worker(table)
     refuse(one, Throttled("busy", until=NOW + timedelta(days=1)))
     assert no_slot_until(one, ZOOM) <= NOW + timedelta(seconds=30)
     urgent.time.passes(seconds=31)
-    (turn,) = urgent.turns([URGENT])
-    urgent.wait(turn)
+    (reservation,) = urgent.reserve([URGENT])
+    urgent.wait(reservation)
 
 
-def test_a_batch_waits_no_longer_than_it_has_patience_however_slow_the_account(table: PaceTable) -> None:
+def test_a_batch_waits_no_longer_than_it_has_patience_however_slow_the_account(table: RateLimitTable) -> None:
     worker = Worker(table, per_second=2)
-    turns = worker.turns([Wanted("zoom", 5, urgent=False)] * 5)
+    reservations = worker.reserve([Demand("zoom", 5, urgent=False)] * 5)
     ends = []
-    for turn in turns:
+    for reservation in reservations:
         with suppress(NoSlot):
-            worker.wait(turn)
+            worker.wait(reservation)
         ends.append(worker.time())
     assert ends[0] == NOW
     assert max(ends) <= NOW + pacing.PATIENCE + pacing.ROUTINE_HORIZON
@@ -347,35 +351,35 @@ def test_a_batch_waits_no_longer_than_it_has_patience_however_slow_the_account(t
     assert table.items["zoom/acme"]["tat"] <= int((NOW + timedelta(seconds=8)).timestamp() * 1_000_000)
 
 
-def test_a_limit_of_one_user_slows_nobody(table: PaceTable) -> None:
+def test_a_limit_of_one_user_slows_nobody(table: RateLimitTable) -> None:
     worker = Worker(table)
     refuse(worker, too_fast(account_wide=False))
     assert "factor" not in table.items["zoom/acme"]
     assert worker.book(ZOOM) == spaced(SPACING, 1)
 
 
-def test_no_slot_is_no_refusal(table: PaceTable) -> None:
+def test_no_slot_is_no_refusal(table: RateLimitTable) -> None:
     worker = Worker(table)
     refuse(worker, NoSlot("not yet", until=NOW + timedelta(seconds=1)))
     assert "factor" not in table.items["zoom/acme"]
 
 
-def test_a_table_that_is_out_of_order_keeps_nobodys_access_alive(table: PaceTable) -> None:
+def test_a_table_that_is_out_of_order_keeps_nobodys_access_alive(table: RateLimitTable) -> None:
     table.broken = True
     worker = Worker(table)
-    first, second = worker.turns([ZOOM, ZOOM])
+    first, second = worker.reserve([ZOOM, ZOOM])
     worker.wait(first)
     assert worker.time() == NOW
-    worker.refused(first, too_fast())
+    worker.record_throttle(first, too_fast())
     worker.wait(second)
     assert worker.time() == NOW
 
 
-def test_a_table_that_does_not_answer_is_left_alone_for_a_while(table: PaceTable) -> None:
+def test_a_table_that_does_not_answer_is_left_alone_for_a_while(table: RateLimitTable) -> None:
     table.broken = True
     worker = Worker(table)
     for _ in range(5):
-        worker.turns([ZOOM, Wanted("zoom-other", 1, urgent=False), URGENT])
+        worker.reserve([ZOOM, Demand("zoom-other", 1, urgent=False), URGENT])
     assert table.writes == 1
     worker.time.passes(seconds=11)
     table.broken = False
@@ -383,17 +387,17 @@ def test_a_table_that_does_not_answer_is_left_alone_for_a_while(table: PaceTable
     assert table.writes == 2
 
 
-def test_a_connection_that_can_not_be_read_now_harms_nobody_else(table: PaceTable) -> None:
+def test_a_connection_that_can_not_be_read_now_harms_nobody_else(table: RateLimitTable) -> None:
     class Unread(Worker):
         def _account_by_name(self, name: str) -> str:
             if name == "zoom-other":
                 raise client_error("GetItem", "ProvisionedThroughputExceededException")
             return super()._account_by_name(name)
 
-    assert Unread(table).book(Wanted("zoom-other", 1, urgent=False), ZOOM) == [None, 0]
+    assert Unread(table).book(Demand("zoom-other", 1, urgent=False), ZOOM) == [None, 0]
 
 
-def test_who_has_not_looked_for_long_makes_nobody_faster_by_a_refusal(table: PaceTable) -> None:
+def test_who_has_not_looked_for_long_makes_nobody_faster_by_a_refusal(table: RateLimitTable) -> None:
     stale, busy = Worker(table), Worker(table)
     stale.book(ZOOM)
     for _ in range(6):
@@ -403,58 +407,58 @@ def test_who_has_not_looked_for_long_makes_nobody_faster_by_a_refusal(table: Pac
     # an urgent call draws on its own share, and so sees nothing of what befell the others'
     busy.time.passes(seconds=1.2)
     stale.time.now = busy.time.now
-    (turn,) = stale.turns([URGENT])
-    stale.refused(turn, too_fast(stale.time()))
+    (reservation,) = stale.reserve([URGENT])
+    stale.record_throttle(reservation, too_fast(stale.time()))
     assert table.items["zoom/acme"]["factor"] < slow
 
 
-def test_what_of_a_batch_waits_after_a_refusal_is_booked_anew_by_one_write(table: PaceTable) -> None:
+def test_what_of_a_batch_waits_after_a_refusal_is_booked_anew_by_one_write(table: RateLimitTable) -> None:
     worker = Worker(table)
-    first, *others = worker.turns([ZOOM] * 10)
+    first, *others = worker.reserve([ZOOM] * 10)
     worker.wait(first)
-    worker.refused(first, too_fast())
+    worker.record_throttle(first, too_fast())
     before = table.writes
-    for turn in others:
-        worker.wait(turn)
+    for reservation in others:
+        worker.wait(reservation)
     assert table.writes == before + 1
     # for the nine, and not for the one that has gone out
     at = [1 + index * SPACING / 0.96 for index in range(9)]
-    assert [_seconds(turn) for turn in others] == pytest.approx(at, abs=0.002)
+    assert [_seconds(reservation) for reservation in others] == pytest.approx(at, abs=0.002)
 
 
-def test_an_account_without_slots_does_not_keep_another_ones_calls_waiting(table: PaceTable) -> None:
+def test_an_account_without_slots_does_not_keep_another_ones_calls_waiting(table: RateLimitTable) -> None:
     table.items["zoom/other"] = {"tat": int((NOW + timedelta(seconds=5)).timestamp() * 1_000_000)}
     worker = Worker(table)
-    turns = worker.turns([ZOOM, Wanted("zoom-other", 1, urgent=False), ZOOM])
+    reservations = worker.reserve([ZOOM, Demand("zoom-other", 1, urgent=False), ZOOM])
     # nothing that is booked already is missed
     assert worker.time() == NOW
-    for turn in (turns[0], turns[2], turns[1]):
-        worker.wait(turn)
-        assert worker.time() == turn.at
+    for reservation in (reservations[0], reservations[2], reservations[1]):
+        worker.wait(reservation)
+        assert worker.time() == reservation.at
 
 
-def test_a_batch_waits_so_long_and_no_longer_whatever_is_refused_meanwhile(table: PaceTable) -> None:
+def test_a_batch_waits_so_long_and_no_longer_whatever_is_refused_meanwhile(table: RateLimitTable) -> None:
     worker, other = Worker(table), Worker(table)
-    turns = worker.turns([ZOOM] * 10)
-    for turn in turns:
+    reservations = worker.reserve([ZOOM] * 10)
+    for reservation in reservations:
         try:
-            worker.wait(turn)
+            worker.wait(reservation)
         except NoSlot:
             break
-        worker.refused(turn, too_fast(worker.time()))
+        worker.record_throttle(reservation, too_fast(worker.time()))
         other.time.now = worker.time.now
         other.book(*[ZOOM] * 10)
     longest = pacing.PATIENCE + pacing.ROUTINE_HORIZON
     assert worker.time() - NOW <= longest
-    assert len([turn for turn in turns if turn.at]) > 3
+    assert len([reservation for reservation in reservations if reservation.at]) > 3
 
 
-def test_ten_refusals_of_a_batch_close_the_account_by_four_writes(table: PaceTable) -> None:
+def test_ten_refusals_of_a_batch_close_the_account_by_four_writes(table: RateLimitTable) -> None:
     worker = Worker(table)
-    turns = worker.turns([ZOOM] * 10)
+    reservations = worker.reserve([ZOOM] * 10)
     before = table.writes
-    for turn in turns:
-        worker.refused(turn, Throttled("daily", until=NOW + timedelta(hours=9)))
+    for reservation in reservations:
+        worker.record_throttle(reservation, Throttled("daily", until=NOW + timedelta(hours=9)))
     assert table.writes == before + 4
 
 
@@ -469,7 +473,7 @@ SKEWS = st.lists(st.integers(-300, 300), min_size=4, max_size=4)
 
 def booked(bookings: Bookings, skews: Sequence[int], per_second: int, *, urgent: bool) -> tuple[Worker, list[float]]:
     """When calls may go out that several workers book, in this order but by clocks that do not agree."""
-    table, clock = PaceTable(), Clock()
+    table, clock = RateLimitTable(), Clock()
     workers = [Worker(table, Clock(), per_second=per_second) for _ in skews]
     at: list[float] = []
     for index, calls, pause in bookings:
@@ -508,12 +512,12 @@ def test_with_urgent_ones_no_second_holds_more_slots_than_the_two_rates_each_rou
 
 @given(BOOKINGS)
 def test_a_booking_costs_three_writes_at_most_and_no_read(bookings: Bookings) -> None:
-    table = PaceTable()
+    table = RateLimitTable()
     workers = [Worker(table, Clock()) for _ in range(4)]
     for index, calls, pause in bookings:
         before = table.writes
         workers[index].time.passes(milliseconds=pause)
-        workers[index].turns([ZOOM] * calls)
+        workers[index].reserve([ZOOM] * calls)
         assert table.writes - before <= 3
 
 
@@ -521,7 +525,7 @@ def test_a_booking_costs_three_writes_at_most_and_no_read(bookings: Bookings) ->
 
 
 def test_without_the_condition_two_workers_book_one_slot() -> None:
-    class Unconditional(PaceTable):
+    class Unconditional(RateLimitTable):
         def update_item(self, **asked: Any) -> dict[str, Any]:
             return super().update_item(**asked | {"ConditionExpression": "tat BETWEEN :now AND :last"} | _anyway(asked))
 
@@ -534,7 +538,7 @@ def test_without_the_condition_two_workers_book_one_slot() -> None:
 
 
 def test_without_a_horizon_an_urgent_leaver_beyond_the_share_waits_behind_all(
-    table: PaceTable, monkeypatch: pytest.MonkeyPatch
+    table: RateLimitTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pacing, "ROUTINE_HORIZON", timedelta(hours=1))
     for worker in [Worker(table) for _ in range(12)]:

@@ -30,7 +30,7 @@ def test_the_new_pair_is_persisted_revoked_and_the_connection_retired(status: St
     assert stage.grant.asked == [("refresh", "refresh-1"), ("revoke", "access-2")]
     assert not stage.grant.alive
     assert (stage.record.status, stage.record.revoked_outcome) == (Status.REVOKED, Outcome.REVOKED)
-    assert stage.record.held_by is None
+    assert stage.record.lease_holder is None
 
 
 def test_venafis_grant_is_ended_the_same_way() -> None:
@@ -78,7 +78,7 @@ def test_a_refused_refresh_token_is_proof_that_nothing_is_left(stage: Stage) -> 
     "evidence",
     [
         {"unanswered_since": NOW - timedelta(hours=1)},
-        {"held_by": "refresh#killed", "held_since": NOW - timedelta(hours=1), "held_version": PARENT},
+        {"lease_holder": "refresh#killed", "leased_at": NOW - timedelta(hours=1), "leased_version": PARENT},
     ],
     ids=["an answer was lost", "a run was killed"],
 )
@@ -91,12 +91,12 @@ def test_a_refused_refresh_token_proves_nothing_where_somebodys_answer_may_have_
         "a refresh that began at 2026-11-22T08:30:00Z was never answered: what it issued can't be named, nor revoked; "
         "end the grant at the provider"
     )
-    with pytest.raises(NeedsReauthorization) as unnamed:
+    with pytest.raises(NeedsReauthorization) as orphaned_tokens:
         stage.refresh(**ASKED)
-    assert unnamed.value.reason == said
-    assert (unnamed.value.provider_status, unnamed.value.provider_code) == (400, "invalid_grant")
-    assert (stage.record.status, stage.record.unnamed, stage.record.reason) == (Status.REVOKING, True, said)
-    assert stage.record.held_by is None
+    assert orphaned_tokens.value.reason == said
+    assert (orphaned_tokens.value.provider_status, orphaned_tokens.value.provider_code) == (400, "invalid_grant")
+    assert (stage.record.status, stage.record.orphaned_tokens, stage.record.reason) == (Status.REVOKING, True, said)
+    assert stage.record.lease_holder is None
 
 
 @pytest.mark.parametrize(
@@ -143,19 +143,19 @@ def test_a_sealed_token_is_opened_and_its_grant_ended(stage: Stage) -> None:
     stage.secrets.read_only = True
     with pytest.raises(LeaverError):
         stage.refresh(**ASKED)
-    assert (stage.record.status, bool(stage.record.sealed)) == (Status.REVOKING, True)
+    assert (stage.record.status, bool(stage.record.encrypted_refresh_token)) == (Status.REVOKING, True)
     stage.secrets.read_only = False
     assert stage.refresh(**ASKED) is None
     assert not stage.grant.alive
     assert stage.grant.asked == [("refresh", "refresh-1"), ("refresh", "refresh-2"), ("revoke", "access-3")]
-    assert (stage.record.status, stage.record.sealed) == (Status.REVOKED, None)
+    assert (stage.record.status, stage.record.encrypted_refresh_token) == (Status.REVOKED, None)
 
 
 def test_a_revocation_that_failed_is_finished_by_the_next_run(stage: Stage) -> None:
     stage.grant.meanwhile = lambda: stage.grant.failing.append(ProviderUnavailable("out of order"))
     with pytest.raises(ProviderUnavailable):
         stage.refresh(**ASKED)
-    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, None)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, None)
     assert stage.stored(CHILD)["refresh_token"] == "refresh-2"
     assert stage.refresh(**ASKED) is None
     assert stage.grant.asked == [("refresh", "refresh-1"), ("revoke", "access-2"), ("revoke", "access-2")]

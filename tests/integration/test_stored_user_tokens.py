@@ -9,10 +9,10 @@ import pytest
 from moto import mock_aws
 from pydantic import SecretStr
 
-from leaver.cases.user_tokens import SETTLED, KeptToken, KeptTokens
-from leaver.errors import Held
+from leaver.cases.user_tokens import SETTLED, StoredUserToken, StoredUserTokens
+from leaver.errors import LeaseHeld
 from leaver.providers.zoom.api import UserTokenType
-from leaver.storage.secrets import Vault
+from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items
 from tests.doubles.aws import NOW, Clock
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
@@ -30,8 +30,8 @@ class Kept:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        items = Items(self.dynamodb, table="Cases", key=("case_id", "entry"), model=KeptToken.model_validate)
-        self.tokens = KeptTokens(items, Vault(self.secrets, prefix="leaver"), self.clock)
+        items = Items(self.dynamodb, table="Cases", key=("case_id", "entry"), model=StoredUserToken.model_validate)
+        self.tokens = StoredUserTokens(items, SecretStore(self.secrets, prefix="leaver"), self.clock)
 
     def keep(self, kind: UserTokenType = "zak", *, life: timedelta = timedelta(hours=2), user: str = JOHN_ID) -> None:
         self.tokens.keep(
@@ -43,7 +43,7 @@ class Kept:
             expires_at_assumed=False,
         )
 
-    def expired(self) -> list[KeptToken]:
+    def expired(self) -> list[StoredUserToken]:
         return list(self.tokens.expired(self.clock()))
 
     @property
@@ -123,14 +123,14 @@ def test_a_token_that_was_renewed_meanwhile_is_not_destroyed_as_the_expired_one(
 
 def test_nothing_is_kept_where_somebody_is_destroying(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep()
-    destroy = Vault.destroy_user_token
+    destroy = SecretStore.destroy_user_token
 
-    def while_another_is_retrieved(vault: Vault, *which: str) -> bool:
-        with pytest.raises(Held, match=r"^the zak that lay there is being destroyed$"):
+    def while_another_is_retrieved(secret_store: SecretStore, *which: str) -> bool:
+        with pytest.raises(LeaseHeld, match=r"^the zak that lay there is being destroyed$"):
             kept.keep()
-        return destroy(vault, *which)
+        return destroy(secret_store, *which)
 
-    monkeypatch.setattr(Vault, "destroy_user_token", while_another_is_retrieved)
+    monkeypatch.setattr(SecretStore, "destroy_user_token", while_another_is_retrieved)
     kept.tokens.destroy_one("zoom", JOHN_ID, "zak")
     kept.keep()
     assert kept.lying == {f"zoom/{JOHN_ID}/zak"}
@@ -139,7 +139,7 @@ def test_nothing_is_kept_where_somebody_is_destroying(kept: Kept, monkeypatch: p
 def test_a_destruction_that_was_cut_short_is_finished_by_the_next(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep()
     with monkeypatch.context() as broken:
-        broken.setattr(Vault, "destroy_user_token", _killed)
+        broken.setattr(SecretStore, "destroy_user_token", _killed)
         with pytest.raises(KeyboardInterrupt):
             kept.tokens.destroy_all("zoom", JOHN_ID)
     assert kept.tokens.destroy_all("zoom", JOHN_ID) == (1, TWO_HOURS)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from leaver.consuming.rate_limiter import Pace, Wanted
+from leaver.consuming.rate_limiter import Demand, RateLimiter
 from tests.doubles.aws import NOW, Clock
-from tests.doubles.pace_table import PaceTable
+from tests.doubles.rate_limit_table import RateLimitTable
 from tests.integration.dynamodb import dynamodb, make_tables
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def table() -> Iterator["DynamoDBClient"]:
         yield client
 
 
-def worker(client: Any, clock: Clock) -> Pace:
-    return Pace(
+def worker(client: Any, clock: Clock) -> RateLimiter:
+    return RateLimiter(
         client,
         table="Pace",
         per_second=30,
@@ -44,7 +44,7 @@ def kept(client: "DynamoDBClient") -> dict[str, dict[str, int]]:
 
 
 def test_bookings_refusals_and_closings_are_the_same_on_dynamodb_and_on_the_fake(table: "DynamoDBClient") -> None:
-    fake = PaceTable()
+    fake = RateLimitTable()
     clocks = {client: [Clock(), Clock()] for client in ("real", "fake")}
     pairs = [
         (worker(table, real), worker(fake.client, stood_in))
@@ -60,19 +60,19 @@ def test_bookings_refusals_and_closings_are_the_same_on_dynamodb_and_on_the_fake
         for each in pairs[who]:
             clock: Clock = each._clock  # type: ignore[assignment]  # it is ours
             clock.passes(milliseconds=pause)
-            turns = each.turns([Wanted("acme", 1, urgent)] * calls)
+            reservations = each.reserve([Demand("acme", 1, urgent)] * calls)
             if step in {3, 6, 8}:
                 lasts = timedelta(minutes=2) if step == 8 else timedelta(seconds=1)
                 each._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=step != 8)
                 each._close("zoom/acme", _micros(clock, lasts))
-            told.append([turn.at for turn in turns])
+            told.append([reservation.at for reservation in reservations])
         assert told[0] == told[1]
     assert kept(table) == fake.items
 
 
 def test_a_rate_that_others_made_slower_meanwhile_is_not_written_over(table: "DynamoDBClient") -> None:
     stale, busy = worker(table, Clock()), worker(table, clock := Clock())
-    stale.turns([Wanted("acme", 1, urgent=False)])
+    stale.reserve([Demand("acme", 1, urgent=False)])
     for _ in range(4):
         clock.passes(seconds=1.5)
         busy._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=True)
@@ -85,7 +85,7 @@ def test_a_rate_that_others_made_slower_meanwhile_is_not_written_over(table: "Dy
 def test_nothing_of_it_is_a_reserved_word_and_nothing_is_read(table: "DynamoDBClient") -> None:
     asked: list[str] = []
     table.meta.events.register("before-call.dynamodb.*", lambda model, **_: asked.append(model.name))
-    worker(table, Clock()).turns([Wanted("acme", 1, urgent=False)] * 10)
+    worker(table, Clock()).reserve([Demand("acme", 1, urgent=False)] * 10)
     assert set(asked) == {"UpdateItem"}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leaver.connections.record import LEASE, Connection, Status
-from leaver.errors import BadMessage, Held, OutOfTime
+from leaver.errors import BadMessage, LeaseHeld, OutOfTime
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import child_of
 from tests.doubles.aws import NOW
@@ -15,7 +15,7 @@ from tests.doubles.refresher import CHILD, DUE, GRANDCHILD, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
 
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
-ANOTHERS: dict[str, Any] = {"held_by": "refresh#another", "held_version": PARENT}
+ANOTHERS: dict[str, Any] = {"lease_holder": "refresh#another", "leased_version": PARENT}
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_leavers_personal_connection_is_not_refreshed_any_more(asked: dict[str
     _leaves(stage, "anna@example.com")
     assert stage.refresh(**asked) == Result(Outcome.REFUSED, details={"because": "its owner left"})
     assert stage.grant.asked == []
-    assert stage.record.held_by is None
+    assert stage.record.lease_holder is None
 
 
 def test_a_leavers_personal_connection_is_refreshed_to_be_revoked() -> None:
@@ -125,23 +125,23 @@ def test_while_the_provider_is_asked_the_record_says_who_asks_and_since_when(sta
     stage.grant.meanwhile = lambda: seen.append(stage.record)
     stage.refresh()
     (during,) = seen
-    assert (during.held_by or "").startswith("refresh#")
-    assert (during.held_since, during.held_version) == (NOW, PARENT)
-    assert (stage.record.held_by, stage.record.held_since, stage.record.held_version) == (None, None, None)
+    assert (during.lease_holder or "").startswith("refresh#")
+    assert (during.leased_at, during.leased_version) == (NOW, PARENT)
+    assert (stage.record.lease_holder, stage.record.leased_at, stage.record.leased_version) == (None, None, None)
 
 
 @pytest.mark.parametrize("holder", ["refresh#another", "revoke#another", "connect#another"])
 def test_what_somebody_else_holds_is_left_to_them(holder: str) -> None:
-    held = connection(refresh_at=NOW, held_by=holder, held_since=NOW - LEASE, held_version=PARENT)
+    held = connection(refresh_at=NOW, lease_holder=holder, leased_at=NOW - LEASE, leased_version=PARENT)
     stage = Stage(held)
-    with pytest.raises(Held, match=rf"^connection zoom: {holder.partition('#')[0]} is under way$"):
+    with pytest.raises(LeaseHeld, match=rf"^connection zoom: {holder.partition('#')[0]} is under way$"):
         stage.refresh()
     assert stage.grant.asked == []
     assert stage.record == held
 
 
 def test_an_intent_older_than_any_function_lives_is_taken_over() -> None:
-    stage = Stage(connection(refresh_at=NOW, held_since=NOW - LEASE - timedelta(seconds=1), **ANOTHERS))
+    stage = Stage(connection(refresh_at=NOW, leased_at=NOW - LEASE - timedelta(seconds=1), **ANOTHERS))
     assert stage.refresh() == REFRESHED
 
 
@@ -154,7 +154,7 @@ def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_intent_as_long_as_
     def another_tries() -> None:
         stage.clock.passes(seconds=89)
         here, stage.clock.now = stage.clock(), stage.clock() + wrong
-        with pytest.raises(Held):
+        with pytest.raises(LeaseHeld):
             stage.refresh(force=True)
         stage.clock.now = here
         blocked.append("once")
@@ -166,13 +166,13 @@ def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_intent_as_long_as_
 
 def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to(stage: Stage) -> None:
     class Contended(InMemoryConnections):
-        def swap(self, old: Connection, new: Connection) -> Connection | None:
-            if new.held_by:
+        def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
+            if new.lease_holder:
                 self.alter("zoom", owner="somebody.else@example.com")
-            return super().swap(old, new)
+            return super().compare_and_swap(old, new)
 
     stage.connections = Contended(DUE)
-    with pytest.raises(Held, match=r"^connection zoom was changed at the same moment$"):
+    with pytest.raises(LeaseHeld, match=r"^connection zoom was changed at the same moment$"):
         stage.refresh()
     assert stage.grant.asked == []
 
@@ -182,7 +182,7 @@ def test_without_time_for_a_call_and_its_answer_none_is_made(stage: Stage) -> No
     with pytest.raises(OutOfTime, match=r"^connection zoom: too little time is left to refresh$"):
         stage.refresh()
     assert stage.grant.asked == []
-    assert stage.record.held_by is None
+    assert stage.record.lease_holder is None
     stage.time = timedelta(seconds=66)
     assert stage.refresh() == REFRESHED
 
@@ -233,10 +233,10 @@ def test_the_pair_is_in_the_vault_before_it_is_on_record(stage: Stage) -> None:
     kept: list[bool] = []
 
     class Watched(InMemoryConnections):
-        def swap(self, old: Connection, new: Connection) -> Connection | None:
+        def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
             if new.version == CHILD:
                 kept.append(CHILD in stage.secrets.secrets["leaver/tokens/zoom"].versions)
-            return super().swap(old, new)
+            return super().compare_and_swap(old, new)
 
     stage.connections = Watched(DUE)
     stage.refresh()
@@ -272,7 +272,7 @@ def test_venafi_by_a_login_is_refreshed_by_logging_in_again(grant_type: str, log
 # --- an earlier run was killed between write and record ---
 
 
-@pytest.mark.parametrize("held", [{}, ANOTHERS | {"held_since": NOW - timedelta(minutes=8)}], ids=["free", "held"])
+@pytest.mark.parametrize("held", [{}, ANOTHERS | {"leased_at": NOW - timedelta(minutes=8)}], ids=["free", "held"])
 def test_what_an_earlier_run_wrote_is_recorded_without_a_call(held: dict[str, Any]) -> None:
     stage = Stage(connection(refresh_at=NOW, **held))
     stage.an_earlier_run_was_killed()

@@ -41,7 +41,7 @@ def fails(stage: Stage, *errors: LeaverError, **asked: Any) -> None:
     stage.grant.failing = list(errors)
     with pytest.raises(type(errors[-1])):
         stage.refresh(**asked)
-    assert stage.record.held_by is None
+    assert stage.record.lease_holder is None
 
 
 def cooled_off(stage: Stage) -> None:
@@ -148,7 +148,7 @@ def test_an_answer_lost_after_the_provider_committed_needs_a_person_and_the_reas
 
 def test_a_run_that_was_killed_while_it_asked_is_such_evidence_too() -> None:
     killed = NOW - timedelta(minutes=8)
-    stage = Stage(connection(refresh_at=NOW, held_by="refresh#killed", held_since=killed, held_version=PARENT))
+    stage = Stage(connection(refresh_at=NOW, lease_holder="refresh#killed", leased_at=killed, leased_version=PARENT))
     stage.grant.number = 2
     with pytest.raises(InvalidGrant, match="a refresh that began at 2026-11-22T09:22:00Z was never answered"):
         stage.refresh()
@@ -157,21 +157,21 @@ def test_a_run_that_was_killed_while_it_asked_is_such_evidence_too() -> None:
 
 def test_that_evidence_outlives_a_run_that_could_not_ask() -> None:
     killed = NOW - timedelta(minutes=8)
-    stage = Stage(connection(refresh_at=NOW, held_by="refresh#killed", held_since=killed, held_version=PARENT))
+    stage = Stage(connection(refresh_at=NOW, lease_holder="refresh#killed", leased_at=killed, leased_version=PARENT))
     fails(stage, Throttled("slow down", until=NOW))
     assert stage.record.unanswered_since == killed
 
 
 def test_a_killed_revocation_asked_for_no_tokens() -> None:
     killed = NOW - timedelta(minutes=8)
-    stage = Stage(connection(refresh_at=NOW, held_by="revoke#killed", held_since=killed, held_version=PARENT))
+    stage = Stage(connection(refresh_at=NOW, lease_holder="revoke#killed", leased_at=killed, leased_version=PARENT))
     fails(stage, NotSent("no connection"))
     assert stage.record.unanswered_since is None
 
 
 def test_a_throttled_refresh_changes_nothing(stage: Stage) -> None:
     fails(stage, Throttled("slow down", until=NOW + timedelta(seconds=9)))
-    assert stage.record == DUE.model_copy(update={"revision": stage.record.revision})
+    assert stage.record == DUE.model_copy(update={"item_version": stage.record.item_version})
 
 
 # --- the client is not known ---
@@ -290,11 +290,11 @@ def test_a_run_that_was_killed_before_it_knew_that_the_bus_took_it_tells_the_sam
     class Killed(InMemoryConnections):
         killed = False
 
-        def swap(self, old: Connection, new: Connection) -> Connection | None:
+        def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
             if old.owed and not new.owed and not self.killed:
                 self.killed = True
                 raise KeyboardInterrupt
-            return super().swap(old, new)
+            return super().compare_and_swap(old, new)
 
     stage.connections = Killed(DUE)
     stage.grant.failing = [UNKNOWN, UNKNOWN]

@@ -11,7 +11,7 @@ from moto import mock_aws
 from pydantic import SecretStr
 
 from leaver.errors import NotKept, NotRead, Rejected, Superseded
-from leaver.storage.secrets import Vault, child_of
+from leaver.storage.secrets import SecretStore, child_of
 from leaver.tokens import TokenSet, VenafiCredentials, ZoomCredentials
 from tests.doubles.canary import shown_by
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens
@@ -38,10 +38,10 @@ def secrets(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def vault(secrets: Any) -> Vault:
+def secret_store(secrets: Any) -> SecretStore:
     """A vault with the first tokens of one connection."""
     secrets.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
-    return Vault(secrets, prefix="leaver")
+    return SecretStore(secrets, prefix="leaver")
 
 
 def pair(number: int, refresh_token: str | None = "new") -> TokenSet:  # noqa: S107 - made up
@@ -64,39 +64,39 @@ def test_a_successors_name_never_changes_from_one_version_of_leaver_to_the_next(
     assert child_of("zoom", PARENT) == "8ac946ab-85ae-5bbc-951e-ff45a817844a"
 
 
-def test_a_written_pair_is_read_back_by_its_version(vault: Vault) -> None:
-    assert vault.succeed("zoom", PARENT, pair(2)) == CHILD
-    read = vault.tokens("zoom", CHILD)
+def test_a_written_pair_is_read_back_by_its_version(secret_store: SecretStore) -> None:
+    assert secret_store.succeed("zoom", PARENT, pair(2)) == CHILD
+    read = secret_store.tokens("zoom", CHILD)
     assert read == pair(2)
     assert read.access_token.get_secret_value() == "access-2"
 
 
-def test_a_pair_without_a_refresh_token_is_read_back(vault: Vault) -> None:
-    vault.succeed("zoom", PARENT, pair(2, refresh_token=None))
-    assert vault.tokens("zoom", CHILD).refresh_token is None
+def test_a_pair_without_a_refresh_token_is_read_back(secret_store: SecretStore) -> None:
+    secret_store.succeed("zoom", PARENT, pair(2, refresh_token=None))
+    assert secret_store.tokens("zoom", CHILD).refresh_token is None
 
 
-def test_the_successor_is_current_at_once(vault: Vault, secrets: Any) -> None:
-    vault.succeed("zoom", PARENT, pair(2))
+def test_the_successor_is_current_at_once(secret_store: SecretStore, secrets: Any) -> None:
+    secret_store.succeed("zoom", PARENT, pair(2))
     current = secrets.get_secret_value(SecretId="leaver/tokens/zoom", VersionStage="AWSCURRENT")
     assert current["VersionId"] == CHILD
 
 
-def test_writing_the_same_pair_twice_is_harmless(vault: Vault) -> None:
-    vault.succeed("zoom", PARENT, pair(2))
-    assert vault.succeed("zoom", PARENT, pair(2)) == CHILD
-    assert vault.tokens("zoom", CHILD) == pair(2)
+def test_writing_the_same_pair_twice_is_harmless(secret_store: SecretStore) -> None:
+    secret_store.succeed("zoom", PARENT, pair(2))
+    assert secret_store.succeed("zoom", PARENT, pair(2)) == CHILD
+    assert secret_store.tokens("zoom", CHILD) == pair(2)
 
 
 def test_a_parent_has_one_child(strict: StrictSecretsManager) -> None:
     # moto overwrites in silence; AWS refuses.
     strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
-    vault = Vault(strict.client, prefix="leaver")
-    vault.succeed("zoom", PARENT, pair(2))
+    secret_store = SecretStore(strict.client, prefix="leaver")
+    secret_store.succeed("zoom", PARENT, pair(2))
     with pytest.raises(Superseded, match=rf"^secret leaver/tokens/zoom: {CHILD} holds other tokens$") as superseded:
-        vault.succeed("zoom", PARENT, pair(3))
+        secret_store.succeed("zoom", PARENT, pair(3))
     assert "access-3" not in shown_by(superseded.value)
-    assert vault.tokens("zoom", CHILD) == pair(2)
+    assert secret_store.tokens("zoom", CHILD) == pair(2)
 
 
 @pytest.mark.parametrize("trouble", ["read_only", "mute"])
@@ -105,26 +105,31 @@ def test_a_write_that_is_not_confirmed_is_named_and_shows_nothing(strict: Strict
     setattr(strict, trouble, True)
     cause = {"read_only": "InternalServiceError", "mute": "ReadTimeoutError"}[trouble]
     with pytest.raises(NotKept, match=rf"^secret leaver/tokens/zoom: {cause}$") as kept:
-        Vault(strict.client, prefix="leaver").succeed("zoom", PARENT, pair(2))
+        SecretStore(strict.client, prefix="leaver").succeed("zoom", PARENT, pair(2))
     assert "access-2" not in shown_by(kept.value)
     assert kept.value.__context__ is None
 
 
-def test_a_secret_that_does_not_exist_takes_no_successor(vault: Vault) -> None:
+def test_a_secret_that_does_not_exist_takes_no_successor(secret_store: SecretStore) -> None:
     with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom-eu: ResourceNotFoundException$"):
-        vault.succeed("zoom-eu", PARENT, pair(2))
+        secret_store.succeed("zoom-eu", PARENT, pair(2))
 
 
-def test_the_newest_is_found_by_following_successors(vault: Vault) -> None:
-    assert vault.newest("zoom", PARENT) == PARENT
-    vault.succeed("zoom", PARENT, pair(2))
-    assert vault.newest("zoom", PARENT) == CHILD
-    grandchild = vault.succeed("zoom", CHILD, pair(3))
-    assert vault.newest("zoom", PARENT) == vault.newest("zoom", CHILD) == vault.newest("zoom", grandchild) == grandchild
+def test_the_newest_is_found_by_following_successors(secret_store: SecretStore) -> None:
+    assert secret_store.newest("zoom", PARENT) == PARENT
+    secret_store.succeed("zoom", PARENT, pair(2))
+    assert secret_store.newest("zoom", PARENT) == CHILD
+    grandchild = secret_store.succeed("zoom", CHILD, pair(3))
+    assert (
+        secret_store.newest("zoom", PARENT)
+        == secret_store.newest("zoom", CHILD)
+        == secret_store.newest("zoom", grandchild)
+        == grandchild
+    )
 
 
-def test_the_newest_of_a_secret_that_does_not_exist_is_what_was_asked_for(vault: Vault) -> None:
-    assert vault.newest("zoom-eu", PARENT) == PARENT
+def test_the_newest_of_a_secret_that_does_not_exist_is_what_was_asked_for(secret_store: SecretStore) -> None:
+    assert secret_store.newest("zoom-eu", PARENT) == PARENT
 
 
 @pytest.mark.parametrize(
@@ -134,9 +139,9 @@ def test_the_newest_of_a_secret_that_does_not_exist_is_what_was_asked_for(vault:
         ("zoom-eu", f"secret leaver/tokens/zoom-eu: has no version {CHILD}"),
     ],
 )
-def test_a_version_that_does_not_exist_is_named(vault: Vault, connection: str, reason: str) -> None:
+def test_a_version_that_does_not_exist_is_named(secret_store: SecretStore, connection: str, reason: str) -> None:
     with pytest.raises(Rejected, match=f"^{reason}$"):
-        vault.tokens(connection, CHILD)
+        secret_store.tokens(connection, CHILD)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +156,12 @@ def test_a_version_that_does_not_exist_is_named(vault: Vault, connection: str, r
 def test_credentials_are_checked_field_by_field(secrets: Any, stored: Any, reason: str | None) -> None:
     text = stored if isinstance(stored, str) else json.dumps(stored)
     secrets.create_secret(Name="leaver/credentials/zoom", SecretString=text)
-    vault = Vault(secrets, prefix="leaver")
+    secret_store = SecretStore(secrets, prefix="leaver")
     if reason is None:
-        assert vault.credentials("zoom", ZoomCredentials).client_secret.get_secret_value() == "canary-5e"
+        assert secret_store.credentials("zoom", ZoomCredentials).client_secret.get_secret_value() == "canary-5e"
         return
     with pytest.raises(Rejected) as rejected:
-        vault.credentials("zoom", ZoomCredentials)
+        secret_store.credentials("zoom", ZoomCredentials)
     assert rejected.value.reason.startswith(f"secret leaver/credentials/zoom: {reason}")
     assert "canary-5e" not in rejected.value.reason
     assert rejected.value.__cause__ is None
@@ -165,40 +170,40 @@ def test_credentials_are_checked_field_by_field(secrets: Any, stored: Any, reaso
 def test_credentials_are_the_current_ones(secrets: Any) -> None:
     secrets.create_secret(Name="leaver/credentials/venafi", SecretString='{"client_id": "old"}')
     secrets.put_secret_value(SecretId="leaver/credentials/venafi", SecretString='{"client_id": "new"}')
-    assert Vault(secrets, prefix="leaver").credentials("venafi", VenafiCredentials).client_id == "new"
+    assert SecretStore(secrets, prefix="leaver").credentials("venafi", VenafiCredentials).client_id == "new"
 
 
-def test_credentials_that_nobody_wrote_are_missing_by_name(vault: Vault) -> None:
+def test_credentials_that_nobody_wrote_are_missing_by_name(secret_store: SecretStore) -> None:
     with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: is missing$"):
-        vault.credentials("zoom", ZoomCredentials)
+        secret_store.credentials("zoom", ZoomCredentials)
 
 
 def test_a_secret_that_is_scheduled_for_deletion_is_named() -> None:
     with mock_aws():
         secrets = SESSION.client("secretsmanager")
-        vault = Vault(secrets, prefix="leaver")
+        secret_store = SecretStore(secrets, prefix="leaver")
         for kind in ("credentials", "tokens"):
             secrets.create_secret(Name=f"leaver/{kind}/zoom", SecretString="{}")
             secrets.delete_secret(SecretId=f"leaver/{kind}/zoom")
         with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: is scheduled for deletion$"):
-            vault.credentials("zoom", ZoomCredentials)
+            secret_store.credentials("zoom", ZoomCredentials)
         with pytest.raises(Rejected, match=r"^secret leaver/tokens/zoom: is scheduled for deletion$"):
-            vault.newest("zoom", PARENT)
+            secret_store.newest("zoom", PARENT)
         with pytest.raises(Rejected, match=r"^secret leaver/tokens/zoom: is scheduled for deletion$"):
-            vault.tokens("zoom", PARENT)
+            secret_store.tokens("zoom", PARENT)
 
 
 def test_secrets_manager_that_does_not_answer_is_nobodys_fault(strict: StrictSecretsManager) -> None:
     strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
     strict.unreadable = True
-    vault = Vault(strict.client, prefix="leaver")
+    secret_store = SecretStore(strict.client, prefix="leaver")
     with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
-        vault.tokens("zoom", PARENT)
+        secret_store.tokens("zoom", PARENT)
     # To take "no answer" for "no successor" would spend the same refresh token twice.
     with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
-        vault.newest("zoom", PARENT)
+        secret_store.newest("zoom", PARENT)
     with pytest.raises(NotRead, match=r"^secret leaver/credentials/zoom: InternalServiceError$"):
-        vault.credentials("zoom", ZoomCredentials)
+        secret_store.credentials("zoom", ZoomCredentials)
 
 
 def test_a_secret_that_was_stored_as_binary_is_no_json() -> None:
@@ -206,14 +211,14 @@ def test_a_secret_that_was_stored_as_binary_is_no_json() -> None:
         secrets = SESSION.client("secretsmanager")
         secrets.create_secret(Name="leaver/credentials/zoom", SecretBinary=b"{}")
         with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: Invalid JSON: EOF"):
-            Vault(secrets, prefix="leaver").credentials("zoom", ZoomCredentials)
+            SecretStore(secrets, prefix="leaver").credentials("zoom", ZoomCredentials)
 
 
 # --- user tokens ---
 
 
-def keep(vault: Vault, token: str) -> tuple[str, str]:
-    return vault.keep_user_token(
+def keep(secret_store: SecretStore, token: str) -> tuple[str, str]:
+    return secret_store.keep_user_token(
         connection="zoom",
         zoom_user_id=JOHN_ID,
         kind="zak",
@@ -224,7 +229,7 @@ def keep(vault: Vault, token: str) -> tuple[str, str]:
 
 
 def test_a_user_token_is_kept_under_zooms_own_id(secrets: Any) -> None:
-    arn, version = keep(Vault(secrets, prefix="leaver"), "zak-1")
+    arn, version = keep(SecretStore(secrets, prefix="leaver"), "zak-1")
     found = secrets.get_secret_value(SecretId=f"leaver/user-tokens/zoom/{JOHN_ID}/zak", VersionId=version)
     assert json.loads(found["SecretString"]) == {
         "token": "zak-1",
@@ -235,8 +240,8 @@ def test_a_user_token_is_kept_under_zooms_own_id(secrets: Any) -> None:
 
 
 def test_the_next_user_token_takes_its_place(secrets: Any) -> None:
-    vault = Vault(secrets, prefix="leaver")
-    (first_arn, first), (second_arn, second) = keep(vault, "zak-1"), keep(vault, "zak-2")
+    secret_store = SecretStore(secrets, prefix="leaver")
+    (first_arn, first), (second_arn, second) = keep(secret_store, "zak-1"), keep(secret_store, "zak-2")
     assert first_arn == second_arn
     assert first != second
     current = secrets.get_secret_value(SecretId=first_arn.rpartition(":")[2][:-7], VersionStage="AWSCURRENT")
@@ -247,10 +252,10 @@ def test_the_next_user_token_takes_its_place(secrets: Any) -> None:
 def test_a_new_secret_is_encrypted_with_the_key_that_was_given(key: str | None) -> None:
     with mock_aws():
         secrets = SESSION.client("secretsmanager")
-        arn, _ = keep(Vault(secrets, prefix="leaver", kms_key_arn=key), "zak-1")
+        arn, _ = keep(SecretStore(secrets, prefix="leaver", kms_key_arn=key), "zak-1")
         assert secrets.describe_secret(SecretId=arn).get("KmsKeyId") == key
 
 
 def test_each_prefix_is_a_world_of_its_own(secrets: Any) -> None:
-    keep(Vault(secrets, prefix="leaver-eu"), "zak-1")
+    keep(SecretStore(secrets, prefix="leaver-eu"), "zak-1")
     assert secrets.get_secret_value(SecretId=f"leaver-eu/user-tokens/zoom/{JOHN_ID}/zak", VersionStage="AWSCURRENT")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from leaver.connections.record import Connection, Status
-from leaver.errors import Held, InvalidGrant
+from leaver.errors import InvalidGrant, LeaseHeld
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import child_of
 from tests.doubles.aws import NOW
@@ -27,7 +27,7 @@ def stage() -> Stage:
 def test_who_else_refreshed_past_the_lease_and_wrote_first_has_won(stage: Stage) -> None:
     def another_takes_over_and_writes() -> None:
         stage.keep(CHILD, tokens("access-9", "refresh-9"))
-        stage.alter(version=CHILD, held_by=None, held_since=None, held_version=None)
+        stage.alter(version=CHILD, lease_holder=None, leased_at=None, leased_version=None)
 
     stage.grant.meanwhile = another_takes_over_and_writes
     assert stage.refresh() == Result(Outcome.STILL_FRESH)
@@ -39,7 +39,7 @@ def test_who_else_refreshed_past_the_lease_and_wrote_first_has_won(stage: Stage)
 def test_who_wrote_first_and_has_not_recorded_yet_is_recorded_by_the_next_run(stage: Stage) -> None:
     stage.grant.meanwhile = lambda: stage.keep(CHILD, tokens("access-9", "refresh-9", NOW + timedelta(minutes=50)))
     assert stage.refresh() == Result(Outcome.STILL_FRESH)
-    assert stage.record.held_by is None
+    assert stage.record.lease_holder is None
     assert stage.refresh() == REFRESHED
     assert len(stage.grant.asked) == 1
 
@@ -55,7 +55,7 @@ def test_a_pair_that_arrives_while_somebody_revokes_is_revoked_at_once(stage: St
 
 def test_a_pair_that_arrives_after_a_person_authorized_anew_is_revoked_and_the_new_one_left(stage: Stage) -> None:
     other = child_of("zoom", "authorized anew")
-    stage.grant.meanwhile = lambda: stage.alter(version=other, granted_at=NOW, held_by=None, held_since=None)
+    stage.grant.meanwhile = lambda: stage.alter(version=other, granted_at=NOW, lease_holder=None, leased_at=None)
     assert stage.refresh() is None
     assert stage.grant.asked[-1] == ("revoke", "access-2")
     assert (stage.record.status, stage.record.version) == (Status.ACTIVE, other)
@@ -70,7 +70,7 @@ def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_once(stage: S
         stage.refresh()
     assert (dead.value.provider_status, dead.value.provider_code) == (400, "invalid_grant")
     assert stage.record.status is Status.NEEDS_REAUTHORIZATION
-    assert (stage.record.held_by, stage.record.reason) == (None, "the refresh token is not accepted")
+    assert (stage.record.lease_holder, stage.record.reason) == (None, "the refresh token is not accepted")
     for asked in ({}, {"force": True}, {"failed_version": PARENT}):
         assert stage.refresh(**asked) == Result(Outcome.REFUSED, details={"status": "needs_reauthorization"})
     assert len(stage.grant.asked) == 1
@@ -85,7 +85,7 @@ def test_a_connection_without_a_refresh_token_needs_a_person(stage: Stage) -> No
 
 def test_a_second_look_finds_who_won_the_race(stage: Stage) -> None:
     stage.grant.number = 2
-    stage.waiting = lambda: stage.alter(version=CHILD, held_by=None, held_since=None)
+    stage.waiting = lambda: stage.alter(version=CHILD, lease_holder=None, leased_at=None)
     assert stage.refresh() == Result(Outcome.STILL_FRESH)
     assert stage.record.status is Status.ACTIVE
     assert stage.announced == []
@@ -114,20 +114,20 @@ def test_a_grant_that_is_being_revoked_meanwhile_is_nobodys_alarm(stage: Stage) 
     stage.grant.alive = False
     stage.grant.meanwhile = lambda: stage.alter(status=Status.REVOKING)
     assert stage.refresh() == Result(Outcome.REFUSED, details={"status": "revoking"})
-    assert stage.record.held_by is None
+    assert stage.record.lease_holder is None
     assert stage.announced == []
 
 
 def test_a_revocation_that_begins_after_the_second_look_is_nobodys_alarm_either(stage: Stage) -> None:
     class LateRevocation(InMemoryConnections):
-        def swap(self, old: Connection, new: Connection) -> Connection | None:
+        def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
             if new.status is Status.NEEDS_REAUTHORIZATION:
                 self.alter("zoom", status=Status.REVOKING)
-            return super().swap(old, new)
+            return super().compare_and_swap(old, new)
 
     stage.connections = LateRevocation(DUE)
     stage.grant.alive = False
-    with pytest.raises(Held, match=r"^connection zoom is being revoked$"):
+    with pytest.raises(LeaseHeld, match=r"^connection zoom is being revoked$"):
         stage.refresh()
-    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, None)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, None)
     assert stage.announced == []

@@ -12,7 +12,7 @@ from moto import mock_aws
 from leaver.errors import Undelivered
 from leaver.messages.commands import RevokeGrants, RevokeSsoToken
 from leaver.messages.events import Announcement
-from leaver.messages.publisher import Due, Outbox, Parked
+from leaver.messages.publisher import DeadLetter, Due, Publisher
 from tests.doubles.aws import NOW, QUEUE, FakeBus, FakeSqs
 from tests.doubles.secrets_manager import PARENT
 from tests.integration.dynamodb import SESSION
@@ -37,7 +37,7 @@ ANNOUNCEMENT = Announcement(
     time_to_revoke=0,
     details={},
 )
-PARKED = Parked(
+PARKED = DeadLetter(
     body='{"user_id": "john.doe@example.com"}',
     reason="missing scopes: user:delete:token",
     error="Rejected",
@@ -57,7 +57,7 @@ class World:
     heard: str
     refresh: str
     dead: str
-    outbox: Outbox
+    publisher: Publisher
 
     def received(self, queue: str) -> list[dict[str, Any]]:
         answer = self.sqs.receive_message(
@@ -83,8 +83,10 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         events.put_rule(Name="everything", EventBusName="leaver", EventPattern=pattern)
         arn = sqs.get_queue_attributes(QueueUrl=heard, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         events.put_targets(Rule="everything", EventBusName="leaver", Targets=[{"Id": "heard", "Arn": arn}])
-        outbox = Outbox(events=events, sqs=sqs, bus="leaver", dead_letter_queue_url=dead, refresh_queue_url=refresh)
-        yield World(sqs, heard, refresh, dead, outbox)
+        publisher = Publisher(
+            events=events, sqs=sqs, bus="leaver", dead_letter_queue_url=dead, refresh_queue_url=refresh
+        )
+        yield World(sqs, heard, refresh, dead, publisher)
 
 
 standard = pytest.mark.parametrize("world", ["standard"], indirect=True)
@@ -92,7 +94,7 @@ standard = pytest.mark.parametrize("world", ["standard"], indirect=True)
 
 @standard
 def test_an_announcement_is_heard_on_the_bus(world: World) -> None:
-    world.outbox.announce(ANNOUNCEMENT)
+    world.publisher.announce(ANNOUNCEMENT)
     (message,) = world.received(world.heard)
     event = json.loads(message["Body"])
     assert (event["source"], event["detail-type"]) == ("leaver", "SsoTokenRevoked")
@@ -115,7 +117,7 @@ def test_an_announcement_is_heard_on_the_bus(world: World) -> None:
 
 @standard
 def test_commands_are_heard_as_what_they_are(world: World) -> None:
-    world.outbox.command(
+    world.publisher.command(
         [
             RevokeSsoToken(user_id="john.doe@example.com", urgency="urgent", requested_at=NOW),
             RevokeGrants(identity="john.doe@example.com"),
@@ -136,7 +138,7 @@ def test_commands_are_heard_as_what_they_are(world: World) -> None:
 @standard
 def test_a_refresh_is_asked_for_once_a_minute(world: World) -> None:
     for _ in range(3):
-        world.outbox.request_refresh("zoom", PARENT, now=NOW)
+        world.publisher.request_refresh("zoom", PARENT, now=NOW)
     (message,) = world.received(world.refresh)
     assert json.loads(message["Body"]) == {"connection": "zoom", "failed_version": PARENT}
     assert message["Attributes"]["MessageGroupId"] == "zoom"
@@ -145,14 +147,14 @@ def test_a_refresh_is_asked_for_once_a_minute(world: World) -> None:
 
 @standard
 def test_connections_do_not_wait_for_each_other(world: World) -> None:
-    world.outbox.schedule([Due("zoom", PARENT), Due("venafi", PARENT)], now=NOW + timedelta(minutes=1))
+    world.publisher.schedule([Due("zoom", PARENT), Due("venafi", PARENT)], now=NOW + timedelta(minutes=1))
     groups = {message["Attributes"]["MessageGroupId"] for message in world.received(world.refresh)}
     assert groups == {"zoom", "venafi"}
 
 
 def test_a_parked_message_arrives_with_all_that_was_said_of_it(world: World) -> None:
     fifo = world.dead.endswith(".fifo")
-    world.outbox.park(PARKED if not fifo else Parked(**{**vars(PARKED), "group": "zoom"}))
+    world.publisher.park(PARKED if not fifo else DeadLetter(**{**vars(PARKED), "group": "zoom"}))
     (message,) = world.received(world.dead)
     assert message["Body"] == '{"user_id": "john.doe@example.com"}'
     assert message["Attributes"].get("MessageGroupId") == ("zoom" if fifo else None)
@@ -169,8 +171,8 @@ def test_a_parked_message_arrives_with_all_that_was_said_of_it(world: World) -> 
 # --- what moto never refuses ---
 
 
-def outbox(sqs: FakeSqs, bus: FakeBus, refresh_queue_url: str | None = "https://sqs/refresh.fifo") -> Outbox:
-    return Outbox(
+def publisher(sqs: FakeSqs, bus: FakeBus, refresh_queue_url: str | None = "https://sqs/refresh.fifo") -> Publisher:
+    return Publisher(
         events=bus.client,
         sqs=sqs.client,
         bus="leaver",
@@ -181,26 +183,26 @@ def outbox(sqs: FakeSqs, bus: FakeBus, refresh_queue_url: str | None = "https://
 
 def test_an_announcement_that_the_bus_refuses_is_an_error() -> None:
     with pytest.raises(Undelivered, match=r"^the bus refused 1 events: ThrottlingException$"):
-        outbox(FakeSqs(), FakeBus(refuses=1)).announce(ANNOUNCEMENT)
+        publisher(FakeSqs(), FakeBus(refuses=1)).announce(ANNOUNCEMENT)
 
 
 @pytest.mark.parametrize("refuses", [1, 11, 23])
 def test_a_bus_that_takes_less_than_all_commands_is_an_error(refuses: int) -> None:
     with pytest.raises(Undelivered):
-        outbox(FakeSqs(), FakeBus(refuses=refuses)).command([RevokeGrants(identity="john")] * 23)
+        publisher(FakeSqs(), FakeBus(refuses=refuses)).command([RevokeGrants(identity="john")] * 23)
 
 
 def test_commands_go_out_in_batches_of_ten() -> None:
     bus = FakeBus()
-    outbox(FakeSqs(), bus).command([RevokeGrants(identity=f"john-{number}") for number in range(23)])
+    publisher(FakeSqs(), bus).command([RevokeGrants(identity=f"john-{number}") for number in range(23)])
     assert [json.loads(each["Detail"])["identity"] for each in bus.put] == [f"john-{number}" for number in range(23)]
 
 
 def test_a_refresh_request_that_the_queue_refuses_is_an_error() -> None:
     with pytest.raises(Undelivered, match=r"^the refresh queue refused 1 messages: InternalError$"):
-        outbox(FakeSqs(refuses=1), FakeBus()).request_refresh("zoom", PARENT, now=NOW)
+        publisher(FakeSqs(refuses=1), FakeBus()).request_refresh("zoom", PARENT, now=NOW)
 
 
 def test_a_function_without_a_refresh_queue_can_not_ask_for_one() -> None:
     with pytest.raises(Undelivered, match=r"^this function has no refresh queue$"):
-        outbox(FakeSqs(), FakeBus(), None).request_refresh("zoom", PARENT, now=NOW)
+        publisher(FakeSqs(), FakeBus(), None).request_refresh("zoom", PARENT, now=NOW)

@@ -29,7 +29,7 @@ _ASKS: dict[str, Callable[[Values, Values], bool]] = {
 
 
 @dataclass
-class PaceTable:
+class RateLimitTable:
     """What DynamoDB does with the writes of a pace, and how many there were."""
 
     items: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What Secrets Manager does not take: asked again, then sealed into the record, and taken up by the next run."""
+"""What Secrets Manager does not take: asked again, then encrypted into the record, and taken up by the next run."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def test_a_write_that_is_refused_for_a_moment_is_repeated(stage: Stage) -> None:
     stage.waiting = comes_back_after_ten_seconds
     assert stage.refresh() == REFRESHED
     assert stage.grant.asked == [("refresh", "refresh-1")]
-    assert stage.record.sealed is None
+    assert stage.record.encrypted_refresh_token is None
 
 
 def test_a_write_whose_answer_was_lost_is_repeated_and_is_the_same(stage: Stage) -> None:
@@ -37,36 +37,36 @@ def test_a_write_whose_answer_was_lost_is_repeated_and_is_the_same(stage: Stage)
     assert stage.grant.asked == [("refresh", "refresh-1")]
 
 
-def sealed(stage: Stage) -> None:
+def encrypted(stage: Stage) -> None:
     """Refresh while Secrets Manager takes nothing."""
     stage.secrets.read_only = True
     with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
         stage.refresh()
-    assert stage.record.held_by is None
+    assert stage.record.lease_holder is None
 
 
 def test_when_the_time_is_almost_over_the_refresh_token_goes_sealed_into_the_record(stage: Stage) -> None:
-    sealed(stage)
+    encrypted(stage)
     assert timedelta(seconds=70) < stage.clock() - NOW <= timedelta(seconds=79)
     assert (stage.record.status, stage.record.version) == (Status.ACTIVE, PARENT)
-    assert stage.record.sealed
-    assert "refresh-2" not in (stage.record.sealed or "")
+    assert stage.record.encrypted_refresh_token
+    assert "refresh-2" not in (stage.record.encrypted_refresh_token or "")
     assert stage.kms.broken is False
 
 
 def test_the_next_run_opens_the_seal_and_goes_on_with_what_was_in_it(stage: Stage) -> None:
-    sealed(stage)
+    encrypted(stage)
     stage.secrets.read_only = False
     assert stage.refresh() == Result(Outcome.REFRESHED, details={"version_id": GRANDCHILD})
     assert stage.grant.asked == [("refresh", "refresh-1"), ("refresh", "refresh-2")]
     assert stage.stored(CHILD)["refresh_token"] == "refresh-2"
     assert stage.stored(GRANDCHILD)["refresh_token"] == "refresh-3"
-    assert stage.record.sealed is None
+    assert stage.record.encrypted_refresh_token is None
 
 
 def test_a_seal_waits_as_long_as_secrets_manager_takes_nothing(stage: Stage) -> None:
-    sealed(stage)
-    sealed(stage)
+    encrypted(stage)
+    encrypted(stage)
     assert stage.grant.asked == [("refresh", "refresh-1")]
     stage.secrets.read_only = False
     stage.refresh()
@@ -74,12 +74,12 @@ def test_a_seal_waits_as_long_as_secrets_manager_takes_nothing(stage: Stage) -> 
 
 
 def test_a_seal_waits_as_long_as_it_cannot_be_opened(stage: Stage) -> None:
-    sealed(stage)
+    encrypted(stage)
     stage.secrets.read_only, stage.kms.broken = False, True
     with pytest.raises(LeaverError, match=r"^connection zoom: KMS did not decrypt$"):
         stage.refresh()
-    assert stage.record.held_by is None
-    assert stage.record.sealed
+    assert stage.record.lease_holder is None
+    assert stage.record.encrypted_refresh_token
     stage.kms.broken = False
     stage.refresh()
     assert stage.record.version == GRANDCHILD
@@ -89,17 +89,17 @@ def test_a_seal_is_dropped_where_secrets_manager_had_taken_the_pair_in_truth(sta
     stage.secrets.mute = True
     with pytest.raises(NotKept, match="ReadTimeoutError"):
         stage.refresh()
-    assert stage.connections.read("zoom").sealed
+    assert stage.connections.read("zoom").encrypted_refresh_token
     stage.secrets.mute = False
     assert stage.refresh() == REFRESHED
     assert stage.grant.asked == [("refresh", "refresh-1")]
-    assert (stage.record.sealed, stage.record.version) == (None, CHILD)
+    assert (stage.record.encrypted_refresh_token, stage.record.version) == (None, CHILD)
 
 
 def test_what_was_not_rotated_needs_no_seal(stage: Stage) -> None:
     stage.grant.rotates = False
-    sealed(stage)
-    assert stage.record.sealed is None
+    encrypted(stage)
+    assert stage.record.encrypted_refresh_token is None
     stage.secrets.read_only = False
     assert stage.refresh() == REFRESHED
 
@@ -108,16 +108,16 @@ def test_a_token_that_nobody_takes_is_lost_and_that_is_not_forgotten(stage: Stag
     stage.secrets.read_only = stage.kms.broken = True
     with pytest.raises(NotKept, match=r"^connection zoom: KMS did not encrypt$"):
         stage.refresh()
-    assert (stage.record.held_by, stage.record.unanswered_since) == (None, NOW)
+    assert (stage.record.lease_holder, stage.record.unanswered_since) == (None, NOW)
     stage.secrets.read_only = stage.kms.broken = False
     with pytest.raises(InvalidGrant, match="was never answered"):
         stage.refresh()
 
 
 def test_a_seal_that_somebody_beats_to_the_vault_is_not_written_over(stage: Stage) -> None:
-    sealed(stage)
+    encrypted(stage)
     stage.secrets.read_only = False
-    newest = stage.vault.newest
+    newest = stage.secret_store.newest
 
     def blind(connection: str, version: str) -> str:
         """What was just written is not seen yet."""
@@ -125,8 +125,8 @@ def test_a_seal_that_somebody_beats_to_the_vault_is_not_written_over(stage: Stag
         stage.keep(CHILD, tokens("access-9", "refresh-9"))
         return found
 
-    stage.vault.newest = blind  # type: ignore[method-assign]
+    stage.secret_store.newest = blind  # type: ignore[method-assign]
     with pytest.raises(LeaverError, match="holds other tokens"):
         stage.refresh()
-    assert stage.record.held_by is None
+    assert stage.record.lease_holder is None
     assert stage.stored(CHILD)["refresh_token"] == "refresh-9"
