@@ -28,8 +28,8 @@ from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
-from leaver_cli.establish import Established, Establishing, NewConnection, credentials_json
-from leaver_cli.gathered import Gathered, Target
+from leaver_cli.connections.request import ConnectionRequest, Target
+from leaver_cli.connections.setup import ConnectionSetup, Established, NewConnection, credentials_json
 from leaver_cli.stack import AWS, Stack, reach
 
 if TYPE_CHECKING:
@@ -104,12 +104,12 @@ class Deployment:
             seconds = round(abs(self.ahead).total_seconds())
             raise WrongClock(f"this machine's clock is {seconds} seconds {which} AWS's: set it, and try again")
 
-    def establish(self, new: Gathered, target: Target) -> Established:
-        """Write a connection into the stack; raises what Establishing.establish does, and WrongClock."""
+    def establish(self, new: ConnectionRequest, target: Target) -> Established:
+        """Write a connection into the stack; raises what ConnectionSetup.establish does, and WrongClock."""
         self.check_the_clock()
         # The other provider is not asked anything, and its CA certificates may not be there yet.
         venafi = self.venafi if new.provider == "venafi" else VenafiAuth(_transport(self.venafi_url), now)
-        establishing = Establishing(
+        establishing = ConnectionSetup(
             connections=self.connections,
             secret_store=self.secret_store,
             grants=Grants(zoom=self.zoom_oauth, venafi=venafi, secret_store=self.secret_store),
@@ -177,7 +177,7 @@ def _transport(url: str, ca_bundle: str | None = None) -> Transport:
     return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
 
 
-def _whose(new: Gathered) -> Callable[[SecretStr], str | None]:
+def _whose(new: ConnectionRequest) -> Callable[[SecretStr], str | None]:
     def consented(access_token: SecretStr) -> str | None:
         user = new.consented(access_token) if new.consented else None
         return user.id if isinstance(user, ZoomUser) else None

@@ -27,7 +27,7 @@ from leaver.errors import (
 )
 from leaver.outcomes import Result
 from leaver.tokens import GrantedTokens
-from leaver_cli.establish import Established
+from leaver_cli.connections.setup import Established
 from local.simulators.grants import Grant, TokenMint, digest
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import Rotation as Kind

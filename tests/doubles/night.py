@@ -22,7 +22,7 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
-from leaver_cli.establish import Establishing, NewConnection
+from leaver_cli.connections.setup import ConnectionSetup, NewConnection
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import Rotation as Kind
 from local.simulators.grants import digest
@@ -217,7 +217,7 @@ class Night:
             credentials=SecretStr(self.secrets.secrets[f"leaver/credentials/{self.name}"].versions[PARENT]),
             obtain=lambda: self.server.obtain(owner),
         )
-        establishing = Establishing(
+        establishing = ConnectionSetup(
             connections=self.table,
             secret_store=self.secret_store,
             grants=self.grants,

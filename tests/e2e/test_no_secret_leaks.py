@@ -13,8 +13,8 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
-from leaver_cli import parking
 from leaver_cli.main import app
+from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
 from local import stage
 from local.aws import moto_server

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from leaver.connections.record import Connection, Status
 from leaver.outcomes import Outcome
-from leaver_cli import deployment, disconnect
+from leaver_cli import deployment
+from leaver_cli.connections import disconnect
 from leaver_cli.main import app
 from local import stage
 from local.aws import moto_server

@@ -13,8 +13,8 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from leaver.messages.publisher import DeadLetter, Publisher
-from leaver_cli import parking
 from leaver_cli.main import app
+from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import Stack
 
 if TYPE_CHECKING:

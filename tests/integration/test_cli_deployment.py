@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from leaver.connections.record import Connection, Status
 from leaver.errors import LeaseHeld, Rejected
 from leaver.tokens import GrantedTokens, TokenSet, ZoomCredentials
-from leaver_cli import disconnect
+from leaver_cli.connections import disconnect
+from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
-from leaver_cli.gathered import Gathered, Target
 from tests.doubles.certificates import authority
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.secrets_manager import PARENT
@@ -134,7 +134,7 @@ def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_i
     connections = InMemoryConnections()
     expires_at = datetime.now(UTC) + timedelta(hours=1)
     granted = GrantedTokens.model_validate({"access_token": "access-1", "expires_at": expires_at, "scope": "x"})
-    new = Gathered(
+    new = ConnectionRequest(
         provider="zoom",
         account="acme",
         grant_type="account_credentials",

@@ -23,7 +23,7 @@ from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from leaver.tokens import GrantedTokens
-from leaver_cli.establish import ATTEMPTS, Established, Establishing, NewConnection
+from leaver_cli.connections.setup import ATTEMPTS, ConnectionSetup, Established, NewConnection
 from local.simulators.grants import digest
 from local.simulators.provider import CANARY
 from local.simulators.venafi import VenafiSimulator
@@ -98,7 +98,7 @@ class Desk:
             "consented": lambda token: found.id if isinstance(found := rest.get_user("me", token), ZoomUser) else None,
         }
         self.runs += 1
-        return Establishing(
+        return ConnectionSetup(
             connections=self.connections,
             secret_store=self.secret_store,
             grants=self.grants,
@@ -466,7 +466,7 @@ def test_a_venafi_connection_that_is_made_anew_ends_the_login_that_it_replaces()
         )
 
         def connect(run: int) -> Established:
-            return Establishing(
+            return ConnectionSetup(
                 connections=connections,
                 secret_store=secret_store,
                 grants=Grants(zoom=oauth, venafi=client, secret_store=secret_store),

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from leaver.providers.zoom.oauth import code_challenge
-from leaver_cli.consent import Consent, NoConsent, ask_for_consent
+from leaver_cli.connections.consent import Consent, NoConsent, ask_for_consent
 
 CODE = "CANARY-code"
 

@@ -7,8 +7,8 @@ import pytest
 
 from leaver.connections.record import Status
 from leaver.outcomes import Outcome
-from leaver_cli.connections import told
-from leaver_cli.health import health, needs_a_person
+from leaver_cli.connections.health import health, needs_a_person
+from leaver_cli.connections.show import told
 from tests.doubles.aws import NOW
 from tests.doubles.connections_table import connection
 

@@ -6,8 +6,8 @@ from typing import Literal
 from leaver.providers.zoom.api import Zoom
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens, ZoomCredentials
-from leaver_cli.consent import Consent
-from leaver_cli.gathered import Gathered
+from leaver_cli.connections.consent import Consent
+from leaver_cli.connections.request import ConnectionRequest
 
 GrantType = Literal["account_credentials", "refresh_token"]
 
@@ -33,9 +33,9 @@ NEEDS = (
 )
 
 
-def server_to_server(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str) -> Gathered:
+def server_to_server(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str) -> ConnectionRequest:
     """Prepare a connection that gets its tokens from the app's own credentials."""
-    return Gathered(
+    return ConnectionRequest(
         provider="zoom",
         account=account_id,
         grant_type="account_credentials",
@@ -47,7 +47,7 @@ def server_to_server(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id:
 
 def by_consent(
     oauth: ZoomOAuth, zoom: Zoom, credentials: ZoomCredentials, account_id: str, consent: Consent
-) -> Gathered:
+) -> ConnectionRequest:
     """Prepare a connection that lives on the refresh token that somebody's consent brings.
 
     Danger: obtaining it ends the tokens that the same person granted the same app before.
@@ -62,7 +62,7 @@ def by_consent(
             consent.code_verifier,
         )
 
-    return Gathered(
+    return ConnectionRequest(
         provider="zoom",
         account=account_id,
         grant_type="refresh_token",

@@ -71,7 +71,7 @@ class _Former:
 
 
 @dataclass(frozen=True)
-class Establishing:
+class ConnectionSetup:
     """What the writing needs."""
 
     connections: Connections

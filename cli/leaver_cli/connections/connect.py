@@ -17,13 +17,13 @@ from leaver.providers.venafi.api import Venafi
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens, VenafiCredentials, ZoomCredentials
-from leaver_cli import connect_venafi, connect_zoom
-from leaver_cli.connect_venafi import Login
-from leaver_cli.connect_zoom import GrantType
-from leaver_cli.consent import ask_for_consent
-from leaver_cli.establish import Established
-from leaver_cli.gathered import Gathered, Role, Target
-from leaver_cli.secret_input import SecretInput
+from leaver_cli.connections import connect_venafi, connect_zoom
+from leaver_cli.connections.connect_venafi import Login
+from leaver_cli.connections.connect_zoom import GrantType
+from leaver_cli.connections.consent import ask_for_consent
+from leaver_cli.connections.request import ConnectionRequest, Role, Target
+from leaver_cli.connections.secret_input import SecretInput
+from leaver_cli.connections.setup import Established
 from leaver_cli.stack import Profile, Region, StackName
 
 Credentials = TypeVar("Credentials", bound=BaseModel)
@@ -52,7 +52,7 @@ class Destination(Protocol):
     def venafi(self) -> Venafi:
         """Venafi."""
 
-    def establish(self, new: Gathered, target: Target) -> Established:
+    def establish(self, new: ConnectionRequest, target: Target) -> Established:
         """Take the connection's intent, let `new` obtain its tokens, keep those at once; raises LeaverError."""
 
 
@@ -169,7 +169,7 @@ def commands(describe: Describe) -> typer.Typer:
     return app
 
 
-def _establish(into: Destination, new: Gathered, target: Target, console: Console) -> None:
+def _establish(into: Destination, new: ConnectionRequest, target: Target, console: Console) -> None:
     made = into.establish(new, target)
     # Leaver does nothing through a personal connection but keep it alive and end it, which takes no scope.
     wrong = new.check(made.granted) if target.role == "service" else []
@@ -193,7 +193,7 @@ def _establish(into: Destination, new: Gathered, target: Target, console: Consol
         raise typer.Exit(1)
 
 
-def _whose(new: Gathered, target: Target, tokens: GrantedTokens) -> tuple[list[str], list[str]]:
+def _whose(new: ConnectionRequest, target: Target, tokens: GrantedTokens) -> tuple[list[str], list[str]]:
     """Compare who consented with whose it is to be: what is wrong, and what is only to be known."""
     if new.consented is None:
         return [], []

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from leaver.connections.record import IN_USE, Connection, Status
-from leaver_cli.connect import connection_name
+from leaver_cli.connections.connect import connection_name
+from leaver_cli.connections.health import health, moment
+from leaver_cli.connections.waiting import until
 from leaver_cli.deployment import describe, now
-from leaver_cli.health import health, moment
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.waiting import until
 
 ExistingName = Annotated[str, typer.Argument(metavar="NAME", callback=connection_name, help="The connection.")]
 

@@ -14,7 +14,7 @@ Role = Literal["service", "personal"]
 
 
 @dataclass(frozen=True)
-class Gathered:
+class ConnectionRequest:
     """What was gathered and checked at a provider's side, before anything is asked of it or written anywhere."""
 
     provider: Literal["zoom", "venafi"]

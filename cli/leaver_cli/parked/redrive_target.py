@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from leaver.errors import Undelivered
-from leaver_cli.parking import ParkedMessage
+from leaver_cli.parked.dead_letters import ParkedMessage
 from leaver_cli.stack import Place, Stack
 
 if TYPE_CHECKING:

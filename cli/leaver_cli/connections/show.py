@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from leaver.connections.record import Connection
+from leaver_cli.connections.health import health, moment, needs_a_person
 from leaver_cli.deployment import describe, now
-from leaver_cli.health import health, moment, needs_a_person
 from leaver_cli.stack import Profile, Region, StackName
 
 

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import REPLACE, Case, Cases, State, Step, chain
+from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
-from leaver_cli.health import moment
 from leaver_cli.stack import Profile, Region, StackName
 
 CaseIdArgument = Annotated[str | None, typer.Argument(metavar="[CASE_ID]", help="One case; else those not done.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from leaver_cli.parking import Cause, ParkedMessage, Parking
+from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue, ParkedMessage
 from leaver_cli.stack import PLACES
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ReluctantSqs:
 
 
 def shown(sqs: ReluctantSqs) -> list[str]:
-    parking = Parking(cast("SQSClient", sqs), "http://sqs/q", unexplained=Cause.CRASHED)
+    parking = DeadLetterQueue(cast("SQSClient", sqs), "http://sqs/q", unexplained=Cause.CRASHED)
     with parking.messages() as messages:
         return [each.sqs_id for each in messages]
 
@@ -115,7 +115,9 @@ def test_a_message_without_attributes_crashed() -> None:
 
 
 def test_a_message_that_crashed_is_known_by_the_queue_that_sqs_took_it_from() -> None:
-    parking = Parking(cast("SQSClient", ReluctantSqs([["a"]], visible=[0])), "http://sqs/q", unexplained=Cause.CRASHED)
+    parking = DeadLetterQueue(
+        cast("SQSClient", ReluctantSqs([["a"]], visible=[0])), "http://sqs/q", unexplained=Cause.CRASHED
+    )
     with parking.messages() as messages:
         assert [each.queue for each in messages] == ["leaver-revoke-sso-token-urgent"]
 
@@ -194,7 +196,7 @@ def test_more_than_ten_are_given_back_ten_at_a_time() -> None:
 
 def test_what_was_deleted_is_not_given_back() -> None:
     sqs = ReluctantSqs([["a", "b"]], visible=[0])
-    parking = Parking(cast("SQSClient", sqs), "http://sqs/q", unexplained=Cause.CRASHED)
+    parking = DeadLetterQueue(cast("SQSClient", sqs), "http://sqs/q", unexplained=Cause.CRASHED)
     with parking.messages() as messages:
         parking.delete(next(messages))
     assert sqs.deleted == ["a-1"]

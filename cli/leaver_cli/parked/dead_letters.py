@@ -122,7 +122,7 @@ class ParkedMessage:
         )
 
 
-class Parking:
+class DeadLetterQueue:
     """One queue of parked messages."""
 
     def __init__(self, sqs: "SQSClient", url: str, *, unexplained: Cause) -> None:

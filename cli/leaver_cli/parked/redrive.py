@@ -13,10 +13,10 @@ from rich.progress import track
 from rich.text import Text
 
 from leaver.errors import Undelivered
-from leaver_cli.parked import UNSEEN, described
-from leaver_cli.parking import Cause, ParkedMessage, Parking
+from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue, ParkedMessage
+from leaver_cli.parked.redrive_target import Send, to_its_queue, to_the_bus
+from leaver_cli.parked.show import UNSEEN, described
 from leaver_cli.stack import NoSuchQueue, Place, Profile, Region, StackName, reach
-from leaver_cli.way_back import Send, to_its_queue, to_the_bus
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def redrive(
 
 
 def put_back(
-    parking: Parking, send: Send, *, chosen: Callable[[ParkedMessage], bool], began: datetime
+    parking: DeadLetterQueue, send: Send, *, chosen: Callable[[ParkedMessage], bool], began: datetime
 ) -> Iterator[Moved]:
     """Send the chosen messages on their way, each at most once; `began` is when this run did."""
     met: set[str] = set()
@@ -98,7 +98,7 @@ def put_back(
             yield _put_back(parking, send, message)
 
 
-def _put_back(parking: Parking, send: Send, message: ParkedMessage) -> Moved:
+def _put_back(parking: DeadLetterQueue, send: Send, message: ParkedMessage) -> Moved:
     lapsed = message.error == Cause.LAPSED
     try:
         if not lapsed:

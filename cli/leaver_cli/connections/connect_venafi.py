@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from leaver.errors import LeaverError, Rejected
 from leaver.providers.venafi.api import Role, Venafi
 from leaver.tokens import GrantedTokens, VenafiCredentials
-from leaver_cli.gathered import Gathered
+from leaver_cli.connections.request import ConnectionRequest
 
 Login = Literal["certificate", "jwt", "password"]
 
@@ -16,7 +16,9 @@ Login = Literal["certificate", "jwt", "password"]
 SCOPE = "admin:delete;configuration"
 
 
-def by_login(venafi: Venafi, host: str, grant_type: Login, credentials: VenafiCredentials, scope: str) -> Gathered:
+def by_login(
+    venafi: Venafi, host: str, grant_type: Login, credentials: VenafiCredentials, scope: str
+) -> ConnectionRequest:
     """Prepare a connection that logs in, now and whenever its tokens run out."""
 
     def obtain() -> GrantedTokens:
@@ -28,7 +30,7 @@ def by_login(venafi: Venafi, host: str, grant_type: Login, credentials: VenafiCr
     def check(tokens: GrantedTokens) -> list[str]:
         return [*missing_scopes(tokens.scope), *missing_role(venafi, tokens.access_token)]
 
-    return Gathered(
+    return ConnectionRequest(
         provider="venafi", account=host, grant_type=grant_type, credentials=credentials, obtain=obtain, check=check
     )
 

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from leaver.connections.record import Connection, Status
 from leaver.errors import LeaseHeld
+from leaver_cli.connections.health import health
+from leaver_cli.connections.refresh import ExistingName
+from leaver_cli.connections.waiting import until
 from leaver_cli.deployment import Deployment, describe, now
-from leaver_cli.health import health
-from leaver_cli.refresh import ExistingName
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.waiting import until
 
 
 def disconnect(

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaver.storage.tables import timestamp
-from leaver_cli.parking import ParkedMessage, Parking
+from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
 from leaver_cli.stack import OPTIONAL, PLACES, NoSuchQueue, Place, Profile, Region, Stack, StackName, reach
 
 #: why there can be more than were shown
@@ -51,7 +51,7 @@ def _overview(stack: Stack) -> Table:
     return table
 
 
-def _list(console: Console, parking: Parking, *, show_body: bool) -> None:
+def _list(console: Console, parking: DeadLetterQueue, *, show_body: bool) -> None:
     with parking.messages() as messages:
         found = list(messages)
     if found:
