@@ -29,7 +29,7 @@ from leaver import bootstrap
 from local import stage
 from local.stage import Person
 from local.world import World
-from tests.integration.deployed import forget
+from tests.doubles.deployed import forget
 
 #: a multiple of a batch
 COMMANDS: Final = 100

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.http import LOOPBACK, Request, talks
-from tests.certificates import authority, server_of
+from tests.doubles.certificates import authority, server_of
 
 
 async def serve(folder: Path, rtt: float, latency: float) -> None:

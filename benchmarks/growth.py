@@ -13,7 +13,7 @@ from typing import Final
 from benchmarks.figures import Figure
 from benchmarks.leaving import BATCH, CONCURRENCY, Run
 from functions.schedule_refreshes.app import MOST_AT_ONCE
-from leaver.pacing import reserved
+from leaver.consuming.rate_limiter import reserved
 
 LEAVERS: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 CONNECTIONS: Final = (10, 100, 1_000, 10_000)

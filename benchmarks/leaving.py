@@ -22,17 +22,17 @@ from benchmarks.queue_model import Queue, Waiting, record
 from benchmarks.virtual_time import BEGINNING, SideBySide, VirtualTime
 from benchmarks.zoom_account import Account, Line, Window
 from functions.revoke_sso_token.app import revoke_sso_token
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RevokeSsoToken
-from leaver.consumer import Consumer
-from leaver.outbox import Outbox
-from leaver.pacing import Pace
-from leaver.zoom import Zoom
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_pace import PaceTable
-from tests.fake_secrets import StrictSecretsManager, vault_of
-from tests.fake_secrets import tokens as kept_tokens
-from tests.fakes import InMemoryReceipts
+from leaver.connections.access_tokens import AccessTokens
+from leaver.consuming.consumer import Consumer
+from leaver.consuming.rate_limiter import RateLimiter
+from leaver.messages.commands import RevokeSsoToken
+from leaver.messages.publisher import Publisher
+from leaver.providers.zoom.api import Zoom
+from tests.doubles.aws import InMemoryReceipts
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.rate_limit_table import RateLimitTable
+from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
+from tests.doubles.secrets_manager import tokens as stored_user_tokens
 
 LEAVERS: Final = 10_000
 #: seconds between two urgent leavers
@@ -58,9 +58,9 @@ class Environment:
         time = world.time
         self._queue = queue
         tomorrow = BEGINNING + timedelta(days=1)
-        vault = vault_of(StrictSecretsManager(), text=kept_tokens(expires_at=tomorrow))
-        tokens = AccessTokens(InMemoryConnections(connection(expires_at=tomorrow)), vault, time.clock)
-        pace = Pace(
+        secret_store = secret_store_of(StrictSecretsManager(), text=stored_user_tokens(expires_at=tomorrow))
+        tokens = AccessTokens(InMemoryConnections(connection(expires_at=tomorrow)), secret_store, time.clock)
+        rate_limiter = RateLimiter(
             world.table.client,
             table="Pace",
             per_second=world.limit,
@@ -78,16 +78,16 @@ class Environment:
             command=RevokeSsoToken,
             operation=partial(revoke_sso_token, zoom=zoom, tokens=tokens),
             sqs=sqs,
-            outbox=Outbox(events=events, sqs=sqs, bus="leaver", dead_letter_queue_url="dead"),
+            publisher=Publisher(events=events, sqs=sqs, bus="leaver", dead_letter_queue_url="dead"),
             receipts=world.receipts,
             give_up_after=timedelta(days=1),
-            casework=None,
+            completion=None,
             clock=time.clock,
             logger=Logger(service=f"drain-{id(world)}", stream=io.StringIO(), level="CRITICAL"),
             metrics=Unmeasured(service="leaver", namespace="Leaver"),
             executor=SideBySide(time),
             prepare=tokens.look_up,
-            pace=pace,
+            rate_limiter=rate_limiter,
         )
 
     def invoke(self, messages: Sequence[Waiting]) -> set[str]:
@@ -112,7 +112,7 @@ class Leaving:
         self.leavers = leavers
         self.account = Account(self.time, limit, taken=taken, window=window, seed=seed)
         self.receipts = InMemoryReceipts()
-        self.table = PaceTable()
+        self.table = RateLimitTable()
         self.done_at: list[float] = []
         self.urgent: dict[str, float] = {}
         self.urgent_waits: list[float] = []

@@ -19,7 +19,7 @@ from benchmarks.processes import ROOT, ask, process, told_by
 from local import stage
 from local.http_server import HttpServer
 from local.world import World
-from tests.certificates import authority, server_of
+from tests.doubles.certificates import authority, server_of
 
 if TYPE_CHECKING:
     from subprocess import Popen

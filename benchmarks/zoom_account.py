@@ -8,7 +8,7 @@ from typing import Final, Literal
 from requests.structures import CaseInsensitiveDict
 
 from benchmarks.virtual_time import VirtualTime
-from leaver.transport import Answer, Transport
+from leaver.providers.transport import Answer, Transport
 
 TOO_FAST: Final = {
     "code": 429,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import requests
 
-from leaver.attributes import item, values
-from leaver.cases import Case, Cases, chain
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import Case, Cases, chain
 from leaver.outcomes import Outcome
-from leaver.receipts import Receipt
+from leaver.storage.tables import item, values
 from local import stage
 from local.world import World
 
@@ -128,10 +128,12 @@ def _items(world: World) -> list[dict[str, str | int | bool]]:
 def _kept_token(world: World, _: Before) -> str:
     minted = [token.digest for token in world.zoom.user_tokens(stage.GRACE.email)]
     name = f"leaver/user-tokens/zoom/{stage.GRACE.zoom_id}/zak"
-    vault = world.client("secretsmanager")
+    secret_store = world.client("secretsmanager")
     try:
-        kept = json.loads(vault.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"])["token"]
-    except vault.exceptions.ResourceNotFoundException:
+        kept = json.loads(secret_store.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"])[
+            "token"
+        ]
+    except secret_store.exceptions.ResourceNotFoundException:
         return "nothing in the vault"
     return "the one that Zoom minted" if hashlib.sha256(kept.encode()).hexdigest() in minted else "another token"
 

@@ -102,9 +102,9 @@ def _connect(
     tokens: Mapping[str, object],
 ) -> None:
     """Make a connection by the calls that the README shows: two secrets and one record."""
-    vault, dynamodb = world.client("secretsmanager"), world.client("dynamodb")
-    vault.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
-    version = vault.create_secret(Name=f"leaver/tokens/{name}", SecretString=json.dumps(tokens))["VersionId"]
+    secret_store, dynamodb = world.client("secretsmanager"), world.client("dynamodb")
+    secret_store.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
+    version = secret_store.create_secret(Name=f"leaver/tokens/{name}", SecretString=json.dumps(tokens))["VersionId"]
     record = {
         "connection": name,
         "provider": provider,

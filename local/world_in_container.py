@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import boto3
 import requests
 
-from leaver.attributes import item
-from leaver.items import columns
-from leaver.kept_tokens import KeptToken
+from leaver.cases.user_tokens import StoredUserToken
+from leaver.storage.tables import columns, item
 from local.aws.moto_server import CREDENTIAL
 from local.aws.template import REGION, STACK, Json
 from local.container_engine import ContainerEngine, Failed
@@ -97,7 +96,7 @@ class WorldInContainer:
         """Have a user's token in the vault that has been dead for long."""
         long_ago = datetime(2020, 1, 1, tzinfo=UTC)
         self._vault.create_secret(Name=f"leaver/user-tokens/zoom/{zoom_user_id}/zak", SecretString='{"token": "dead"}')
-        told = KeptToken(
+        told = StoredUserToken(
             case_id=f"user-token#zoom#{zoom_user_id}#zak",
             connection="zoom",
             zoom_user_id=zoom_user_id,

@@ -17,19 +17,19 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from leaver import settings
-from leaver.cases import Cases
-from leaver.connections import Connections
+from leaver.cases.people import name_of
+from leaver.cases.record import Cases
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connections
 from leaver.errors import Rejected
-from leaver.grants import Grants
-from leaver.people import name_of
-from leaver.transport import Transport
-from leaver.vault import Vault
-from leaver.venafi import Venafi
-from leaver.venafi_auth import VenafiAuth
-from leaver.zoom import Zoom, ZoomUser
-from leaver.zoom_oauth import ZoomOAuth
-from leaver_cli.establish import Established, Establishing, NewConnection, credentials_json
-from leaver_cli.gathered import Gathered, Target
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.venafi.oauth import VenafiAuth
+from leaver.providers.zoom.api import Zoom, ZoomUser
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.storage.secrets import SecretStore
+from leaver_cli.connections.request import ConnectionRequest, Target
+from leaver_cli.connections.setup import ConnectionSetup, Established, NewConnection, credentials_json
 from leaver_cli.stack import AWS, Stack, reach
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Deployment:
     stack: Stack
     connections: Connections
     cases: Cases
-    vault: Vault
+    secret_store: SecretStore
     #: the template's parameters
     parameters: Mapping[str, str]
     #: by how much AWS's clock is ahead of this machine's
@@ -104,15 +104,15 @@ class Deployment:
             seconds = round(abs(self.ahead).total_seconds())
             raise WrongClock(f"this machine's clock is {seconds} seconds {which} AWS's: set it, and try again")
 
-    def establish(self, new: Gathered, target: Target) -> Established:
-        """Write a connection into the stack; raises what Establishing.establish does, and WrongClock."""
+    def establish(self, new: ConnectionRequest, target: Target) -> Established:
+        """Write a connection into the stack; raises what ConnectionSetup.establish does, and WrongClock."""
         self.check_the_clock()
         # The other provider is not asked anything, and its CA certificates may not be there yet.
         venafi = self.venafi if new.provider == "venafi" else VenafiAuth(_transport(self.venafi_url), now)
-        establishing = Establishing(
+        establishing = ConnectionSetup(
             connections=self.connections,
-            vault=self.vault,
-            grants=Grants(zoom=self.zoom_oauth, venafi=venafi, vault=self.vault),
+            secret_store=self.secret_store,
+            grants=Grants(zoom=self.zoom_oauth, venafi=venafi, secret_store=self.secret_store),
             holder=f"connect#{uuid4()}",
             clock=now,
             pause=time.sleep,
@@ -157,7 +157,7 @@ def describe(name: str, region: str | None, profile: str | None) -> Deployment:
         stack=reach(name, region, profile),
         connections=Connections(dynamodb, table=outputs["ConnectionsTable"]),
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
-        vault=Vault(secrets_manager, prefix=parameters["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
+        secret_store=SecretStore(secrets_manager, prefix=parameters["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
         ahead=_ahead(told["ResponseMetadata"]["HTTPHeaders"]["date"]),
         secrets_manager=secrets_manager,
@@ -177,7 +177,7 @@ def _transport(url: str, ca_bundle: str | None = None) -> Transport:
     return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
 
 
-def _whose(new: Gathered) -> Callable[[SecretStr], str | None]:
+def _whose(new: ConnectionRequest) -> Callable[[SecretStr], str | None]:
     def consented(access_token: SecretStr) -> str | None:
         user = new.consented(access_token) if new.consented else None
         return user.id if isinstance(user, ZoomUser) else None

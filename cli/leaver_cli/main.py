@@ -8,17 +8,17 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from typer.core import TyperGroup
 
 from leaver.errors import LeaverError
-from leaver_cli import connect
-from leaver_cli.case import case
-from leaver_cli.connections import connections
-from leaver_cli.consent import NoConsent
+from leaver_cli.cases.release import release
+from leaver_cli.cases.show import case
+from leaver_cli.connections import connect
+from leaver_cli.connections.consent import NoConsent
+from leaver_cli.connections.disconnect import disconnect
+from leaver_cli.connections.refresh import refresh
+from leaver_cli.connections.secret_input import NoSecret
+from leaver_cli.connections.show import connections
 from leaver_cli.deployment import NoSuchStack, WrongClock, describe
-from leaver_cli.disconnect import disconnect
-from leaver_cli.parked import parked
-from leaver_cli.redrive import redrive
-from leaver_cli.refresh import refresh
-from leaver_cli.release import release
-from leaver_cli.secret_input import NoSecret
+from leaver_cli.parked.redrive import redrive
+from leaver_cli.parked.show import parked
 from leaver_cli.stack import NoSuchQueue
 
 IN_A_SENTENCE = (NoConsent, NoSecret, NoSuchQueue, NoSuchStack, WrongClock)

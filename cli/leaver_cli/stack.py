@@ -7,7 +7,7 @@ import boto3
 import typer
 from botocore.config import Config
 
-from leaver_cli.parking import Cause, Parking
+from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -59,12 +59,14 @@ class Stack:
         """The bus's name."""
         return self.name
 
-    def parkings(self, place: Place) -> list[Parking]:
+    def parkings(self, place: Place) -> list[DeadLetterQueue]:
         """The queues in which this place's messages wait for a person; raises NoSuchQueue."""
-        dead_letters = Parking(self.sqs, self.queue_url(self._named(place, "-dead-letters")), unexplained=Cause.CRASHED)
+        dead_letters = DeadLetterQueue(
+            self.sqs, self.queue_url(self._named(place, "-dead-letters")), unexplained=Cause.CRASHED
+        )
         if place != "unrouted":
             return [dead_letters]
-        return [Parking(self.sqs, self.queue_url(self._named(place)), unexplained=Cause.UNROUTED), dead_letters]
+        return [DeadLetterQueue(self.sqs, self.queue_url(self._named(place)), unexplained=Cause.UNROUTED), dead_letters]
 
     def queue_of(self, function: Place) -> str:
         """The name of the queue that feeds a function."""

@@ -8,15 +8,15 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.commands import DeactivateUser
-from leaver.connections import Connection
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.cases.people import name_of
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import Rejected
+from leaver.messages.commands import DeactivateUser
 from leaver.outcomes import Outcome, Result
-from leaver.people import name_of
+from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import DeactivateUserSettings
-from leaver.zoom import Zoom, ZoomUser
 
 
 def deactivate_user(command: DeactivateUser, *, zoom: Zoom, tokens: AccessTokens) -> Result:
@@ -64,7 +64,7 @@ def consumer() -> Consumer[DeactivateUser]:
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
         missing_user_is_done=settings.missing_user_is_done == "true",
-        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )
 

@@ -7,18 +7,18 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.attributes import timestamp
-from leaver.commands import PurgeUserTokens
-from leaver.connections import Connection
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
-from leaver.kept_tokens import KeptTokens
+from leaver.cases.user_tokens import StoredUserTokens
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
+from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import PurgeUserTokensSettings
-from leaver.zoom import Zoom, ZoomUser
+from leaver.storage.tables import timestamp
 
 
-def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, kept: KeptTokens) -> Result:
+def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, kept: StoredUserTokens) -> Result:
     """Destroy what is kept; the result says how many there were, and until when those handed out live on at Zoom.
 
     A user whom Zoom does not know is purged under the id that was given: it is about our copies.
@@ -56,7 +56,7 @@ def consumer() -> Consumer[PurgeUserTokens]:
         purge_user_tokens,
         zoom=bootstrap.zoom(settings.zoom_api_url),
         tokens=tokens,
-        kept=bootstrap.kept_tokens(settings.cases_table, settings.secret_prefix),
+        kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix),
     )
     return bootstrap.consumer(
         PurgeUserTokens,
@@ -64,7 +64,7 @@ def consumer() -> Consumer[PurgeUserTokens]:
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )
 

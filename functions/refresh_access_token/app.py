@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from leaver import bootstrap
-from leaver.commands import RefreshAccessToken
-from leaver.consumer import BatchFailures, LambdaContext
-from leaver.grants import Grants
-from leaver.rotation import Rotation
+from leaver.connections.grants import Grants
+from leaver.connections.refresh import TokenRefresher
+from leaver.consuming.consumer import BatchFailures, LambdaContext
+from leaver.messages.commands import RefreshAccessToken
 from leaver.settings import RefreshAccessTokenSettings
 
 
@@ -19,21 +19,21 @@ def grants() -> Grants:
     return Grants(
         zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
         venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
-        vault=bootstrap.vault(settings.secret_prefix, at_once=True),
+        secret_store=bootstrap.secret_store(settings.secret_prefix, at_once=True),
     )
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
     """Consume the FIFO queue `refresh-access-token`, one connection at a time."""
     settings = bootstrap.settings_of(RefreshAccessTokenSettings)
-    vault = bootstrap.vault(settings.secret_prefix, at_once=True)
-    rotation = Rotation(
+    secret_store = bootstrap.secret_store(settings.secret_prefix, at_once=True)
+    rotation = TokenRefresher(
         connections=bootstrap.connections(settings.connections_table),
-        people=bootstrap.people(settings.cases_table),
-        vault=vault,
+        has_left=bootstrap.people(settings.cases_table).gone,
+        secret_store=secret_store,
         grants=grants(),
-        sealing=bootstrap.sealing(settings.kms_key_arn),
-        outbox=bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url),
+        token_encryption=bootstrap.token_encryption(settings.kms_key_arn),
+        publisher=bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url),
         holder=f"refresh#{context.aws_request_id}",
         clock=bootstrap.now,
         remaining=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()),

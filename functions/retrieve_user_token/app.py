@@ -8,17 +8,17 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.attributes import timestamp
-from leaver.commands import RetrieveUserToken
-from leaver.connections import Connection
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.cases.people import People
+from leaver.cases.user_tokens import StoredUserTokens
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import BadMessage
-from leaver.kept_tokens import KeptTokens
+from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
-from leaver.people import People
+from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
 from leaver.settings import RetrieveUserTokenSettings
-from leaver.zoom import UserToken, Zoom, ZoomUser
+from leaver.storage.tables import timestamp
 
 #: seconds that a token lives when no ttl was asked for; Zoom's answer does not say (Zoom API, "Get a user token")
 ASSUMED_LIFE = {"zak": 7_200, "onbehalf": 7_200, "token": 1_209_600}
@@ -30,7 +30,7 @@ def retrieve_user_token(
     zoom: Zoom,
     tokens: AccessTokens,
     people: People,
-    kept: KeptTokens,
+    kept: StoredUserTokens,
     max_ttl: int,
     clock: Callable[[], datetime],
 ) -> Result:
@@ -91,7 +91,7 @@ def retrieve_user_token(
     )
 
 
-def _refused(command: RetrieveUserToken, user: ZoomUser, kept: KeptTokens) -> Result:
+def _refused(command: RetrieveUserToken, user: ZoomUser, kept: StoredUserTokens) -> Result:
     kept.destroy_one(command.connection, user.id, command.type)
     return Result(Outcome.REFUSED, details={"because": "the user left"})
 
@@ -117,7 +117,7 @@ def consumer() -> Consumer[RetrieveUserToken]:
         zoom=bootstrap.zoom(settings.zoom_api_url),
         tokens=tokens,
         people=bootstrap.people(settings.cases_table),
-        kept=bootstrap.kept_tokens(settings.cases_table, settings.secret_prefix, settings.kms_key_arn),
+        kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix, settings.kms_key_arn),
         max_ttl=settings.max_user_token_ttl,
         clock=bootstrap.now,
     )
@@ -127,7 +127,7 @@ def consumer() -> Consumer[RetrieveUserToken]:
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )
 

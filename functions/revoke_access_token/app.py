@@ -6,14 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 from leaver import bootstrap
-from leaver.commands import RevokeAccessToken
-from leaver.connections import Connection, Connections, Status
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
-from leaver.errors import CredentialStale, Held, LeaverError, NeedsReauthorization
-from leaver.grants import Grants
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connection, Connections, Status
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.errors import CredentialStale, LeaseHeld, LeaverError, NeedsReauthorization
+from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.settings import RevokeAccessTokenSettings
-from leaver.vault import Vault
+from leaver.storage.secrets import SecretStore
 
 
 def revoke_access_token(
@@ -21,25 +21,26 @@ def revoke_access_token(
     *,
     grants: Grants,
     connections: Connections,
-    vault: Vault,
+    secret_store: SecretStore,
     holder: str,
     clock: Callable[[], datetime],
 ) -> Result:
     """Revoke what the connection holds; `already_gone` only where nothing could prove it wrong.
 
-    Raises Held while somebody else changes the connection's tokens, CredentialStale where only the refresher can do it.
+    Raises LeaseHeld while somebody else changes the connection's tokens, CredentialStale where only the refresher can
+    do it.
     """
     # First, and whoever holds an intent: what is being revoked must not be renewed.
     before = connections.change(command.connection, _revoking) or connections.read(command.connection)
     if ended := before.revocation():
         return ended
-    if before.unnamed:
+    if before.orphaned_tokens:
         raise NeedsReauthorization(before.reason or "tokens that nobody holds can't be revoked")
-    record = connections.swap(before, before.held(holder, clock()))
+    record = connections.compare_and_swap(before, before.leased(holder, clock()))
     if record is None:
-        raise Held(f"connection {command.connection} was changed at the same moment")
+        raise LeaseHeld(f"connection {command.connection} was changed at the same moment")
     try:
-        result = _revoked(record, grants=grants, vault=vault, now=clock())
+        result = _revoked(record, grants=grants, secret_store=secret_store, now=clock())
     except LeaverError:
         connections.change(record.connection, lambda standing: _free(standing, record))
         raise
@@ -47,12 +48,12 @@ def revoke_access_token(
     return result
 
 
-def _revoked(record: Connection, *, grants: Grants, vault: Vault, now: datetime) -> Result:
+def _revoked(record: Connection, *, grants: Grants, secret_store: SecretStore, now: datetime) -> Result:
     # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
-    version = vault.newest(record.connection, record.version)
-    held = vault.tokens(record.connection, version)
+    version = secret_store.newest(record.connection, record.version)
+    held = secret_store.tokens(record.connection, version)
     renewable = held.refresh_token is not None
-    if record.sealed or (renewable and held.expires_at <= now):
+    if record.encrypted_refresh_token or (renewable and held.expires_at <= now):
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
         raise _only_by_refreshing(record, version, "has expired")
     result = grants.revoke(record, held.access_token)
@@ -83,17 +84,17 @@ def _retired(standing: Connection, result: Result) -> Connection | None:
 
 
 def _free(standing: Connection, record: Connection) -> Connection | None:
-    return standing.let_go() if standing.held_by == record.held_by else None
+    return standing.released() if standing.lease_holder == record.lease_holder else None
 
 
 def consumer() -> Consumer[RevokeAccessToken]:
     """What works through the queue `revoke-access-token`."""
     settings = bootstrap.settings_of(RevokeAccessTokenSettings)
-    vault = bootstrap.vault(settings.secret_prefix)
+    secret_store = bootstrap.secret_store(settings.secret_prefix)
     grants = Grants(
         zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
         venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
-        vault=vault,
+        secret_store=secret_store,
     )
     connections = bootstrap.connections(settings.connections_table)
 
@@ -101,7 +102,12 @@ def consumer() -> Consumer[RevokeAccessToken]:
         # Two commands for one connection may be in one batch: each is a holder of its own.
         holder = f"revoke#{uuid4()}"
         return revoke_access_token(
-            command, grants=grants, connections=connections, vault=vault, holder=holder, clock=bootstrap.now
+            command,
+            grants=grants,
+            connections=connections,
+            secret_store=secret_store,
+            holder=holder,
+            clock=bootstrap.now,
         )
 
     return bootstrap.consumer(

@@ -8,14 +8,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RevokeGrants
-from leaver.connections import Connection
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import ProviderUnavailable, Rejected
+from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
+from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
 from leaver.settings import RevokeGrantsSettings
-from leaver.venafi import Application, Grantee, Venafi, same_identity
 
 
 def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens) -> Result:
@@ -72,7 +72,7 @@ def consumer() -> Consumer[RevokeGrants]:
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
         missing_user_is_done=settings.missing_user_is_done == "true",
-        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )
 

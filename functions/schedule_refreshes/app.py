@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any, Final
 
 from leaver import bootstrap
-from leaver.commands import RefreshAccessToken
-from leaver.connections import Connections
-from leaver.consumer import BatchFailures, LambdaContext
+from leaver.connections.record import Connections
+from leaver.consuming.consumer import BatchFailures, LambdaContext
 from leaver.errors import BadMessage
-from leaver.outbox import Outbox
+from leaver.messages.commands import RefreshAccessToken
+from leaver.messages.publisher import Publisher
 from leaver.settings import ScheduleRefreshesSettings
 
 #: Secrets Manager takes 50 writes a second, and every refresh is one. Ten refreshers at once (MaximumConcurrency), of
@@ -21,29 +21,31 @@ from leaver.settings import ScheduleRefreshesSettings
 MOST_AT_ONCE: Final = 1_500
 
 
-def plan(*, connections: Connections, outbox: Outbox, now: datetime) -> int:
+def plan(*, connections: Connections, publisher: Publisher, now: datetime) -> int:
     """Send one refresh for each connection that is due, the longest due first; returns how many. Raises Undelivered.
 
     What is still waiting in the queue a minute later is sent again: the refresher finds it fresh by then.
     """
-    return outbox.schedule(islice(connections.due(now), MOST_AT_ONCE), now=now)
+    return publisher.schedule(islice(connections.due(now), MOST_AT_ONCE), now=now)
 
 
-def pass_on(command: RefreshAccessToken, *, outbox: Outbox) -> None:
+def pass_on(command: RefreshAccessToken, *, publisher: Publisher) -> None:
     """Send a refresh that somebody asked for on the bus to the queue that keeps one connection's refreshes apart."""
     if command.for_revocation:
         raise BadMessage("for_revocation: expected only from revoke_access_token")
-    outbox.forward_refresh(command.model_dump(mode="json", exclude_defaults=True))
+    publisher.forward_refresh(command.model_dump(mode="json", exclude_defaults=True))
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures | None:
     """Plan what is due when the schedule fires; consume the queue `schedule-refreshes` otherwise."""
     settings = bootstrap.settings_of(ScheduleRefreshesSettings)
-    outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
+    publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
     if "Records" in event:
-        return bootstrap.consumer(RefreshAccessToken, partial(pass_on, outbox=outbox), settings).consume(event, context)
+        return bootstrap.consumer(RefreshAccessToken, partial(pass_on, publisher=publisher), settings).consume(
+            event, context
+        )
     connections = bootstrap.connections(settings.connections_table)
     # Counted each minute and not when it happens: a run that is killed at that moment would count nothing.
     bootstrap.gauge("ConnectionsNeedingAPerson", connections.waiting_for_a_person())
-    plan(connections=connections, outbox=outbox, now=bootstrap.now())
+    plan(connections=connections, publisher=publisher, now=bootstrap.now())
     return None

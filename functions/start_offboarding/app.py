@@ -1,4 +1,4 @@
-"""Turn an HR event into a case: everything that the leaver must lose, recorded, and then set going."""
+"""Reservation an HR event into a case: everything that the leaver must lose, recorded, and then set going."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,24 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.access_tokens import AccessTokens
-from leaver.cases import REPLACE, UNDER_WAY, Case, Cases, State, Step, sweep_of
-from leaver.casework import Casework
-from leaver.commands import (
+from leaver.cases.completion import CaseCompletion
+from leaver.cases.people import Name, People, name_of
+from leaver.cases.record import REPLACE, UNDER_WAY, Case, Cases, State, Step, sweep_of
+from leaver.cases.start import CaseStart, recorded
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection, Connections, Status
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.rate_limiter import Demand, RateLimiter
+from leaver.errors import (
+    BadMessage,
+    CredentialStale,
+    NeedsReauthorization,
+    NoSlot,
+    ProviderUnavailable,
+    Rejected,
+    Throttled,
+)
+from leaver.messages.commands import (
     CaseId,
     Command,
     DeactivateUser,
@@ -24,26 +38,12 @@ from leaver.commands import (
     RevokeSsoToken,
     parse,
 )
-from leaver.connections import Connection, Connections, Status
-from leaver.consumer import BatchFailures, Consumer, LambdaContext
-from leaver.envelope import Opened
-from leaver.errors import (
-    BadMessage,
-    CredentialStale,
-    NeedsReauthorization,
-    NoSlot,
-    ProviderUnavailable,
-    Rejected,
-    Throttled,
-)
-from leaver.events import OffboardingRequested
-from leaver.hr_sources import HrChoices, offboarding_from
+from leaver.messages.envelope import Payload
+from leaver.messages.events import OffboardingRequested
+from leaver.messages.hr import HrChoices, offboarding_from
 from leaver.outcomes import Outcome, Result
-from leaver.pacing import Pace, Wanted
-from leaver.people import Name, People, name_of
+from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import StartOffboardingSettings
-from leaver.starting import Starting, recorded
-from leaver.zoom import Zoom, ZoomUser
 
 ZOOM: Final = "zoom"
 VENAFI: Final = "venafi"
@@ -91,12 +91,12 @@ class Intake:
 
     cases: Cases
     people: People
-    casework: Casework
-    starting: Starting
+    completion: CaseCompletion
+    case_start: CaseStart
     connections: Connections
     tokens: AccessTokens
     zoom: Zoom
-    pace: Pace
+    rate_limiter: RateLimiter
     clock: Callable[[], datetime]
     #: routine cases an hour, beyond which one is held until a person has looked
     routine_limit: int
@@ -227,8 +227,8 @@ class Intake:
         case = self.cases.read(case_id)
         due = case is not None and case.watch_at is not None and case.watch_at <= self.clock()
         if case is not None and (due or case.state is State.OPEN):
-            self.starting.begin(case_id)
-        self.casework.tell(case_id)
+            self.case_start.begin(case_id)
+        self.completion.tell(case_id)
 
     # -- somebody stays
 
@@ -257,8 +257,8 @@ class Intake:
             return
         now = self.clock()
         self.cases.change(case_id, lambda standing: standing.over(state, now) if standing.state in UNDER_WAY else None)
-        self.starting.lift_tombstones(case)
-        self.casework.tell(case_id)
+        self.case_start.lift_tombstones(case)
+        self.completion.tell(case_id)
 
     # -- a person decides about a held case
 
@@ -293,14 +293,14 @@ class Intake:
         def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
             return self.zoom.get_user(wanted, access_token)
 
-        (turn,) = self.pace.turns([Wanted(ZOOM, 1, urgent=request.urgency == "urgent")])
+        (reservation,) = self.rate_limiter.reserve([Demand(ZOOM, 1, urgent=request.urgency == "urgent")])
         try:
-            self.pace.wait(turn)
+            self.rate_limiter.wait(reservation)
             found = self.tokens.with_token(ZOOM, ask)
         except (CredentialStale, Throttled) as error:
             now = self.clock()
             if isinstance(error, Throttled):
-                self.pace.refused(turn, error)
+                self.rate_limiter.record_throttle(reservation, error)
             # Our own queue passes; what the provider will not answer until tomorrow must not be waited for at all.
             patience = PATIENCE_WITH_OURSELVES if isinstance(error, NoSlot) else PATIENCE
             back_at = max(error.until, now) if isinstance(error, Throttled) else now
@@ -348,14 +348,14 @@ class Intake:
         return None if record.status is Status.REVOKED else record
 
 
-def understood(opened: Opened, *, choices: HrChoices) -> StartOffboarding:
+def understood(payload: Payload, *, choices: HrChoices) -> StartOffboarding:
     """Read an HR event of any source that Leaver knows; raises BadMessage, or Rejected where it opens no case."""
-    if opened.event is None and "held_case" in opened.detail:
-        decided = parse(Decision, opened.detail, direct=True)
+    if payload.event is None and "held_case" in payload.detail:
+        decided = parse(Decision, payload.detail, direct=True)
         return StartOffboarding(held_case=decided.held_case, decision=decided.decision)
-    request = offboarding_from(opened, choices)
+    request = offboarding_from(payload, choices)
     return StartOffboarding(
-        request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=opened.said_at
+        request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.said_at
     )
 
 
@@ -392,18 +392,18 @@ def _lifted(found: Name) -> Name | None:
 def consumer() -> Consumer[StartOffboarding]:
     """What works through the queue `start-offboarding`."""
     settings = bootstrap.settings_of(StartOffboardingSettings)
-    outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
+    publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual=ZOOM)
     cases, people = bootstrap.cases(settings.cases_table), bootstrap.people(settings.cases_table)
     intake = Intake(
         cases=cases,
         people=people,
-        casework=bootstrap.casework(settings.cases_table, outbox),
-        starting=bootstrap.starting(settings.cases_table, outbox, case_deadline=settings.case_deadline),
+        completion=bootstrap.completion(settings.cases_table, publisher),
+        case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         connections=bootstrap.connections(settings.connections_table),
         tokens=tokens,
         zoom=bootstrap.zoom(settings.zoom_api_url),
-        pace=bootstrap.pace(settings.pace_table, settings.requests_per_second, tokens),
+        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
         deactivates_users=settings.deactivate_users == "true",

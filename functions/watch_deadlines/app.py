@@ -8,17 +8,17 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 
 from leaver import bootstrap
-from leaver.cases import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, Glance, State, Step, sweep_of
-from leaver.casework import Casework
-from leaver.connections import Connection, Connections
-from leaver.consumer import LambdaContext
+from leaver.cases.completion import CaseCompletion
+from leaver.cases.people import People, name_of
+from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.record import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseSummary, State, Step, sweep_of
+from leaver.cases.start import CaseStart, recorded
+from leaver.cases.user_tokens import StoredUserTokens
+from leaver.connections.record import Connection, Connections
+from leaver.consuming.consumer import LambdaContext
 from leaver.errors import BadMessage
-from leaver.kept_tokens import KeptTokens
 from leaver.outcomes import Result
-from leaver.people import People, name_of
-from leaver.receipts import Receipt, Receipts
 from leaver.settings import WatchDeadlinesSettings
-from leaver.starting import Starting, recorded
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
@@ -36,8 +36,8 @@ class Watch:
 
     cases: Cases
     people: People
-    casework: Casework
-    starting: Starting
+    completion: CaseCompletion
+    case_start: CaseStart
     receipts: Receipts
     connections: Connections
     clock: Callable[[], datetime]
@@ -54,14 +54,14 @@ class Watch:
             return
         match case.state:
             case State.SCHEDULED:
-                self.starting.begin(case_id)
-                self.casework.tell(case_id)
+                self.case_start.begin(case_id)
+                self.completion.tell(case_id)
             case State.OPEN:
                 self._open(case)
             case State.COMPLETED:
                 self._completed(case)
             case _:
-                self.casework.tell(case_id)
+                self.completion.tell(case_id)
                 self._unwatched(case)
 
     def later(self, case_id: str) -> None:
@@ -78,10 +78,10 @@ class Watch:
             # A run that was killed after its receipt, and whose message nobody delivers again.
             receipt = self._replaced(case, step) if step.command == REPLACE else kept.get(step.receipt)
             if receipt is not None and receipt.outcome:
-                self.casework.done(receipt)
+                self.completion.done(receipt)
         lost = [step.name for step in outstanding if step.command != REPLACE and self._is_lost(kept.get(step.receipt))]
         self._looked_at(case, lost)
-        self.casework.seal(case.case_id)
+        self.completion.seal(case.case_id)
 
     def _looked_at(self, case: Case, lost: Sequence[str]) -> None:
         now = self.clock()
@@ -99,8 +99,8 @@ class Watch:
         looked = self.cases.change(case.case_id, to)
         if looked is not None and again:
             # Whoever was killed before the commands may have been killed before the last tombstone.
-            self.starting.raise_tombstones(looked, now)
-            self.starting.send(looked, set(lost) & set(looked.all_outstanding()))
+            self.case_start.raise_tombstones(looked, now)
+            self.case_start.send(looked, set(lost) & set(looked.all_outstanding()))
 
     def _is_lost(self, receipt: Receipt | None) -> bool:
         """Whether nobody is at work on a command, as far as can be told."""
@@ -127,7 +127,7 @@ class Watch:
 
     def _completed(self, case: Case) -> None:
         """Tell that a case is done, wait for its sweep, and open that one; then it is looked at no more."""
-        self.casework.tell(case.case_id)
+        self.completion.tell(case.case_id)
         at = self._sweep_at(case)
         if at is not None and self.clock() < at:
             self.cases.change(case.case_id, lambda standing: standing.watched(at))
@@ -148,15 +148,15 @@ class Watch:
         told |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = recorded(sweep_of(case.case_id), State.SCHEDULED, steps, case.all_names(), **told)
         # It raises no tombstones: where they are gone, the person is here again.
-        begun = new.started(now, deadline=self.starting.deadline, look_again=LOOK_AGAIN)
+        begun = new.started(now, deadline=self.case_start.deadline, look_again=LOOK_AGAIN)
         if not steps or not self.cases.add(begun):
             return
         # Who comes back lifts the tombstones first and stops the sweep then: one of the two sees the other.
         if self._is_gone(case):
-            self.starting.send(begun, begun.all_outstanding())
+            self.case_start.send(begun, begun.all_outstanding())
         else:
             self.cases.change(begun.case_id, lambda standing: standing.over(State.REINSTATED, now))
-        self.casework.tell(begun.case_id)
+        self.completion.tell(begun.case_id)
 
     def _is_gone(self, case: Case) -> bool:
         """Whether the person still is gone, and for no later departure."""
@@ -189,7 +189,7 @@ def _later(watch: Watch, case_id: str, logger: Logger) -> None:
         logger.warning("case could not be put off", extra=_described(case_id, error))
 
 
-def destroy_expired(kept: KeptTokens, now: datetime, *, logger: Logger, has_time: Callable[[], bool]) -> int:
+def destroy_expired(kept: StoredUserTokens, now: datetime, *, logger: Logger, has_time: Callable[[], bool]) -> int:
     """Destroy the user tokens that are dead, the longest first; returns how many."""
     destroyed = 0
     for token in kept.expired(now):
@@ -202,14 +202,14 @@ def destroy_expired(kept: KeptTokens, now: datetime, *, logger: Logger, has_time
     return destroyed
 
 
-def gauges(glances: Sequence[Glance], now: datetime) -> dict[str, int]:
+def gauges(summaries: Sequence[CaseSummary], now: datetime) -> dict[str, int]:
     """What the alarms and the dashboard are told each minute about all cases there are."""
-    under_way = [each for each in glances if each.state is State.OPEN]
+    under_way = [each for each in summaries if each.state is State.OPEN]
     waited = [int((now - each.started_at).total_seconds()) for each in under_way if each.started_at]
     return {
         "OpenCases": len(under_way),
-        "HeldCases": sum(each.state is State.HELD for each in glances),
-        "OverdueCases": sum(each.is_overdue(now) for each in glances),
+        "HeldCases": sum(each.state is State.HELD for each in summaries),
+        "OverdueCases": sum(each.is_overdue(now) for each in summaries),
         "ConnectionsToReplace": sum(len(each.to_replace) for each in under_way),
         "OldestOpenCaseSeconds": max(waited, default=0),
     }
@@ -245,15 +245,15 @@ def _described(what: str, error: Exception) -> dict[str, str]:
 def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     """Run once a minute, when the schedule fires."""
     settings = bootstrap.settings_of(WatchDeadlinesSettings)
-    outbox = bootstrap.outbox(settings.event_bus_name, settings.dead_letter_queue_url)
+    publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url)
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
     watch = Watch(
         cases=cases,
         people=bootstrap.people(settings.cases_table),
-        casework=bootstrap.casework(
-            settings.cases_table, outbox, missing_user_is_done=settings.missing_user_is_done == "true"
+        completion=bootstrap.completion(
+            settings.cases_table, publisher, missing_user_is_done=settings.missing_user_is_done == "true"
         ),
-        starting=bootstrap.starting(settings.cases_table, outbox, case_deadline=settings.case_deadline),
+        case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         receipts=bootstrap.receipts(settings.cases_table),
         connections=bootstrap.connections(settings.connections_table),
         clock=bootstrap.now,
@@ -265,8 +265,8 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
         return context.get_remaining_time_in_millis() > TIME_FOR_ONE
 
     # First, and from the index alone: whatever fails below, somebody is told how many wait.
-    bootstrap.gauges(gauges(list(cases.glances()), now) | {"UrgentCasesAnHour": urgent_an_hour(cases, now)})
+    bootstrap.gauges(gauges(list(cases.summaries()), now) | {"UrgentCasesAnHour": urgent_an_hour(cases, now)})
     failed = look_after(watch, cases.to_look_at(now), logger=logger, has_time=has_time)
-    kept = bootstrap.kept_tokens(settings.cases_table, settings.secret_prefix)
+    kept = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
     destroyed = destroy_expired(kept, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})

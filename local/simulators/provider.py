@@ -24,7 +24,7 @@ from local.simulators.grants import TokenMint, digest
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures"
+CATALOGUE = Path(__file__).parents[1] / "catalogue"
 #: every minted token begins with this, so that a search for it finds each leak
 CANARY = "leaver-canary-"
 
@@ -122,7 +122,7 @@ class ProviderSimulator(ABC, Generic[State]):
         self,
         state: State,
         *,
-        fixtures: Path = FIXTURES,
+        fixtures: Path = CATALOGUE,
         clock: Callable[[], datetime] = utc_now,
         rng: random.Random | None = None,
         token_prefix: str = CANARY,

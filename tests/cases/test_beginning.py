@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 import pytest
 
-from leaver.cases import State
-from leaver.connections import Status
+from leaver.cases.record import State
+from leaver.connections.record import Status
 from leaver.errors import InvalidToken, NeedsReauthorization, NoSlot, ProviderUnavailable, Rejected, Throttled
-from tests.cases.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
-from tests.fakes import NOW
-from tests.rotation.steps import Killed, Moment
+from tests.doubles.aws import NOW
+from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
+from tests.doubles.steps import Killed, Moment
 
 ALL_STEPS = ["RevokeSsoToken#zoom", "RevokeGrants#venafi", "PurgeUserTokens#zoom"]
 MOMENTS: tuple[Moment, ...] = get_args(Moment)

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.cases import State
+from leaver.cases.record import State
 from leaver.errors import ProviderUnavailable
-from tests.cases.office import ADA, ADA_ID, Office
-from tests.fakes import NOW
-from tests.rotation.steps import Killed, Moment
+from tests.doubles.aws import NOW
+from tests.doubles.office import ADA, ADA_ID, Office
+from tests.doubles.steps import Killed, Moment
 
 BEN = "ben@example.com"
 

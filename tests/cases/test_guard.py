@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from leaver.cases import State
-from tests.cases.office import ADA, Office
-from tests.fakes import NOW
+from leaver.cases.record import State
+from tests.doubles.aws import NOW
+from tests.doubles.office import ADA, Office
 
 PEOPLE = [f"person-{number}@example.com" for number in range(6)]
 

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from leaver.cases import DONE, UNDER_WAY, Case, State, chain
+from leaver.cases.record import DONE, UNDER_WAY, Case, State, chain
 from leaver.errors import ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
-from tests.cases.office import ADA, Office
-from tests.rotation.steps import Killed, Moment
+from tests.doubles.office import ADA, Office
+from tests.doubles.steps import Killed, Moment
 
 PEOPLE = [ADA, "ben@example.com", "cleo@example.com"]
 KINDS: tuple[str, ...] = ("immediate", "immediate", "scheduled", "cancelled", "reinstated")

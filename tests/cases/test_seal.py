@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.cases import Case, State, chain
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import Case, State, chain
 from leaver.outcomes import Outcome
-from leaver.receipts import Receipt
-from tests.cases.office import ADA, ADA_ID, Office
-from tests.fakes import NOW
+from tests.doubles.aws import NOW
+from tests.doubles.office import ADA, ADA_ID, Office
 
 
 def completed() -> tuple[Case, list[Receipt]]:
@@ -130,7 +130,7 @@ def test_a_case_is_not_sealed_without_a_receipt_for_every_step() -> None:
     # Somebody's hand: nothing is outstanding, and for two steps there is no receipt.
     office.cases.alter(office.case.case_id, outstanding="[]")
     with pytest.raises(KeyError):
-        office.casework.seal(office.case.case_id)
+        office.completion.seal(office.case.case_id)
     assert office.case.state is State.OPEN
     assert office.announced("OffboardingCompleted") == []
 
@@ -142,5 +142,5 @@ def test_a_sealed_case_takes_no_further_receipt() -> None:
     office.queued.append(message)
     office.works()
     for receipt in list(office.receipts.items.values()):
-        office.casework.done(receipt.model_copy(update={"tracking_id": "another"}))
+        office.completion.done(receipt.model_copy(update={"tracking_id": "another"}))
     assert office.case.head == head

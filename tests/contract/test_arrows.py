@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,33 +14,30 @@ from tests.contract.stack import FUNCTIONS, ROOT, snake
 
 LAYER = ROOT / "layers" / "leaver" / "python"
 
-#: The layer's modules, lowest first: each may import those before it, and none after it.
+#: What lies in the layer, lowest first: each may import what stands before it, and nothing that stands after it.
 ORDER = (
     # the standard library and pydantic only
-    *("errors", "outcomes", "tokens", "settings", "attributes"),
-    *("envelope", "commands", "events", "items"),
-    "hr_sources",
-    *("client_certificate", "transport"),
-    *("zoom_answers", "zoom", "zoom_oauth"),
-    *("venafi_auth", "venafi"),
-    "vault",
-    *("connections", "access_tokens"),
-    *("receipts", "people", "cases", "kept_tokens"),
-    *("grants", "sealing"),
-    "outbox",
-    *("pacing", "metering"),
-    "refresh_policy",
-    *("rotation", "starting", "casework"),
-    "consumer",
+    *("errors", "outcomes", "tokens", "settings"),
+    *("storage.tables", "storage.secrets", "storage.encryption"),
+    *("messages.envelope", "messages.commands", "messages.events", "messages.publisher", "messages.hr"),
+    *("providers.client_certificate", "providers.transport"),
+    *("providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
+    *("providers.venafi.oauth", "providers.venafi.api"),
+    *("connections.record", "connections.access_tokens", "connections.grants"),
+    *("connections.refresh_policy", "connections.refresh"),
+    *("cases.receipts", "cases.people", "cases.record", "cases.user_tokens", "cases.start", "cases.completion"),
+    *("consuming.rate_limiter", "consuming.metrics", "consuming.consumer"),
     "bootstrap",
 )
-LOWEST = ORDER[:5]
+LOWEST = ORDER[:4]
+#: The wings and the files beside them, lowest first; a wing is a folder.
+WINGS = tuple(dict.fromkeys(place.partition(".")[0] for place in ORDER))
 #: Neighbours that have nothing to say to each other, whatever the order.
-STRANGERS = {"zoom", "venafi"}
+STRANGERS = ({"zoom", "venafi"}, {"providers", "storage"})
 #: Who alone may import a library.
 ONLY = {
-    "requests": {"leaver.transport"},
-    "urllib3": {"leaver.transport"},
+    "requests": {"leaver.providers.transport"},
+    "urllib3": {"leaver.providers.transport"},
     "boto3": {"leaver.bootstrap"},
     "botocore": {"leaver.bootstrap"},
 }
@@ -68,8 +66,8 @@ def imports(source: str) -> Iterator[Import]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            packages = module in {"leaver", "leaver.hr_sources"}
-            names = [f"{module}.{alias.name}" for alias in node.names] if packages else [module]
+            is_package = node.level == 0 and (LAYER / Path(*module.split("."))).is_dir()
+            names = [f"{module}.{alias.name}" for alias in node.names] if is_package else [module]
         else:
             continue
         for name in names:
@@ -105,7 +103,7 @@ def _wrong(importer: str, found: Import) -> str | None:
 def _wrong_library(importer: str, library: str, module: str) -> str | None:
     if library not in distributions():
         return "ships no"
-    if importer.startswith("leaver.") and importer.split(".")[1] in LOWEST and library != "pydantic":
+    if importer.startswith("leaver.") and _name(importer) in LOWEST and library != "pydantic":
         return "is too low for"
     # What AWS refuses may be caught where it arises.
     if library in ONLY and importer not in ONLY[library] and module != "botocore.exceptions":
@@ -122,21 +120,31 @@ def _wrong_way(importer: str, imported: str) -> str | None:
     own = _place(importer)
     if own is None:
         return "has no place of its own to import"
-    if {_provider(importer), _provider(imported)} == STRANGERS:
+    if {_provider(importer), _provider(imported)} in STRANGERS or {_wing(importer), _wing(imported)} in STRANGERS:
         return "is a stranger to"
-    if own == to == ORDER.index("hr_sources"):
+    if own == to == ORDER.index("messages.hr"):
         # The package gathers its sources; they do not know each other.
-        return None if importer == "leaver.hr_sources" else "is a stranger to"
+        return None if importer == "leaver.messages.hr" else "is a stranger to"
     return None if to < own else "is below"
 
 
 def _place(module: str) -> int | None:
-    name = module.split(".")[1]
+    name = _name(module)
     return ORDER.index(name) if name in ORDER else None
 
 
+def _name(module: str) -> str:
+    """`leaver.messages.hr.okta` as ORDER has it: `messages.hr`."""
+    name = module.removeprefix("leaver.")
+    return "messages.hr" if name.startswith("messages.hr.") else name
+
+
+def _wing(module: str) -> str:
+    return _name(module).partition(".")[0]
+
+
 def _provider(module: str) -> str:
-    return module.split(".")[1].partition("_")[0]
+    return module.removeprefix("leaver.providers.").partition(".")[0]
 
 
 def outside_faults(importer: str, source: str) -> list[str]:
@@ -153,7 +161,11 @@ def _module(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-LAYER_FILES = sorted(path for path in (LAYER / "leaver").rglob("*.py") if path != LAYER / "leaver" / "__init__.py")
+#: a wing's own file is its sentence; that of messages.hr gathers what lies beside it
+LAYER_FILES = sorted(
+    path for path in (LAYER / "leaver").rglob("*.py") if path.name != "__init__.py" or path.parent.name == "hr"
+)
+PACKAGE_FILES = sorted(set((LAYER / "leaver").rglob("__init__.py")) - set(LAYER_FILES))
 FUNCTION_FILES = sorted((ROOT / "functions").rglob("*.py"))
 OUTSIDE_FILES = sorted([*(ROOT / "cli").rglob("*.py"), *(ROOT / "local").rglob("*.py")])
 
@@ -179,52 +191,98 @@ def test_a_functions_folder_holds_one_python_file(function: str) -> None:
 
 
 def test_every_module_has_its_place_and_every_place_its_module() -> None:
-    modules = {_module(path, LAYER).split(".")[1] for path in LAYER_FILES}
-    assert modules == set(ORDER)
+    assert {_name(_module(path, LAYER)) for path in LAYER_FILES} == set(ORDER)
 
 
-def test_the_package_itself_imports_nothing() -> None:
-    assert list(imports((LAYER / "leaver" / "__init__.py").read_text())) == []
+def test_no_wing_is_entered_twice_on_the_way_up() -> None:
+    entered = [place.partition(".")[0] for place in ORDER]
+    assert [wing for wing, _ in groupby(entered)] == list(WINGS)
+
+
+@pytest.mark.parametrize("path", PACKAGE_FILES, ids=lambda path: str(path.parent.relative_to(LAYER)))
+def test_a_package_is_a_sentence_and_imports_nothing(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert (len(tree.body), bool(ast.get_docstring(tree))) == (1, True)
 
 
 @pytest.mark.parametrize(
     ("importer", "source", "fault"),
     [
-        ("leaver.zoom", "from leaver.vault import Vault", "leaver.zoom:1: is below leaver.vault"),
-        ("leaver.zoom", "from leaver import vault", "leaver.zoom:1: is below leaver.vault"),
-        ("leaver.zoom", "def f():\n    import leaver.vault", "leaver.zoom:2: is below leaver.vault"),
-        ("leaver.venafi", "from leaver.zoom import Zoom", "leaver.venafi:1: is a stranger to leaver.zoom"),
         (
-            "leaver.venafi_auth",
-            "from leaver.zoom_answers import Table",
-            "leaver.venafi_auth:1: is a stranger to leaver.zoom_answers",
+            "leaver.providers.zoom.api",
+            "from leaver.storage.secrets import Vault",
+            "leaver.providers.zoom.api:1: is a stranger to leaver.storage.secrets",
         ),
-        ("leaver.vault", "from leaver.vault import Vault", "leaver.vault:1: is below leaver.vault"),
-        ("leaver.vault", "from .errors import LeaverError", "leaver.vault:1: names in part .errors"),
-        ("leaver.vault", "from leaver.utils import x", "leaver.vault:1: knows no place for leaver.utils"),
+        (
+            "leaver.providers.zoom.api",
+            "from leaver.storage import secrets",
+            "leaver.providers.zoom.api:1: is a stranger to leaver.storage.secrets",
+        ),
+        (
+            "leaver.providers.zoom.api",
+            "def f():\n    import leaver.storage.secrets",
+            "leaver.providers.zoom.api:2: is a stranger to leaver.storage.secrets",
+        ),
+        (
+            "leaver.providers.venafi.api",
+            "from leaver.providers.zoom.api import Zoom",
+            "leaver.providers.venafi.api:1: is a stranger to leaver.providers.zoom.api",
+        ),
+        (
+            "leaver.providers.venafi.oauth",
+            "from leaver.providers.zoom.answers import Table",
+            "leaver.providers.venafi.oauth:1: is a stranger to leaver.providers.zoom.answers",
+        ),
+        (
+            "leaver.storage.secrets",
+            "from leaver.storage.secrets import Vault",
+            "leaver.storage.secrets:1: is below leaver.storage.secrets",
+        ),
+        (
+            "leaver.storage.secrets",
+            "from .errors import LeaverError",
+            "leaver.storage.secrets:1: names in part .errors",
+        ),
+        (
+            "leaver.storage.secrets",
+            "from leaver.utils import x",
+            "leaver.storage.secrets:1: knows no place for leaver.utils",
+        ),
         (
             "leaver.utils",
             "from leaver.errors import x",
             "leaver.utils:1: has no place of its own to import leaver.errors",
         ),
         (
-            "leaver.hr_sources.okta",
-            "from leaver.hr_sources import canonical",
-            "leaver.hr_sources.okta:1: is a stranger to leaver.hr_sources.canonical",
+            "leaver.messages.hr.okta",
+            "from leaver.messages.hr import canonical",
+            "leaver.messages.hr.okta:1: is a stranger to leaver.messages.hr.canonical",
         ),
         (
-            "leaver.vault",
-            "if TYPE_CHECKING:\n    from leaver.outbox import Outbox",
-            "leaver.vault:2: is below leaver.outbox",
+            "leaver.storage.secrets",
+            "if TYPE_CHECKING:\n    from leaver.messages.publisher import Publisher",
+            "leaver.storage.secrets:2: is below leaver.messages.publisher",
         ),
-        ("leaver.zoom", "import requests", "leaver.zoom:1: is not the one for requests"),
-        ("leaver.zoom", "from urllib3.util import Retry", "leaver.zoom:1: is not the one for urllib3.util"),
-        ("leaver.vault", "import boto3", "leaver.vault:1: is not the one for boto3"),
-        ("leaver.vault", "from botocore.config import Config", "leaver.vault:1: is not the one for botocore.config"),
-        ("leaver.vault", "import mypy_boto3_sqs", "leaver.vault:1: ships no mypy_boto3_sqs"),
-        ("leaver.vault", "import httpx", "leaver.vault:1: ships no httpx"),
-        ("leaver.vault", "import functions.revoke_grants.app", "leaver.vault:1: ships no functions.revoke_grants.app"),
-        ("leaver.vault", "from local.aws import x", "leaver.vault:1: ships no local.aws"),
+        ("leaver.providers.zoom.api", "import requests", "leaver.providers.zoom.api:1: is not the one for requests"),
+        (
+            "leaver.providers.zoom.api",
+            "from urllib3.util import Retry",
+            "leaver.providers.zoom.api:1: is not the one for urllib3.util",
+        ),
+        ("leaver.storage.secrets", "import boto3", "leaver.storage.secrets:1: is not the one for boto3"),
+        (
+            "leaver.storage.secrets",
+            "from botocore.config import Config",
+            "leaver.storage.secrets:1: is not the one for botocore.config",
+        ),
+        ("leaver.storage.secrets", "import mypy_boto3_sqs", "leaver.storage.secrets:1: ships no mypy_boto3_sqs"),
+        ("leaver.storage.secrets", "import httpx", "leaver.storage.secrets:1: ships no httpx"),
+        (
+            "leaver.storage.secrets",
+            "import functions.revoke_grants.app",
+            "leaver.storage.secrets:1: ships no functions.revoke_grants.app",
+        ),
+        ("leaver.storage.secrets", "from local.aws import x", "leaver.storage.secrets:1: ships no local.aws"),
         (
             "leaver.errors",
             "from botocore.exceptions import ClientError",
@@ -242,13 +300,13 @@ def test_an_arrow_that_points_up_is_noticed(importer: str, source: str, fault: s
 @pytest.mark.parametrize(
     ("importer", "source"),
     [
-        ("leaver.vault", "from leaver.errors import Rejected"),
-        ("leaver.vault", "from botocore.exceptions import ClientError"),
-        ("leaver.vault", "if TYPE_CHECKING:\n    from mypy_boto3_sqs import SQSClient"),
+        ("leaver.storage.secrets", "from leaver.errors import Rejected"),
+        ("leaver.storage.secrets", "from botocore.exceptions import ClientError"),
+        ("leaver.storage.secrets", "if TYPE_CHECKING:\n    from mypy_boto3_sqs import SQSClient"),
         ("leaver.errors", "from pydantic import BaseModel"),
-        ("leaver.hr_sources", "from leaver.hr_sources import canonical, okta"),
-        ("leaver.zoom_oauth", "from leaver.zoom_answers import Table"),
-        ("leaver.transport", "import requests\nfrom urllib3 import Retry"),
+        ("leaver.messages.hr", "from leaver.messages.hr import canonical, okta"),
+        ("leaver.providers.zoom.oauth", "from leaver.providers.zoom.answers import Table"),
+        ("leaver.providers.transport", "import requests\nfrom urllib3 import Retry"),
         ("leaver.bootstrap", "import boto3\nfrom botocore.config import Config"),
         ("functions.revoke_grants.app", "from leaver import bootstrap\nfrom pydantic import SecretStr"),
     ],

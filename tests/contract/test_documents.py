@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from leaver import commands
-from leaver.commands import Command, RetrieveUserToken, RevokeGrants, RevokeSsoToken, parse
-from leaver.connections import Status
+from leaver.connections.record import Status
 from leaver.errors import BadMessage
+from leaver.messages import commands
+from leaver.messages.commands import Command, RetrieveUserToken, RevokeGrants, RevokeSsoToken, parse
 from tests.contract.stack import FUNCTIONS, ROOT, snake
 
 DOCUMENTS = sorted(

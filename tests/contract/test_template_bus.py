@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leaver.hr_sources import WEBHOOKS
+from leaver.messages.hr import WEBHOOKS
 from local.aws.patterns import matches
 from tests.contract.stack import DROP, FULL, HR_RULES, LANED, ROOT, Stack, arn, change, functions, of_type, stack
 

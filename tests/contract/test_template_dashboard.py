@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from functions.watch_deadlines.app import gauges
-from leaver import commands
+from leaver.messages import commands
 from leaver.outcomes import Outcome
 from tests.contract.stack import Stack, of_type
-from tests.fakes import NOW
+from tests.doubles.aws import NOW
 
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {

@@ -8,8 +8,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
 
 from leaver import settings
-from leaver.connections import LEASE
-from leaver.rotation import TIME_FOR_A_CALL, TIME_TO_SEAL
+from leaver.connections.record import LEASE
+from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
 from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, functions, kebab, of_type, snake
 
 HR_SOURCES = {
@@ -193,7 +193,7 @@ def test_whoever_changes_a_connections_tokens_is_dead_before_its_lease_is_over(e
 
 def test_the_refresher_has_time_for_two_calls_and_for_the_seal(either: Stack) -> None:
     lives = timedelta(seconds=either["RefreshAccessTokenFunction"]["Properties"]["Timeout"])
-    assert lives >= TIME_FOR_A_CALL + TIME_TO_SEAL
+    assert lives >= TIME_FOR_A_CALL + TIME_TO_ENCRYPT
 
 
 def test_only_functions_that_call_venafi_lie_in_its_network(full: Stack, smallest: Stack) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leaver import commands
+from leaver.messages import commands
 from tests.contract.stack import (
     DROP,
     LANED,

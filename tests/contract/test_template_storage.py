@@ -2,7 +2,7 @@
 
 import pytest
 
-from leaver.cases import Glance
+from leaver.cases.record import CaseSummary
 from tests.contract.stack import DROP, FULL, Stack, change, functions, kebab, of_type, stack
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
@@ -21,7 +21,7 @@ TABLES: dict[str, dict[str, object]] = {
                 ],
                 "Projection": {
                     "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": [each for each in Glance.model_fields if each != "case_id"],
+                    "NonKeyAttributes": [each for each in CaseSummary.model_fields if each != "case_id"],
                 },
             }
         ],

@@ -120,11 +120,11 @@ def _secrets(world: WatchedWorld) -> Iterator[dict[str, Any]]:
 
 def secrets_with_canary(world: WatchedWorld) -> set[str]:
     """Return the names of the secrets in whose values the canary is, where it belongs."""
-    vault = world.client("secretsmanager")
+    secret_store = world.client("secretsmanager")
     return {
         secret["Name"]
         for secret in _secrets(world)
-        if forms_in(vault.get_secret_value(SecretId=secret["Name"], VersionStage="AWSCURRENT")["SecretString"])
+        if forms_in(secret_store.get_secret_value(SecretId=secret["Name"], VersionStage="AWSCURRENT")["SecretString"])
     }
 
 

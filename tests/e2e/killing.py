@@ -112,8 +112,8 @@ class Deaths:
             for each in self.world.announced()
             if each.name.startswith("Connection") and each.detail["connection"] == connection
         }
-        if "held_by" in record:
-            return f"held for ever by {record['held_by']}"
+        if "lease_holder" in record:
+            return f"held for ever by {record['lease_holder']}"
         if record["status"] == "needs_reauthorization":
             alarms = sum("ConnectionNeedsReauthorization" in each for each in told)
             return LOST if (alarms, len(told)) == (1, 1) else f"needs a person, and {sorted(told)} was told"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from leaver.vault import child_of
+from leaver.storage.secrets import child_of
 from local.simulators.faults import Hold
 from local.simulators.grants import digest
 from local.simulators.venafi import VenafiSimulator
@@ -143,7 +143,7 @@ def test_a_kill_between_zooms_new_token_and_our_write_needs_a_person_and_says_so
         kill(world, world.zoom, "refresh_access_token")
         left = world.record(connection)
         assert {**left, **before} == left
-        assert str(left["held_by"]).startswith("refresh#")
+        assert str(left["lease_holder"]).startswith("refresh#")
     world.age_intents()
     world.try_again()
     record = world.record(connection)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local.stage import Person
+from tests.doubles.hr_events import payload
 from tests.e2e.watched_world import WatchedWorld
-from tests.hr import payload
 
 
 def now() -> datetime:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from leaver.attributes import item
+from leaver.storage.tables import item
 from local import stage
 from local.stage import Person
 from tests.e2e.test_offboarding import requested

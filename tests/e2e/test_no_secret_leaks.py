@@ -13,8 +13,8 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
-from leaver_cli import parking
 from leaver_cli.main import app
+from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
 from local import stage
 from local.aws import moto_server
@@ -192,7 +192,7 @@ def fail(world: WatchedWorld) -> None:
 
 
 def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
-    vault = world.client("secretsmanager")
+    secret_store = world.client("secretsmanager")
     for spoilt in (
         ECHOED,
         f'"{ECHOED}"',
@@ -200,9 +200,9 @@ def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
         json.dumps({ECHOED: ECHOED, "access_token": ECHOED, "client_id": ECHOED, "expires_at": ECHOED}),
     ):
         connection = world.connect_zoom()
-        vault.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=spoilt)
+        secret_store.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=spoilt)
         world.send("refresh_access_token", {"connection": connection, "force": True})
-        kept = vault.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=spoilt)
+        kept = secret_store.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=spoilt)
         world.change_record(connection, version=kept["VersionId"])
         world.send("revoke_sso_token", {**user, "connection": connection})
         world.send("revoke_access_token", {"connection": connection})

@@ -13,9 +13,10 @@ import requests
 from click.testing import Result
 from typer.testing import CliRunner
 
-from leaver.connections import Connection, Status
+from leaver.connections.record import Connection, Status
 from leaver.outcomes import Outcome
-from leaver_cli import deployment, disconnect
+from leaver_cli import deployment
+from leaver_cli.connections import disconnect
 from leaver_cli.main import app
 from local import stage
 from local.aws import moto_server
@@ -168,7 +169,7 @@ def test_disconnecting_leaves_no_live_token_and_no_secret(world: Operated) -> No
     assert result.output.splitlines()[-1] == f"{connection} is revoked (Zoom: revoked); its secrets are destroyed"
     assert world.zoom.live_tokens(connection) == NOTHING
     assert world.secrets_of(connection) == []
-    assert "held_by" not in world.record(connection)
+    assert "lease_holder" not in world.record(connection)
     # once more does no harm, and claims no more
     again = world.leaver("disconnect", connection, "--yes")
     assert (again.exit_code, again.output) == (0, result.output.splitlines()[-1] + "\n")
@@ -234,7 +235,7 @@ def test_what_the_provider_does_not_confirm_is_said_and_the_secrets_are_kept(wor
 def test_what_can_not_be_named_is_not_disconnected(world: Operated) -> None:
     connection = world.connect_zoom()
     reason = "a refresh that began at 2026-11-25T03:00:00Z was never answered: end the grant at the provider"
-    change(world, connection, status="revoking", unnamed=True, reason=reason)
+    change(world, connection, status="revoking", orphaned_tokens=True, reason=reason)
     result = world.leaver("disconnect", connection, "--yes")
     assert result.exit_code == 1
     assert f"is NOT confirmed as revoked: needs a person: {reason}; then run" in result.output
@@ -290,7 +291,9 @@ def test_refresh_says_what_came_in_its_way(world: Operated) -> None:
 def test_a_refresh_that_nobody_does_is_not_waited_for_for_ever(world: Operated) -> None:
     connection = world.connect_zoom()
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    change(world, connection, held_by="refresh#1", held_since=now, held_version=world.record(connection)["version"])
+    change(
+        world, connection, lease_holder="refresh#1", leased_at=now, leased_version=world.record(connection)["version"]
+    )
     result = world.leaver("refresh", connection, "--timeout", 1)
     assert result.exit_code == 1
     assert (
@@ -303,15 +306,23 @@ def test_all_connections_are_listed_and_who_needs_a_person_is_told_by_the_exit_s
     before = world.leaver("connections")
     assert healthy in before.output
     dead = world.connect_zoom()
-    change(world, dead, status="needs_reauthorization", reason="the refresh token was revoked", sealed="c2VhbGVk")
+    change(
+        world,
+        dead,
+        status="needs_reauthorization",
+        reason="the refresh token was revoked",
+        encrypted_refresh_token="c2VhbGVk",
+    )
     result = world.leaver("connections")
     assert result.exit_code == 1
     assert f"run `leaver connect zoom {dead}`" in result.output.replace("\n", "")
     told = {each["connection"]: each for each in listed(world)}
     assert told[healthy]["health"].startswith("works; refreshes at ")
     assert (told[healthy]["needs_a_person"], told[dead]["needs_a_person"]) == (False, True)
-    assert (told[healthy]["sealed"], told[dead]["sealed"]) == (False, True)
-    assert {"provider", "account", "role", "owner", "expires_at", "refreshed_at", "held_by"} <= told[healthy].keys()
+    assert (told[healthy]["encrypted_refresh_token"], told[dead]["encrypted_refresh_token"]) == (False, True)
+    assert {"provider", "account", "role", "owner", "expires_at", "refreshed_at", "lease_holder"} <= told[
+        healthy
+    ].keys()
     change(world, dead, status="revoked")
 
 

@@ -2,7 +2,7 @@
 
 import requests
 
-from leaver.vault import child_of
+from leaver.storage.secrets import child_of
 from local import stage
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, later

@@ -7,8 +7,8 @@ import pytest
 import requests
 from pydantic import SecretStr
 
-from leaver.sealing import Sealing
-from leaver.vault import child_of
+from leaver.storage.encryption import TokenEncryption
+from leaver.storage.secrets import child_of
 from local import stage
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
@@ -128,11 +128,11 @@ def test_a_server_to_server_connection_begins_with_no_token_and_gets_its_first_o
     app, secret = f"{connection}-app", stage.zoom_secret(connection)
     scopes = [stage.READ_USER, stage.END_SESSION]
     world.zoom.add_app(app, secret, account_id=stage.ZOOM_ACCOUNT, scopes=scopes, server_to_server=True)
-    vault = world.client("secretsmanager")
+    secret_store = world.client("secretsmanager")
     credentials = {"client_id": app, "client_secret": secret, "account_id": stage.ZOOM_ACCOUNT}
-    vault.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=json.dumps(credentials))
+    secret_store.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=json.dumps(credentials))
     first = {"access_token": "none yet", "expires_at": in_seconds(-1)}
-    version = vault.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=json.dumps(first))
+    version = secret_store.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=json.dumps(first))
     world.change_record(
         connection,
         grant_type="account_credentials",
@@ -166,7 +166,7 @@ def test_a_refresh_that_zoom_did_not_carry_out_is_repeated_with_the_same_token(w
     refresh(world, connection)
     record = world.record(connection)
     assert (record["version"], record["expires_at"]) == (before["version"], before["expires_at"])
-    assert "held_by" not in record
+    assert "lease_holder" not in record
     assert world.announced() == []
     world.zoom.clear_faults()
     world.try_again()
@@ -209,9 +209,9 @@ def test_a_refresh_whose_answer_was_lost_needs_a_person_and_says_so_once(world: 
 def test_a_client_secret_that_is_wrong_spends_no_token_and_is_parked(world: WatchedWorld) -> None:
     connection = world.connect_zoom()
     before = world.record(connection)
-    vault, name = world.client("secretsmanager"), f"leaver/credentials/{connection}"
+    secret_store, name = world.client("secretsmanager"), f"leaver/credentials/{connection}"
     wrong = json.dumps({"client_id": connection, "client_secret": "of-another-app"})
-    vault.put_secret_value(SecretId=name, SecretString=wrong)
+    secret_store.put_secret_value(SecretId=name, SecretString=wrong)
     refresh(world, connection)
     [parked] = world.parked("refresh_access_token")
     assert parked.error == "InvalidClient"
@@ -220,7 +220,7 @@ def test_a_client_secret_that_is_wrong_spends_no_token_and_is_parked(world: Watc
     assert (record["status"], record["version"]) == ("cooling_down", before["version"])
 
     right = json.dumps({"client_id": connection, "client_secret": stage.zoom_secret(connection)})
-    vault.put_secret_value(SecretId=name, SecretString=right)
+    secret_store.put_secret_value(SecretId=name, SecretString=right)
     refresh(world, connection)
     assert world.record(connection)["version"] == child_of(connection, before["version"])
     assert len(world.announced("ConnectionRecovered")) == 1
@@ -230,16 +230,16 @@ def test_a_token_that_was_sealed_with_the_stacks_own_key_is_opened_and_used(worl
     # Secrets Manager took nothing for a whole run: the refresh token is in the record, and nowhere else.
     connection = world.connect_zoom()
     version = world.record(connection)["version"]
-    sealing = Sealing(world.client("kms"), key_arn=world.resource("Key").attributes["Arn"])
+    token_encryption = TokenEncryption(world.client("kms"), key_arn=world.resource("Key").attributes["Arn"])
     token = SecretStr(refreshed_by_hand(world, connection)["refresh_token"])
-    sealed = sealing.seal(token, connection=connection, parent_version=version)
-    world.change_record(connection, sealed=sealed)
+    encrypted = token_encryption.encrypt(token, connection=connection, parent_version=version)
+    world.change_record(connection, encrypted_refresh_token=encrypted)
     world.zoom.clear_journal()
     refresh(world, connection)
     assert rotations(world) == [200]
     record = world.record(connection)
     assert record["version"] == child_of(connection, child_of(connection, version))
-    assert "sealed" not in record
+    assert "encrypted_refresh_token" not in record
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
 
 

@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from leaver.attributes import item, values
-from leaver.connections import LEASE
+from leaver.connections.record import LEASE
+from leaver.storage.tables import item, values
 from local import stage
 from local.runtime_api import FunctionError
 from local.simulators.provider import ProviderSimulator
@@ -223,8 +223,8 @@ class WatchedWorld(World):
         """Let the intents that killed functions left behind be as old as if their lease had passed meanwhile."""
         for page in self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Connections").ref):
             for record in map(values, page["Items"]):
-                if "held_since" in record:
-                    self.change_record(str(record["connection"]), held_since=in_seconds(-LEASE.total_seconds() - 60))
+                if "leased_at" in record:
+                    self.change_record(str(record["connection"]), leased_at=in_seconds(-LEASE.total_seconds() - 60))
 
     def tokens(self, connection: str, version: str = "") -> Mapping[str, Any]:
         """Return a version of the tokens, or the one that the record names: a test may see what nobody else may."""

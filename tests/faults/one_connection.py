@@ -10,16 +10,16 @@ from typing import Any
 from pydantic import SecretStr
 
 from functions.revoke_sso_token.app import revoke_sso_token
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RevokeSsoToken
-from leaver.consumer import Consumer
+from leaver.connections.access_tokens import AccessTokens
+from leaver.consuming.consumer import Consumer
 from leaver.errors import InvalidToken, LeaverError
+from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Result
-from tests.fake_connections import connection
-from tests.fake_providers import FakeZoom
-from tests.fakes import NOW, REFRESH_QUEUE, record
-from tests.house import House, consume
-from tests.refresher import Stage
+from tests.doubles.aws import NOW, REFRESH_QUEUE, record
+from tests.doubles.connections_table import connection
+from tests.doubles.house import House, consume
+from tests.doubles.providers import FakeZoom
+from tests.doubles.refresher import Stage
 
 IN_AN_HOUR = NOW + timedelta(hours=1)
 
@@ -44,7 +44,7 @@ class OneConnection:
         self.clock = self.stage.clock
         self.zoom = PartlyRefusingZoom(users=users, sessions=set(users))
         self.house = House(clock=self.clock)
-        tokens = AccessTokens(self.stage.connections, self.stage.vault, self.clock)
+        tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock)
         self._consumer: Consumer[Any] = self.house.consumer(
             RevokeSsoToken, partial(revoke_sso_token, zoom=self.zoom, tokens=tokens)
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import responses
 
-from tests.integration.deployed import ZOOM_OAUTH, Deployment, deployment
+from tests.doubles.deployed import ZOOM_OAUTH, Deployment, deployment
 
 #: saved from JSON or from an environment variable, with every line break spelt out
 BUNDLE = "-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n"

@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from leaver.errors import Rejected
-from leaver.transport import Transport
-from leaver.venafi_auth import VenafiAuth
-from tests.certificates import authority, client_of, server_of
-from tests.wire import fixture, serving
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.oauth import VenafiAuth
+from tests.doubles.certificates import authority, client_of, server_of
+from tests.doubles.wire import fixture, serving
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 

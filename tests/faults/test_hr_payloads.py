@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leaver.errors import LeaverError
-from tests.hr import read
+from tests.doubles.hr_events import read
 
 PAYLOADS = Path(__file__).parent / "payloads"
 JOHN_LEFT = r"immediate john\.doe@example\.com routine"

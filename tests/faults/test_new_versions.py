@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.cases.office import ADA_ID, LASTING, Office
-from tests.fake_connections import connection
-from tests.fake_secrets import PARENT
+from tests.doubles.connections_table import connection
+from tests.doubles.office import ADA_ID, LASTING, Office
+from tests.doubles.secrets_manager import PARENT
 from tests.faults.one_connection import OneConnection
 
 MENDED_BY = "a version of tokens that is not found yet is NotRead, so that the message comes back, and not Rejected"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from leaver.cases import State
+from leaver.cases.record import State
 from leaver.errors import ProviderUnavailable
-from tests.cases.office import ADA, Office
-from tests.hr import webhook
+from tests.doubles.hr_events import webhook
+from tests.doubles.office import ADA, Office
 
 SHE_LEFT = ([State.COMPLETED], set[str](), True)
 

@@ -10,16 +10,16 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.zoom.api import Zoom
+from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
-from leaver.transport import Transport
-from leaver.venafi import Venafi
-from leaver.zoom import Zoom
-from leaver.zoom_oauth import ZoomOAuth
-from leaver_cli import connect
-from leaver_cli.establish import Established, credentials_json
-from leaver_cli.gathered import Gathered, Target
+from leaver_cli.connections import connect
+from leaver_cli.connections.request import ConnectionRequest, Target
+from leaver_cli.connections.setup import Established, credentials_json
 from leaver_cli.main import Commands
-from tests.fake_connections import connection
+from tests.doubles.connections_table import connection
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Stack:
     #: what becomes of the grant that the connection had
     old_grant: str | None = None
     old_grant_ended: bool = True
-    made: list[tuple[Gathered, Target]] = field(default_factory=list)
+    made: list[tuple[ConnectionRequest, Target]] = field(default_factory=list)
     kept: list[GrantedTokens] = field(default_factory=list)
     #: names, regions and profiles of the stacks that were asked for
     described: list[tuple[str, str | None, str | None]] = field(default_factory=list)
@@ -54,14 +54,14 @@ class Stack:
         self.described.append((name, region, profile))
         return self
 
-    def establish(self, new: Gathered, target: Target) -> Established:
+    def establish(self, new: ConnectionRequest, target: Target) -> Established:
         self.made.append((new, target))
         self.kept.append(new.obtain())
         record = connection(target.name, expires_at=self.tokens.expires_at)
         return Established(record, self.tokens, self.old_grant, self.old_grant_ended)
 
     @property
-    def new(self) -> Gathered:
+    def new(self) -> ConnectionRequest:
         ((new, _),) = self.made
         return new
 

@@ -25,7 +25,7 @@ def dynamodb() -> "DynamoDBClient":
 
 
 def make_tables(client: "DynamoDBClient") -> None:
-    """Cases, Connections and Pace, with the keys and indexes of template.yaml."""
+    """Cases, Connections and RateLimiter, with the keys and indexes of template.yaml."""
     client.create_table(
         TableName="Pace",
         BillingMode="PAY_PER_REQUEST",

@@ -12,9 +12,9 @@ from click.testing import Result
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from leaver.outbox import Outbox, Parked
-from leaver_cli import parking
+from leaver.messages.publisher import DeadLetter, Publisher
 from leaver_cli.main import app
+from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import Stack
 
 if TYPE_CHECKING:
@@ -97,13 +97,13 @@ class World:
     ) -> None:
         """Park as the consumer of a function does."""
         fifo = ".fifo" if group else ""
-        Outbox(
+        Publisher(
             events=self.events,
             sqs=self.sqs,
             bus="leaver",
             dead_letter_queue_url=self.url(f"leaver-{function}-dead-letters{fifo}"),
         ).park(
-            Parked(
+            DeadLetter(
                 body=body,
                 reason=reason,
                 error=error,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from leaver import bootstrap
-from tests.integration.deployed import VENAFI, Deployment, deployment
+from tests.doubles.deployed import VENAFI, Deployment, deployment
 
 
 @pytest.fixture

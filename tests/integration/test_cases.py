@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from leaver.cases import Case, Cases, State, Step
+from leaver.cases.people import Name, People
+from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.record import Case, Cases, State, Step
+from leaver.cases.start import recorded
 from leaver.outcomes import Outcome, Result
-from leaver.people import Name, People
-from leaver.receipts import Receipt, Receipts
-from leaver.starting import recorded
-from tests.fake_cases import InMemoryCases, InMemoryPeople
-from tests.fakes import NOW, InMemoryReceipts
+from tests.doubles.aws import NOW, InMemoryReceipts
+from tests.doubles.cases_table import InMemoryCases, InMemoryPeople
 from tests.integration.dynamodb import dynamodb, make_tables
 
 ADA = "ada@example.com"
@@ -87,11 +87,11 @@ def test_a_case_is_recorded_once(cases: Cases) -> None:
 def test_a_change_is_made_of_what_is_there(cases: Cases) -> None:
     cases.add(case())
     changed = cases.change("c-1", opened)
-    assert changed == cases.read("c-1") == opened(case()).model_copy(update={"revision": 1})
+    assert changed == cases.read("c-1") == opened(case()).model_copy(update={"item_version": 1})
     again = cases.change("c-1", lambda standing: standing.without("RevokeSsoToken#zoom"))
     assert again == cases.read("c-1")
     assert again is not None
-    assert (again.state, again.all_outstanding(), again.revision) == (State.OPEN, ["RevokeGrants#venafi"], 2)
+    assert (again.state, again.all_outstanding(), again.item_version) == (State.OPEN, ["RevokeGrants#venafi"], 2)
 
 
 def test_a_change_into_nothing_writes_nothing(cases: Cases) -> None:
@@ -148,7 +148,7 @@ def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
 def test_a_flood_of_leavers_is_counted_on_when_an_item_could_hold_no_more_ids(
     aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaver.cases.TOLD_APART", 2)
+    monkeypatch.setattr("leaver.cases.record.TOLD_APART", 2)
     cases = Cases(aws, table="Cases")
     assert [cases.count_routine(NOW, case_id=each) for each in ("c-1", "c-2", "c-3", "c-1", "c-3")] == [1, 2, 3, 3, 4]
 
@@ -226,7 +226,7 @@ def test_a_tombstone_is_lifted(people: People) -> None:
     people.change(ADA, NOW, lambda found: found.model_copy(update={"gone_since": None}))
     found = people.read(ADA)
     assert found is not None
-    assert (found.case, found.gone_since, found.revision) == ("c-1", None, 1)
+    assert (found.case, found.gone_since, found.item_version) == ("c-1", None, 1)
 
 
 def test_nothing_is_remembered_where_nothing_is_to_be(people: People) -> None:

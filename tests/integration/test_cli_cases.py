@@ -10,12 +10,12 @@ import boto3
 import pytest
 
 from functions.start_offboarding.app import Decision
-from leaver.attributes import item
-from leaver.cases import REPLACE, Case, Cases, State, Step, chain
-from leaver.commands import parse
+from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.record import REPLACE, Case, Cases, State, Step, chain
+from leaver.cases.start import recorded
+from leaver.messages.commands import parse
 from leaver.outcomes import Outcome, Result
-from leaver.receipts import Receipt, Receipts
-from leaver.starting import recorded
+from leaver.storage.tables import item
 from tests.integration.dynamodb import dynamodb, make_tables
 from tests.integration.parked_stack import REGION, World, leaver, world_on_moto
 

@@ -11,15 +11,15 @@ import pytest
 from moto import mock_aws
 from pydantic import SecretStr
 
-from leaver.connections import Connection, Status
-from leaver.errors import Held, Rejected
+from leaver.connections.record import Connection, Status
+from leaver.errors import LeaseHeld, Rejected
 from leaver.tokens import GrantedTokens, TokenSet, ZoomCredentials
-from leaver_cli import disconnect
+from leaver_cli.connections import disconnect
+from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
-from leaver_cli.gathered import Gathered, Target
-from tests.certificates import authority
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT
+from tests.doubles.certificates import authority
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.secrets_manager import PARENT
 
 REGION = "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1"
@@ -62,7 +62,7 @@ def deployed(**parameters: str) -> Deployment:
 
 
 def test_secrets_go_below_the_stacks_prefix_and_under_its_key() -> None:
-    deployed().vault.keep_credentials("zoom", SecretStr("{}"))
+    deployed().secret_store.keep_credentials("zoom", SecretStr("{}"))
     [secret] = boto3.client("secretsmanager", region_name=REGION).list_secrets()["SecretList"]
     assert (secret["Name"], secret["KmsKeyId"]) == ("acme/credentials/zoom", KEY)
 
@@ -84,17 +84,17 @@ def test_another_stack_and_one_that_is_not_there_are_told_by_name() -> None:
 
 
 def test_venafi_is_trusted_by_the_certificates_that_the_functions_trust(tmp_path: Path) -> None:
-    vault = boto3.client("secretsmanager", region_name=REGION)
-    vault.create_secret(Name="acme/venafi-ca", SecretString=authority(tmp_path, "ours").bundle.read_text())
+    secret_store = boto3.client("secretsmanager", region_name=REGION)
+    secret_store.create_secret(Name="acme/venafi-ca", SecretString=authority(tmp_path, "ours").bundle.read_text())
     assert deployed(VenafiCaBundle="acme/venafi-ca").venafi
-    vault.put_secret_value(SecretId="acme/venafi-ca", SecretString="no certificate")
+    secret_store.put_secret_value(SecretId="acme/venafi-ca", SecretString="no certificate")
     with pytest.raises(Rejected, match=r"^secret acme/venafi-ca: holds no certificates in PEM$"):
         _ = describe("leaver", REGION, None).venafi
 
 
 def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() -> None:
     it = deployed()
-    it.vault.begin(
+    it.secret_store.begin(
         "zoom", PARENT, TokenSet.model_validate({"access_token": "access-2", "expires_at": datetime.now(UTC)})
     )
     # read as revoked, and connected by somebody else since
@@ -104,16 +104,16 @@ def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() 
     def still_revoked(standing: Connection) -> Connection | None:
         return standing if standing.status is Status.REVOKED else None
 
-    with pytest.raises(Held, match=r"^connection zoom was connected anew meanwhile$"):
+    with pytest.raises(LeaseHeld, match=r"^connection zoom was connected anew meanwhile$"):
         disconnect._hold(meanwhile, "zoom", still_revoked)
-    assert it.vault.tokens("zoom", PARENT)
+    assert it.secret_store.tokens("zoom", PARENT)
 
 
 def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:
     it = deployed()
-    held = connection(held_by="connect#1", held_since=datetime.now(UTC))
+    held = connection(lease_holder="connect#1", leased_at=datetime.now(UTC))
     connections = InMemoryConnections(held)
-    with pytest.raises(Held, match=r"^connection zoom: connect is under way$"):
+    with pytest.raises(LeaseHeld, match=r"^connection zoom: connect is under way$"):
         disconnect._removed(replace(it, connections=connections), held)
     assert connections.records["zoom"] == held
 
@@ -134,7 +134,7 @@ def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_i
     connections = InMemoryConnections()
     expires_at = datetime.now(UTC) + timedelta(hours=1)
     granted = GrantedTokens.model_validate({"access_token": "access-1", "expires_at": expires_at, "scope": "x"})
-    new = Gathered(
+    new = ConnectionRequest(
         provider="zoom",
         account="acme",
         grant_type="account_credentials",

@@ -8,7 +8,7 @@ import pytest
 
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.venafi_state import Role
-from tests.certificates import Authority, authority, client_of, server_of
+from tests.doubles.certificates import Authority, authority, client_of, server_of
 from tests.integration.connecting import Stack
 from tests.integration.simulated_venafi import ROBOT
 from tests.integration.simulated_venafi import set_up as set_up_venafi

@@ -9,8 +9,8 @@ import pytest
 import requests
 import typer
 
-from leaver_cli.establish import Established
-from leaver_cli.gathered import Gathered, Target
+from leaver_cli.connections.request import ConnectionRequest, Target
+from leaver_cli.connections.setup import Established
 from local.simulators.zoom import ZoomSimulator
 from tests.integration.connecting import Stack
 from tests.integration.simulated_zoom import CLIENT, get_user, refresh, sha256
@@ -89,7 +89,7 @@ def test_nothing_is_asked_for_before_the_stack_is_ready(
 ) -> None:
     older = zoom.authorize("leaver-client", "it@example.com")
 
-    def held(_new: Gathered, _target: Target) -> Established:
+    def held(_new: ConnectionRequest, _target: Target) -> Established:
         raise typer.Abort
 
     monkeypatch.setattr(stack, "establish", held)

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from leaver.attributes import item, timestamp
-from leaver.connections import IN_USE, Connection, Connections, Due, Status
+from leaver.connections.record import IN_USE, Connection, Connections, Status
 from leaver.errors import BadMessage, Rejected
+from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
-from leaver.vault import child_of
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT
-from tests.fakes import NOW
+from leaver.storage.secrets import child_of
+from leaver.storage.tables import item, timestamp
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.secrets_manager import PARENT
 from tests.integration.dynamodb import dynamodb, make_tables
 
 CHILD = child_of("zoom", PARENT)
@@ -31,7 +32,7 @@ def stored(record: Connection) -> dict[str, Any]:
         {
             name: timestamp(value) if isinstance(value, datetime) else value
             for name, value in values.items()
-            if (name, value) != ("revision", 0)
+            if (name, value) != ("item_version", 0)
         }
     )
 
@@ -75,34 +76,36 @@ def test_an_unknown_connection_is_the_messages_fault(made: Made) -> None:
 def test_a_record_that_people_wrote_has_no_revision_and_its_first_change_gives_it_one(made: Made) -> None:
     connections = made(connection())
     old = connections.read("zoom")
-    assert old.revision == 0
-    written = connections.swap(old, old.held("refresh#1", NOW))
+    assert old.item_version == 0
+    written = connections.compare_and_swap(old, old.leased("refresh#1", NOW))
     assert written is not None
-    assert written.revision == 1
+    assert written.item_version == 1
     assert connections.read("zoom") == written
 
 
 def test_a_change_is_written_on_condition_that_nobody_was_faster(made: Made) -> None:
     connections = made(connection())
     old = connections.read("zoom")
-    first = connections.swap(old, old.held("refresh#1", NOW))
+    first = connections.compare_and_swap(old, old.leased("refresh#1", NOW))
     assert first is not None
-    assert connections.swap(old, old.held("refresh#2", NOW)) is None
+    assert connections.compare_and_swap(old, old.leased("refresh#2", NOW)) is None
     assert connections.read("zoom") == first
-    second = connections.swap(first, first.let_go())
+    second = connections.compare_and_swap(first, first.released())
     assert second is not None
-    assert second.revision == 2
-    assert connections.swap(first, first.let_go().model_copy(update={"owner": "other@example.com"})) is None
+    assert second.item_version == 2
+    assert (
+        connections.compare_and_swap(first, first.released().model_copy(update={"owner": "other@example.com"})) is None
+    )
     assert connections.read("zoom") == second
 
 
 def test_what_becomes_nothing_is_taken_off_the_record(made: Made) -> None:
     connections = made(connection())
-    connections.change("zoom", lambda standing: standing.held("refresh#1", NOW))
-    connections.change("zoom", lambda standing: standing.let_go())
+    connections.change("zoom", lambda standing: standing.leased("refresh#1", NOW))
+    connections.change("zoom", lambda standing: standing.released())
     record = connections.read("zoom")
-    assert (record.held_by, record.held_since, record.held_version) == (None, None, None)
-    assert record == connection(revision=2)
+    assert (record.lease_holder, record.leased_at, record.leased_version) == (None, None, None)
+    assert record == connection(item_version=2)
 
 
 def test_a_change_is_made_of_the_record_as_it_is_then(made: Made) -> None:
@@ -112,13 +115,13 @@ def test_a_change_is_made_of_the_record_as_it_is_then(made: Made) -> None:
     def with_new_owner(standing: Connection) -> Connection:
         seen.append(standing.owner)
         if len(seen) == 1:
-            assert connections.swap(standing, standing.model_copy(update={"owner": "faster@example.com"}))
+            assert connections.compare_and_swap(standing, standing.model_copy(update={"owner": "faster@example.com"}))
         return standing.model_copy(update={"failures": standing.failures + 1})
 
     assert connections.change("zoom", with_new_owner)
     assert seen == ["it@example.com", "faster@example.com"]
     record = connections.read("zoom")
-    assert (record.owner, record.failures, record.revision) == ("faster@example.com", 1, 2)
+    assert (record.owner, record.failures, record.item_version) == ("faster@example.com", 1, 2)
 
 
 def test_what_need_not_be_changed_is_not_written(made: Made) -> None:
@@ -130,11 +133,11 @@ def test_what_need_not_be_changed_is_not_written(made: Made) -> None:
 def test_times_are_kept_to_the_second_in_utc(made: Made) -> None:
     connections = made(connection())
     odd = NOW.replace(microsecond=987_654).astimezone(timezone(timedelta(hours=5, minutes=30)))
-    written = connections.change("zoom", lambda standing: standing.held("refresh#1", odd))
+    written = connections.change("zoom", lambda standing: standing.leased("refresh#1", odd))
     assert written is not None
-    assert connections.read("zoom").held_since == NOW
+    assert connections.read("zoom").leased_at == NOW
     # What was written is what is there, whatever the table cut off: the next change is made of it.
-    assert connections.swap(written, written.let_go())
+    assert connections.compare_and_swap(written, written.released())
 
 
 def test_new_tokens_a_cool_down_and_an_end_are_read_back_whole(made: Made) -> None:
@@ -144,13 +147,13 @@ def test_new_tokens_a_cool_down_and_an_end_are_read_back_whole(made: Made) -> No
         cooled,
         cooled.refreshed(CHILD, expires_at=LATER, refresh_at=LATER, now=NOW),
         cooled.dead("the refresh token is not accepted", now=NOW),
-        cooled.model_copy(update={"sealed": "c2VhbGVk", "unanswered_since": NOW}),
-        cooled.model_copy(update={"status": Status.REVOKING, "unnamed": True, "granted_at": NOW}),
+        cooled.model_copy(update={"encrypted_refresh_token": "c2VhbGVk", "unanswered_since": NOW}),
+        cooled.model_copy(update={"status": Status.REVOKING, "orphaned_tokens": True, "granted_at": NOW}),
         cooled.retired(Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0")),
     ]
     for new in changes:
         standing = connections.read("zoom")
-        written = connections.swap(standing, new.model_copy(update={"revision": standing.revision}))
+        written = connections.compare_and_swap(standing, new.model_copy(update={"item_version": standing.item_version}))
         assert connections.read("zoom") == written
 
 
@@ -250,7 +253,7 @@ def test_what_is_due_is_read_only_as_far_as_it_is_asked_for_and_never_by_a_scan(
 
 def test_a_connection_that_is_gone_is_not_made_again(table: Made) -> None:
     connections = table()
-    assert connections.swap(connection(), connection(owner="other@example.com")) is None
+    assert connections.compare_and_swap(connection(), connection(owner="other@example.com")) is None
     assert list(connections.every()) == []
 
 
@@ -265,11 +268,11 @@ def test_a_write_whose_answer_was_lost_is_repeated_and_recognises_itself(table: 
 
     asked: list[int] = []
     aws.meta.events.register_first("needs-retry.dynamodb.UpdateItem", answer_is_lost)
-    written = connections.swap(old, old.held("refresh#1", NOW.replace(microsecond=5)))
+    written = connections.compare_and_swap(old, old.leased("refresh#1", NOW.replace(microsecond=5)))
     assert asked == [1, 2]
     assert written is not None
-    assert connections.read("zoom").held_by == "refresh#1"
-    assert connections.read("zoom").revision == written.revision == 1
+    assert connections.read("zoom").lease_holder == "refresh#1"
+    assert connections.read("zoom").item_version == written.item_version == 1
 
 
 def test_a_record_with_more_on_it_than_we_know_is_read_and_keeps_it(table: Made, aws: Any) -> None:
@@ -278,10 +281,10 @@ def test_a_record_with_more_on_it_than_we_know_is_read_and_keeps_it(table: Made,
     aws.put_item(TableName="Connections", Item=stored(connection()) | more)
     old = connections.read("zoom")
     assert old == connection()
-    assert connections.swap(old, old.held("refresh#1", NOW))
+    assert connections.compare_and_swap(old, old.leased("refresh#1", NOW))
     found = aws.get_item(TableName="Connections", Key=item({"connection": "zoom"}))["Item"]
     assert {name: found[name] for name in more} == more
-    assert found["held_by"] == {"S": "refresh#1"}
+    assert found["lease_holder"] == {"S": "refresh#1"}
 
 
 @pytest.mark.parametrize(

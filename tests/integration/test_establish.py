@@ -13,24 +13,24 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from leaver.connections import Connection, Status
-from leaver.errors import Held, LeaverError, NotKept, Rejected
-from leaver.grants import Grants
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connection, Status
+from leaver.errors import LeaseHeld, LeaverError, NotKept, Rejected
 from leaver.outcomes import Outcome
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.zoom.api import Zoom, ZoomUser
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.storage.secrets import SecretStore
 from leaver.tokens import GrantedTokens
-from leaver.transport import Transport
-from leaver.vault import Vault
-from leaver.venafi import Venafi
-from leaver.zoom import Zoom, ZoomUser
-from leaver.zoom_oauth import ZoomOAuth
-from leaver_cli.establish import ATTEMPTS, Established, Establishing, NewConnection
+from leaver_cli.connections.setup import ATTEMPTS, ConnectionSetup, Established, NewConnection
 from local.simulators.grants import digest
 from local.simulators.provider import CANARY
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
-from tests.canary import shown_by
-from tests.fake_connections import InMemoryConnections
-from tests.fake_secrets import StrictSecretsManager
+from tests.doubles.canary import shown_by
+from tests.doubles.connections_table import InMemoryConnections
+from tests.doubles.secrets_manager import StrictSecretsManager
 from tests.integration.simulated_venafi import ROBOT
 from tests.integration.simulated_venafi import set_up as set_up_venafi
 
@@ -63,14 +63,14 @@ class Desk:
     runs: int = 0
 
     @property
-    def vault(self) -> Vault:
-        return Vault(self.secrets.client, prefix="leaver", kms_key_arn=KEY)
+    def secret_store(self) -> SecretStore:
+        return SecretStore(self.secrets.client, prefix="leaver", kms_key_arn=KEY)
 
     @property
     def grants(self) -> Grants:
         nowhere = Transport("https://venafi.invalid", clock=now)
         oauth = ZoomOAuth(Transport(self.zoom.url, clock=now), now)
-        return Grants(zoom=oauth, venafi=Venafi(nowhere, now), vault=self.vault)
+        return Grants(zoom=oauth, venafi=Venafi(nowhere, now), secret_store=self.secret_store)
 
     @property
     def record(self) -> Connection:
@@ -98,9 +98,9 @@ class Desk:
             "consented": lambda token: found.id if isinstance(found := rest.get_user("me", token), ZoomUser) else None,
         }
         self.runs += 1
-        return Establishing(
+        return ConnectionSetup(
             connections=self.connections,
-            vault=self.vault,
+            secret_store=self.secret_store,
             grants=self.grants,
             holder=f"connect#{self.runs}",
             clock=now,
@@ -149,7 +149,7 @@ def test_a_new_connection_is_two_secrets_and_a_record_that_names_the_tokens(desk
     made = desk.connect()
     assert made.old_grant is None
     assert desk.record == made.record
-    assert (desk.record.status, desk.record.owner, desk.record.held_by) == (Status.ACTIVE, IT, None)
+    assert (desk.record.status, desk.record.owner, desk.record.lease_holder) == (Status.ACTIVE, IT, None)
     assert desk.stored("credentials") == {"client_id": APP, "client_secret": secret_of(APP)}
     assert desk.lives(desk.tokens())
     assert {each.kms_key_id for each in desk.secrets.secrets.values()} == {KEY}
@@ -248,10 +248,10 @@ def test_an_old_grant_whose_access_token_has_expired_is_refreshed_and_revoked(de
 def test_the_newest_tokens_of_the_old_grant_are_those_that_a_killed_refresher_left(desk: Desk) -> None:
     with long_ago(desk.zoom):
         desk.connect(app=APP)
-    old = desk.vault.tokens("zoom", desk.record.version)
+    old = desk.secret_store.tokens("zoom", desk.record.version)
     renewed = desk.grants.refresh(desk.record, old)
     kept = old.model_copy(update={"access_token": renewed.access_token, "refresh_token": renewed.refresh_token})
-    desk.vault.succeed("zoom", desk.record.version, kept)
+    desk.secret_store.succeed("zoom", desk.record.version, kept)
     assert desk.connect(app=OTHER_APP).old_grant == "revoked"
     assert desk.zoom.live_tokens(APP) == {"access": [], "refresh": []}
 
@@ -260,7 +260,7 @@ def test_the_newest_tokens_of_the_old_grant_are_those_that_a_killed_refresher_le
     ("trouble", "reason"),
     [
         ({"unanswered_since": now() - timedelta(hours=1)}, "a refresh of it was never answered, and what that issued"),
-        ({"sealed": "c2VhbGVk"}, "its newest refresh token lies sealed in the record"),
+        ({"encrypted_refresh_token": "c2VhbGVk"}, "its newest refresh token lies encrypted in the record"),
     ],
 )
 def test_what_may_have_been_issued_and_nobody_holds_is_not_claimed_to_be_ended(
@@ -269,13 +269,17 @@ def test_what_may_have_been_issued_and_nobody_holds_is_not_claimed_to_be_ended(
     with long_ago(desk.zoom):
         desk.connect(app=APP)
     # Zoom answered, and nobody heard it
-    desk.grants.refresh(desk.record, desk.vault.tokens("zoom", desk.record.version))
+    desk.grants.refresh(desk.record, desk.secret_store.tokens("zoom", desk.record.version))
     desk.alter(**trouble)
     made = desk.connect(app=OTHER_APP)
     assert not made.old_grant_ended
     assert str(made.old_grant).startswith(f"not confirmed: {reason}")
     assert desk.zoom.live_tokens(APP)["refresh"] != []
-    assert (made.record.status, made.record.unanswered_since, made.record.sealed) == (Status.ACTIVE, None, None)
+    assert (made.record.status, made.record.unanswered_since, made.record.encrypted_refresh_token) == (
+        Status.ACTIVE,
+        None,
+        None,
+    )
 
 
 def test_a_provider_that_does_not_end_the_old_grant_is_said_and_the_new_one_works(desk: Desk) -> None:
@@ -306,7 +310,7 @@ def test_an_old_server_to_server_token_is_left_to_its_hour(desk: Desk) -> None:
 def test_a_connection_that_was_revoked_has_no_old_grant(desk: Desk) -> None:
     desk.connect()
     desk.alter(status=Status.REVOKED, revoked_outcome=Outcome.REVOKED)
-    desk.vault.forget("zoom")
+    desk.secret_store.forget("zoom")
     made = desk.connect()
     assert made.old_grant is None
     assert (desk.record.status, desk.record.revocation()) == (Status.ACTIVE, None)
@@ -316,8 +320,8 @@ def test_a_connection_that_was_revoked_has_no_old_grant(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("standing", "error", "reason"),
     [
-        ({"held_by": "refresh#1", "held_since": now()}, Held, "connection zoom: refresh is under way"),
-        ({"status": Status.REVOKING}, Held, "connection zoom is being revoked: wait until it is"),
+        ({"lease_holder": "refresh#1", "leased_at": now()}, LeaseHeld, "connection zoom: refresh is under way"),
+        ({"status": Status.REVOKING}, LeaseHeld, "connection zoom is being revoked: wait until it is"),
         ({"provider": "venafi"}, Rejected, "connection zoom is one to venafi: choose another name"),
     ],
 )
@@ -341,12 +345,12 @@ def test_where_the_provider_grants_nothing_the_connection_is_let_go(desk: Desk) 
     first = desk.tokens()
 
     def refuse() -> GrantedTokens:
-        assert desk.record.held_by == "connect#2"
+        assert desk.record.lease_holder == "connect#2"
         raise Rejected("the authorization code is not valid")
 
     with pytest.raises(Rejected):
         desk.connect(obtain=refuse)
-    assert desk.record.held_by is None
+    assert desk.record.lease_holder is None
     assert desk.tokens() == first
 
 
@@ -356,7 +360,7 @@ def test_an_unreadable_vault_is_found_out_before_the_provider_is_asked(desk: Des
     with pytest.raises(LeaverError):
         desk.connect()
     assert desk.obtained == 0
-    assert desk.record.held_by is None
+    assert desk.record.lease_holder is None
 
 
 def test_secrets_manager_is_asked_until_it_takes_what_was_granted(desk: Desk) -> None:
@@ -384,7 +388,7 @@ def test_what_can_not_be_kept_is_revoked_and_said(desk: Desk) -> None:
     assert len(waits) >= ATTEMPTS - 1
     assert failure.value.reason.startswith("secret leaver/tokens/zoom: InternalServiceError; the new grant: revoked")
     assert desk.zoom.live_tokens(OTHER_APP) == {"access": [], "refresh": []}
-    assert desk.record.held_by is None
+    assert desk.record.lease_holder is None
     assert desk.tokens() == first
     assert desk.lives(first)
 
@@ -392,12 +396,12 @@ def test_what_can_not_be_kept_is_revoked_and_said(desk: Desk) -> None:
 def test_who_is_revoking_it_meanwhile_wins_and_finds_the_old_apps_credentials(desk: Desk) -> None:
     desk.connect(app=APP)
     desk.granted = lambda: desk.alter(status=Status.REVOKING)
-    with pytest.raises(Held, match=r"^connection zoom is being revoked; the new grant: revoked$"):
+    with pytest.raises(LeaseHeld, match=r"^connection zoom is being revoked; the new grant: revoked$"):
         desk.connect(app=OTHER_APP)
     assert desk.zoom.live_tokens(OTHER_APP) == {"access": [], "refresh": []}
-    assert (desk.record.status, desk.record.held_by) == (Status.REVOKING, None)
+    assert (desk.record.status, desk.record.lease_holder) == (Status.REVOKING, None)
     # by another app's credentials Zoom would say that there is nothing
-    result = desk.grants.revoke(desk.record, desk.vault.tokens("zoom", desk.record.version).access_token)
+    result = desk.grants.revoke(desk.record, desk.secret_store.tokens("zoom", desk.record.version).access_token)
     assert result.outcome is Outcome.REVOKED
 
 
@@ -407,7 +411,9 @@ def test_of_two_who_make_the_same_connection_one_wins_and_the_others_grant_is_en
         desk.connect(BOSS, app=OTHER_APP)
 
     desk.granted = win
-    with pytest.raises(Held, match=r"^connection zoom was made by somebody else meanwhile; the new grant: revoked$"):
+    with pytest.raises(
+        LeaseHeld, match=r"^connection zoom was made by somebody else meanwhile; the new grant: revoked$"
+    ):
         desk.connect(IT, app=APP)
     assert desk.record.owner == BOSS
     assert desk.stored("credentials")["client_id"] == OTHER_APP
@@ -419,9 +425,9 @@ def test_the_end_of_a_grant_that_came_too_late_is_not_claimed_unproved(desk: Des
     desk.connect()
     desk.zoom.inject("/oauth/revoke", times=None, handling="skip", reply="zoom_oauth/500-html")
     desk.granted = lambda: desk.alter(status=Status.REVOKING)
-    with pytest.raises(Held, match=r"the new grant: not confirmed: Zoom is out of order; end it at the provider$"):
+    with pytest.raises(LeaseHeld, match=r"the new grant: not confirmed: Zoom is out of order; end it at the provider$"):
         desk.connect(app=OTHER_APP)
-    assert desk.record.held_by is None
+    assert desk.record.lease_holder is None
 
 
 @pytest.mark.parametrize("trouble", ["read_only", "revoking"])
@@ -444,7 +450,7 @@ def test_a_venafi_connection_that_is_made_anew_ends_the_login_that_it_replaces()
         set_up_venafi(venafi)
         client = Venafi(Transport(venafi.url, clock=now), now)
         secrets, connections = StrictSecretsManager(), InMemoryConnections()
-        vault = Vault(secrets.client, prefix="leaver")
+        secret_store = SecretStore(secrets.client, prefix="leaver")
         oauth = ZoomOAuth(Transport("https://zoom.invalid", clock=now), now)
         credentials = {"client_id": "leaver", "username": "robot", "password": "pass-word"}
         password = SecretStr("pass-word")
@@ -460,10 +466,10 @@ def test_a_venafi_connection_that_is_made_anew_ends_the_login_that_it_replaces()
         )
 
         def connect(run: int) -> Established:
-            return Establishing(
+            return ConnectionSetup(
                 connections=connections,
-                vault=vault,
-                grants=Grants(zoom=oauth, venafi=client, vault=vault),
+                secret_store=secret_store,
+                grants=Grants(zoom=oauth, venafi=client, secret_store=secret_store),
                 holder=f"connect#{run}",
                 clock=now,
                 pause=lambda _: None,

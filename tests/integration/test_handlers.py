@@ -12,10 +12,10 @@ import responses
 from responses.matchers import header_matcher, json_params_matcher, query_param_matcher
 
 from leaver.settings import MissingSetting
-from leaver.vault import child_of
-from tests.fakes import event
-from tests.house import counted
-from tests.integration.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import event
+from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
+from tests.doubles.house import counted
 
 EVENTS = Path(__file__).parents[2] / "events"
 JOHN = {"user_id": "john.doe@example.com"}

@@ -13,15 +13,15 @@ import requests
 from pydantic import SecretStr
 
 from leaver.errors import InvalidClient, InvalidGrant, LeaverError, NotSent, Rejected
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Role, Venafi
+from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url, code_challenge
 from leaver.tokens import GrantedTokens
-from leaver.transport import Transport
-from leaver.venafi import Role, Venafi
-from leaver.zoom_oauth import ZoomOAuth, authorize_url, code_challenge
 from local.simulators.grants import Rotation
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
-from tests.canary import shown_by
-from tests.certificates import Authority, authority, client_of, server_of
+from tests.doubles.canary import shown_by
+from tests.doubles.certificates import Authority, authority, client_of, server_of
 from tests.integration.simulated_venafi import ROBOT
 from tests.integration.simulated_venafi import set_up as set_up_venafi
 from tests.integration.simulated_zoom import ADMIN_SCOPES

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from leaver.cases.receipts import Receipt, Receipts
 from leaver.outcomes import Outcome, Result
-from leaver.receipts import Receipt, Receipts
-from tests.fakes import NOW, InMemoryReceipts
+from tests.doubles.aws import NOW, InMemoryReceipts
 from tests.integration.dynamodb import dynamodb, make_tables
 
 OPEN = Receipt(

@@ -10,14 +10,14 @@ import pytest
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from leaver.commands import RevokeSsoToken
-from leaver.consumer import Consumer
-from leaver.envelope import Envelope
+from leaver.cases.receipts import Receipts
+from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
-from leaver.outbox import Outbox
+from leaver.messages.commands import RevokeSsoToken
+from leaver.messages.envelope import Envelope
+from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
-from leaver.receipts import Receipts
-from tests.fakes import OneByOne
+from tests.doubles.aws import OneByOne
 from tests.integration.parked_stack import ARN, EVENT, NOT_DELIVERED, REGION, World, leaver, world_on_moto
 
 if TYPE_CHECKING:
@@ -249,10 +249,12 @@ def test_a_refused_command_is_done_after_the_cause_is_mended_and_it_is_put_back(
         command=RevokeSsoToken,
         operation=revoke,
         sqs=world.sqs,
-        outbox=Outbox(events=world.events, sqs=world.sqs, bus="leaver", dead_letter_queue_url=world.url(DEAD_LETTERS)),
+        publisher=Publisher(
+            events=world.events, sqs=world.sqs, bus="leaver", dead_letter_queue_url=world.url(DEAD_LETTERS)
+        ),
         receipts=Receipts(dynamodb, table="cases"),
         give_up_after=timedelta(days=1),
-        casework=None,
+        completion=None,
         clock=lambda: datetime.now(tz=UTC),
         logger=Logger(service="leaver"),
         metrics=Metrics(namespace="Leaver", service="leaver"),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from leaver_cli.parking import Cause, ParkedMessage, Parking
-from leaver_cli.redrive import Moved, put_back
-from leaver_cli.way_back import to_its_queue
+from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue, ParkedMessage
+from leaver_cli.parked.redrive import Moved, put_back
+from leaver_cli.parked.redrive_target import to_its_queue
 from tests.integration.parked_stack import ARN, World, leaver, world_on_moto
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def run(
     began: datetime = LONG_AFTER,
 ) -> list[Moved]:
     """A run for `revoke_sso_token` in which parts of SQS may be broken."""
-    waiting = Parking(cast("SQSClient", parking or world.sqs), world.url(DEAD_LETTERS), unexplained=Cause.CRASHED)
+    waiting = DeadLetterQueue(
+        cast("SQSClient", parking or world.sqs), world.url(DEAD_LETTERS), unexplained=Cause.CRASHED
+    )
     stack = world.stack
     if sending:
         stack = type(stack)("leaver", sqs=cast("SQSClient", sending), events=world.events)
@@ -128,15 +130,15 @@ def test_an_interrupted_run_tells_what_it_has_done(world: World, monkeypatch: py
     for number in range(2):
         world.park(message_id=f"id-{number}")
     began: list[str] = []
-    original = Parking.delete
+    original = DeadLetterQueue.delete
 
-    def delete(parking: Parking, message: ParkedMessage) -> None:
+    def delete(parking: DeadLetterQueue, message: ParkedMessage) -> None:
         if began:
             raise KeyboardInterrupt
         began.append(message.message_id)
         original(parking, message)
 
-    monkeypatch.setattr(Parking, "delete", delete)
+    monkeypatch.setattr(DeadLetterQueue, "delete", delete)
     result = leaver("redrive", "revoke_sso_token", "--yes")
     assert result.exit_code != 0
     assert "1 went back, 0 stayed" in result.output
@@ -162,7 +164,7 @@ def parks_again(world: World, send: Callable[[ParkedMessage], None]) -> Callable
 def test_a_message_that_fails_again_is_not_sent_a_second_time_even_by_a_clock_that_is_fast(world: World) -> None:
     for number in range(12):
         world.park(message_id=f"id-{number}")
-    parking = Parking(world.sqs, world.url(DEAD_LETTERS), unexplained=Cause.CRASHED)
+    parking = DeadLetterQueue(world.sqs, world.url(DEAD_LETTERS), unexplained=Cause.CRASHED)
     send = parks_again(world, to_its_queue(world.stack, "revoke_sso_token"))
     moved = list(put_back(parking, send, chosen=lambda _: True, began=LONG_AFTER))
     assert sum(each.sent for each in moved) == 12

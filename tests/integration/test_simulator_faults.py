@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from local.simulators.control import Control, ControlError
-from local.simulators.provider import FIXTURES
+from local.simulators.provider import CATALOGUE
 from local.simulators.zoom import ZoomSimulator
 from tests.integration.simulated_zoom import (
     ADA,
@@ -97,7 +97,7 @@ def test_a_fixture_is_served_byte_for_byte(zoom: ZoomSimulator, tmp_path: Path, 
 
 
 def test_the_whole_catalogue_can_be_served() -> None:
-    catalogue = sorted(FIXTURES.glob("*/*.http"))
+    catalogue = sorted(CATALOGUE.glob("*/*.http"))
     assert catalogue
     with ZoomSimulator() as simulator:
         for fixture in catalogue:

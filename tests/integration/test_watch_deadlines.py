@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from leaver import bootstrap
-from leaver.attributes import values
-from leaver.cases import Case, Cases, State, Step
+from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.record import Case, Cases, State, Step
+from leaver.cases.start import recorded
 from leaver.outcomes import Outcome, Result
-from leaver.receipts import Receipt, Receipts
-from leaver.starting import recorded
-from tests.fakes import NOW
-from tests.house import counted
-from tests.integration.deployed import Deployment, deployment
+from leaver.storage.tables import values
+from tests.doubles.aws import NOW
+from tests.doubles.deployed import Deployment, deployment
+from tests.doubles.house import counted
 
 TICK = json.loads((Path(__file__).parents[2] / "events" / "watch_deadlines.json").read_text())
 SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": "ada@example.com"})
@@ -99,7 +99,7 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
 
 def test_a_user_token_that_is_dead_is_destroyed(leaver: Deployment) -> None:
     past = datetime.now(tz=UTC) - timedelta(hours=1)
-    kept = bootstrap.kept_tokens("Cases", "leaver")
+    kept = bootstrap.stored_user_tokens("Cases", "leaver")
     leaver.secrets.create_secret(Name="leaver/user-tokens/zoom/ada/zak", SecretString="{}")
     kept._expect("zoom", "ada", "zak", past)
     leaver.invoke("watch_deadlines", TICK)
@@ -111,7 +111,7 @@ def test_the_index_tells_all_that_a_glance_needs(cases: Cases) -> None:
     begun = case("c-1", NOW).started(NOW, deadline=timedelta(minutes=15), look_again=timedelta(minutes=1))
     cases.add(begun)
     cases.add(case("c-2", NOW).model_copy(update={"state": State.HELD, "watch": "held"}))
-    first, second = sorted(cases.glances(), key=lambda each: each.case_id)
+    first, second = sorted(cases.summaries(), key=lambda each: each.case_id)
     assert (first.state, first.started_at, first.deadline_at) == (State.OPEN, NOW, NOW + timedelta(minutes=15))
     assert first.outstanding == [SSO.name]
     assert (second.state, second.started_at) == (State.HELD, None)

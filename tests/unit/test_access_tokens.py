@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from leaver.access_tokens import AccessTokens
-from leaver.connections import Connection
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, Rejected
-from leaver.vault import child_of
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT, StrictSecretsManager, tokens, vault_of
-from tests.fakes import NOW, Clock
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 
 class Counting(InMemoryConnections):
@@ -39,7 +39,7 @@ class Desk:
         self.clock = Clock()
         self.connections = Counting(connection())
         self.secrets = CountingSecrets()
-        self.tokens = AccessTokens(self.connections, vault_of(self.secrets), self.clock)
+        self.tokens = AccessTokens(self.connections, secret_store_of(self.secrets), self.clock)
         self.used: list[str] = []
 
     def use(self) -> None:

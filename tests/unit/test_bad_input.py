@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leaver.commands import (
+from leaver.messages.commands import (
     Command,
     DeactivateUser,
     PurgeUserTokens,
@@ -15,8 +15,8 @@ from leaver.commands import (
     RevokeSsoToken,
 )
 from leaver.outcomes import Outcome, Result
-from tests.fakes import event, record
-from tests.house import House, Operation, consume
+from tests.doubles.aws import event, record
+from tests.doubles.house import House, Operation, consume
 
 CANARY = "canary-31f7c4"
 JOHN = {"user_id": "john.doe@example.com"}

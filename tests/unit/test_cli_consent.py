@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 import requests
 
-from leaver.zoom_oauth import code_challenge
-from leaver_cli.consent import Consent, NoConsent, ask_for_consent
+from leaver.providers.zoom.oauth import code_challenge
+from leaver_cli.connections.consent import Consent, NoConsent, ask_for_consent
 
 CODE = "CANARY-code"
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from leaver.connections import Status
+from leaver.connections.record import Status
 from leaver.outcomes import Outcome
-from leaver_cli.connections import told
-from leaver_cli.health import health, needs_a_person
-from tests.fake_connections import connection
-from tests.fakes import NOW
+from leaver_cli.connections.health import health, needs_a_person
+from leaver_cli.connections.show import told
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import connection
 
 HOUR = timedelta(hours=1)
 DEAD = {"status": Status.NEEDS_REAUTHORIZATION, "reason": "the refresh token was revoked"}
-UNNAMED = {"status": Status.REVOKING, "unnamed": True, "reason": "what it issued can't be named"}
+UNNAMED = {"status": Status.REVOKING, "orphaned_tokens": True, "reason": "what it issued can't be named"}
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,11 @@ UNNAMED = {"status": Status.REVOKING, "unnamed": True, "reason": "what it issued
     [
         ({}, "works; refreshes at 2026-11-22 09:50:00Z"),
         (
-            {"sealed": "c2VhbGVk"},
-            "works; refreshes at 2026-11-22 09:50:00Z; its newest refresh token lies sealed in the record until then",
+            {"encrypted_refresh_token": "c2VhbGVk"},
+            (
+                "works; refreshes at 2026-11-22 09:50:00Z; "
+                "its newest refresh token lies encrypted in the record until then"
+            ),
         ),
         # the schedule fires every minute: a few of them are nothing
         ({"refresh_at": NOW - timedelta(minutes=4)}, "works; refreshes at 2026-11-22 09:26:00Z"),
@@ -62,7 +65,7 @@ UNNAMED = {"status": Status.REVOKING, "unnamed": True, "reason": "what it issued
             "revoked (Zoom: already_gone)",
         ),
         (
-            {"status": Status.REVOKED, "unnamed": True, "reason": "its secrets are destroyed"},
+            {"status": Status.REVOKED, "orphaned_tokens": True, "reason": "its secrets are destroyed"},
             "removed, and Zoom never confirmed its end (its secrets are destroyed)",
         ),
     ],
@@ -82,7 +85,7 @@ def test_what_stays_until_somebody_acts_needs_a_person(trouble: dict[str, Any]) 
         {},
         {"status": Status.COOLING_DOWN, "reason": "Zoom is out of order"},
         {"status": Status.REVOKING},
-        {"status": Status.REVOKED, "unnamed": True},
+        {"status": Status.REVOKED, "orphaned_tokens": True},
     ],
 )
 def test_what_goes_on_by_itself_or_is_over_needs_nobody(trouble: dict[str, Any]) -> None:
@@ -90,7 +93,7 @@ def test_what_goes_on_by_itself_or_is_over_needs_nobody(trouble: dict[str, Any])
 
 
 def test_programs_are_told_that_a_token_is_sealed_and_not_what_is_sealed() -> None:
-    record = told(connection(sealed="c2VhbGVk", held_by="refresh#1", held_since=NOW), NOW)
-    assert record["sealed"] is True
+    record = told(connection(encrypted_refresh_token="c2VhbGVk", lease_holder="refresh#1", leased_at=NOW), NOW)
+    assert record["encrypted_refresh_token"] is True
     assert "c2VhbGVk" not in str(record)
-    assert (record["held_by"], record["held_since"]) == ("refresh#1", "2026-11-22T09:30:00Z")
+    assert (record["lease_holder"], record["leased_at"]) == ("refresh#1", "2026-11-22T09:30:00Z")

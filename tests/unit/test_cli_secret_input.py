@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from leaver_cli.secret_input import NoSecret, SecretInput
+from leaver_cli.connections.secret_input import NoSecret, SecretInput
 
 SECRET = "CANARY-secret"
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from leaver.commands import (
+from leaver.errors import BadMessage
+from leaver.messages.commands import (
     Command,
     RefreshAccessToken,
     RetrieveUserToken,
@@ -13,7 +14,6 @@ from leaver.commands import (
     RevokeSsoToken,
     parse,
 )
-from leaver.errors import BadMessage
 
 SSO = {"user_id": "john.doe@example.com"}
 EXPECTED_OF_A_USER_ID = "user_id: expected a Zoom user id or an e-mail address"

@@ -6,14 +6,25 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.cases import State, Step
-from leaver.commands import RefreshAccessToken, RetrieveUserToken, RevokeGrants, RevokeSsoToken
-from leaver.consumer import Consumer
+from leaver.cases.record import State, Step
+from leaver.cases.start import recorded
+from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderUnavailable, Rejected
+from leaver.messages.commands import RefreshAccessToken, RetrieveUserToken, RevokeGrants, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from leaver.starting import recorded
-from tests.fakes import DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, NOW, QUEUE, Context, batch, event, record, returned
-from tests.house import House, Operation, consume, counted
+from tests.doubles.aws import (
+    DEAD_LETTERS,
+    FIFO_DEAD_LETTERS,
+    FIFO_QUEUE,
+    NOW,
+    QUEUE,
+    Context,
+    batch,
+    event,
+    record,
+    returned,
+)
+from tests.doubles.house import House, Operation, consume, counted
 
 JOHN = {"user_id": "john.doe@example.com"}
 REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;clid=us05")

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from leaver.commands import RevokeSsoToken
-from leaver.consumer import Consumer
+from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
+from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from tests.fakes import NOW, event, record
-from tests.house import House, Operation, consume
+from tests.doubles.aws import NOW, event, record
+from tests.doubles.house import House, Operation, consume
 
 JOHN = {"user_id": "john.doe@example.com"}
 REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;clid=us05")

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Metrics
 
-from leaver.commands import PurgeUserTokens, RevokeSsoToken
-from leaver.consumer import Consumer
+from leaver.cases.receipts import Receipt
+from leaver.consuming.consumer import Consumer
+from leaver.consuming.metrics import SharedMetrics
+from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import NotRead, ProviderUnavailable, Throttled
-from leaver.metering import SharedMetrics
+from leaver.messages.commands import PurgeUserTokens, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from leaver.pacing import Pace
-from leaver.receipts import Receipt
-from tests.fake_pace import PaceTable
-from tests.fakes import NOW, Context, InMemoryReceipts, batch, record, returned
-from tests.house import House, Operation, counted
+from tests.doubles.aws import NOW, Context, InMemoryReceipts, batch, record, returned
+from tests.doubles.house import House, Operation, counted
+from tests.doubles.rate_limit_table import RateLimitTable
 
 REVOKED = Result(Outcome.REVOKED, provider_status=204)
 TEN = [f"person.{number}@example.com" for number in range(10)]
@@ -181,8 +181,8 @@ def test_the_connections_of_a_batch_are_asked_for_once_and_before_the_first_call
 # -- the pace
 
 
-def pace(house: House, table: PaceTable) -> Pace:
-    return Pace(
+def rate_limiter(house: House, table: RateLimitTable) -> RateLimiter:
+    return RateLimiter(
         table.client,
         table="Pace",
         per_second=30,
@@ -192,8 +192,8 @@ def pace(house: House, table: PaceTable) -> Pace:
     )
 
 
-def closed_for(**time: float) -> PaceTable:
-    return PaceTable(items={"zoom/acme": {"tat": int((NOW + timedelta(**time)).timestamp() * 1_000_000)}})
+def closed_for(**time: float) -> RateLimitTable:
+    return RateLimitTable(items={"zoom/acme": {"tat": int((NOW + timedelta(**time)).timestamp() * 1_000_000)}})
 
 
 def test_calls_go_out_in_their_turn(house: House) -> None:
@@ -203,7 +203,7 @@ def test_calls_go_out_in_their_turn(house: House) -> None:
         at.append((house.clock() - NOW).total_seconds())
         return REVOKED
 
-    consumer = replace(house.consumer(RevokeSsoToken, operation), pace=pace(house, PaceTable()))
+    consumer = replace(house.consumer(RevokeSsoToken, operation), rate_limiter=rate_limiter(house, RateLimitTable()))
     assert consume(consumer, *messages(*TEN)) == set()
     assert at == pytest.approx([index / 28.5 for index in range(10)], abs=0.002)
 
@@ -212,7 +212,7 @@ def test_where_there_is_no_slot_nothing_is_called_counted_or_given_up(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operation = Operation(REVOKED)
-    consumer = replace(house.consumer(RevokeSsoToken, operation), pace=pace(house, closed_for(hours=3)))
+    consumer = replace(house.consumer(RevokeSsoToken, operation), rate_limiter=rate_limiter(house, closed_for(hours=3)))
     # long after anything else would have been parked
     waiting = record({"user_id": TEN[0]}, message_id="waiting", first_received_at=NOW - timedelta(days=3))
     assert consume(consumer, waiting) == {"waiting"}
@@ -225,15 +225,17 @@ def test_where_there_is_no_slot_nothing_is_called_counted_or_given_up(
 def test_what_is_done_already_and_what_is_wrong_wait_for_no_slot(house: House) -> None:
     done = record({"user_id": TEN[0]}, message_id="done")
     consume(house.consumer(RevokeSsoToken, Operation(REVOKED)), done)
-    consumer = replace(house.consumer(RevokeSsoToken, Operation(REVOKED)), pace=pace(house, closed_for(hours=3)))
+    consumer = replace(
+        house.consumer(RevokeSsoToken, Operation(REVOKED)), rate_limiter=rate_limiter(house, closed_for(hours=3))
+    )
     assert consume(consumer, done, record({"user_id": "a/../b"}, message_id="bad")) == set()
     assert len(house.parked) == 1
 
 
 def test_what_is_done_already_takes_no_turn_where_turns_are_scarce(house: House) -> None:
     consume(house.consumer(RevokeSsoToken, Operation(REVOKED)), *messages(*TEN))
-    table = PaceTable()
-    consumer = replace(house.consumer(RevokeSsoToken, Operation(REVOKED)), pace=pace(house, table))
+    table = RateLimitTable()
+    consumer = replace(house.consumer(RevokeSsoToken, Operation(REVOKED)), rate_limiter=rate_limiter(house, table))
     assert consume(consumer, record({"user_id": "new@example.com"})) == set()
     booked = table.items["zoom/acme"]["tat"]
     assert consume(consumer, *messages(*TEN)) == set()
@@ -241,7 +243,7 @@ def test_what_is_done_already_takes_no_turn_where_turns_are_scarce(house: House)
 
 
 def test_a_refusal_slows_everybody_and_the_rest_of_the_batch_is_not_refused(house: House) -> None:
-    table = PaceTable()
+    table = RateLimitTable()
     refusals = [Throttled("too fast", until=NOW + timedelta(seconds=1))]
 
     def operation(_: RevokeSsoToken) -> Result:
@@ -251,24 +253,26 @@ def test_a_refusal_slows_everybody_and_the_rest_of_the_batch_is_not_refused(hous
         assert house.clock() >= NOW + timedelta(seconds=1)
         return REVOKED
 
-    consumer = replace(house.consumer(RevokeSsoToken, operation), pace=pace(house, table))
+    consumer = replace(house.consumer(RevokeSsoToken, operation), rate_limiter=rate_limiter(house, table))
     assert consume(consumer, *messages(*TEN)) == {TEN[0]}
     assert table.items["zoom/acme"]["factor"] == 950
 
 
 def test_one_users_limit_slows_nobody(house: House) -> None:
-    table = PaceTable()
+    table = RateLimitTable()
     busy = Throttled("Zoom is busy with this user", until=NOW + timedelta(seconds=1), account_wide=False)
-    consumer = replace(house.consumer(RevokeSsoToken, Operation(busy, REVOKED)), pace=pace(house, table))
+    consumer = replace(
+        house.consumer(RevokeSsoToken, Operation(busy, REVOKED)), rate_limiter=rate_limiter(house, table)
+    )
     assert consume(consumer, *messages(*TEN)) == {TEN[0]}
     assert "factor" not in table.items["zoom/acme"]
     assert house.receipts.items.keys() == {(f"message#{person}", "receipt#RevokeSsoToken") for person in TEN[1:]}
 
 
 def test_who_is_refused_again_and_again_slows_nobody_and_is_tried_less_and_less(house: House) -> None:
-    table = PaceTable()
+    table = RateLimitTable()
     refused = Throttled("too fast", until=NOW + timedelta(seconds=1))
-    consumer = replace(house.consumer(RevokeSsoToken, Operation(refused)), pace=pace(house, table))
+    consumer = replace(house.consumer(RevokeSsoToken, Operation(refused)), rate_limiter=rate_limiter(house, table))
     pauses = []
     for receives in (5, 6, 7, 8, 100):
         often = record({"user_id": TEN[0]}, message_id="often", receives=receives)
@@ -282,7 +286,9 @@ def test_who_is_refused_again_and_again_slows_nobody_and_is_tried_less_and_less(
 
 def test_our_own_copies_of_somebodys_tokens_are_destroyed_although_the_account_is_closed(house: House) -> None:
     purged = Result(Outcome.PURGED)
-    consumer = replace(house.consumer(PurgeUserTokens, Operation(purged)), pace=pace(house, closed_for(hours=3)))
+    consumer = replace(
+        house.consumer(PurgeUserTokens, Operation(purged)), rate_limiter=rate_limiter(house, closed_for(hours=3))
+    )
     by_id = record({"user_id": "KDcuGIm1QgePTO8WbOqwIQ"}, message_id="by id")
     by_address = record({"user_id": "ada@example.com"}, message_id="by address")
     failures = consumer.consume(batch(by_id, by_address), Context())

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from leaver.commands import RefreshAccessToken, RevokeSsoToken
-from leaver.consumer import Consumer
+from leaver.consuming.consumer import Consumer
 from leaver.errors import (
     AnswerLost,
     BadMessage,
@@ -20,9 +19,10 @@ from leaver.errors import (
     Throttled,
     Undelivered,
 )
+from leaver.messages.commands import RefreshAccessToken, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from tests.fakes import NOW, REFRESH_QUEUE, Context, batch, client_error, record, returned
-from tests.house import House, counted
+from tests.doubles.aws import NOW, REFRESH_QUEUE, Context, batch, client_error, record, returned
+from tests.doubles.house import House, counted
 
 JOHN = {"user_id": "john.doe@example.com"}
 CANARY = "canary-55d1c0"

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from functions.deactivate_user.app import deactivate_user
-from leaver.access_tokens import AccessTokens
-from leaver.commands import DeactivateUser
+from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, Rejected, Throttled
+from leaver.messages.commands import DeactivateUser
 from leaver.outcomes import Outcome, Result
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeZoom
-from tests.fake_secrets import StrictSecretsManager, vault_of
-from tests.fakes import NOW, Clock
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeZoom
+from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 
 JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
 
@@ -23,10 +23,10 @@ class Stage:
     def __init__(self, **told: Any) -> None:
         self.zoom = FakeZoom(users={JOHN_ID: JOHN}, sessions={JOHN_ID})
         self.connections = InMemoryConnections(connection(**told))
-        self.vault = vault_of(StrictSecretsManager())
+        self.secret_store = secret_store_of(StrictSecretsManager())
 
     def deactivate(self, user_id: str = JOHN) -> Result:
-        tokens = AccessTokens(self.connections, self.vault, Clock())
+        tokens = AccessTokens(self.connections, self.secret_store, Clock())
         return deactivate_user(DeactivateUser(user_id=user_id), zoom=self.zoom, tokens=tokens)
 
 

@@ -13,8 +13,8 @@ from benchmarks.queue_model import COLD_START, Group, Queue, Waiting
 from benchmarks.usual_ways import WAYS, usual
 from benchmarks.virtual_time import SideBySide, VirtualTime
 from benchmarks.zoom_account import Account, Window
+from leaver.consuming.rate_limiter import RateLimiter, Reservation
 from leaver.errors import NoSlot, Throttled
-from leaver.pacing import Pace, Turn
 
 FEW = 400
 
@@ -156,18 +156,18 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
 
 def test_without_the_pace_the_same_functions_are_refused_by_the_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pace, "turns", lambda _, wanted: [Turn() for _ in wanted])
+    monkeypatch.setattr(RateLimiter, "reserve", lambda _, wanted: [Reservation() for _ in wanted])
     assert paced(30, leavers=FEW).wasted > 0.2
 
 
 def test_without_slowing_down_leaver_wastes_calls_beside_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = paced(30, leavers=FEW, taken=15).wasted
 
-    def unmoved(_: Pace, turn: Turn, refusal: Throttled) -> None:
-        assert isinstance(turn, Turn)
+    def unmoved(_: RateLimiter, reservation: Reservation, refusal: Throttled) -> None:
+        assert isinstance(reservation, Reservation)
         assert isinstance(refusal, NoSlot | Throttled)
 
-    monkeypatch.setattr(Pace, "refused", unmoved)
+    monkeypatch.setattr(RateLimiter, "record_throttle", unmoved)
     assert paced(30, leavers=FEW, taken=15).wasted > 2 * kept
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from leaver.envelope import Envelope, Opened
 from leaver.errors import BadMessage
-from tests.fakes import FIFO_QUEUE, NOW, event, record
+from leaver.messages.envelope import Envelope, Payload
+from tests.doubles.aws import FIFO_QUEUE, NOW, event, record
 
 DETAIL = {"user_id": "john.doe@example.com"}
 AS_SENT_BY_HAND = json.dumps(DETAIL)
@@ -19,36 +19,36 @@ def envelope(body: str = AS_SENT_BY_HAND, **record_fields: Any) -> Envelope:
     return Envelope(SQSRecord(record(body, **record_fields)))
 
 
-def opened(body: str) -> Opened:
-    return envelope(body).opened()
+def payload(body: str) -> Payload:
+    return envelope(body).parse()
 
 
 def reason(body: str) -> str:
     with pytest.raises(BadMessage) as refused:
-        opened(body)
+        payload(body)
     return refused.value.reason
 
 
 def test_an_event_is_opened_with_its_own_id_and_time() -> None:
-    letter = opened(event("RevokeSsoToken", DETAIL, id="event-1", time="2026-11-22T10:29:00+01:00"))
-    assert (letter.id, letter.detail) == ("event-1", DETAIL)
-    assert letter.said_at == datetime(2026, 11, 22, 9, 29, tzinfo=UTC)
-    assert letter.event is not None
-    assert letter.event["source"] == "leaver.command"
+    message = payload(event("RevokeSsoToken", DETAIL, id="event-1", time="2026-11-22T10:29:00+01:00"))
+    assert (message.id, message.detail) == ("event-1", DETAIL)
+    assert message.said_at == datetime(2026, 11, 22, 9, 29, tzinfo=UTC)
+    assert message.event is not None
+    assert message.event["source"] == "leaver.command"
 
 
 def test_a_bare_detail_is_recognised_by_its_shape() -> None:
-    letter = envelope(message_id="message-1").opened()
-    assert letter == Opened(id="message-1", event=None, detail=DETAIL, said_at=None)
+    message = envelope(message_id="message-1").parse()
+    assert message == Payload(id="message-1", event=None, detail=DETAIL, said_at=None)
 
 
 def test_an_event_without_an_id_goes_by_the_messages() -> None:
     body = json.dumps({"detail-type": "RevokeSsoToken", "detail": DETAIL, "time": "2026-11-22T09:29:00Z"})
-    assert envelope(body, message_id="message-1").opened().id == "message-1"
+    assert envelope(body, message_id="message-1").parse().id == "message-1"
 
 
 def test_a_time_without_zone_is_utc() -> None:
-    assert opened(event("RevokeSsoToken", DETAIL, time="2026-11-22T09:29:00")).said_at == datetime(
+    assert payload(event("RevokeSsoToken", DETAIL, time="2026-11-22T09:29:00")).said_at == datetime(
         2026, 11, 22, 9, 29, tzinfo=UTC
     )
 

@@ -5,15 +5,15 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from leaver.connections import Connection
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connection
 from leaver.errors import InvalidGrant, ProviderUnavailable, Rejected
-from leaver.grants import Grants
 from leaver.outcomes import Outcome
 from leaver.tokens import TokenSet
-from tests.fake_connections import connection
-from tests.fake_providers import FakeGrant, FakeVenafi, FakeZoomOAuth
-from tests.fake_secrets import PARENT, StrictSecretsManager, vault_of
-from tests.fakes import Clock
+from tests.doubles.aws import Clock
+from tests.doubles.connections_table import connection
+from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of
 
 ZOOM = connection()
 SERVER_TO_SERVER = connection(grant_type="account_credentials")
@@ -21,9 +21,9 @@ VENAFI = connection("venafi", provider="venafi")
 
 
 def grants_of(record: Connection, grant: FakeGrant, secrets: StrictSecretsManager) -> tuple[Grants, TokenSet]:
-    vault = vault_of(secrets, record.connection)
-    grants = Grants(zoom=FakeZoomOAuth(grant), venafi=FakeVenafi(grant=grant), vault=vault)
-    return grants, vault.tokens(record.connection, PARENT)
+    secret_store = secret_store_of(secrets, record.connection)
+    grants = Grants(zoom=FakeZoomOAuth(grant), venafi=FakeVenafi(grant=grant), secret_store=secret_store)
+    return grants, secret_store.tokens(record.connection, PARENT)
 
 
 @pytest.fixture

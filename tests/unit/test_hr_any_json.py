@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leaver.errors import BadMessage, Rejected
-from leaver.events import OffboardingRequested
-from tests.hr import CANARY, envelope, payload, read, webhook
+from leaver.messages.events import OffboardingRequested
+from tests.doubles.hr_events import CANARY, envelope, payload, read, webhook
 
 JOHN = "mailto:john.doe@example.com"
 OKTA, SAILPOINT = payload("okta"), payload("sailpoint")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leaver.errors import Rejected
-from tests.hr import CANARY, Choices, bad, payload, read, refusal
+from tests.doubles.hr_events import CANARY, Choices, bad, payload, read, refusal
 
 
 def change(**fields: Any) -> dict[str, Any]:

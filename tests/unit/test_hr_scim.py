@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leaver.errors import Rejected
-from tests.hr import CANARY, EVENT_ID, bad, payload, read, refusal, webhook
+from tests.doubles.hr_events import CANARY, EVENT_ID, bad, payload, read, refusal, webhook
 
 JOHN = "mailto:john.doe@example.com"
 URN = "urn:ietf:params:scim:schemas:core:2.0:User:active"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leaver.errors import Rejected
-from tests.hr import CANARY, bad, payload, read, refusal, webhook
+from tests.doubles.hr_events import CANARY, bad, payload, read, refusal, webhook
 
 CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
 RISC = "https://schemas.openid.net/secevent/risc/event-type/"

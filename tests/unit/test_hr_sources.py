@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from leaver.hr_sources import WEBHOOKS
-from tests.hr import CANARY, CHOICES, EVENTS, Choices, bad, envelope, payload, read, webhook
+from leaver.messages.hr import WEBHOOKS
+from tests.doubles.hr_events import CANARY, CHOICES, EVENTS, Choices, bad, envelope, payload, read, webhook
 
 SUBJECT = ("email", "source_id", "venafi_identity", "venafi_prefixed_universal", "zoom_user_id")
 REQUEST = ("actor", "effective_at", "event_id", "kind", "occurred_at", "source", "subject", "urgency", "version")

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RefreshAccessToken, RevokeSsoToken
-from leaver.connections import Status
-from leaver.consumer import Consumer
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Status
+from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderUnavailable
+from leaver.messages.commands import RefreshAccessToken, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from tests.fake_connections import connection
-from tests.fake_providers import FakeZoom
-from tests.fake_secrets import PARENT
-from tests.fakes import REFRESH_QUEUE, Clock, Context, FakeSqs, batch, record, returned
-from tests.house import House
-from tests.refresher import CHILD, Stage
+from tests.doubles.aws import REFRESH_QUEUE, Clock, Context, FakeSqs, batch, record, returned
+from tests.doubles.connections_table import connection
+from tests.doubles.house import House
+from tests.doubles.providers import FakeZoom
+from tests.doubles.refresher import CHILD, Stage
+from tests.doubles.secrets_manager import PARENT
 
 READERS = 50
 
@@ -51,7 +51,7 @@ class Readers:
 
     def come(self) -> set[str]:
         """Each tries; returns the ids of the messages that come back."""
-        tokens = AccessTokens(self.stage.connections, self.stage.vault, self.clock)
+        tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock)
 
         def operation(command: RevokeSsoToken) -> Result:
             return tokens.with_token(

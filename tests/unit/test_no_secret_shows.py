@@ -13,9 +13,9 @@ import responses
 from botocore.exceptions import ClientError
 
 from leaver import bootstrap
-from leaver.vault import Vault
-from tests.fakes import event
-from tests.integration.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
+from leaver.storage.secrets import SecretStore
+from tests.doubles.aws import event
+from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 
 #: all that must stay secret, each told apart from the others
 CLIENT_SECRET = "canary/client+secret=8d1f0a"
@@ -207,11 +207,11 @@ def test_nothing_shows_when_the_vault_does_not_take_a_token(
     def refuse(*_: object, **kwargs: Any) -> None:
         raise ClientError({"Error": {"Code": "InternalServiceError", "Message": kwargs["SecretString"]}}, "Put")
 
-    monkeypatch.setattr(bootstrap, "Vault", lambda client, **told: Vault(_refusing(client, refuse), **told))
+    monkeypatch.setattr(bootstrap, "SecretStore", lambda client, **told: SecretStore(_refusing(client, refuse), **told))
     scene.leaver.left = (90_000, 90_000, 20_000, 12_000)
     assert scene.run(function) == len(Scene.REQUESTS[function])
     if function == "refresh_access_token":
-        assert scene.leaver.connection("zoom")["sealed"]
+        assert scene.leaver.connection("zoom")["encrypted_refresh_token"]
 
 
 @pytest.mark.usefixtures("nothing_shows")

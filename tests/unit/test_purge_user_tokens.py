@@ -7,17 +7,17 @@ import pytest
 from pydantic import SecretStr
 
 from functions.purge_user_tokens.app import purge_user_tokens
-from leaver.access_tokens import AccessTokens
-from leaver.commands import PurgeUserTokens
+from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
+from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, ProviderUnavailable
-from leaver.kept_tokens import KeptToken, KeptTokens
+from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
-from leaver.zoom import UserTokenType
-from tests.fake_cases import InMemoryItems
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeZoom
-from tests.fake_secrets import StrictSecretsManager, vault_of
-from tests.fakes import Clock
+from leaver.providers.zoom.api import UserTokenType
+from tests.doubles.aws import Clock
+from tests.doubles.cases_table import InMemoryItems
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeZoom
+from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 
 JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
 
@@ -30,8 +30,10 @@ class Stage:
         self.zoom = FakeZoom(users={JOHN_ID: JOHN})
         self.connections = InMemoryConnections(connection())
         self.secrets = StrictSecretsManager()
-        self.vault = vault_of(self.secrets)
-        self.kept = KeptTokens(InMemoryItems(KeptToken, key=("case_id", "entry")), self.vault, self.clock)
+        self.secret_store = secret_store_of(self.secrets)
+        self.kept = StoredUserTokens(
+            InMemoryItems(StoredUserToken, key=("case_id", "entry")), self.secret_store, self.clock
+        )
 
     def keep(self, kind: UserTokenType, hours: int, *, user: str = JOHN_ID, connection: str = "zoom") -> None:
         self.kept.keep(
@@ -44,7 +46,7 @@ class Stage:
         )
 
     def purge(self, user_id: str = JOHN, **asked: Any) -> Result:
-        tokens = AccessTokens(self.connections, self.vault, self.clock)
+        tokens = AccessTokens(self.connections, self.secret_store, self.clock)
         command = PurgeUserTokens(user_id=user_id, **asked)
         return purge_user_tokens(command, zoom=self.zoom, tokens=tokens, kept=self.kept)
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from functions.watch_deadlines.app import gauges
-from leaver.cases import State, chain
+from leaver.cases.record import State, chain
 from leaver.outcomes import Outcome
-from tests.fakes import NOW
-from tests.watched import ADA, GRANTS, REPLACED, SSO, World
+from tests.doubles.aws import NOW
+from tests.doubles.watched_cases import ADA, GRANTS, REPLACED, SSO, World
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def connected(world: World, **told: Any) -> None:
 
 
 def ringing(world: World) -> int:
-    return gauges(list(world.cases.glances()), world.clock())["ConnectionsToReplace"]
+    return gauges(list(world.cases.summaries()), world.clock())["ConnectionsToReplace"]
 
 
 def test_it_rings_at_once_and_until_somebody_acted(world: World) -> None:

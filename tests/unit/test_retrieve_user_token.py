@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from functions.retrieve_user_token.app import retrieve_user_token
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RetrieveUserToken
-from leaver.errors import BadMessage, Held, Rejected
-from leaver.kept_tokens import KeptToken, KeptTokens
+from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
+from leaver.connections.access_tokens import AccessTokens
+from leaver.errors import BadMessage, LeaseHeld, Rejected
+from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
-from leaver.vault import Vault
-from leaver.zoom import ZoomUser
-from tests.fake_cases import InMemoryItems, InMemoryPeople
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeZoom
-from tests.fake_secrets import Secret, StrictSecretsManager, vault_of
-from tests.fakes import NOW, Clock
+from leaver.providers.zoom.api import ZoomUser
+from leaver.storage.secrets import SecretStore
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.cases_table import InMemoryItems, InMemoryPeople
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeZoom
+from tests.doubles.secrets_manager import Secret, StrictSecretsManager, secret_store_of
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
 ZAK = "zak-canary-40b1aa"
@@ -34,8 +34,8 @@ class Stage:
         self.secrets = StrictSecretsManager()
         self.connections = InMemoryConnections(connection())
         self.people = InMemoryPeople()
-        self.items = InMemoryItems(KeptToken, key=("case_id", "entry"))
-        vault_of(self.secrets)
+        self.items = InMemoryItems(StoredUserToken, key=("case_id", "entry"))
+        secret_store_of(self.secrets)
 
     def leaves(self, *names: str) -> None:
         """Raise a tombstone under these names of John's."""
@@ -43,13 +43,13 @@ class Stage:
             self.people.change(name, NOW, lambda found: found.model_copy(update={"gone_since": NOW}))
 
     def retrieve(self, user_id: str = "john.doe@example.com", **asked: Any) -> Result:
-        vault = Vault(self.secrets.client, prefix="leaver", kms_key_arn="arn:aws:kms:key")
+        secret_store = SecretStore(self.secrets.client, prefix="leaver", kms_key_arn="arn:aws:kms:key")
         return retrieve_user_token(
             RetrieveUserToken(user_id=user_id, **asked),
             zoom=self.zoom,
-            tokens=AccessTokens(self.connections, vault, self.clock),
+            tokens=AccessTokens(self.connections, secret_store, self.clock),
             people=self.people,
-            kept=KeptTokens(self.items, vault, self.clock),
+            kept=StoredUserTokens(self.items, secret_store, self.clock),
             max_ttl=self.max_ttl,
             clock=self.clock,
         )
@@ -259,6 +259,6 @@ def test_nothing_is_kept_while_what_lay_there_is_being_destroyed() -> None:
     stage = Stage()
     stage.retrieve()
     (item,) = stage.items.scan()
-    stage.items.swap(item, item.model_copy(update={"destroying": True}))
-    with pytest.raises(Held):
+    stage.items.compare_and_swap(item, item.model_copy(update={"destroying": True}))
+    with pytest.raises(LeaseHeld):
         stage.retrieve()

@@ -6,23 +6,23 @@ from typing import Any
 import pytest
 
 from functions.revoke_access_token.app import revoke_access_token
-from leaver.commands import RevokeAccessToken
-from leaver.connections import LEASE, Connection, Status
-from leaver.errors import BadMessage, CredentialStale, Held, NeedsReauthorization, NotRead, ProviderUnavailable
-from leaver.grants import Grants
+from leaver.connections.grants import Grants
+from leaver.connections.record import LEASE, Connection, Status
+from leaver.errors import BadMessage, CredentialStale, LeaseHeld, NeedsReauthorization, NotRead, ProviderUnavailable
+from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.vault import child_of
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeGrant, FakeVenafi, FakeZoomOAuth
-from tests.fake_secrets import PARENT, StrictSecretsManager, tokens, vault_of
-from tests.fakes import NOW, Clock
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 EXPIRED = NOW - timedelta(seconds=1)
 LONG_AGO = NOW - timedelta(hours=1)
 #: somebody asked for new tokens, and nobody knows what came of it
 EVIDENCE: dict[str, dict[str, Any]] = {
     "an answer was lost": {"unanswered_since": LONG_AGO},
-    "a refresh was killed": {"held_by": "refresh#killed", "held_since": LONG_AGO, "held_version": PARENT},
+    "a refresh was killed": {"lease_holder": "refresh#killed", "leased_at": LONG_AGO, "leased_version": PARENT},
 }
 CHILD = child_of("zoom", PARENT)
 
@@ -36,7 +36,7 @@ class Stage:
         self.connections = InMemoryConnections(record or connection())
         (self.name,) = self.connections.records
         self.secrets = StrictSecretsManager()
-        self.vault = vault_of(self.secrets, self.name, tokens(**held))
+        self.secret_store = secret_store_of(self.secrets, self.name, tokens(**held))
 
     @property
     def record(self) -> Connection:
@@ -45,9 +45,11 @@ class Stage:
     def revoke(self) -> Result:
         return revoke_access_token(
             RevokeAccessToken(connection=self.name),
-            grants=Grants(zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), vault=self.vault),
+            grants=Grants(
+                zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), secret_store=self.secret_store
+            ),
             connections=self.connections,
-            vault=self.vault,
+            secret_store=self.secret_store,
             holder="revoke#1",
             clock=self.clock,
         )
@@ -66,32 +68,32 @@ def test_nobody_may_refresh_or_use_it_while_it_is_being_revoked() -> None:
     stage.grant.failing = [ProviderUnavailable("Zoom is out of order")]
     with pytest.raises(ProviderUnavailable):
         stage.revoke()
-    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, None)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, None)
     assert stage.revoke().outcome is Outcome.REVOKED
 
 
 @pytest.mark.parametrize("holder", ["refresh#another", "revoke#another", "connect#another"])
 def test_while_somebody_else_holds_it_it_is_marked_as_to_be_revoked_and_waited_for(holder: str) -> None:
-    stage = Stage(connection(held_by=holder, held_since=NOW - LEASE, held_version=PARENT))
-    with pytest.raises(Held, match=rf"^connection zoom: {holder.partition('#')[0]} is under way$"):
+    stage = Stage(connection(lease_holder=holder, leased_at=NOW - LEASE, leased_version=PARENT))
+    with pytest.raises(LeaseHeld, match=rf"^connection zoom: {holder.partition('#')[0]} is under way$"):
         stage.revoke()
     assert stage.grant.asked == []
     # The refresher sees it and revokes what it gets.
-    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, holder)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, holder)
     stage.clock.passes(seconds=1)
     assert stage.revoke().outcome is Outcome.REVOKED
 
 
 def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to() -> None:
     class Contended(InMemoryConnections):
-        def swap(self, old: Connection, new: Connection) -> Connection | None:
-            if new.held_by:
+        def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
+            if new.lease_holder:
                 self.alter("zoom", owner="somebody.else@example.com")
-            return super().swap(old, new)
+            return super().compare_and_swap(old, new)
 
     stage = Stage()
     stage.connections = Contended(connection())
-    with pytest.raises(Held, match=r"^connection zoom was changed at the same moment$"):
+    with pytest.raises(LeaseHeld, match=r"^connection zoom was changed at the same moment$"):
         stage.revoke()
     assert stage.grant.asked == []
 
@@ -101,7 +103,7 @@ def test_secrets_manager_that_does_not_answer_leaves_no_intent_behind() -> None:
     stage.secrets.unreadable = True
     with pytest.raises(NotRead):
         stage.revoke()
-    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, None)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, None)
 
 
 @pytest.mark.parametrize("refresh_token", ["refresh-1", None])
@@ -122,7 +124,7 @@ def test_an_unknown_token_proves_nothing_where_somebodys_answer_may_have_been_lo
     with pytest.raises(CredentialStale, match=r"is refused after a refresh that was never answered$") as stale:
         stage.revoke()
     assert (stale.value.version, stale.value.for_revocation) == (PARENT, True)
-    assert (stage.record.status, stage.record.held_by) == (Status.REVOKING, None)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, None)
     # It stays so: whoever comes next does not know better.
     assert stage.record.unanswered_since == LONG_AGO
 
@@ -150,13 +152,13 @@ def test_a_killed_refresh_that_left_its_pair_behind_lost_nothing() -> None:
 
 
 def test_a_killed_revocation_is_no_such_evidence() -> None:
-    stage = Stage(connection(status=Status.REVOKING, held_by="revoke#killed", held_since=LONG_AGO))
+    stage = Stage(connection(status=Status.REVOKING, lease_holder="revoke#killed", leased_at=LONG_AGO))
     stage.grant.alive = False
     assert stage.revoke().outcome is Outcome.ALREADY_GONE
 
 
 def test_what_only_a_sealed_token_could_end_is_left_to_the_refresher() -> None:
-    stage = Stage(connection(sealed="c2VhbGVk"))
+    stage = Stage(connection(encrypted_refresh_token="c2VhbGVk"))
     with pytest.raises(CredentialStale) as stale:
         stage.revoke()
     assert stale.value.for_revocation
@@ -164,7 +166,7 @@ def test_what_only_a_sealed_token_could_end_is_left_to_the_refresher() -> None:
 
 
 def test_tokens_that_nobody_can_name_wait_for_a_person() -> None:
-    stage = Stage(connection(status=Status.REVOKING, unnamed=True, reason="end the grant at the provider"))
+    stage = Stage(connection(status=Status.REVOKING, orphaned_tokens=True, reason="end the grant at the provider"))
     with pytest.raises(NeedsReauthorization, match=r"^end the grant at the provider$"):
         stage.revoke()
     assert stage.grant.asked == []

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from functions.revoke_grants.app import revoke_grants
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RevokeGrants, parse
+from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
+from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeVenafi
-from tests.fake_secrets import StrictSecretsManager, vault_of
-from tests.fakes import Clock
+from tests.doubles.aws import Clock
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeVenafi
+from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 
 JOHN = "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"
 JANE = "AD+corp:{11111111-2d77-43af-8f1f-39f1ba132825}"
@@ -30,7 +30,7 @@ def venafi() -> FakeVenafi:
 def revoke(venafi: FakeVenafi, **target: Any) -> Result:
     access_tokens = AccessTokens(
         InMemoryConnections(connection("venafi", provider="venafi")),
-        vault_of(StrictSecretsManager(), "venafi"),
+        secret_store_of(StrictSecretsManager(), "venafi"),
         Clock(),
     )
     return revoke_grants(parse(RevokeGrants, target, direct=True), venafi=venafi, tokens=access_tokens)

@@ -6,16 +6,16 @@ from datetime import timedelta
 import pytest
 
 from functions.revoke_sso_token.app import revoke_sso_token
-from leaver.access_tokens import AccessTokens
-from leaver.commands import RevokeSsoToken
-from leaver.connections import Connection, Status
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connection, Status
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, Rejected
+from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from leaver.vault import child_of
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_providers import FakeZoom
-from tests.fake_secrets import PARENT, StrictSecretsManager, tokens, vault_of
-from tests.fakes import NOW, Clock
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import NOW, Clock
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.providers import FakeZoom
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
 CHILD = child_of("zoom", PARENT)
@@ -29,10 +29,10 @@ class Stage:
         self.zoom = FakeZoom(users={JOHN_ID: "john.doe@example.com"}, sessions={JOHN_ID})
         self.connections = InMemoryConnections(record)
         self.secrets = StrictSecretsManager()
-        self.vault = vault_of(self.secrets)
+        self.secret_store = secret_store_of(self.secrets)
 
     def revoke(self, user_id: str = "john.doe@example.com", name: str = "zoom") -> Result:
-        access_tokens = AccessTokens(self.connections, self.vault, Clock())
+        access_tokens = AccessTokens(self.connections, self.secret_store, Clock())
         return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
 
     def somebody_refreshes(self) -> None:

@@ -10,15 +10,16 @@ import pytest
 from pydantic import SecretStr
 
 from functions.schedule_refreshes.app import MOST_AT_ONCE, pass_on, plan
-from leaver.commands import RefreshAccessToken
-from leaver.connections import IN_USE, Connection, Due, Status
+from leaver.connections.record import IN_USE, Connection, Status
+from leaver.connections.refresh_policy import next_refresh
 from leaver.errors import Undelivered
-from leaver.refresh_policy import next_refresh
+from leaver.messages.commands import RefreshAccessToken
+from leaver.messages.publisher import Due
 from leaver.tokens import TokenSet
-from tests.fake_connections import InMemoryConnections, connection
-from tests.fake_secrets import PARENT
-from tests.fakes import NOW, REFRESH_QUEUE, Context, batch, event, record, returned
-from tests.house import House
+from tests.doubles.aws import NOW, REFRESH_QUEUE, Context, batch, event, record, returned
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.house import House
+from tests.doubles.secrets_manager import PARENT
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def house() -> House:
 
 def consume(house: House, *records: dict[str, Any]) -> set[str]:
     def operation(command: RefreshAccessToken) -> None:
-        pass_on(command, outbox=house.outbox())
+        pass_on(command, publisher=house.publisher())
 
     consumer = house.consumer(RefreshAccessToken, operation, receipts=False)
     return returned(consumer.consume(batch(*records), Context()))
@@ -65,7 +66,7 @@ def test_a_queue_that_does_not_take_it_brings_the_message_back(house: House) -> 
 
 def test_what_is_due_gets_one_message_each_in_batches_of_ten(house: House) -> None:
     due = [Due(connection=f"zoom-{number}", version=PARENT) for number in range(23)]
-    assert house.outbox().schedule(due, now=NOW) == 23
+    assert house.publisher().schedule(due, now=NOW) == 23
     messages = house.sqs.to(REFRESH_QUEUE)
     assert [json.loads(each["MessageBody"]) for each in messages] == [{"connection": each.connection} for each in due]
     assert [each["MessageGroupId"] for each in messages] == [each.connection for each in due]
@@ -73,14 +74,14 @@ def test_what_is_due_gets_one_message_each_in_batches_of_ten(house: House) -> No
 
 
 def test_nothing_due_sends_nothing(house: House) -> None:
-    assert house.outbox().schedule([], now=NOW) == 0
+    assert house.publisher().schedule([], now=NOW) == 0
     assert house.sqs.sent == []
 
 
 def test_a_plan_that_the_queue_refuses_in_part_is_an_error(house: House) -> None:
     house.sqs.refuses = 2
     with pytest.raises(Undelivered, match=r"^the refresh queue refused 2 messages: InternalError$"):
-        house.outbox().schedule([Due(connection=f"zoom-{each}", version=PARENT) for each in range(3)], now=NOW)
+        house.publisher().schedule([Due(connection=f"zoom-{each}", version=PARENT) for each in range(3)], now=NOW)
 
 
 class Fleet:
@@ -93,7 +94,7 @@ class Fleet:
     def planned(self) -> list[str]:
         """Let the schedule fire; returns the connections that it sent a refresh for."""
         self.house.sqs.sent.clear()
-        plan(connections=self.connections, outbox=self.house.outbox(), now=self.house.clock())
+        plan(connections=self.connections, publisher=self.house.publisher(), now=self.house.clock())
         return [json.loads(message["MessageBody"])["connection"] for message in self.house.sqs.to(REFRESH_QUEUE)]
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from functions.start_offboarding.app import StartOffboarding, understood
-from leaver.commands import RevokeGrants, RevokeSsoToken, parse
-from tests.cases.office import ADA, Office
-from tests.fakes import Context, batch, record, returned
-from tests.hr import CHOICES, Choices, payload, webhook
+from leaver.messages.commands import RevokeGrants, RevokeSsoToken, parse
+from tests.doubles.aws import Context, batch, record, returned
+from tests.doubles.hr_events import CHOICES, Choices, payload, webhook
+from tests.doubles.office import ADA, Office
 
 EVENTS = Path(__file__).parents[2] / "events"
 OKTA = json.loads((EVENTS / "okta.json").read_text())

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from functions.start_offboarding.app import Intake, StartOffboarding
-from leaver.cases import State
-from leaver.events import OffboardingRequested
-from tests.fake_connections import InMemoryConnections
-from tests.fakes import NoLimit
-from tests.watched import ADA, GRANTS, PERSONAL, SSO, World
+from leaver.cases.record import State
+from leaver.messages.events import OffboardingRequested
+from tests.doubles.aws import NoLimit
+from tests.doubles.connections_table import InMemoryConnections
+from tests.doubles.watched_cases import ADA, GRANTS, PERSONAL, SSO, World
 
 DAY = timedelta(days=1)
 SWEEP = "c-1.sweep"
@@ -35,12 +35,12 @@ def comes_back(world: World) -> None:
     intake = Intake(
         cases=world.cases,
         people=world.people,
-        casework=world.casework(),
-        starting=world.watch.starting,
+        completion=world.completion(),
+        case_start=world.watch.case_start,
         connections=InMemoryConnections(),
         tokens=nobody,
         zoom=nobody,
-        pace=NoLimit(),
+        rate_limiter=NoLimit(),
         clock=world.clock,
         routine_limit=50,
         deactivates_users=False,
@@ -91,7 +91,7 @@ def test_a_run_that_was_killed_after_it_opened_the_sweep_opens_no_second(world: 
     world.clock.passes(days=1)
     case = world.case()
     world.looks()
-    world.cases.put(case.model_copy(update={"revision": world.case().revision}))
+    world.cases.put(case.model_copy(update={"item_version": world.case().item_version}))
     world.commands()
     world.minutes(1)
     assert world.commands() == []

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, NotSent
-from leaver.transport import Answer, BasicAuth, BearerAuth, Transport, retry_after, safe_code
-from tests.canary import shown_by
-from tests.wire import Play, Wire, fixture, serving
+from leaver.providers.transport import Answer, BasicAuth, BearerAuth, Transport, retry_after, safe_code
+from tests.doubles.canary import shown_by
+from tests.doubles.wire import Play, Wire, fixture, serving
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SECRET = SecretStr("CANARY-secret")

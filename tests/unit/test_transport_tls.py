@@ -12,12 +12,12 @@ import pytest
 from cryptography import x509
 from pydantic import SecretStr
 
-from leaver import transport as transport_module
 from leaver.errors import AnswerLost, NotSent
-from leaver.transport import BearerAuth, Transport
-from tests.canary import shown_by
-from tests.certificates import Authority, authority, server_of
-from tests.wire import Play, Wire, serving
+from leaver.providers import transport as transport_module
+from leaver.providers.transport import BearerAuth, Transport
+from tests.doubles.canary import shown_by
+from tests.doubles.certificates import Authority, authority, server_of
+from tests.doubles.wire import Play, Wire, serving
 
 SECRET = SecretStr("CANARY-secret")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"

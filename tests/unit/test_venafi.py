@@ -23,12 +23,12 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
+from leaver.providers.transport import Answer, Transport
+from leaver.providers.venafi.api import Application, Grantee, ResultCode, Role, Venafi, same_identity
+from leaver.providers.venafi.oauth import Verified
 from leaver.tokens import GrantedTokens
-from leaver.transport import Answer, Transport
-from leaver.venafi import Application, Grantee, ResultCode, Role, Venafi, same_identity
-from leaver.venafi_auth import Verified
-from tests.canary import shown_by
-from tests.wire import Play, Wire, fixture, fixtures, serving
+from tests.doubles.canary import shown_by
+from tests.doubles.wire import Play, Wire, fixture, fixtures, serving
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 TOKEN = SecretStr("CANARY-access-token==")

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from leaver import client_certificate
 from leaver.errors import InvalidClient, LeaverError, NotSent, ProviderUnavailable, Rejected
+from leaver.providers import client_certificate
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.tokens import GrantedTokens
-from leaver.transport import Transport
-from leaver.venafi_auth import VenafiAuth
-from tests.canary import shown_by
-from tests.certificates import Authority, authority, client_of, server_of
-from tests.wire import Wire, fixture, serving
+from tests.doubles.canary import shown_by
+from tests.doubles.certificates import Authority, authority, client_of, server_of
+from tests.doubles.wire import Wire, fixture, serving
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SCOPE = "admin:delete;configuration"

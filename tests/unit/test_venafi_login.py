@@ -18,11 +18,11 @@ from leaver.errors import (
     Rejected,
     Throttled,
 )
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.tokens import GrantedTokens
-from leaver.transport import Transport
-from leaver.venafi_auth import VenafiAuth
-from tests.canary import shown_by
-from tests.wire import Play, Wire, fixture, fixtures, serving
+from tests.doubles.canary import shown_by
+from tests.doubles.wire import Play, Wire, fixture, fixtures, serving
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SCOPE = "admin:delete;configuration"

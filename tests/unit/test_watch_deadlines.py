@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 
 from functions.watch_deadlines.app import LONGEST_SILENCE, gauges, urgent_an_hour
-from leaver.cases import State
+from leaver.cases.record import State
 from leaver.outcomes import Outcome
-from tests.fakes import NOW, client_error
-from tests.watched import ADA, GRANTS, SSO, World
+from tests.doubles.aws import NOW, client_error
+from tests.doubles.watched_cases import ADA, GRANTS, SSO, World
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_the_gauges_count_what_is_open_held_late_and_the_longest_wait(world: Wor
     world.clock.passes(minutes=15)
     world.opens(SSO, case_id="new", name="bob@example.com")
     world.clock.passes(seconds=30)
-    assert gauges(list(world.cases.glances()), world.clock()) == {
+    assert gauges(list(world.cases.summaries()), world.clock()) == {
         "OpenCases": 2,
         "HeldCases": 1,
         "OverdueCases": 1,

@@ -21,10 +21,10 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.transport import Transport
-from leaver.zoom import UserToken, Zoom, ZoomUser, user_path
-from tests.canary import shown_by
-from tests.wire import Play, Wire, fixture, fixtures, serving
+from leaver.providers.transport import Transport
+from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser, user_path
+from tests.doubles.canary import shown_by
+from tests.doubles.wire import Play, Wire, fixture, fixtures, serving
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 TOKEN = SecretStr("CANARY-access-token")

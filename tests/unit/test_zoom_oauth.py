@@ -24,11 +24,11 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
+from leaver.providers.transport import Answer, Transport
+from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url, code_challenge
 from leaver.tokens import GrantedTokens
-from leaver.transport import Answer, Transport
-from leaver.zoom_oauth import ZoomOAuth, authorize_url, code_challenge
-from tests.canary import shown_by
-from tests.wire import Play, Wire, fixture, fixtures, serving
+from tests.doubles.canary import shown_by
+from tests.doubles.wire import Play, Wire, fixture, fixtures, serving
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 CLIENT_SECRET = SecretStr("CANARY-client-secret")

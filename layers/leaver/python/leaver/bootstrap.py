@@ -17,29 +17,29 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver import settings
-from leaver.access_tokens import AccessTokens
-from leaver.cases import LOOK_AGAIN, Cases
-from leaver.casework import Casework
-from leaver.commands import Command
-from leaver.connections import Connections
-from leaver.consumer import Consumer
-from leaver.envelope import Opened
+from leaver.cases.completion import CaseCompletion
+from leaver.cases.people import People
+from leaver.cases.receipts import Receipts
+from leaver.cases.record import LOOK_AGAIN, Cases
+from leaver.cases.start import CaseStart
+from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import Connections
+from leaver.consuming.consumer import Consumer
+from leaver.consuming.metrics import SharedMetrics
+from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError
-from leaver.items import Items
-from leaver.kept_tokens import KeptToken, KeptTokens
-from leaver.metering import SharedMetrics
-from leaver.outbox import Outbox
+from leaver.messages.commands import Command
+from leaver.messages.envelope import Payload
+from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
-from leaver.pacing import Pace
-from leaver.people import People
-from leaver.receipts import Receipts
-from leaver.sealing import Sealing
-from leaver.starting import Starting
-from leaver.transport import Transport
-from leaver.vault import Vault
-from leaver.venafi import Venafi
-from leaver.zoom import Zoom
-from leaver.zoom_oauth import ZoomOAuth
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.zoom.api import Zoom
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.storage.encryption import TokenEncryption
+from leaver.storage.secrets import SecretStore
+from leaver.storage.tables import Items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -136,16 +136,16 @@ def _venafi_transport(url: str, ca_bundle: str) -> Transport:
 
 
 @cache
-def vault(prefix: str, kms_key_arn: str | None = None, *, at_once: bool = False) -> Vault:
+def secret_store(prefix: str, kms_key_arn: str | None = None, *, at_once: bool = False) -> SecretStore:
     """The secrets below `prefix`; with `at_once` a call is tried once and soon given up, for its caller to repeat."""
     client = _session().client("secretsmanager", config=_AT_ONCE) if at_once else _secrets_manager()
-    return Vault(client, prefix=prefix, kms_key_arn=kms_key_arn)
+    return SecretStore(client, prefix=prefix, kms_key_arn=kms_key_arn)
 
 
 @cache
-def sealing(kms_key_arn: str) -> Sealing:
+def token_encryption(kms_key_arn: str) -> TokenEncryption:
     """The stack's key, as the last resort of the refresher."""
-    return Sealing(_kms(), key_arn=kms_key_arn)
+    return TokenEncryption(_kms(), key_arn=kms_key_arn)
 
 
 @cache
@@ -157,7 +157,7 @@ def connections(table: str) -> Connections:
 @cache
 def access_tokens(connections_table: str, secret_prefix: str, usual: str | None = None) -> AccessTokens:
     """The way to the access tokens of the connections in this table; that of the `usual` one is read in init."""
-    tokens = AccessTokens(connections(connections_table), vault(secret_prefix), now)
+    tokens = AccessTokens(connections(connections_table), secret_store(secret_prefix), now)
     if usual and _in_lambda():
         # Whatever is wrong with it, the first command that needs it says so.
         with suppress(LeaverError, BotoCoreError, ClientError):
@@ -166,17 +166,19 @@ def access_tokens(connections_table: str, secret_prefix: str, usual: str | None 
 
 
 @cache
-def pace(table: str, per_second: int, tokens: AccessTokens) -> Pace:
+def rate_limiter(table: str, per_second: int, tokens: AccessTokens) -> RateLimiter:
     """The pace of a provider's API that takes so many requests a second from each account."""
     # One that does not answer at once is done without.
     dynamodb = _session().client("dynamodb", config=_QUICK)
-    return Pace(dynamodb, table=table, per_second=per_second, account_of=tokens.account_of, clock=now, sleep=time.sleep)
+    return RateLimiter(
+        dynamodb, table=table, per_second=per_second, account_of=tokens.account_of, clock=now, sleep=time.sleep
+    )
 
 
 @cache
-def outbox(bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None = None) -> Outbox:
+def publisher(bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None = None) -> Publisher:
     """The bus and the queues that a function may write to."""
-    return Outbox(
+    return Publisher(
         events=_events(),
         sqs=_sqs(),
         bus=bus,
@@ -198,29 +200,29 @@ def people(table: str) -> People:
 
 
 @cache
-def kept_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> KeptTokens:
+def stored_user_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> StoredUserTokens:
     """The user tokens in the vault; only who keeps new ones needs the key."""
-    items = Items(_dynamodb(), table=cases_table, key=("case_id", "entry"), model=KeptToken.model_validate)
-    return KeptTokens(items, vault(secret_prefix, kms_key_arn), now)
+    items = Items(_dynamodb(), table=cases_table, key=("case_id", "entry"), model=StoredUserToken.model_validate)
+    return StoredUserTokens(items, secret_store(secret_prefix, kms_key_arn), now)
 
 
-def casework(table: str, outbox: Outbox, *, missing_user_is_done: bool = False) -> Casework:
+def completion(table: str, publisher: Publisher, *, missing_user_is_done: bool = False) -> CaseCompletion:
     """What a done step means to its case."""
-    return Casework(
+    return CaseCompletion(
         cases=cases(table),
-        outbox=outbox,
+        publisher=publisher,
         clock=now,
         missing_user_is_done=missing_user_is_done,
         measure=lambda name, seconds: _metrics().add_metric(name=name, unit=MetricUnit.Seconds, value=seconds),
     )
 
 
-def starting(table: str, outbox: Outbox, *, case_deadline: int) -> Starting:
+def case_start(table: str, publisher: Publisher, *, case_deadline: int) -> CaseStart:
     """What sets a case going; `case_deadline` in seconds."""
-    return Starting(
+    return CaseStart(
         cases=cases(table),
         people=people(table),
-        outbox=outbox,
+        publisher=publisher,
         clock=now,
         deadline=timedelta(seconds=case_deadline),
         look_again=LOOK_AGAIN,
@@ -254,30 +256,30 @@ def consumer(
     *,
     cases_table: str | None = None,
     refresh_queue_url: str | None = None,
-    read: Callable[[Opened], AnyCommand] | None = None,
+    read: Callable[[Payload], AnyCommand] | None = None,
     missing_user_is_done: bool = False,
-    pace: Pace | None = None,
+    rate_limiter: RateLimiter | None = None,
     tokens: AccessTokens | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt, and counts.
 
-    `missing_user_is_done` is the deployment's choice about cases, see Casework.
+    `missing_user_is_done` is the deployment's choice about cases, see CaseCompletion.
     """
-    out = outbox(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url)
+    out = publisher(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url)
     return Consumer(
         function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__),
         command=command,
         operation=operation,
         sqs=_sqs(),
-        outbox=out,
+        publisher=out,
         receipts=receipts(cases_table) if cases_table else None,
         give_up_after=timedelta(seconds=consuming.give_up_after),
-        casework=casework(cases_table, out, missing_user_is_done=missing_user_is_done) if cases_table else None,
+        completion=completion(cases_table, out, missing_user_is_done=missing_user_is_done) if cases_table else None,
         clock=now,
         logger=logger(),
         metrics=_metrics(),
         executor=_executor(),
-        pace=pace,
+        rate_limiter=rate_limiter,
         prepare=tokens.look_up if tokens else None,
         read=read,
     )

@@ -104,7 +104,7 @@ class Rejected(LeaverError):
     """The provider understood and will not do it (scope, rights, request): the same message can't succeed."""
 
 
-class Held(LeaverError):
+class LeaseHeld(LeaverError):
     """Somebody else is changing this connection's tokens right now: come back when they are done."""
 
 

@@ -1,0 +1,1 @@
+"""What an operator sees of cases, and decides about them."""

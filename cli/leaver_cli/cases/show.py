@@ -1,0 +1,172 @@
+"""`leaver case`: which cases there are, what one of them ended, and whether its seal holds."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import REPLACE, Case, Cases, State, Step, chain
+from leaver_cli.connections.health import moment
+from leaver_cli.deployment import describe, now
+from leaver_cli.stack import Profile, Region, StackName
+
+CaseIdArgument = Annotated[str | None, typer.Argument(metavar="[CASE_ID]", help="One case; else those not done.")]
+
+
+def case(
+    case_id: CaseIdArgument = None,
+    *,
+    head: Annotated[
+        str | None, typer.Option(metavar="HEX", help="The head that OffboardingCompleted announced, to compare with.")
+    ] = None,
+    stack: StackName = "leaver",
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Show the cases that are not done, or one with its receipts and whether they are what was sealed.
+
+    The exit status is 1 if a seal does not hold.
+    """
+    cases = describe(stack, region, profile).cases
+    console = Console()
+    if case_id is None:
+        if head is not None:
+            raise click.UsageError("--head is one case's: say which")
+        _list(console, cases)
+        return
+    found = existing(cases, case_id)
+    kept = cases.receipts(case_id)
+    _show(console, found, kept)
+    if found.state is not State.COMPLETED:
+        console.print("not sealed: only a completed case is")
+        if head is not None:
+            raise typer.Exit(1)
+        return
+    if faults := broken(found, kept, head):
+        for fault in faults:
+            console.print(Text(f"THE SEAL DOES NOT HOLD: {fault}"), soft_wrap=True)
+        raise typer.Exit(1)
+    compared = "as it was announced" if head else "as the case says; compare it with the announced one by --head"
+    console.print(f"the seal holds: head {found.head}, {compared}", soft_wrap=True)
+
+
+def existing(cases: Cases, case_id: str) -> Case:
+    """Read a case; raises ClickException for one that is not there."""
+    if (found := cases.read(case_id)) is None:
+        raise click.ClickException(f"there is no case {case_id}")
+    return found
+
+
+def broken(case: Case, kept: Mapping[str, Receipt], announced: str | None) -> list[str]:
+    """What of a sealed case is not as it was sealed.
+
+    Of the digests only the last is kept: which receipt differs can be told where one is missing, was written after the
+    seal, or belongs to no step.
+    """
+    steps = case.all_steps()
+    known = {step.receipt for step in steps}
+    faults = [f"the receipt of {step.name} is missing" for step in steps if step.receipt not in kept]
+    faults += [f"{entry} belongs to no step" for entry in kept if entry not in known]
+    for step in steps:
+        receipt = kept.get(step.receipt)
+        if receipt and case.finished_at and receipt.finished_at and receipt.finished_at > case.finished_at:
+            faults.append(f"the receipt of {step.name} was written after the seal, at {moment(receipt.finished_at)}")
+    receipts = [kept[step.receipt] for step in steps if step.receipt in kept]
+    recomputed = chain(receipts)[-1] if receipts else "0" * 64
+    if recomputed != case.head:
+        faults.append(f"the receipts come to {recomputed}, and the case says {case.head}")
+    if announced is not None and recomputed != announced.strip().lower():
+        faults.append(f"the receipts come to {recomputed}, and {announced} was announced")
+    return faults
+
+
+def table_of(cases: Sequence[Case], *, title: str) -> Table:
+    """One row for each case: who, since when, how far."""
+    at = now()
+    table = Table(title=title)
+    for column in ("case, event", "who", "since", "how far"):
+        table.add_column(column, overflow="fold")
+    for each in cases:
+        since = each.started_at or max(each.requested_at, each.effective_at)
+        row = (
+            f"{each.case_id}\n{each.source} {each.event_id}",
+            f"{each.email}\n{each.urgency}",
+            f"{moment(since)}\n{_lasting(since, at)}",
+            _how_far(each, at),
+        )
+        table.add_row(*(Text(_printable(cell)) for cell in row), style="red" if _is_late(each, at) else "")
+    return table
+
+
+def _list(console: Console, cases: Cases) -> None:
+    summaries = list(cases.summaries())
+    wanted = [each.case_id for each in summaries if each.state in {State.OPEN, State.HELD}]
+    # The index is behind the table: what is done meanwhile is shown as that.
+    found = [each for case_id in wanted if (each := cases.read(case_id)) is not None]
+    if found:
+        console.print(table_of(sorted(found, key=lambda each: each.requested_at), title="Cases that are not done"))
+    scheduled = sum(each.state is State.SCHEDULED for each in summaries)
+    counts = {state: sum(each.state is state for each in found) for state in (State.OPEN, State.HELD)}
+    overdue = sum(_is_late(each, now()) for each in found)
+    console.print(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")
+
+
+def _show(console: Console, case: Case, kept: Mapping[str, Receipt]) -> None:
+    console.print(table_of([case], title=f"Case {case.case_id}"))
+    table = Table()
+    for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
+        table.add_column(column, overflow="fold")
+    for step in case.all_steps():
+        cells = _row(step, kept.get(step.receipt), outstanding=step.name in case.all_outstanding())
+        table.add_row(*(Text(_printable(cell)) for cell in cells))
+    console.print(table)
+    if case.sweep_of:
+        console.print(f"looked once more after case {case.sweep_of}", soft_wrap=True)
+    if case.time_to_revoke is not None:
+        console.print(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {case.residual}")
+
+
+def _row(step: Step, receipt: Receipt | None, *, outstanding: bool) -> tuple[str, ...]:
+    if receipt is None:
+        waits = "a person: leaver connect" if step.command == REPLACE else "nothing heard of it yet"
+        return (step.name, " ".join(step.detail.values()), "outstanding", waits, "", "")
+    said = {"HTTP": receipt.provider_status, "code": receipt.provider_code, "tracking id": receipt.tracking_id}
+    word = ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
+    outcome = str(receipt.outcome) if receipt.outcome else "being tried"
+    took = (receipt.finished_at - receipt.requested_at).total_seconds() if receipt.finished_at else None
+    return (
+        step.name,
+        receipt.subject,
+        f"{outcome}, outstanding" if outstanding else outcome,
+        "; ".join(part for part in (word, receipt.reason or "") if part),
+        str(receipt.attempts),
+        "" if took is None else str(max(0, int(took))),
+    )
+
+
+def _how_far(case: Case, at: datetime) -> str:
+    if case.state is not State.OPEN:
+        return case.state
+    late = "OVERDUE, " if _is_late(case, at) else ""
+    return f"{late}outstanding: {', '.join(case.all_outstanding()) or 'the seal'}"
+
+
+def _is_late(case: Case, at: datetime) -> bool:
+    return case.state is State.OPEN and case.deadline_at is not None and case.deadline_at <= at
+
+
+def _lasting(since: datetime, at: datetime) -> str:
+    minutes, seconds = divmod(max(0, int((at - since).total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02} ago"
+
+
+def _printable(text: str) -> str:
+    # What came from outside may hold control characters that a terminal would obey.
+    return "".join(each if each.isprintable() or each == "\n" else " " for each in text)

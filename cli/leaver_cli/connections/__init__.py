@@ -1,0 +1,1 @@
+"""How connections are made, shown, refreshed and ended by an operator."""

@@ -1,0 +1,54 @@
+"""`leaver refresh`: let a connection's tokens be replaced now, and see what comes of it."""
+
+import json
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from leaver.connections.record import IN_USE, Connection, Status
+from leaver_cli.connections.connect import connection_name
+from leaver_cli.connections.health import health, moment
+from leaver_cli.connections.waiting import until
+from leaver_cli.deployment import describe, now
+from leaver_cli.stack import Profile, Region, StackName
+
+ExistingName = Annotated[str, typer.Argument(metavar="NAME", callback=connection_name, help="The connection.")]
+
+
+def refresh(
+    name: ExistingName,
+    *,
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds to wait for it.")] = 120,
+    stack: StackName = "leaver",
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Refresh a connection's tokens although nothing is due, and wait for the new ones."""
+    console = Console()
+    deployment = describe(stack, region, profile)
+    before = deployment.connections.read(name)
+    if before.status not in IN_USE:
+        console.print(Text(f"{name} is not refreshed: {health(before, now())}"), soft_wrap=True)
+        raise typer.Exit(1)
+    deployment.stack.sqs.send_message(
+        QueueUrl=deployment.stack.queue_url(deployment.stack.queue_of("refresh_access_token")),
+        MessageBody=json.dumps({"connection": name, "force": True}),
+        MessageGroupId=name,
+        # A repeated id would be accepted, and the message thrown away.
+        MessageDeduplicationId=str(uuid4()),
+    )
+
+    def decided(record: Connection) -> bool:
+        changed = record.version != before.version or record.failures > before.failures
+        return record.lease_holder is None and (changed or record.status not in IN_USE)
+
+    record = until(decided, deployment.connections, name, timeout=timeout, what=f"{name} is being refreshed …")
+    if decided(record) and record.status is Status.ACTIVE:
+        console.print(f"{name} is refreshed, its access token lives until {moment(record.expires_at)}")
+        return
+    late = "" if decided(record) else f" within {timeout} seconds; the message still waits in its queue"
+    console.print(Text(f"{name} is not refreshed{late}: {health(record, now())}"), soft_wrap=True)
+    raise typer.Exit(1)

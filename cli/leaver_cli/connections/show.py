@@ -1,0 +1,62 @@
+"""`leaver connections`: which there are, and how they are."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leaver.connections.record import Connection
+from leaver_cli.connections.health import health, moment, needs_a_person
+from leaver_cli.deployment import describe, now
+from leaver_cli.stack import Profile, Region, StackName
+
+
+def connections(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    stack: StackName = "leaver",
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Show every connection and how it is; the exit status is 1 if one needs a person."""
+    records = sorted(describe(stack, region, profile).connections.every(), key=lambda each: each.connection)
+    at = now()
+    if as_json:
+        typer.echo(json.dumps([told(each, at) for each in records], indent=2))
+    else:
+        _show(records, at)
+    if any(needs_a_person(each) for each in records):
+        raise typer.Exit(1)
+
+
+def told(record: Connection, now: datetime) -> Mapping[str, Any]:
+    """Return what programs may know of a record: all but the encrypted token, of which it says that there is one."""
+    words = {"health": health(record, now), "needs_a_person": needs_a_person(record)}
+    return (
+        record.model_dump(mode="json", exclude={"encrypted_refresh_token"})
+        | {"encrypted_refresh_token": record.encrypted_refresh_token is not None}
+        | words
+    )
+
+
+def _show(records: list[Connection], now: datetime) -> None:
+    table = Table(show_lines=True)
+    for column in ("connection", "whose", "health", "times", "held by"):
+        table.add_column(column, overflow="fold")
+    for each in records:
+        whose = f"{each.provider} {each.account}\n{each.role}, {each.owner}"
+        times = f"expires {moment(each.expires_at)}\nrefreshed {moment(each.refreshed_at) or 'not yet'}"
+        holder = (each.lease_holder or "").partition("#")[0]
+        held = f"{holder} since {moment(each.leased_at)}" if holder else ""
+        style = "red" if needs_a_person(each) else ""
+        cells = (each.connection, whose, health(each, now), times, held)
+        table.add_row(*(Text(cell) for cell in cells), style=style)
+    console = Console()
+    console.print(table)
+    people = sum(needs_a_person(each) for each in records)
+    console.print(f"{len(records)} connections" + (f", {people} of them need a person" if people else ""))

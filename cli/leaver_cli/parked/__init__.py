@@ -1,0 +1,1 @@
+"""What is dead-lettered, and how an operator puts it back."""

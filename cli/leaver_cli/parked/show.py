@@ -1,0 +1,81 @@
+"""`leaver parked`: what waits for a person, and why."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leaver.storage.tables import timestamp
+from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
+from leaver_cli.stack import OPTIONAL, PLACES, NoSuchQueue, Place, Profile, Region, Stack, StackName, reach
+
+#: why there can be more than were shown
+UNSEEN = "more could not be seen: somebody else looks at them, or they lie behind ten of their FIFO group"
+
+
+def parked(
+    function: Annotated[
+        Place | None, typer.Argument(metavar="[FUNCTION]", help="One function, or `unrouted`; else a count of all.")
+    ] = None,
+    *,
+    show_body: Annotated[bool, typer.Option("--show-body", help="Bodies too; they can hold personal data.")] = False,
+    stack: StackName = "leaver",
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Show what is parked: how much with each function, or each message of one."""
+    console = Console()
+    reached = reach(stack, region, profile)
+    if function is None:
+        console.print(_overview(reached))
+        return
+    for parking in reached.parkings(function):
+        _list(console, parking, show_body=show_body)
+
+
+def _overview(stack: Stack) -> Table:
+    table = Table(title=f"Parked in {stack.name}")
+    table.add_column("function", no_wrap=True)
+    table.add_column("parked", justify="right")
+    for place in PLACES:
+        try:
+            parkings = stack.parkings(place)
+        except NoSuchQueue:
+            if place not in OPTIONAL:
+                raise
+            continue
+        count = sum(parking.count() for parking in parkings)
+        table.add_row(place, str(count), style="bold" if count else "dim")
+    return table
+
+
+def _list(console: Console, parking: DeadLetterQueue, *, show_body: bool) -> None:
+    with parking.messages() as messages:
+        found = list(messages)
+    if found:
+        console.print(described(found, title=parking.name))
+    if show_body:
+        for message in found:
+            console.print(Text(f"{message.message_id} {_printable(message.body)}"), soft_wrap=True)
+    unseen = max(0, parking.count() - len(found))
+    more = f"; about {unseen} {UNSEEN}" if unseen else ""
+    console.print(Text(f"{len(found)} parked in {parking.name}{more}"))
+
+
+def described(messages: list[ParkedMessage], *, title: str) -> Table:
+    """One row for each message: who it is, since when, what stopped it and why, and the queue that it came from."""
+    table = Table(title=title)
+    table.add_column("message id, since", no_wrap=True)
+    table.add_column("error", no_wrap=True)
+    table.add_column("reason, queue", overflow="fold")
+    for each in messages:
+        why = f"{each.reason}\n{each.queue}" if each.queue else each.reason
+        table.add_row(Text(f"{each.message_id}\n{timestamp(each.since)}"), Text(each.error), Text(why))
+    return table
+
+
+def _printable(text: str) -> str:
+    # What came from outside may hold control characters that a terminal would obey.
+    return "".join(each if each.isprintable() else " " for each in text)

@@ -1,0 +1,73 @@
+"""Whoever left, under each of their names: which case is theirs, and the tombstone that says so to everybody."""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from leaver.storage.tables import Items, update_with_retry
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+#: the sort key of a name's item in the Cases table; its partition is `person#<name>`
+ENTRY: Final = "person"
+
+
+def name_of(text: str) -> str:
+    """The name under which somebody is remembered: e-mail addresses in NFC and case-folded, ids verbatim."""
+    return unicodedata.normalize("NFC", text).casefold() if "@" in text else text
+
+
+class Name(BaseModel):
+    """One name of one person."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    case_id: str
+    entry: str = ENTRY
+    #: the person's case, the last that was opened
+    case: str | None = None
+    #: when the last event about this person happened: what is older comes too late
+    occurred_at: AwareDatetime
+    #: whether that event said that they stay: cancelled, or reinstated
+    stays: bool = False
+    #: the tombstone: since when nothing may be given to this person any more
+    gone_since: AwareDatetime | None = None
+    item_version: int = 0
+
+
+class People:
+    """The names in the Cases table."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
+        self._items = Items(dynamodb, table=table, key=("case_id", "entry"), model=Name.model_validate)
+
+    def read(self, name: str) -> Name | None:
+        """Read what is remembered of a name, as of now; None of somebody who never left."""
+        return self._items.read(case_id=_key(name), entry=ENTRY)
+
+    def gone(self, names: Iterable[str]) -> bool:
+        """Whether a tombstone stands on any of these names."""
+        return any(found.gone_since for found in map(self.read, names) if found)
+
+    def change(self, name: str, at: datetime, to: Callable[[Name], Name | None]) -> Name | None:
+        """Change what is remembered of a name, from nothing where nothing was; `at` is when the event happened.
+
+        None, and nothing written, where `to` makes None of it.
+        """
+        # To the second, as the table keeps it: else an event would come later than itself.
+        nothing = Name(case_id=_key(name), occurred_at=at.replace(microsecond=0))
+        while True:
+            if self.read(name) is None:
+                new = to(nothing)
+                if new is None or self._items.add(new):
+                    return new
+                continue
+            return update_with_retry(lambda: self.read(name) or nothing, to, self._items.compare_and_swap)
+
+
+def _key(name: str) -> str:
+    return f"person#{name_of(name)}"

@@ -1,0 +1,172 @@
+"""Receipts: what became of each command, in the provider's terms. They also keep a finished call from repeating."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from leaver.errors import NotRead
+from leaver.outcomes import Outcome, Result
+from leaver.storage.tables import Value, item, timestamp, values
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+#: only these mean that the access is gone
+ENDED = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE})
+
+
+class Receipt(BaseModel):
+    """An item of the Cases table: one command, and what came of it. Without an outcome it is still open."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    #: the case, or `message#<event or message id>` for a command that belongs to none
+    case_id: str
+    entry: str
+    command: str
+    system: str
+    subject: str
+    connection: str | None = None
+    requested_at: AwareDatetime
+    first_attempt_at: AwareDatetime
+    attempts: int = 0
+    outcome: Outcome | None = None
+    provider_status: int | None = None
+    provider_code: str | None = None
+    tracking_id: str | None = None
+    reason: str | None = None
+    finished_at: AwareDatetime | None = None
+    #: seconds from `requested_at`, where access really ended
+    time_to_revoke: int | None = None
+    #: JSON: names and counts
+    details: str = "{}"
+
+    @property
+    def belongs_to_a_case(self) -> bool:
+        """Whether `case_id` is a case's: those can't hold a #."""
+        return not self.case_id.startswith("message#")
+
+    def as_old_as(self, first: Self) -> Self:
+        """The same receipt with the times of an earlier one for the same command."""
+        return self.model_copy(
+            update={
+                "requested_at": min(self.requested_at, first.requested_at),
+                "first_attempt_at": min(self.first_attempt_at, first.first_attempt_at),
+            }
+        )
+
+    def closed(self, result: Result, *, now: datetime, reason: str | None = None) -> Self:
+        """The same receipt with the last word on it."""
+        waited = max(0, int((now - self.requested_at).total_seconds()))
+        return self.model_copy(
+            update={
+                "attempts": self.attempts + 1,
+                "outcome": result.outcome,
+                "provider_status": result.provider_status,
+                "provider_code": result.provider_code,
+                "tracking_id": result.tracking_id,
+                "reason": reason,
+                "finished_at": now,
+                "time_to_revoke": waited if result.outcome in ENDED else None,
+                "details": json.dumps(dict(result.details), sort_keys=True),
+            }
+        )
+
+
+class Receipts:
+    """The receipts in the Cases table: partition `case_id`, sort key `entry`."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def read(self, receipt: Receipt) -> Receipt | None:
+        """Read what stands under this receipt's key as of now."""
+        found = self._dynamodb.get_item(TableName=self._table, Key=_key(receipt), ConsistentRead=True)
+        return Receipt.model_validate(values(found["Item"])) if "Item" in found else None
+
+    def standing(self, receipts: Sequence[Receipt]) -> dict[tuple[str, str], Receipt]:
+        """Read what stands under the keys of a batch's receipts as of now, at one go; by case id and entry.
+
+        Raises NotRead where DynamoDB leaves some of them out again and again.
+        """
+        if not receipts:
+            return {}
+        wanted = {(each.case_id, each.entry): _key(each) for each in receipts}
+        asked: Mapping[str, Any] = {self._table: {"Keys": list(wanted.values()), "ConsistentRead": True}}
+        found: dict[tuple[str, str], Receipt] = {}
+        for _ in range(3):
+            answer = self._dynamodb.batch_get_item(RequestItems=asked)
+            for each in answer["Responses"].get(self._table, []):
+                receipt = Receipt.model_validate(values(each))
+                found[receipt.case_id, receipt.entry] = receipt
+            asked = answer.get("UnprocessedKeys", {})
+            if not asked:
+                return found
+        # One that was passed over would be taken for one that is not there, and its call repeated.
+        raise NotRead("DynamoDB did not answer for all receipts of a batch")
+
+    def count_failure(self, receipt: Receipt) -> int:
+        """Count one failed attempt that will be repeated; returns how many there were."""
+        return self._write(receipt).attempts
+
+    def finish(self, closed: Receipt) -> Receipt:
+        """Write the last word unless it has been said already; returns the receipt as it stands."""
+        try:
+            return self._write(closed)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            standing = self.read(closed)
+            if standing is None:
+                raise
+            return standing
+
+    def reopen(self, receipt: Receipt) -> None:
+        """Take a failure back, because a person sent the message again."""
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_key(receipt),
+                UpdateExpression="REMOVE outcome, finished_at, reason, provider_status, provider_code, tracking_id",
+                ConditionExpression="outcome = :failed",
+                ExpressionAttributeValues=item({":failed": Outcome.FAILED}),
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            # Another delivery said a last word in between, and it stands.
+            return
+
+    def _write(self, receipt: Receipt) -> Receipt:
+        said = _columns(receipt)
+        updated = self._dynamodb.update_item(
+            TableName=self._table,
+            Key=_key(receipt),
+            UpdateExpression="SET "
+            + ", ".join(f"#{name} = :{name}" for name in said)
+            + ", first_attempt_at = if_not_exists(first_attempt_at, :first)"
+            + ", attempts = if_not_exists(attempts, :none) + :one",
+            ConditionExpression="attribute_not_exists(outcome)",
+            ExpressionAttributeNames={f"#{name}": name for name in said},
+            ExpressionAttributeValues=item(
+                {
+                    **{f":{name}": value for name, value in said.items()},
+                    ":first": timestamp(receipt.first_attempt_at),
+                    ":none": 0,
+                    ":one": 1,
+                }
+            ),
+            ReturnValues="ALL_NEW",
+        )
+        return Receipt.model_validate(values(updated["Attributes"]))
+
+
+def _key(receipt: Receipt) -> dict[str, Any]:
+    return item({"case_id": receipt.case_id, "entry": receipt.entry})
+
+
+def _columns(receipt: Receipt) -> Mapping[str, Value]:
+    """Everything but the key and what the table itself counts."""
+    counted = {"case_id", "entry", "first_attempt_at", "attempts"}
+    said = receipt.model_dump(exclude=counted, exclude_none=True)
+    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in said.items()}

@@ -1,0 +1,1 @@
+"""What comes in and what goes out: commands, HR events, announcements, and the queues and the bus that carry them."""

@@ -1,0 +1,106 @@
+"""One message of a queue: an EventBridge event that a rule delivered, or just its detail, sent by hand."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from leaver.errors import BadMessage
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What can be said of a message before its command is read; `parse` says the rest."""
+
+    record: SQSRecord
+
+    @property
+    def message_id(self) -> str:
+        """The SQS message's own id, or the one that it had before somebody put it back from parking."""
+        return self._id_before_parking or self.record.message_id
+
+    @property
+    def redriven(self) -> bool:
+        """Whether a person put it back from parking."""
+        return self._id_before_parking is not None
+
+    @property
+    def _id_before_parking(self) -> str | None:
+        # Read as a plain mapping: Powertools' class has a `get` that does not find its own attributes.
+        attribute = self.record["messageAttributes"].get("message_id") or {}
+        return attribute.get("stringValue") or None
+
+    @property
+    def first_received_at(self) -> datetime:
+        """When any function first saw it."""
+        return _moment(self.record.attributes.approximate_first_receive_timestamp)
+
+    @property
+    def sent_at(self) -> datetime:
+        """When it was put into the queue."""
+        return _moment(self.record.attributes.sent_timestamp)
+
+    @property
+    def receives(self) -> int:
+        """How often any function saw it."""
+        return int(self.record.attributes.approximate_receive_count)
+
+    @property
+    def group(self) -> str | None:
+        """The group of a FIFO queue's message; other queues' groups only share a queue out fairly."""
+        return self.record.attributes.message_group_id if self.record.event_source_arn.endswith(".fifo") else None
+
+    def queue_url(self, endpoint: str) -> str:
+        """The URL of the queue it came from, at SQS's endpoint (AWS gives functions the ARN alone)."""
+        *_, account, name = self.record.event_source_arn.split(":")
+        return f"{endpoint.rstrip('/')}/{account}/{name}"
+
+    def parse(self) -> "Payload":
+        """Take the letter out; raises BadMessage where the body is not a JSON object with a detail."""
+        try:
+            body = json.loads(self.record.body)
+        except (ValueError, RecursionError):
+            raise BadMessage("body: expected JSON") from None
+        if not isinstance(body, dict):
+            raise BadMessage("body: expected a JSON object")
+        event = body if "detail-type" in body and "detail" in body else None
+        detail = body if event is None else event["detail"]
+        if not isinstance(detail, dict):
+            raise BadMessage("detail: expected a JSON object")
+        if event is None:
+            return Payload(id=self.message_id, event=None, detail=detail, said_at=None)
+        event_id = event.get("id")
+        return Payload(
+            id=event_id if isinstance(event_id, str) and event_id else self.message_id,
+            event=event,
+            detail=detail,
+            said_at=_said_at(event),
+        )
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The content of a message."""
+
+    #: the event's id, or the message's
+    id: str
+    #: the EventBridge envelope; None where the detail was sent by hand
+    event: Mapping[str, Any] | None
+    detail: Mapping[str, Any]
+    #: the event's time; None where the detail was sent by hand
+    said_at: datetime | None
+
+
+def _said_at(event: Mapping[str, Any]) -> datetime:
+    try:
+        said_at = datetime.fromisoformat(event["time"])
+        return (said_at if said_at.tzinfo else said_at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise BadMessage("time: expected the event's time, ISO-8601") from None
+
+
+def _moment(milliseconds: str) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, tz=UTC)

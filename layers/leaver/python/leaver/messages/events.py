@@ -1,0 +1,125 @@
+"""The facts that travel on the bus: HR events as Leaver understands them, and what Leaver announces."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from leaver.messages.commands import Email, Moment, Printable
+
+_FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True)
+
+#: our sources on the bus; AWS keeps `aws.*` for itself
+COMMANDS = "leaver.command"
+HR_EVENTS = "leaver.hr"
+ANNOUNCEMENTS = "leaver"
+
+
+class HrEvent(NamedTuple):
+    """What an HR system sent, as a bus delivered it; only that system's adapter understands `detail`."""
+
+    id: str
+    sent_at: datetime
+    detail: Mapping[str, Any]
+    #: the person's e-mail address, where whoever put the event on the bus looked it up
+    looked_up: str | None = None
+
+
+class Subject(BaseModel):
+    """The person who leaves, under the names that the source knows."""
+
+    model_config = _FACT
+
+    email: Email
+    zoom_user_id: Printable | None = None
+    venafi_identity: Printable | None = None
+    venafi_prefixed_universal: Printable | None = None
+    source_id: Printable | None = None
+
+
+class OffboardingRequested(BaseModel):
+    """The one canonical HR event, version `leaver.v1`: somebody leaves, left, or does not leave after all."""
+
+    model_config = _FACT
+
+    version: Literal["leaver.v1"] = "leaver.v1"
+    event_id: Printable
+    source: Printable
+    kind: Literal["immediate", "scheduled", "cancelled", "reinstated"]
+    subject: Subject
+    effective_at: Moment
+    occurred_at: Moment
+    actor: Printable | None = None
+    urgency: Literal["urgent", "routine"] = "routine"
+
+
+class Announcement(BaseModel):
+    """What became of a command; `detail_type` is its name on the bus. At least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: str
+    announcement_id: str
+    command: str
+    system: str
+    subject: str
+    connection: str | None
+    case_id: str | None
+    outcome: str
+    provider_status: int | None
+    provider_code: str | None
+    tracking_id: str | None
+    reason: str | None
+    requested_at: datetime | None
+    first_attempt_at: datetime
+    finished_at: datetime
+    attempts: int
+    #: seconds from `requested_at`; only where access really ended
+    time_to_revoke: int | None
+    details: dict[str, str | int | bool]
+
+
+class ConnectionAnnouncement(BaseModel):
+    """How a connection is from now on; at least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: Literal["ConnectionFailing", "ConnectionNeedsReauthorization", "ConnectionRecovered"]
+    announcement_id: str
+    connection: str
+    provider: str
+    account: str
+    status: str
+    reason: str | None
+    #: since when it is as it is; of a recovery, since when it was not well
+    since: datetime
+
+
+class CaseAnnouncement(BaseModel):
+    """How far a leaver's case is; at least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: Literal[
+        "OffboardingStarted", "OffboardingCompleted", "OffboardingOverdue", "OffboardingCancelled", "OffboardingHeld"
+    ]
+    announcement_id: str
+    case_id: str
+    state: str
+    subject: str
+    source: str
+    event_id: str
+    urgency: str
+    requested_at: datetime
+    effective_at: datetime
+    finished_at: datetime | None
+    #: the names of all steps, and of those that are not done
+    steps: list[str]
+    outstanding: list[str]
+    #: of a completed case: seconds, the head of the chain over its receipts, and what no API can end
+    time_to_revoke: int | None
+    head: str | None
+    residual: list[dict[str, str]]
+    #: the finished case after which this one looked once more
+    sweep_of: str | None

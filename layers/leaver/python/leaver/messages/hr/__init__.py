@@ -1,0 +1,79 @@
+"""HR systems, one module each: what they send becomes OffboardingRequested, or the lookup that is missing is named."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from leaver.errors import BadMessage, explain
+from leaver.messages.envelope import Payload
+from leaver.messages.events import HR_EVENTS, HrEvent, OffboardingRequested
+from leaver.messages.hr import bamboohr, canonical, gusto, hibob, okta, sailpoint, scim, shared_signals
+
+#: what the deployment's own webhook receiver puts on our bus, as it came in, by its detail-type
+WEBHOOKS: Mapping[str, Callable[[HrEvent], OffboardingRequested]] = {
+    bamboohr.DETAIL_TYPE: bamboohr.offboarding,
+    gusto.DETAIL_TYPE: gusto.offboarding,
+    hibob.DETAIL_TYPE: hibob.offboarding,
+    scim.DETAIL_TYPE: scim.offboarding,
+    shared_signals.DETAIL_TYPE: shared_signals.offboarding,
+}
+#: how a receiver names the person that it looked up, among the event's `resources`
+MAILTO = "mailto:"
+
+
+class HrChoices(sailpoint.Lifecycle, Protocol):
+    """What a deployment decides about its HR sources."""
+
+    @property
+    def urgent_sources(self) -> frozenset[str]:
+        """The sources, as OffboardingRequested names them, whose every event is urgent."""
+
+
+def offboarding_from(payload: Payload, choices: HrChoices) -> OffboardingRequested:
+    """Understand an HR event by its envelope; a detail without one is our canonical event.
+
+    Raises BadMessage, field by field, where it is not what its source sends, and Rejected where it is understood and
+    still opens no case: it is no departure, or it does not say whose.
+    """
+    try:
+        request = _read(payload, choices)
+    except ValidationError as error:
+        raise BadMessage(explain(error, OffboardingRequested)) from None
+    if request.source.casefold() in {each.casefold() for each in choices.urgent_sources}:
+        return request.model_copy(update={"urgency": "urgent"})
+    return request
+
+
+def _read(payload: Payload, choices: HrChoices) -> OffboardingRequested:
+    if payload.event is None or payload.said_at is None:
+        return canonical.offboarding(payload.detail)
+    event = HrEvent(payload.id, payload.said_at, payload.detail, _looked_up(payload.event))
+    source = str(payload.event.get("source"))
+    if source == HR_EVENTS:
+        return _from_our_bus(str(payload.event["detail-type"]), event)
+    if source.startswith(okta.SOURCE_PREFIX):
+        return okta.offboarding(event)
+    if source.startswith(sailpoint.SOURCE_PREFIX):
+        return sailpoint.offboarding(event, choices)
+    expected = f"{HR_EVENTS}, or one that begins with {okta.SOURCE_PREFIX} or {sailpoint.SOURCE_PREFIX}"
+    raise BadMessage(f"source: expected {expected}")
+
+
+def _from_our_bus(detail_type: str, event: HrEvent) -> OffboardingRequested:
+    if detail_type == canonical.DETAIL_TYPE:
+        return canonical.offboarding(event.detail)
+    if detail_type not in WEBHOOKS:
+        raise BadMessage(f"detail-type: expected one of {', '.join([canonical.DETAIL_TYPE, *WEBHOOKS])}")
+    return WEBHOOKS[detail_type](event)
+
+
+def _looked_up(event: Mapping[str, object]) -> str | None:
+    """The person's e-mail address, where a receiver put `mailto:ada@example.com` among the event's resources."""
+    resources = event.get("resources")
+    if not isinstance(resources, list):
+        return None
+    found = [each for each in resources if isinstance(each, str) and each.startswith(MAILTO)]
+    if len(found) > 1:
+        raise BadMessage(f"resources: expected at most one that begins with {MAILTO}")
+    return found[0].removeprefix(MAILTO) if found else None

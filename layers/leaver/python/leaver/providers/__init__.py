@@ -1,0 +1,1 @@
+"""Whose access is ended: one folder for each provider, and how requests are sent."""

@@ -1,0 +1,1 @@
+"""Venafi TPP: its REST API, its OAuth endpoints, and what their answers mean."""

@@ -1,0 +1,212 @@
+"""Venafi TPP's web SDK (vedsdk): OAuth and identities, one method each, and what each of its answers means."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from http import HTTPStatus
+from typing import Final
+
+from pydantic import SecretStr
+
+from leaver.errors import BadMessage, InvalidToken, LeaverError, ProviderUnavailable, Rejected
+from leaver.outcomes import Outcome, Result
+from leaver.providers.transport import Answer, BearerAuth, safe_code
+from leaver.providers.venafi.oauth import READ_TIMEOUT, Refusal, VenafiAuth
+
+
+class ResultCode(IntEnum):
+    """`Result` in a vedsdk/oauth answer, by Venafi's names (WebSDK, "OAuth result codes")."""
+
+    SUCCESS = 0
+    FAILURE = 1
+    APPLICATION_NOT_FOUND = 2
+    GRANT_NOT_FOUND = 3
+    RULE_NOT_FOUND = 4
+    DRIVER_ERROR = 5
+    INVALID_PARAMETERS = 6
+    TOKEN_HASH_ERROR = 7
+    EXCEPTION_THROWN = 8
+    INSUFFICIENT_PRIVILEGES = 9
+    OBJECT_INVALID = 10
+    ACCESS_TOKEN_EXPIRED = 11
+    AUTHENTICATION_MISSING = 12
+    AUTHENTICATION_INVALID = 13
+    UNSIGNED_CODE_FORBIDDEN = 14
+    REMOTE_TRANSPORT_FAILURE = 15
+    RIGHTS_ASSIGNMENT_ERROR = 16
+    INVALID_SCOPE = 17
+    REMOTE_IDENTITY_REQUIRED = 18
+    APPLICATION_ALREADY_EXISTS = 19
+    RULE_ALREADY_EXISTS = 20
+    JWT_MAPPING_NOT_FOUND = 21
+    JWT_MAPPING_ALREADY_EXISTS = 22
+    SCOPE_MISMATCH = 23
+
+
+class Role(IntEnum):
+    """What somebody may do with other people's grants (WebSDK, "OAuth roles"), the greatest of theirs."""
+
+    USER = 0
+    AUDITOR = 1
+    MAINTAINER = 2
+    OWNER = 3
+    MIXED_OWNER_MAINTAINER = 4
+    #: reads all applications and rules, reads and revokes all grants
+    GRANT_ADMIN = 5
+    ADMIN = 6
+
+
+# HTTP 200 with `Success` false: the same message can't succeed, but for these.
+_RESULTS: Final[Mapping[int, type[LeaverError]]] = {
+    ResultCode.FAILURE: ProviderUnavailable,
+    ResultCode.DRIVER_ERROR: ProviderUnavailable,
+    ResultCode.EXCEPTION_THROWN: ProviderUnavailable,
+    ResultCode.REMOTE_TRANSPORT_FAILURE: ProviderUnavailable,
+    ResultCode.ACCESS_TOKEN_EXPIRED: InvalidToken,
+    ResultCode.AUTHENTICATION_MISSING: InvalidToken,
+    ResultCode.AUTHENTICATION_INVALID: InvalidToken,
+}
+_PREFIXED: Final = re.compile(r"(local|(AD|LDAP)\+[^:]+):.+")
+
+
+@dataclass(frozen=True)
+class Grantee:
+    """All grants of one identity, by its prefixed universal id, verbatim: Venafi minds the case."""
+
+    prefixed_universal: str
+
+
+@dataclass(frozen=True)
+class Application:
+    """All grants of one application: those of every user who ever authorised it."""
+
+    application_id: str
+
+
+class Venafi(VenafiAuth):
+    """A Venafi TPP server, its authorization server included; `transport` is for VENAFI_URL, the host.
+
+    Every method raises InvalidToken, Rejected, Throttled, or ProviderUnavailable (of which NotSent and AnswerLost are
+    kinds). The token needs the scopes `admin:delete` and, to look identities up, `configuration`.
+    """
+
+    def revoke_grants(self, target: Grantee | Application, access_token: SecretStr) -> Result:
+        """WebSDK "POST OAuth/RevokeGrants": REVOKED or ALREADY_GONE. Ask remaining_grants() before you believe it.
+
+        HTTP 200 alone says nothing: `Success` must be true and `Result` 0; GrantNotFound says that nothing was left.
+        """
+        # Danger: Venafi ignores keys that it does not know, and ApplicationId alone hits every user. One key, always.
+        answer = self._post("/vedsdk/oauth/RevokeGrants", access_token, _key(target))
+        outcome = self._outcome(answer, needs="admin:delete")
+        code = str(ResultCode.SUCCESS if outcome is Outcome.REVOKED else ResultCode.GRANT_NOT_FOUND)
+        return Result(outcome, provider_status=answer.status, provider_code=code, tracking_id=answer.tracking_id)
+
+    def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
+        """WebSDK "POST OAuth/GetGrants" or, for an application, "POST OAuth/EnumerateGrants": 0 if none.
+
+        Not how many there are: one record is asked for and counted, and none is kept, because they hold refresh tokens.
+        """
+        endpoint = "GetGrants" if isinstance(target, Grantee) else "EnumerateGrants"
+        body = {**_key(target), "Start": 0, "Count": 1}
+        answer = self._post(f"/vedsdk/oauth/{endpoint}", access_token, body)
+        if self._outcome(answer, needs="admin") is Outcome.ALREADY_GONE:
+            return 0
+        grants = (answer.json or {}).get("Grants")
+        if not isinstance(grants, list):
+            raise self._error(answer)
+        return len(grants)
+
+    def resolve_identity(self, value: str, access_token: SecretStr) -> str | None:
+        """Find a person's prefixed universal id; None where Venafi knows nobody. Raises Rejected where it knows two.
+
+        A value with a provider's prefix goes to WebSDK "POST Identity/Validate", as an id and then as a name; anything
+        else (a name, an e-mail) goes to "POST Identity/Browse", which looks into the robot's own identity provider
+        alone. Danger: Browse matches the beginnings of names, so a single hit is a user whose name begins like that,
+        and whether it is the one who is meant can't be proved from the answer. Give a prefixed value where you can.
+        """
+        if _PREFIXED.fullmatch(value):
+            return self._validated("PrefixedUniversal", value, access_token) or self._validated(
+                "PrefixedName", value, access_token
+            )
+        if not value.strip() or "*" in value:
+            raise BadMessage("identity: expected a name or an e-mail address, without wildcards")
+        query = {"Filter": value, "Limit": 2, "IdentityType": 1}
+        answer = self._post("/vedsdk/Identity/Browse", access_token, query)
+        found = (answer.json or {}).get("Identities") if answer.status == HTTPStatus.OK else None
+        if not isinstance(found, list):
+            raise self._error(answer, needs="configuration")
+        if len(found) > 1:
+            raise Rejected("ambiguous identity", provider_status=answer.status)
+        return self._prefixed_universal(found[0], answer) if found else None
+
+    def get_role(self, access_token: SecretStr) -> Role:
+        """WebSDK "POST OAuth/GetRole": the OAuth role of whom the token speaks for."""
+        answer = self._post("/vedsdk/oauth/GetRole", access_token, {})
+        self._outcome(answer, needs="admin")
+        told = (answer.json or {}).get("Role")
+        role = told.get("Role") if isinstance(told, dict) else None
+        if type(role) is not int or role not in set(Role):
+            raise self._error(answer)
+        return Role(role)
+
+    def _post(self, path: str, access_token: SecretStr, body: Mapping[str, object]) -> Answer:
+        return self._transport.request(
+            "POST", path, auth=BearerAuth(access_token), json=body, read_timeout=READ_TIMEOUT
+        )
+
+    def _validated(self, key: str, value: str, access_token: SecretStr) -> str | None:
+        answer = self._post("/vedsdk/Identity/Validate", access_token, {"ID": {key: value}})
+        if answer.status == HTTPStatus.OK:
+            if answer.empty or answer.json in ({}, {"ID": {}}, {"ID": None}):
+                return None
+            if answer.json is not None and "ID" in answer.json:
+                return self._prefixed_universal(answer.json["ID"], answer)
+        raise self._error(answer, needs="configuration")
+
+    def _prefixed_universal(self, identity: object, answer: Answer) -> str:
+        found = identity.get("PrefixedUniversal") if isinstance(identity, dict) else None
+        if not isinstance(found, str) or not _PREFIXED.fullmatch(found):
+            raise self._error(answer)
+        return found
+
+    def _outcome(self, answer: Answer, *, needs: str) -> Outcome:
+        """Read `Success` and `Result`; whatever is neither done nor gone is raised, and so is a contradiction."""
+        told = answer.json or {}
+        success, result = told.get("Success"), told.get("Result")
+        # for Python false is 0, and 0 is success
+        if answer.status != HTTPStatus.OK or type(success) is not bool or type(result) is not int:
+            raise self._error(answer, needs=needs)
+        if success and result == ResultCode.SUCCESS:
+            return Outcome.REVOKED
+        if result == ResultCode.GRANT_NOT_FOUND and not success:
+            return Outcome.ALREADY_GONE
+        if success or result == ResultCode.SUCCESS:
+            refusal: Refusal = (ProviderUnavailable, "Venafi contradicts itself: `Success` and `Result` differ")
+        else:
+            refusal = (_RESULTS.get(result, Rejected), f"Venafi reports {_name(result)}")
+        error, reason = refusal
+        raise error(
+            reason, provider_status=answer.status, provider_code=safe_code(result), tracking_id=answer.tracking_id
+        )
+
+
+def same_identity(one: str, other: str) -> bool:
+    """Tell whether two prefixed universal ids may be one: braces, dashes and case vary between Venafi's own answers."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(prefixed_universal: str) -> str:
+    return re.sub(r"[{}-]", "", prefixed_universal).casefold()
+
+
+def _key(target: Grantee | Application) -> dict[str, str]:
+    if isinstance(target, Grantee):
+        return {"GranteePrefixedUniversal": target.prefixed_universal}
+    return {"ApplicationId": target.application_id}
+
+
+def _name(result: int) -> str:
+    if result not in set(ResultCode):
+        return "a result that is not in its documentation"
+    return f"result {result}, {ResultCode(result).name.title().replace('_', '')}"

@@ -1,0 +1,1 @@
+"""Zoom: its REST API, its OAuth endpoints, and what their answers mean."""

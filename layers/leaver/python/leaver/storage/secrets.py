@@ -1,0 +1,208 @@
+"""Tokens in Secrets Manager, written by compare-and-swap: one parent version can have one child."""
+
+import json
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from leaver.errors import LeaverError, NotKept, NotRead, Rejected, Superseded, explain
+from leaver.tokens import TokenSet
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+Secret = TypeVar("Secret", bound=BaseModel)
+
+#: what Secrets Manager takes as a name
+_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+
+
+def child_of(connection: str, parent_version: str) -> str:
+    """Name the version that succeeds `parent_version`, before it exists: that makes a repeated write harmless."""
+    return str(uuid5(NAMESPACE_URL, f"leaver:{connection}:{parent_version}"))
+
+
+class SecretStore:
+    """Secrets below one prefix: `tokens/`, `credentials/` and `user-tokens/`."""
+
+    def __init__(self, secrets_manager: "SecretsManagerClient", *, prefix: str, kms_key_arn: str | None = None) -> None:
+        self._secrets_manager = secrets_manager
+        self._prefix = prefix
+        self._kms_key_arn = kms_key_arn
+
+    def tokens(self, connection: str, version: str) -> TokenSet:
+        """Read the tokens of exactly this version: stage labels are only eventually consistent.
+
+        Raises Rejected where secret or version are missing, or the JSON is not that of a TokenSet, and NotRead.
+        """
+        name = f"{self._prefix}/tokens/{connection}"
+        return _parsed(TokenSet, self._read(name, VersionId=version), name)
+
+    def newest(self, connection: str, version: str) -> str:
+        """Follow a version's successors to the last: a run that was killed leaves one that no record names yet.
+
+        Raises NotRead, and Rejected where the secret is scheduled for deletion.
+        """
+        while self._holds(connection, child := child_of(connection, version)):
+            version = child
+        return version
+
+    def credentials(self, connection: str, kind: type[Secret]) -> Secret:
+        """Read what people stored for a connection.
+
+        Raises Rejected, field by field, where it can't be used, and NotRead.
+        """
+        name = f"{self._prefix}/credentials/{connection}"
+        return _parsed(kind, self._read(name, VersionStage="AWSCURRENT"), name)
+
+    def succeed(self, connection: str, parent_version: str, tokens: TokenSet) -> str:
+        """Write the successor of `parent_version` and return its version id.
+
+        Repeating it with the same tokens is harmless; with other tokens AWS refuses (ResourceExistsException), and so
+        two holders can't both succeed one parent. Raises Superseded then, and NotKept whatever else is the cause.
+        """
+        version = child_of(connection, parent_version)
+        failure: LeaverError
+        try:
+            self._secrets_manager.put_secret_value(
+                SecretId=f"{self._prefix}/tokens/{connection}", ClientRequestToken=version, SecretString=_text(tokens)
+            )
+        except self._secrets_manager.exceptions.ResourceExistsException:
+            failure = Superseded(f"secret {self._prefix}/tokens/{connection}: {version} holds other tokens")
+        except (BotoCoreError, ClientError) as error:
+            failure = NotKept(f"secret {self._prefix}/tokens/{connection}: {_why(error)}")
+        else:
+            return version
+        # outside its handler: a botocore error may show what it was given
+        raise failure
+
+    def begin(self, connection: str, version: str, tokens: TokenSet) -> None:
+        """Write the first tokens of a grant that a person has just made, under a version id of their own.
+
+        Makes the secret where there is none. Raises NotKept.
+        """
+        self._put_or_create(f"tokens/{connection}", SecretStr(_text(tokens)), version)
+
+    def keep_credentials(self, connection: str, text: SecretStr) -> None:
+        """Write what a connection logs in with, as JSON; raises NotKept."""
+        self._put_or_create(f"credentials/{connection}", text, str(uuid4()))
+
+    def forget(self, connection: str) -> None:
+        """Destroy a connection's secrets at once and for good."""
+        for kind in ("tokens", "credentials"):
+            try:
+                self._secrets_manager.delete_secret(
+                    SecretId=f"{self._prefix}/{kind}/{connection}", ForceDeleteWithoutRecovery=True
+                )
+            except self._secrets_manager.exceptions.ResourceNotFoundException:
+                continue
+
+    def _put_or_create(self, path: str, text: SecretStr, version: str) -> None:
+        name = f"{self._prefix}/{path}"
+        key: dict[str, Any] = {"KmsKeyId": self._kms_key_arn} if self._kms_key_arn else {}
+        try:
+            try:
+                self._secrets_manager.put_secret_value(
+                    SecretId=name, SecretString=text.get_secret_value(), ClientRequestToken=version
+                )
+            except self._secrets_manager.exceptions.ResourceNotFoundException:
+                self._secrets_manager.create_secret(
+                    Name=name, SecretString=text.get_secret_value(), ClientRequestToken=version, **key
+                )
+        except (BotoCoreError, ClientError) as error:
+            failure = NotKept(f"secret {name}: {_why(error)}")
+        else:
+            return
+        # outside its handler: a botocore error may show what it was given
+        raise failure
+
+    def keep_user_token(
+        self,
+        *,
+        connection: str,
+        zoom_user_id: str,
+        kind: str,
+        token: SecretStr,
+        expires_at: datetime,
+        expires_at_assumed: bool,
+    ) -> tuple[str, str]:
+        """Keep a user's token at `user-tokens/<connection>/<zoom id>/<type>`; returns the secret's ARN and version."""
+        name = f"{self._prefix}/user-tokens/{connection}/{zoom_user_id}/{kind}"
+        text = json.dumps(
+            {
+                "token": token.get_secret_value(),
+                "expires_at": expires_at.isoformat(),
+                "expires_at_assumed": expires_at_assumed,
+            }
+        )
+        try:
+            put = self._secrets_manager.put_secret_value(SecretId=name, SecretString=text)
+            return put["ARN"], put["VersionId"]
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            key: dict[str, Any] = {"KmsKeyId": self._kms_key_arn} if self._kms_key_arn else {}
+            created = self._secrets_manager.create_secret(
+                Name=name, SecretString=text, Description="A Zoom user token that Leaver retrieved.", **key
+            )
+            return created["ARN"], created["VersionId"]
+
+    def destroy_user_token(self, connection: str, zoom_user_id: str, kind: str) -> bool:
+        """Destroy a user's token at once and for good; tells whether there was one."""
+        name = f"{self._prefix}/user-tokens/{connection}/{zoom_user_id}/{kind}"
+        if not _SECRET_NAME.fullmatch(name):
+            # Somebody whom Zoom does not know, under a name that no secret can have.
+            return False
+        try:
+            self._secrets_manager.describe_secret(SecretId=name)
+            was_there = True
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            was_there = False
+        # In any case: what was written a moment ago may not be described yet. It is no error where nothing is.
+        self._secrets_manager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        return was_there
+
+    def _holds(self, connection: str, version: str) -> bool:
+        return self._found(f"{self._prefix}/tokens/{connection}", VersionId=version) is not None
+
+    def _read(self, name: str, **which: Any) -> str:
+        text = self._found(name, **which)
+        if text is None:
+            version = which.get("VersionId")
+            raise Rejected(f"secret {name}: {f'has no version {version}' if version else 'is missing'}")
+        return text
+
+    def _found(self, name: str, **which: Any) -> str | None:
+        try:
+            # What somebody stored as binary is no text, and no JSON.
+            return self._secrets_manager.get_secret_value(SecretId=name, **which).get("SecretString", "")
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
+            return None
+        except self._secrets_manager.exceptions.InvalidRequestException:
+            raise Rejected(f"secret {name}: is scheduled for deletion") from None
+        except (BotoCoreError, ClientError) as error:
+            raise NotRead(f"secret {name}: {_why(error)}") from None
+
+
+def _parsed(kind: type[Secret], text: str, name: str) -> Secret:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise Rejected(f"secret {name}: {explain(error, kind)}") from None
+
+
+def _text(tokens: TokenSet) -> str:
+    return json.dumps(
+        {
+            "access_token": tokens.access_token.get_secret_value(),
+            "refresh_token": tokens.refresh_token.get_secret_value() if tokens.refresh_token else None,
+            "expires_at": tokens.expires_at.isoformat(),
+            "scope": tokens.scope,
+        }
+    )
+
+
+def _why(error: Exception) -> str:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

@@ -1,0 +1,169 @@
+"""DynamoDB items that are changed by compare-and-swap: whoever writes one says from which revision on."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = TypeVar("Item", bound=BaseModel)
+#: text, whole numbers and truth are all that our items hold
+Value = str | int | bool
+
+
+class Items(Generic[Item]):
+    """Items of one kind in one table; their model has `item_version`, and `key` names what of it is the table's key.
+
+    `model` reads an item's values and raises what the caller of `read` is to see; an absent one is None.
+    """
+
+    def __init__(
+        self,
+        dynamodb: "DynamoDBClient",
+        *,
+        table: str,
+        key: tuple[str, ...],
+        model: Callable[[Mapping[str, Value]], Item],
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._key = key
+        self._model = model
+
+    def read(self, **key: str) -> Item | None:
+        """Read an item as it is now."""
+        found = self._dynamodb.get_item(TableName=self._table, Key=item(key), ConsistentRead=True)
+        return self._model(values(found["Item"])) if "Item" in found else None
+
+    def add(self, new: Item) -> bool:
+        """Write an item that is not there yet; tells whether it was written."""
+        after = columns(new)
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item(after),
+                ConditionExpression="attribute_not_exists(#key)",
+                ExpressionAttributeNames={"#key": self._key[0]},
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            # A write whose answer was lost is repeated by botocore, and then meets itself.
+            standing = self.read(**self._key_of(after))
+            return standing is not None and columns(standing) == after
+        return True
+
+    def compare_and_swap(self, old: Item, new: Item) -> Item | None:
+        """Write `new` on condition that the item still is `old`; returns it with its revision, None if it was not."""
+        item_version = item_version_of(old)
+        new = new.model_copy(update={"item_version": item_version + 1})
+        before, after = columns(old), columns(new)
+        changed = {name: value for name, value in after.items() if before.get(name) != value}
+        gone = [name for name in before if name not in after]
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
+        if gone:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+        condition = "#item_version = :was" if item_version else "attribute_not_exists(#item_version)"
+        names = {self._key[0], "item_version", *changed, *gone}
+        bound: dict[str, Value] = {f":{name}": value for name, value in changed.items()}
+        if item_version:
+            bound[":was"] = item_version
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=item(self._key_of(before)),
+                UpdateExpression=update,
+                ConditionExpression=f"attribute_exists(#{self._key[0]}) AND {condition}",
+                ExpressionAttributeNames={f"#{name}": name for name in names},
+                ExpressionAttributeValues=item(bound),
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            standing = self.read(**self._key_of(before))
+            return new if standing is not None and columns(standing) == after else None
+        return new
+
+    def query(
+        self, index: str | None, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]
+    ) -> "Iterator[dict[str, Value]]":
+        """The values of what a key condition finds, page after page."""
+        asked: dict[str, Any] = {"IndexName": index} if index else {"ConsistentRead": True}
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=dict(names),
+            ExpressionAttributeValues=item(bound),
+            **asked,
+        )
+        for page in pages:
+            yield from (values(found) for found in page["Items"])
+
+    def scan(self) -> Iterator[Item]:
+        """All items, for people who want to see them, and for nothing that runs by itself."""
+        for page in self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
+            yield from (self._model(values(found)) for found in page["Items"])
+
+    def _key_of(self, told: Mapping[str, Value]) -> dict[str, str]:
+        return {name: str(told[name]) for name in self._key}
+
+
+def update_with_retry(
+    read: Callable[[], Item], to: Callable[[Item], Item | None], swap: Callable[[Item, Item], Item | None]
+) -> Item | None:
+    """Read an item, make another of it and swap them, again and again until nothing came in between.
+
+    None, and nothing written, where `to` makes None of what it finds.
+    """
+    while True:
+        old = read()
+        new = to(old)
+        if new is None:
+            return None
+        if (written := swap(old, new)) is not None:
+            return written
+
+
+def columns(told: BaseModel) -> dict[str, Value]:
+    """What of an item is stored: no nothing, no revision before the first change, and times as text."""
+    dumped: dict[str, Any] = told.model_dump(exclude_none=True)
+    if not dumped.get("item_version"):
+        dumped.pop("item_version", None)
+    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in dumped.items()}
+
+
+def item_version_of(told: BaseModel) -> int:
+    """How often it was changed."""
+    item_version: int = getattr(told, "item_version", 0)
+    return item_version
+
+
+def attribute(value: Value) -> dict[str, Any]:
+    """One value in DynamoDB's low-level form, such as {"N": "7"}."""
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    return {"S": value}
+
+
+def item(values: Mapping[str, Value | None]) -> dict[str, dict[str, Any]]:
+    """An item or a set of expression values; what is None is left out."""
+    return {name: attribute(value) for name, value in values.items() if value is not None}
+
+
+def values(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
+    """What an item holds, as Python values; attributes of other types (nobody of ours writes them) are passed over."""
+    found: dict[str, Value] = {}
+    for name, typed in stored.items():
+        kind, value = next(iter(typed.items()))
+        if kind == "N":
+            found[name] = int(value)
+        elif kind in {"S", "BOOL"}:
+            found[name] = value
+    return found
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO-8601 in UTC to the second, always as wide, so that text sorts as time does."""
+    # strftime would write the year 1 as one digit
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

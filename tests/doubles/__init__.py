@@ -1,0 +1,1 @@
+"""Everything that stands in for something: for the tests and the benchmarks alike."""

@@ -1,0 +1,136 @@
+"""The Cases table in memory, with the same conditions; tests/integration/test_cases.py holds it to them."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from leaver.cases.people import Name, People
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import WATCHED, Case, Cases, CaseSummary
+from leaver.storage.tables import Item, Items, Value, columns, item_version_of
+from tests.doubles.aws import InMemoryReceipts
+from tests.doubles.steps import Effects
+
+
+class InMemoryItems(Items[Item]):
+    """Items by their key, kept as the table keeps them: times in UTC and to the second."""
+
+    def __init__(self, kind: type[Item], *, key: tuple[str, ...], effects: Effects | None = None) -> None:
+        self.kept: dict[tuple[Value, ...], Mapping[str, Value]] = {}
+        self.kind = kind
+        self.effects = effects or Effects()
+        self._key = key
+
+    @property
+    def name(self) -> str:
+        return self.kind.__name__.lower()
+
+    def read(self, **key: str) -> Item | None:
+        return self.effects.of(f"read {self.name}", lambda: self._read(tuple(key[name] for name in self._key)))
+
+    def add(self, new: Item) -> bool:
+        def add() -> bool:
+            told = columns(new)
+            return self.kept.setdefault(self._place(told), told) == told
+
+        return self.effects.of(f"add {self.name}", add)
+
+    def compare_and_swap(self, old: Item, new: Item) -> Item | None:
+        def compare_and_swap() -> Item | None:
+            place = self._place(columns(old))
+            standing = self._read(place)
+            if standing is None or item_version_of(standing) != item_version_of(old):
+                return None
+            written = new.model_copy(update={"item_version": item_version_of(old) + 1})
+            self.kept[place] = columns(written)
+            return written
+
+        return self.effects.of(f"write {self.name}", compare_and_swap)
+
+    def scan(self) -> Iterator[Item]:
+        yield from (self.kind.model_validate(told) for told in self.kept.values())
+
+    def _read(self, place: tuple[Value, ...]) -> Item | None:
+        return self.kind.model_validate(self.kept[place]) if place in self.kept else None
+
+    def _place(self, told: Mapping[str, Value]) -> tuple[Value, ...]:
+        return tuple(told[name] for name in self._key)
+
+
+class InMemoryCases(Cases):
+    """Cases by id, with their receipts beside them."""
+
+    def __init__(self, *cases: Case, receipts: InMemoryReceipts | None = None, effects: Effects | None = None) -> None:
+        self.beside = receipts or InMemoryReceipts()
+        self.hours: dict[tuple[str, str], set[str]] = {}
+        self.effects = effects or Effects()
+        self.items = InMemoryItems(Case, key=("case_id", "entry"), effects=self.effects)
+        self._items = self.items
+        for case in cases:
+            self.put(case)
+
+    @property
+    def every(self) -> list[Case]:
+        return list(self.items.scan())
+
+    @property
+    def only(self) -> Case:
+        (case,) = self.every
+        return case
+
+    def receipts(self, case_id: str) -> dict[str, Receipt]:
+        def read() -> dict[str, Receipt]:
+            kept = sorted((entry, each) for (case, entry), each in self.beside.items.items() if case == case_id)
+            return {entry: receipt for entry, receipt in kept if entry.startswith("receipt#")}
+
+        return self.effects.of("read receipts", read)
+
+    def to_look_at(self, now: datetime) -> Iterator[str]:
+        yield from (case.case_id for case in self._watched(WATCHED) if case.watch_at and case.watch_at <= now)
+
+    def held(self) -> Iterator[str]:
+        yield from (case.case_id for case in self._watched("held"))
+
+    def summaries(self) -> Iterator[CaseSummary]:
+        for watch in (WATCHED, "held"):
+            yield from (CaseSummary.model_validate(columns(case)) for case in self._watched(watch))
+
+    def opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
+        return len(self.hours.get((urgency, f"{at:%Y-%m-%dT%H}"), ()))
+
+    def put(self, case: Case) -> None:
+        """Have a case, whatever was there."""
+        self.items.kept[case.case_id, case.entry] = columns(case)
+
+    def alter(self, case_id: str, **to: Any) -> None:
+        """Change a case behind everybody's back."""
+        standing = self.items.read(case_id=case_id, entry="case")
+        assert standing is not None
+        self.put(standing.model_copy(update=to | {"item_version": standing.item_version + 1}))
+
+    def _watched(self, what: str) -> list[Case]:
+        found = [case for case in self.every if case.watch == what and case.watch_at]
+        return sorted(found, key=lambda case: cast("datetime", case.watch_at))
+
+    def _count(self, urgency: str, now: datetime, case_id: str) -> int:
+        def count() -> int:
+            hour = self.hours.setdefault((urgency, f"{now:%Y-%m-%dT%H}"), set())
+            hour.add(case_id)
+            return len(hour)
+
+        return self.effects.of("count case", count)
+
+
+class InMemoryPeople(People):
+    """Whoever left, by name."""
+
+    def __init__(self, *names: Name, effects: Effects | None = None) -> None:
+        self.items = InMemoryItems(Name, key=("case_id", "entry"), effects=effects)
+        self._items = self.items
+        for name in names:
+            assert self.items.add(name)
+
+    @property
+    def under_tombstones(self) -> set[str]:
+        """The names on which a tombstone stands."""
+        return {each.case_id.removeprefix("person#") for each in self.items.scan() if each.gone_since}

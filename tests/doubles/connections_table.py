@@ -1,0 +1,74 @@
+"""The Connections table in memory, with the same conditions; tests/integration/test_connections.py holds it to them."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from leaver.connections.record import IN_USE, Connection, Connections, Status
+from leaver.errors import BadMessage
+from leaver.messages.publisher import Due
+from tests.doubles.aws import NOW
+from tests.doubles.secrets_manager import PARENT
+
+
+def connection(name: str = "zoom", **other: Any) -> Connection:
+    """A service connection to Zoom by refresh token, in use, with half an hour to go."""
+    usual: dict[str, Any] = {
+        "connection": name,
+        "provider": "zoom",
+        "account": "acme",
+        "grant_type": "refresh_token",
+        "owner": "it@example.com",
+        "role": "service",
+        "status": Status.ACTIVE,
+        "version": PARENT,
+        "expires_at": NOW + timedelta(minutes=30),
+        "refresh_at": NOW + timedelta(minutes=20),
+    }
+    return Connection(**usual | other)
+
+
+class InMemoryConnections(Connections):
+    """Records by name."""
+
+    def __init__(self, *records: Connection) -> None:
+        self.records = {record.connection: record for record in records}
+
+    def read(self, name: str) -> Connection:
+        if name not in self.records:
+            raise BadMessage("connection: expected the name of a connection that exists")
+        return self.records[name]
+
+    def every(self) -> Iterator[Connection]:
+        yield from self.records.values()
+
+    def add(self, record: Connection) -> bool:
+        return self.records.setdefault(record.connection, record) == record
+
+    def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
+        if self.records[old.connection].item_version != old.item_version:
+            return None
+        written = new.model_copy(update={"item_version": old.item_version + 1})
+        self.put(written)
+        return written
+
+    def due(self, now: datetime) -> Iterator[Due]:
+        came = [each for each in self.records.values() if each.status in IN_USE and each.refresh_at <= now]
+        for record in sorted(came, key=lambda each: each.refresh_at):
+            yield Due(connection=record.connection, version=record.version)
+
+    def waiting_for_a_person(self) -> int:
+        return sum(record.status is Status.NEEDS_REAUTHORIZATION for record in self.records.values())
+
+    def owned_by(self, owner: str) -> list[str]:
+        return sorted(name for name, record in self.records.items() if record.owner == owner)
+
+    def put(self, record: Connection) -> None:
+        """Keep it as the table does: in UTC and to the second."""
+        told = {name: value.replace(microsecond=0) for name, value in record if isinstance(value, datetime)}
+        self.records[record.connection] = record.model_copy(update=told)
+
+    def alter(self, name: str, **to: Any) -> None:
+        """Change a record behind everybody's back."""
+        standing = self.records[name]
+        self.put(standing.model_copy(update=to | {"item_version": standing.item_version + 1}))

@@ -1,0 +1,435 @@
+"""Everything around a leaver's case in memory, each call an effect: HR, the functions' queues, and two providers."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+from typing import Any, Final, TypeVar, cast
+
+from aws_lambda_powertools import Logger, Metrics
+from pydantic import SecretStr
+
+from functions.deactivate_user.app import deactivate_user
+from functions.purge_user_tokens.app import purge_user_tokens
+from functions.revoke_access_token.app import revoke_access_token
+from functions.revoke_grants.app import revoke_grants
+from functions.revoke_sso_token.app import revoke_sso_token
+from functions.start_offboarding.app import Intake, StartOffboarding, understood
+from functions.watch_deadlines.app import Watch
+from leaver.cases.completion import CaseCompletion
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import LOOK_AGAIN, Case
+from leaver.cases.start import CaseStart
+from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.grants import Grants
+from leaver.consuming.consumer import Consumer
+from leaver.errors import AnswerLost, LeaverError
+from leaver.messages.commands import (
+    Command,
+    DeactivateUser,
+    PurgeUserTokens,
+    RevokeAccessToken,
+    RevokeGrants,
+    RevokeSsoToken,
+)
+from leaver.messages.publisher import Publisher
+from leaver.outcomes import Outcome, Result
+from leaver.providers.venafi.api import Application, Grantee
+from leaver.providers.zoom.api import ZoomUser
+from tests.doubles.aws import (
+    DEAD_LETTERS,
+    NOW,
+    REFRESH_QUEUE,
+    Clock,
+    Context,
+    FakeBus,
+    FakeSqs,
+    InMemoryReceipts,
+    NoLimit,
+    OneByOne,
+)
+from tests.doubles.aws import batch as batch_of
+from tests.doubles.aws import record as record_of
+from tests.doubles.cases_table import InMemoryCases, InMemoryItems, InMemoryPeople
+from tests.doubles.connections_table import connection
+from tests.doubles.effects import Table
+from tests.doubles.hr_events import CHOICES
+from tests.doubles.night import Silence
+from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth
+from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.steps import Effects
+
+T = TypeVar("T")
+
+ADA: Final = "ada@example.com"
+ADA_ID: Final = "KDcuGIm1QgePTO8WbOqwIQ"
+ADA_UNIVERSAL: Final = "local:{ada}"
+DEADLINE: Final = timedelta(minutes=15)
+#: nothing is refreshed here
+LASTING: Final = NOW + timedelta(days=1000)
+GIVE_UP_AFTER: Final = timedelta(hours=24)
+_LOGGER: Final = Logger(service="office", stream=io.StringIO(), level="CRITICAL")
+
+
+@dataclass
+class Weather:
+    """What goes wrong at a provider: the next calls fail, one after the other, or their answers are lost."""
+
+    effects: Effects
+    #: by the start of the call's name; None where only the answer is lost, after the provider did it
+    to_come: list[tuple[str, LeaverError | None]] = field(default_factory=list)
+    #: calls that fail until somebody mends it
+    out_of_order: dict[str, LeaverError] = field(default_factory=dict)
+    faults: int = 0
+
+    def call(self, name: str, do: Callable[[], T]) -> T:
+        def act() -> T:
+            for start, error in self.out_of_order.items():
+                if name.startswith(start):
+                    self.faults += 1
+                    raise error
+            if not self.to_come or not name.startswith(self.to_come[0][0]):
+                return do()
+            self.faults += 1
+            if (fault := self.to_come.pop(0)[1]) is not None:
+                raise fault
+            do()
+            raise AnswerLost("the answer never came")
+
+        return self.effects.of(name, act)
+
+
+@dataclass
+class Zoom(FakeZoom):
+    """Zoom, each call an effect."""
+
+    weather: Weather = field(default_factory=lambda: Weather(Effects()))
+    deactivated: set[str] = field(default_factory=set)
+
+    def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | Result:
+        do = super().get_user
+        return self.weather.call("zoom: who is it", lambda: do(user_id, access_token))
+
+    def delete_user_token(self, user_id: str, access_token: SecretStr) -> Result:
+        do = super().delete_user_token
+        return self.weather.call("zoom: end session", lambda: do(user_id, access_token))
+
+    def deactivate_user(self, user_id: str, access_token: SecretStr) -> Result:
+        def do() -> Result:
+            found = self._find("deactivate_user", user_id, access_token)
+            if found is None:
+                return Result(Outcome.USER_NOT_FOUND, provider_status=404, provider_code="1001")
+            self.deactivated.add(found)
+            return Result(Outcome.DEACTIVATED, provider_status=204)
+
+        return self.weather.call("zoom: deactivate", do)
+
+
+@dataclass
+class Venafi(FakeVenafi):
+    """Venafi, each call an effect."""
+
+    weather: Weather = field(default_factory=lambda: Weather(Effects()))
+
+    def revoke_grants(self, target: Grantee | Application, access_token: SecretStr) -> Result:
+        do = super().revoke_grants
+        return self.weather.call("venafi: revoke grants", lambda: do(target, access_token))
+
+    def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
+        do = super().remaining_grants
+        return self.weather.call("venafi: count grants", lambda: do(target, access_token))
+
+    def resolve_identity(self, value: str, access_token: SecretStr) -> str | None:
+        do = super().resolve_identity
+        return self.weather.call("venafi: who is it", lambda: do(value, access_token))
+
+
+class Bus(FakeBus):
+    """The bus, each call an effect."""
+
+    effects: Effects
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        put = super().put_events
+        return self.effects.of("put events", lambda: put(Entries=Entries))
+
+
+class Receipts(InMemoryReceipts):
+    """Receipts, each call an effect."""
+
+    effects: Effects
+
+    def read(self, receipt: Receipt) -> Receipt | None:
+        read = super().read
+        return self.effects.of("read receipt", lambda: read(receipt))
+
+    def _put(self, receipt: Receipt) -> Receipt | None:
+        put = super()._put
+        return self.effects.of("write receipt", lambda: put(receipt))
+
+
+@dataclass
+class Message:
+    """A message in a queue, until a function acknowledges it."""
+
+    command: str
+    body: dict[str, Any]
+    id: str
+    receives: int = 0
+    first_received_at: datetime | None = None
+    #: the id it had before it was parked and somebody sent it back
+    before_parking: str | None = None
+
+
+class Office:
+    """An organisation with a Zoom and a Venafi, and Leaver in it. Ada works there."""
+
+    def __init__(self, *, routine_limit: int = 100, deactivates: bool = False, missing_is_done: bool = False) -> None:
+        self.effects = Effects()
+        self.weather = Weather(self.effects)
+        self.clock = Clock()
+        self._ids = count(1)
+        self.zoom, self.venafi = Zoom(weather=self.weather), Venafi(weather=self.weather)
+        self.table = Table(
+            self.effects,
+            connection("zoom", expires_at=LASTING),
+            connection("venafi", provider="venafi", expires_at=LASTING),
+        )
+        self.secrets = StrictSecretsManager()
+        self.secret_store = secret_store_of(self.secrets, "zoom", tokens(expires_at=LASTING))
+        secret_store_of(self.secrets, "venafi")
+        #: personal connections' grants at Zoom
+        self.grants: dict[str, FakeGrant] = {}
+        self.bus, self.sqs, self.receipts = Bus(), FakeSqs(), Receipts()
+        self.bus.effects = self.receipts.effects = self.effects
+        self.cases = InMemoryCases(receipts=self.receipts, effects=self.effects)
+        self.people = InMemoryPeople(effects=self.effects)
+        self.kept = StoredUserTokens(
+            InMemoryItems(StoredUserToken, key=("case_id", "entry")), self.secret_store, self.clock
+        )
+        self.queued: list[Message] = []
+        self.parked: list[Message] = []
+        self._heard = 0
+        self._outbox = Publisher(
+            events=self.bus.client,
+            sqs=self.sqs.client,
+            bus="leaver",
+            dead_letter_queue_url=DEAD_LETTERS,
+            refresh_queue_url=REFRESH_QUEUE,
+        )
+        self.completion = CaseCompletion(
+            cases=self.cases, publisher=self._outbox, clock=self.clock, missing_user_is_done=missing_is_done
+        )
+        self.case_start = CaseStart(
+            cases=self.cases,
+            people=self.people,
+            publisher=self._outbox,
+            clock=self.clock,
+            deadline=DEADLINE,
+            look_again=LOOK_AGAIN,
+        )
+        self.watch = Watch(
+            cases=self.cases,
+            people=self.people,
+            completion=self.completion,
+            case_start=self.case_start,
+            receipts=self.receipts,
+            connections=self.table,
+            clock=self.clock,
+            give_up_after=GIVE_UP_AFTER,
+            sweep_after=None,
+        )
+        access_tokens = AccessTokens(self.table, self.secret_store, self.clock)
+        self.intake = Intake(
+            cases=self.cases,
+            people=self.people,
+            completion=self.completion,
+            case_start=self.case_start,
+            connections=self.table,
+            tokens=access_tokens,
+            zoom=self.zoom,
+            rate_limiter=NoLimit(),
+            clock=self.clock,
+            routine_limit=routine_limit,
+            deactivates_users=deactivates,
+        )
+        self._operations: dict[type[Command], Callable[..., Result | None]] = {
+            StartOffboarding: self.intake.take_in,
+            RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
+            RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=access_tokens),
+            PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
+            DeactivateUser: partial(deactivate_user, zoom=self.zoom, tokens=access_tokens),
+            RevokeAccessToken: self._revoke_connection,
+        }
+        self.hire(ADA, ADA_ID, ADA_UNIVERSAL)
+
+    # -- who works there
+
+    def hire(self, email: str, zoom_id: str, universal: str) -> None:
+        """Somebody with an account at both providers, and everything that can be had there."""
+        self.zoom.users[zoom_id] = email
+        self.venafi.people[email] = [universal]
+        self.logs_in(email)
+
+    def logs_in(self, email: str) -> None:
+        zoom_id = self.zoom_id(email)
+        self.zoom.sessions.add(zoom_id)
+        self.venafi.grants[self.venafi.people[email][0]] = 2
+        self.kept.keep(
+            connection="zoom",
+            zoom_user_id=zoom_id,
+            type="zak",
+            token=SecretStr("zak-canary"),
+            expires_at=self.clock() + timedelta(hours=1),
+            expires_at_assumed=True,
+        )
+
+    def zoom_id(self, email: str) -> str:
+        return next(zoom_id for zoom_id, each in self.zoom.users.items() if each == email)
+
+    def connects(self, name: str, owner: str, role: str = "personal") -> None:
+        """Somebody gave Leaver a connection to Zoom, for themselves or for all."""
+        self.grants[name] = FakeGrant(self.clock)
+        self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING))
+        told = self.secrets.secrets
+        told[f"leaver/tokens/{name}"] = told["leaver/tokens/zoom"]
+        told[f"leaver/credentials/{name}"] = told["leaver/credentials/zoom"]
+
+    def access_of(self, email: str) -> set[str]:
+        """What somebody still has, as the providers and the vault say."""
+        zoom_id = self.zoom_id(email)
+        found = {"session"} if zoom_id in self.zoom.sessions else set()
+        found |= {"grants"} if self.venafi.grants.get(self.venafi.people[email][0]) else set()
+        found |= {"user token"} if f"leaver/user-tokens/zoom/{zoom_id}/zak" in self.secrets.secrets else set()
+        owned = [each for each in self.table.records.values() if each.owner == email and each.role == "personal"]
+        return found | {each.connection for each in owned if self.grants[each.connection].alive}
+
+    # -- what happens
+
+    def hears(self, kind: str = "immediate", email: str = ADA, **told: Any) -> Message:
+        """HR says something of somebody; it lies in the queue."""
+        number = next(self._ids)
+        subject = {"email": email} | told.pop("subject", {})
+        usual: dict[str, Any] = {
+            "event_id": f"hr-{number}",
+            "source": "hr-system",
+            "kind": kind,
+            "subject": subject,
+            "effective_at": self.clock().isoformat(),
+            "occurred_at": self.clock().isoformat(),
+        }
+        return self.queue("StartOffboarding", usual | told)
+
+    def queue(self, command: str, body: dict[str, Any]) -> Message:
+        message = Message(command, body, f"m-{next(self._ids)}")
+        self.queued.append(message)
+        return message
+
+    def deliver(self, message: Message) -> bool:
+        """Lambda takes a message; tells whether it was acknowledged. What it put on the bus lies in its queues then."""
+        message.first_received_at = message.first_received_at or self.clock()
+        message.receives += 1
+        received = record_of(
+            message.body,
+            message_id=message.id,
+            sent_at=self.clock(),
+            first_received_at=message.first_received_at,
+            receives=message.receives,
+            before_parking=message.before_parking,
+        )
+        parked = len(self.sqs.to(DEAD_LETTERS))
+        try:
+            failures = self.consumer(message.command).consume(batch_of(received), Context())
+        finally:
+            self.route()
+        if failures["batchItemFailures"]:
+            return False
+        if message in self.queued:
+            self.queued.remove(message)
+        if len(self.sqs.to(DEAD_LETTERS)) > parked:
+            before = message.before_parking or message.id
+            self.parked.append(Message(message.command, message.body, f"m-{next(self._ids)}", before_parking=before))
+        return True
+
+    def route(self) -> None:
+        """The bus's rules put every command into its queue."""
+        for entry in self.bus.put[self._heard :]:
+            if entry["Source"] == "leaver.command":
+                self.queue(entry["DetailType"], json.loads(entry["Detail"]))
+        self._heard = len(self.bus.put)
+
+    def works(self, rounds: int = 30) -> None:
+        """The functions work through their queues, as often as it takes."""
+        for _ in range(rounds):
+            if not self.queued:
+                return
+            for message in list(self.queued):
+                self.deliver(message)
+        raise AssertionError(f"{len(self.queued)} messages come back again and again")
+
+    def hears_and_works(self, kind: str = "immediate", email: str = ADA, **told: Any) -> Message:
+        message = self.hears(kind, email, **told)
+        self.works()
+        return message
+
+    def redrive(self) -> None:
+        """A person sends back what is parked."""
+        self.queued, self.parked = self.queued + self.parked, []
+
+    def minute(self) -> None:
+        """watch_deadlines runs."""
+        for case_id in list(self.cases.to_look_at(self.clock())):
+            self.watch.look_at(case_id)
+        self.route()
+
+    # -- what came of it
+
+    @property
+    def case(self) -> Case:
+        return self.cases.only
+
+    def commands(self, source: str = "leaver.command") -> list[dict[str, Any]]:
+        """What was put on the bus as commands: details with their name."""
+        sent = [each for each in self.bus.put if each["Source"] == source]
+        return [{"command": each["DetailType"], **json.loads(each["Detail"])} for each in sent]
+
+    def announced(self, name: str) -> list[dict[str, Any]]:
+        return [each for each in self.bus.announced if each["detail_type"] == name]
+
+    def reasons(self) -> list[str]:
+        return [each["MessageAttributes"]["reason"]["StringValue"] for each in self.sqs.to(DEAD_LETTERS)]
+
+    def consumer(self, name: str) -> Consumer[Any]:
+        command = next(each for each in self._operations if each.__name__ == name)
+        hr = command is StartOffboarding
+        consumer: Consumer[Any] = Consumer(
+            function="office",
+            command=command,
+            operation=self._operations[command],
+            sqs=self.sqs.client,
+            publisher=self._outbox,
+            receipts=None if hr else self.receipts,
+            give_up_after=GIVE_UP_AFTER,
+            completion=None if hr else self.completion,
+            clock=self.clock,
+            logger=_LOGGER,
+            metrics=cast("Metrics", Silence()),
+            executor=OneByOne(),
+            jitter=lambda _, longest: longest,
+        )
+        return replace(consumer, read=partial(understood, choices=CHOICES)) if hr else consumer
+
+    def _revoke_connection(self, command: RevokeAccessToken) -> Result:
+        oauth = FakeZoomOAuth(self.grants[command.connection])
+        return revoke_access_token(
+            command,
+            grants=Grants(zoom=oauth, venafi=self.venafi, secret_store=self.secret_store),
+            connections=self.table,
+            secret_store=self.secret_store,
+            holder=f"revoke#{next(self._ids)}",
+            clock=self.clock,
+        )

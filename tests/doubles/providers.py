@@ -1,0 +1,247 @@
+"""Zoom and Venafi as small machines with a memory: sessions, grants, tokens; their answers are the clients' own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, Rejected
+from leaver.outcomes import Outcome, Result
+from leaver.providers.venafi.api import Application, Grantee, Venafi
+from leaver.providers.venafi.oauth import Verified
+from leaver.providers.zoom.api import UserToken, UserTokenType, Zoom, ZoomUser
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.tokens import GrantedTokens
+from tests.doubles.aws import Clock
+
+
+@dataclass
+class FakeZoom(Zoom):
+    """Zoom's REST API: who has a session, and whose token is what."""
+
+    #: id → e-mail address
+    users: dict[str, str] = field(default_factory=dict)
+    #: ids of those who are logged in
+    sessions: set[str] = field(default_factory=set)
+    #: ids of those who can't log in any more
+    inactive: set[str] = field(default_factory=set)
+    #: id → token; None for those who log in through Google or Facebook
+    tokens: dict[str, str | None] = field(default_factory=dict)
+    #: access tokens that are good
+    accepts: set[str] = field(default_factory=lambda: {"access-1"})
+    #: raised instead of the next answers, one after the other
+    failing: list[LeaverError] = field(default_factory=list)
+    #: every request: operation, who
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    #: what was asked of the last token besides: type, ttl, meeting
+    asked_for: tuple[UserTokenType, int | None, str | None] | None = None
+
+    def get_user(self, user_id: str, access_token: SecretStr) -> ZoomUser | Result:
+        found = self._find("get_user", user_id, access_token)
+        return ZoomUser(found, self.users[found]) if found else _not_found()
+
+    def get_user_token(
+        self,
+        user_id: str,
+        access_token: SecretStr,
+        *,
+        type: UserTokenType,  # noqa: A002 - the parameter's name at Zoom
+        ttl: int | None = None,
+        meeting_id: str | None = None,
+    ) -> UserToken:
+        found = self._find("get_user_token", user_id, access_token)
+        self.asked_for = (type, ttl, meeting_id)
+        if found is None:
+            return UserToken(_not_found())
+        token = self.tokens[found]
+        if token is None:
+            return UserToken(Result(Outcome.NO_TOKEN, provider_status=200))
+        return UserToken(Result(Outcome.RETRIEVED, provider_status=200, tracking_id="v=2.0"), SecretStr(token))
+
+    def delete_user_token(self, user_id: str, access_token: SecretStr) -> Result:
+        found = self._find("delete_user_token", user_id, access_token)
+        if found is None:
+            return _not_found()
+        self.sessions.discard(found)
+        return Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0")
+
+    def deactivate_user(self, user_id: str, access_token: SecretStr) -> Result:
+        found = self._find("deactivate_user", user_id, access_token)
+        if found is None:
+            return _not_found()
+        self.inactive.add(found)
+        return Result(Outcome.DEACTIVATED, provider_status=204)
+
+    def _find(self, operation: str, user_id: str, access_token: SecretStr) -> str | None:
+        self.asked.append((operation, user_id))
+        if self.failing:
+            raise self.failing.pop(0)
+        if access_token.get_secret_value() not in self.accepts:
+            raise InvalidToken("Zoom does not accept the access token", provider_status=401, provider_code="124")
+        return next((each for each, email in self.users.items() if user_id in {each, email}), None)
+
+
+def _not_found() -> Result:
+    return Result(Outcome.USER_NOT_FOUND, provider_status=404, provider_code="1001")
+
+
+@dataclass
+class FakeGrant:
+    """One OAuth grant at a provider that rotates: a refresh token works once, and the tokens are numbered."""
+
+    clock: Clock
+    number: int = 1
+    alive: bool = True
+    rotates: bool = True
+    failing: list[LeaverError] = field(default_factory=list)
+    #: the next answers are lost, after the provider has committed
+    loses: int = 0
+    #: every request: operation, and the token that came with it
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    #: called after the provider has committed, before its answer arrives
+    meanwhile: Callable[[], object] = lambda: None
+
+    @property
+    def access_token(self) -> str:
+        return f"access-{self.number}"
+
+    @property
+    def refresh_token(self) -> str:
+        return f"refresh-{self.number}" if self.rotates else "refresh-1"
+
+    def refreshed(self, refresh_token: SecretStr) -> GrantedTokens:
+        self.begin("refresh", refresh_token)
+        if not self.alive or refresh_token.get_secret_value() != self.refresh_token:
+            self.meanwhile()
+            raise InvalidGrant("the refresh token is not accepted", provider_status=400, provider_code="invalid_grant")
+        return self.minted()
+
+    def minted(self) -> GrantedTokens:
+        self.number += 1
+        self.meanwhile()
+        if self.loses:
+            self.loses -= 1
+            raise AnswerLost("Zoom did not answer")
+        return GrantedTokens(
+            access_token=SecretStr(self.access_token),
+            refresh_token=SecretStr(self.refresh_token) if self.rotates else None,
+            expires_at=self.clock() + timedelta(hours=1),
+            scope="user:read:admin",
+        )
+
+    def revoked(self, access_token: SecretStr) -> bool:
+        """Tells whether there was something to revoke."""
+        self.begin("revoke", access_token)
+        if not self.alive or access_token.get_secret_value() != self.access_token:
+            return False
+        self.alive = False
+        return True
+
+    def begin(self, operation: str, token: SecretStr) -> None:
+        """Note what is asked, and fail if it is to fail."""
+        self.asked.append((operation, token.get_secret_value()))
+        if self.failing:
+            raise self.failing.pop(0)
+
+
+@dataclass
+class FakeZoomOAuth(ZoomOAuth):
+    """Zoom's OAuth endpoints, in front of one grant."""
+
+    grant: FakeGrant
+    client: tuple[str, str] = ("client-id", "client-secret")
+    account_id: str = "account-1"
+
+    def refresh(self, client_id: str, client_secret: SecretStr, refresh_token: SecretStr) -> GrantedTokens:
+        assert (client_id, client_secret.get_secret_value()) == self.client
+        return self.grant.refreshed(refresh_token)
+
+    def account_credentials(self, client_id: str, client_secret: SecretStr, account_id: str) -> GrantedTokens:
+        assert (client_id, client_secret.get_secret_value(), account_id) == (*self.client, self.account_id)
+        self.grant.asked.append(("account_credentials", account_id))
+        return self.grant.minted().model_copy(update={"refresh_token": None})
+
+    def revoke(self, client_id: str, client_secret: SecretStr, token: SecretStr) -> Result:
+        assert (client_id, client_secret.get_secret_value()) == self.client
+        if self.grant.revoked(token):
+            return Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0")
+        return Result(Outcome.ALREADY_GONE, provider_status=400, provider_code="invalid_token")
+
+
+@dataclass
+class FakeVenafi(Venafi):
+    """A Venafi server: who has how many grants, who is who, and whom the robot's own token speaks for."""
+
+    #: prefixed universal id or application → number of grants
+    grants: dict[str, int] = field(default_factory=dict)
+    #: name or e-mail address → prefixed universal ids that it might mean
+    people: dict[str, list[str]] = field(default_factory=dict)
+    #: success is reported, and so many grants are left all the same
+    clings_to: int = 0
+    own: Verified = field(
+        default_factory=lambda: Verified(
+            identity="local:{7B9E4C1A-0000-4000-8000-0000000000AA}",
+            application="Leaver",
+            scope="admin:delete",
+            expires_at=None,
+        )
+    )
+    accepts: set[str] = field(default_factory=lambda: {"access-1"})
+    grant: FakeGrant = field(default_factory=lambda: FakeGrant(Clock()))
+    asked: list[str] = field(default_factory=list)
+
+    def revoke_grants(self, target: Grantee | Application, access_token: SecretStr) -> Result:
+        self._asked("revoke_grants", access_token)
+        had = self.grants.get(_named(target), 0)
+        self.grants[_named(target)] = self.clings_to
+        return Result(Outcome.REVOKED if had else Outcome.ALREADY_GONE, provider_status=200, provider_code="0")
+
+    def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
+        self._asked("remaining_grants", access_token)
+        return self.grants.get(_named(target), 0)
+
+    def resolve_identity(self, value: str, access_token: SecretStr) -> str | None:
+        self._asked("resolve_identity", access_token)
+        found = self.people.get(value, [])
+        if len(found) > 1:
+            raise Rejected("ambiguous identity", provider_status=200)
+        return found[0] if found else None
+
+    def verify(self, access_token: SecretStr) -> Verified:
+        self._asked("verify", access_token)
+        return self.own
+
+    def refresh(self, client_id: str, refresh_token: SecretStr) -> GrantedTokens:
+        assert client_id == "client-id"
+        return self.grant.refreshed(refresh_token)
+
+    def authorize_oauth(self, client_id: str, username: str, password: SecretStr, scope: str) -> GrantedTokens:
+        return self._logged_in("password", client_id, f"{username} {password.get_secret_value()} {scope}")
+
+    def authorize_jwt(self, client_id: str, jwt: SecretStr, scope: str) -> GrantedTokens:
+        return self._logged_in("jwt", client_id, f"{jwt.get_secret_value()} {scope}")
+
+    def authorize_certificate(
+        self, client_id: str, certificate: str, private_key: SecretStr, scope: str
+    ) -> GrantedTokens:
+        return self._logged_in("certificate", client_id, f"{certificate} {private_key.get_secret_value()} {scope}")
+
+    def _logged_in(self, how: str, client_id: str, told: str) -> GrantedTokens:
+        assert client_id == "client-id"
+        self.grant.begin(how, SecretStr(told))
+        return self.grant.minted()
+
+    def revoke_token(self, access_token: SecretStr) -> Result:
+        if not self.grant.revoked(access_token):
+            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
+        return Result(Outcome.REVOKED, provider_status=200)
+
+    def _asked(self, operation: str, access_token: SecretStr) -> None:
+        self.asked.append(operation)
+        if access_token.get_secret_value() not in self.accepts:
+            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
+
+
+def _named(target: Grantee | Application) -> str:
+    return target.prefixed_universal if isinstance(target, Grantee) else target.application_id

@@ -1,0 +1,110 @@
+"""One connection, its tokens and its grant at the provider, and the refresher in front of them, all in memory."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+from leaver.connections.grants import Grants
+from leaver.connections.record import Connection
+from leaver.connections.refresh import TokenRefresher
+from leaver.messages.commands import RefreshAccessToken
+from leaver.messages.publisher import Publisher
+from leaver.outcomes import Result
+from leaver.storage.encryption import TokenEncryption
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import FIFO_DEAD_LETTERS, NOW, Clock, FakeBus, FakeSqs
+from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.kms import KEY, FakeKms
+from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
+
+CHILD = child_of("zoom", PARENT)
+GRANDCHILD = child_of("zoom", CHILD)
+DUE = connection(refresh_at=NOW)
+#: what Lambda gives the function
+TIMEOUT = timedelta(seconds=90)
+
+
+class Stage:
+    """Everything that a refresh touches; waiting lets the clock go on."""
+
+    def __init__(self, record: Connection = DUE) -> None:
+        self.clock = Clock()
+        self.grant = FakeGrant(self.clock)
+        self.connections = InMemoryConnections(record)
+        (self.name,) = self.connections.records
+        self.secrets = StrictSecretsManager()
+        self.secret_store = secret_store_of(self.secrets, self.name)
+        self.people = InMemoryPeople()
+        self.kms = FakeKms()
+        self.bus = FakeBus()
+        self.jitter: Callable[[float, float], float] = lambda shortest, longest: (shortest + longest) / 2
+        self.time = TIMEOUT
+        self._invocations = count(1)
+        #: called while the refresher waits
+        self.waiting: Callable[[], object] = lambda: None
+
+    @property
+    def record(self) -> Connection:
+        return self.connections.records[self.name]
+
+    def refresh(self, **asked: Any) -> Result | None:
+        return self.run(self.rotation(), **asked)
+
+    def run(self, rotation: TokenRefresher, **asked: Any) -> Result | None:
+        return rotation.refresh(RefreshAccessToken(connection=self.name, **asked))
+
+    def rotation(self) -> TokenRefresher:
+        """One invocation of the function, that begins now."""
+        deadline = self.clock() + self.time
+        return TokenRefresher(
+            connections=self.connections,
+            has_left=self.people.gone,
+            secret_store=self.secret_store,
+            grants=Grants(
+                zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), secret_store=self.secret_store
+            ),
+            token_encryption=TokenEncryption(self.kms.client, key_arn=KEY),
+            publisher=Publisher(
+                events=self.bus.client, sqs=FakeSqs().client, bus="leaver", dead_letter_queue_url=FIFO_DEAD_LETTERS
+            ),
+            holder=f"refresh#{next(self._invocations)}",
+            clock=self.clock,
+            remaining=lambda: deadline - self.clock(),
+            pause=self._pause,
+            jitter=self.jitter,
+        )
+
+    def alter(self, **to: Any) -> None:
+        """Somebody else changes the record."""
+        self.connections.alter(self.name, **to)
+
+    def an_earlier_run_was_killed(self, expires_at: datetime = NOW + timedelta(minutes=50)) -> None:
+        """It had refreshed and written, and not recorded."""
+        self.grant.number = 2
+        self.keep(CHILD, tokens("access-2", "refresh-2", expires_at))
+
+    def keep(self, version: str, text: str) -> None:
+        self.secrets.put_secret_value(
+            SecretId=f"leaver/tokens/{self.name}", ClientRequestToken=version, SecretString=text
+        )
+
+    def log_in_with(self, **credentials: str) -> None:
+        """Store other credentials."""
+        text = json.dumps({"client_id": "client-id"} | credentials)
+        self.secrets.put_secret_value(SecretId=f"leaver/credentials/{self.name}", SecretString=text)
+
+    def stored(self, version: str = CHILD) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.secrets.secrets[f"leaver/tokens/{self.name}"].versions[version])
+        return value
+
+    @property
+    def announced(self) -> list[str]:
+        return [each["detail_type"] for each in self.bus.announced]
+
+    def _pause(self, seconds: float) -> None:
+        self.clock.passes(seconds=seconds)
+        self.waiting()

@@ -1,0 +1,179 @@
+"""Secrets Manager in memory, as AWS documents it where moto is laxer, and what a connection keeps there."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from leaver.storage.secrets import SecretStore
+from tests.doubles.aws import NOW
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+#: the version id of the tokens that connections begin with
+PARENT = "0d5d3b2e-6b7c-4f0e-9a53-6f2a3a0c7c11"
+
+
+class ResourceNotFoundException(ClientError):
+    """No such secret, version or stage."""
+
+
+class ResourceExistsException(ClientError):
+    """A secret of this name, or a version under this ClientRequestToken with another value, is there already."""
+
+
+class InvalidRequestException(ClientError):
+    """The secret is scheduled for deletion."""
+
+
+class Exceptions:
+    """What a boto3 client has as `exceptions`."""
+
+    ResourceNotFoundException = ResourceNotFoundException
+    ResourceExistsException = ResourceExistsException
+    InvalidRequestException = InvalidRequestException
+
+
+@dataclass
+class Secret:
+    """One secret: its values by version, and which version carries which stage."""
+
+    versions: dict[str, str] = field(default_factory=dict, repr=False)
+    stages: dict[str, str] = field(default_factory=dict)
+    kms_key_id: str | None = None
+    deleted: bool = False
+
+
+@dataclass
+class StrictSecretsManager:
+    """PutSecretValue under a used ClientRequestToken is harmless with the same value, and refused with another."""
+
+    secrets: dict[str, Secret] = field(default_factory=dict)
+    exceptions: Exceptions = field(default_factory=Exceptions)
+    #: the next writes are refused
+    read_only: bool = False
+    #: the next writes are taken, and their answers lost
+    mute: bool = False
+    #: the next reads fail
+    unreadable: bool = False
+    #: versions that no read finds yet: Secrets Manager is eventually consistent
+    unseen: set[str] = field(default_factory=set)
+    #: how many more versions are taken today (AWS takes a hundred or so of one secret); None: as many as come
+    versions_left: int | None = None
+
+    @property
+    def client(self) -> "SecretsManagerClient":
+        return cast("SecretsManagerClient", self)
+
+    def create_secret(
+        self,
+        *,
+        Name: str,  # noqa: N803 - AWS's names, here and below
+        SecretString: str,  # noqa: N803
+        Description: str = "",  # noqa: ARG002, N803
+        KmsKeyId: str | None = None,  # noqa: N803
+        ClientRequestToken: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        if Name in self.secrets:
+            raise _error(ResourceExistsException, "CreateSecret")
+        self.secrets[Name] = Secret(kms_key_id=KmsKeyId)
+        return self.put_secret_value(SecretId=Name, SecretString=SecretString, ClientRequestToken=ClientRequestToken)
+
+    def delete_secret(self, *, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803
+        # To force the deletion of a secret that is not there, or is scheduled for it, is no error.
+        assert ForceDeleteWithoutRecovery
+        _check_name(SecretId, "DeleteSecret")
+        self.secrets.pop(SecretId, None)
+
+    def describe_secret(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        _check_name(SecretId, "DescribeSecret")
+        # It describes a secret that is scheduled for deletion, too.
+        if SecretId not in self.secrets:
+            raise _error(ResourceNotFoundException, "DescribeSecret")
+        return {"Name": SecretId}
+
+    def put_secret_value(
+        self,
+        *,
+        SecretId: str,  # noqa: N803
+        SecretString: str,  # noqa: N803
+        ClientRequestToken: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        secret = self._secret(SecretId, "PutSecretValue")
+        if self.read_only:
+            raise ClientError({"Error": {"Code": "InternalServiceError", "Message": ""}}, "PutSecretValue")
+        version = ClientRequestToken or str(uuid4())
+        assert 32 <= len(version) <= 64
+        if secret.versions.get(version, SecretString) != SecretString:
+            raise _error(ResourceExistsException, "PutSecretValue")
+        if version not in secret.versions:
+            if self.versions_left is not None:
+                if self.versions_left == 0:
+                    raise ClientError({"Error": {"Code": "LimitExceededException", "Message": ""}}, "PutSecretValue")
+                self.versions_left -= 1
+            secret.versions[version] = SecretString
+            if current := secret.stages.get("AWSCURRENT"):
+                secret.stages["AWSPREVIOUS"] = current
+            secret.stages["AWSCURRENT"] = version
+        if self.mute:
+            raise ReadTimeoutError(endpoint_url="https://secretsmanager.eu-central-1.amazonaws.com/")
+        return {
+            "ARN": f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SecretId}-a1b2c3",
+            "VersionId": version,
+        }
+
+    def get_secret_value(
+        self,
+        *,
+        SecretId: str,  # noqa: N803
+        VersionId: str | None = None,  # noqa: N803
+        VersionStage: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        if self.unreadable:
+            raise ClientError({"Error": {"Code": "InternalServiceError", "Message": ""}}, "GetSecretValue")
+        secret = self._secret(SecretId, "GetSecretValue")
+        assert VersionId is None or 32 <= len(VersionId) <= 64
+        version = VersionId or secret.stages.get(VersionStage or "AWSCURRENT")
+        if version not in secret.versions or version in self.unseen:
+            raise _error(ResourceNotFoundException, "GetSecretValue")
+        return {"SecretString": secret.versions[version], "VersionId": version}
+
+    def _secret(self, name: str, operation: str) -> Secret:
+        if name not in self.secrets:
+            raise _error(ResourceNotFoundException, operation)
+        if self.secrets[name].deleted:
+            raise _error(InvalidRequestException, operation)
+        return self.secrets[name]
+
+
+def tokens(
+    access_token: str = "access-1",  # noqa: S107 - made up
+    refresh_token: str | None = "refresh-1",  # noqa: S107 - made up
+    expires_at: datetime = NOW + timedelta(minutes=30),
+) -> str:
+    """The JSON of a connection's tokens."""
+    told = {"access_token": access_token, "expires_at": expires_at.isoformat(), "scope": "user:read:admin"}
+    return json.dumps(told | ({"refresh_token": refresh_token} if refresh_token else {}))
+
+
+def secret_store_of(secrets: StrictSecretsManager, name: str = "zoom", text: str | None = None) -> SecretStore:
+    """A vault with the first tokens and the credentials of one connection."""
+    secrets.secrets[f"leaver/tokens/{name}"] = Secret({PARENT: text or tokens()}, {"AWSCURRENT": PARENT})
+    credentials = {"client_id": "client-id"} | ({"client_secret": "client-secret"} if name == "zoom" else {})
+    secrets.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
+    return SecretStore(secrets.client, prefix="leaver")
+
+
+def _check_name(name: str, operation: str) -> None:
+    """Refuse what can't be a secret's name; moto does not."""
+    if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", name):
+        raise ClientError({"Error": {"Code": "ValidationException", "Message": "Invalid name."}}, operation)
+
+
+def _error(kind: type[ClientError], operation: str) -> ClientError:
+    return kind({"Error": {"Code": kind.__name__, "Message": "as AWS documents"}}, operation)

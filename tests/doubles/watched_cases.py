@@ -1,0 +1,135 @@
+"""Cases that are looked after, in memory: a leaver's, the clock, and what goes over the bus meanwhile."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from aws_lambda_powertools import Logger
+
+from functions.watch_deadlines.app import Watch, look_after
+from leaver.cases.people import Name
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import REPLACE, Case, State, Step
+from leaver.cases.start import CaseStart, recorded
+from leaver.outcomes import Outcome, Result
+from tests.doubles.aws import NOW
+from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.house import House
+
+ADA = "ada@example.com"
+DEADLINE = timedelta(minutes=15)
+SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": ADA})
+GRANTS = Step(command="RevokeGrants", connection="venafi", detail={"identity": ADA})
+PERSONAL = Step(command="RevokeAccessToken", connection="adas-zoom", detail={})
+REPLACED = Step(command=REPLACE, connection="zoom", detail={"owner": ADA})
+
+
+@dataclass
+class World(House):
+    """Cases, people and connections, and somebody who looks after them every minute."""
+
+    people: InMemoryPeople = field(default_factory=InMemoryPeople)
+    connections: InMemoryConnections = field(default_factory=lambda: InMemoryConnections(connection()))
+    sweep_after: timedelta | None = None
+    missing_user_is_done: bool = False
+    #: the times that were measured
+    measured: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def watch(self) -> Watch:
+        case_start = CaseStart(self.cases, self.people, self.publisher(), self.clock, DEADLINE, timedelta(minutes=1))
+        return Watch(
+            cases=self.cases,
+            people=self.people,
+            completion=self.completion(
+                missing_user_is_done=self.missing_user_is_done,
+                measure=lambda name, seconds: self.measured.append((name, seconds)),
+            ),
+            case_start=case_start,
+            receipts=self.receipts,
+            connections=self.connections,
+            clock=self.clock,
+            give_up_after=timedelta(hours=24),
+            sweep_after=self.sweep_after,
+        )
+
+    def looks(self, *, most: int = 100) -> int:
+        """Look after what is due, as each minute; returns how many cases failed."""
+        left = iter(range(most))
+        return look_after(
+            self.watch,
+            self.cases.to_look_at(self.clock()),
+            logger=Logger(service=str(uuid4()), stream=self.log),
+            has_time=lambda: next(left, None) is not None,
+        )
+
+    def minutes(self, count: int) -> None:
+        for _ in range(count):
+            self.clock.passes(minutes=1)
+            self.looks()
+
+    def opens(self, *steps: Step, case_id: str = "c-1", name: str = ADA, **told: Any) -> Case:
+        """Have a case under way, of which nothing is done."""
+        scheduled = self.scheduled(*steps, case_id=case_id, name=name, **told)
+        begun = scheduled.started(self.clock(), deadline=DEADLINE, look_again=timedelta(minutes=1))
+        case = begun.told("OffboardingStarted")
+        self.cases.put(case)
+        self.people.change(name, NOW, lambda found: found.model_copy(update={"case": case_id, "gone_since": NOW}))
+        return case
+
+    def scheduled(self, *steps: Step, case_id: str = "c-1", name: str = ADA, at: datetime = NOW, **told: Any) -> Case:
+        """Have a case that waits for its time."""
+        usual: dict[str, Any] = {
+            "email": name,
+            "event_id": f"event of {case_id}",
+            "source": "hr",
+            "urgency": "routine",
+            "requested_at": NOW - timedelta(minutes=1),
+            "effective_at": at,
+        }
+        case = recorded(case_id, State.SCHEDULED, steps, [name], **usual | told).watched(at)
+        self.cases.put(case)
+        return case
+
+    def receives(self, step: Step, outcome: Outcome = Outcome.REVOKED, *, case_id: str = "c-1") -> Receipt:
+        """Have a receipt of which the case has not heard: a run was killed in between."""
+        return self.receipts.finish(self.tried(step, case_id=case_id).closed(Result(outcome), now=self.clock()))
+
+    def tried(self, step: Step, *, case_id: str = "c-1") -> Receipt:
+        return Receipt(
+            case_id=case_id,
+            entry=step.receipt,
+            command=step.command,
+            system="zoom",
+            subject=ADA,
+            connection=step.connection,
+            requested_at=NOW - timedelta(minutes=1),
+            first_attempt_at=self.clock(),
+        )
+
+    def case(self, case_id: str = "c-1") -> Case:
+        found = self.cases.read(case_id)
+        assert found is not None
+        return found
+
+    def name(self, name: str = ADA) -> Name:
+        found = self.people.read(name)
+        assert found is not None
+        return found
+
+    def commands(self) -> list[tuple[str, str]]:
+        """What was sent since it was last asked: command and case."""
+        sent = [each for each in self.bus.put if each["Source"] == "leaver.command"]
+        self.bus.put = [each for each in self.bus.put if each not in sent]
+        return [(each["DetailType"], json.loads(each["Detail"])["case_id"]) for each in sent]
+
+    def announced(self) -> list[str]:
+        return [each["detail_type"] for each in self.bus.announced]
+
+    def step_done(self, steps: Iterable[Step], *, case_id: str = "c-1") -> None:
+        for step in steps:
+            self.receives(step, case_id=case_id)

@@ -1,0 +1,261 @@
+"""The vault on Secrets Manager: moto's, and a strict fake where moto is laxer than AWS."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from moto import mock_aws
+from pydantic import SecretStr
+
+from leaver.errors import NotKept, NotRead, Rejected, Superseded
+from leaver.storage.secrets import SecretStore, child_of
+from leaver.tokens import TokenSet, VenafiCredentials, ZoomCredentials
+from tests.doubles.canary import shown_by
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens
+from tests.integration.dynamodb import SESSION
+
+EXPIRES_AT = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+CHILD = child_of("zoom", PARENT)
+JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
+
+
+@pytest.fixture
+def strict() -> StrictSecretsManager:
+    return StrictSecretsManager()
+
+
+@pytest.fixture(params=["moto", "strict"])
+def secrets(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A Secrets Manager client."""
+    if request.param == "strict":
+        yield request.getfixturevalue("strict").client
+        return
+    with mock_aws():
+        yield SESSION.client("secretsmanager")
+
+
+@pytest.fixture
+def secret_store(secrets: Any) -> SecretStore:
+    """A vault with the first tokens of one connection."""
+    secrets.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
+    return SecretStore(secrets, prefix="leaver")
+
+
+def pair(number: int, refresh_token: str | None = "new") -> TokenSet:  # noqa: S107 - made up
+    return TokenSet(
+        access_token=SecretStr(f"access-{number}"),
+        refresh_token=SecretStr(refresh_token) if refresh_token else None,
+        expires_at=EXPIRES_AT,
+        scope="user:read:admin",
+    )
+
+
+def test_a_successors_name_is_known_before_it_exists() -> None:
+    assert child_of("zoom", PARENT) == child_of("zoom", PARENT)
+    assert len({child_of("zoom", PARENT), child_of("venafi", PARENT), child_of("zoom", CHILD), PARENT}) == 4
+    assert UUID(CHILD).version == 5
+
+
+def test_a_successors_name_never_changes_from_one_version_of_leaver_to_the_next() -> None:
+    # A deployment between a write and its record must find what the one before it wrote.
+    assert child_of("zoom", PARENT) == "8ac946ab-85ae-5bbc-951e-ff45a817844a"
+
+
+def test_a_written_pair_is_read_back_by_its_version(secret_store: SecretStore) -> None:
+    assert secret_store.succeed("zoom", PARENT, pair(2)) == CHILD
+    read = secret_store.tokens("zoom", CHILD)
+    assert read == pair(2)
+    assert read.access_token.get_secret_value() == "access-2"
+
+
+def test_a_pair_without_a_refresh_token_is_read_back(secret_store: SecretStore) -> None:
+    secret_store.succeed("zoom", PARENT, pair(2, refresh_token=None))
+    assert secret_store.tokens("zoom", CHILD).refresh_token is None
+
+
+def test_the_successor_is_current_at_once(secret_store: SecretStore, secrets: Any) -> None:
+    secret_store.succeed("zoom", PARENT, pair(2))
+    current = secrets.get_secret_value(SecretId="leaver/tokens/zoom", VersionStage="AWSCURRENT")
+    assert current["VersionId"] == CHILD
+
+
+def test_writing_the_same_pair_twice_is_harmless(secret_store: SecretStore) -> None:
+    secret_store.succeed("zoom", PARENT, pair(2))
+    assert secret_store.succeed("zoom", PARENT, pair(2)) == CHILD
+    assert secret_store.tokens("zoom", CHILD) == pair(2)
+
+
+def test_a_parent_has_one_child(strict: StrictSecretsManager) -> None:
+    # moto overwrites in silence; AWS refuses.
+    strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
+    secret_store = SecretStore(strict.client, prefix="leaver")
+    secret_store.succeed("zoom", PARENT, pair(2))
+    with pytest.raises(Superseded, match=rf"^secret leaver/tokens/zoom: {CHILD} holds other tokens$") as superseded:
+        secret_store.succeed("zoom", PARENT, pair(3))
+    assert "access-3" not in shown_by(superseded.value)
+    assert secret_store.tokens("zoom", CHILD) == pair(2)
+
+
+@pytest.mark.parametrize("trouble", ["read_only", "mute"])
+def test_a_write_that_is_not_confirmed_is_named_and_shows_nothing(strict: StrictSecretsManager, trouble: str) -> None:
+    strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
+    setattr(strict, trouble, True)
+    cause = {"read_only": "InternalServiceError", "mute": "ReadTimeoutError"}[trouble]
+    with pytest.raises(NotKept, match=rf"^secret leaver/tokens/zoom: {cause}$") as kept:
+        SecretStore(strict.client, prefix="leaver").succeed("zoom", PARENT, pair(2))
+    assert "access-2" not in shown_by(kept.value)
+    assert kept.value.__context__ is None
+
+
+def test_a_secret_that_does_not_exist_takes_no_successor(secret_store: SecretStore) -> None:
+    with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom-eu: ResourceNotFoundException$"):
+        secret_store.succeed("zoom-eu", PARENT, pair(2))
+
+
+def test_the_newest_is_found_by_following_successors(secret_store: SecretStore) -> None:
+    assert secret_store.newest("zoom", PARENT) == PARENT
+    secret_store.succeed("zoom", PARENT, pair(2))
+    assert secret_store.newest("zoom", PARENT) == CHILD
+    grandchild = secret_store.succeed("zoom", CHILD, pair(3))
+    assert (
+        secret_store.newest("zoom", PARENT)
+        == secret_store.newest("zoom", CHILD)
+        == secret_store.newest("zoom", grandchild)
+        == grandchild
+    )
+
+
+def test_the_newest_of_a_secret_that_does_not_exist_is_what_was_asked_for(secret_store: SecretStore) -> None:
+    assert secret_store.newest("zoom-eu", PARENT) == PARENT
+
+
+@pytest.mark.parametrize(
+    ("connection", "reason"),
+    [
+        ("zoom", f"secret leaver/tokens/zoom: has no version {CHILD}"),
+        ("zoom-eu", f"secret leaver/tokens/zoom-eu: has no version {CHILD}"),
+    ],
+)
+def test_a_version_that_does_not_exist_is_named(secret_store: SecretStore, connection: str, reason: str) -> None:
+    with pytest.raises(Rejected, match=f"^{reason}$"):
+        secret_store.tokens(connection, CHILD)
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        ({"client_id": "id", "client_secret": "canary-5e\n"}, None),
+        ({"client_id": "id"}, "client_secret: is missing"),
+        ({"client_id": "id", "client_secret": "s", "canary-5e": "canary-5e"}, "unknown field (allowed: account_id, "),
+        ("canary-5e", "Invalid JSON: expected value at line 1 column 1"),
+    ],
+)
+def test_credentials_are_checked_field_by_field(secrets: Any, stored: Any, reason: str | None) -> None:
+    text = stored if isinstance(stored, str) else json.dumps(stored)
+    secrets.create_secret(Name="leaver/credentials/zoom", SecretString=text)
+    secret_store = SecretStore(secrets, prefix="leaver")
+    if reason is None:
+        assert secret_store.credentials("zoom", ZoomCredentials).client_secret.get_secret_value() == "canary-5e"
+        return
+    with pytest.raises(Rejected) as rejected:
+        secret_store.credentials("zoom", ZoomCredentials)
+    assert rejected.value.reason.startswith(f"secret leaver/credentials/zoom: {reason}")
+    assert "canary-5e" not in rejected.value.reason
+    assert rejected.value.__cause__ is None
+
+
+def test_credentials_are_the_current_ones(secrets: Any) -> None:
+    secrets.create_secret(Name="leaver/credentials/venafi", SecretString='{"client_id": "old"}')
+    secrets.put_secret_value(SecretId="leaver/credentials/venafi", SecretString='{"client_id": "new"}')
+    assert SecretStore(secrets, prefix="leaver").credentials("venafi", VenafiCredentials).client_id == "new"
+
+
+def test_credentials_that_nobody_wrote_are_missing_by_name(secret_store: SecretStore) -> None:
+    with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: is missing$"):
+        secret_store.credentials("zoom", ZoomCredentials)
+
+
+def test_a_secret_that_is_scheduled_for_deletion_is_named() -> None:
+    with mock_aws():
+        secrets = SESSION.client("secretsmanager")
+        secret_store = SecretStore(secrets, prefix="leaver")
+        for kind in ("credentials", "tokens"):
+            secrets.create_secret(Name=f"leaver/{kind}/zoom", SecretString="{}")
+            secrets.delete_secret(SecretId=f"leaver/{kind}/zoom")
+        with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: is scheduled for deletion$"):
+            secret_store.credentials("zoom", ZoomCredentials)
+        with pytest.raises(Rejected, match=r"^secret leaver/tokens/zoom: is scheduled for deletion$"):
+            secret_store.newest("zoom", PARENT)
+        with pytest.raises(Rejected, match=r"^secret leaver/tokens/zoom: is scheduled for deletion$"):
+            secret_store.tokens("zoom", PARENT)
+
+
+def test_secrets_manager_that_does_not_answer_is_nobodys_fault(strict: StrictSecretsManager) -> None:
+    strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
+    strict.unreadable = True
+    secret_store = SecretStore(strict.client, prefix="leaver")
+    with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
+        secret_store.tokens("zoom", PARENT)
+    # To take "no answer" for "no successor" would spend the same refresh token twice.
+    with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
+        secret_store.newest("zoom", PARENT)
+    with pytest.raises(NotRead, match=r"^secret leaver/credentials/zoom: InternalServiceError$"):
+        secret_store.credentials("zoom", ZoomCredentials)
+
+
+def test_a_secret_that_was_stored_as_binary_is_no_json() -> None:
+    with mock_aws():
+        secrets = SESSION.client("secretsmanager")
+        secrets.create_secret(Name="leaver/credentials/zoom", SecretBinary=b"{}")
+        with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: Invalid JSON: EOF"):
+            SecretStore(secrets, prefix="leaver").credentials("zoom", ZoomCredentials)
+
+
+# --- user tokens ---
+
+
+def keep(secret_store: SecretStore, token: str) -> tuple[str, str]:
+    return secret_store.keep_user_token(
+        connection="zoom",
+        zoom_user_id=JOHN_ID,
+        kind="zak",
+        token=SecretStr(token),
+        expires_at=EXPIRES_AT + timedelta(hours=1),
+        expires_at_assumed=True,
+    )
+
+
+def test_a_user_token_is_kept_under_zooms_own_id(secrets: Any) -> None:
+    arn, version = keep(SecretStore(secrets, prefix="leaver"), "zak-1")
+    found = secrets.get_secret_value(SecretId=f"leaver/user-tokens/zoom/{JOHN_ID}/zak", VersionId=version)
+    assert json.loads(found["SecretString"]) == {
+        "token": "zak-1",
+        "expires_at": "2026-11-22T11:30:00+00:00",
+        "expires_at_assumed": True,
+    }
+    assert f":secret:leaver/user-tokens/zoom/{JOHN_ID}/zak-" in arn
+
+
+def test_the_next_user_token_takes_its_place(secrets: Any) -> None:
+    secret_store = SecretStore(secrets, prefix="leaver")
+    (first_arn, first), (second_arn, second) = keep(secret_store, "zak-1"), keep(secret_store, "zak-2")
+    assert first_arn == second_arn
+    assert first != second
+    current = secrets.get_secret_value(SecretId=first_arn.rpartition(":")[2][:-7], VersionStage="AWSCURRENT")
+    assert json.loads(current["SecretString"])["token"] == "zak-2"
+
+
+@pytest.mark.parametrize("key", ["arn:aws:kms:eu-central-1:123456789012:key/1", None])
+def test_a_new_secret_is_encrypted_with_the_key_that_was_given(key: str | None) -> None:
+    with mock_aws():
+        secrets = SESSION.client("secretsmanager")
+        arn, _ = keep(SecretStore(secrets, prefix="leaver", kms_key_arn=key), "zak-1")
+        assert secrets.describe_secret(SecretId=arn).get("KmsKeyId") == key
+
+
+def test_each_prefix_is_a_world_of_its_own(secrets: Any) -> None:
+    keep(SecretStore(secrets, prefix="leaver-eu"), "zak-1")
+    assert secrets.get_secret_value(SecretId=f"leaver-eu/user-tokens/zoom/{JOHN_ID}/zak", VersionStage="AWSCURRENT")

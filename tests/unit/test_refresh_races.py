@@ -1,0 +1,133 @@
+"""Who may come in between while a refresh is under way, and what a refresh token that is refused means then."""
+
+from datetime import timedelta
+
+import pytest
+
+from leaver.connections.record import Connection, Status
+from leaver.errors import InvalidGrant, LeaseHeld
+from leaver.outcomes import Outcome, Result
+from leaver.storage.secrets import child_of
+from tests.doubles.aws import NOW
+from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.refresher import CHILD, DUE, Stage
+from tests.doubles.secrets_manager import PARENT, tokens
+
+REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+# --- somebody comes in between ---
+
+
+def test_who_else_refreshed_past_the_lease_and_wrote_first_has_won(stage: Stage) -> None:
+    def another_takes_over_and_writes() -> None:
+        stage.keep(CHILD, tokens("access-9", "refresh-9"))
+        stage.alter(version=CHILD, lease_holder=None, leased_at=None, leased_version=None)
+
+    stage.grant.meanwhile = another_takes_over_and_writes
+    assert stage.refresh() == Result(Outcome.STILL_FRESH)
+    assert stage.stored()["refresh_token"] == "refresh-9"
+    # Of one grant only the last pair lives: to revoke ours would end the winner's.
+    assert stage.grant.alive
+
+
+def test_who_wrote_first_and_has_not_recorded_yet_is_recorded_by_the_next_run(stage: Stage) -> None:
+    stage.grant.meanwhile = lambda: stage.keep(CHILD, tokens("access-9", "refresh-9", NOW + timedelta(minutes=50)))
+    assert stage.refresh() == Result(Outcome.STILL_FRESH)
+    assert stage.record.lease_holder is None
+    assert stage.refresh() == REFRESHED
+    assert len(stage.grant.asked) == 1
+
+
+def test_a_pair_that_arrives_while_somebody_revokes_is_revoked_at_once(stage: Stage) -> None:
+    stage.grant.meanwhile = lambda: stage.alter(status=Status.REVOKING)
+    assert stage.refresh() is None
+    assert not stage.grant.alive
+    assert stage.grant.asked == [("refresh", "refresh-1"), ("revoke", "access-2")]
+    assert (stage.record.status, stage.record.revoked_outcome) == (Status.REVOKED, Outcome.REVOKED)
+    assert stage.stored()["refresh_token"] == "refresh-2"
+
+
+def test_a_pair_that_arrives_after_a_person_authorized_anew_is_revoked_and_the_new_one_left(stage: Stage) -> None:
+    other = child_of("zoom", "authorized anew")
+    stage.grant.meanwhile = lambda: stage.alter(version=other, granted_at=NOW, lease_holder=None, leased_at=None)
+    assert stage.refresh() is None
+    assert stage.grant.asked[-1] == ("revoke", "access-2")
+    assert (stage.record.status, stage.record.version) == (Status.ACTIVE, other)
+
+
+# --- a refresh token that is refused ---
+
+
+def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_once(stage: Stage) -> None:
+    stage.grant.alive = False
+    with pytest.raises(InvalidGrant, match=r"^the refresh token is not accepted$") as dead:
+        stage.refresh()
+    assert (dead.value.provider_status, dead.value.provider_code) == (400, "invalid_grant")
+    assert stage.record.status is Status.NEEDS_REAUTHORIZATION
+    assert (stage.record.lease_holder, stage.record.reason) == (None, "the refresh token is not accepted")
+    for asked in ({}, {"force": True}, {"failed_version": PARENT}):
+        assert stage.refresh(**asked) == Result(Outcome.REFUSED, details={"status": "needs_reauthorization"})
+    assert len(stage.grant.asked) == 1
+
+
+def test_a_connection_without_a_refresh_token_needs_a_person(stage: Stage) -> None:
+    stage.secrets.secrets["leaver/tokens/zoom"].versions[PARENT] = tokens(refresh_token=None)
+    with pytest.raises(InvalidGrant, match="holds no refresh token"):
+        stage.refresh()
+    assert stage.record.status is Status.NEEDS_REAUTHORIZATION
+
+
+def test_a_second_look_finds_who_won_the_race(stage: Stage) -> None:
+    stage.grant.number = 2
+    stage.waiting = lambda: stage.alter(version=CHILD, lease_holder=None, leased_at=None)
+    assert stage.refresh() == Result(Outcome.STILL_FRESH)
+    assert stage.record.status is Status.ACTIVE
+    assert stage.announced == []
+
+
+def test_a_second_look_finds_what_was_written_and_not_recorded(stage: Stage) -> None:
+    stage.grant.number = 2
+    stage.waiting = lambda: stage.keep(CHILD, tokens("access-2", "refresh-2", NOW + timedelta(minutes=50)))
+    assert stage.refresh() == REFRESHED
+    assert stage.announced == []
+
+
+def test_a_dead_grant_is_replaced_where_a_login_is_stored() -> None:
+    stage = Stage(connection("venafi", provider="venafi", refresh_at=NOW))
+    stage.log_in_with(username="robot", password="pass")
+    stage.grant.number = 7
+    result = stage.refresh()
+    assert result is not None
+    assert result.outcome is Outcome.REFRESHED
+    assert stage.grant.asked == [("refresh", "refresh-1"), ("password", "robot pass user:read:admin")]
+    assert stage.stored(stage.record.version)["access_token"] == "access-8"
+    assert stage.announced == []
+
+
+def test_a_grant_that_is_being_revoked_meanwhile_is_nobodys_alarm(stage: Stage) -> None:
+    stage.grant.alive = False
+    stage.grant.meanwhile = lambda: stage.alter(status=Status.REVOKING)
+    assert stage.refresh() == Result(Outcome.REFUSED, details={"status": "revoking"})
+    assert stage.record.lease_holder is None
+    assert stage.announced == []
+
+
+def test_a_revocation_that_begins_after_the_second_look_is_nobodys_alarm_either(stage: Stage) -> None:
+    class LateRevocation(InMemoryConnections):
+        def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
+            if new.status is Status.NEEDS_REAUTHORIZATION:
+                self.alter("zoom", status=Status.REVOKING)
+            return super().compare_and_swap(old, new)
+
+    stage.connections = LateRevocation(DUE)
+    stage.grant.alive = False
+    with pytest.raises(LeaseHeld, match=r"^connection zoom is being revoked$"):
+        stage.refresh()
+    assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, None)
+    assert stage.announced == []
