@@ -37,7 +37,8 @@ def test_a_broken_row_is_not_observed_and_fails_the_demo(rows: list[str]) -> Non
     assert set(rows) <= set(told.removeprefix("Not observed: ").split(", "))
 
 
-def test_an_unknown_row_is_answered_with_the_names_of_all() -> None:
-    played = demo("--break", "nonsense")
-    assert played.returncode == 2
+@pytest.mark.parametrize(("asked", "status"), [("help", 0), ("nonsense", 2)])
+def test_who_asks_for_help_or_for_an_unknown_row_is_told_the_names_of_all(asked: str, status: int) -> None:
+    played = demo("--break", asked)
+    assert played.returncode == status
     assert ", ".join(NAMES) in " ".join(played.stdout.split())
