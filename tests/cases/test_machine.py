@@ -13,6 +13,7 @@ from leaver.cases import DONE, UNDER_WAY, Case, State, chain
 from leaver.errors import ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
 from tests.cases.office import ADA, Office
+from tests.length import length
 from tests.rotation.steps import Killed, Moment
 
 PEOPLE = [ADA, "ben@example.com", "cleo@example.com"]
@@ -249,7 +250,7 @@ def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwis
         run_state_machine_as_test(
             Leavers,
             settings=settings(
-                max_examples=250,
+                max_examples=length(250),
                 stateful_step_count=50,
                 derandomize=True,
                 database=None,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.proofs import NAMES, REDRIVEN, ROWS
+from tests.length import some
 
 ROOT = Path(__file__).parents[2]
 #: the rows that a fault must break: each is planted once, and playing the story takes its time
@@ -29,7 +30,7 @@ def test_every_row_of_the_demo_is_observed() -> None:
         assert name in played.stdout
 
 
-@pytest.mark.parametrize("rows", FAULTS.values(), ids=" and ".join)
+@pytest.mark.parametrize("rows", some(FAULTS.values()), ids=" and ".join)
 def test_a_broken_row_is_not_observed_and_fails_the_demo(rows: list[str]) -> None:
     played = demo("--break", rows[0])
     assert played.returncode == 1, played.stdout + played.stderr

@@ -1,6 +1,5 @@
 """Many leavers from every source at once, and providers that fail one call in five: all of them lose everything."""
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +13,10 @@ from local.stage import Person
 from tests.e2e.test_hr_sources import bamboohr, caep, gusto, hibob, sailpoint, scim
 from tests.e2e.test_offboarding import okta_event, requested
 from tests.e2e.watched_world import WatchedWorld
+from tests.length import length
 
-#: five from every source; each costs the local AWS seven tenths of a second of computing, so 200 are asked for apart
-LEAVERS: Final = int(os.environ.get("LEAVERS", "40"))
+#: from every source by turns; each costs the local AWS seven tenths of a second of computing
+LEAVERS: Final = length(40)
 #: of them, how many have a token in Leaver's vault
 WITH_TOKENS: Final = 20
 #: seconds in which all of it must be over

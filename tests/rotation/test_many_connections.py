@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from leaver import connections, rotation
 from leaver.connections import Connection
 from leaver.vault import Vault
+from tests.length import length
 from tests.rotation.fleet import (
     CONNECTIONS,
     LOST,
@@ -173,7 +174,7 @@ class ManyConnections(RuleBasedStateMachine):
 
 
 HOW: Final = settings(
-    max_examples=400,
+    max_examples=length(400),
     stateful_step_count=50,
     # The same in every run: who breaks something finds it in the run that broke it.
     derandomize=True,
