@@ -5,7 +5,7 @@ import sys
 import time
 
 from tests.proof.parts import PARTS
-from tests.proof.report import as_markdown, shown, write
+from tests.proof.report import as_markdown, commit, shown, write
 from tests.proof.run import Ran, run
 
 
@@ -14,6 +14,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="make proof")
     arguments.add_argument("--minutes", type=float, help="to be shared among all parts (make proof MINUTES=5)")
     minutes = arguments.parse_args().minutes
+    judged = commit()
     deadline = time.monotonic() + (minutes * 60 if minutes else float("inf"))
     ran: list[Ran] = []
     for place, part in enumerate(PARTS):
@@ -25,7 +26,7 @@ def main() -> int:
     if minutes:
         print("docs/proof.md is left as it is: only a proof at full length is kept.")
     else:
-        write(as_markdown(ran))
+        write(as_markdown(judged, ran))
     return int(not all(each.passed for each in ran))
 
 

@@ -22,7 +22,7 @@ def shown(ran: Sequence[Ran]) -> str:
     return "\n".join(["", *lines, f"Shortened: {'; '.join(shortened) or 'nothing'}."])
 
 
-def as_markdown(ran: Sequence[Ran]) -> str:
+def as_markdown(judged: str, ran: Sequence[Ran]) -> str:
     """Return the page that is kept: which commit, how far each part went, and what it found."""
     rows = [
         f"| {each.part.name} | {each.part.full:,} {each.part.unit} | {each.length:,} | "
@@ -34,7 +34,7 @@ def as_markdown(ran: Sequence[Ran]) -> str:
         [
             "# What `make proof` found",
             "",
-            f"Commit {commit()}, {datetime.now(UTC):%Y-%m-%d}, {machine}.",
+            f"Commit {judged}, {datetime.now(UTC):%Y-%m-%d}, {machine}.",
             "`make test` runs the same explorations and goes part of the way.",
             "",
             "| part | asked for | ran | found | seconds |",
