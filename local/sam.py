@@ -30,7 +30,7 @@ class Sam:
         self._path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         sam = shutil.which("sam", path=self._path)
         if sam is None:
-            raise Missing("the AWS SAM CLI: sam is not on the PATH (make .venv/ready installs it)")
+            raise Missing("the AWS SAM CLI: sam is not on the PATH (make .venv/dev installs it)")
         self._sam = sam
         self._folder = folder
         # SAM asks the package index for a newer SAM once a week, unless it believes that it just did.

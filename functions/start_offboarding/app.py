@@ -1,4 +1,4 @@
-"""Reservation an HR event into a case: everything that the leaver must lose, recorded, and then set going."""
+"""Turn an HR event into a case: everything that the leaver must lose, recorded, and then set going."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

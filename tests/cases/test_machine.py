@@ -14,6 +14,7 @@ from leaver.errors import ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, Office
 from tests.doubles.steps import Killed, Moment
+from tests.length import length
 
 PEOPLE = [ADA, "ben@example.com", "cleo@example.com"]
 KINDS: tuple[str, ...] = ("immediate", "immediate", "scheduled", "cancelled", "reinstated")
@@ -249,7 +250,7 @@ def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwis
         run_state_machine_as_test(
             Leavers,
             settings=settings(
-                max_examples=250,
+                max_examples=length(250),
                 stateful_step_count=50,
                 derandomize=True,
                 database=None,

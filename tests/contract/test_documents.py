@@ -16,7 +16,10 @@ DOCUMENTS = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "events" / "README.md", *(ROOT / "docs").rglob("*.md")]
 )
 README = (ROOT / "README.md").read_text()
-REQUIREMENTS = ["requirements-dev.txt", "layers/leaver/requirements.txt"]
+REQUIREMENTS = [
+    *("requirements/demo.txt", "requirements/test.txt", "requirements/dev.txt"),
+    "layers/leaver/requirements.txt",
+]
 
 
 def named_files(document: Path) -> set[Path]:

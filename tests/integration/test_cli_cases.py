@@ -108,7 +108,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 def test_lists_what_is_open_held_and_overdue(stack: Stack) -> None:
-    stack.has("open", SSO, minutes=15)
+    stack.has("open", SSO, minutes=600)
     stack.has("late", SSO, OWNED, minutes=1)
     stack.has("held", SSO, state=State.HELD)
     stack.has("later", SSO, state=State.SCHEDULED)

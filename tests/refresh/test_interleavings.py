@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import product
 from typing import Final, Literal
 
 import pytest
@@ -16,9 +17,11 @@ from tests.doubles.effects import Table
 from tests.doubles.night import Night
 from tests.doubles.steps import Choices, Known, Run, all_ways, take_turns
 from tests.doubles.token_endpoints import Provider
+from tests.length import some
 
 Other = Literal["refresh", "revoke", "leave", "connect", "disconnect"]
 
+PROVIDERS: Final[tuple[Provider, ...]] = ("zoom", "venafi")
 KINDS: Final = (Kind.STRICT, Kind.GRACE, Kind.REUSE_DETECTING)
 #: What may become of the connection, whatever the order. Written by hand: nothing is ever lost, nobody is alarmed, and
 #: what was to be revoked is revoked, unless a person connected anew after it.
@@ -29,7 +32,8 @@ FATES: Final[dict[Other, set[str]]] = {
     "connect": {"works"},
     "disconnect": {"revoked"},
 }
-
+#: every provider as of every kind, with every other holder
+HOLDERS: Final = list(product(PROVIDERS, KINDS, FATES))
 
 #: what is lost when a process dies with the only copy of the new tokens in its memory, by what it was to become
 UNREACHABLE: Final[dict[Other, set[str]]] = {
@@ -138,9 +142,7 @@ def explore(
     return (played for played in ways if played)
 
 
-@pytest.mark.parametrize("other", FATES)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("provider", ["zoom", "venafi"])
+@pytest.mark.parametrize(("provider", "kind", "other"), some(HOLDERS))
 def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
     kind: Kind, other: Other, provider: Provider, record_property: Callable[[str, object], None]
 ) -> None:

@@ -27,6 +27,7 @@ from tests.doubles.fleet import (
     MoodyServer,
 )
 from tests.doubles.night import ANNA, BEN, Message
+from tests.length import length
 
 NAMES: Final = st.sampled_from(sorted(CONNECTIONS))
 #: how far a run gets before somebody else has his turn; None: to its end
@@ -174,7 +175,7 @@ class ManyConnections(RuleBasedStateMachine):
 
 
 HOW: Final = settings(
-    max_examples=400,
+    max_examples=length(400),
     stateful_step_count=50,
     # The same in every run: who breaks something finds it in the run that broke it.
     derandomize=True,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -294,8 +295,9 @@ def test_every_function_is_invoked_and_the_connections_end_comes_last() -> None:
 
 def test_in_its_container_the_local_world_finds_all_that_it_imports() -> None:
     # -S: without the packages' own .pth files, which know where this checkout lies
-    path = PYTHONPATH.replace("/site-packages", sysconfig.get_path("purelib")).replace("/leaver", str(ROOT), 1)
-    path = path.replace(":/leaver/", f":{ROOT}/")
+    mounted = {"/site-packages": sysconfig.get_path("purelib"), "/leaver": str(ROOT)}
+    inside = re.compile(rf"^({'|'.join(mounted)})(?=/|$)")
+    path = os.pathsep.join(inside.sub(lambda found: mounted[found[1]], each) for each in PYTHONPATH.split(os.pathsep))
     started = subprocess.run(
         [sys.executable, "-S", "-c", "import local.__main__"],
         env={"PYTHONPATH": path},
