@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it: SAM expanded, parameters and conditions settled, intrinsics resolved."""
+"""template.yaml as CloudFormation sees it: loops and SAM expanded, conditions settled, intrinsics resolved."""
 
 import copy
 import re
@@ -158,7 +158,7 @@ class _NoResources:
 
 
 def _expand(source: Json, parameters: Mapping[str, str]) -> Json:
-    source = copy.deepcopy(source)
+    source = _write_out_loops(copy.deepcopy(source), {})
     global_code = source.get("Globals", {}).get("Function", {}).get("CodeUri")
     for resource in source["Resources"].values():
         properties = resource.setdefault("Properties", {})
@@ -179,3 +179,30 @@ def _parameter_values(document: Json, parameters: Mapping[str, str]) -> dict[str
         is_list = declaration["Type"] == "CommaDelimitedList" or declaration["Type"].startswith("List<")
         values[name] = [item.strip() for item in str(value).split(",") if item.strip()] if is_list else value
     return values
+
+
+def _write_out_loops(node: Json, bound: Mapping[str, str]) -> Json:
+    """`node` as AWS::LanguageExtensions leaves it to SAM: every Fn::ForEach written out, what is `bound` replaced."""
+    if isinstance(node, str):
+        return _SUBSTITUTION.sub(lambda found: bound.get(found[1] + found[2], found[0]), node)
+    if isinstance(node, list):
+        return [_write_out_loops(item, bound) for item in node]
+    if not isinstance(node, dict):
+        return node
+    fields: dict[str, Json] = {}
+    for key, value in node.items():
+        if key.startswith("Fn::ForEach::"):
+            name, values, body = value
+            if not isinstance(values, list):
+                raise TemplateError(f"{key} loops over {values}, which is no list")
+            for each in values:
+                fields |= _write_out_loops(body, {**bound, name: each})
+        else:
+            fields[_write_out_loops(key, bound)] = _write_out_loops(value, bound)
+    match fields:
+        case {"Ref": str(name)} if name in bound:
+            return bound[name]
+        # SAM wants to see the logical id of a Ref or a GetAtt, not what makes it.
+        case {"Fn::Sub": str(text)} if not _SUBSTITUTION.search(text):
+            return text
+    return fields
