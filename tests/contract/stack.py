@@ -32,10 +32,7 @@ LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboardin
 PACED = ("RetrieveUserToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "StartOffboarding", "RevokeGrants")
 
 #: the rules of HR sources, which all feed StartOffboarding; every other rule is called after its function
-HR_RULES = (
-    *("StartOffboardingRule", "StartOffboardingUrgentRule", "BambooHrRule", "GustoRule", "HiBobRule"),
-    *("HiBobUrgentRule", "ScimRule", "SharedSignalsRule", "OktaRule", "SailPointRule"),
-)
+HR_RULES = ("StartOffboardingRule", "StartOffboardingUrgentRule", "OktaRule", "SailPointRule")
 
 #: only what has no default
 SMALLEST = {"VenafiUrl": "https://tpp.example.com"}
