@@ -25,6 +25,7 @@ FUNCTIONS = (
 )
 #: what no message starts, only the schedule
 ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
+CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED)
 
 #: what has two lanes: an urgent leaver waits behind nobody else's
 LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboarding")
@@ -98,14 +99,9 @@ def stack(parameters: Mapping[str, str], path: Path = ROOT / "template.yaml") ->
     }
 
 
-def functions(stack: Stack) -> tuple[str, ...]:
-    """The functions of this stack: one is there only where the deployment wants it."""
-    return tuple(each for each in FUNCTIONS if each != "DeactivateUser" or "DeactivateUserFunction" in stack)
-
-
-def consumers(stack: Stack) -> tuple[str, ...]:
-    """Those of them that a queue feeds."""
-    return tuple(each for each in functions(stack) if each not in ONLY_SCHEDULED)
+def fed(stack: Stack) -> tuple[str, ...]:
+    """Those that a queue feeds in this stack: DeactivateUser only where the deployment wants it."""
+    return tuple(each for each in CONSUMERS if each != "DeactivateUser" or "DeactivateUserRule" in stack)
 
 
 def queues_of(function: str) -> tuple[str, ...]:

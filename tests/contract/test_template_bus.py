@@ -8,7 +8,7 @@ import pytest
 
 from leaver.hr_sources import WEBHOOKS
 from local.aws.patterns import matches
-from tests.contract.stack import DROP, FULL, HR_RULES, LANED, ROOT, Stack, arn, change, functions, of_type, stack
+from tests.contract.stack import DROP, FULL, FUNCTIONS, HR_RULES, LANED, ROOT, Stack, arn, change, of_type, stack
 
 ROLE = "arn:aws:iam::123456789012:role/"
 OKTA_BUS = "aws.partner/okta.com/acme/leaver"
@@ -86,7 +86,7 @@ def speaker_faults(stack: Stack) -> list[str]:
         "Resource": "arn:aws:events:eu-west-1:123456789012:event-bus/EventBus",
         "Condition": {
             "ForAnyValue:StringEquals": {"events:source": ["leaver", "leaver.command", "leaver.hr"]},
-            "ArnNotEquals": {"aws:PrincipalArn": [f"{ROLE}{function}Role" for function in functions(stack)]},
+            "ArnNotEquals": {"aws:PrincipalArn": [f"{ROLE}{function}Role" for function in FUNCTIONS]},
             "StringNotLike": {"aws:PrincipalArn": [f"{ROLE}hr-sync", f"{ROLE}on-call-*"]},
         },
     }

@@ -31,8 +31,7 @@ def shown(stack: Stack) -> set[tuple[str, str, str]]:
 def test_every_queue_is_on_it_by_its_age_or_by_what_is_parked(either: Stack) -> None:
     queues = {queue["QueueName"] for _, queue in of_type(either, "AWS::SQS::Queue")}
     seen = {name for namespace, _, name in shown(either) if namespace == "AWS/SQS"}
-    # one function is there only where the deployment wants it
-    assert queues <= seen <= queues | {"leaver-deactivate-user", "leaver-deactivate-user-dead-letters"}
+    assert seen == queues
 
 
 def test_everything_else_on_it_is_what_a_function_emits(either: Stack) -> None:
