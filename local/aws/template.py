@@ -23,7 +23,7 @@ STACK = "leaver"
 #: stands for AWS::NoValue: whatever holds it drops it
 _NO_VALUE = object()
 
-_PSEUDO_PARAMETERS: dict[str, Json] = {
+PSEUDO_PARAMETERS: Mapping[str, Json] = {
     "AWS::AccountId": ACCOUNT,
     "AWS::NoValue": _NO_VALUE,
     "AWS::Partition": "aws",
@@ -56,17 +56,18 @@ class References(Protocol):
 class Template:
     """The resources that exist with these `parameters` (the template's defaults fill the rest).
 
+    `pseudo` parameters make another stack of it than the local one, such as {"AWS::StackName": "leaver-test"}.
     The parameters' own patterns are not checked: they demand https, and the simulators speak plain http on loopback.
     """
 
-    def __init__(self, path: Path, parameters: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, parameters: Mapping[str, str], pseudo: Mapping[str, str] | None = None) -> None:
         source = yaml_parse(path.read_text())
         unknown = parameters.keys() - source.get("Parameters", {}).keys()
         if unknown:
             raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}")
         document = _expand(source, parameters)
         own = _parameter_values(document, parameters)
-        self._parameters = _PSEUDO_PARAMETERS | own
+        self._parameters = {**PSEUDO_PARAMETERS, **(pseudo or {}), **own}
         #: as CloudFormation tells them: lists as text
         self.parameters = {name: ",".join(it) if isinstance(it, list) else str(it) for name, it in own.items()}
         self._mappings = document.get("Mappings", {})
@@ -76,6 +77,11 @@ class Template:
         self.outputs: dict[str, Json] = {
             name: it["Value"] for name, it in self._existing(document.get("Outputs", {})).items()
         }
+
+    @property
+    def stack_name(self) -> str:
+        """What `AWS::StackName` stands for."""
+        return str(self._parameters["AWS::StackName"])
 
     def _existing(self, declared: Mapping[str, Json]) -> dict[str, Json]:
         return {name: it for name, it in declared.items() if "Condition" not in it or self._holds(it["Condition"])}
