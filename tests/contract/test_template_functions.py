@@ -233,7 +233,7 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("VenafiCaBundle", "leaver/*"),
         ("SecretPrefix", "leaver/tokens"),
         ("SecretPrefix", "*"),
-        ("SecretPrefix", ""),
+        ("SecretPrefix", "-leaver"),
         ("SailPointLifecycleAttribute", ""),
         ("SailPointEmailDomain", "@example.com"),
     ],

@@ -1,11 +1,12 @@
 """A stack tells what it made: the first thing to do, where to look, and every queue, table and key."""
 
+import re
 from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
 
-from tests.contract.stack import FULL, ROOT, SMALLEST, Stack, of_type, outputs
+from tests.contract.stack import FULL, ROOT, SMALLEST, Stack, of_type, outputs, stack
 
 
 def declared(outputs: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +41,17 @@ def test_the_first_thing_to_do_is_a_command_that_names_stack_and_region() -> Non
 def test_the_dashboard_opens_in_the_console_of_the_partition(partition: str, console: str) -> None:
     told = outputs(SMALLEST, {"AWS::Partition": partition, "AWS::StackName": "prod", "AWS::Region": "here-1"})
     assert told["DashboardUrl"] == f"https://{console}/cloudwatch/home?region=here-1#dashboards/dashboard/prod"
+
+
+@pytest.mark.parametrize(("given", "prefix"), [("", "prod"), ("acme", "acme")])
+def test_secrets_lie_below_the_given_prefix_or_else_below_the_stacks_name(given: str, prefix: str) -> None:
+    parameters, pseudo = SMALLEST | {"SecretPrefix": given}, {"AWS::StackName": "prod"}
+    made = stack(parameters, pseudo)
+    functions = [each["Environment"]["Variables"] for _, each in of_type(made, "AWS::Lambda::Function")]
+    told = {each["SECRET_PREFIX"] for each in functions if "SECRET_PREFIX" in each}
+    assert told == {prefix} == {outputs(parameters, pseudo)["SecretPrefix"]}
+    secrets = {each.split(":secret:")[1].split("/")[0] for each in re.findall(r"[^']+:secret:[^']+", str(made))}
+    assert secrets == {prefix}
 
 
 def test_every_queue_table_and_bus_is_told(full: Stack) -> None:

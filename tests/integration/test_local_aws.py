@@ -420,6 +420,6 @@ def test_the_stack_tells_of_itself_what_cloudformation_would(aws: MotoServer) ->
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in told["Parameters"]}
     assert outputs["ConnectionsTable"] == stack["Connections"].ref
     assert outputs["KeyArn"] == stack["Key"].attributes["Arn"]
-    assert parameters["SecretPrefix"] == "leaver"
+    assert (parameters["SecretPrefix"], outputs["SecretPrefix"]) == ("", "leaver")
     assert parameters["VenafiUrl"] == "http://127.0.0.1:1"
     assert parameters["UrgentSources"] == "okta,caep"
