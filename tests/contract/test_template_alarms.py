@@ -11,7 +11,7 @@ AT_LEAST = {"ComparisonOperator": "GreaterThanOrEqualToThreshold", "Period": 60,
 #: counted each minute: a minute without a count is no recovery
 GAUGE = AT_LEAST | {
     "Namespace": "Leaver",
-    "Dimensions": [{"Name": "service", "Value": "leaver"}],
+    "Dimensions": [{"Name": "service", "Value": "leaver"}, {"Name": "stack", "Value": "leaver"}],
     "Statistic": "Maximum",
     "Threshold": 1,
     "TreatMissingData": "ignore",

@@ -45,6 +45,7 @@ VALUES = {
     "SAILPOINT_EMAIL_DOMAIN": "example.com",
     "POWERTOOLS_SERVICE_NAME": "leaver",
     "POWERTOOLS_METRICS_NAMESPACE": "Leaver",
+    "STACK_NAME": "leaver",
 }
 #: what every function is told
 TOLD_ALL = {
@@ -53,6 +54,7 @@ TOLD_ALL = {
     "GIVE_UP_AFTER",
     "POWERTOOLS_SERVICE_NAME",
     "POWERTOOLS_METRICS_NAMESPACE",
+    "STACK_NAME",
 }
 #: what each is told besides
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
@@ -156,8 +158,8 @@ def test_settings_read_what_the_template_tells(function: str) -> None:
     kind = getattr(settings, f"{function}Settings")
     reads = {field.name.upper() for field in dataclasses.fields(kind)}
     tells = TOLD_ALL | TOLD[function]
-    # Powertools reads these two itself.
-    assert reads == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+    # Powertools reads the first two, and bootstrap the third, for the metrics of every function.
+    assert reads == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
 
 
 def test_there_are_no_settings_without_a_function() -> None:
