@@ -188,6 +188,7 @@ def _surroundings() -> Iterator[dict[str, str]]:
             "REFRESH_QUEUE_URL": "https://sqs.invalid/refresh.fifo",
             "REQUESTS_PER_SECOND": str(NO_LIMIT),
             "SECRET_PREFIX": "leaver",
+            "STACK_NAME": "leaver",
             "ZOOM_API_URL": f"https://127.0.0.1:{provider}/v2",
         }
 

@@ -149,7 +149,7 @@ def describe(name: str, region: str | None, profile: str | None) -> Deployment:
     (stack,) = told["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
-    if not {"ConnectionsTable", "CasesTable", "KeyArn"} <= outputs.keys():
+    if not {"ConnectionsTable", "CasesTable", "KeyArn", "SecretPrefix"} <= outputs.keys():
         raise NoSuchStack(f"stack {name} is not Leaver's, or not deployed yet: it has no output ConnectionsTable")
     secrets_manager = session.client("secretsmanager", config=AWS)
     dynamodb = session.client("dynamodb", config=AWS)
@@ -157,7 +157,7 @@ def describe(name: str, region: str | None, profile: str | None) -> Deployment:
         stack=reach(name, region, profile),
         connections=Connections(dynamodb, table=outputs["ConnectionsTable"]),
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
-        secret_store=SecretStore(secrets_manager, prefix=parameters["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
+        secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
         ahead=_ahead(told["ResponseMetadata"]["HTTPHeaders"]["date"]),
         secrets_manager=secrets_manager,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from local.aws.builders import BUILDERS
 from local.aws.moto_server import MotoServer
-from local.aws.template import ACCOUNT, REGION, STACK, Json, Template, TemplateError
+from local.aws.template import ACCOUNT, REGION, Json, Template, TemplateError
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Stack:
             "Outputs": outputs,
         }
         self._aws.client("cloudformation").create_stack(
-            StackName=STACK,
+            StackName=self._template.stack_name,
             TemplateBody=json.dumps(description),
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
@@ -151,7 +151,7 @@ class Stack:
         return self._resources[logical_id]
 
     def _build(self, logical_id: str, kind: str, properties: Json) -> Resource:
-        name = properties.get(_NAME_PROPERTIES.get(kind, ""), f"{STACK}-{logical_id}")
+        name = properties.get(_NAME_PROPERTIES.get(kind, ""), f"{self._template.stack_name}-{logical_id}")
         if kind in NOT_BUILT:
             form = NOT_BUILT[kind]
             attributes = {"Arn": form.arn.format(name=name)} if form.arn else {}

@@ -31,6 +31,7 @@ QUEUES = (
     "leaver-revoke-sso-token",
     "leaver-revoke-grants",
     "leaver-purge-user-tokens",
+    "leaver-deactivate-user",
     "leaver-schedule-refreshes",
     "leaver-start-offboarding",
 )

@@ -93,12 +93,12 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         tables = dynamodb()
         make_tables(tables)
         described = {
-            "Parameters": {"SecretPrefix": {"Type": "String", "Default": "leaver"}},
             "Resources": {},
             "Outputs": {
                 "ConnectionsTable": {"Value": "Connections"},
                 "CasesTable": {"Value": "Cases"},
                 "KeyArn": {"Value": "arn:aws:kms:eu-central-1:123456789012:key/1"},
+                "SecretPrefix": {"Value": "leaver"},
             },
         }
         boto3.client("cloudformation", region_name=REGION).create_stack(

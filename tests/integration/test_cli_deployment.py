@@ -24,7 +24,6 @@ from tests.doubles.secrets_manager import PARENT
 REGION = "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1"
 PARAMETERS = {
-    "SecretPrefix": "acme",
     "ZoomApiUrl": "https://api.zoom.us/v2",
     "ZoomOAuthUrl": "https://zoom.us",
     "VenafiUrl": "https://tpp.example.com",
@@ -57,7 +56,7 @@ def deploy(name: str, outputs: Mapping[str, str], **parameters: str) -> None:
 
 def deployed(**parameters: str) -> Deployment:
     tables = {"ConnectionsTable": "leaver-Connections-1A2B", "CasesTable": "leaver-Cases-3C4D"}
-    deploy("leaver", {**tables, "KeyArn": KEY}, **parameters)
+    deploy("leaver", {**tables, "KeyArn": KEY, "SecretPrefix": "acme"}, **parameters)
     return describe("leaver", REGION, None)
 
 

@@ -366,7 +366,7 @@ def test_schedule_refreshes_counts_each_minute_who_needs_a_person(
     leaver.invoke("schedule_refreshes", json.loads((EVENTS / "schedule_refreshes.json").read_text()))
     emitted = capsys.readouterr().out
     assert counted(emitted) == {"ConnectionsNeedingAPerson": waiting}
-    assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "service"]]
 
 
 def test_schedule_refreshes_passes_on_what_came_over_the_bus(leaver: Deployment) -> None:

@@ -342,4 +342,7 @@ def logger() -> Logger:
 
 @cache
 def _metrics() -> SharedMetrics:
-    return SharedMetrics()
+    metrics = SharedMetrics()
+    # Powertools adds the service. CloudWatch matches the exact set: alarms and dashboard name these two, and no other.
+    metrics.set_default_dimensions(stack=settings.stack_name(os.environ))
+    return metrics

@@ -222,6 +222,14 @@ def read(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
     return kind(**found)
 
 
+def stack_name(environ: Mapping[str, str]) -> str:
+    """The stack that a function belongs to; raises MissingSetting without one."""
+    name = environ.get("STACK_NAME", "")
+    if not name:
+        raise MissingSetting("the environment variable STACK_NAME is missing")
+    return name
+
+
 def local_world(environ: Mapping[str, str]) -> frozenset[str]:
     """The host names, beside loopback, that may be spoken to without TLS; only `local/` ever sets any."""
     return frozenset(name for name in environ.get("LEAVER_LOCAL_WORLD", "").split(",") if name)
