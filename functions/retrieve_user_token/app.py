@@ -1,6 +1,7 @@
 """Get a user's Zoom token, leave it in the vault, and say where."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -83,12 +84,7 @@ def retrieve_user_token(
         "expires_at": timestamp(expires_at),
         "expires_at_assumed": ttl is None,
     }
-    return Result(
-        answer.result.outcome,
-        provider_status=answer.result.provider_status,
-        tracking_id=answer.result.tracking_id,
-        details=where,
-    )
+    return replace(answer.result, details=where)
 
 
 def _refused(command: RetrieveUserToken, user: ZoomUser, kept: StoredUserTokens) -> Result:

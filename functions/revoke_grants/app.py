@@ -11,7 +11,7 @@ from leaver import bootstrap
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
-from leaver.errors import ProviderUnavailable, Rejected
+from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
@@ -28,7 +28,7 @@ def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens
         refuse_to_revoke_ourselves(target, venafi=venafi, access_token=access_token)
         result = venafi.revoke_grants(target, access_token)
         if venafi.remaining_grants(target, access_token):
-            raise ProviderUnavailable("Venafi reported success and still counts grants", provider_status=200)
+            raise ProviderUnavailable("Venafi reported success and still counts grants", ProviderResponse(200))
         return replace(result, details={**result.details, "grants_left": 0})
 
     return tokens.with_token(command.connection, revoke)

@@ -9,7 +9,7 @@ import pytest
 from leaver.cases.record import State, Step
 from leaver.cases.start import recorded
 from leaver.consuming.consumer import Consumer
-from leaver.errors import ProviderUnavailable, Rejected
+from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RefreshAccessToken, RetrieveUserToken, RevokeGrants, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import (
@@ -27,7 +27,7 @@ from tests.doubles.aws import (
 from tests.doubles.house import House, Operation, consume, counted
 
 JOHN = {"user_id": "john.doe@example.com"}
-REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;clid=us05")
+REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;clid=us05"))
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_a_parked_message_carries_what_somebody_needs_to_mend_it(house: House) -
 
 
 def test_a_parked_message_leaves_a_failed_receipt_and_one_announcement(house: House) -> None:
-    consume(sso(house, Operation(Rejected("missing scopes", provider_status=400, provider_code="4711"))), record(JOHN))
+    consume(sso(house, Operation(Rejected("missing scopes", ProviderResponse(400, "4711")))), record(JOHN))
     receipt = house.receipts.only
     assert (receipt.outcome, receipt.reason, receipt.provider_status) == (Outcome.FAILED, "missing scopes", 400)
     assert (receipt.provider_code, receipt.time_to_revoke) == ("4711", None)

@@ -19,6 +19,7 @@ from leaver.cases.completion import CaseCompletion
 from leaver.cases.receipts import ENDED, Receipt, Receipts
 from leaver.consuming.rate_limiter import Demand, RateLimiter, Reservation
 from leaver.errors import (
+    NO_RESPONSE,
     AlreadyInBatch,
     BadMessage,
     CredentialStale,
@@ -356,7 +357,7 @@ class Consumer(Generic[AnyCommand]):
                 group=envelope.group,
             )
         )
-        failed = Result.told_by(error, Outcome.FAILED) if isinstance(error, LeaverError) else Result(Outcome.FAILED)
+        failed = Result(Outcome.FAILED, error.response if isinstance(error, LeaverError) else NO_RESPONSE)
         return Handled(acknowledged=True, announcement=self._finish(receipt, failed, reason=reason))
 
     def _back_off(self, attempts: int) -> timedelta:
@@ -410,11 +411,7 @@ def _told(receipt: Receipt) -> dict[str, Any]:
 def _described(error: Exception) -> dict[str, Any]:
     described: dict[str, Any] = {"error": type(error).__name__, "reason": _reason(error)}
     if isinstance(error, LeaverError):
-        return described | {
-            "provider_status": error.provider_status,
-            "provider_code": error.provider_code,
-            "tracking_id": error.tracking_id,
-        }
+        return described | error.response.fields()
     # Of a bug only where it was: the message of a foreign exception may quote anything, a token included.
     frames = traceback.extract_tb(error.__traceback__)
     return described | {"at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
