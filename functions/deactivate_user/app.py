@@ -16,7 +16,11 @@ from leaver.errors import Rejected
 from leaver.messages.commands import DeactivateUser
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import DeactivateUserSettings
+from leaver.settings import ActsOnPeople, CallsZoom, EndsSteps
+
+
+class Settings(ActsOnPeople, CallsZoom, EndsSteps):
+    """What `deactivate_user` reads from its environment."""
 
 
 def deactivate_user(command: DeactivateUser, *, zoom: Zoom, tokens: AccessTokens) -> Result:
@@ -50,7 +54,7 @@ def _refuse_to_deactivate_ourselves(
 
 def consumer() -> Consumer[DeactivateUser]:
     """What works through the queue `deactivate-user`."""
-    settings = bootstrap.settings_of(DeactivateUserSettings)
+    settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         deactivate_user,
@@ -63,7 +67,7 @@ def consumer() -> Consumer[DeactivateUser]:
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        missing_user_is_done=settings.missing_user_is_done == "true",
+        missing_user_is_done=settings.missing_user_is_done,
         rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )

@@ -14,8 +14,12 @@ from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import PurgeUserTokensSettings
+from leaver.settings import ActsOnPeople, CallsZoom
 from leaver.storage.tables import timestamp
+
+
+class Settings(ActsOnPeople, CallsZoom):
+    """What `purge_user_tokens` reads from its environment."""
 
 
 def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, kept: StoredUserTokens) -> Result:
@@ -50,7 +54,7 @@ def _found(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> Zoo
 
 def consumer() -> Consumer[PurgeUserTokens]:
     """What works through the queue `purge-user-tokens`."""
-    settings = bootstrap.settings_of(PurgeUserTokensSettings)
+    settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         purge_user_tokens,

@@ -18,11 +18,18 @@ from leaver.errors import BadMessage
 from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
-from leaver.settings import RetrieveUserTokenSettings
+from leaver.settings import ActsOnPeople, CallsZoom, EncryptsTokens, WholeNumber
 from leaver.storage.tables import timestamp
 
 #: seconds that a token lives when no ttl was asked for; Zoom's answer does not say (Zoom API, "Get a user token")
 ASSUMED_LIFE = {"zak": 7_200, "onbehalf": 7_200, "token": 1_209_600}
+
+
+class Settings(ActsOnPeople, CallsZoom, EncryptsTokens):
+    """What `retrieve_user_token` reads from its environment."""
+
+    #: seconds
+    max_user_token_ttl: WholeNumber
 
 
 def retrieve_user_token(
@@ -106,7 +113,7 @@ def life_to_ask_for(command: RetrieveUserToken, max_ttl: int) -> int | None:
 
 def consumer() -> Consumer[RetrieveUserToken]:
     """What works through the queue `retrieve-user-token`."""
-    settings = bootstrap.settings_of(RetrieveUserTokenSettings)
+    settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         retrieve_user_token,

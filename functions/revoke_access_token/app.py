@@ -12,8 +12,12 @@ from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import CredentialStale, LeaseHeld, LeaverError, NeedsReauthorization
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.settings import RevokeAccessTokenSettings
+from leaver.settings import CallsTokenEndpoints, Consumes, RequestsRefreshes, UsesConnections
 from leaver.storage.secrets import SecretStore
+
+
+class Settings(Consumes, UsesConnections, RequestsRefreshes, CallsTokenEndpoints):
+    """What `revoke_access_token` reads from its environment."""
 
 
 def revoke_access_token(
@@ -89,7 +93,7 @@ def _free(standing: Connection, record: Connection) -> Connection | None:
 
 def consumer() -> Consumer[RevokeAccessToken]:
     """What works through the queue `revoke-access-token`."""
-    settings = bootstrap.settings_of(RevokeAccessTokenSettings)
+    settings = bootstrap.settings_of(Settings)
     secret_store = bootstrap.secret_store(settings.secret_prefix)
     grants = Grants(
         zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),

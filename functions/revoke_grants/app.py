@@ -15,7 +15,11 @@ from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
-from leaver.settings import RevokeGrantsSettings
+from leaver.settings import ActsOnPeople, CallsVenafi, EndsSteps
+
+
+class Settings(ActsOnPeople, CallsVenafi, EndsSteps):
+    """What `revoke_grants` reads from its environment."""
 
 
 def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens) -> Result:
@@ -58,7 +62,7 @@ def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi,
 
 def consumer() -> Consumer[RevokeGrants]:
     """What works through the queue `revoke-grants`."""
-    settings = bootstrap.settings_of(RevokeGrantsSettings)
+    settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="venafi")
     operation = partial(
         revoke_grants,
@@ -71,7 +75,7 @@ def consumer() -> Consumer[RevokeGrants]:
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        missing_user_is_done=settings.missing_user_is_done == "true",
+        missing_user_is_done=settings.missing_user_is_done,
         rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )

@@ -13,7 +13,11 @@ from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Result
 from leaver.providers.zoom.api import Zoom
-from leaver.settings import RevokeSsoTokenSettings
+from leaver.settings import ActsOnPeople, CallsZoom, EndsSteps
+
+
+class Settings(ActsOnPeople, CallsZoom, EndsSteps):
+    """What `revoke_sso_token` reads from its environment."""
 
 
 def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens) -> Result:
@@ -28,7 +32,7 @@ def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessToken
 
 def consumer() -> Consumer[RevokeSsoToken]:
     """What works through the queue `revoke-sso-token`."""
-    settings = bootstrap.settings_of(RevokeSsoTokenSettings)
+    settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         revoke_sso_token,
@@ -41,7 +45,7 @@ def consumer() -> Consumer[RevokeSsoToken]:
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        missing_user_is_done=settings.missing_user_is_done == "true",
+        missing_user_is_done=settings.missing_user_is_done,
         rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )
