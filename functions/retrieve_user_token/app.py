@@ -1,10 +1,9 @@
 """Get a user's Zoom token, leave it in the vault, and say where."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -13,7 +12,7 @@ from leaver.cases.people import People
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
 from leaver.errors import BadMessage
 from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
@@ -124,20 +123,7 @@ def consumer() -> Consumer[RetrieveUserToken]:
         max_ttl=settings.max_user_token_ttl,
         clock=bootstrap.now,
     )
-    return bootstrap.consumer(
-        RetrieveUserToken,
-        operation,
-        settings,
-        cases_table=settings.cases_table,
-        refresh_queue_url=settings.refresh_queue_url,
-        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
-        tokens=tokens,
-    )
+    return bootstrap.paced_consumer(RetrieveUserToken, operation, settings, tokens)
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `retrieve-user-token`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

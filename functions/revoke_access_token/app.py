@@ -1,14 +1,13 @@
 """Revoke a connection's OAuth tokens at the provider and retire the connection."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 from leaver import bootstrap
 from leaver.connections.grants import Grants
 from leaver.connections.record import Connection, Connections, Status
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
 from leaver.errors import CredentialStale, LeaseHeld, LeaverError, NeedsReauthorization
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
@@ -123,9 +122,4 @@ def consumer() -> Consumer[RevokeAccessToken]:
     )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `revoke-access-token`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

@@ -1,16 +1,14 @@
 """Revoke every Venafi grant of an identity, and prove that none is left."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
@@ -69,21 +67,9 @@ def consumer() -> Consumer[RevokeGrants]:
         venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle, opened=True),
         tokens=tokens,
     )
-    return bootstrap.consumer(
-        RevokeGrants,
-        operation,
-        settings,
-        cases_table=settings.cases_table,
-        refresh_queue_url=settings.refresh_queue_url,
-        missing_user_is_done=settings.missing_user_is_done,
-        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
-        tokens=tokens,
+    return bootstrap.paced_consumer(
+        RevokeGrants, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done
     )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `revoke-grants`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

@@ -1,10 +1,10 @@
 """Reservation an HR event into a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import SecretStr
@@ -16,7 +16,7 @@ from leaver.cases.record import REPLACE, UNDER_WAY, Case, Cases, State, Step, sw
 from leaver.cases.start import CaseStart, recorded
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections, Status
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
 from leaver.consuming.rate_limiter import Demand, RateLimiter
 from leaver.errors import (
     BadMessage,
@@ -434,9 +434,4 @@ def consumer() -> Consumer[StartOffboarding]:
     )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `start-offboarding`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -24,7 +24,7 @@ from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connections
-from leaver.consuming.consumer import Consumer
+from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.consuming.metrics import SharedMetrics
 from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError
@@ -36,7 +36,7 @@ from leaver.providers.transport import Transport
 from leaver.providers.venafi.api import Venafi
 from leaver.providers.zoom.api import Zoom
 from leaver.providers.zoom.oauth import ZoomOAuth
-from leaver.settings import Consumes, Settings, local_world
+from leaver.settings import ActsOnPeople, Consumes, Settings, local_world
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 AnySettings = TypeVar("AnySettings", bound=Settings)
+Handler = Callable[[Mapping[str, Any], LambdaContext], BatchFailures]
 
 #: messages that are worked on side by side: the most that a queue hands over in one batch
 WIDTH: Final = 10
@@ -75,6 +76,16 @@ def now() -> datetime:
 def settings_of(kind: type[AnySettings]) -> AnySettings:
     """Read this function's settings once; raises InvalidSetting by name."""
     return kind.read(os.environ)
+
+
+def serve(consumer: Callable[[], Consumer[AnyCommand]]) -> Handler:
+    """Make the handler of a queue's function; what it needs is built in init, see in_init()."""
+    in_init(consumer)
+
+    def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+        return consumer().consume(event, context)
+
+    return handler
 
 
 def in_init(build: Callable[[], object]) -> None:
@@ -266,6 +277,27 @@ def consumer(
         rate_limiter=rate_limiter,
         prepare=tokens.look_up if tokens else None,
         read=read,
+    )
+
+
+def paced_consumer(
+    command: type[AnyCommand],
+    operation: Callable[[AnyCommand], Result | None],
+    settings: ActsOnPeople,
+    tokens: AccessTokens,
+    *,
+    missing_user_is_done: bool = False,
+) -> Consumer[AnyCommand]:
+    """Join a function's queue to an operation that acts on people through connections, at the pace of their account."""
+    return consumer(
+        command,
+        operation,
+        settings,
+        cases_table=settings.cases_table,
+        refresh_queue_url=settings.refresh_queue_url,
+        missing_user_is_done=missing_user_is_done,
+        rate_limiter=rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
+        tokens=tokens,
     )
 
 
