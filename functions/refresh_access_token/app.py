@@ -8,7 +8,7 @@ from typing import Any
 from leaver import bootstrap
 from leaver.connections.grants import Grants
 from leaver.connections.refresh import TokenRefresher
-from leaver.consuming.consumer import BatchFailures, LambdaContext
+from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.messages.commands import RefreshAccessToken
 from leaver.settings import CallsTokenEndpoints, Consumes, EncryptsTokens, UsesConnections
 

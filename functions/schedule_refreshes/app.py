@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from leaver import bootstrap
 from leaver.connections.record import Connections
-from leaver.consuming.consumer import BatchFailures, LambdaContext
+from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.errors import BadMessage
 from leaver.messages.commands import RefreshAccessToken
 from leaver.messages.publisher import Publisher

@@ -371,7 +371,7 @@ def understood(payload: Payload, *, choices: HrChoices) -> StartOffboarding:
         return StartOffboarding(held_case=decided.held_case, decision=decided.decision)
     request = offboarding_from(payload, choices)
     return StartOffboarding(
-        request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.said_at
+        request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.sent_at
     )
 
 

@@ -15,7 +15,7 @@ from leaver.cases.record import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseS
 from leaver.cases.start import CaseStart, recorded
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.record import Connection, Connections
-from leaver.consuming.consumer import LambdaContext
+from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
 from leaver.outcomes import Result
 from leaver.settings import Consumes, EndsSteps, StartsCases, UsesConnections, WholeNumber

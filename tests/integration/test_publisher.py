@@ -154,7 +154,7 @@ def test_connections_do_not_wait_for_each_other(world: World) -> None:
 
 def test_a_parked_message_arrives_with_all_that_was_said_of_it(world: World) -> None:
     fifo = world.dead.endswith(".fifo")
-    world.publisher.park(PARKED if not fifo else DeadLetter(**{**vars(PARKED), "group": "zoom"}))
+    world.publisher.dead_letter(PARKED if not fifo else DeadLetter(**{**vars(PARKED), "group": "zoom"}))
     (message,) = world.received(world.dead)
     assert message["Body"] == '{"user_id": "john.doe@example.com"}'
     assert message["Attributes"].get("MessageGroupId") == ("zoom" if fifo else None)

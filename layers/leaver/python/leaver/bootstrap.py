@@ -24,7 +24,8 @@ from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connections
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
+from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.metrics import SharedMetrics
 from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError

@@ -1,4 +1,4 @@
-"""What leaves Leaver: announcements, commands, requests to refresh, and what has to be parked."""
+"""What leaves Leaver: announcements, commands, requests to refresh, and dead letters."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -111,22 +111,22 @@ class Publisher:
         """Pass on a refresh that somebody asked for: never deduplicated, since they ask because they mean it now."""
         self._refresh([(detail, str(uuid4()))])
 
-    def park(self, parked: DeadLetter) -> None:
+    def dead_letter(self, letter: DeadLetter) -> None:
         """Put a message aside for a person, with the reason as message attributes; raises what SQS raises."""
         attributes = {
-            "reason": parked.reason,
-            "error": parked.error,
-            "function": parked.function,
-            "queue": parked.queue,
-            "first_failed_at": timestamp(parked.first_failed_at),
-            "message_id": parked.message_id,
+            "reason": letter.reason,
+            "error": letter.error,
+            "function": letter.function,
+            "queue": letter.queue,
+            "first_failed_at": timestamp(letter.first_failed_at),
+            "message_id": letter.message_id,
         }
         fifo: dict[str, Any] = (
-            {"MessageGroupId": parked.group, "MessageDeduplicationId": str(uuid4())} if parked.group else {}
+            {"MessageGroupId": letter.group, "MessageDeduplicationId": str(uuid4())} if letter.group else {}
         )
         self._sqs.send_message(
             QueueUrl=self._dead_letter_queue_url,
-            MessageBody=parked.body,
+            MessageBody=letter.body,
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
             },

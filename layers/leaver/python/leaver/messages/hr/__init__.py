@@ -46,9 +46,9 @@ def offboarding_from(payload: Payload, choices: HrChoices) -> OffboardingRequest
 
 
 def _read(payload: Payload, choices: HrChoices) -> OffboardingRequested:
-    if payload.event is None or payload.said_at is None:
+    if payload.event is None or payload.sent_at is None:
         return canonical.offboarding(payload.detail)
-    event = HrEvent(payload.id, payload.said_at, payload.detail, _looked_up(payload.event))
+    event = HrEvent(payload.id, payload.sent_at, payload.detail, _looked_up(payload.event))
     source = str(payload.event.get("source"))
     if source == HR_EVENTS:
         return _from_our_bus(str(payload.event["detail-type"]), event)
