@@ -10,7 +10,16 @@ from leaver.cases.record import State, Step
 from leaver.cases.start import recorded
 from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
-from leaver.messages.commands import RefreshAccessToken, RetrieveUserToken, RevokeGrants, RevokeSsoToken
+from leaver.messages.commands import (
+    Command,
+    DeactivateUser,
+    PurgeUserTokens,
+    RefreshAccessToken,
+    RetrieveUserToken,
+    RevokeAccessToken,
+    RevokeGrants,
+    RevokeSsoToken,
+)
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import (
     DEAD_LETTERS,
@@ -105,6 +114,25 @@ def test_o_brien_leaves_like_everybody_else(house: House) -> None:
     assert consume(sso(house, operation), record({"user_id": "o'brien+test@example.com"})) == set()
     assert operation.commands[0].user_id == "o'brien+test@example.com"
     assert house.bus.announced[0]["subject"] == "o'brien+test@example.com"
+
+
+@pytest.mark.parametrize(
+    ("command", "body", "announced"),
+    [
+        (RevokeSsoToken, JOHN, "RevocationFailed"),
+        (RevokeGrants, {"identity": "john.doe"}, "RevocationFailed"),
+        (RevokeAccessToken, {"connection": "zoom"}, "RevocationFailed"),
+        (PurgeUserTokens, JOHN, "RevocationFailed"),
+        (DeactivateUser, JOHN, "RevocationFailed"),
+        (RetrieveUserToken, JOHN, "RetrievalFailed"),
+        (RefreshAccessToken, {"connection": "zoom"}, "RefreshFailed"),
+    ],
+)
+def test_a_revocation_failed_only_where_something_was_to_be_revoked(
+    house: House, command: type[Command], body: dict[str, str], announced: str
+) -> None:
+    consume(house.consumer(command, Operation(Rejected("missing scopes"))), record(body))
+    assert [each["detail_type"] for each in house.bus.announced] == [announced]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def _announcement(command: type[Command], closed: Receipt) -> Announcement:
     return Announcement(
         # The same receipt makes the same id, so that a repeated announcement shows as what it is.
         announcement_id=f"{closed.case_id}/{closed.entry}/{closed.outcome}/{closed.attempts}",
-        detail_type=command.announced_as if closed.outcome in SUCCESSES else "RevocationFailed",
+        detail_type=command.announced_as if closed.outcome in SUCCESSES else command.failure_announced_as,
         case_id=closed.case_id if closed.belongs_to_a_case else None,
         details=json.loads(closed.details),
         **closed.model_dump(exclude={"case_id", "entry", "details"}),

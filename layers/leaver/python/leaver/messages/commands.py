@@ -67,8 +67,9 @@ class Command(BaseModel):
     )
     #: whose access it is about: "zoom" or "venafi", or the connection's own provider
     system: ClassVar[str]
-    #: the announcement that tells of its success
+    #: the announcement of its success, and of everything else that came of it
     announced_as: ClassVar[str]
+    failure_announced_as: ClassVar[str] = "RevocationFailed"
     #: how many calls of a provider's limited API it takes at most, but for repetitions
     calls: ClassVar[int] = 0
 
@@ -93,6 +94,7 @@ class RetrieveUserToken(Command):
 
     system = "zoom"
     announced_as = "UserTokenRetrieved"
+    failure_announced_as = "RetrievalFailed"
     calls = 2
 
     user_id: UserId
@@ -120,6 +122,7 @@ class RefreshAccessToken(Command):
 
     system = "connection"
     announced_as = "AccessTokenRefreshed"
+    failure_announced_as = "RefreshFailed"
 
     connection: ConnectionName
     #: the version of the tokens that a reader saw refused
