@@ -40,7 +40,7 @@ from leaver.messages.commands import (
 )
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
-from leaver.messages.hr import HrChoices, offboarding_from
+from leaver.messages.hr import HrChoices, read_hr_event
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, CommaSeparated, Flag, StartsCases, WholeNumber
@@ -369,7 +369,7 @@ def understood(payload: Payload, *, choices: HrChoices) -> StartOffboarding:
     if payload.event is None and "held_case" in payload.detail:
         decided = parse(Decision, payload.detail, direct=True)
         return StartOffboarding(held_case=decided.held_case, decision=decided.decision)
-    request = offboarding_from(payload, choices)
+    request = read_hr_event(payload, choices)
     return StartOffboarding(
         request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.sent_at
     )

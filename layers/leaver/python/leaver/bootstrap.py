@@ -236,10 +236,10 @@ def gauge(name: str, value: int) -> None:
     gauges({name: value})
 
 
-def gauges(told: Mapping[str, int]) -> None:
+def gauges(values: Mapping[str, int]) -> None:
     """Tell CloudWatch how many there are now of several things, and what else was measured until now."""
     metrics = _metrics()
-    for name, value in told.items():
+    for name, value in values.items():
         unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
         metrics.add_metric(name=name, unit=unit, value=value)
     metrics.flush_metrics()

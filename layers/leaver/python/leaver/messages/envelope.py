@@ -13,7 +13,7 @@ from leaver.errors import BadMessage
 
 @dataclass(frozen=True)
 class Envelope:
-    """What can be said of a message before its command is read; `parse` says the rest."""
+    """A message by its attributes; `parse` reads its content."""
 
     record: SQSRecord
 
