@@ -248,6 +248,7 @@ def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) ->
         "OffboardingCompleted",
         "RevocationFailed",
         "RefreshFailed",
+        "RetrievalFailed",
         "ConnectionFailing",
         "ConnectionNeedsReauthorization",
     }
