@@ -13,7 +13,7 @@ from typing import Final
 from benchmarks.figures import Figure
 from benchmarks.leaving import BATCH, CONCURRENCY, Run
 from functions.schedule_refreshes.app import MOST_AT_ONCE
-from leaver.consuming.rate_limiter import reserved
+from leaver.consuming.rate_limiter import urgent_rate
 
 LEAVERS: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 CONNECTIONS: Final = (10, 100, 1_000, 10_000)
@@ -40,7 +40,7 @@ class Growth:
 
 def drained(leavers: int, limit: int) -> float:
     """Seconds until the last of them has left, of whom each is one call to Zoom."""
-    spacing = 1 / (limit - reserved(limit))
+    spacing = 1 / (limit - urgent_rate(limit))
     free = [(COLD_START + max(0.0, (worker - 4) / 5), worker) for worker in range(CONCURRENCY[limit])]
     heapq.heapify(free)
     tat = last = 0.0

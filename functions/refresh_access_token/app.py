@@ -8,14 +8,18 @@ from typing import Any
 from leaver import bootstrap
 from leaver.connections.grants import Grants
 from leaver.connections.refresh import TokenRefresher
-from leaver.consuming.consumer import BatchFailures, LambdaContext
+from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.messages.commands import RefreshAccessToken
-from leaver.settings import RefreshAccessTokenSettings
+from leaver.settings import CallsTokenEndpoints, Consumes, EncryptsTokens, UsesConnections
+
+
+class Settings(Consumes, UsesConnections, CallsTokenEndpoints, EncryptsTokens):
+    """What `refresh_access_token` reads from its environment."""
 
 
 def grants() -> Grants:
     """What speaks to the providers' token endpoints."""
-    settings = bootstrap.settings_of(RefreshAccessTokenSettings)
+    settings = bootstrap.settings_of(Settings)
     return Grants(
         zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
         venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
@@ -25,7 +29,7 @@ def grants() -> Grants:
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
     """Consume the FIFO queue `refresh-access-token`, one connection at a time."""
-    settings = bootstrap.settings_of(RefreshAccessTokenSettings)
+    settings = bootstrap.settings_of(Settings)
     secret_store = bootstrap.secret_store(settings.secret_prefix, at_once=True)
     rotation = TokenRefresher(
         connections=bootstrap.connections(settings.connections_table),

@@ -1,19 +1,22 @@
 """Revoke a connection's OAuth tokens at the provider and retire the connection."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 from leaver import bootstrap
 from leaver.connections.grants import Grants
 from leaver.connections.record import Connection, Connections, Status
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
 from leaver.errors import CredentialStale, LeaseHeld, LeaverError, NeedsReauthorization
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.settings import RevokeAccessTokenSettings
+from leaver.settings import CallsTokenEndpoints, Consumes, RequestsRefreshes, UsesConnections
 from leaver.storage.secrets import SecretStore
+
+
+class Settings(Consumes, UsesConnections, RequestsRefreshes, CallsTokenEndpoints):
+    """What `revoke_access_token` reads from its environment."""
 
 
 def revoke_access_token(
@@ -89,7 +92,7 @@ def _free(standing: Connection, record: Connection) -> Connection | None:
 
 def consumer() -> Consumer[RevokeAccessToken]:
     """What works through the queue `revoke-access-token`."""
-    settings = bootstrap.settings_of(RevokeAccessTokenSettings)
+    settings = bootstrap.settings_of(Settings)
     secret_store = bootstrap.secret_store(settings.secret_prefix)
     grants = Grants(
         zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
@@ -119,9 +122,4 @@ def consumer() -> Consumer[RevokeAccessToken]:
     )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `revoke-access-token`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

@@ -1,10 +1,10 @@
 """Turn an HR event into a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import SecretStr
@@ -16,7 +16,7 @@ from leaver.cases.record import REPLACE, UNDER_WAY, Case, Cases, State, Step, sw
 from leaver.cases.start import CaseStart, recorded
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections, Status
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
 from leaver.consuming.rate_limiter import Demand, RateLimiter
 from leaver.errors import (
     BadMessage,
@@ -40,10 +40,10 @@ from leaver.messages.commands import (
 )
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
-from leaver.messages.hr import HrChoices, offboarding_from
+from leaver.messages.hr import HrChoices, read_hr_event
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import StartOffboardingSettings
+from leaver.settings import ActsOnPeople, CallsZoom, CommaSeparated, Flag, StartsCases, WholeNumber
 
 ZOOM: Final = "zoom"
 VENAFI: Final = "venafi"
@@ -54,6 +54,22 @@ SAME_DEPARTURE: Final = timedelta(days=1)
 PATIENCE: Final = timedelta(minutes=2)
 #: and how long for a slot, where many leave at once: a case without Zoom's own names might miss what is theirs
 PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
+
+
+class Settings(ActsOnPeople, CallsZoom, StartsCases):
+    """What `start_offboarding` reads from its environment."""
+
+    #: how many routine cases may begin in an hour before one is held
+    routine_cases_an_hour: WholeNumber
+    #: whether the deployment wants leavers' Zoom accounts deactivated
+    deactivate_users: Flag = False
+    #: HR sources, as OffboardingRequested names them, whose every event is urgent
+    urgent_sources: CommaSeparated = frozenset()
+    sailpoint_lifecycle_attribute: str
+    #: what that attribute says of somebody who left, and of somebody who is here
+    sailpoint_left_values: CommaSeparated = frozenset()
+    sailpoint_active_values: CommaSeparated = frozenset()
+    sailpoint_email_domain: str = ""
 
 
 class StartOffboarding(Command):
@@ -353,9 +369,9 @@ def understood(payload: Payload, *, choices: HrChoices) -> StartOffboarding:
     if payload.event is None and "held_case" in payload.detail:
         decided = parse(Decision, payload.detail, direct=True)
         return StartOffboarding(held_case=decided.held_case, decision=decided.decision)
-    request = offboarding_from(payload, choices)
+    request = read_hr_event(payload, choices)
     return StartOffboarding(
-        request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.said_at
+        request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.sent_at
     )
 
 
@@ -391,7 +407,7 @@ def _lifted(found: Name) -> Name | None:
 
 def consumer() -> Consumer[StartOffboarding]:
     """What works through the queue `start-offboarding`."""
-    settings = bootstrap.settings_of(StartOffboardingSettings)
+    settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual=ZOOM)
     cases, people = bootstrap.cases(settings.cases_table), bootstrap.people(settings.cases_table)
@@ -406,7 +422,7 @@ def consumer() -> Consumer[StartOffboarding]:
         rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
-        deactivates_users=settings.deactivate_users == "true",
+        deactivates_users=settings.deactivate_users,
     )
     read = partial(understood, choices=settings)
     return bootstrap.consumer(
@@ -418,9 +434,4 @@ def consumer() -> Consumer[StartOffboarding]:
     )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `start-offboarding`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

@@ -15,10 +15,10 @@ from leaver.cases.record import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseS
 from leaver.cases.start import CaseStart, recorded
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.record import Connection, Connections
-from leaver.consuming.consumer import LambdaContext
+from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
 from leaver.outcomes import Result
-from leaver.settings import WatchDeadlinesSettings
+from leaver.settings import Consumes, EndsSteps, StartsCases, UsesConnections, WholeNumber
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
@@ -28,6 +28,13 @@ LONGEST_SILENCE: Final = timedelta(hours=2)
 TIME_FOR_ONE: Final = 20_000
 #: what may have come back, after everything had been ended
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
+
+
+class Settings(Consumes, UsesConnections, StartsCases, EndsSteps):
+    """What `watch_deadlines` reads from its environment."""
+
+    #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
+    sweep_after: WholeNumber
 
 
 @dataclass(frozen=True)
@@ -244,14 +251,14 @@ def _described(what: str, error: Exception) -> dict[str, str]:
 
 def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     """Run once a minute, when the schedule fires."""
-    settings = bootstrap.settings_of(WatchDeadlinesSettings)
+    settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url)
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
     watch = Watch(
         cases=cases,
         people=bootstrap.people(settings.cases_table),
         completion=bootstrap.completion(
-            settings.cases_table, publisher, missing_user_is_done=settings.missing_user_is_done == "true"
+            settings.cases_table, publisher, missing_user_is_done=settings.missing_user_is_done
         ),
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         receipts=bootstrap.receipts(settings.cases_table),

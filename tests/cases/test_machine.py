@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from leaver.cases.record import DONE, UNDER_WAY, Case, State, chain
-from leaver.errors import ProviderUnavailable, Throttled
+from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, Office
 from tests.doubles.steps import Killed, Moment
@@ -94,7 +94,7 @@ class Leavers(RuleBasedStateMachine):
         self._step()
         error = {
             "429": Throttled("429", until=self.office.clock() + timedelta(seconds=2)),
-            "5xx": ProviderUnavailable("503", provider_status=503),
+            "5xx": ProviderUnavailable("503", ProviderResponse(503)),
             "lost": None,
         }[fault]
         self.office.weather.to_come.append((provider, error))

@@ -26,7 +26,8 @@ ORDER = (
     *("connections.record", "connections.access_tokens", "connections.grants"),
     *("connections.refresh_policy", "connections.refresh"),
     *("cases.receipts", "cases.people", "cases.record", "cases.user_tokens", "cases.start", "cases.completion"),
-    *("consuming.rate_limiter", "consuming.metrics", "consuming.consumer"),
+    *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
+    *("consuming.message", "consuming.recorder", "consuming.failures", "consuming.consumer"),
     "bootstrap",
 )
 LOWEST = ORDER[:4]

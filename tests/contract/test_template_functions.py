@@ -1,8 +1,9 @@
 """Every function of the template has its folder, its event and its settings, and runs as the others do."""
 
-import dataclasses
+import importlib
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
@@ -87,6 +88,11 @@ TOLD = {
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 
+def settings_of(function: str) -> Any:
+    """The settings that stand in a function's own file."""
+    return importlib.import_module(f"functions.{snake(function)}.app").Settings
+
+
 def environment_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
@@ -155,23 +161,25 @@ def test_every_function_is_told_exactly_what_it_needs(full: Stack) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_settings_read_what_the_template_tells(function: str) -> None:
-    kind = getattr(settings, f"{function}Settings")
-    reads = {field.name.upper() for field in dataclasses.fields(kind)}
+    reads = {name.upper() for name in settings_of(function).model_fields}
     tells = TOLD_ALL | TOLD[function]
     # Powertools reads the first two, and bootstrap the third, for the metrics of every function.
     assert reads == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
 
 
-def test_there_are_no_settings_without_a_function() -> None:
-    named = {name for name in vars(settings) if name.endswith("Settings") and name != "Settings"}
-    assert named == {f"{function}Settings" for function in FUNCTIONS}
+def test_what_is_read_is_read_by_a_function() -> None:
+    joined = {theme for function in FUNCTIONS for theme in settings_of(function).__mro__}
+    themes = {
+        each for each in vars(settings).values() if isinstance(each, type) and issubclass(each, settings.Settings)
+    }
+    assert themes - joined == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_settings_can_be_read_from_what_the_template_tells(function: str, either: Stack) -> None:
     variables = either[f"{function}Function"]["Properties"]["Environment"]["Variables"]
-    kind = getattr(settings, f"{function}Settings")
-    assert settings.read(kind, {name: str(value) for name, value in variables.items()}).give_up_after == 86400
+    read = settings_of(function).read({name: str(value) for name, value in variables.items()})
+    assert read.give_up_after == 86400
 
 
 def test_nobody_is_deactivated_unless_the_deployment_wants_it(full: Stack, smallest: Stack) -> None:

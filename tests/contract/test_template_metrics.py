@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from leaver import bootstrap
-from leaver.settings import MissingSetting
+from leaver.settings import InvalidSetting
 from tests.contract.stack import SMALLEST, Stack, of_type, stack
 from tests.contract.test_template_dashboard import shown
 from tests.doubles.deployed import forget
@@ -56,5 +56,5 @@ def test_what_a_function_emits_is_what_alarms_and_dashboard_look_for(
 
 def test_a_function_that_does_not_know_its_stack_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STACK_NAME", raising=False)
-    with pytest.raises(MissingSetting, match="STACK_NAME"):
+    with pytest.raises(InvalidSetting, match="STACK_NAME"):
         bootstrap.gauge("OpenCases", 1)

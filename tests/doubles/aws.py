@@ -12,7 +12,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.consuming.consumer import BatchFailures
+from leaver.consuming.invocation import BatchFailures
 from leaver.consuming.rate_limiter import Demand, RateLimiter, Reservation
 from leaver.errors import Throttled
 from leaver.messages.commands import Command

@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from leaver import bootstrap
-from leaver.consuming.consumer import BatchFailures, LambdaContext
+from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.metrics import SharedMetrics
 from leaver.storage.tables import item, timestamp, values
 from tests.doubles.aws import Context, returned

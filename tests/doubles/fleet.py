@@ -22,6 +22,7 @@ from leaver.errors import (
     InvalidToken,
     LeaverError,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Throttled,
 )
@@ -134,11 +135,11 @@ class MoodyServer(AuthorizationServer):
     def _is_well(self) -> None:
         match self.mood:
             case "429":
-                raise Throttled("slow down", until=self.ours() + timedelta(seconds=30), provider_status=429)
+                raise Throttled("slow down", ProviderResponse(429), until=self.ours() + timedelta(seconds=30))
             case "5xx":
-                raise ProviderUnavailable("out of order", provider_status=500)
+                raise ProviderUnavailable("out of order", ProviderResponse(500))
             case "invalid_client":
-                raise InvalidClient("no such client", provider_status=400, provider_code="invalid_client")
+                raise InvalidClient("no such client", ProviderResponse(400, "invalid_client"))
             case "unreachable":
                 raise NotSent("nobody there")
 

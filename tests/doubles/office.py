@@ -27,7 +27,7 @@ from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import Grants
 from leaver.consuming.consumer import Consumer
-from leaver.errors import AnswerLost, LeaverError
+from leaver.errors import AnswerLost, LeaverError, ProviderResponse
 from leaver.messages.commands import (
     Command,
     DeactivateUser,
@@ -122,9 +122,9 @@ class Zoom(FakeZoom):
         def do() -> Result:
             found = self._find("deactivate_user", user_id, access_token)
             if found is None:
-                return Result(Outcome.USER_NOT_FOUND, provider_status=404, provider_code="1001")
+                return Result(Outcome.USER_NOT_FOUND, ProviderResponse(404, "1001"))
             self.deactivated.add(found)
-            return Result(Outcome.DEACTIVATED, provider_status=204)
+            return Result(Outcome.DEACTIVATED, ProviderResponse(204))
 
         return self.weather.call("zoom: deactivate", do)
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from pydantic import SecretStr
 
-from leaver.errors import AnswerLost, InvalidGrant, InvalidToken
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.oauth import ZoomOAuth
@@ -72,16 +72,16 @@ class AuthorizationServer:
             self.loses -= 1
             raise AnswerLost("the answer was lost")
         if issued is None:
-            raise InvalidGrant("the refresh token is not accepted", provider_status=400, provider_code="invalid_grant")
+            raise InvalidGrant("the refresh token is not accepted", ProviderResponse(400, "invalid_grant"))
         return _answer(issued)
 
     def _revoked(self, token: SecretStr) -> Result:
         self.asked.append("revoke")
         held = self.grants.of_access_token(digest(token.get_secret_value()))
         if held is None or held[1].expires_at <= self.clock():
-            return Result(Outcome.ALREADY_GONE, provider_status=400, provider_code="invalid_token")
+            return Result(Outcome.ALREADY_GONE, ProviderResponse(400, "invalid_token"))
         self.grants.revoke(held[0])
-        return Result(Outcome.REVOKED, provider_status=200)
+        return Result(Outcome.REVOKED, ProviderResponse(200))
 
 
 def _answer(issued: Issued) -> GrantedTokens:
@@ -121,5 +121,5 @@ class VenafiEndpoints(VenafiAuth):
     def revoke_token(self, access_token: SecretStr) -> Result:
         result = self.server.revoke(access_token)
         if result.outcome is Outcome.ALREADY_GONE:
-            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
+            raise InvalidToken("Venafi does not accept the access token", ProviderResponse(401))
         return result

@@ -27,6 +27,13 @@ BY_BUS = [
     and what != "an application without the words"
 ]
 
+#: how a failure of what revokes nothing is announced
+FAILED_AS = {
+    "refresh_access_token": "RefreshFailed",
+    "schedule_refreshes": "RefreshFailed",
+    "retrieve_user_token": "RetrievalFailed",
+}
+
 
 def park(world: WatchedWorld, function: str, body: object) -> ParkedMessage:
     world.send(function, body)
@@ -48,7 +55,7 @@ def park_in_silence(world: WatchedWorld, function: str, reason: str, send: Calla
     assert world.zoom.journal(method="DELETE") == world.venafi.journal(".*revokegrants") == []
 
     [failed] = world.announced()
-    assert (failed.name, failed.detail["reason"]) == ("RevocationFailed", reason)
+    assert (failed.name, failed.detail["reason"]) == (FAILED_AS.get(function, "RevocationFailed"), reason)
     assert failed.detail["attempts"] == 1
     said = [world.logs(name)[length:] for name, length in before.items()]
     shown = json.dumps([parked.attributes, said, dict(failed.detail), [dict(each) for each in world.receipts()]])

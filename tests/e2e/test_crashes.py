@@ -151,7 +151,7 @@ def test_a_kill_between_zooms_new_token_and_our_write_needs_a_person_and_says_so
     assert "was never answered, and its tokens with it" in record["reason"]
     [parked] = world.parked("refresh_access_token")
     assert (parked.error, parked.reason) == ("InvalidGrant", record["reason"])
-    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RevocationFailed"]
+    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RefreshFailed"]
 
 
 def test_nobody_touches_a_connection_while_its_holder_may_still_live(world: WatchedWorld) -> None:

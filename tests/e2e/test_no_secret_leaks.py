@@ -247,6 +247,8 @@ def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) ->
         "OffboardingStarted",
         "OffboardingCompleted",
         "RevocationFailed",
+        "RefreshFailed",
+        "RetrievalFailed",
         "ConnectionFailing",
         "ConnectionNeedsReauthorization",
     }

@@ -192,7 +192,7 @@ def test_a_refresh_whose_answer_was_lost_needs_a_person_and_says_so_once(world: 
     assert (parked.error, parked.reason) == ("InvalidGrant", record["reason"])
     [told] = world.announced("ConnectionNeedsReauthorization")
     assert told.detail["reason"] == record["reason"]
-    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RevocationFailed"]
+    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RefreshFailed"]
 
     # No hammering: what comes now is parked without a call, and another refresh does nothing.
     world.zoom.clear_journal()
@@ -215,7 +215,7 @@ def test_a_client_secret_that_is_wrong_spends_no_token_and_is_parked(world: Watc
     refresh(world, connection)
     [parked] = world.parked("refresh_access_token")
     assert parked.error == "InvalidClient"
-    assert world.announced_names() == ["ConnectionFailing", "RevocationFailed"]
+    assert world.announced_names() == ["ConnectionFailing", "RefreshFailed"]
     record = world.record(connection)
     assert (record["status"], record["version"]) == ("cooling_down", before["version"])
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from functions.revoke_sso_token.app import revoke_sso_token
 from leaver.connections.access_tokens import AccessTokens
 from leaver.consuming.consumer import Consumer
-from leaver.errors import InvalidToken, LeaverError
+from leaver.errors import InvalidToken, LeaverError, ProviderResponse
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Result
 from tests.doubles.aws import NOW, REFRESH_QUEUE, record
@@ -32,7 +32,7 @@ class PartlyRefusingZoom(FakeZoom):
 
     def delete_user_token(self, user_id: str, access_token: SecretStr) -> Result:
         if user_id in self.refused:
-            raise InvalidToken("Zoom does not accept the access token", provider_status=401, provider_code="124")
+            raise InvalidToken("Zoom does not accept the access token", ProviderResponse(401, "124"))
         return super().delete_user_token(user_id, access_token)
 
 

@@ -11,6 +11,7 @@ from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import Case, Cases, State, Step
 from leaver.cases.start import recorded
+from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import NOW, InMemoryReceipts
 from tests.doubles.cases_table import InMemoryCases, InMemoryPeople
@@ -165,7 +166,7 @@ def test_a_cases_receipts_are_those_beside_it(kind: str, request: pytest.Fixture
         kept, cases = Receipts(aws, table="Cases"), Cases(aws, table="Cases")
     cases.add(case())
     for case_id, entry in (("c-1", "receipt#B#zoom"), ("c-1", "receipt#A#zoom"), ("c-2", "receipt#A#zoom")):
-        kept.finish(receipt(case_id, entry).closed(Result(Outcome.REVOKED, provider_status=204), now=NOW))
+        kept.finish(receipt(case_id, entry).closed(Result(Outcome.REVOKED, ProviderResponse(204)), now=NOW))
     found = cases.receipts("c-1")
     assert list(found) == ["receipt#A#zoom", "receipt#B#zoom"]
     assert found["receipt#A#zoom"] == kept.read(receipt("c-1", "receipt#A#zoom"))

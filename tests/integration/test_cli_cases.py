@@ -13,6 +13,7 @@ from functions.start_offboarding.app import Decision
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import REPLACE, Case, Cases, State, Step, chain
 from leaver.cases.start import recorded
+from leaver.errors import ProviderResponse
 from leaver.messages.commands import parse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import item
@@ -61,7 +62,7 @@ class Stack:
             requested_at=BEGAN,
             first_attempt_at=BEGAN,
         )
-        result = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;rid=WEB_1")
+        result = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;rid=WEB_1"))
         closed = open_receipt.closed(result, now=BEGAN + timedelta(seconds=seconds))
         return Receipts(self.dynamodb, table="Cases").finish(closed)
 

@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from leaver.connections.record import IN_USE, Connection, Connections, Status
-from leaver.errors import BadMessage, Rejected
+from leaver.errors import BadMessage, ProviderResponse, Rejected
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import child_of
@@ -149,7 +149,7 @@ def test_new_tokens_a_cool_down_and_an_end_are_read_back_whole(made: Made) -> No
         cooled.dead("the refresh token is not accepted", now=NOW),
         cooled.model_copy(update={"encrypted_refresh_token": "c2VhbGVk", "unanswered_since": NOW}),
         cooled.model_copy(update={"status": Status.REVOKING, "orphaned_tokens": True, "granted_at": NOW}),
-        cooled.retired(Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0")),
+        cooled.retired(Result(Outcome.REVOKED, ProviderResponse(200, tracking_id="v=2.0"))),
     ]
     for new in changes:
         standing = connections.read("zoom")
@@ -160,8 +160,8 @@ def test_new_tokens_a_cool_down_and_an_end_are_read_back_whole(made: Made) -> No
 @pytest.mark.parametrize(
     "word",
     [
-        Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0"),
-        Result(Outcome.ALREADY_GONE, provider_status=400),
+        Result(Outcome.REVOKED, ProviderResponse(200, tracking_id="v=2.0")),
+        Result(Outcome.ALREADY_GONE, ProviderResponse(400)),
         Result(Outcome.ALREADY_GONE),
     ],
     ids=str,

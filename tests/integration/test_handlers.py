@@ -11,7 +11,7 @@ import pytest
 import responses
 from responses.matchers import header_matcher, json_params_matcher, query_param_matcher
 
-from leaver.settings import MissingSetting
+from leaver.settings import InvalidSetting
 from leaver.storage.secrets import child_of
 from tests.doubles.aws import event
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
@@ -427,7 +427,7 @@ def test_a_missing_setting_fails_by_name_before_any_work(
     leaver: Deployment, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("EVENT_BUS_NAME")
-    with pytest.raises(MissingSetting, match=r"^the environment variable EVENT_BUS_NAME is missing$"):
+    with pytest.raises(InvalidSetting, match=r"^the environment variable EVENT_BUS_NAME is missing$"):
         leaver.invoke(function, {"Records": []})
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from leaver.cases.receipts import Receipt, Receipts
+from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import NOW, InMemoryReceipts
 from tests.integration.dynamodb import dynamodb, make_tables
@@ -23,8 +24,8 @@ OPEN = Receipt(
     requested_at=NOW - timedelta(minutes=1),
     first_attempt_at=NOW,
 )
-REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0", details={"grants_left": 0})
-FAILED = Result(Outcome.FAILED, provider_status=400, provider_code="4711")
+REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0"), details={"grants_left": 0})
+FAILED = Result(Outcome.FAILED, ProviderResponse(400, "4711"))
 
 
 @pytest.fixture

@@ -102,7 +102,8 @@ def test_bad_input_is_parked_at_once_and_shows_nowhere(command: type[Command], b
     assert house.parked[0]["MessageBody"] == record(body)["body"]
     assert (house.receipts.only.outcome, house.receipts.only.reason) == (Outcome.FAILED, reason)
     (told,) = house.bus.announced
-    assert (told["detail_type"], told["command"], told["reason"]) == ("RevocationFailed", command.__name__, reason)
+    named = {RetrieveUserToken: "RetrievalFailed", RefreshAccessToken: "RefreshFailed"}.get(command, "RevocationFailed")
+    assert (told["detail_type"], told["command"], told["reason"]) == (named, command.__name__, reason)
     assert CANARY not in house.told().lower()
 
 

@@ -9,8 +9,17 @@ import pytest
 from leaver.cases.record import State, Step
 from leaver.cases.start import recorded
 from leaver.consuming.consumer import Consumer
-from leaver.errors import ProviderUnavailable, Rejected
-from leaver.messages.commands import RefreshAccessToken, RetrieveUserToken, RevokeGrants, RevokeSsoToken
+from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
+from leaver.messages.commands import (
+    Command,
+    DeactivateUser,
+    PurgeUserTokens,
+    RefreshAccessToken,
+    RetrieveUserToken,
+    RevokeAccessToken,
+    RevokeGrants,
+    RevokeSsoToken,
+)
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import (
     DEAD_LETTERS,
@@ -27,7 +36,7 @@ from tests.doubles.aws import (
 from tests.doubles.house import House, Operation, consume, counted
 
 JOHN = {"user_id": "john.doe@example.com"}
-REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;clid=us05")
+REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;clid=us05"))
 
 
 @pytest.fixture
@@ -108,6 +117,25 @@ def test_o_brien_leaves_like_everybody_else(house: House) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "body", "announced"),
+    [
+        (RevokeSsoToken, JOHN, "RevocationFailed"),
+        (RevokeGrants, {"identity": "john.doe"}, "RevocationFailed"),
+        (RevokeAccessToken, {"connection": "zoom"}, "RevocationFailed"),
+        (PurgeUserTokens, JOHN, "RevocationFailed"),
+        (DeactivateUser, JOHN, "RevocationFailed"),
+        (RetrieveUserToken, JOHN, "RetrievalFailed"),
+        (RefreshAccessToken, {"connection": "zoom"}, "RefreshFailed"),
+    ],
+)
+def test_a_revocation_failed_only_where_something_was_to_be_revoked(
+    house: House, command: type[Command], body: dict[str, str], announced: str
+) -> None:
+    consume(house.consumer(command, Operation(Rejected("missing scopes"))), record(body))
+    assert [each["detail_type"] for each in house.bus.announced] == [announced]
+
+
+@pytest.mark.parametrize(
     ("outcome", "announced"),
     [
         (Outcome.REVOKED, "SsoTokenRevoked"),
@@ -184,7 +212,7 @@ def test_a_parked_message_carries_what_somebody_needs_to_mend_it(house: House) -
 
 
 def test_a_parked_message_leaves_a_failed_receipt_and_one_announcement(house: House) -> None:
-    consume(sso(house, Operation(Rejected("missing scopes", provider_status=400, provider_code="4711"))), record(JOHN))
+    consume(sso(house, Operation(Rejected("missing scopes", ProviderResponse(400, "4711")))), record(JOHN))
     receipt = house.receipts.only
     assert (receipt.outcome, receipt.reason, receipt.provider_status) == (Outcome.FAILED, "missing scopes", 400)
     assert (receipt.provider_code, receipt.time_to_revoke) == ("4711", None)

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from leaver.consuming.consumer import Consumer
-from leaver.errors import Rejected
+from leaver.errors import ProviderResponse, Rejected
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import NOW, event, record
 from tests.doubles.house import House, Operation, consume
 
 JOHN = {"user_id": "john.doe@example.com"}
-REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;clid=us05")
+REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;clid=us05"))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_failed_command_is_not_called_again_by_a_mere_duplicate(house: House) 
 
 
 def test_a_failed_command_that_a_person_put_back_runs_again(house: House) -> None:
-    operation = Operation(Rejected("missing scopes", provider_status=400, provider_code="4711"), REVOKED)
+    operation = Operation(Rejected("missing scopes", ProviderResponse(400, "4711")), REVOKED)
     consumer = sso(house, operation)
     consume(consumer, record(JOHN, message_id="message-1"))
     assert house.receipts.only.outcome is Outcome.FAILED

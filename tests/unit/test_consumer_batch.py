@@ -14,14 +14,14 @@ from leaver.cases.receipts import Receipt
 from leaver.consuming.consumer import Consumer
 from leaver.consuming.metrics import SharedMetrics
 from leaver.consuming.rate_limiter import RateLimiter
-from leaver.errors import NotRead, ProviderUnavailable, Throttled
+from leaver.errors import NotRead, ProviderResponse, ProviderUnavailable, Throttled
 from leaver.messages.commands import PurgeUserTokens, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import NOW, Context, InMemoryReceipts, batch, record, returned
 from tests.doubles.house import House, Operation, counted
 from tests.doubles.rate_limit_table import RateLimitTable
 
-REVOKED = Result(Outcome.REVOKED, provider_status=204)
+REVOKED = Result(Outcome.REVOKED, ProviderResponse(204))
 TEN = [f"person.{number}@example.com" for number in range(10)]
 
 

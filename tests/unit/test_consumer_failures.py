@@ -14,6 +14,7 @@ from leaver.errors import (
     InvalidToken,
     NeedsReauthorization,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Rejected,
     Throttled,
@@ -123,7 +124,7 @@ def test_without_receipts_the_queues_own_count_tells_how_often_it_failed(house: 
 @pytest.mark.parametrize(("waited", "given_up"), [(86_399, False), (86_400, True)])
 def test_after_a_day_of_failures_a_person_is_asked(house: House, waited: int, *, given_up: bool) -> None:
     first = NOW - timedelta(seconds=waited)
-    unavailable = failing(house, ProviderUnavailable("Zoom is out of order", provider_status=503))
+    unavailable = failing(house, ProviderUnavailable("Zoom is out of order", ProviderResponse(503)))
     assert consume(unavailable, first_received_at=first, sent_at=first) == given_up
     if given_up:
         assert house.parked_attributes["error"] == "ProviderUnavailable"
@@ -236,7 +237,7 @@ def test_an_error_of_aws_is_named_by_code_and_operation(house: House) -> None:
 
 
 def test_a_failures_log_line_names_the_command_and_the_providers_word(house: House) -> None:
-    consume(failing(house, ProviderUnavailable("Zoom is out of order", provider_status=502, tracking_id="v=2.0")))
+    consume(failing(house, ProviderUnavailable("Zoom is out of order", ProviderResponse(502, tracking_id="v=2.0"))))
     (line,) = house.logged
     assert (line["level"], line["message"], line["command"]) == ("WARNING", "failed", "RevokeSsoToken")
     assert (line["subject"], line["reason"]) == ("john.doe@example.com", "Zoom is out of order")

@@ -13,6 +13,7 @@ from leaver.errors import (
     LeaverError,
     NeedsReauthorization,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Rejected,
     Throttled,
@@ -25,8 +26,8 @@ from tests.doubles.refresher import CHILD, DUE, Stage
 from tests.doubles.secrets_manager import PARENT
 
 LOST = AnswerLost("Zoom did not answer")
-DOWN = ProviderUnavailable("Zoom is out of order", provider_status=503)
-UNKNOWN = InvalidClient("Zoom does not know this client id and secret", provider_status=401)
+DOWN = ProviderUnavailable("Zoom is out of order", ProviderResponse(503))
+UNKNOWN = InvalidClient("Zoom does not know this client id and secret", ProviderResponse(401))
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
 COOLING = Result(Outcome.REFUSED, details={"status": "cooling_down"})
 

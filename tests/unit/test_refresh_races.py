@@ -68,7 +68,7 @@ def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_once(stage: S
     stage.grant.alive = False
     with pytest.raises(InvalidGrant, match=r"^the refresh token is not accepted$") as dead:
         stage.refresh()
-    assert (dead.value.provider_status, dead.value.provider_code) == (400, "invalid_grant")
+    assert (dead.value.response.status, dead.value.response.code) == (400, "invalid_grant")
     assert stage.record.status is Status.NEEDS_REAUTHORIZATION
     assert (stage.record.lease_holder, stage.record.reason) == (None, "the refresh token is not accepted")
     for asked in ({}, {"force": True}, {"failed_version": PARENT}):

@@ -94,7 +94,7 @@ def test_a_refused_refresh_token_proves_nothing_where_somebodys_answer_may_have_
     with pytest.raises(NeedsReauthorization) as orphaned_tokens:
         stage.refresh(**ASKED)
     assert orphaned_tokens.value.reason == said
-    assert (orphaned_tokens.value.provider_status, orphaned_tokens.value.provider_code) == (400, "invalid_grant")
+    assert (orphaned_tokens.value.response.status, orphaned_tokens.value.response.code) == (400, "invalid_grant")
     assert (stage.record.status, stage.record.orphaned_tokens, stage.record.reason) == (Status.REVOKING, True, said)
     assert stage.record.lease_holder is None
 

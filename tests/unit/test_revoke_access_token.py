@@ -8,7 +8,15 @@ import pytest
 from functions.revoke_access_token.app import revoke_access_token
 from leaver.connections.grants import Grants
 from leaver.connections.record import LEASE, Connection, Status
-from leaver.errors import BadMessage, CredentialStale, LeaseHeld, NeedsReauthorization, NotRead, ProviderUnavailable
+from leaver.errors import (
+    BadMessage,
+    CredentialStale,
+    LeaseHeld,
+    NeedsReauthorization,
+    NotRead,
+    ProviderResponse,
+    ProviderUnavailable,
+)
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import child_of
@@ -204,7 +212,7 @@ def test_what_a_killed_refresh_left_behind_is_what_is_revoked() -> None:
 def test_what_was_revoked_is_told_again_and_not_asked_again(outcome: Outcome) -> None:
     ended = connection(status=Status.REVOKED, revoked_outcome=outcome, revoked_status=200, revoked_tracking_id="v=2.0")
     stage = Stage(ended)
-    assert stage.revoke() == Result(outcome, provider_status=200, tracking_id="v=2.0")
+    assert stage.revoke() == Result(outcome, ProviderResponse(200, tracking_id="v=2.0"))
     assert stage.grant.asked == []
 
 

@@ -257,7 +257,7 @@ def test_an_hr_event_happens_and_takes_effect_today() -> None:
         ("null", "null"),
         ("", "no answer"),
         ("\n", "no answer"),
-        ('{"errorMessage": "no BUS", "errorType": "MissingSetting", "stackTrace": []}', "MissingSetting: no BUS"),
+        ('{"errorMessage": "no BUS", "errorType": "InvalidSetting", "stackTrace": []}', "InvalidSetting: no BUS"),
         ('{"errorMessage": "killed"}', "an error: killed"),
     ],
 )

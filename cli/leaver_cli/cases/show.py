@@ -136,15 +136,13 @@ def _row(step: Step, receipt: Receipt | None, *, outstanding: bool) -> tuple[str
     if receipt is None:
         waits = "a person: leaver connect" if step.command == REPLACE else "nothing heard of it yet"
         return (step.name, " ".join(step.detail.values()), "outstanding", waits, "", "")
-    said = {"HTTP": receipt.provider_status, "code": receipt.provider_code, "tracking id": receipt.tracking_id}
-    word = ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
     outcome = str(receipt.outcome) if receipt.outcome else "being tried"
     took = (receipt.finished_at - receipt.requested_at).total_seconds() if receipt.finished_at else None
     return (
         step.name,
         receipt.subject,
         f"{outcome}, outstanding" if outstanding else outcome,
-        "; ".join(part for part in (word, receipt.reason or "") if part),
+        "; ".join(part for part in (str(receipt.response), receipt.reason or "") if part),
         str(receipt.attempts),
         "" if took is None else str(max(0, int(took))),
     )

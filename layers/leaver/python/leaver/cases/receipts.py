@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from leaver.errors import NotRead
+from leaver.errors import NotRead, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Value, item, timestamp, values
 
@@ -45,6 +45,11 @@ class Receipt(BaseModel):
     details: str = "{}"
 
     @property
+    def response(self) -> ProviderResponse:
+        """The provider's response to the last attempt."""
+        return ProviderResponse(self.provider_status, self.provider_code, self.tracking_id)
+
+    @property
     def belongs_to_a_case(self) -> bool:
         """Whether `case_id` is a case's: those can't hold a #."""
         return not self.case_id.startswith("message#")
@@ -65,9 +70,7 @@ class Receipt(BaseModel):
             update={
                 "attempts": self.attempts + 1,
                 "outcome": result.outcome,
-                "provider_status": result.provider_status,
-                "provider_code": result.provider_code,
-                "tracking_id": result.tracking_id,
+                **result.response.fields(),
                 "reason": reason,
                 "finished_at": now,
                 "time_to_revoke": waited if result.outcome in ENDED else None,

@@ -77,7 +77,7 @@ class CaseStart:
         """Put the commands of these steps on the bus; raises Undelivered if it took less than all of them."""
         wanted = set(names)
         steps = [step for step in case.all_steps() if step.name in wanted and step.command != REPLACE]
-        self.publisher.command([_command(case, step) for step in steps])
+        self.publisher.send_commands([_command(case, step) for step in steps])
 
     def raise_tombstones(self, case: Case, now: datetime) -> None:
         """Say under every name of the person that nothing may be given to them any more."""

@@ -104,9 +104,7 @@ class AccessTokens:
 def _stale(record: Connection, refused: InvalidToken) -> CredentialStale:
     return CredentialStale(
         f"the access token of connection {record.connection} is refused",
+        refused.response,
         connection=record.connection,
         version=record.version,
-        provider_status=refused.provider_status,
-        provider_code=refused.provider_code,
-        tracking_id=refused.tracking_id,
     )

@@ -92,7 +92,7 @@ class Grants:
             try:
                 return self._venafi.revoke_token(access_token)
             except InvalidToken as gone:
-                return Result.told_by(gone, Outcome.ALREADY_GONE)
+                return Result(Outcome.ALREADY_GONE, gone.response)
         client = self._credentials(record, ZoomCredentials)
         return self._zoom.revoke(client.client_id, client.client_secret, access_token)
 

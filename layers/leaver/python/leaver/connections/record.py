@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from leaver.errors import BadMessage, LeaseHeld, Rejected, explain
+from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected, explain
 from leaver.messages.commands import ConnectionName
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
@@ -100,7 +100,7 @@ class Connection(BaseModel):
         """The provider's word for the end of a connection; None while it lives."""
         if self.status is not Status.REVOKED or self.revoked_outcome is None:
             return None
-        return Result(self.revoked_outcome, provider_status=self.revoked_status, tracking_id=self.revoked_tracking_id)
+        return Result(self.revoked_outcome, ProviderResponse(self.revoked_status, tracking_id=self.revoked_tracking_id))
 
     def accepts(self, user_id: str) -> None:
         """Raise BadMessage for `me`, which on a service connection is nobody in particular."""
@@ -174,8 +174,8 @@ class Connection(BaseModel):
         told = {
             "status": Status.REVOKED,
             "revoked_outcome": result.outcome,
-            "revoked_status": result.provider_status,
-            "revoked_tracking_id": result.tracking_id,
+            "revoked_status": result.response.status,
+            "revoked_tracking_id": result.response.tracking_id,
             "encrypted_refresh_token": None,
         }
         return self.model_copy(update=_NO_LEASE | told)

@@ -290,12 +290,7 @@ class TokenRefresher:
         if self.connections.change(record.connection, dead_now) is None:
             self._release(record)
             raise LeaseHeld(f"connection {record.connection} is being revoked")
-        raise InvalidGrant(
-            reason,
-            provider_status=dead.provider_status,
-            provider_code=dead.provider_code,
-            tracking_id=dead.tracking_id,
-        )
+        raise InvalidGrant(reason, dead.response)
 
     def _nothing_left(self, record: Connection, command: RefreshAccessToken, dead: InvalidGrant) -> Result | None:
         """To revoke, and the refresh token is refused: the grant has ended, unless somebody's answer was lost."""
@@ -304,7 +299,7 @@ class TokenRefresher:
             return Result(Outcome.REFUSED, details={"status": Status.REVOKING})
         since = record.unanswered_since
         if since is None:
-            gone = Result.told_by(dead, Outcome.ALREADY_GONE)
+            gone = Result(Outcome.ALREADY_GONE, dead.response)
             self.connections.change(record.connection, lambda standing: standing.retired(gone))
             return None
         reason = f"{_unanswered(since)}: what it issued can't be named, nor revoked; end the grant at the provider"
@@ -315,7 +310,7 @@ class TokenRefresher:
             return standing.released().model_copy(update={"reason": reason, "orphaned_tokens": True})
 
         self.connections.change(record.connection, orphaned_tokens)
-        raise NeedsReauthorization(reason, provider_status=dead.provider_status, provider_code=dead.provider_code)
+        raise NeedsReauthorization(reason, dead.response)
 
     def _cools_down(
         self, record: Connection, error: LeaverError, *, unanswered: bool = False, at_once: bool = False
