@@ -28,9 +28,9 @@ from leaver.consuming.rate_limiter import RateLimiter
 from leaver.messages.commands import RevokeSsoToken
 from leaver.messages.publisher import Publisher
 from leaver.providers.zoom.api import Zoom
-from tests.doubles.aws import InMemoryReceipts
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.rate_limit_table import RateLimitTable
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 from tests.doubles.secrets_manager import tokens as stored_user_tokens
 

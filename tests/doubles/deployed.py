@@ -16,7 +16,7 @@ from moto import mock_aws
 from leaver import bootstrap
 from leaver.consuming.consumer import BatchFailures, LambdaContext
 from leaver.storage.tables import item, timestamp, values
-from tests.doubles.aws import Context, returned
+from tests.doubles.lambda_events import Context, returned
 from tests.doubles.secrets_manager import tokens
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
 

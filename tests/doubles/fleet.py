@@ -31,7 +31,8 @@ from leaver_cli.connections.setup import Established
 from local.simulators.grants import Grant, TokenMint, digest
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import Rotation as Kind
-from tests.doubles.aws import NOW, Clock, client_error
+from tests.doubles.aws_errors import client_error
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.effects import Kms
 from tests.doubles.night import FUNCTION_TIMEOUT, Message, Night, Shared
 from tests.doubles.steps import Moment, Run

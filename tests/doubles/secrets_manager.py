@@ -10,7 +10,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leaver.storage.secrets import SecretStore
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
