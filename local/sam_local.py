@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import requests
+from docker.errors import DockerException
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,7 +21,7 @@ from rich.table import Table
 from local import stage
 from local.container_engine import Failed, Missing, find_engine
 from local.payloads import payload
-from local.sam import Sam, make_invoke_image
+from local.sam_cli import SamCli, make_invoke_image
 from local.simulators.grants import digest
 from local.world_in_container import NAME, PORTS, WorldInContainer
 
@@ -182,7 +183,7 @@ def run() -> int:
     except Missing as missing:
         console.print(f"`make sam-local` needs {missing}.", markup=False, soft_wrap=True)
         return 3
-    except Failed as failed:
+    except (Failed, DockerException) as failed:
         console.print(str(failed), markup=False)
         return 1
 
@@ -201,7 +202,7 @@ def _run(console: Console) -> int:
     base = os.environ.get("SAM_LOCAL_BASE_IMAGE", BASE_IMAGE)
     network = f"leaver-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="leaver-sam-local-") as folder:
-        sam = Sam(engine, Path(folder))
+        sam = SamCli(engine, Path(folder))
         with _step(console, f"image for the functions, from {base}"):
             make_invoke_image(engine, base, NAME, PORTS["aws"])
         with _step(console, "sam build"):
@@ -218,7 +219,7 @@ def _run(console: Console) -> int:
     return 0
 
 
-def _invoked(console: Console, function: str, sam: Sam, world: WorldInContainer, network: str) -> Iterable[Observed]:
+def _invoked(console: Console, function: str, sam: SamCli, world: WorldInContainer, network: str) -> Iterable[Observed]:
     """Run one function and look at its effects; what it printed is shown if one is not there."""
     rows = [row for row in ROWS if row.function == function]
     if function == "schedule_refreshes":

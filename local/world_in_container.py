@@ -38,24 +38,30 @@ _LOOK_S = 0.2
 
 
 class WorldInContainer:
-    """Leaver deployed and Acme set up, the queues left to others' functions; it ends with its network."""
+    """Leaver deployed and Acme set up, the queues left to others' functions; the container ends with its network."""
 
     def __init__(self, engine: ContainerEngine, image: str, network: str) -> None:
         """Start it and wait until it is set up; Failed, with what it printed, when it does not come that far."""
-        self._engine = engine
-        self._container = f"{network}-world"
-        engine.run(
-            *("run", "--detach", "--name", self._container, "--network", network, "--network-alias", NAME),
-            *(word for port in PORTS.values() for word in ("--publish", f"127.0.0.1::{port}")),
+        self._container = engine.client.containers.run(
+            image,
+            [
+                *("-m", "local", "up", "--advertise", NAME, "--without-functions"),
+                *("--bind", "0.0.0.0"),  # noqa: S104 - its own network's
+                *(word for what, port in PORTS.items() for word in (f"--{what}-port", str(port))),
+            ],
+            entrypoint="python3.13",
+            detach=True,
+            name=f"{network}-world",
+            network=network,
+            networking_config={network: engine.client.api.create_endpoint_config(aliases=[NAME])},
+            ports={f"{port}/tcp": ("127.0.0.1", 0) for port in PORTS.values()},
             # The packages are this interpreter's: the image must have the same Python on the same kind of system.
-            *("--volume", f"{sysconfig.get_path('purelib')}:/site-packages:ro", "--volume", f"{ROOT}:/leaver:ro"),
-            *("--env", f"PYTHONPATH={PYTHONPATH}"),
-            *("--env", "PYTHONDONTWRITEBYTECODE=1"),
-            *("--workdir", "/leaver", "--entrypoint", "python3.13", image, "-m", "local", "up"),
-            *("--bind", "0.0.0.0", "--advertise", NAME, "--without-functions"),  # noqa: S104 - its own network's
-            *(word for what, port in PORTS.items() for word in (f"--{what}-port", str(port))),
+            volumes=[f"{sysconfig.get_path('purelib')}:/site-packages:ro", f"{ROOT}:/leaver:ro"],
+            environment={"PYTHONPATH": PYTHONPATH, "PYTHONDONTWRITEBYTECODE": "1"},
+            working_dir="/leaver",
         )
-        urls = {what: f"http://{engine.run('port', self._container, f'{port}/tcp')}" for what, port in PORTS.items()}
+        self._container.reload()
+        urls = {what: f"http://127.0.0.1:{self._published(port)}" for what, port in PORTS.items()}
         self.aws_url, self.zoom_url, self._control_url = urls["aws"], urls["zoom"], urls["control"]
         self.zoom, self.venafi = Control(urls["zoom"]), Control(urls["venafi"])
         session = boto3.Session(CREDENTIAL, CREDENTIAL, region_name=REGION)
@@ -106,15 +112,22 @@ class WorldInContainer:
         table = self.environments()["WatchDeadlinesFunction"]["CASES_TABLE"]
         self._dynamodb.put_item(TableName=table, Item=item(columns(told)))
 
+    def _published(self, port: int) -> str:
+        """Return the port of this machine behind which a port of the container is."""
+        bindings = self._container.ports[f"{port}/tcp"]
+        if not bindings:
+            raise Failed(f"the local world did not start:\n{self._container.logs().decode()}")
+        return str(bindings[0]["HostPort"])
+
     def _connections(self) -> str:
         return self.environments()["RefreshAccessTokenFunction"]["CONNECTIONS_TABLE"]
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _PATIENCE
         while not self._is_set_up():
-            running = self._engine.run("inspect", "--format", "{{.State.Running}}", self._container) == "true"
-            if not running or time.monotonic() > deadline:
-                raise Failed(f"the local world did not start:\n{self._engine.printed_by(self._container)}")
+            self._container.reload()
+            if self._container.status != "running" or time.monotonic() > deadline:
+                raise Failed(f"the local world did not start:\n{self._container.logs().decode()}")
             time.sleep(_LOOK_S)
 
     def _is_set_up(self) -> bool:
