@@ -14,8 +14,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from benchmarks.figures import Figure
-from benchmarks.plot import number
+from benchmarks.figures import Figure, format_number
 
 FOLDER: Final = Path(__file__).parent / "results"
 
@@ -111,7 +110,7 @@ def _markdown(rows: Rows) -> str:
 
 
 def _value(value: float, unit: str) -> str:
-    return f"{number(value)} {unit}".strip()
+    return f"{format_number(value)} {unit}".strip()
 
 
 def _target(figure: dict[str, Any]) -> str:
