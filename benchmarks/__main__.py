@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import batch, cost, drain, growth, init, memory, offboarding, plot, results
 from benchmarks.figures import MOST_MEMORY
-from benchmarks.leaving import paced
 from benchmarks.results import Part
+from benchmarks.simulation import run_paced
 
 Told = Callable[[str], None]
 
@@ -85,7 +85,7 @@ def costs(progress: Told) -> Part:
 def growing(progress: Told) -> Part:
     """From a hundred leavers to a million."""
     progress(f"{FEW} leavers, by drain.py")
-    few = paced(30, leavers=FEW)
+    few = run_paced(30, leavers=FEW)
     known = [line["value"] for line in results.summary() if line["name"] == cost.WHOLE_CASES]
     found = growth.run(progress, cost_of_1000=known[0] if known else cost.run(progress).case.total * 1000, measured=few)
     drawn = plot.lines("Until the last has left", found.seconds, x="leavers", y="seconds", logarithmic=True)

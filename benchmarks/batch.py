@@ -19,7 +19,7 @@ import certifi
 
 from benchmarks.figures import MOST_MEMORY, Figure
 from benchmarks.init import BUILT
-from benchmarks.processes import ROOT, ask, port_of, process, told_by
+from benchmarks.processes import ROOT, ask, port_of, process, read_json
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -153,7 +153,7 @@ def _batch(sandbox: "Popen[str]", size: int) -> dict[str, float]:
 def _sandbox(kind: str, environment: Mapping[str, str]) -> Iterator["Popen[str]"]:
     path = (BUILT / "RevokeSsoTokenFunction", BUILT / "LeaverLayer" / "python", ROOT)
     with process("benchmarks.sandbox", kind, environment=environment, path=path) as sandbox:
-        told_by(sandbox)
+        read_json(sandbox)
         yield sandbox
 
 
@@ -163,7 +163,7 @@ def _surroundings() -> Iterator[dict[str, str]]:
     with ExitStack() as ending:
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="leaver-")))
         alone = {"PATH": os.defpath, "HOME": str(folder)}
-        far_away = ("benchmarks.far_away", folder, ROUND_TRIP, LATENCY)
+        far_away = ("benchmarks.distant_provider", folder, ROUND_TRIP, LATENCY)
         provider = port_of(ending.enter_context(process(*far_away, environment=alone)))
         aws = port_of(ending.enter_context(process("benchmarks.fast_aws", AWS_LATENCY, environment=alone)))
         bundle = folder / "bundle.pem"

@@ -10,8 +10,8 @@ from statistics import median
 from typing import Final
 
 from benchmarks.figures import Figure
-from benchmarks.leaving import CONCURRENCY, LEAVERS, URGENT_EVERY, Run, paced
-from benchmarks.usual_ways import WAYS, usual
+from benchmarks.simulation import CONCURRENCY, LEAVERS, URGENT_EVERY, Run, run_paced
+from benchmarks.usual_ways import WAYS, run_usual_way
 from benchmarks.zoom_account import Window
 
 
@@ -53,7 +53,7 @@ def run(progress: Callable[[str], None], *, leavers: int = LEAVERS) -> Drain:
             runs = []
             for window, seed in CHANCES:
                 progress(f"{limit}/s, of which somebody else takes {taken:.0f}")
-                runs.append(paced(limit, leavers=leavers, taken=taken, window=window, seed=seed))
+                runs.append(run_paced(limit, leavers=leavers, taken=taken, window=window, seed=seed))
             rows.append(_row("Leaver", taken, runs))
             figures += _promised(limit, taken, runs)
             if limit == 30:
@@ -61,7 +61,7 @@ def run(progress: Callable[[str], None], *, leavers: int = LEAVERS) -> Drain:
     for limit in CONCURRENCY:
         for way in WAYS:
             progress(f"{limit}/s: {way.name}")
-            found = usual(way, limit, leavers=leavers)
+            found = run_usual_way(way, limit, leavers=leavers)
             rows.append(_row(way.name, 0.0, [found]))
             if limit == 30:
                 over_time[way.name] = _curve(found)

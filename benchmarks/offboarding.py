@@ -13,9 +13,9 @@ from typing import Final
 
 from benchmarks.figures import Figure
 from benchmarks.leavers import dismiss, hire
-from local import stage
+from local import acme
+from local.acme import Person
 from local.simulators.provider import JournalEntry
-from local.stage import Person
 from local.world import World
 
 LEAVERS: Final = 40
@@ -64,7 +64,7 @@ def run(progress: Callable[[str], None]) -> Offboardings:
     """Let them leave one after another."""
     offboardings = Offboardings()
     with World(parameters={"RoutineCasesAnHour": "100000"}) as world:
-        stage.set_up(world)
+        acme.set_up(world)
         ear = _ear(world)
         people = [hire(world, number) for number in range(BEFORE + LEAVERS)]
         for provider in (world.zoom, world.venafi):

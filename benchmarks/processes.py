@@ -45,7 +45,7 @@ def port_of(running: "subprocess.Popen[str]") -> int:
     return int(_line(running))
 
 
-def told_by(running: "subprocess.Popen[str]") -> dict[str, Any]:
+def read_json(running: "subprocess.Popen[str]") -> dict[str, Any]:
     """What it prints next, JSON."""
     told: dict[str, Any] = json.loads(_line(running))
     return told
@@ -56,7 +56,7 @@ def ask(running: "subprocess.Popen[str]", what: object) -> dict[str, Any]:
     asked = cast("IO[str]", running.stdin)
     asked.write(f"{what}\n")
     asked.flush()
-    return told_by(running)
+    return read_json(running)
 
 
 def _line(running: "subprocess.Popen[str]") -> str:

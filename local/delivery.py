@@ -1,4 +1,4 @@
-"""Events on their way into functions, as Lambda does it: batches from queues, and starts by a schedule."""
+"""Delivers events to functions as Lambda does: batches from queues, asynchronous invocations, and schedules."""
 
 import base64
 import contextlib
@@ -34,7 +34,7 @@ _ATTRIBUTES = {
 }
 
 
-class QueueMapping:
+class EventSourceMapping:
     """Lambda's event source mapping: polls a queue and hands over its messages, one batch after the other."""
 
     def __init__(
@@ -154,8 +154,8 @@ class QueueMapping:
         return record
 
 
-class AsynchronousStart:
-    """Lambda's asynchronous invocation: tries again when the function fails, then tells its on-failure queue.
+class AsynchronousInvocation:
+    """Lambda's asynchronous invocation: retries when the function fails, then sends to its on-failure queue.
 
     AWS waits one minute and then two between the attempts; here they follow at once.
     """

@@ -15,7 +15,7 @@ from local.aws.builders import as_text
 from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
-from local.delivery import AsynchronousStart, QueueMapping, Schedule
+from local.delivery import AsynchronousInvocation, EventSourceMapping, Schedule
 from local.http_server import LOOPBACK
 from local.runtime_api import Function, RunningFunction
 
@@ -253,9 +253,9 @@ class Deployment:
                 environment={name: as_text(value) for name, value in variables.items()},
             )
 
-    def _mappings_of(self, running: RunningFunction) -> list[QueueMapping]:
+    def _mappings_of(self, running: RunningFunction) -> list[EventSourceMapping]:
         return [
-            QueueMapping(
+            EventSourceMapping(
                 self.aws,
                 mapping.properties["EventSourceArn"].rsplit(":", 1)[-1],
                 running.invoke,
@@ -266,13 +266,13 @@ class Deployment:
             if mapping.properties["FunctionName"] == running.function.name
         ]
 
-    def _start_of(self, running: RunningFunction) -> AsynchronousStart:
+    def _start_of(self, running: RunningFunction) -> AsynchronousInvocation:
         configuration: Mapping[str, Json] = {}
         for resource in self.stack.of_type("AWS::Lambda::EventInvokeConfig"):
             if resource.properties["FunctionName"] == running.function.name:
                 configuration = resource.properties
         on_failure = configuration.get("DestinationConfig", {}).get("OnFailure")
-        return AsynchronousStart(
+        return AsynchronousInvocation(
             self.aws,
             running.function.arn,
             running.invoke,
@@ -289,7 +289,7 @@ class Deployment:
             if target["Arn"] == self.functions[function].function.arn
         ]
 
-    def _all_mappings(self) -> list[QueueMapping]:
+    def _all_mappings(self) -> list[EventSourceMapping]:
         return list(chain.from_iterable(self._mappings.values()))
 
 

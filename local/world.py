@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.aws.template import STACK, Json
-from local.control import Control
+from local.control_server import ControlServer
 from local.deployment import Deployment
 from local.http_server import LOOPBACK
 from local.simulators.venafi import VenafiSimulator
@@ -70,7 +70,7 @@ class World(Deployment):
                 consuming=consuming,
             )
             starting.callback(super().close)
-            control = starting.enter_context(Control(self, bind=bind, port=ports.control))
+            control = starting.enter_context(ControlServer(self, bind=bind, port=ports.control))
             self.control_url = f"http://{advertise}:{control.port}"
             self._parts = starting.pop_all()
 

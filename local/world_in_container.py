@@ -15,7 +15,7 @@ from leaver.storage.tables import columns, item
 from local.aws.moto_server import CREDENTIAL
 from local.aws.template import REGION, STACK, Json
 from local.container_engine import ContainerEngine, Failed
-from local.simulators.control import Control
+from local.simulators.control import RemoteSimulator
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,10 +38,10 @@ _LOOK_S = 0.2
 
 
 class WorldInContainer:
-    """Leaver deployed and Acme set up, the queues left to others' functions; the container ends with its network."""
+    """Leaver deployed and Acme set up; the functions run elsewhere, and the container ends with its network."""
 
     def __init__(self, engine: ContainerEngine, image: str, network: str) -> None:
-        """Start it and wait until it is set up; Failed, with what it printed, when it does not come that far."""
+        """Start the container and wait for Acme; Failed, with what the container printed, if it ends before."""
         self._container = engine.client.containers.run(
             image,
             [
@@ -63,9 +63,9 @@ class WorldInContainer:
         self._container.reload()
         urls = {what: f"http://127.0.0.1:{self._published(port)}" for what, port in PORTS.items()}
         self.aws_url, self.zoom_url, self._control_url = urls["aws"], urls["zoom"], urls["control"]
-        self.zoom, self.venafi = Control(urls["zoom"]), Control(urls["venafi"])
+        self.zoom, self.venafi = RemoteSimulator(urls["zoom"]), RemoteSimulator(urls["venafi"])
         session = boto3.Session(CREDENTIAL, CREDENTIAL, region_name=REGION)
-        self._vault: SecretsManagerClient = session.client("secretsmanager", endpoint_url=self.aws_url)
+        self._secrets_manager: SecretsManagerClient = session.client("secretsmanager", endpoint_url=self.aws_url)
         self._dynamodb: DynamoDBClient = session.client("dynamodb", endpoint_url=self.aws_url)
         self._sqs: SQSClient = session.client("sqs", endpoint_url=self.aws_url)
         self._wait()
@@ -78,8 +78,8 @@ class WorldInContainer:
     def secret(self, name: str) -> Json:
         """Return the current value of a secret, or None where there is no such secret."""
         try:
-            kept = self._vault.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
-        except self._vault.exceptions.ResourceNotFoundException:
+            kept = self._secrets_manager.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
             return None
         return json.loads(kept["SecretString"])
 
@@ -99,10 +99,12 @@ class WorldInContainer:
         )
 
     def keep_dead_token(self, zoom_user_id: str) -> None:
-        """Have a user's token in the vault that has been dead for long."""
+        """Keep a user's token in Secrets Manager that has been dead for long."""
         long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-        self._vault.create_secret(Name=f"leaver/user-tokens/zoom/{zoom_user_id}/zak", SecretString='{"token": "dead"}')
-        told = StoredUserToken(
+        self._secrets_manager.create_secret(
+            Name=f"leaver/user-tokens/zoom/{zoom_user_id}/zak", SecretString='{"token": "dead"}'
+        )
+        fields = StoredUserToken(
             case_id=f"user-token#zoom#{zoom_user_id}#zak",
             connection="zoom",
             zoom_user_id=zoom_user_id,
@@ -110,7 +112,7 @@ class WorldInContainer:
             expires_at=long_ago,
         ).expected(long_ago)
         table = self.environments()["WatchDeadlinesFunction"]["CASES_TABLE"]
-        self._dynamodb.put_item(TableName=table, Item=item(columns(told)))
+        self._dynamodb.put_item(TableName=table, Item=item(columns(fields)))
 
     def _published(self, port: int) -> str:
         """Return the port of this machine behind which a port of the container is."""

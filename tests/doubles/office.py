@@ -295,7 +295,7 @@ class Office:
         told[f"leaver/credentials/{name}"] = told["leaver/credentials/zoom"]
 
     def access_of(self, email: str) -> set[str]:
-        """What somebody still has, as the providers and the vault say."""
+        """What somebody still has, as the providers and Secrets Manager say."""
         zoom_id = self.zoom_id(email)
         found = {"session"} if zoom_id in self.zoom.sessions else set()
         found |= {"grants"} if self.venafi.grants.get(self.venafi.people[email][0]) else set()

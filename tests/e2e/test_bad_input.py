@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local import stage
+from local import acme
 from tests.e2e.bad_messages import BAD, NO_SUCH_CONNECTION, SECRET, USER_ID
 from tests.e2e.watched_world import ParkedMessage, WatchedWorld
 
@@ -138,7 +138,7 @@ def test_an_event_that_is_known_does_not_go_to_the_unrouted_queue(world: Watched
 def test_an_application_by_the_bus_is_parked_and_everybody_keeps_their_grants(world: WatchedWorld) -> None:
     person = world.hire()
     before = world.venafi.live_grants()
-    asked = {"application_id": stage.CERTIFICATE_APP, "confirm": "every user of this application"}
+    asked = {"application_id": acme.CERTIFICATE_APP, "confirm": "every user of this application"}
     world.put_command("RevokeGrants", asked)
     world.idle()
     [parked] = world.parked("revoke_grants")
@@ -163,6 +163,6 @@ def test_an_application_by_the_queue_with_the_words_loses_every_users_grants_and
 
 def test_the_application_that_leaver_works_through_is_refused(world: WatchedWorld) -> None:
     before = world.venafi.live_grants()
-    asked = {"application_id": stage.VENAFI_APP, "confirm": "every user of this application"}
+    asked = {"application_id": acme.VENAFI_APP, "confirm": "every user of this application"}
     assert park(world, "revoke_grants", asked).reason == "this is the application that Leaver itself works through"
     assert world.venafi.live_grants() == before

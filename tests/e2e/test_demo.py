@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.proofs import NAMES, REDRIVEN, ROWS
+from local.demo_rows import NAMES, REDRIVEN, ROWS
 
 ROOT = Path(__file__).parents[2]
 #: the rows that a fault must break: each is planted once, and playing the story takes its time

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.stage import Person
+from local.acme import Person
 from tests.doubles.hr_events import payload
 from tests.e2e.watched_world import WatchedWorld
 

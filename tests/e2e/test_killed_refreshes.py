@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from local.holding import Moment
+from local.call_gate import Moment
 from local.simulators.grants import Rotation as Kind
 from tests.e2e.killing import ANSWER, LOST, REFRESH, Deaths, Provider
 from tests.e2e.watched_world import WatchedWorld

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from leaver.storage.tables import item
-from local import stage
-from local.stage import Person
+from local import acme
+from local.acme import Person
 from tests.e2e.test_offboarding import requested
 from tests.e2e.watched_world import WatchedWorld
 
@@ -14,7 +14,7 @@ from tests.e2e.watched_world import WatchedWorld
 @pytest.fixture(scope="module")
 def world() -> Iterator[WatchedWorld]:
     with WatchedWorld(DeactivateUsers="true") as world:
-        stage.set_up(world)
+        acme.set_up(world)
         yield world
 
 

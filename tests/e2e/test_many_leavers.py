@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pytest
 
-from local import stage
+from local import acme
+from local.acme import Person
 from local.simulators.faults import RESET
-from local.stage import Person
 from tests.e2e.test_hr_sources import bamboohr, caep, gusto, hibob, sailpoint, scim
 from tests.e2e.test_offboarding import okta_event, requested
 from tests.e2e.watched_world import WatchedWorld
@@ -55,7 +55,7 @@ SOURCES: Final[list[Callable[[WatchedWorld, Person], None]]] = [
 @pytest.fixture(scope="module")
 def world() -> Iterator[WatchedWorld]:
     with WatchedWorld(RoutineCasesAnHour="1000") as world:
-        stage.set_up(world)
+        acme.set_up(world)
         yield world
 
 

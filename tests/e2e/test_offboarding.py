@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local import stage
-from local.stage import Person
+from local import acme
+from local.acme import Person
 from tests.e2e.watched_world import WatchedWorld, in_seconds
 
 OKTA = json.loads((Path(__file__).parents[2] / "events" / "okta.json").read_text())["detail"]
@@ -17,7 +17,7 @@ OKTA = json.loads((Path(__file__).parents[2] / "events" / "okta.json").read_text
 ALL_ENDED = ["GrantsRevoked", "OffboardingCompleted", "OffboardingStarted", "SsoTokenRevoked", "UserTokensPurged"]
 
 
-def okta_event(leaver: Person, actor: Person = stage.ADMIN, **changed: Any) -> dict[str, Any]:
+def okta_event(leaver: Person, actor: Person = acme.ADMIN, **changed: Any) -> dict[str, Any]:
     """What Okta sends when `actor` deactivates `leaver`: the real payload with other names and a later date."""
     event: dict[str, Any] = deepcopy(OKTA)
     event["target"][0]["alternateId"] = leaver.email
@@ -61,7 +61,7 @@ def test_oktas_deactivation_ends_that_persons_session_and_grants_and_nobody_else
 
 def test_every_grant_of_the_leaver_is_revoked_in_every_application(world: WatchedWorld) -> None:
     leaver = world.hire()
-    world.venafi.authorize(stage.CERTIFICATE_APP, leaver.venafi_id)
+    world.venafi.authorize(acme.CERTIFICATE_APP, leaver.venafi_id)
     world.venafi.add_application("ansible", scope="certificate:manage")
     world.venafi.authorize("ansible", leaver.venafi_id)
     assert world.venafi.live_grants(leaver.venafi_id) == 3
@@ -125,11 +125,11 @@ def test_the_names_that_the_source_knows_count_more_than_the_mail_address(world:
 
 
 def test_a_name_with_an_apostrophe_and_a_plus_leaves_like_everybody_else(world: WatchedWorld) -> None:
-    world.okta_event(okta_event(stage.OBRIEN))
+    world.okta_event(okta_event(acme.OBRIEN))
     world.idle()
-    assert is_out(world, stage.OBRIEN)
+    assert is_out(world, acme.OBRIEN)
     [deleted] = world.zoom.journal(method="DELETE")
-    assert deleted.path == f"/v2/users/{stage.OBRIEN.zoom_id}/token"
+    assert deleted.path == f"/v2/users/{acme.OBRIEN.zoom_id}/token"
     assert world.announced_names() == ALL_ENDED
 
 
@@ -224,7 +224,7 @@ def test_an_identity_that_venafi_does_not_know_is_never_announced_as_revoked(wor
 def test_two_identities_under_one_name_are_a_persons_decision(world: WatchedWorld) -> None:
     leaver = world.hire()
     world.venafi.add_identity("local:{namesake}", "namesake", email=leaver.email)
-    world.venafi.authorize(stage.CERTIFICATE_APP, "local:{namesake}")
+    world.venafi.authorize(acme.CERTIFICATE_APP, "local:{namesake}")
     world.okta_event(okta_event(leaver))
     world.idle()
     [parked] = world.parked("revoke_grants")
@@ -233,10 +233,10 @@ def test_two_identities_under_one_name_are_a_persons_decision(world: WatchedWorl
 
 
 def test_leaver_does_not_revoke_the_grants_that_it_works_through(world: WatchedWorld) -> None:
-    before = world.venafi.live_grants(stage.LEAVER_ID)
-    sent = world.put_command("RevokeGrants", {"grantee_prefixed_universal": stage.LEAVER_ID})
+    before = world.venafi.live_grants(acme.LEAVER_ID)
+    sent = world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.LEAVER_ID})
     world.idle()
-    assert world.venafi.live_grants(stage.LEAVER_ID) == before
+    assert world.venafi.live_grants(acme.LEAVER_ID) == before
     [parked] = world.parked("revoke_grants")
     assert parked.reason == "this is the identity that Leaver itself works as"
     assert world.receipt(sent)["outcome"] == "failed"

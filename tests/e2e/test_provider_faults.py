@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local import stage
+from local import acme
 from local.simulators.faults import Handling
 from tests.e2e.watched_world import WatchedWorld
 
@@ -63,7 +63,7 @@ def test_a_daily_limit_lets_the_message_wait_for_midnight_or_as_long_as_it_can(
     world: WatchedWorld, *, headers: bool
 ) -> None:
     person = world.hire()
-    world.zoom.set_rate_limit(stage.ZOOM_ACCOUNT, per_day=0, headers=headers)
+    world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT, per_day=0, headers=headers)
     try:
         before = until_midnight()
         [sent] = world.send("revoke_sso_token", {"user_id": person.email})
@@ -76,7 +76,7 @@ def test_a_daily_limit_lets_the_message_wait_for_midnight_or_as_long_as_it_can(
         assert world.parked("revoke_sso_token") == []
         assert world.announced() == []
     finally:
-        world.zoom.set_rate_limit(stage.ZOOM_ACCOUNT)
+        world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT)
     world.limits_are_over()
     world.try_again()
     assert world.receipt(sent)["outcome"] == "revoked"
@@ -84,7 +84,7 @@ def test_a_daily_limit_lets_the_message_wait_for_midnight_or_as_long_as_it_can(
 
 def test_more_leavers_than_zooms_limit_allows_all_get_their_turn(world: WatchedWorld) -> None:
     people = [world.hire() for _ in range(5)]
-    world.zoom.set_rate_limit(stage.ZOOM_ACCOUNT, per_second=2)
+    world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT, per_second=2)
     try:
         world.send("revoke_sso_token", *({"user_id": person.email} for person in people))
         for _ in range(len(people)):
@@ -94,7 +94,7 @@ def test_more_leavers_than_zooms_limit_allows_all_get_their_turn(world: WatchedW
         world.idle()
     finally:
         world.zoom.advance(-len(people))
-        world.zoom.set_rate_limit(stage.ZOOM_ACCOUNT)
+        world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT)
     assert not any(world.zoom.has_session(person.email) for person in people)
     assert world.announced_names() == ["SsoTokenRevoked"] * 5
 
@@ -245,7 +245,7 @@ def test_what_venafi_refuses_with_status_200_is_parked_at_once(world: WatchedWor
 
 def test_what_was_parked_for_a_missing_scope_is_done_after_it_is_granted_and_redriven(world: WatchedWorld) -> None:
     person = world.hire()
-    connection = world.connect_zoom((stage.READ_USER,))
+    connection = world.connect_zoom((acme.READ_USER,))
     sent = world.put_command("RevokeSsoToken", {"user_id": person.email, "connection": connection})
     world.idle()
     [parked] = world.parked("revoke_sso_token")
@@ -253,7 +253,7 @@ def test_what_was_parked_for_a_missing_scope_is_done_after_it_is_granted_and_red
     assert (world.receipt(sent)["outcome"], world.receipt(sent)["provider_code"]) == ("failed", "4711")
     assert world.zoom.has_session(person.email)
 
-    world.zoom.set_scopes(connection, (stage.READ_USER, stage.END_SESSION))
+    world.zoom.set_scopes(connection, (acme.READ_USER, acme.END_SESSION))
     world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
     world.idle()
     told = subprocess.run(

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import child_of
-from local import stage
+from local import acme
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 
@@ -78,7 +78,7 @@ def test_a_dead_token_of_venafi_is_replaced_too(world: WatchedWorld) -> None:
     person, connection = world.hire(), world.connect_venafi()
     dead = world.tokens(connection)["access_token"]
     with later(world.venafi, 90 * 86400):
-        world.venafi.authorize(stage.CERTIFICATE_APP, person.venafi_id)
+        world.venafi.authorize(acme.CERTIFICATE_APP, person.venafi_id)
         [sent] = world.send("revoke_grants", {"identity": person.email, "connection": connection})
         world.settle()
         assert world.venafi.live_grants(person.venafi_id) > 0
@@ -125,11 +125,11 @@ def test_a_server_to_server_connection_begins_with_no_token_and_gets_its_first_o
     world: WatchedWorld,
 ) -> None:
     person, connection = world.hire(), world.connect_zoom()
-    app, secret = f"{connection}-app", stage.zoom_secret(connection)
-    scopes = [stage.READ_USER, stage.END_SESSION]
-    world.zoom.add_app(app, secret, account_id=stage.ZOOM_ACCOUNT, scopes=scopes, server_to_server=True)
+    app, secret = f"{connection}-app", acme.zoom_secret(connection)
+    scopes = [acme.READ_USER, acme.END_SESSION]
+    world.zoom.add_app(app, secret, account_id=acme.ZOOM_ACCOUNT, scopes=scopes, server_to_server=True)
     secret_store = world.client("secretsmanager")
-    credentials = {"client_id": app, "client_secret": secret, "account_id": stage.ZOOM_ACCOUNT}
+    credentials = {"client_id": app, "client_secret": secret, "account_id": acme.ZOOM_ACCOUNT}
     secret_store.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=json.dumps(credentials))
     first = {"access_token": "none yet", "expires_at": in_seconds(-1)}
     version = secret_store.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=json.dumps(first))
@@ -219,7 +219,7 @@ def test_a_client_secret_that_is_wrong_spends_no_token_and_is_parked(world: Watc
     record = world.record(connection)
     assert (record["status"], record["version"]) == ("cooling_down", before["version"])
 
-    right = json.dumps({"client_id": connection, "client_secret": stage.zoom_secret(connection)})
+    right = json.dumps({"client_id": connection, "client_secret": acme.zoom_secret(connection)})
     secret_store.put_secret_value(SecretId=name, SecretString=right)
     refresh(world, connection)
     assert world.record(connection)["version"] == child_of(connection, before["version"])
@@ -248,7 +248,7 @@ def refreshed_by_hand(world: WatchedWorld, connection: str) -> Mapping[str, str]
     answer: Mapping[str, str] = requests.post(
         f"{world.zoom.url}{TOKEN}",
         data={"grant_type": "refresh_token", "refresh_token": world.tokens(connection)["refresh_token"]},
-        auth=(connection, stage.zoom_secret(connection)),
+        auth=(connection, acme.zoom_secret(connection)),
         timeout=10,
     ).json()
     return answer

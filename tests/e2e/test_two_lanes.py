@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local import stage
+from local import acme
 from tests.e2e.test_offboarding import is_out, okta_event, requested
 from tests.e2e.watched_world import WatchedWorld
 
@@ -17,7 +17,7 @@ URGENT = {f"{name}-urgent" for name in LANED}
 @pytest.fixture(scope="module")
 def whole_world() -> Iterator[WatchedWorld]:
     with WatchedWorld(UrgentPartners="okta") as world:
-        stage.set_up(world)
+        acme.set_up(world)
         yield world
 
 
@@ -80,10 +80,10 @@ def test_what_was_parked_from_the_urgent_lane_is_known_to_belong_there(world: Wa
 
 def test_an_urgent_leaver_does_not_wait_for_a_routine_batch_that_is_under_way(world: WatchedWorld) -> None:
     routine, urgent = world.hire(), world.hire()
-    holding = world.functions["revoke_sso_token"].holding
-    holding.hold("response", "before")
+    gate = world.functions["revoke_sso_token"].gate
+    gate.hold("response", "before")
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(routine, event_id="hr-held"))
-    assert holding.wait_until_held() == 1
+    assert gate.wait_until_held() == 1
 
     told = requested(urgent, event_id="hr-passes", urgency="urgent")
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", told)
@@ -99,6 +99,6 @@ def test_an_urgent_leaver_does_not_wait_for_a_routine_batch_that_is_under_way(wo
     }
     assert "revoke_sso_token" in world.work()
 
-    holding.release()
+    gate.release()
     world.idle()
     assert is_out(world, routine)

@@ -19,9 +19,9 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local.container_engine import ContainerEngine, Failed, Missing, find_engine
 from local.http_server import HttpServer
-from local.payloads import payload
 from local.sam_cli import SamCli, answer_in, execute, make_invoke_image
 from local.sam_local import FUNCTIONS, Observed, Row
+from local.sample_events import sample_event
 from local.world import TEMPLATE, World
 from local.world_in_container import PYTHONPATH, WorldInContainer
 from tests.doubles.docker_engine import DockerEngine
@@ -244,7 +244,7 @@ def dates_of(event: Any) -> Any:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_payload_is_of_today_and_otherwise_the_sample(function: str) -> None:
-    sample, now = json.loads((ROOT / "events" / f"{function}.json").read_text()), payload(function, NOW)
+    sample, now = json.loads((ROOT / "events" / f"{function}.json").read_text()), sample_event(function, NOW)
     assert "2026" not in json.dumps(now).replace("hr-2026-004711", "")
     if "Records" not in sample:
         assert now["time"] == "2031-05-04T03:02:01Z"
@@ -260,7 +260,7 @@ def test_a_payload_is_of_today_and_otherwise_the_sample(function: str) -> None:
 
 
 def test_an_hr_event_happens_and_takes_effect_today() -> None:
-    detail = json.loads(payload("start_offboarding", NOW)["Records"][0]["body"])["detail"]
+    detail = json.loads(sample_event("start_offboarding", NOW)["Records"][0]["body"])["detail"]
     assert detail["occurred_at"] == detail["effective_at"] == "2031-05-04T03:02:01Z"
 
 

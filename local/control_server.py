@@ -1,4 +1,4 @@
-"""The world's own door for other processes: for what can't be said through AWS's API."""
+"""The local world over HTTP, for other processes: what AWS's API has no call for."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-class Control(HttpServer):
+class ControlServer(HttpServer):
     """Serves JSON in and out.
 
     `GET /status`: what is to do, the functions' processes, what is not built.
