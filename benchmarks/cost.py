@@ -62,15 +62,15 @@ class Cost:
     def figures(self) -> list[Figure]:
         """For a thousand each."""
         events = self.case.dollars("EventBridge events") * 1000
-        said = f"AWS calls counted, prices of {AS_OF}, full batches"
+        how = f"AWS calls counted, prices of {AS_OF}, full batches"
         secrets = self.case.dollars("Secrets Manager calls") * 1000
         why = (
             f"{self.case.counts['EventBridge events']:.0f} events of a case alone are ${events:.3f}, "
             f"and looking for user tokens to destroy is ${secrets:.3f}"
         )
         return [
-            Figure("1,000 revocations", self.revocation.total * 1000, MOST, unit="$", said=said),
-            Figure(WHOLE_CASES, self.case.total * 1000, MOST, unit="$", said=f"{said}; {why}"),
+            Figure("1,000 revocations", self.revocation.total * 1000, MOST, unit="$", how=how),
+            Figure(WHOLE_CASES, self.case.total * 1000, MOST, unit="$", how=f"{how}; {why}"),
         ]
 
     @property

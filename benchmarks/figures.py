@@ -19,7 +19,7 @@ class Figure:
     at_least: bool = False
     unit: str = ""
     #: how it was measured, in a few words
-    said: str = ""
+    how: str = ""
 
     @property
     def holds(self) -> bool:

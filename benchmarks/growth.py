@@ -75,8 +75,8 @@ def run(progress: Callable[[str], None], *, cost_of_1000: float, measured: Run |
         took = {limit: simulate_drain(number, limit) for limit in CONCURRENCY}
         for limit, each in took.items():
             seconds[f"{limit}/s"].append((float(number), each))
-        told = [_told(each) for each in took.values()]
-        leavers.append((f"{number:,}", *told, f"{number * writes:,.0f}", f"{number / 1000 * cost_of_1000:.4f}"))
+        durations = [_duration(each) for each in took.values()]
+        leavers.append((f"{number:,}", *durations, f"{number * writes:,.0f}", f"{number / 1000 * cost_of_1000:.4f}"))
     connections: list[tuple[str, ...]] = [
         ("connections", "refreshes a second", "of Secrets Manager's writes", "all due at once: caught up after")
     ]
@@ -84,14 +84,14 @@ def run(progress: Callable[[str], None], *, cost_of_1000: float, measured: Run |
         progress(f"{number} connections")
         a_second = number / (HOUR * REFRESHED_AT)
         share = f"{a_second / SECRET_WRITES:.1%}"
-        connections.append((f"{number:,}", f"{a_second:.3f}", share, _told(simulate_catching_up(number))))
+        connections.append((f"{number:,}", f"{a_second:.3f}", share, _duration(simulate_catching_up(number))))
     left = HOUR * (1 - REFRESHED_AT)
     figures = [
         Figure(
             "10,000 connections due at once: caught up before the first token dies",
             simulate_catching_up(10_000) / left,
             1.0,
-            said=f"of the {left:.0f} s that are left of an hour's life; simulated",
+            how=f"of the {left:.0f} s that are left of an hour's life; simulated",
         )
     ]
     if measured is not None:
@@ -102,13 +102,13 @@ def run(progress: Callable[[str], None], *, cost_of_1000: float, measured: Run |
                 abs(measured.seconds / expected - 1) * 100,
                 5.0,
                 unit="%",
-                said="how far the two are apart",
+                how="how far the two are apart",
             )
         )
     return Growth(figures, leavers, connections, seconds)
 
 
-def _told(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3600:.1f} h"

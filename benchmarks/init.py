@@ -39,7 +39,7 @@ _PARAMETERS = {
     "ZoomOAuthUrl": _PROVIDER,
 }
 
-_SAID = "processor time at its best, to that of one boto3 client on stock packages"
+_HOW = "processor time at its best, to that of one boto3 client on stock packages"
 
 _MEASURE = """
 import time
@@ -123,9 +123,9 @@ def run(rounds: int, progress: Callable[[], None]) -> tuple[list[Figure], list[t
         bare, inits = measure(rounds, progress, packages)
     without = replace(inits.pop(), name=f"{names[0]}, not compiled")
     figures = [
-        *(Figure(f"init of {each.name}", each.beside(bare), SLOWEST, unit="x", said=_SAID) for each in inits),
-        *(Figure(f"memory of {each.name}", max(each.memory), MOST_MEMORY, unit="MiB", said="peak") for each in inits),
-        Figure("init, compiled to not compiled", inits[0].beside(without), COMPILED, unit="x", said=names[0]),
+        *(Figure(f"init of {each.name}", each.beside(bare), SLOWEST, unit="x", how=_HOW) for each in inits),
+        *(Figure(f"memory of {each.name}", max(each.memory), MOST_MEMORY, unit="MiB", how="peak") for each in inits),
+        Figure("init, compiled to not compiled", inits[0].beside(without), COMPILED, unit="x", how=names[0]),
     ]
     return figures, _rows(bare, [*inits, without])
 

@@ -43,9 +43,9 @@ def run(progress: Callable[[str], None]) -> list[Figure]:
         if len(world.zoom.sessions()) != len(acme.PEOPLE):
             raise RuntimeError("somebody still has a session: nothing was measured")
         peaks = {name: ask(function, '{"Records": []}')["peak_mib"] for name, function in functions.items()}
-    said = f"VmHWM after {BATCHES} batches"
+    how = f"VmHWM after {BATCHES} batches"
     return [
-        Figure(f"memory of {name}, at work", peak, MOST_MEMORY, unit="MiB", said=said) for name, peak in peaks.items()
+        Figure(f"memory of {name}, at work", peak, MOST_MEMORY, unit="MiB", how=how) for name, peak in peaks.items()
     ]
 
 

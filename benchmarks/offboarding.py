@@ -50,13 +50,13 @@ class Offboardings:
     def figures(self) -> list[Figure]:
         """The promise."""
         there = median(self.at_providers)
-        said = (
+        how = (
             f"{len(self.seconds)} leavers, warm; of the median {there:.2f} s are the providers', "
             f"{median(self.seconds) - there:.2f} s mostly moto's computing"
         )
         slowest = quantiles(self.seconds, n=20)[-1]
         return [
-            Figure("HR event to completed case, p95", slowest, MOST, unit="s", said=said),
+            Figure("HR event to completed case, p95", slowest, MOST, unit="s", how=how),
         ]
 
 

@@ -13,7 +13,7 @@ from benchmarks.bill import Bill
 from benchmarks.figures import Figure, format_number
 from benchmarks.results import Part
 
-FAST = Figure("warm batch", 1.2, 1.25, unit="x floor", said="median of 7")
+FAST = Figure("warm batch", 1.2, 1.25, unit="x floor", how="median of 7")
 SLOW = Figure("warm batch", 1.3, 1.25, unit="x floor")
 
 
@@ -34,7 +34,7 @@ def test_every_figure_is_in_the_summary_with_what_was_promised_of_it(tmp_path: P
     [line] = json.loads((tmp_path / "summary.json").read_text())
     told = {"part": "batch", "name": "warm batch", "value": 1.2, "target": 1.25, "holds": True, "unit": "x floor"}
     assert told.items() <= line.items()
-    assert line["said"] == "median of 7"
+    assert line["how"] == "median of 7"
 
 
 def test_what_is_missed_is_told_as_missed_on_every_page(tmp_path: Path) -> None:
