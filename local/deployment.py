@@ -11,13 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.asynchronous_invocation import AsynchronousInvocation
 from local.aws.builders import as_text
 from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
-from local.delivery import AsynchronousInvocation, EventSourceMapping, Schedule
+from local.event_source_mapping import EventSourceMapping
 from local.http_server import LOOPBACK
 from local.runtime_api import Function, RunningFunction
+from local.schedule import Schedule
 
 #: how often `wait_until` asks, seconds
 _ASK_S = 0.02
