@@ -95,7 +95,7 @@ def _leaves(world: World, ear: str, person: Person) -> tuple[float, float]:
     if json.loads(message.body)["detail"]["subject"] != person.email:
         raise RuntimeError("somebody else's case was completed: the times would be anybody's")
     # The last acknowledgements still are on their way; the next leaver shall not wait for them.
-    world.idle()
+    world.wait_until_idle()
     return took, _at_work([*world.zoom.journal(), *world.venafi.journal()])
 
 

@@ -43,7 +43,7 @@ class ControlServer(HttpServer):
                     return HTTPStatus.OK, self._deployment.environments()
                 case "POST", "partner-events", []:
                     event = json.loads(request.get_data())
-                    event_id = self._deployment.partner_event(
+                    event_id = self._deployment.put_partner_event(
                         event["bus"], event["source"], event["detail-type"], event["detail"]
                     )
                     return HTTPStatus.OK, {"event_id": event_id}

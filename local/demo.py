@@ -37,7 +37,7 @@ def run(broken: str | None) -> int:
         acme.set_up(world)
         acme.connect_zoom(world, JOHNS, (acme.READ_USER,), personal_to=acme.JOHN)
         world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.email})
-        world.idle()
+        world.wait_until_idle()
         before = Before(
             rotating_refresh_token=token(world, "zoom-rotating", "refresh_token"),
             retired_access_token=token(world, "zoom-retired", "access_token"),
@@ -77,7 +77,7 @@ def run(broken: str | None) -> int:
 def _act(world: World) -> None:
     """Send Okta's deactivation of John, and each of the five commands by hand: by the bus and by the queue."""
     leaves = json.loads((EVENTS / "okta.json").read_text())["detail"]
-    world.okta_event({**leaves, "published": datetime.now(UTC).isoformat()})
+    world.put_okta_event({**leaves, "published": datetime.now(UTC).isoformat()})
     world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
     world.put_command("RetrieveUserToken", {"user_id": acme.GRACE.email, "ttl": 600})
     world.put_command("RefreshAccessToken", {"connection": "zoom-rotating", "force": True})

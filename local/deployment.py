@@ -1,4 +1,4 @@
-"""A template brought to life: its resources in moto, its functions in processes, its events on their way."""
+"""Deploys a template on this machine: its resources to moto, its functions to processes, its events to functions."""
 
 import json
 import tempfile
@@ -117,11 +117,11 @@ class Deployment:
         return self.functions[function].log()
 
     def environment(self) -> dict[str, str]:
-        """Return what everything that runs here is given, besides what the template says: where AWS is."""
+        """Return the variables that every program here needs besides the template's: where AWS is, and credentials."""
         return dict(self._environment)
 
     def environments(self) -> dict[str, dict[str, str]]:
-        """Return what each function, by its logical id, is told by the template and by this place."""
+        """Return the variables of each function by its logical id: the template's, and where AWS is."""
         names = {resource.ref: resource.logical_id for resource in self.stack.of_type("AWS::Lambda::Function")}
         functions = [running.function for running in self.functions.values()]
         return {names[function.name]: self._environment | dict(function.environment) for function in functions}
@@ -142,7 +142,7 @@ class Deployment:
             raise RuntimeError(f"{answer['ErrorCode']}: {answer['ErrorMessage']}")
         return str(answer["EventId"])
 
-    def partner_event(
+    def put_partner_event(
         self, bus: str, source: str, detail_type: str, detail: Json, *, at: datetime | None = None
     ) -> str:
         """Deliver an event as a SaaS partner, whose sources begin with `aws.partner/`, and return its id.
@@ -177,7 +177,7 @@ class Deployment:
 
     # -- waiting
 
-    def idle(self, timeout: float = 30) -> None:
+    def wait_until_idle(self, timeout: float = 30) -> None:
         """Wait until no function has anything to do; a message that waits for its next attempt is something to do."""
         self.wait_until(lambda: not self.work(), timeout, what=lambda: f"still to do: {self.work()}")
 

@@ -73,7 +73,7 @@ class Deaths:
         assert self.simulator.wait_until_held() == 1
         before = list(calls)
         self.simulator.release()
-        self.world.idle()
+        self.world.wait_until_idle()
         return [*before, self.call, *list(calls)[len(before) :], ANSWER]
 
     def die(self, connection: str, place: int, moment: Moment) -> str:

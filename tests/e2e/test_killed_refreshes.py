@@ -85,6 +85,6 @@ def assert_nobody_asks_again(refreshes: Deaths, lost: list[str]) -> None:
     world = refreshes.world
     asked = len(refreshes.simulator.journal(refreshes.path))
     world.send(refreshes.function, *({"connection": connection, "force": True} for connection in lost))
-    world.idle()
+    world.wait_until_idle()
     assert len(refreshes.simulator.journal(refreshes.path)) == asked
     assert [refreshes.fate(connection) for connection in lost] == [LOST] * len(lost)

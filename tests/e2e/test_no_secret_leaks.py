@@ -95,7 +95,7 @@ def lived() -> Iterator[Lived]:
 
 def succeed(world: WatchedWorld) -> None:
     """Every operation, at each provider, by every way in."""
-    world.okta_event({**OKTA, "published": datetime.now(UTC).isoformat()})
+    world.put_okta_event({**OKTA, "published": datetime.now(UTC).isoformat()})
     hired = world.hire()
     request = {
         "event_id": "hr-1",
@@ -110,16 +110,16 @@ def succeed(world: WatchedWorld) -> None:
     world.send("revoke_sso_token", {"user_id": acme.OBRIEN.email}, {"user_id": "nobody@example.com"}, "no JSON")
     world.send("retrieve_user_token", *({"user_id": acme.ADA.email, "type": kind} for kind in ("zak", "token")))
     world.send("retrieve_user_token", {"user_id": acme.ALAN.email})
-    world.idle()
+    world.wait_until_idle()
     world.put_command("PurgeUserTokens", {"user_id": acme.ALAN.email})
     world.put_command("DeactivateUser", {"user_id": world.hire().email})
     world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
     world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
     for connection in (world.connect_zoom(), world.connect_venafi()):
         world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-        world.idle()
+        world.wait_until_idle()
         world.put_command("RevokeAccessToken", {"connection": connection})
-        world.idle()
+        world.wait_until_idle()
     with later(world.zoom, -7200):
         expired, doomed = world.connect_zoom(), world.connect_zoom()
     world.send("revoke_sso_token", {"user_id": acme.ALAN.email, "connection": expired})
@@ -130,7 +130,7 @@ def succeed(world: WatchedWorld) -> None:
     world.fire_schedule("schedule_refreshes")
     world.fire_schedule("watch_deadlines")
     world.send("retrieve_user_token", {"user_id": hired.email})  # who has left by now
-    world.idle()
+    world.wait_until_idle()
 
 
 def fail(world: WatchedWorld) -> None:

@@ -102,7 +102,7 @@ def works(world: Operated, connection: str) -> bool:
     """Whether a real command does its work through a connection to Zoom."""
     person = world.hire(at_venafi=False)
     world.send("revoke_sso_token", {"user_id": person.email, "connection": connection})
-    world.idle()
+    world.wait_until_idle()
     return not world.zoom.has_session(person.email)
 
 
@@ -153,7 +153,7 @@ def test_venafi_is_connected_and_grants_are_revoked_through_it(world: Operated, 
     result = world.leaver("connect", "venafi", name, *options, f"--{how}-file", "-", typed=f"{secret}\n")
     assert result.exit_code == 0, result.output
     world.send("revoke_grants", {"grantee_prefixed_universal": person.venafi_id, "connection": name})
-    world.idle()
+    world.wait_until_idle()
     assert world.venafi.live_grants(person.venafi_id) == 0
     first = world.tokens(name)
     assert world.leaver("refresh", name).exit_code == 0

@@ -26,7 +26,7 @@ def test_a_revoked_zoom_connection_is_dead_at_zoom_and_retired_here(world: Watch
 
     world.send("revoke_sso_token", {"user_id": person.email, "connection": connection})
     world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-    world.idle()
+    world.wait_until_idle()
     [parked] = world.parked("revoke_sso_token")
     assert parked.reason == f"connection {connection} is revoked"
     assert world.zoom.live_tokens(connection) == NOTHING
@@ -111,7 +111,7 @@ def test_a_venafi_connection_is_refreshed_and_then_revoked(world: WatchedWorld) 
     connection = world.connect_venafi()
     first = world.tokens(connection)
     world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-    world.idle()
+    world.wait_until_idle()
     second = world.tokens(connection)
     assert world.venafi.live_token_kind(digest(first["access_token"])) is None
     assert world.venafi.live_token_kind(digest(first["refresh_token"])) is None
@@ -148,7 +148,7 @@ def test_a_revocation_at_venafi_whose_answer_was_lost_is_proved_by_verify(world:
     world.venafi.inject("/vedauth/revoke/token", handling="commit", reply="reset")
     sent = revoke(world, connection)
     world.hurry()
-    world.idle()
+    world.wait_until_idle()
     assert world.venafi.live_token_kind(digest(tokens["refresh_token"])) is None
     assert [(entry.path, entry.status) for entry in world.venafi.journal()] == [
         ("/vedauth/revoke/token", None),

@@ -105,7 +105,7 @@ def test_the_schedule_refreshes_what_is_due_and_nothing_else(world: WatchedWorld
     world.change_record(dead, status="needs_reauthorization")
     before = {name: world.record(name) for name in (due, due_venafi, not_due, dead)}
     world.fire_schedule("schedule_refreshes")
-    world.idle()
+    world.wait_until_idle()
     for name in (due, due_venafi):
         assert world.record(name)["version"] == child_of(name, before[name]["version"])
         assert world.record(name)["refresh_at"] > in_seconds(0)
@@ -117,7 +117,7 @@ def test_the_schedule_refreshes_what_is_due_and_nothing_else(world: WatchedWorld
     assert told == {due, due_venafi}
     # The next minute finds nothing to do.
     world.fire_schedule("schedule_refreshes")
-    world.idle()
+    world.wait_until_idle()
     assert rotations(world) == [200]
 
 
@@ -141,9 +141,9 @@ def test_a_server_to_server_connection_begins_with_no_token_and_gets_its_first_o
         refresh_at=in_seconds(-1),
     )
     world.fire_schedule("schedule_refreshes")
-    world.idle()
+    world.wait_until_idle()
     world.send("revoke_sso_token", {"user_id": person.email, "connection": connection})
-    world.idle()
+    world.wait_until_idle()
     assert not world.zoom.has_session(person.email)
     assert world.tokens(connection)["refresh_token"] is None
 
@@ -198,7 +198,7 @@ def test_a_refresh_whose_answer_was_lost_needs_a_person_and_says_so_once(world: 
     world.zoom.clear_journal()
     world.send("revoke_sso_token", {"user_id": person.email, "connection": connection})
     world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-    world.idle()
+    world.wait_until_idle()
     assert world.zoom.journal() == []
     [waiting] = world.parked("revoke_sso_token")
     assert waiting.error == "NeedsReauthorization"
@@ -278,7 +278,7 @@ def test_a_refresh_that_nobody_needs_makes_no_call(world: WatchedWorld) -> None:
     world.send(
         "refresh_access_token", {"connection": connection}, {"connection": connection, "failed_version": another}
     )
-    world.idle()
+    world.wait_until_idle()
     assert world.zoom.journal() == []
     assert world.record(connection) == before
     assert world.announced() == []

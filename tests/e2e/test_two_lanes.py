@@ -45,7 +45,7 @@ def delivered(world: WatchedWorld, monkeypatch: pytest.MonkeyPatch) -> Counter[s
 def test_an_urgent_leaver_never_stands_in_the_routine_queues(world: WatchedWorld, delivered: Counter[str]) -> None:
     leaver = world.hire()
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, urgency="urgent"))
-    world.idle()
+    world.wait_until_idle()
     assert is_out(world, leaver)
     assert set(delivered) == URGENT
     assert {each["state"] for each in world.cases() if each["email"] == leaver.email} == {"completed"}
@@ -54,7 +54,7 @@ def test_an_urgent_leaver_never_stands_in_the_routine_queues(world: WatchedWorld
 def test_a_routine_leaver_never_stands_in_the_urgent_queues(world: WatchedWorld, delivered: Counter[str]) -> None:
     leaver = world.hire()
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, event_id="hr-routine"))
-    world.idle()
+    world.wait_until_idle()
     assert is_out(world, leaver)
     assert set(delivered) == LANED
 
@@ -63,8 +63,8 @@ def test_a_partner_whose_every_event_is_urgent_takes_the_urgent_lane_from_the_st
     world: WatchedWorld, delivered: Counter[str]
 ) -> None:
     leaver = world.hire()
-    world.okta_event(okta_event(leaver))
-    world.idle()
+    world.put_okta_event(okta_event(leaver))
+    world.wait_until_idle()
     assert is_out(world, leaver)
     assert set(delivered) == URGENT
 
@@ -73,7 +73,7 @@ def test_what_was_parked_from_the_urgent_lane_is_known_to_belong_there(world: Wa
     world.put_command(
         "RevokeSsoToken", {"user_id": "ada@example.com", "connection": "nobody-made", "urgency": "urgent"}
     )
-    world.idle()
+    world.wait_until_idle()
     (parked,) = world.parked("revoke_sso_token")
     assert parked.attributes["queue"].endswith(":leaver-revoke-sso-token-urgent")
 
@@ -100,5 +100,5 @@ def test_an_urgent_leaver_does_not_wait_for_a_routine_batch_that_is_under_way(wo
     assert "revoke_sso_token" in world.work()
 
     gate.release()
-    world.idle()
+    world.wait_until_idle()
     assert is_out(world, routine)

@@ -73,7 +73,7 @@ class WatchedWorld(World):
             for name, queue in self.aws.sqs.queues.items():
                 queue.last_purged_at = None  # otherwise once a minute, as AWS has it
                 self.aws.sqs.purge_queue(name)
-        self.idle()
+        self.wait_until_idle()
         self.limits_are_over()
         for simulator in (self.zoom, self.venafi):
             simulator.clear_journal()
@@ -138,7 +138,7 @@ class WatchedWorld(World):
         """Let what waits for its next attempt have it, and wait until nothing is left to do."""
         self.settle()
         self.hurry()
-        self.idle()
+        self.wait_until_idle()
 
     # -- what came of it
 
