@@ -37,9 +37,9 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
         "moto enforces no policy: here every function may do everything",
         arn=f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     ),
-    "AWS::Lambda::EventInvokeConfig": _NotBuilt("local.delivery repeats a failed start and sends it to its queue"),
+    "AWS::Lambda::EventInvokeConfig": _NotBuilt("local.asynchronous_invocation retries, then sends to the queue"),
     "AWS::Lambda::EventSourceMapping": _NotBuilt(
-        "local.delivery polls the queue; one batch at a time for each, whatever its MaximumConcurrency"
+        "local.event_source_mapping polls the queue; one batch at a time for each, whatever its MaximumConcurrency"
     ),
     "AWS::Lambda::Function": _NotBuilt(
         "local.runtime_api runs it in a process of its own",
@@ -61,7 +61,7 @@ BUILT_IN_PART: Mapping[str, str] = {
     "AWS::CloudWatch::Alarm": "made, never raised: no metric reaches moto",
     "AWS::DynamoDB::Table": "not encrypted",
     "AWS::Events::EventBusPolicy": "kept, not enforced: anybody here may speak for Leaver",
-    "AWS::Events::Rule": "a target is tried once and its dead-letter queue never used; local.delivery fires schedules",
+    "AWS::Events::Rule": "a target is tried once and its dead-letter queue never used; local.schedule fires schedules",
     "AWS::SQS::Queue": "not encrypted; a FIFO queue forgets a deduplication id with its message, not in five minutes",
     "AWS::SQS::QueuePolicy": "kept, not enforced",
 }

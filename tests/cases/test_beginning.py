@@ -10,7 +10,7 @@ import pytest
 from leaver.cases.record import State
 from leaver.connections.record import Status
 from leaver.errors import InvalidToken, NeedsReauthorization, NoSlot, ProviderUnavailable, Rejected, Throttled
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
 from tests.doubles.steps import Killed, Moment
 

@@ -6,7 +6,7 @@ import pytest
 
 from leaver.cases.record import State
 from leaver.errors import ProviderUnavailable
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
 from tests.doubles.steps import Killed, Moment
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leaver.cases.record import State
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, Office
 
 PEOPLE = [f"person-{number}@example.com" for number in range(6)]

@@ -9,7 +9,7 @@ import pytest
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, State, chain
 from leaver.outcomes import Outcome
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
 
 

@@ -9,7 +9,7 @@ from functions.watch_deadlines.app import gauges
 from leaver.messages import commands
 from leaver.outcomes import Outcome
 from tests.contract.stack import Stack, of_type
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {

@@ -8,7 +8,7 @@ from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import WATCHED, Case, Cases, CaseSummary
 from leaver.storage.tables import Item, Items, Value, columns, item_version_of
-from tests.doubles.aws import InMemoryReceipts
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.steps import Effects
 
 

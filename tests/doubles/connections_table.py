@@ -7,7 +7,7 @@ from typing import Any
 from leaver.connections.record import IN_USE, Connection, Connections, Status
 from leaver.errors import BadMessage
 from leaver.messages.publisher import Due
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.secrets_manager import PARENT
 
 

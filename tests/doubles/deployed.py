@@ -17,7 +17,7 @@ from leaver import bootstrap
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.metrics import SharedMetrics
 from leaver.storage.tables import item, timestamp, values
-from tests.doubles.aws import Context, returned
+from tests.doubles.lambda_events import Context, returned
 from tests.doubles.secrets_manager import tokens
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
 

@@ -32,7 +32,8 @@ from leaver_cli.connections.setup import Established
 from local.simulators.grants import Grant, TokenMint, digest
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import Rotation as Kind
-from tests.doubles.aws import NOW, Clock, client_error
+from tests.doubles.aws_errors import client_error
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.effects import Kms
 from tests.doubles.night import FUNCTION_TIMEOUT, Message, Night, Shared
 from tests.doubles.steps import Moment, Run
@@ -280,7 +281,7 @@ class Fleet:
         return [grant for grant in night.server.grants if grant.is_alive(self.shared.there())]
 
     def durable(self, night: Night) -> set[str]:
-        """The digests of all refresh tokens that outlive a process: in the vault, or sealed in the record."""
+        """The digests of all refresh tokens that outlive a process: in Secrets Manager, or encrypted in the record."""
         secret = self.shared.secrets.secrets[f"leaver/tokens/{night.name}"]
         kept = {digest(json.loads(text)["refresh_token"]) for text in secret.versions.values()}
         if sealed := night.record.encrypted_refresh_token:
@@ -347,7 +348,7 @@ class Fleet:
             assert secret not in self.everywhere(), secret
 
     def everywhere(self) -> str:
-        """All that is neither vault nor sealed."""
+        """All that is neither Secrets Manager's nor encrypted."""
         shared = self.shared
         records = [
             record.model_copy(update={"encrypted_refresh_token": None}) for record in shared.table.records.values()

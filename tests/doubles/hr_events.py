@@ -13,7 +13,7 @@ from leaver.errors import BadMessage, LeaverError
 from leaver.messages.envelope import Envelope
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.hr import read_hr_event
-from tests.doubles.aws import record
+from tests.doubles.lambda_events import record
 
 EVENTS = Path(__file__).parents[2] / "events"
 #: stands in every payload for what must not be repeated

@@ -26,23 +26,17 @@ from leaver_cli.connections.setup import ConnectionSetup, NewConnection
 from local.simulators.grants import Grants as ProviderGrants
 from local.simulators.grants import Rotation as Kind
 from local.simulators.grants import digest
-from tests.doubles.aws import (
-    DEAD_LETTERS,
-    FIFO_DEAD_LETTERS,
-    FIFO_QUEUE,
-    NOW,
-    QUEUE,
-    REFRESH_QUEUE,
-    Clock,
-    InMemoryReceipts,
-    OneByOne,
-)
-from tests.doubles.aws import batch as batch_of
-from tests.doubles.aws import record as record_of
 from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.effects import Bus, Kms, Queues, Secrets, Table
+from tests.doubles.executor import OneByOne
+from tests.doubles.lambda_events import FIFO_QUEUE, QUEUE
+from tests.doubles.lambda_events import batch as batch_of
+from tests.doubles.lambda_events import record as record_of
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import PARENT, Secret
+from tests.doubles.sqs import DEAD_LETTERS, FIFO_DEAD_LETTERS, REFRESH_QUEUE
 from tests.doubles.steps import Effects, in_words
 from tests.doubles.token_endpoints import CLIENT, SECRET, AuthorizationServer, Provider, VenafiEndpoints, ZoomEndpoints
 

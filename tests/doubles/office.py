@@ -40,27 +40,22 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee
 from leaver.providers.zoom.api import ZoomUser
-from tests.doubles.aws import (
-    DEAD_LETTERS,
-    NOW,
-    REFRESH_QUEUE,
-    Clock,
-    Context,
-    FakeBus,
-    FakeSqs,
-    InMemoryReceipts,
-    NoLimit,
-    OneByOne,
-)
-from tests.doubles.aws import batch as batch_of
-from tests.doubles.aws import record as record_of
 from tests.doubles.cases_table import InMemoryCases, InMemoryItems, InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.effects import Table
+from tests.doubles.event_bus import FakeBus
+from tests.doubles.executor import OneByOne
 from tests.doubles.hr_events import CHOICES
+from tests.doubles.lambda_events import Context
+from tests.doubles.lambda_events import batch as batch_of
+from tests.doubles.lambda_events import record as record_of
 from tests.doubles.night import Silence
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth
+from tests.doubles.rate_limiter import NoLimit
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, FakeSqs
 from tests.doubles.steps import Effects
 
 T = TypeVar("T")
@@ -300,7 +295,7 @@ class Office:
         told[f"leaver/credentials/{name}"] = told["leaver/credentials/zoom"]
 
     def access_of(self, email: str) -> set[str]:
-        """What somebody still has, as the providers and the vault say."""
+        """What somebody still has, as the providers and Secrets Manager say."""
         zoom_id = self.zoom_id(email)
         found = {"session"} if zoom_id in self.zoom.sessions else set()
         found |= {"grants"} if self.venafi.grants.get(self.venafi.people[email][0]) else set()

@@ -13,7 +13,7 @@ from leaver.providers.venafi.oauth import Verified
 from leaver.providers.zoom.api import UserToken, UserTokenType, Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
-from tests.doubles.aws import Clock
+from tests.doubles.clock import Clock
 
 
 @dataclass

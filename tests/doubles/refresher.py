@@ -14,12 +14,14 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import child_of
-from tests.doubles.aws import FIFO_DEAD_LETTERS, NOW, Clock, FakeBus, FakeSqs
 from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.event_bus import FakeBus
 from tests.doubles.kms import KEY, FakeKms
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.sqs import FIFO_DEAD_LETTERS, FakeSqs
 
 CHILD = child_of("zoom", PARENT)
 GRANDCHILD = child_of("zoom", CHILD)

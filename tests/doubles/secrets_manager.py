@@ -10,7 +10,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leaver.storage.secrets import SecretStore
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -162,7 +162,7 @@ def tokens(
 
 
 def secret_store_of(secrets: StrictSecretsManager, name: str = "zoom", text: str | None = None) -> SecretStore:
-    """A vault with the first tokens and the credentials of one connection."""
+    """Secrets Manager with the first tokens and the credentials of one connection."""
     secrets.secrets[f"leaver/tokens/{name}"] = Secret({PARENT: text or tokens()}, {"AWSCURRENT": PARENT})
     credentials = {"client_id": "client-id"} | ({"client_secret": "client-secret"} if name == "zoom" else {})
     secrets.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))

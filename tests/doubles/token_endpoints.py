@@ -12,7 +12,7 @@ from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
 from local.simulators.grants import Grants, InvalidGrantError, Issued, TokenMint, digest
-from tests.doubles.aws import Clock
+from tests.doubles.clock import Clock
 from tests.doubles.steps import Effects
 
 Provider = Literal["zoom", "venafi"]

@@ -15,10 +15,10 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.record import REPLACE, Case, State, Step
 from leaver.cases.start import CaseStart, recorded
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW
 from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.house import House
+from tests.doubles.consumer_harness import ConsumerHarness
 
 ADA = "ada@example.com"
 DEADLINE = timedelta(minutes=15)
@@ -29,7 +29,7 @@ REPLACED = Step(command=REPLACE, connection="zoom", detail={"owner": ADA})
 
 
 @dataclass
-class World(House):
+class World(ConsumerHarness):
     """Cases, people and connections, and somebody who looks after them every minute."""
 
     people: InMemoryPeople = field(default_factory=InMemoryPeople)

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import pytest
 
 from leaver.storage.secrets import child_of
+from local.acme import Person
 from local.simulators.faults import Hold
 from local.simulators.grants import digest
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
-from local.stage import Person
 from tests.e2e.watched_world import WatchedWorld
 
 #: the request has arrived and nothing is done yet; or it is done and nobody was told

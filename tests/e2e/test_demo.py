@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.proofs import NAMES, REDRIVEN, ROWS
+from local.demo_rows import NAMES, REDRIVEN, ROWS
 from tests.length import some
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from local.holding import Moment
+from local.call_gate import Moment
 from local.simulators.grants import Rotation as Kind
 from tests.e2e.killing import ANSWER, LOST, REFRESH, Deaths, Provider
 from tests.e2e.watched_world import WatchedWorld
@@ -86,6 +86,6 @@ def assert_nobody_asks_again(refreshes: Deaths, lost: list[str]) -> None:
     world = refreshes.world
     asked = len(refreshes.simulator.journal(refreshes.path))
     world.send(refreshes.function, *({"connection": connection, "force": True} for connection in lost))
-    world.idle()
+    world.wait_until_idle()
     assert len(refreshes.simulator.journal(refreshes.path)) == asked
     assert [refreshes.fate(connection) for connection in lost] == [LOST] * len(lost)

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from local.holding import Moment
+from local.call_gate import Moment
 from tests.e2e.killing import ANSWER, REVOKE, Deaths, Provider
 from tests.e2e.watched_world import WatchedWorld
 from tests.length import some

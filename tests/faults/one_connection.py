@@ -15,11 +15,13 @@ from leaver.consuming.consumer import Consumer
 from leaver.errors import InvalidToken, LeaverError, ProviderResponse
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Result
-from tests.doubles.aws import NOW, REFRESH_QUEUE, record
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
-from tests.doubles.house import House, consume
+from tests.doubles.consumer_harness import ConsumerHarness, consume
+from tests.doubles.lambda_events import record
 from tests.doubles.providers import FakeZoom
 from tests.doubles.refresher import Stage
+from tests.doubles.sqs import REFRESH_QUEUE
 
 IN_AN_HOUR = NOW + timedelta(hours=1)
 
@@ -43,9 +45,9 @@ class OneConnection:
         self.stage = Stage(connection(refresh_at=IN_AN_HOUR, expires_at=IN_AN_HOUR))
         self.clock = self.stage.clock
         self.zoom = PartlyRefusingZoom(users=users, sessions=set(users))
-        self.house = House(clock=self.clock)
+        self.harness = ConsumerHarness(clock=self.clock)
         tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock)
-        self._consumer: Consumer[Any] = self.house.consumer(
+        self._consumer: Consumer[Any] = self.harness.consumer(
             RevokeSsoToken, partial(revoke_sso_token, zoom=self.zoom, tokens=tokens)
         )
         #: deduplication ids of the refreshes that were carried out
@@ -60,7 +62,7 @@ class OneConnection:
         until, receives = self.clock() + time, 1
         while self.clock() < until and not self.deliver(user_id, receives):
             self._refreshes()
-            self.clock.passes(seconds=max(self.house.sqs.visible_in[f"handle of {user_id}"], 1))
+            self.clock.passes(seconds=max(self.harness.sqs.visible_in[f"handle of {user_id}"], 1))
             receives += 1
 
     @property
@@ -73,7 +75,7 @@ class OneConnection:
         self.zoom.accepts = {self.stage.grant.access_token}
 
     def _refreshes(self) -> None:
-        for message in self.house.sqs.to(REFRESH_QUEUE):
+        for message in self.harness.sqs.to(REFRESH_QUEUE):
             if message["MessageDeduplicationId"] in self._refreshed:
                 continue
             self._refreshed.add(message["MessageDeduplicationId"])

@@ -13,8 +13,9 @@ from leaver.cases.record import Case, Cases, State, Step
 from leaver.cases.start import recorded
 from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW, InMemoryReceipts
 from tests.doubles.cases_table import InMemoryCases, InMemoryPeople
+from tests.doubles.clock import NOW
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.integration.dynamodb import dynamodb, make_tables
 
 ADA = "ada@example.com"

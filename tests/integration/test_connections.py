@@ -14,7 +14,7 @@ from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import child_of
 from leaver.storage.tables import item, timestamp
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.secrets_manager import PARENT
 from tests.integration.dynamodb import dynamodb, make_tables

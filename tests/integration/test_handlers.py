@@ -13,9 +13,9 @@ from responses.matchers import header_matcher, json_params_matcher, query_param_
 
 from leaver.settings import InvalidSetting
 from leaver.storage.secrets import child_of
-from tests.doubles.aws import event
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
-from tests.doubles.house import counted
+from tests.doubles.lambda_events import event
+from tests.doubles.metrics import sum_metrics
 
 EVENTS = Path(__file__).parents[2] / "events"
 JOHN = {"user_id": "john.doe@example.com"}
@@ -365,7 +365,7 @@ def test_schedule_refreshes_counts_each_minute_who_needs_a_person(
         leaver.connect(name, provider="zoom", status="needs_reauthorization")
     leaver.invoke("schedule_refreshes", json.loads((EVENTS / "schedule_refreshes.json").read_text()))
     emitted = capsys.readouterr().out
-    assert counted(emitted) == {"ConnectionsNeedingAPerson": waiting}
+    assert sum_metrics(emitted) == {"ConnectionsNeedingAPerson": waiting}
     assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "service"]]
 
 

@@ -13,8 +13,11 @@ from leaver.errors import Undelivered
 from leaver.messages.commands import RevokeGrants, RevokeSsoToken
 from leaver.messages.events import Announcement
 from leaver.messages.publisher import DeadLetter, Due, Publisher
-from tests.doubles.aws import NOW, QUEUE, FakeBus, FakeSqs
+from tests.doubles.clock import NOW
+from tests.doubles.event_bus import FakeBus
+from tests.doubles.lambda_events import QUEUE
 from tests.doubles.secrets_manager import PARENT
+from tests.doubles.sqs import FakeSqs
 from tests.integration.dynamodb import SESSION
 
 ANNOUNCEMENT = Announcement(

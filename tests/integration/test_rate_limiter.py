@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 
 from leaver.consuming.rate_limiter import Demand, RateLimiter
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.rate_limit_table import RateLimitTable
 from tests.integration.dynamodb import dynamodb, make_tables
 

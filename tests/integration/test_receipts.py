@@ -11,7 +11,8 @@ from moto import mock_aws
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW, InMemoryReceipts
+from tests.doubles.clock import NOW
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.integration.dynamodb import dynamodb, make_tables
 
 OPEN = Receipt(

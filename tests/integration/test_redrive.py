@@ -17,7 +17,7 @@ from leaver.messages.commands import RevokeSsoToken
 from leaver.messages.envelope import Envelope
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import OneByOne
+from tests.doubles.executor import OneByOne
 from tests.integration.parked_stack import ARN, EVENT, NOT_DELIVERED, REGION, World, leaver, world_on_moto
 
 if TYPE_CHECKING:

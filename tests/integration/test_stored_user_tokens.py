@@ -14,7 +14,7 @@ from leaver.errors import LeaseHeld
 from leaver.providers.zoom.api import UserTokenType
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"

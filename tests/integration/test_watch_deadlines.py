@@ -15,9 +15,9 @@ from leaver.cases.record import Case, Cases, State, Step
 from leaver.cases.start import recorded
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import values
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.deployed import Deployment, deployment
-from tests.doubles.house import counted
+from tests.doubles.metrics import sum_metrics
 
 TICK = json.loads((Path(__file__).parents[2] / "events" / "watch_deadlines.json").read_text())
 SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": "ada@example.com"})
@@ -54,7 +54,7 @@ def test_a_tick_begins_what_is_due_and_counts_what_there_is(
     cases.add(case("held", now).model_copy(update={"state": State.HELD, "watch": "held"}))
     assert leaver.invoke("watch_deadlines", TICK) is None
     assert types(leaver) == {"RevokeSsoToken": 1, "OffboardingStarted": 1}
-    first = counted(capsys.readouterr().out)
+    first = sum_metrics(capsys.readouterr().out)
     assert {name: first[name] for name in ("OpenCases", "HeldCases", "OverdueCases")} == {
         "OpenCases": 0,
         "HeldCases": 1,
@@ -62,7 +62,7 @@ def test_a_tick_begins_what_is_due_and_counts_what_there_is(
     }
     leaver.invoke("watch_deadlines", TICK)
     emitted = capsys.readouterr().out
-    assert counted(emitted)["OpenCases"] == 1
+    assert sum_metrics(emitted)["OpenCases"] == 1
     told = [json.loads(line) for line in emitted.splitlines()]
     units = {
         metric["Name"]: metric["Unit"]
@@ -92,7 +92,7 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
     Receipts(leaver.dynamodb, table="Cases").finish(open_receipt.closed(Result(Outcome.REVOKED), now=began))
     leaver.invoke("watch_deadlines", TICK)
     assert types(leaver) == {"OffboardingOverdue": 1, "RevokeSsoToken": 1, "OffboardingCompleted": 1}
-    emitted = counted(capsys.readouterr().out)
+    emitted = sum_metrics(capsys.readouterr().out)
     assert (emitted["OverdueCases"], emitted["CasesNotLookedAfter"]) == (2, 0)
     assert emitted["CaseTimeToRevoke"] >= 20 * 60
 

@@ -18,8 +18,8 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.messages.commands import PurgeUserTokens, RetrieveUserToken
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import SecretStore
-from tests.doubles.aws import NOW, Clock
 from tests.doubles.cases_table import InMemoryItems, InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import ResourceExistsException, Secret, StrictSecretsManager, secret_store_of

@@ -9,7 +9,7 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, Rejected
 from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 

@@ -9,7 +9,7 @@ from leaver.connections.record import Status
 from leaver.outcomes import Outcome
 from leaver_cli.connections.health import health, needs_a_person
 from leaver_cli.connections.show import told
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 
 HOUR = timedelta(hours=1)

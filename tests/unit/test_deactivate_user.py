@@ -9,7 +9,7 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, ProviderResponse, Rejected, Throttled
 from leaver.messages.commands import DeactivateUser
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of

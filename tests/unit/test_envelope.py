@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from leaver.errors import BadMessage
 from leaver.messages.envelope import Envelope, Payload
-from tests.doubles.aws import FIFO_QUEUE, NOW, event, record
+from tests.doubles.clock import NOW
+from tests.doubles.lambda_events import FIFO_QUEUE, event, record
 
 DETAIL = {"user_id": "john.doe@example.com"}
 AS_SENT_BY_HAND = json.dumps(DETAIL)

@@ -10,7 +10,7 @@ from leaver.connections.record import Connection
 from leaver.errors import InvalidGrant, ProviderResponse, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome
 from leaver.tokens import TokenSet
-from tests.doubles.aws import Clock
+from tests.doubles.clock import Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of

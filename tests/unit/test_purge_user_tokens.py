@@ -13,8 +13,8 @@ from leaver.errors import BadMessage, ProviderUnavailable
 from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import UserTokenType
-from tests.doubles.aws import Clock
 from tests.doubles.cases_table import InMemoryItems
+from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of

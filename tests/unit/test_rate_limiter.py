@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from leaver.consuming import rate_limiter as pacing
 from leaver.consuming.rate_limiter import Demand, RateLimiter, Reservation
 from leaver.errors import BadMessage, NoSlot, Throttled
-from tests.doubles.aws import NOW, Clock, client_error
+from tests.doubles.aws_errors import client_error
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.rate_limit_table import RateLimitTable
 
 #: of 30 requests a second, 28.5 are everybody's

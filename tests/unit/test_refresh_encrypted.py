@@ -7,7 +7,7 @@ import pytest
 from leaver.connections.record import Status
 from leaver.errors import InvalidGrant, LeaverError, NotKept
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.refresher import CHILD, GRANDCHILD, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
 

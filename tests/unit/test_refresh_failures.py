@@ -20,7 +20,7 @@ from leaver.errors import (
     Undelivered,
 )
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.refresher import CHILD, DUE, Stage
 from tests.doubles.secrets_manager import PARENT

@@ -8,7 +8,7 @@ from leaver.connections.record import Connection, Status
 from leaver.errors import InvalidGrant, LeaseHeld
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.refresher import CHILD, DUE, Stage
 from tests.doubles.secrets_manager import PARENT, tokens

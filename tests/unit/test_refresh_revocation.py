@@ -8,7 +8,7 @@ import pytest
 from leaver.connections.record import Status
 from leaver.errors import AnswerLost, LeaverError, NeedsReauthorization, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 from tests.doubles.refresher import CHILD, Stage
 from tests.doubles.secrets_manager import PARENT

@@ -17,7 +17,7 @@ from leaver.providers.transport import Transport
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import child_of
 from leaver.tokens import TokenSet
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 from tests.doubles.providers import FakeVenafi
 from tests.doubles.refresher import CHILD, Stage

@@ -8,7 +8,7 @@ import pytest
 from functions.watch_deadlines.app import gauges
 from leaver.cases.record import State, chain
 from leaver.outcomes import Outcome
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.watched_cases import ADA, GRANTS, REPLACED, SSO, World
 
 

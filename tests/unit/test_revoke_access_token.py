@@ -20,7 +20,7 @@ from leaver.errors import (
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens

@@ -9,7 +9,7 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import Clock
+from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeVenafi
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of

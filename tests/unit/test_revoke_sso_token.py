@@ -12,7 +12,7 @@ from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauth
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens

@@ -10,8 +10,8 @@ import pytest
 
 from functions.start_offboarding.app import StartOffboarding, understood
 from leaver.messages.commands import RevokeGrants, RevokeSsoToken, parse
-from tests.doubles.aws import Context, batch, record, returned
 from tests.doubles.hr_events import CHOICES, Choices, payload, webhook
+from tests.doubles.lambda_events import Context, batch, record, returned
 from tests.doubles.office import ADA, Office
 
 EVENTS = Path(__file__).parents[2] / "events"

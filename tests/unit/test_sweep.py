@@ -11,8 +11,8 @@ import pytest
 from functions.start_offboarding.app import Intake, StartOffboarding
 from leaver.cases.record import State
 from leaver.messages.events import OffboardingRequested
-from tests.doubles.aws import NoLimit
 from tests.doubles.connections_table import InMemoryConnections
+from tests.doubles.rate_limiter import NoLimit
 from tests.doubles.watched_cases import ADA, GRANTS, PERSONAL, SSO, World
 
 DAY = timedelta(days=1)

@@ -8,7 +8,8 @@ import pytest
 from functions.watch_deadlines.app import LONGEST_SILENCE, gauges, urgent_an_hour
 from leaver.cases.record import State
 from leaver.outcomes import Outcome
-from tests.doubles.aws import NOW, client_error
+from tests.doubles.aws_errors import client_error
+from tests.doubles.clock import NOW
 from tests.doubles.watched_cases import ADA, GRANTS, SSO, World
 
 

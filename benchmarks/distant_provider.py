@@ -1,6 +1,6 @@
 """A provider at the other end of a long line: TLS, a round trip, and some time to think.
 
-`python -m benchmarks.far_away FOLDER RTT_MS LATENCY_MS` prints its port, and serves until its input ends. The
+`python -m benchmarks.distant_provider FOLDER RTT_MS LATENCY_MS` prints its port, and serves until its input ends. The
 authority that vouches for it is FOLDER/authority.pem.
 """
 

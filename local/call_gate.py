@@ -1,4 +1,4 @@
-"""Calls that are kept waiting just before or just after they are carried out, until somebody lets them go."""
+"""A gate that holds a call just before or just after it is carried out, until somebody releases it."""
 
 import threading
 from typing import Literal
@@ -6,8 +6,8 @@ from typing import Literal
 Moment = Literal["before", "after"]
 
 
-class Holding:
-    """Holds the callers' threads; hold none of your own locks while you ask it."""
+class CallGate:
+    """Holds the callers' threads; a caller must hold no lock of its own meanwhile."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -24,8 +24,8 @@ class Holding:
         with self._changed:
             self._wanted, self._until = (call, moment), nth
 
-    def reached(self, call: str, moment: Moment) -> bool:
-        """Wait if this is what is to be held; tells whether the call may go on, and False once it was dropped."""
+    def wait_if_held(self, call: str, moment: Moment) -> bool:
+        """Wait if this is the call to hold; return whether the call may go on: False if it was dropped."""
         with self._changed:
             if self._wanted != (call, moment):
                 return True

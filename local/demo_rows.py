@@ -1,4 +1,4 @@
-"""What the demo must show: one row for each thing, asked of whoever knows it at first hand, and how to make it fail."""
+"""The rows of the demo: what must be observed, where it is observed, and the fault that makes the row fail."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, Cases, chain
 from leaver.outcomes import Outcome
 from leaver.storage.tables import item, values
-from local import stage
+from local import acme
 from local.world import World
 
 REVOKED = "zoom/204-token-deleted"
@@ -32,9 +32,9 @@ class Before:
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that must be so afterwards: asked of whoever knows it at first hand.
+    """One thing that must be true afterwards, observed where it happens: at a provider, or in AWS.
 
-    Of Leaver's own receipts only it is asked whether they are all there, and whether anybody has changed them.
+    Leaver's own receipts prove nothing but that they are complete and unchanged.
     """
 
     name: str
@@ -47,18 +47,18 @@ class Row:
 
 
 def token(world: World, connection: str, field: str) -> str:
-    """Look into the vault for what a connection holds now."""
+    """Read a field of a connection's current tokens from Secrets Manager."""
     kept = world.client("secretsmanager").get_secret_value(
         SecretId=f"leaver/tokens/{connection}", VersionStage="AWSCURRENT"
     )
     return str(json.loads(kept["SecretString"])[field])
 
 
-def _session(person: stage.Person) -> Callable[[World, Before], str]:
+def _session(person: acme.Person) -> Callable[[World, Before], str]:
     return lambda world, _: "signed in" if world.zoom.has_session(person.email) else "no session"
 
 
-def _grants(person: stage.Person) -> Callable[[World, Before], str]:
+def _grants(person: acme.Person) -> Callable[[World, Before], str]:
     return lambda world, _: f"{world.venafi.live_grants(person.venafi_id)} grants"
 
 
@@ -69,14 +69,14 @@ def _johns_connection(world: World, before: Before) -> str:
 def _johns_kept_tokens(world: World, _: Before) -> str:
     pages = world.client("secretsmanager").get_paginator("list_secrets").paginate()
     names = [secret["Name"] for page in pages for secret in page["SecretList"]]
-    kept = sum(name.startswith(f"leaver/user-tokens/zoom/{stage.JOHN.zoom_id}/") for name in names)
+    kept = sum(name.startswith(f"leaver/user-tokens/zoom/{acme.JOHN.zoom_id}/") for name in names)
     return f"{kept} tokens"
 
 
 def _asked_for_afterwards(world: World, before: Before) -> str:
-    minted = len(world.zoom.user_tokens(stage.JOHN.email)) - before.johns_user_tokens
+    minted = len(world.zoom.user_tokens(acme.JOHN.email)) - before.johns_user_tokens
     asked = [each for each in _items(world) if each.get("command") == "RetrieveUserToken"]
-    answers = [str(each.get("outcome")) for each in asked if each["subject"] == stage.JOHN.zoom_id]
+    answers = [str(each.get("outcome")) for each in asked if each["subject"] == acme.JOHN.zoom_id]
     return f"{', '.join(answers) or 'no answer'}, {minted} minted"
 
 
@@ -105,7 +105,7 @@ def _chain(world: World, _: Before) -> str:
 def case_of_john(world: World) -> Case | None:
     """John's case, as it is now."""
     for each in _items(world):
-        if each.get("email") == stage.JOHN.email:
+        if each.get("email") == acme.JOHN.email:
             return _cases(world).read(str(each["case_id"]))
     return None
 
@@ -126,15 +126,15 @@ def _items(world: World) -> list[dict[str, str | int | bool]]:
 
 
 def _kept_token(world: World, _: Before) -> str:
-    minted = [token.digest for token in world.zoom.user_tokens(stage.GRACE.email)]
-    name = f"leaver/user-tokens/zoom/{stage.GRACE.zoom_id}/zak"
+    minted = [token.digest for token in world.zoom.user_tokens(acme.GRACE.email)]
+    name = f"leaver/user-tokens/zoom/{acme.GRACE.zoom_id}/zak"
     secret_store = world.client("secretsmanager")
     try:
         kept = json.loads(secret_store.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"])[
             "token"
         ]
     except secret_store.exceptions.ResourceNotFoundException:
-        return "nothing in the vault"
+        return "no token kept"
     return "the one that Zoom minted" if hashlib.sha256(kept.encode()).hexdigest() in minted else "another token"
 
 
@@ -147,7 +147,7 @@ def _old_refresh_token(world: World, before: Before) -> str:
     answer = requests.post(
         f"{world.zoom.url}/oauth/token",
         data={"grant_type": "refresh_token", "refresh_token": before.rotating_refresh_token},
-        auth=("zoom-rotating", stage.zoom_secret("zoom-rotating")),
+        auth=("zoom-rotating", acme.zoom_secret("zoom-rotating")),
         timeout=10,
     )
     return f"{answer.status_code} {answer.json().get('error')}"
@@ -158,7 +158,7 @@ def _new_refresh_token(world: World, before: Before) -> str:
     if new == before.rotating_refresh_token:
         return "still the old one"
     user = requests.get(
-        f"{world.zoom.api_url}/users/{stage.ADA.zoom_id}",
+        f"{world.zoom.api_url}/users/{acme.ADA.zoom_id}",
         headers={"Authorization": f"Bearer {token(world, 'zoom-rotating', 'access_token')}"},
         timeout=10,
     )
@@ -171,7 +171,7 @@ def _revoked_access_token(world: World, before: Before) -> str:
 
 def _status_with(world: World, access_token: str) -> str:
     answer = requests.get(
-        f"{world.zoom.api_url}/users/{stage.ADA.zoom_id}",
+        f"{world.zoom.api_url}/users/{acme.ADA.zoom_id}",
         headers={"Authorization": f"Bearer {access_token}"},
         timeout=10,
     )
@@ -203,14 +203,14 @@ def _venafi_refuses(world: World) -> None:
 
 def _another_of_johns_tokens(world: World) -> None:
     """Keep a token of John's where nobody looks for one."""
-    name = f"leaver/user-tokens/zoom/{stage.JOHN.zoom_id}/another"
+    name = f"leaver/user-tokens/zoom/{acme.JOHN.zoom_id}/another"
     world.client("secretsmanager").create_secret(Name=name, SecretString="{}")
 
 
 def _mint_for_john(world: World) -> None:
     """Have Zoom mint a token for John, as if Leaver had asked for it."""
     requests.get(
-        f"{world.zoom.api_url}/users/{stage.JOHN.zoom_id}/token",
+        f"{world.zoom.api_url}/users/{acme.JOHN.zoom_id}/token",
         params={"type": "zak"},
         headers={"Authorization": f"Bearer {token(world, 'zoom', 'access_token')}"},
         timeout=10,
@@ -225,7 +225,7 @@ def _make_john_responsible(world: World) -> None:
         Key=key,
         UpdateExpression="SET #owner = :john",
         ExpressionAttributeNames={"#owner": "owner"},
-        ExpressionAttributeValues=item({":john": stage.JOHN.email}),
+        ExpressionAttributeValues=item({":john": acme.JOHN.email}),
     )
 
 
@@ -239,15 +239,15 @@ ROWS = (
         "Okta deactivates John Doe",
         "no session",
         "Zoom: who is signed in",
-        _session(stage.JOHN),
-        _lie(f"/v2/users/{stage.JOHN.zoom_id}/token"),
+        _session(acme.JOHN),
+        _lie(f"/v2/users/{acme.JOHN.zoom_id}/token"),
     ),
     Row(
         "okta-grants",
         "the same event",
         "0 grants",
         "Venafi: grants that live",
-        _grants(stage.JOHN),
+        _grants(acme.JOHN),
         _venafi_refuses,
     ),
     Row(
@@ -262,7 +262,7 @@ ROWS = (
         "okta-user-tokens",
         "the same event",
         "0 tokens",
-        "the vault: John's user tokens",
+        "Secrets Manager: John's user tokens",
         _johns_kept_tokens,
         _another_of_johns_tokens,
     ),
@@ -295,7 +295,7 @@ ROWS = (
         "RevokeSsoToken for O'Brien, by queue",
         "no session",
         "Zoom: who is signed in",
-        _session(stage.OBRIEN),
+        _session(acme.OBRIEN),
         _lie("/v2/users/o.*brien.*/token"),
     ),
     Row(
@@ -303,16 +303,16 @@ ROWS = (
         "RevokeGrants for Grace, by bus",
         "0 grants",
         "Venafi: grants that live",
-        _grants(stage.GRACE),
+        _grants(acme.GRACE),
         _venafi_refuses,
     ),
     Row(
         "user-token",
         "RetrieveUserToken for Grace",
         "the one that Zoom minted",
-        "the vault, by digest",
+        "Secrets Manager, by digest",
         _kept_token,
-        _lie(f"/v2/users/{stage.GRACE.zoom_id}/token"),
+        _lie(f"/v2/users/{acme.GRACE.zoom_id}/token"),
     ),
     Row(
         "old-refresh-token",
@@ -353,7 +353,7 @@ REDRIVEN = Row(
     "scope granted, then `leaver redrive`",
     "no session",
     "Zoom: who is signed in",
-    _session(stage.ALAN),
+    _session(acme.ALAN),
     # The first attempt is refused before anything could be pretended.
     _lie("/v2/users/alan.*/token"),
 )

@@ -11,7 +11,7 @@ _LOOK_S = 0.25
 
 
 class PeakMemory:
-    """Looks at the process tree until the end of a `with`; `peak` is in bytes of PSS, so that nothing counts twice."""
+    """Measures the process tree until the end of a `with`; `peak` is bytes of PSS, which counts shared memory once."""
 
     def __init__(self) -> None:
         self.peak = 0

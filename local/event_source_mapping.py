@@ -1,14 +1,9 @@
-"""Events on their way into functions, as Lambda does it: batches from queues, and starts by a schedule."""
+"""Delivers a queue's messages to a function, batch by batch, as Lambda's event source mapping does."""
 
 import base64
 import contextlib
-import json
-import re
 import threading
-import uuid
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import Message
@@ -16,8 +11,6 @@ from moto.sqs.models import Message
 from local.aws.moto_server import MotoServer
 from local.aws.template import ACCOUNT, REGION, Json
 from local.runtime_api import FunctionError
-
-Invoke = Callable[[Json], Json]
 
 #: how soon a message that became visible by time alone is seen, seconds; new ones are seen at once
 _LOOK_S = 0.1
@@ -34,11 +27,17 @@ _ATTRIBUTES = {
 }
 
 
-class QueueMapping:
-    """Lambda's event source mapping: polls a queue and hands over its messages, one batch after the other."""
+class EventSourceMapping:
+    """Polls a queue and hands over its messages, one batch after the other."""
 
     def __init__(
-        self, aws: MotoServer, queue_name: str, invoke: Invoke, *, batch_size: int, reports_item_failures: bool
+        self,
+        aws: MotoServer,
+        queue_name: str,
+        invoke: Callable[[Json], Json],
+        *,
+        batch_size: int,
+        reports_item_failures: bool,
     ) -> None:
         self._aws = aws
         self.queue_name = queue_name
@@ -152,118 +151,6 @@ class QueueMapping:
         if message.message_attributes:
             record["md5OfMessageAttributes"] = message.attribute_md5
         return record
-
-
-class AsynchronousStart:
-    """Lambda's asynchronous invocation: tries again when the function fails, then tells its on-failure queue.
-
-    AWS waits one minute and then two between the attempts; here they follow at once.
-    """
-
-    def __init__(
-        self, aws: MotoServer, function_arn: str, invoke: Invoke, *, retries: int, on_failure_queue: str | None
-    ) -> None:
-        """Take the names as the template's EventInvokeConfig gives them; `on_failure_queue` is a queue's name."""
-        self._aws = aws
-        self._function_arn = function_arn
-        self._invoke = invoke
-        self._attempts = 1 + retries
-        self._on_failure_queue = on_failure_queue
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="start")
-        self._under_way: list[Future[None]] = []
-
-    def start(self, event: Json) -> None:
-        """Start the function with `event` and come back at once."""
-        self._under_way = [future for future in self._under_way if not future.done()]
-        self._under_way.append(self._executor.submit(self._run, event))
-
-    @property
-    def busy(self) -> bool:
-        """Whether a start is under way."""
-        return not all(future.done() for future in self._under_way)
-
-    def stop(self) -> None:
-        """Wait for what is under way; close the function first to make that short."""
-        self._executor.shutdown(cancel_futures=True)
-
-    def _run(self, event: Json) -> None:
-        error: Json = None
-        for _ in range(self._attempts):
-            try:
-                self._invoke(event)
-            except FunctionError as failure:
-                error = failure.payload
-            else:
-                return
-        if self._on_failure_queue is None:
-            return
-        record = {
-            "version": "1.0",
-            "timestamp": _iso(datetime.now(UTC)),
-            "requestContext": {
-                "requestId": str(uuid.uuid4()),
-                "functionArn": f"{self._function_arn}:$LATEST",
-                "condition": "RetriesExhausted",
-                "approximateInvokeCount": self._attempts,
-            },
-            "requestPayload": event,
-            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-            "responsePayload": error,
-        }
-        with self._aws.lock:
-            self._aws.sqs.send_message(self._on_failure_queue, json.dumps(record))
-
-
-class Schedule:
-    """A rule with a `rate(…)`: starts a function on demand, and by the clock while it is ticking."""
-
-    def __init__(self, rule_arn: str, expression: str, start: Callable[[Json], None]) -> None:
-        """Take the expression as the template has it; ValueError for anything but a rate."""
-        match = _RATE.fullmatch(expression)
-        if match is None:
-            raise ValueError(f"{rule_arn}: {expression} is no rate(…), the only schedule known here")
-        self._period = timedelta(**{match[2] + "s": int(match[1])})
-        self._rule_arn = rule_arn
-        self._start = start
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._tick, name="schedule", daemon=True)
-
-    def fire(self) -> None:
-        """Start the function now, with the event that EventBridge sends."""
-        self._start(
-            {
-                "version": "0",
-                "id": str(uuid.uuid4()),
-                "detail-type": "Scheduled Event",
-                "source": "aws.events",
-                "account": ACCOUNT,
-                "time": _iso(datetime.now(UTC)),
-                "region": REGION,
-                "resources": [self._rule_arn],
-                "detail": {},
-            }
-        )
-
-    def tick(self) -> None:
-        """Fire by the clock from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Fire no more."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _tick(self) -> None:
-        while not self._stop.wait(self._period.total_seconds()):
-            self.fire()
-
-
-_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-
-
-def _iso(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _message_attribute(attribute: Json) -> Json:

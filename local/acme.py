@@ -1,4 +1,4 @@
-"""The small company that the demo, `make up` and the tests play with: its people, its apps, Leaver's connections."""
+"""Acme, the small company of the demo, `make up` and the tests: its people, its apps, Leaver's connections."""
 
 import json
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def zoom_secret(app: str) -> str:
 def connect_zoom(world: World, name: str, scopes: tuple[str, ...], *, personal_to: Person | None = None) -> None:
     """Register an app of this name at Zoom, let somebody authorise it, and keep what Leaver needs.
 
-    It is the administrator who does, for all; or one person, for themselves.
+    The administrator authorises it for everybody; with `personal_to`, that person does so for themselves alone.
     """
     secret, owner = zoom_secret(name), personal_to or ADMIN
     world.zoom.add_app(name, secret, account_id=ZOOM_ACCOUNT, scopes=scopes)

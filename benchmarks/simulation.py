@@ -28,9 +28,9 @@ from leaver.consuming.rate_limiter import RateLimiter
 from leaver.messages.commands import RevokeSsoToken
 from leaver.messages.publisher import Publisher
 from leaver.providers.zoom.api import Zoom
-from tests.doubles.aws import InMemoryReceipts
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.rate_limit_table import RateLimitTable
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 from tests.doubles.secrets_manager import tokens as stored_user_tokens
 
@@ -54,7 +54,7 @@ class Unmeasured(Metrics):
 class Environment:
     """One of a function's execution environments: its own consumer, and its own knowledge of the pace."""
 
-    def __init__(self, world: "Leaving", queue: Queue) -> None:
+    def __init__(self, world: "Simulation", queue: Queue) -> None:
         time = world.time
         self._queue = queue
         tomorrow = BEGINNING + timedelta(days=1)
@@ -101,7 +101,7 @@ class Environment:
         self._queue.change_visibility(ReceiptHandle, VisibilityTimeout)
 
 
-class Leaving:
+class Simulation:
     """One run: so many leavers at once, an urgent one now and then, and one account's limit."""
 
     def __init__(
@@ -127,7 +127,7 @@ class Leaving:
             self.routine_done += 1
         self.done_at.append(self.time.now)
 
-    def paced(self, *, concurrency: int) -> "Run":
+    def run_paced(self, *, concurrency: int) -> "Run":
         """Run Leaver's own function, with its two lanes."""
         routine, urgent = Queue(self.time, "routine", seed=1), Queue(self.time, "urgent", seed=2)
         for queue, workers in ((routine, concurrency), (urgent, 2)):
@@ -192,10 +192,12 @@ class Run:
         return self.calls.get(429, 0) / sum(self.calls.values())
 
 
-def paced(limit: int, *, leavers: int = LEAVERS, taken: float = 0.0, window: Window = "fixed", seed: int = 0) -> Run:
+def run_paced(
+    limit: int, *, leavers: int = LEAVERS, taken: float = 0.0, window: Window = "fixed", seed: int = 0
+) -> Run:
     """Run Leaver's functions against an account, of whose limit `taken` calls a second are somebody else's."""
-    world = Leaving(limit, leavers=leavers, taken=taken, window=window, seed=seed)
-    return world.paced(concurrency=CONCURRENCY[limit])
+    world = Simulation(limit, leavers=leavers, taken=taken, window=window, seed=seed)
+    return world.run_paced(concurrency=CONCURRENCY[limit])
 
 
 def _put_events(*, Entries: Sequence[Any]) -> dict[str, Any]:  # noqa: N803 - AWS's name

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,19 +16,13 @@ from leaver.messages.commands import Command
 from leaver.messages.envelope import Payload
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
-from tests.doubles.aws import (
-    DEAD_LETTERS,
-    REFRESH_QUEUE,
-    Clock,
-    Context,
-    FakeBus,
-    FakeSqs,
-    InMemoryReceipts,
-    OneByOne,
-    batch,
-    returned,
-)
 from tests.doubles.cases_table import InMemoryCases
+from tests.doubles.clock import Clock
+from tests.doubles.event_bus import FakeBus
+from tests.doubles.executor import OneByOne
+from tests.doubles.lambda_events import Context, batch, returned
+from tests.doubles.receipts_table import InMemoryReceipts
+from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, FakeSqs
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 
@@ -50,7 +43,7 @@ class Operation:
 
 
 @dataclass
-class House:
+class ConsumerHarness:
     """One function's consumer, with everything around it in memory."""
 
     clock: Clock = field(default_factory=Clock)
@@ -117,22 +110,11 @@ class House:
     def logged(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
-    def told(self) -> str:
+    def written_outside(self) -> str:
         """All that leaves the function but a parked message's own body."""
         attributes = [message.get("MessageAttributes") for message in self.sqs.sent]
         receipts = [receipt.model_dump_json() for receipt in self.receipts.items.values()]
         return "\n".join([json.dumps(attributes), json.dumps(self.bus.put), *receipts, self.log.getvalue()])
-
-
-def counted(emitted: str) -> Counter[str]:
-    """Sum up the metrics that a function printed (CloudWatch's embedded metric format)."""
-    totals: Counter[str] = Counter()
-    for line in emitted.splitlines():
-        blob = json.loads(line)
-        for directive in blob.get("_aws", {}).get("CloudWatchMetrics", []):
-            for metric in directive["Metrics"]:
-                totals[metric["Name"]] += sum(blob[metric["Name"]])
-    return totals
 
 
 def consume(consumer: Consumer[Any], *records: dict[str, Any]) -> set[str]:

@@ -18,7 +18,7 @@ _READ: Final = 4096
 Item = Mapping[str, Mapping[str, Any]]
 
 
-class Counted:
+class CallCounter:
     """Fills a bill with the calls of every client that `session` makes from now on.
 
     What moto says of consumed capacity is not what AWS would: the units are counted here, from the items as they are

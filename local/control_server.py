@@ -1,4 +1,4 @@
-"""The world's own door for other processes: for what can't be said through AWS's API."""
+"""The local world over HTTP, for other processes: what AWS's API has no call for."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-class Control(HttpServer):
+class ControlServer(HttpServer):
     """Serves JSON in and out.
 
     `GET /status`: what is to do, the functions' processes, what is not built.
@@ -43,7 +43,7 @@ class Control(HttpServer):
                     return HTTPStatus.OK, self._deployment.environments()
                 case "POST", "partner-events", []:
                     event = json.loads(request.get_data())
-                    event_id = self._deployment.partner_event(
+                    event_id = self._deployment.put_partner_event(
                         event["bus"], event["source"], event["detail-type"], event["detail"]
                     )
                     return HTTPStatus.OK, {"event_id": event_id}

@@ -22,7 +22,7 @@ def aws() -> Iterator[MotoServer]:
 def caller(aws: MotoServer) -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor() as caller:
         yield caller
-        aws.holding.close()
+        aws.gate.close()
 
 
 def create(aws: MotoServer, name: str) -> Any:
@@ -35,37 +35,37 @@ def names(aws: MotoServer) -> list[str]:
 
 def held(aws: MotoServer, caller: ThreadPoolExecutor, name: str) -> Future[Any]:
     call = caller.submit(create, aws, name)
-    assert aws.holding.wait_until_held() == 1
+    assert aws.gate.wait_until_held() == 1
     return call
 
 
 def test_a_call_held_before_it_is_carried_out_holds_up_nobody_else(aws: MotoServer, caller: ThreadPoolExecutor) -> None:
-    aws.holding.hold("CreateSecret", "before")
+    aws.gate.hold("CreateSecret", "before")
     call = held(aws, caller, "one")
     assert names(aws) == []
     create(aws, "two")
-    aws.holding.release()
+    aws.gate.release()
     assert call.result()["Name"] == "one"
     assert sorted(names(aws)) == ["one", "two"]
 
 
 def test_a_call_held_after_it_was_carried_out_has_had_its_effect(aws: MotoServer, caller: ThreadPoolExecutor) -> None:
-    aws.holding.hold("CreateSecret", "after")
+    aws.gate.hold("CreateSecret", "after")
     call = held(aws, caller, "one")
     assert names(aws) == ["one"]
     assert not call.done()
-    aws.holding.release()
+    aws.gate.release()
     assert call.result()["Name"] == "one"
 
 
 def test_the_second_call_of_a_name_can_be_held_and_those_of_other_names_pass(
     aws: MotoServer, caller: ThreadPoolExecutor
 ) -> None:
-    aws.holding.hold("CreateSecret", "before", nth=2)
+    aws.gate.hold("CreateSecret", "before", nth=2)
     create(aws, "one")
     call = held(aws, caller, "two")
     assert names(aws) == ["one"]
-    aws.holding.release()
+    aws.gate.release()
     call.result()
     create(aws, "three")
     assert list(aws.calls) == ["CreateSecret", "CreateSecret", "ListSecrets", "CreateSecret"]
@@ -75,17 +75,17 @@ def test_a_call_that_is_dropped_is_never_carried_out(aws: MotoServer, caller: Th
     once = Config(retries={"total_max_attempts": 1})
     session = boto3.Session("local", "local", region_name="eu-central-1")
     sender = session.client("secretsmanager", endpoint_url=aws.url, config=once)
-    aws.holding.hold("CreateSecret", "before")
+    aws.gate.hold("CreateSecret", "before")
     call = caller.submit(sender.create_secret, Name="one", SecretString="{}")
-    assert aws.holding.wait_until_held() == 1
-    aws.holding.release(drop=True)
+    assert aws.gate.wait_until_held() == 1
+    aws.gate.release(drop=True)
     assert isinstance(call.exception(), ClientError)
     assert names(aws) == []
     sender.close()
 
 
 def test_what_is_held_goes_when_the_local_aws_ends(aws: MotoServer, caller: ThreadPoolExecutor) -> None:
-    aws.holding.hold("CreateSecret", "after")
+    aws.gate.hold("CreateSecret", "after")
     call = held(aws, caller, "one")
-    aws.holding.close()
+    aws.gate.close()
     assert call.result()["Name"] == "one"

@@ -1,17 +1,25 @@
 """SAM CLI: builds what would be deployed, and runs one function of it in its container."""
 
+import io
 import json
 import os
 import platform
 import shutil
+import signal
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from docker.errors import DockerException
 
 from local.aws.moto_server import CREDENTIAL
 from local.aws.template import REGION, Json
-from local.container_engine import ContainerEngine, Failed, Missing, execute
+from local.container_engine import PATIENCE, ContainerEngine, Failed, Missing
+
+ROOT = Path(__file__).parents[1]
 
 #: the base image and the two variables that only a local world sets; it stays, as a cache
 INVOKE_IMAGE = "localhost/leaver-lambda:3.13"
@@ -22,7 +30,7 @@ _ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_
 _KEPT = ("DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "HOME", "LANG", "XDG_RUNTIME_DIR")
 
 
-class Sam:
+class SamCli:
     """`sam`, with an engine to run containers in and a `folder` for its own files, to be removed by its owner."""
 
     def __init__(self, engine: ContainerEngine, folder: Path) -> None:
@@ -48,7 +56,7 @@ class Sam:
         """Build into .aws-sam/build; Failed with SAM's words."""
         # With our whole environment: pip may need it to find its index.
         built = execute([*self._command("build"), "--cached"], env={**os.environ, **self._environment})
-        if built.status:
+        if built.returncode:
             raise Failed(f"sam build:\n{built.stderr}")
 
     def invoke(
@@ -81,6 +89,28 @@ class Sam:
         return [self._sam, *words, "--parameter-overrides", f"Architecture={_ARCHITECTURE}"]
 
 
+def execute(command: Sequence[str], *, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program in the repository's folder to its end; when we are interrupted, it ends with all its children."""
+    with subprocess.Popen(  # noqa: S603 - the commands are our own
+        command,
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C in the terminal is for us, who then end it.
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=PATIENCE)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
 def answer_in(stdout: str) -> str:
     """Return what a function answered, as JSON; SAM's exit status is 0 even when the function raised."""
     try:
@@ -94,17 +124,15 @@ def answer_in(stdout: str) -> str:
 
 
 def make_invoke_image(engine: ContainerEngine, base: str, world: str, aws_port: int) -> None:
-    """Build INVOKE_IMAGE from `base`, which is fetched if it isn't there; Missing when it can't be had.
+    """Build INVOKE_IMAGE from `base`, which the engine fetches if it isn't there; Missing when that fails.
 
     SAM hands a function only the variables that the template declares, and the template of a deployment must not
     declare where the local AWS is.
     """
     dockerfile = f"FROM {base}\nENV AWS_ENDPOINT_URL=http://{world}:{aws_port} LEAVER_LOCAL_WORLD={world}\n"
     try:
-        engine.run("build", "--quiet", "--tag", INVOKE_IMAGE, "-", stdin=dockerfile)
-    except Failed as failed:
-        words = str(failed).splitlines()
+        engine.client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=INVOKE_IMAGE, rm=True)
+    except DockerException as error:
         raise Missing(
-            f"the image {base}, to run functions in ({words[-1] if words else 'it could not be built'}); "
-            "SAM_LOCAL_BASE_IMAGE can name another of the same shape"
+            f"the image {base}, to run functions in ({error}); SAM_LOCAL_BASE_IMAGE can name another of the same shape"
         ) from None

@@ -1,4 +1,4 @@
-"""The sample payloads as they would arrive now: Leaver refuses what is older than 14 days, and samples age."""
+"""The samples of `events/` as if they had just happened: Leaver refuses what is older than 14 days."""
 
 import hashlib
 import json
@@ -13,8 +13,8 @@ EVENTS = Path(__file__).parents[1] / "events"
 _DATES = ("time", "effective_at", "occurred_at")
 
 
-def payload(function: str, now: datetime) -> Json:
-    """Return the payload of a function, by its folder's name, as if everything in it had just happened."""
+def sample_event(function: str, now: datetime) -> Json:
+    """Return the sample event of a function, by its folder's name, with `now` in the place of every date."""
     event = json.loads((EVENTS / f"{function}.json").read_text())
     if "Records" not in event:
         return _dated(event, now)
@@ -34,6 +34,6 @@ def _sent(record: Json, now: datetime) -> Json:
 
 
 def _dated(event: Json, now: datetime) -> Json:
-    said = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    dated = event | {name: said for name in _DATES if name in event}
+    timestamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    dated = event | {name: timestamp for name in _DATES if name in event}
     return dated | {"detail": _dated(event["detail"], now)} if "detail" in event else dated
