@@ -7,6 +7,8 @@ FOUND := $(shell for each in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 py
   for version in "$${each/*python/}" system; do PYENV_VERSION="$$version" "$$each" -Ic \
   'import sys; assert sys.version_info >= (3, 11); print(sys.executable)' 2>/dev/null && break 2; done; done)
 export SAM_CLI_TELEMETRY := 0
+# A PYTHON that was named makes .venv; the layer's own makefile, which SAM and the tests run, is to use what is in there.
+MAKEOVERRIDES :=
 BREAK ?=
 PART ?=
 MINUTES ?=
@@ -37,13 +39,13 @@ lint: .venv/dev  ## types, style, the template, and a build of what would be dep
 	$(MAKE) build
 
 build: .venv/dev  ## what `sam deploy` ships, in .aws-sam/build
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m samcli build --cached
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHON=python3.13 $(BIN)/python -m samcli build --cached
 
 up: .venv/demo  ## keep the local world running in the foreground
 	@$(BIN)/python -m local up
 
 sam-local: .venv/dev  ## every function by `sam local invoke` in its container, against the local world
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local sam-local
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHON=python3.13 $(BIN)/python -m local sam-local
 
 PIN := $(BIN)/python -m uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 requirements: .venv/dev  ## pin what pyproject.toml asks for: what people run from Python 3.11 on, the layer for Lambda's

@@ -1,6 +1,7 @@
 """What `make demo` says before anything is installed, and when it makes .venv anew."""
 
 import ensurepip
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,23 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(set_up, "ROOT", tmp_path)
     monkeypatch.setattr(set_up, "VENV", tmp_path / ".venv")
     return commands
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *words], cwd=set_up.ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607
+
+
+def test_make_alone_lists_every_target_with_what_it_does() -> None:
+    [targets] = re.findall(r"^\.PHONY: (.*)$", (set_up.ROOT / "Makefile").read_text(), re.MULTILINE)
+    listed = re.findall(r"^make (\S+) +\S.*", make().stdout, re.MULTILINE)
+    assert set(listed) == {each for each in targets.split() if not each.startswith(".venv/")}
+    assert make("help").stdout == make().stdout
+
+
+def test_without_a_python_it_is_said_which_one_is_needed() -> None:
+    asked = make("demo", "PYTHON=/nowhere/python3")
+    assert "needs Python 3.11 or later, and /nowhere/python3 is none" in asked.stderr
+    assert asked.returncode != 0
 
 
 def test_this_python_lacks_nothing_to_run_leaver() -> None:
