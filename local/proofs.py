@@ -10,7 +10,7 @@ import requests
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, Cases, chain
 from leaver.outcomes import Outcome
-from leaver.storage.tables import item, values
+from leaver.storage.tables import Value, item, values
 from local import stage
 from local.world import World
 
@@ -120,7 +120,7 @@ def _cases(world: World) -> Cases:
     return Cases(world.client("dynamodb"), table=world.resource("Cases").ref)
 
 
-def _items(world: World) -> list[dict[str, str | int | bool]]:
+def _items(world: World) -> list[dict[str, Value]]:
     pages = world.client("dynamodb").get_paginator("scan").paginate(TableName=world.resource("Cases").ref)
     return [values(each) for page in pages for each in page["Items"]]
 

@@ -86,6 +86,7 @@ def test_a_changed_receipt_shows_whatever_was_changed(field: str) -> None:
         "time_to_revoke": 7,
         "provider_status": 200,
         "outcome": Outcome.ALREADY_GONE,
+        "details": {"destroyed": 7},
     }.get(field, "changed")
     assert old != new
     assert chain([receipts[0].model_copy(update={field: new}), *receipts[1:]])[-1] != case.head

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, OVER, Case, Cases, Owed, State, chain
@@ -101,12 +100,11 @@ def _told(standing: Case, owed: Owed) -> Case | None:
 
 def _residual(receipts: list[Receipt]) -> list[dict[str, str]]:
     """What the receipts say that no API can end, and until when it lives."""
-    found: list[dict[str, str]] = []
-    for receipt in receipts:
-        details: dict[str, Any] = json.loads(receipt.details)
-        if until := details.get("handed_out_until"):
-            found.append({"what": "user tokens that were handed out", "system": receipt.system, "until": str(until)})
-    return found
+    return [
+        {"what": "user tokens that were handed out", "system": receipt.system, "until": str(until)}
+        for receipt in receipts
+        if (until := receipt.details.get("handed_out_until"))
+    ]
 
 
 def _announcement(case: Case, owed: Owed) -> CaseAnnouncement:

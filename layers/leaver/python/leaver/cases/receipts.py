@@ -1,11 +1,10 @@
 """Receipts: what became of each command, in the provider's terms. They also keep a finished call from repeating."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from leaver.errors import NotRead
 from leaver.outcomes import Outcome, Result
@@ -41,8 +40,8 @@ class Receipt(BaseModel):
     finished_at: AwareDatetime | None = None
     #: seconds from `requested_at`, where access really ended
     time_to_revoke: int | None = None
-    #: JSON: names and counts
-    details: str = "{}"
+    #: names and counts
+    details: dict[str, str | int | bool] = Field(default_factory=dict)
 
     @property
     def belongs_to_a_case(self) -> bool:
@@ -71,7 +70,7 @@ class Receipt(BaseModel):
                 "reason": reason,
                 "finished_at": now,
                 "time_to_revoke": waited if result.outcome in ENDED else None,
-                "details": json.dumps(dict(result.details), sort_keys=True),
+                "details": dict(result.details),
             }
         )
 

@@ -1,6 +1,5 @@
 """From a batch of queue messages to one command at a time; every failure is decided here, once."""
 
-import json
 import math
 import random
 import traceback
@@ -398,7 +397,7 @@ def _announcement(command: type[Command], closed: Receipt) -> Announcement:
         announcement_id=f"{closed.case_id}/{closed.entry}/{closed.outcome}/{closed.attempts}",
         detail_type=command.announced_as if closed.outcome in TRUE_SUCCESS else "RevocationFailed",
         case_id=closed.case_id if closed.belongs_to_a_case else None,
-        details=json.loads(closed.details),
+        details=closed.details,
         **told,
     )
 
