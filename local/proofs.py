@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import requests
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case, Cases, chain
+from leaver.cases.record import Case, Cases
+from leaver.cases.seal import chain
 from leaver.outcomes import Outcome
 from leaver.storage.tables import Value, item, values
 from local import stage
@@ -85,8 +86,8 @@ def _receipts(world: World, _: Before) -> str:
     if case is None:
         return "no case"
     kept = _cases(world).receipts(case.case_id)
-    steps = case.all_steps()
-    ended = sum(step.receipt in kept and step.name not in case.all_outstanding() for step in steps)
+    steps = case.steps
+    ended = sum(step.receipt in kept and step.name not in case.outstanding for step in steps)
     return f"{ended} of {len(steps)} things ended, {case.state}"
 
 
@@ -113,7 +114,7 @@ def case_of_john(world: World) -> Case | None:
 def receipts_of(world: World, case: Case) -> list[Receipt]:
     """Return the receipts of a case that is done, in the order of its steps."""
     kept = _cases(world).receipts(case.case_id)
-    return [kept[step.receipt] for step in case.all_steps()]
+    return [kept[step.receipt] for step in case.steps]
 
 
 def _cases(world: World) -> Cases:

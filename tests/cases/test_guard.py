@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leaver.cases.record import State
+from leaver.cases.states import State
 from tests.doubles.aws import NOW
 from tests.doubles.office import ADA, Office
 

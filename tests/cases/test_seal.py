@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case, State, chain
+from leaver.cases.record import Case
+from leaver.cases.seal import chain
+from leaver.cases.states import State
 from leaver.outcomes import Outcome
 from tests.doubles.aws import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
@@ -17,7 +19,7 @@ def completed() -> tuple[Case, list[Receipt]]:
     office = Office()
     office.hears_and_works()
     kept = office.cases.receipts(office.case.case_id)
-    return office.case, [kept[step.receipt] for step in office.case.all_steps()]
+    return office.case, [kept[step.receipt] for step in office.case.steps]
 
 
 def test_a_receipt_says_all_that_an_auditor_asks() -> None:
@@ -47,7 +49,7 @@ def test_a_receipt_says_all_that_an_auditor_asks() -> None:
 
 def test_every_step_of_a_completed_case_has_its_receipt_and_the_head_is_the_last_digest() -> None:
     case, receipts = completed()
-    assert len(receipts) == len(case.all_steps())
+    assert len(receipts) == len(case.steps)
     assert case.head == chain(receipts)[-1]
 
 
@@ -129,9 +131,9 @@ def test_a_case_is_not_sealed_without_a_receipt_for_every_step() -> None:
     office.deliver(office.hears())
     office.deliver(office.queued[0])
     # Somebody's hand: nothing is outstanding, and for two steps there is no receipt.
-    office.cases.alter(office.case.case_id, outstanding="[]")
+    office.cases.alter(office.case.case_id, outstanding=())
     with pytest.raises(KeyError):
-        office.completion.seal(office.case.case_id)
+        office.completion.seal(office.case)
     assert office.case.state is State.OPEN
     assert office.announced("OffboardingCompleted") == []
 
@@ -143,5 +145,5 @@ def test_a_sealed_case_takes_no_further_receipt() -> None:
     office.queued.append(message)
     office.works()
     for receipt in list(office.receipts.items.values()):
-        office.completion.done(receipt.model_copy(update={"tracking_id": "another"}))
+        office.completion.count_receipt(receipt.model_copy(update={"tracking_id": "another"}))
     assert office.case.head == head

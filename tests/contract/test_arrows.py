@@ -25,7 +25,8 @@ ORDER = (
     *("providers.venafi.oauth", "providers.venafi.api"),
     *("connections.record", "connections.access_tokens", "connections.grants"),
     *("connections.refresh_policy", "connections.refresh"),
-    *("cases.receipts", "cases.people", "cases.record", "cases.user_tokens", "cases.start", "cases.completion"),
+    *("cases.states", "cases.receipts", "cases.seal", "cases.people", "cases.record", "cases.user_tokens"),
+    *("cases.start", "cases.completion", "cases.intake"),
     *("consuming.rate_limiter", "consuming.metrics", "consuming.consumer"),
     "bootstrap",
 )

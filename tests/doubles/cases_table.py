@@ -95,7 +95,7 @@ class InMemoryCases(Cases):
         for watch in (WATCHED, "held"):
             yield from (CaseSummary.model_validate(columns(case)) for case in self._watched(watch))
 
-    def opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
+    def count_opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
         return len(self.hours.get((urgency, f"{at:%Y-%m-%dT%H}"), ()))
 
     def put(self, case: Case) -> None:

@@ -9,8 +9,8 @@ from moto import mock_aws
 
 from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import Case, Cases, State, Step
-from leaver.cases.start import recorded
+from leaver.cases.record import Case, Cases, Step, new_case
+from leaver.cases.states import State
 from leaver.outcomes import Outcome, Result
 from tests.doubles.aws import NOW, InMemoryReceipts
 from tests.doubles.cases_table import InMemoryCases, InMemoryPeople
@@ -34,7 +34,7 @@ def case(case_id: str = "c-1", **other: Any) -> Case:
         "watch": "case",
         "watch_at": NOW,
     }
-    return recorded(case_id, State.SCHEDULED, STEPS, [ADA], **(told | other))
+    return new_case(case_id, STEPS, [ADA], **(told | other))
 
 
 @pytest.fixture
@@ -86,17 +86,17 @@ def test_a_case_is_recorded_once(cases: Cases) -> None:
 
 def test_a_change_is_made_of_what_is_there(cases: Cases) -> None:
     cases.add(case())
-    changed = cases.change("c-1", opened)
+    changed = cases.change(cases.require("c-1"), opened)
     assert changed == cases.read("c-1") == opened(case()).model_copy(update={"item_version": 1})
-    again = cases.change("c-1", lambda standing: standing.without("RevokeSsoToken#zoom"))
+    again = cases.change(cases.require("c-1"), lambda standing: standing.after_step("RevokeSsoToken#zoom"))
     assert again == cases.read("c-1")
     assert again is not None
-    assert (again.state, again.all_outstanding(), again.item_version) == (State.OPEN, ["RevokeGrants#venafi"], 2)
+    assert (again.state, again.outstanding, again.item_version) == (State.OPEN, ("RevokeGrants#venafi",), 2)
 
 
 def test_a_change_into_nothing_writes_nothing(cases: Cases) -> None:
     cases.add(case())
-    assert cases.change("c-1", lambda _: None) is None
+    assert cases.change(cases.require("c-1"), lambda _: None) is None
     assert cases.read("c-1") == case()
 
 
@@ -107,19 +107,19 @@ def test_a_change_that_was_overtaken_is_made_anew(cases: Cases) -> None:
     def slow(standing: Case) -> Case | None:
         met.append(standing.state)
         if len(met) == 1:
-            cases.change("c-1", opened)
-        return standing.without("RevokeSsoToken#zoom")
+            cases.change(cases.require("c-1"), opened)
+        return standing.after_step("RevokeSsoToken#zoom")
 
-    cases.change("c-1", slow)
+    cases.change(cases.require("c-1"), slow)
     found = cases.read("c-1")
     assert found is not None
     assert met == [State.SCHEDULED, State.OPEN]
-    assert (found.state, found.all_outstanding()) == (State.OPEN, ["RevokeGrants#venafi"])
+    assert (found.state, found.outstanding) == (State.OPEN, ("RevokeGrants#venafi",))
 
 
 def test_what_is_taken_away_is_gone(cases: Cases) -> None:
     cases.add(case())
-    cases.change("c-1", lambda standing: standing.watched(None))
+    cases.change(cases.require("c-1"), lambda standing: standing.with_look_at(None))
     found = cases.read("c-1")
     assert found is not None
     assert (found.watch, found.watch_at) == (None, None)
@@ -128,7 +128,7 @@ def test_what_is_taken_away_is_gone(cases: Cases) -> None:
 
 def test_a_case_that_is_not_there_can_not_be_changed(cases: Cases) -> None:
     with pytest.raises(LookupError, match=r"^case c-1 is not there$"):
-        cases.change("c-1", opened)
+        cases.change(case(), opened)
 
 
 def test_what_is_due_is_found_the_longest_waiting_first(cases: Cases) -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.cases.record import State, Step
-from leaver.cases.start import recorded
+from leaver.cases.record import Step, new_case
+from leaver.cases.states import State
 from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderUnavailable, Rejected
 from leaver.messages.commands import RefreshAccessToken, RetrieveUserToken, RevokeGrants, RevokeSsoToken
@@ -78,7 +78,8 @@ def test_a_detail_sent_by_hand_does_the_same_under_the_messages_id(house: House)
 def _opens_case(house: House, case_id: str) -> None:
     step = Step(command="RevokeSsoToken", connection="zoom", detail=JOHN)
     told = {"email": "john.doe@example.com", "event_id": "hr-1", "source": "hr", "urgency": "routine"}
-    house.cases.put(recorded(case_id, State.OPEN, [step], [], requested_at=NOW, effective_at=NOW, **told))
+    scheduled = new_case(case_id, [step], [], requested_at=NOW, effective_at=NOW, **told)
+    house.cases.put(scheduled.after_start(NOW, deadline=timedelta(minutes=15)).without_pending("OffboardingStarted"))
 
 
 def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(house: House) -> None:

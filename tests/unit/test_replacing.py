@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from functions.watch_deadlines.app import gauges
-from leaver.cases.record import State, chain
+from leaver.cases.seal import chain
+from leaver.cases.states import State
 from leaver.outcomes import Outcome
 from tests.doubles.aws import NOW
 from tests.doubles.watched_cases import ADA, GRANTS, REPLACED, SSO, World
@@ -80,14 +81,14 @@ def test_short_of_that_the_step_stays_open(world: World, told: dict[str, Any]) -
     world.receives(SSO)
     connected(world, **told)
     world.minutes(10)
-    assert world.case().all_outstanding() == [REPLACED.name]
+    assert world.case().outstanding == (REPLACED.name,)
 
 
 def test_a_connection_that_is_not_there_any_more_keeps_the_step_open(world: World) -> None:
     world.receives(SSO)
     del world.connections.records["zoom"]
     world.minutes(2)
-    assert world.case().all_outstanding() == [REPLACED.name]
+    assert world.case().outstanding == (REPLACED.name,)
 
 
 def test_the_other_cases_go_on(world: World) -> None:

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from functions.watch_deadlines.app import LONGEST_SILENCE, gauges, urgent_an_hour
-from leaver.cases.record import State
+from functions.watch_deadlines.app import LONGEST_SILENCE, count_urgent_an_hour, gauges
+from leaver.cases.states import CaseEvent, State
 from leaver.outcomes import Outcome
 from tests.doubles.aws import NOW, client_error
 from tests.doubles.watched_cases import ADA, GRANTS, SSO, World
@@ -34,7 +34,7 @@ def test_a_receipt_of_which_the_case_has_not_heard_is_counted(world: World) -> N
     world.opens(SSO, GRANTS)
     world.receives(SSO)
     world.minutes(1)
-    assert world.case().all_outstanding() == [GRANTS.name]
+    assert world.case().outstanding == (GRANTS.name,)
 
 
 def test_a_case_whose_last_receipt_was_not_counted_is_sealed_and_told(world: World) -> None:
@@ -49,7 +49,7 @@ def test_a_case_whose_last_receipt_was_not_counted_is_sealed_and_told(world: Wor
 def test_a_case_whose_seal_was_lost_is_sealed(world: World) -> None:
     case = world.opens(SSO)
     world.receives(SSO)
-    world.cases.put(case.without(SSO.name))
+    world.cases.put(case.after_step(SSO.name))
     world.minutes(1)
     assert world.case().state is State.COMPLETED
 
@@ -58,7 +58,7 @@ def test_a_failed_step_ends_nothing_and_is_not_sent_again(world: World) -> None:
     world.opens(SSO)
     world.receives(SSO, Outcome.FAILED)
     world.minutes(30)
-    assert world.case().all_outstanding() == [SSO.name]
+    assert world.case().outstanding == (SSO.name,)
     assert world.commands() == []
 
 
@@ -147,15 +147,17 @@ def test_a_case_that_is_done_at_its_deadline_is_not_overdue(world: World, *, cou
     world.clock.passes(minutes=15)
     world.receives(SSO)
     if counted:
-        world.cases.put(case.without(SSO.name))
+        world.cases.put(case.after_step(SSO.name))
     world.looks()
     assert world.announced() == ["OffboardingCompleted"]
 
 
-@pytest.mark.parametrize("state", [State.CANCELLED, State.REINSTATED, State.DISCARDED])
-def test_what_a_case_that_is_over_owes_is_told_and_then_nobody_looks_any_more(world: World, state: State) -> None:
+@pytest.mark.parametrize("event", [CaseEvent.CANCELLED, CaseEvent.REINSTATED, CaseEvent.DISCARDED])
+def test_what_a_case_that_is_over_owes_is_told_and_then_nobody_looks_any_more(world: World, event: CaseEvent) -> None:
     case = world.opens(SSO)
-    world.cases.put(case.over(state, world.clock()))
+    if event is CaseEvent.DISCARDED:
+        case = case.model_copy(update={"state": State.HELD})
+    world.cases.put(case.after(event, world.clock()))
     world.bus.refuses = 1
     world.minutes(1)
     assert world.case().watch_at is not None
@@ -247,6 +249,6 @@ def test_urgent_cases_of_an_hours_last_minute_are_told_when_the_next_has_begun(w
     at = NOW.replace(minute=59, second=30)
     for number in range(3):
         world.cases.count_urgent(at, case_id=f"c-{number}")
-    assert urgent_an_hour(world.cases, at) == 3
-    assert urgent_an_hour(world.cases, at + timedelta(seconds=45)) == 3
-    assert urgent_an_hour(world.cases, at + timedelta(minutes=2)) == 0
+    assert count_urgent_an_hour(world.cases, at) == 3
+    assert count_urgent_an_hour(world.cases, at + timedelta(seconds=45)) == 3
+    assert count_urgent_an_hour(world.cases, at + timedelta(minutes=2)) == 0

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from leaver.cases.record import State
+from leaver.cases.states import State
 from leaver_cli.cases.show import existing, table_of
 from leaver_cli.deployment import describe
 from leaver_cli.stack import Profile, Region, StackName

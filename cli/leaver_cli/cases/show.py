@@ -1,5 +1,6 @@
 """`leaver case`: which cases there are, what one of them ended, and whether its seal holds."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
@@ -11,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import REPLACE, Case, Cases, State, Step, chain
+from leaver.cases.record import REPLACE, Case, Cases, Step
+from leaver.cases.seal import head_of
+from leaver.cases.states import State
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
@@ -69,7 +72,7 @@ def broken(case: Case, kept: Mapping[str, Receipt], announced: str | None) -> li
     Of the digests only the last is kept: which receipt differs can be told where one is missing, was written after the
     seal, or belongs to no step.
     """
-    steps = case.all_steps()
+    steps = case.steps
     known = {step.receipt for step in steps}
     faults = [f"the receipt of {step.name} is missing" for step in steps if step.receipt not in kept]
     faults += [f"{entry} belongs to no step" for entry in kept if entry not in known]
@@ -78,7 +81,7 @@ def broken(case: Case, kept: Mapping[str, Receipt], announced: str | None) -> li
         if receipt and case.finished_at and receipt.finished_at and receipt.finished_at > case.finished_at:
             faults.append(f"the receipt of {step.name} was written after the seal, at {moment(receipt.finished_at)}")
     receipts = [kept[step.receipt] for step in steps if step.receipt in kept]
-    recomputed = chain(receipts)[-1] if receipts else "0" * 64
+    recomputed = head_of(receipts)
     if recomputed != case.head:
         faults.append(f"the receipts come to {recomputed}, and the case says {case.head}")
     if announced is not None and recomputed != announced.strip().lower():
@@ -122,14 +125,16 @@ def _show(console: Console, case: Case, kept: Mapping[str, Receipt]) -> None:
     table = Table()
     for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
         table.add_column(column, overflow="fold")
-    for step in case.all_steps():
-        cells = _row(step, kept.get(step.receipt), outstanding=step.name in case.all_outstanding())
+    for step in case.steps:
+        cells = _row(step, kept.get(step.receipt), outstanding=step.name in case.outstanding)
         table.add_row(*(Text(_printable(cell)) for cell in cells))
     console.print(table)
     if case.sweep_of:
         console.print(f"looked once more after case {case.sweep_of}", soft_wrap=True)
     if case.time_to_revoke is not None:
-        console.print(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {case.residual}")
+        console.print(
+            f"done {case.time_to_revoke} seconds after it was to take effect; residual: {json.dumps(case.residual)}"
+        )
 
 
 def _row(step: Step, receipt: Receipt | None, *, outstanding: bool) -> tuple[str, ...]:
@@ -154,7 +159,7 @@ def _how_far(case: Case, at: datetime) -> str:
     if case.state is not State.OPEN:
         return case.state
     late = "OVERDUE, " if _is_late(case, at) else ""
-    return f"{late}outstanding: {', '.join(case.all_outstanding()) or 'the seal'}"
+    return f"{late}outstanding: {', '.join(case.outstanding) or 'the seal'}"
 
 
 def _is_late(case: Case, at: datetime) -> bool:

@@ -20,7 +20,7 @@ from leaver import settings
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
-from leaver.cases.record import LOOK_AGAIN, Cases
+from leaver.cases.record import Cases
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
@@ -225,7 +225,6 @@ def case_start(table: str, publisher: Publisher, *, case_deadline: int) -> CaseS
         publisher=publisher,
         clock=now,
         deadline=timedelta(seconds=case_deadline),
-        look_again=LOOK_AGAIN,
     )
 
 

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -38,6 +38,27 @@ class Name(BaseModel):
     gone_since: AwareDatetime | None = None
     item_version: int = 0
 
+    def is_later_than(self, at: datetime) -> bool:
+        """Whether something was heard that happened later."""
+        # To the second, as the table keeps it: else an event would come later than itself.
+        return self.occurred_at > at.replace(microsecond=0)
+
+    def with_stay(self, at: datetime) -> Self | None:
+        """With an event that says that the person stays; None where a later one has come before."""
+        return None if self.is_later_than(at) else self.model_copy(update={"occurred_at": at, "stays": True})
+
+    def with_tombstone(self, case_id: str, now: datetime) -> Self | None:
+        """With this case's tombstone; None where it stands."""
+        if self.gone_since and self.case == case_id:
+            return None
+        return self.model_copy(update={"gone_since": self.gone_since or now, "case": case_id})
+
+    def without_tombstone(self, case_id: str | None = None) -> Self | None:
+        """Without a tombstone; None where there is none, or where it is another case's than the one that is named."""
+        if self.gone_since is None or case_id not in {None, self.case}:
+            return None
+        return self.model_copy(update={"gone_since": None})
+
 
 class People:
     """The names in the Cases table."""
@@ -58,7 +79,6 @@ class People:
 
         None, and nothing written, where `to` makes None of it.
         """
-        # To the second, as the table keeps it: else an event would come later than itself.
         nothing = Name(case_id=_key(name), occurred_at=at.replace(microsecond=0))
         while True:
             if self.read(name) is None:

@@ -300,7 +300,7 @@ class Consumer(Generic[AnyCommand]):
 
     def _count_into_case(self, closed: Receipt) -> None:
         if self.completion is not None and closed.belongs_to_a_case:
-            self.completion.done(closed)
+            self.completion.count_receipt(closed)
 
     def _announcement(self, closed: Receipt) -> Announcement | None:
         return None if closed.outcome in QUIET else _announcement(self.command, closed)
