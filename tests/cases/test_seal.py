@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from leaver.cases.record import Case
 from leaver.cases.seal import chain
 from leaver.cases.states import State
 from leaver.outcomes import Outcome
+from leaver.storage.tables import values
 from tests.doubles.aws import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
 
@@ -74,6 +76,33 @@ def _written(receipt: Receipt) -> str:
     return (
         "{" + ",".join(f"{json.dumps(key)}:{json.dumps(told[key], ensure_ascii=False)}" for key in sorted(told)) + "}"
     )
+
+
+#: a receipt as the table holds it, and its digest as the first of a chain: what was sealed once verifies for ever
+STORED: dict[str, dict[str, Any]] = {
+    "case_id": {"S": "c-1"},
+    "entry": {"S": "receipt#PurgeUserTokens#zoom"},
+    "command": {"S": "PurgeUserTokens"},
+    "system": {"S": "leaver"},
+    "subject": {"S": "jürgen@example.com"},
+    "connection": {"S": "zoom"},
+    "requested_at": {"S": "2026-11-22T09:30:00Z"},
+    "first_attempt_at": {"S": "2026-11-22T09:30:01Z"},
+    "attempts": {"N": "2"},
+    "outcome": {"S": "purged"},
+    "finished_at": {"S": "2026-11-22T09:30:07Z"},
+    "details": {"M": {"destroyed": {"N": "1"}, "handed_out_until": {"S": "2026-11-22T10:30:00Z"}}},
+}
+GOLDEN = "2d79b31a248b3b0f96197bc349604385a40dcd881a2e4bcbc55861dd44c35f50"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_stored_comes_to_the_same_digest_for_ever_in_whatever_order_the_table_gives_it(*, turned: bool) -> None:
+    stored = dict(STORED)
+    if turned:
+        stored = dict(reversed(stored.items()))
+        stored["details"] = {"M": dict(reversed(stored["details"]["M"].items()))}
+    assert chain([Receipt.model_validate(values(stored))]) == [GOLDEN]
 
 
 @pytest.mark.parametrize("field", sorted(set(Receipt.model_fields)))
