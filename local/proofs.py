@@ -85,7 +85,7 @@ def _receipts(world: World, _: Before) -> str:
     case = case_of_john(world)
     if case is None:
         return "no case"
-    kept = _cases(world).receipts(case.case_id)
+    kept = _cases(world).read_receipts(case.case_id)
     steps = case.steps
     ended = sum(step.receipt in kept and step.name not in case.outstanding for step in steps)
     return f"{ended} of {len(steps)} things ended, {case.state}"
@@ -113,7 +113,7 @@ def case_of_john(world: World) -> Case | None:
 
 def receipts_of(world: World, case: Case) -> list[Receipt]:
     """Return the receipts of a case that is done, in the order of its steps."""
-    kept = _cases(world).receipts(case.case_id)
+    kept = _cases(world).read_receipts(case.case_id)
     return [kept[step.receipt] for step in case.steps]
 
 

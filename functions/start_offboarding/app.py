@@ -86,10 +86,10 @@ def decide(command: Decision, *, intake: Intake) -> Result | None:
     if case is None:
         raise BadMessage("held_case: expected the id of a case that exists")
 
-    def change(standing: Case) -> Case | None:
+    def follow(standing: Case) -> Case | None:
         return standing.after(event, now) if standing.allows(event) else None
 
-    decided = intake.cases.change(case, change)
+    decided = intake.cases.change(case, follow)
     if decided is None:
         return Result(Outcome.REFUSED, details={"because": "the case is not held"})
     intake.set_going(decided)

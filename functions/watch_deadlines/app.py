@@ -76,14 +76,18 @@ class Watch:
     # -- under way
 
     def _look_after_open(self, case: Case) -> None:
-        kept = self.cases.receipts(case.case_id)
+        receipts = self.cases.read_receipts(case.case_id)
         outstanding = [step for step in case.steps if step.name in case.outstanding]
         for step in outstanding:
             # A run that was killed after its receipt, and whose message nobody delivers again.
-            receipt = self._receipt_of_replacement(case, step) if step.command == REPLACE else kept.get(step.receipt)
+            receipt = (
+                self._receipt_of_replacement(case, step) if step.command == REPLACE else receipts.get(step.receipt)
+            )
             if receipt is not None and receipt.outcome:
                 self.completion.count_receipt(receipt)
-        lost = [step.name for step in outstanding if step.command != REPLACE and self._is_lost(kept.get(step.receipt))]
+        lost = [
+            step.name for step in outstanding if step.command != REPLACE and self._is_lost(receipts.get(step.receipt))
+        ]
         self.completion.seal(self._resend(case, lost))
 
     def _resend(self, case: Case, lost: Sequence[str]) -> Case:
@@ -194,14 +198,14 @@ def _put_off(watch: Watch, case_id: str, logger: Logger) -> None:
         logger.warning("case could not be put off", extra=_log_fields(case_id, error))
 
 
-def destroy_expired(stored: StoredUserTokens, now: datetime, *, logger: Logger, has_time: Callable[[], bool]) -> int:
+def destroy_expired(tokens: StoredUserTokens, now: datetime, *, logger: Logger, has_time: Callable[[], bool]) -> int:
     """Destroy the user tokens that are dead, the longest first; returns how many."""
     destroyed = 0
-    for token in stored.find_expired(now):
+    for token in tokens.find_expired(now):
         if not has_time():
             break
         try:
-            destroyed += bool(stored.destroy(token))
+            destroyed += bool(tokens.destroy(token))
         except Exception as error:  # noqa: BLE001 - one that can't be destroyed keeps no other alive
             logger.warning("token could not be destroyed", extra=_log_fields(token.case_id, error))
     return destroyed
@@ -273,9 +277,11 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     def has_time() -> bool:
         return context.get_remaining_time_in_millis() > TIME_FOR_ONE
 
-    # First, and from the index alone: whatever fails below, somebody is told how many wait.
-    bootstrap.gauges(gauges(list(cases.summaries()), now) | {"UrgentCasesAnHour": count_urgent_an_hour(cases, now)})
-    failed = look_after(watch, cases.to_look_at(now), logger=logger, has_time=has_time)
-    stored = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
-    destroyed = destroy_expired(stored, now, logger=logger, has_time=has_time)
+    # First, and from the index alone: whatever fails below, the alarms know how many wait.
+    bootstrap.gauges(
+        gauges(list(cases.read_summaries()), now) | {"UrgentCasesAnHour": count_urgent_an_hour(cases, now)}
+    )
+    failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
+    tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
+    destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})

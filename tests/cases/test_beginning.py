@@ -269,6 +269,17 @@ def test_first_the_case_is_recorded_then_the_tombstones_are_raised_then_the_comm
     assert recorded == ("add case", 1, 0, 0)
 
 
+def test_the_case_of_an_immediate_leaver_is_read_once_and_written_three_times() -> None:
+    office = Office()
+    message = office.hears()
+    effects: list[str] = []
+    office.effects.watch = lambda name, moment: effects.append(name) if moment == "before" else None
+    office.deliver(message)
+    # Recorded; under way; announced.
+    touched = ["read case", "add case", "write case", "write case"]
+    assert [name for name in effects if name.endswith(" case") and name != "count case"] == touched
+
+
 def crashes(begin: Callable[[], tuple[Office, Message]], moment: Moment) -> Iterator[Office]:
     """The office after a function was killed while it carried out the message, once for each effect on its way."""
     for place in count():

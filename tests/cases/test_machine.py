@@ -158,7 +158,7 @@ class Leavers(RuleBasedStateMachine):
     def a_completed_case_has_a_receipt_for_every_step_and_its_chain_verifies(self) -> None:
         for case in self.office.cases.every:
             if case.state is State.COMPLETED:
-                kept = self.office.cases.receipts(case.case_id)
+                kept = self.office.cases.read_receipts(case.case_id)
                 receipts = [kept[step.receipt] for step in case.steps]
                 assert all(receipt.outcome in DONE | {Outcome.USER_NOT_FOUND} for receipt in receipts)
                 assert case.head == chain(receipts)[-1]
@@ -228,7 +228,7 @@ class Leavers(RuleBasedStateMachine):
 
     def _waits_for_a_person(self, case: Case) -> bool:
         """Zoom did not know them when it was asked: nobody may say that they are done with."""
-        kept = self.office.cases.receipts(case.case_id)
+        kept = self.office.cases.read_receipts(case.case_id)
         asked = [step for step in case.steps if step.name in case.outstanding]
         return all(kept[step.receipt].outcome is Outcome.USER_NOT_FOUND for step in asked)
 

@@ -20,7 +20,7 @@ from tests.doubles.office import ADA, ADA_ID, Office
 def completed() -> tuple[Case, list[Receipt]]:
     office = Office()
     office.hears_and_works()
-    kept = office.cases.receipts(office.case.case_id)
+    kept = office.cases.read_receipts(office.case.case_id)
     return office.case, [kept[step.receipt] for step in office.case.steps]
 
 

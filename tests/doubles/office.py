@@ -311,10 +311,10 @@ class Office:
 
     # -- what happens
 
-    def hears(self, kind: str = "immediate", email: str = ADA, **told: Any) -> Message:
+    def hears(self, kind: str = "immediate", email: str = ADA, **fields: Any) -> Message:
         """HR says something of somebody; it lies in the queue."""
         number = next(self._ids)
-        subject = {"email": email} | told.pop("subject", {})
+        subject = {"email": email} | fields.pop("subject", {})
         usual: dict[str, Any] = {
             "event_id": f"hr-{number}",
             "source": "hr-system",
@@ -323,7 +323,7 @@ class Office:
             "effective_at": self.clock().isoformat(),
             "occurred_at": self.clock().isoformat(),
         }
-        return self.queue("StartOffboarding", usual | told)
+        return self.queue("StartOffboarding", usual | fields)
 
     def queue(self, command: str, body: dict[str, Any]) -> Message:
         message = Message(command, body, f"m-{next(self._ids)}")
@@ -372,8 +372,8 @@ class Office:
                 self.deliver(message)
         raise AssertionError(f"{len(self.queued)} messages come back again and again")
 
-    def hears_and_works(self, kind: str = "immediate", email: str = ADA, **told: Any) -> Message:
-        message = self.hears(kind, email, **told)
+    def hears_and_works(self, kind: str = "immediate", email: str = ADA, **fields: Any) -> Message:
+        message = self.hears(kind, email, **fields)
         self.works()
         return message
 
@@ -383,7 +383,7 @@ class Office:
 
     def minute(self) -> None:
         """watch_deadlines runs."""
-        for case_id in list(self.cases.to_look_at(self.clock())):
+        for case_id in list(self.cases.find_due(self.clock())):
             self.watch.look_at(case_id)
         self.route()
 

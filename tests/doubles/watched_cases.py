@@ -62,7 +62,7 @@ class World(House):
         left = iter(range(most))
         return look_after(
             self.watch,
-            self.cases.to_look_at(self.clock()),
+            self.cases.find_due(self.clock()),
             logger=Logger(service=str(uuid4()), stream=self.log),
             has_time=lambda: next(left, None) is not None,
         )
@@ -72,16 +72,16 @@ class World(House):
             self.clock.passes(minutes=1)
             self.looks()
 
-    def opens(self, *steps: Step, case_id: str = "c-1", name: str = ADA, **told: Any) -> Case:
+    def opens(self, *steps: Step, case_id: str = "c-1", name: str = ADA, **fields: Any) -> Case:
         """Have a case under way, of which nothing is done."""
-        scheduled = self.scheduled(*steps, case_id=case_id, name=name, **told)
+        scheduled = self.scheduled(*steps, case_id=case_id, name=name, **fields)
         begun = scheduled.after_start(self.clock(), deadline=DEADLINE)
         case = begun.without_pending("OffboardingStarted")
         self.cases.put(case)
         self.people.change(name, NOW, lambda found: found.model_copy(update={"case": case_id, "gone_since": NOW}))
         return case
 
-    def scheduled(self, *steps: Step, case_id: str = "c-1", name: str = ADA, at: datetime = NOW, **told: Any) -> Case:
+    def scheduled(self, *steps: Step, case_id: str = "c-1", name: str = ADA, at: datetime = NOW, **fields: Any) -> Case:
         """Have a case that waits for its time."""
         usual: dict[str, Any] = {
             "email": name,
@@ -91,7 +91,7 @@ class World(House):
             "requested_at": NOW - timedelta(minutes=1),
             "effective_at": at,
         }
-        case = new_case(case_id, steps, [name], **usual | told).with_look_at(at)
+        case = new_case(case_id, steps, [name], **usual | fields).with_look_at(at)
         self.cases.put(case)
         return case
 

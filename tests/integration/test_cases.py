@@ -68,6 +68,23 @@ def test_a_case_is_read_as_it_was_recorded(cases: Cases) -> None:
     assert cases.read("c-1") == case()
 
 
+def test_an_auditor_can_read_what_the_table_holds(aws: Any) -> None:
+    assert Cases(aws, table="Cases").add(case())
+    (stored,) = aws.scan(TableName="Cases")["Items"]
+    assert (stored["names"], stored["pending_announcements"]) == ({"L": [{"S": ADA}]}, {"L": []})
+    assert stored["outstanding"] == {"L": [{"S": "RevokeSsoToken#zoom"}, {"S": "RevokeGrants#venafi"}]}
+    first = {"command": {"S": "RevokeSsoToken"}, "connection": {"S": "zoom"}, "detail": {"M": {"user_id": {"S": ADA}}}}
+    assert stored["steps"]["L"][0] == {"M": first}
+
+
+def test_what_is_handed_on_says_the_same_as_what_is_read_again(cases: Cases) -> None:
+    late = NOW + timedelta(milliseconds=900)
+    added = cases.add(case(requested_at=late))
+    assert added == cases.read("c-1")
+    assert added is not None
+    assert cases.change(added, lambda standing: standing.after_start(late, deadline=timedelta())) == cases.read("c-1")
+
+
 def test_times_are_kept_in_utc_and_to_the_second(cases: Cases) -> None:
     there = datetime(2026, 11, 27, 17, 0, 0, 900_000, tzinfo=timezone(timedelta(hours=1)))
     cases.add(case(effective_at=there))
@@ -100,6 +117,15 @@ def test_a_change_into_nothing_writes_nothing(cases: Cases) -> None:
     assert cases.read("c-1") == case()
 
 
+def test_what_a_change_leaves_as_it_is_it_has_read_anew(cases: Cases) -> None:
+    handed_on = cases.add(case())
+    assert handed_on is not None
+    cases.change(handed_on, opened)
+    met: list[State] = []
+    assert cases.change(handed_on, lambda standing: met.append(standing.state)) is None
+    assert met == [State.SCHEDULED, State.OPEN]
+
+
 def test_a_change_that_was_overtaken_is_made_anew(cases: Cases) -> None:
     cases.add(case())
     met: list[State] = []
@@ -123,7 +149,7 @@ def test_what_is_taken_away_is_gone(cases: Cases) -> None:
     found = cases.read("c-1")
     assert found is not None
     assert (found.watch, found.watch_at) == (None, None)
-    assert list(cases.to_look_at(NOW + timedelta(days=99))) == []
+    assert list(cases.find_due(NOW + timedelta(days=99))) == []
 
 
 def test_a_case_that_is_not_there_can_not_be_changed(cases: Cases) -> None:
@@ -135,8 +161,8 @@ def test_what_is_due_is_found_the_longest_waiting_first(cases: Cases) -> None:
     for number, minutes in enumerate((5, -5, 0, 1)):
         cases.add(case(f"c-{number}", watch_at=NOW + timedelta(minutes=minutes)))
     cases.add(case("c-held", watch="held"))
-    assert list(cases.to_look_at(NOW)) == ["c-1", "c-2"]
-    assert list(cases.held()) == ["c-held"]
+    assert list(cases.find_due(NOW)) == ["c-1", "c-2"]
+    assert list(cases.find_held()) == ["c-held"]
 
 
 def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
@@ -166,7 +192,7 @@ def test_a_cases_receipts_are_those_beside_it(kind: str, request: pytest.Fixture
     cases.add(case())
     for case_id, entry in (("c-1", "receipt#B#zoom"), ("c-1", "receipt#A#zoom"), ("c-2", "receipt#A#zoom")):
         kept.finish(receipt(case_id, entry).closed(Result(Outcome.REVOKED, provider_status=204), now=NOW))
-    found = cases.receipts("c-1")
+    found = cases.read_receipts("c-1")
     assert list(found) == ["receipt#A#zoom", "receipt#B#zoom"]
     assert found["receipt#A#zoom"] == kept.read(receipt("c-1", "receipt#A#zoom"))
 
@@ -191,7 +217,7 @@ def test_what_stands_is_never_read_from_a_replica_that_lags(aws: Any) -> None:
         )
     cases = Cases(aws, table="Cases")
     cases.read("c-1")
-    cases.receipts("c-1")
+    cases.read_receipts("c-1")
     assert [each["ConsistentRead"] for each in asked] == [True, True]
 
 

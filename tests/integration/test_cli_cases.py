@@ -172,7 +172,7 @@ def test_a_receipt_too_many_is_named(stack: Stack) -> None:
 def test_who_changes_the_receipts_and_the_case_is_found_out_by_the_announced_head(stack: Stack) -> None:
     announced = stack.seals()
     stack.alters("c-1", SSO.receipt, tracking_id="v=2.0;rid=WEB_2")
-    kept = stack.cases.receipts("c-1")
+    kept = stack.cases.read_receipts("c-1")
     stack.alters("c-1", "case", head=chain([kept[SSO.receipt], kept[GRANTS.receipt]])[-1])
     assert leaver("case", "c-1").exit_code == 0
     result = leaver("case", "c-1", "--head", announced)

@@ -111,7 +111,7 @@ def test_the_index_tells_all_that_a_glance_needs(cases: Cases) -> None:
     begun = case("c-1", NOW).after_start(NOW, deadline=timedelta(minutes=15))
     cases.add(begun)
     cases.add(case("c-2", NOW).model_copy(update={"state": State.HELD, "watch": "held"}))
-    first, second = sorted(cases.summaries(), key=lambda each: each.case_id)
+    first, second = sorted(cases.read_summaries(), key=lambda each: each.case_id)
     assert (first.state, first.started_at, first.deadline_at) == (State.OPEN, NOW, NOW + timedelta(minutes=15))
     assert first.outstanding == (SSO.name,)
     assert (second.state, second.started_at) == (State.HELD, None)

@@ -33,7 +33,7 @@ def connected(world: World, **told: Any) -> None:
 
 
 def ringing(world: World) -> int:
-    return gauges(list(world.cases.summaries()), world.clock())["ConnectionsToReplace"]
+    return gauges(list(world.cases.read_summaries()), world.clock())["ConnectionsToReplace"]
 
 
 def test_it_rings_at_once_and_until_somebody_acted(world: World) -> None:
@@ -59,11 +59,11 @@ def test_the_receipt_holds_the_providers_word_and_belongs_to_the_seal(world: Wor
     connected(world)
     world.clock.passes(minutes=5)
     world.looks()
-    receipt = world.cases.receipts("c-1")[REPLACED.receipt]
+    receipt = world.cases.read_receipts("c-1")[REPLACED.receipt]
     assert (receipt.command, receipt.subject, receipt.connection) == ("ReplaceServiceConnection", ADA, "zoom")
     assert (receipt.outcome, receipt.time_to_revoke) == (Outcome.REVOKED, 10 * 60)
     assert receipt.details == {"owner": "bob@example.com", "said": "revoked"}
-    kept = world.cases.receipts("c-1")
+    kept = world.cases.read_receipts("c-1")
     assert world.case().head == chain([kept[SSO.receipt], kept[REPLACED.receipt]])[-1]
 
 

@@ -184,14 +184,14 @@ def test_a_case_that_fails_stops_no_other_and_goes_behind_them(world: World, mon
     for number in (1, 2, 3):
         world.opens(SSO, case_id=f"c-{number}", name=f"{number}@example.com")
         world.receives(SSO, case_id=f"c-{number}")
-    receipts = world.cases.receipts
+    receipts = world.cases.read_receipts
 
     def broken(case_id: str) -> object:
         if case_id == "c-1":
             raise client_error("Query", message="says a SECRET")
         return receipts(case_id)
 
-    monkeypatch.setattr(world.cases, "receipts", broken)
+    monkeypatch.setattr(world.cases, "read_receipts", broken)
     world.clock.passes(minutes=1)
     assert world.looks() == 1
     assert [world.case(f"c-{number}").state for number in (1, 2, 3)] == ["open", "completed", "completed"]
@@ -213,7 +213,7 @@ def test_the_longest_waiting_come_first_and_the_rest_when_there_is_time_again(wo
 def test_what_somebody_else_has_looked_after_meanwhile_is_left_alone(world: World) -> None:
     world.opens(SSO)
     world.clock.passes(minutes=20)
-    [due] = world.cases.to_look_at(world.clock())
+    [due] = world.cases.find_due(world.clock())
     world.looks()
     before = world.case()
     world.watch.look_at(due)
@@ -232,7 +232,7 @@ def test_the_gauges_count_what_is_open_held_late_and_the_longest_wait(world: Wor
     world.clock.passes(minutes=15)
     world.opens(SSO, case_id="new", name="bob@example.com")
     world.clock.passes(seconds=30)
-    assert gauges(list(world.cases.summaries()), world.clock()) == {
+    assert gauges(list(world.cases.read_summaries()), world.clock()) == {
         "OpenCases": 2,
         "HeldCases": 1,
         "OverdueCases": 1,

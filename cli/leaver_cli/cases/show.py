@@ -43,15 +43,15 @@ def case(
             raise click.UsageError("--head is one case's: say which")
         _list(console, cases)
         return
-    found = existing(cases, case_id)
-    kept = cases.receipts(case_id)
-    _show(console, found, kept)
+    found = read_existing(cases, case_id)
+    receipts = cases.read_receipts(case_id)
+    _show(console, found, receipts)
     if found.state is not State.COMPLETED:
         console.print("not sealed: only a completed case is")
         if head is not None:
             raise typer.Exit(1)
         return
-    if faults := broken(found, kept, head):
+    if faults := find_faults(found, receipts, head):
         for fault in faults:
             console.print(Text(f"THE SEAL DOES NOT HOLD: {fault}"), soft_wrap=True)
         raise typer.Exit(1)
@@ -59,14 +59,14 @@ def case(
     console.print(f"the seal holds: head {found.head}, {compared}", soft_wrap=True)
 
 
-def existing(cases: Cases, case_id: str) -> Case:
+def read_existing(cases: Cases, case_id: str) -> Case:
     """Read a case; raises ClickException for one that is not there."""
     if (found := cases.read(case_id)) is None:
         raise click.ClickException(f"there is no case {case_id}")
     return found
 
 
-def broken(case: Case, kept: Mapping[str, Receipt], announced: str | None) -> list[str]:
+def find_faults(case: Case, receipts: Mapping[str, Receipt], announced: str | None) -> list[str]:
     """What of a sealed case is not as it was sealed.
 
     Of the digests only the last is kept: which receipt differs can be told where one is missing, was written after the
@@ -74,14 +74,13 @@ def broken(case: Case, kept: Mapping[str, Receipt], announced: str | None) -> li
     """
     steps = case.steps
     known = {step.receipt for step in steps}
-    faults = [f"the receipt of {step.name} is missing" for step in steps if step.receipt not in kept]
-    faults += [f"{entry} belongs to no step" for entry in kept if entry not in known]
+    faults = [f"the receipt of {step.name} is missing" for step in steps if step.receipt not in receipts]
+    faults += [f"{entry} belongs to no step" for entry in receipts if entry not in known]
     for step in steps:
-        receipt = kept.get(step.receipt)
+        receipt = receipts.get(step.receipt)
         if receipt and case.finished_at and receipt.finished_at and receipt.finished_at > case.finished_at:
             faults.append(f"the receipt of {step.name} was written after the seal, at {moment(receipt.finished_at)}")
-    receipts = [kept[step.receipt] for step in steps if step.receipt in kept]
-    recomputed = head_of(receipts)
+    recomputed = head_of(receipts[step.receipt] for step in steps if step.receipt in receipts)
     if recomputed != case.head:
         faults.append(f"the receipts come to {recomputed}, and the case says {case.head}")
     if announced is not None and recomputed != announced.strip().lower():
@@ -108,7 +107,7 @@ def table_of(cases: Sequence[Case], *, title: str) -> Table:
 
 
 def _list(console: Console, cases: Cases) -> None:
-    summaries = list(cases.summaries())
+    summaries = list(cases.read_summaries())
     wanted = [each.case_id for each in summaries if each.state in {State.OPEN, State.HELD}]
     # The index is behind the table: what is done meanwhile is shown as that.
     found = [each for case_id in wanted if (each := cases.read(case_id)) is not None]
@@ -120,13 +119,13 @@ def _list(console: Console, cases: Cases) -> None:
     console.print(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")
 
 
-def _show(console: Console, case: Case, kept: Mapping[str, Receipt]) -> None:
+def _show(console: Console, case: Case, receipts: Mapping[str, Receipt]) -> None:
     console.print(table_of([case], title=f"Case {case.case_id}"))
     table = Table()
     for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
         table.add_column(column, overflow="fold")
     for step in case.steps:
-        cells = _row(step, kept.get(step.receipt), outstanding=step.name in case.outstanding)
+        cells = _row(step, receipts.get(step.receipt), outstanding=step.name in case.outstanding)
         table.add_row(*(Text(_printable(cell)) for cell in cells))
     console.print(table)
     if case.sweep_of:
@@ -141,8 +140,12 @@ def _row(step: Step, receipt: Receipt | None, *, outstanding: bool) -> tuple[str
     if receipt is None:
         waits = "a person: leaver connect" if step.command == REPLACE else "nothing heard of it yet"
         return (step.name, " ".join(step.detail.values()), "outstanding", waits, "", "")
-    said = {"HTTP": receipt.provider_status, "code": receipt.provider_code, "tracking id": receipt.tracking_id}
-    word = ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
+    providers_word = {
+        "HTTP": receipt.provider_status,
+        "code": receipt.provider_code,
+        "tracking id": receipt.tracking_id,
+    }
+    word = ", ".join(f"{name} {value}" for name, value in providers_word.items() if value is not None)
     outcome = str(receipt.outcome) if receipt.outcome else "being tried"
     took = (receipt.finished_at - receipt.requested_at).total_seconds() if receipt.finished_at else None
     return (

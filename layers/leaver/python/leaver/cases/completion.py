@@ -69,8 +69,8 @@ class CaseCompletion:
         return case
 
     def _seal(self, case: Case) -> Case:
-        kept = self.cases.receipts(case.case_id)
-        receipts = [kept[step.receipt] for step in case.steps]
+        by_entry = self.cases.read_receipts(case.case_id)
+        receipts = [by_entry[step.receipt] for step in case.steps]
         now = self.clock()
 
         def with_seal(standing: Case) -> Case | None:

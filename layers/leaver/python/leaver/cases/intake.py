@@ -107,7 +107,7 @@ class Intake:
 
     def _claim(self, found: Name, *, departure: Departure, case_id: str) -> Name | None:
         at = departure.request.occurred_at
-        late = found.is_later_than(at)
+        late = found.has_later_event(at)
         heard = {"stays": found.stays and late, "occurred_at": max(found.occurred_at, at)}
         standing = self.cases.read(found.case) if found.case else None
         if standing is not None and (standing.state in UNDER_WAY or _is_same_departure(standing, at, found)):

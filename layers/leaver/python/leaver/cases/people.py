@@ -38,14 +38,14 @@ class Name(BaseModel):
     gone_since: AwareDatetime | None = None
     item_version: int = 0
 
-    def is_later_than(self, at: datetime) -> bool:
-        """Whether something was heard that happened later."""
+    def has_later_event(self, at: datetime) -> bool:
+        """Whether an event that happened later has come before."""
         # To the second, as the table keeps it: else an event would come later than itself.
         return self.occurred_at > at.replace(microsecond=0)
 
     def with_stay(self, at: datetime) -> Self | None:
         """With an event that says that the person stays; None where a later one has come before."""
-        return None if self.is_later_than(at) else self.model_copy(update={"occurred_at": at, "stays": True})
+        return None if self.has_later_event(at) else self.model_copy(update={"occurred_at": at, "stays": True})
 
     def with_tombstone(self, case_id: str, now: datetime) -> Self | None:
         """With this case's tombstone; None where it stands."""
@@ -74,19 +74,19 @@ class People:
         """Whether a tombstone stands on any of these names."""
         return any(found.gone_since for found in map(self.read, names) if found)
 
-    def change(self, name: str, at: datetime, to: Callable[[Name], Name | None]) -> Name | None:
+    def change(self, name: str, at: datetime, update: Callable[[Name], Name | None]) -> Name | None:
         """Change what is remembered of a name, from nothing where nothing was; `at` is when the event happened.
 
-        None, and nothing written, where `to` makes None of it.
+        None, and nothing written, where `update` makes None of it.
         """
         nothing = Name(case_id=_key(name), occurred_at=at.replace(microsecond=0))
         while True:
             if self.read(name) is None:
-                new = to(nothing)
+                new = update(nothing)
                 if new is None or self._items.add(new):
                     return new
                 continue
-            return update_with_retry(lambda: self.read(name) or nothing, to, self._items.compare_and_swap)
+            return update_with_retry(lambda: self.read(name) or nothing, update, self._items.compare_and_swap)
 
 
 def _key(name: str) -> str:

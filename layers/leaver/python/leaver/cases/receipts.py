@@ -137,19 +137,19 @@ class Receipts:
             return
 
     def _write(self, receipt: Receipt) -> Receipt:
-        said = _columns(receipt)
+        columns = _columns(receipt)
         updated = self._dynamodb.update_item(
             TableName=self._table,
             Key=_key(receipt),
             UpdateExpression="SET "
-            + ", ".join(f"#{name} = :{name}" for name in said)
+            + ", ".join(f"#{name} = :{name}" for name in columns)
             + ", first_attempt_at = if_not_exists(first_attempt_at, :first)"
             + ", attempts = if_not_exists(attempts, :none) + :one",
             ConditionExpression="attribute_not_exists(outcome)",
-            ExpressionAttributeNames={f"#{name}": name for name in said},
+            ExpressionAttributeNames={f"#{name}": name for name in columns},
             ExpressionAttributeValues=item(
                 {
-                    **{f":{name}": value for name, value in said.items()},
+                    **{f":{name}": value for name, value in columns.items()},
                     ":first": timestamp(receipt.first_attempt_at),
                     ":none": 0,
                     ":one": 1,
@@ -167,5 +167,5 @@ def _key(receipt: Receipt) -> dict[str, Any]:
 def _columns(receipt: Receipt) -> Mapping[str, Value]:
     """Everything but the key and what the table itself counts."""
     counted = {"case_id", "entry", "first_attempt_at", "attempts"}
-    said = receipt.model_dump(exclude=counted, exclude_none=True)
-    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in said.items()}
+    fields = receipt.model_dump(exclude=counted, exclude_none=True)
+    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in fields.items()}

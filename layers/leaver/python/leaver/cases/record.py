@@ -237,40 +237,40 @@ class Cases:
         """Write a case that is not there yet; returns it as it was written, None where another stands there."""
         return _as_written(case) if self._items.add(case) else None
 
-    def change(self, case: Case, to: Callable[[Case], Case | None]) -> Case | None:
-        """Change a case into what `to` makes of it; None, and nothing written, where that is None.
+    def change(self, case: Case, update: Callable[[Case], Case | None]) -> Case | None:
+        """Change a case into what `update` makes of it; None, and nothing written, where that is None.
 
         `case` is what was read of it before. It is read again where that is no longer what stands in the table, and
         before it is left as it is: what a None rests on is as of now.
         """
-        changed = to(case)
+        changed = update(case)
         if changed is not None and (written := self._swap(case, changed)) is not None:
             return written
-        return update_with_retry(partial(self.require, case.case_id), to, self._swap)
+        return update_with_retry(partial(self.require, case.case_id), update, self._swap)
 
     def _swap(self, old: Case, new: Case) -> Case | None:
         written = self._items.compare_and_swap(old, new)
         return None if written is None else _as_written(written)
 
-    def receipts(self, case_id: str) -> dict[str, Receipt]:
+    def read_receipts(self, case_id: str) -> dict[str, Receipt]:
         """Read a case's receipts as they are now, by their sort key."""
         condition = "#case_id = :case_id AND begins_with(#entry, :receipt)"
         names = {"#case_id": "case_id", "#entry": "entry"}
         found = self._items.query(None, condition, names, {":case_id": case_id, ":receipt": "receipt#"})
         return {str(each["entry"]): Receipt.model_validate(each) for each in found}
 
-    def to_look_at(self, now: datetime) -> Iterator[str]:
+    def find_due(self, now: datetime) -> Iterator[str]:
         """Find the cases at which something has to be done by now, the longest waiting first, by the index `watch`."""
         condition, bound = "#watch = :watch AND watch_at <= :now", {":watch": WATCHED, ":now": timestamp(now)}
         for found in self._items.query("watch", condition, {"#watch": "watch"}, bound):
             yield str(found["case_id"])
 
-    def held(self) -> Iterator[str]:
+    def find_held(self) -> Iterator[str]:
         """Find the cases that wait for a person, by the index `watch`."""
         for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": HELD}):
             yield str(found["case_id"])
 
-    def summaries(self) -> Iterator[CaseSummary]:
+    def read_summaries(self) -> Iterator[CaseSummary]:
         """Look over every case that is watched, held ones too, by the index `watch`."""
         for watch in (WATCHED, HELD):
             for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": watch}):

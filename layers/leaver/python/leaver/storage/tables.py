@@ -112,15 +112,15 @@ class Items(Generic[Item]):
 
 
 def update_with_retry(
-    read: Callable[[], Item], to: Callable[[Item], Item | None], swap: Callable[[Item, Item], Item | None]
+    read: Callable[[], Item], update: Callable[[Item], Item | None], swap: Callable[[Item, Item], Item | None]
 ) -> Item | None:
     """Read an item, make another of it and swap them, again and again until nothing came in between.
 
-    None, and nothing written, where `to` makes None of what it finds.
+    None, and nothing written, where `update` makes None of what it finds.
     """
     while True:
         old = read()
-        new = to(old)
+        new = update(old)
         if new is None:
             return None
         if (written := swap(old, new)) is not None:
