@@ -79,23 +79,22 @@ class ImpossibleTransition(Exception):
         super().__init__(f"a case that is {state} can not be {event}")
 
 
-_S, _E, _L = State, CaseEvent, LookAgain
 #: What is over or completed is looked at in a minute, until its announcement was taken and its sweep has begun.
 TRANSITIONS: Final = (
-    Transition(_S.SCHEDULED, _E.STARTED, _S.OPEN, "OffboardingStarted", _L.IN_A_MINUTE),
-    Transition(_S.SCHEDULED, _E.HELD_FIRST, _S.HELD, "OffboardingHeld", _L.BY_A_PERSON),
-    Transition(_S.SCHEDULED, _E.HELD, _S.HELD, None, _L.BY_A_PERSON),
-    Transition(_S.HELD, _E.RELEASED, _S.SCHEDULED, None, _L.WHEN_DUE),
-    Transition(_S.HELD, _E.MADE_URGENT, _S.SCHEDULED, None, _L.WHEN_DUE),
-    Transition(_S.HELD, _E.DISCARDED, _S.DISCARDED, "OffboardingCancelled", _L.IN_A_MINUTE),
-    Transition(_S.SCHEDULED, _E.CANCELLED, _S.CANCELLED, "OffboardingCancelled", _L.IN_A_MINUTE),
-    Transition(_S.HELD, _E.CANCELLED, _S.CANCELLED, "OffboardingCancelled", _L.IN_A_MINUTE),
-    Transition(_S.OPEN, _E.CANCELLED, _S.CANCELLED, "OffboardingCancelled", _L.IN_A_MINUTE),
-    Transition(_S.SCHEDULED, _E.REINSTATED, _S.REINSTATED, "OffboardingCancelled", _L.IN_A_MINUTE),
-    Transition(_S.HELD, _E.REINSTATED, _S.REINSTATED, "OffboardingCancelled", _L.IN_A_MINUTE),
-    Transition(_S.OPEN, _E.REINSTATED, _S.REINSTATED, "OffboardingCancelled", _L.IN_A_MINUTE),
-    Transition(_S.OPEN, _E.OVERDUE, _S.OPEN, "OffboardingOverdue", _L.IN_A_MINUTE),
-    Transition(_S.OPEN, _E.SEALED, _S.COMPLETED, "OffboardingCompleted", _L.IN_A_MINUTE),
+    Transition(State.SCHEDULED, CaseEvent.STARTED, State.OPEN, "OffboardingStarted", LookAgain.IN_A_MINUTE),
+    Transition(State.SCHEDULED, CaseEvent.HELD_FIRST, State.HELD, "OffboardingHeld", LookAgain.BY_A_PERSON),
+    Transition(State.SCHEDULED, CaseEvent.HELD, State.HELD, None, LookAgain.BY_A_PERSON),
+    Transition(State.HELD, CaseEvent.RELEASED, State.SCHEDULED, None, LookAgain.WHEN_DUE),
+    Transition(State.HELD, CaseEvent.MADE_URGENT, State.SCHEDULED, None, LookAgain.WHEN_DUE),
+    Transition(State.HELD, CaseEvent.DISCARDED, State.DISCARDED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.SCHEDULED, CaseEvent.CANCELLED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.HELD, CaseEvent.CANCELLED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.OPEN, CaseEvent.CANCELLED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.SCHEDULED, CaseEvent.REINSTATED, State.REINSTATED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.HELD, CaseEvent.REINSTATED, State.REINSTATED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.OPEN, CaseEvent.REINSTATED, State.REINSTATED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.OPEN, CaseEvent.OVERDUE, State.OPEN, "OffboardingOverdue", LookAgain.IN_A_MINUTE),
+    Transition(State.OPEN, CaseEvent.SEALED, State.COMPLETED, "OffboardingCompleted", LookAgain.IN_A_MINUTE),
 )
 _BY_STATE_AND_EVENT: Final = {(each.before, each.event): each for each in TRANSITIONS}
 
