@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import State
+from leaver.cases.states import State
 from local import acme
 from local.demo_rows import JOHNS, NAMES, REDRIVEN, ROWS, Before, Row, case_of_john, receipts_of, token
 from local.peak_memory import PeakMemory

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import requests
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case, Cases, chain
+from leaver.cases.record import Case, Cases
+from leaver.cases.seal import chain
 from leaver.outcomes import Outcome
-from leaver.storage.tables import item, values
+from leaver.storage.tables import Value, item, values
 from local import acme
 from local.world import World
 
@@ -84,9 +85,9 @@ def _receipts(world: World, _: Before) -> str:
     case = case_of_john(world)
     if case is None:
         return "no case"
-    kept = _cases(world).receipts(case.case_id)
-    steps = case.all_steps()
-    ended = sum(step.receipt in kept and step.name not in case.all_outstanding() for step in steps)
+    kept = _cases(world).read_receipts(case.case_id)
+    steps = case.steps
+    ended = sum(step.receipt in kept and step.name not in case.outstanding for step in steps)
     return f"{ended} of {len(steps)} things ended, {case.state}"
 
 
@@ -112,15 +113,15 @@ def case_of_john(world: World) -> Case | None:
 
 def receipts_of(world: World, case: Case) -> list[Receipt]:
     """Return the receipts of a case that is done, in the order of its steps."""
-    kept = _cases(world).receipts(case.case_id)
-    return [kept[step.receipt] for step in case.all_steps()]
+    kept = _cases(world).read_receipts(case.case_id)
+    return [kept[step.receipt] for step in case.steps]
 
 
 def _cases(world: World) -> Cases:
     return Cases(world.client("dynamodb"), table=world.resource("Cases").ref)
 
 
-def _items(world: World) -> list[dict[str, str | int | bool]]:
+def _items(world: World) -> list[dict[str, Value]]:
     pages = world.client("dynamodb").get_paginator("scan").paginate(TableName=world.resource("Cases").ref)
     return [values(each) for page in pages for each in page["Items"]]
 

@@ -110,7 +110,7 @@ class WorldInContainer:
             zoom_user_id=zoom_user_id,
             type="zak",
             expires_at=long_ago,
-        ).expected(long_ago)
+        ).with_expected(long_ago)
         table = self.environments()["WatchDeadlinesFunction"]["CASES_TABLE"]
         self._dynamodb.put_item(TableName=table, Item=item(columns(fields)))
 

@@ -27,22 +27,22 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
     """
     # A misspelt connection has nothing to purge, and that must not look like success.
     tokens.connections.read(command.connection)
-    told: dict[str, str | int | bool] = {}
+    details: dict[str, str | int | bool] = {}
     user_id = command.user_id
     if command.names_somebody:
-        found = _found(command, zoom=zoom, tokens=tokens)
+        found = _find_user(command, zoom=zoom, tokens=tokens)
         if isinstance(found, ZoomUser):
             user_id = found.id
         else:
-            told["zoom"] = found.outcome
+            details["zoom"] = found.outcome
     destroyed, alive_until = kept.destroy_all(command.connection, user_id)
-    told["destroyed"] = destroyed
+    details["destroyed"] = destroyed
     if alive_until:
-        told["handed_out_until"] = timestamp(alive_until)
-    return Result(Outcome.PURGED, details=told)
+        details["handed_out_until"] = timestamp(alive_until)
+    return Result(Outcome.PURGED, details=details)
 
 
-def _found(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> ZoomUser | Result:
+def _find_user(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> ZoomUser | Result:
     def ask(connection: Connection, access_token: SecretStr) -> ZoomUser | Result:
         connection.accepts(command.user_id)
         return zoom.get_user(command.user_id, access_token)

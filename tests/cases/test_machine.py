@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from leaver.cases.record import DONE, UNDER_WAY, Case, State, chain
+from leaver.cases.record import DONE, Case
+from leaver.cases.seal import chain
+from leaver.cases.states import UNDER_WAY, State
 from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, Office
@@ -157,8 +159,8 @@ class Leavers(RuleBasedStateMachine):
     def a_completed_case_has_a_receipt_for_every_step_and_its_chain_verifies(self) -> None:
         for case in self.office.cases.every:
             if case.state is State.COMPLETED:
-                kept = self.office.cases.receipts(case.case_id)
-                receipts = [kept[step.receipt] for step in case.all_steps()]
+                kept = self.office.cases.read_receipts(case.case_id)
+                receipts = [kept[step.receipt] for step in case.steps]
                 assert all(receipt.outcome in DONE | {Outcome.USER_NOT_FOUND} for receipt in receipts)
                 assert case.head == chain(receipts)[-1]
 
@@ -170,7 +172,7 @@ class Leavers(RuleBasedStateMachine):
     @invariant()
     def counts_partition(self) -> None:
         for case in self.office.cases.every:
-            names, outstanding = [step.name for step in case.all_steps()], case.all_outstanding()
+            names, outstanding = [step.name for step in case.steps], case.outstanding
             assert len(set(names)) == len(names)
             assert set(outstanding) <= set(names)
             assert len(set(outstanding)) == len(outstanding)
@@ -184,7 +186,7 @@ class Leavers(RuleBasedStateMachine):
         for case in self.office.cases.every:
             if case.finished_at is None or case.state not in {State.CANCELLED, State.REINSTATED}:
                 continue
-            for step in case.all_steps():
+            for step in case.steps:
                 receipt = self.office.receipts.items.get((case.case_id, step.receipt))
                 if receipt is not None and receipt.outcome in DONE and receipt.finished_at is not None:
                     assert receipt.finished_at.replace(microsecond=0) <= case.finished_at
@@ -205,7 +207,7 @@ class Leavers(RuleBasedStateMachine):
                 assert email not in self.office.people.under_tombstones, f"{email} is here, under a tombstone"
         for case in self.office.cases.every:
             assert case.state not in UNDER_WAY or self._waits_for_a_person(case), case
-            assert case.all_owed() == []
+            assert case.pending_announcements == ()
         self.counts_partition()
         self.a_completed_case_has_a_receipt_for_every_step_and_its_chain_verifies()
         self.what_is_over_has_no_command_carried_out_any_more()
@@ -227,8 +229,8 @@ class Leavers(RuleBasedStateMachine):
 
     def _waits_for_a_person(self, case: Case) -> bool:
         """Zoom did not know them when it was asked: nobody may say that they are done with."""
-        kept = self.office.cases.receipts(case.case_id)
-        asked = [step for step in case.all_steps() if step.name in case.all_outstanding()]
+        kept = self.office.cases.read_receipts(case.case_id)
+        asked = [step for step in case.steps if step.name in case.outstanding]
         return all(kept[step.receipt].outcome is Outcome.USER_NOT_FOUND for step in asked)
 
     def _access_of(self, email: str) -> set[str]:

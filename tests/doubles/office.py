@@ -17,11 +17,12 @@ from functions.purge_user_tokens.app import purge_user_tokens
 from functions.revoke_access_token.app import revoke_access_token
 from functions.revoke_grants.app import revoke_grants
 from functions.revoke_sso_token.app import revoke_sso_token
-from functions.start_offboarding.app import Intake, StartOffboarding, understood
+from functions.start_offboarding.app import PersonFinder, StartOffboarding, start_offboarding, understand
 from functions.watch_deadlines.app import Watch
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.intake import Intake
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import LOOK_AGAIN, Case
+from leaver.cases.record import Case
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
@@ -225,7 +226,6 @@ class Office:
             publisher=self._outbox,
             clock=self.clock,
             deadline=DEADLINE,
-            look_again=LOOK_AGAIN,
         )
         self.watch = Watch(
             cases=self.cases,
@@ -239,21 +239,22 @@ class Office:
             sweep_after=None,
         )
         access_tokens = AccessTokens(self.table, self.secret_store, self.clock)
+        person_finder = PersonFinder(
+            connections=self.table, tokens=access_tokens, zoom=self.zoom, rate_limiter=NoLimit(), clock=self.clock
+        )
         self.intake = Intake(
             cases=self.cases,
             people=self.people,
             completion=self.completion,
             case_start=self.case_start,
             connections=self.table,
-            tokens=access_tokens,
-            zoom=self.zoom,
-            rate_limiter=NoLimit(),
+            find_person=person_finder.find,
             clock=self.clock,
             routine_limit=routine_limit,
             deactivates_users=deactivates,
         )
         self._operations: dict[type[Command], Callable[..., Result | None]] = {
-            StartOffboarding: self.intake.take_in,
+            StartOffboarding: partial(start_offboarding, intake=self.intake),
             RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
             RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=access_tokens),
             PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
@@ -290,9 +291,9 @@ class Office:
         """Somebody gave Leaver a connection to Zoom, for themselves or for all."""
         self.grants[name] = FakeGrant(self.clock)
         self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING))
-        told = self.secrets.secrets
-        told[f"leaver/tokens/{name}"] = told["leaver/tokens/zoom"]
-        told[f"leaver/credentials/{name}"] = told["leaver/credentials/zoom"]
+        secrets = self.secrets.secrets
+        secrets[f"leaver/tokens/{name}"] = secrets["leaver/tokens/zoom"]
+        secrets[f"leaver/credentials/{name}"] = secrets["leaver/credentials/zoom"]
 
     def access_of(self, email: str) -> set[str]:
         """What somebody still has, as the providers and Secrets Manager say."""
@@ -305,10 +306,10 @@ class Office:
 
     # -- what happens
 
-    def hears(self, kind: str = "immediate", email: str = ADA, **told: Any) -> Message:
+    def hears(self, kind: str = "immediate", email: str = ADA, **fields: Any) -> Message:
         """HR says something of somebody; it lies in the queue."""
         number = next(self._ids)
-        subject = {"email": email} | told.pop("subject", {})
+        subject = {"email": email} | fields.pop("subject", {})
         usual: dict[str, Any] = {
             "event_id": f"hr-{number}",
             "source": "hr-system",
@@ -317,7 +318,7 @@ class Office:
             "effective_at": self.clock().isoformat(),
             "occurred_at": self.clock().isoformat(),
         }
-        return self.queue("StartOffboarding", usual | told)
+        return self.queue("StartOffboarding", usual | fields)
 
     def queue(self, command: str, body: dict[str, Any]) -> Message:
         message = Message(command, body, f"m-{next(self._ids)}")
@@ -366,8 +367,8 @@ class Office:
                 self.deliver(message)
         raise AssertionError(f"{len(self.queued)} messages come back again and again")
 
-    def hears_and_works(self, kind: str = "immediate", email: str = ADA, **told: Any) -> Message:
-        message = self.hears(kind, email, **told)
+    def hears_and_works(self, kind: str = "immediate", email: str = ADA, **fields: Any) -> Message:
+        message = self.hears(kind, email, **fields)
         self.works()
         return message
 
@@ -377,7 +378,7 @@ class Office:
 
     def minute(self) -> None:
         """watch_deadlines runs."""
-        for case_id in list(self.cases.to_look_at(self.clock())):
+        for case_id in list(self.cases.find_due(self.clock())):
             self.watch.look_at(case_id)
         self.route()
 
@@ -416,7 +417,7 @@ class Office:
             executor=OneByOne(),
             jitter=lambda _, longest: longest,
         )
-        return replace(consumer, read=partial(understood, choices=CHOICES)) if hr else consumer
+        return replace(consumer, read=partial(understand, choices=CHOICES)) if hr else consumer
 
     def _revoke_connection(self, command: RevokeAccessToken) -> Result:
         oauth = FakeZoomOAuth(self.grants[command.connection])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leaver.cases.record import State
+from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
 from tests.doubles.hr_events import webhook
 from tests.doubles.office import ADA, Office

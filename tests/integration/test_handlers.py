@@ -201,7 +201,7 @@ def test_deactivate_user_blocks_the_login_and_ends_the_session(
     assert (receipt["outcome"], receipt["tracking_id"], receipt["details"]) == (
         "deactivated",
         "v=2.0",
-        '{"session": "revoked"}',
+        {"session": "revoked"},
     )
     assert [each["detail-type"] for each in leaver.heard()] == ["UserDeactivated"]
 

@@ -63,7 +63,7 @@ def test_the_last_word_is_written_and_returned_as_it_stands(receipts: Receipts) 
     closed = receipts.finish(OPEN.closed(REVOKED, now=NOW + timedelta(seconds=5)))
     assert closed == standing(receipts)
     assert (closed.outcome, closed.provider_status, closed.tracking_id) == (Outcome.REVOKED, 204, "v=2.0")
-    assert (closed.attempts, closed.time_to_revoke, closed.details) == (1, 65, '{"grants_left": 0}')
+    assert (closed.attempts, closed.time_to_revoke, closed.details) == (1, 65, {"grants_left": 0})
     assert (closed.first_attempt_at, closed.finished_at) == (NOW, NOW + timedelta(seconds=5))
 
 

@@ -44,7 +44,7 @@ class Kept:
         )
 
     def expired(self) -> list[StoredUserToken]:
-        return list(self.tokens.expired(self.clock()))
+        return list(self.tokens.find_expired(self.clock()))
 
     @property
     def lying(self) -> set[str]:

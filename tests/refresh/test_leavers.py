@@ -232,7 +232,7 @@ def test_a_purge_that_forgets_what_it_destroyed_is_found_to_keep_silent_about_it
     def forgotten(item: StoredUserToken, now: datetime) -> StoredUserToken:
         return item.model_copy(update={"destroying": False, "expires_at": now - timedelta(seconds=1)})
 
-    monkeypatch.setattr(StoredUserToken, "destroyed", forgotten)
+    monkeypatch.setattr(StoredUserToken, "after_destruction", forgotten)
     assert any(not each.until for each in explore(kept_before=True))
 
 

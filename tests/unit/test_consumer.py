@@ -1,13 +1,12 @@
 """What becomes of a message: the receipt, the announcement, the acknowledgement, in this order."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from leaver.cases.record import State, Step
-from leaver.cases.start import recorded
+from leaver.cases.record import Step, new_case
+from leaver.cases.states import State
 from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import (
@@ -80,7 +79,8 @@ def test_a_detail_sent_by_hand_does_the_same_under_the_messages_id(harness: Cons
 def _opens_case(harness: ConsumerHarness, case_id: str) -> None:
     step = Step(command="RevokeSsoToken", connection="zoom", detail=JOHN)
     told = {"email": "john.doe@example.com", "event_id": "hr-1", "source": "hr", "urgency": "routine"}
-    harness.cases.put(recorded(case_id, State.OPEN, [step], [], requested_at=NOW, effective_at=NOW, **told))
+    scheduled = new_case(case_id, [step], [], requested_at=NOW, effective_at=NOW, **told)
+    harness.cases.put(scheduled.after_start(NOW, deadline=timedelta(minutes=15)).without_pending("OffboardingStarted"))
 
 
 def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(harness: ConsumerHarness) -> None:
@@ -359,6 +359,6 @@ def test_a_function_may_read_its_messages_itself(harness: ConsumerHarness) -> No
 def test_details_are_names_and_counts_on_receipt_and_announcement(harness: ConsumerHarness) -> None:
     result = Result(Outcome.RETRIEVED, details={"secret_arn": "arn:1", "expires_at_assumed": True})
     consume(harness.consumer(RetrieveUserToken, Operation(result)), record(JOHN))
-    assert json.loads(harness.receipts.only.details) == {"secret_arn": "arn:1", "expires_at_assumed": True}
+    assert harness.receipts.only.details == {"secret_arn": "arn:1", "expires_at_assumed": True}
     assert harness.bus.announced[0]["details"] == {"secret_arn": "arn:1", "expires_at_assumed": True}
     assert harness.bus.announced[0]["detail_type"] == "UserTokenRetrieved"

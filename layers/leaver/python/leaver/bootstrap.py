@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
-from leaver.cases.record import LOOK_AGAIN, Cases
+from leaver.cases.record import Cases
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
@@ -221,7 +221,6 @@ def case_start(table: str, publisher: Publisher, *, case_deadline: int) -> CaseS
         publisher=publisher,
         clock=now,
         deadline=timedelta(seconds=case_deadline),
-        look_again=LOOK_AGAIN,
     )
 
 

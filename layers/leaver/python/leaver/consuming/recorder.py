@@ -1,6 +1,5 @@
 """The last word on a command: on its receipt, to its case, to metrics and log, and as what is to be announced."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,7 +49,7 @@ class OutcomeRecorder:
     def repeat(self, closed: Receipt) -> Announcement | None:
         """Do again what may have been lost after the receipt was written; returns what is to be announced."""
         if self.completion is not None and closed.belongs_to_a_case:
-            self.completion.done(closed)
+            self.completion.count_receipt(closed)
         return None if closed.outcome in UNANNOUNCED else _announcement(self.command, closed)
 
     def count(self, event: str) -> None:
@@ -69,6 +68,6 @@ def _announcement(command: type[Command], closed: Receipt) -> Announcement:
         announcement_id=f"{closed.case_id}/{closed.entry}/{closed.outcome}/{closed.attempts}",
         detail_type=command.announced_as if closed.outcome in SUCCESSES else command.failure_announced_as,
         case_id=closed.case_id if closed.belongs_to_a_case else None,
-        details=json.loads(closed.details),
+        details=closed.details,
         **closed.model_dump(exclude={"case_id", "entry", "details"}),
     )
