@@ -21,6 +21,7 @@ README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 COMMANDS = (ROOT / "docs" / "commands.md").read_text()
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+LONGEST_LINE = 160
 REQUIREMENTS = ["requirements-dev.txt", "layers/leaver/requirements.txt"]
 
 
@@ -36,6 +37,13 @@ def named_files(document: Path) -> set[Path]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_that_a_document_names_is_there(document: Path) -> None:
     assert [path for path in named_files(document) if not path.exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_line_of_a_document_is_longer_than_a_reader_can_follow(document: Path) -> None:
+    """Tables are left alone, and the address that a link hides."""
+    shown = [re.sub(r"(?<=\])\([^)]*\)", "", line) for line in document.read_text().splitlines()]
+    assert [line for line in shown if len(line) > LONGEST_LINE and not line.startswith("|")] == []
 
 
 def test_the_readme_leads_to_every_page() -> None:
