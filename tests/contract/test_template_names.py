@@ -1,4 +1,4 @@
-"""Every name fits AWS's limits, whatever a stack is called: the README says how long its own name may be."""
+"""Every name fits AWS's limits, whatever a stack is called: docs/deploy.md says how long its own name may be."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ NAMELESS = {
     "AWS::SQS::QueuePolicy",
 }
 
-[PROMISED] = re.findall(r"its name has at most (\d+) characters", (ROOT / "README.md").read_text())
+[PROMISED] = re.findall(r"its name has at most (\d+) characters", (ROOT / "docs" / "deploy.md").read_text())
 
 
 def names(stack: Stack, called: str) -> Iterator[tuple[str, int]]:
