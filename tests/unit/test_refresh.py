@@ -8,7 +8,7 @@ import pytest
 from leaver.connections.record import LEASE, Connection, Status
 from leaver.errors import BadMessage, LeaseHeld, OutOfTime
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from tests.doubles.aws import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.refresher import CHILD, DUE, GRANDCHILD, Stage
@@ -31,7 +31,7 @@ def test_what_is_due_is_refreshed(stage: Stage) -> None:
     assert stage.grant.asked == [("refresh", "refresh-1")]
 
 
-@pytest.mark.parametrize("asked", [{}, {"failed_version": child_of("zoom", "another")}])
+@pytest.mark.parametrize("asked", [{}, {"failed_version": next_version_id("zoom", "another")}])
 def test_what_is_fresh_is_left_alone(asked: dict[str, Any]) -> None:
     fresh = connection(refresh_at=NOW + timedelta(seconds=1))
     stage = Stage(fresh)
@@ -148,7 +148,7 @@ def test_an_intent_older_than_any_function_lives_is_taken_over() -> None:
 @pytest.mark.parametrize("wrong", [timedelta(minutes=-5), timedelta(minutes=5)])
 def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_intent_as_long_as_it_lives(wrong: timedelta) -> None:
     stage = Stage()
-    first = stage.rotation()
+    first = stage.refresher()
     blocked: list[str] = []
 
     def another_tries() -> None:
@@ -226,7 +226,7 @@ def test_a_chain_of_refreshes_uses_each_refresh_token_once(stage: Stage) -> None
     for _ in range(3):
         stage.refresh(force=True)
     assert stage.grant.asked == [("refresh", "refresh-1"), ("refresh", "refresh-2"), ("refresh", "refresh-3")]
-    assert stage.record.version == child_of("zoom", GRANDCHILD)
+    assert stage.record.version == next_version_id("zoom", GRANDCHILD)
 
 
 def test_the_pair_is_in_the_vault_before_it_is_on_record(stage: Stage) -> None:
@@ -246,7 +246,7 @@ def test_the_pair_is_in_the_vault_before_it_is_on_record(stage: Stage) -> None:
 def test_venafi_is_refreshed_the_same_way() -> None:
     stage = Stage(connection("venafi", provider="venafi", refresh_at=NOW))
     stage.refresh()
-    assert stage.record.version == child_of("venafi", PARENT)
+    assert stage.record.version == next_version_id("venafi", PARENT)
     assert stage.stored(stage.record.version)["access_token"] == "access-2"
 
 

@@ -117,7 +117,7 @@ def test_a_token_that_nobody_takes_is_lost_and_that_is_not_forgotten(stage: Stag
 def test_a_seal_that_somebody_beats_to_the_vault_is_not_written_over(stage: Stage) -> None:
     encrypted(stage)
     stage.secrets.read_only = False
-    newest = stage.secret_store.newest
+    newest = stage.secret_store.latest_version
 
     def blind(connection: str, version: str) -> str:
         """What was just written is not seen yet."""
@@ -125,7 +125,7 @@ def test_a_seal_that_somebody_beats_to_the_vault_is_not_written_over(stage: Stag
         stage.keep(CHILD, tokens("access-9", "refresh-9"))
         return found
 
-    stage.secret_store.newest = blind  # type: ignore[method-assign]
+    stage.secret_store.latest_version = blind  # type: ignore[method-assign]
     with pytest.raises(LeaverError, match="holds other tokens"):
         stage.refresh()
     assert stage.record.lease_holder is None

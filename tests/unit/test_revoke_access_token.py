@@ -11,7 +11,7 @@ from leaver.connections.record import LEASE, Connection, Status
 from leaver.errors import BadMessage, CredentialStale, LeaseHeld, NeedsReauthorization, NotRead, ProviderUnavailable
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from tests.doubles.aws import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
@@ -24,7 +24,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "an answer was lost": {"unanswered_since": LONG_AGO},
     "a refresh was killed": {"lease_holder": "refresh#killed", "leased_at": LONG_AGO, "leased_version": PARENT},
 }
-CHILD = child_of("zoom", PARENT)
+CHILD = next_version_id("zoom", PARENT)
 
 
 class Stage:

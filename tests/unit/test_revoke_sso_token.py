@@ -11,14 +11,14 @@ from leaver.connections.record import Connection, Status
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, Rejected
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from tests.doubles.aws import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
-CHILD = child_of("zoom", PARENT)
+CHILD = next_version_id("zoom", PARENT)
 REFUSED = InvalidToken("Zoom does not accept the access token", provider_status=401, provider_code="124")
 
 
