@@ -279,7 +279,7 @@ class Fleet:
         return [grant for grant in night.server.grants if grant.is_alive(self.shared.there())]
 
     def durable(self, night: Night) -> set[str]:
-        """The digests of all refresh tokens that outlive a process: in the vault, or sealed in the record."""
+        """The digests of all refresh tokens that outlive a process: in Secrets Manager, or encrypted in the record."""
         secret = self.shared.secrets.secrets[f"leaver/tokens/{night.name}"]
         kept = {digest(json.loads(text)["refresh_token"]) for text in secret.versions.values()}
         if sealed := night.record.encrypted_refresh_token:
@@ -346,7 +346,7 @@ class Fleet:
             assert secret not in self.everywhere(), secret
 
     def everywhere(self) -> str:
-        """All that is neither vault nor sealed."""
+        """All that is neither in Secrets Manager nor encrypted."""
         shared = self.shared
         records = [
             record.model_copy(update={"encrypted_refresh_token": None}) for record in shared.table.records.values()

@@ -357,7 +357,7 @@ def test_where_the_provider_grants_nothing_the_connection_is_let_go(desk: Desk) 
     assert desk.tokens() == first
 
 
-def test_an_unreadable_vault_is_found_out_before_the_provider_is_asked(desk: Desk) -> None:
+def test_an_unreadable_secret_store_is_found_out_before_the_provider_is_asked(desk: Desk) -> None:
     desk.connect()
     desk.obtained, desk.secrets.unreadable = 0, True
     with pytest.raises(LeaverError):

@@ -1,4 +1,4 @@
-"""The vault on Secrets Manager: moto's, and a strict fake where moto is laxer than AWS."""
+"""The secret store on Secrets Manager: moto's, and a strict fake where moto is laxer than AWS."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def secrets(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture
 def secret_store(secrets: Any) -> SecretStore:
-    """A vault with the first tokens of one connection."""
+    """A secret store with the first tokens of one connection."""
     secrets.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
     return SecretStore(secrets, prefix="leaver")
 

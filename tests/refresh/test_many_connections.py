@@ -218,14 +218,14 @@ def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_fau
 SEARCH: Final = settings(HOW, phases=[Phase.generate], report_multiple_bugs=False)
 
 
-def test_an_intent_that_holds_nobody_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_holds_nobody_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LEASE", timedelta(seconds=-1))
     with pytest.raises(AssertionError):
         run_state_machine_as_test(ManyConnections, settings=SEARCH)
 
 
 def test_a_successor_that_nobody_looks_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SecretStore, "latest_version", lambda _vault, _connection, version: version)
+    monkeypatch.setattr(SecretStore, "latest_version", lambda _secret_store, _connection, version: version)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(ManyConnections, settings=SEARCH)
 

@@ -92,7 +92,7 @@ def test_what_goes_on_by_itself_or_is_over_needs_nobody(trouble: dict[str, Any])
     assert not needs_a_person(connection(**trouble))
 
 
-def test_programs_are_told_that_a_token_is_sealed_and_not_what_is_sealed() -> None:
+def test_programs_are_told_that_a_token_is_encrypted_and_not_the_ciphertext() -> None:
     record = fields_of(connection(encrypted_refresh_token="c2VhbGVk", lease_holder="refresh#1", leased_at=NOW), NOW)
     assert record["encrypted_refresh_token"] is True
     assert "c2VhbGVk" not in str(record)

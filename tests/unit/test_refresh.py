@@ -1,4 +1,4 @@
-"""Refreshing a connection: when, under which intent, how the answer is kept, and what an earlier run left behind."""
+"""Refreshing a connection: when, under which lease, how the answer is kept, and what an earlier run left behind."""
 
 from datetime import timedelta
 from typing import Any
@@ -117,7 +117,7 @@ def test_a_personal_connection_that_only_logs_in_has_nothing_to_keep_alive() -> 
     assert stage.record.refresh_at == NOW + timedelta(minutes=48)
 
 
-# --- the intent ---
+# --- the lease ---
 
 
 def test_while_the_provider_is_asked_the_record_says_who_asks_and_since_when(stage: Stage) -> None:
@@ -140,13 +140,13 @@ def test_what_somebody_else_holds_is_left_to_them(holder: str) -> None:
     assert stage.record == held
 
 
-def test_an_intent_older_than_any_function_lives_is_taken_over() -> None:
+def test_a_lease_older_than_any_function_lives_is_taken_over() -> None:
     stage = Stage(connection(refresh_at=NOW, leased_at=NOW - LEASE - timedelta(seconds=1), **ANOTHERS))
     assert stage.refresh() == REFRESHED
 
 
 @pytest.mark.parametrize("wrong", [timedelta(minutes=-5), timedelta(minutes=5)])
-def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_intent_as_long_as_it_lives(wrong: timedelta) -> None:
+def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_lease_as_long_as_it_lives(wrong: timedelta) -> None:
     stage = Stage()
     first = stage.refresher()
     blocked: list[str] = []
@@ -164,7 +164,7 @@ def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_intent_as_long_as_
     assert (blocked, stage.grant.asked) == (["once"], [("refresh", "refresh-1")])
 
 
-def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to(stage: Stage) -> None:
+def test_a_record_that_changed_at_the_moment_of_the_lease_is_come_back_to(stage: Stage) -> None:
     class Contended(InMemoryConnections):
         def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
             if new.lease_holder:
@@ -229,7 +229,7 @@ def test_a_chain_of_refreshes_uses_each_refresh_token_once(stage: Stage) -> None
     assert stage.record.version == next_version_id("zoom", GRANDCHILD)
 
 
-def test_the_pair_is_in_the_vault_before_it_is_on_record(stage: Stage) -> None:
+def test_the_pair_is_in_secrets_manager_before_it_is_on_record(stage: Stage) -> None:
     kept: list[bool] = []
 
     class Watched(InMemoryConnections):

@@ -36,7 +36,7 @@ class Stage:
         return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
 
     def somebody_refreshes(self) -> None:
-        """Another function puts a new pair into vault and record."""
+        """Another function puts a new pair into Secrets Manager and record."""
         self.secrets.put_secret_value(
             SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
         )

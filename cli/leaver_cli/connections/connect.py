@@ -53,7 +53,7 @@ class Destination(Protocol):
         """Venafi."""
 
     def establish(self, new: ConnectionRequest, target: Target) -> Established:
-        """Take the connection's intent, let `new` obtain its tokens, keep those at once; raises LeaverError."""
+        """Take the connection's lease, let `new` obtain its tokens, store them at once; raises LeaverError."""
 
 
 #: finds a stack by its name, region and profile

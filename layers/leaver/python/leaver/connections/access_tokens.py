@@ -47,7 +47,7 @@ class AccessTokens:
         return f"{record.provider}/{record.account}"
 
     def look_up(self, names: Iterable[str]) -> None:
-        """Read the connections of a batch, once for all of its commands; each command raises what is wrong with its own."""
+        """Read the connections of a batch, once for all commands; an error is left to the command that meets it."""
         for name in dict.fromkeys(names):
             with suppress(LeaverError, BotoCoreError, ClientError):
                 self._read(name)

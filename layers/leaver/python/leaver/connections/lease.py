@@ -29,7 +29,7 @@ class Lease:
         return True
 
     def update(self, change: Callable[[Connection], Connection | None]) -> bool:
-        """Change the record; returns whether it was changed: not where the lease is lost, nor where `change` returns None."""
+        """Change the record; returns False where the lease is lost, and where `change` returns None."""
         written = self.connections.change(
             self.record.connection, lambda current: change(current) if self.is_on(current) else None
         )
