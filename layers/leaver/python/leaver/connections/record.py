@@ -114,7 +114,7 @@ class Connection(BaseModel):
         return self.leased_at is not None and now - self.leased_at > LEASE
 
     def with_lease(self, holder: str, now: datetime) -> Self:
-        """The lease, the journal and the proof that the table can be written are one write.
+        """One write is the lease, the journal and the proof that the table can be written.
 
         Raises LeaseHeld where a living run has the lease.
         """
@@ -127,7 +127,7 @@ class Connection(BaseModel):
         return self.model_copy(update=lease | {"unanswered_since": self.unanswered_since or lost})
 
     def without_lease(self) -> Self:
-        """For the next holder to take."""
+        """Anybody may take it."""
         return self.model_copy(update=_NO_LEASE)
 
     def with_unanswered_refresh(self) -> Self:
@@ -144,7 +144,7 @@ class Connection(BaseModel):
         return self.model_copy(update=tokens | {"unanswered_since": None, "encrypted_refresh_token": None})
 
     def with_new_tokens(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
-        """Nothing is wrong with it, and it has no lease; its recovery is to be announced where its trouble was."""
+        """Healthy, without a lease; its recovery is to be announced where its trouble was."""
         tokens: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
         health: dict[str, object] = {"status": Status.ACTIVE, "refreshed_at": now, "failures": 0, "reason": None}
         health |= {"unanswered_since": None, "orphaned_tokens": False, "encrypted_refresh_token": None}

@@ -72,12 +72,10 @@ class TokenRefresher:
         OutOfTime before anything was asked, and whatever else prevented the refresh.
         """
         try:
-            record = self.connections.read(command.connection)
-            if declined := decline(record, command, now=self.clock(), has_left=self.has_left):
+            record, now = self.connections.read(command.connection), self.clock()
+            if declined := decline(record, command, now=now, has_left=self.has_left):
                 return declined
-            lease = take_lease(
-                self.connections, record, holder=self.holder, now=self.clock(), revoking=command.for_revocation
-            )
+            lease = take_lease(self.connections, record, holder=self.holder, now=now, revoking=command.for_revocation)
             try:
                 return self._replace_tokens(lease, command)
             except (Throttled, OutOfTime, NotKept, NotRead, Superseded):
@@ -96,14 +94,14 @@ class TokenRefresher:
             announce_pending(self.connections, self.publisher, command.connection)
 
     def _replace_tokens(self, lease: Lease, command: RefreshAccessToken) -> Result | None:
-        """Read the newest tokens, ask the provider once, store the answer first, then record it."""
+        """Read the newest tokens there are, ask the provider once, store the answer before all else, then record it."""
         newest = self.token_versions.read_newest(lease.record)
         if command.for_revocation and self._can_revoke(newest, lease.record, command):
             self._revoke(lease, newest.tokens)
             return None
         if newest.id != lease.record.version:
             # An earlier run was killed after it had stored them.
-            if self._is_fresh(newest) and not command.for_revocation:
+            if newest.is_fresh(self.clock()) and not command.for_revocation:
                 return self._record_version(lease, newest)
             self._roll_forward(lease, newest)
         if self.remaining() < TIME_FOR_A_CALL:
@@ -128,14 +126,11 @@ class TokenRefresher:
 
     # --- before the call
 
-    def _is_fresh(self, version: TokenVersion) -> bool:
-        return version.tokens.expires_at > self.clock()
-
     def _can_revoke(self, newest: TokenVersion, record: Connection, command: RefreshAccessToken) -> bool:
         """Whether to revoke these tokens as they are would end the grant, and prove it."""
         # A lost answer may have replaced what is on record; tokens that were stored beside it are that answer.
         is_known = newest.id != record.version or record.unanswered_since is None
-        return self._is_fresh(newest) and is_known and command.failed_version != newest.id
+        return newest.is_fresh(self.clock()) and is_known and command.failed_version != newest.id
 
     def _roll_forward(self, lease: Lease, newest: TokenVersion) -> None:
         """Record the newest tokens and keep the lease: a call's answer must be the successor of what is on record."""

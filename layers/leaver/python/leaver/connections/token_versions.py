@@ -18,6 +18,10 @@ class TokenVersion:
     id: str
     tokens: TokenSet
 
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether its access token is still good."""
+        return self.tokens.expires_at > now
+
 
 @dataclass(frozen=True)
 class TokenVersions:
