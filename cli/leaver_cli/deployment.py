@@ -28,8 +28,8 @@ from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
-from leaver_cli.connections.request import ConnectionRequest, Target
-from leaver_cli.connections.setup import ConnectionSetup, Established, NewConnection, credentials_json
+from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
+from leaver_cli.connections.setup import ConnectionSetup, Established, credentials_json
 from leaver_cli.stack import AWS, Stack, reach
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Deployment:
         raise Rejected(f"secret {secret}: holds no certificates in PEM")
 
     def check_the_clock(self) -> None:
-        """Raise WrongClock where an intent would begin too early or too late: others could not tell when it ends."""
+        """Raise WrongClock where a lease would begin too early or too late: others could not tell when it ends."""
         if abs(self.ahead) > LARGEST_SKEW:
             which = "behind" if self.ahead > timedelta(0) else "ahead of"
             seconds = round(abs(self.ahead).total_seconds())
@@ -109,7 +109,7 @@ class Deployment:
         self.check_the_clock()
         # The other provider is not asked anything, and its CA certificates may not be there yet.
         venafi = self.venafi if new.provider == "venafi" else VenafiAuth(_transport(self.venafi_url), now)
-        establishing = ConnectionSetup(
+        setup = ConnectionSetup(
             connections=self.connections,
             secret_store=self.secret_store,
             grants=Grants(zoom=self.zoom_oauth, venafi=venafi, secret_store=self.secret_store),
@@ -117,7 +117,7 @@ class Deployment:
             clock=now,
             pause=time.sleep,
         )
-        return establishing.establish(
+        return setup.establish(
             NewConnection(
                 name=target.name,
                 provider=new.provider,
@@ -128,7 +128,7 @@ class Deployment:
                 owner=name_of(target.owner.strip()),
                 credentials=credentials_json(new.credentials),
                 obtain=new.obtain,
-                consented=_whose(new),
+                find_consenter=_find_consenter(new),
             )
         )
 
@@ -177,9 +177,9 @@ def _transport(url: str, ca_bundle: str | None = None) -> Transport:
     return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
 
 
-def _whose(new: ConnectionRequest) -> Callable[[SecretStr], str | None]:
-    def consented(access_token: SecretStr) -> str | None:
-        user = new.consented(access_token) if new.consented else None
+def _find_consenter(new: ConnectionRequest) -> Callable[[SecretStr], str | None]:
+    def find(access_token: SecretStr) -> str | None:
+        user = new.find_consenter(access_token) if new.find_consenter else None
         return user.id if isinstance(user, ZoomUser) else None
 
-    return consented
+    return find

@@ -44,7 +44,7 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
 
 def _find_user(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> ZoomUser | Result:
     def ask(connection: Connection, access_token: SecretStr) -> ZoomUser | Result:
-        connection.accepts(command.user_id)
+        connection.check_user_id(command.user_id)
         return zoom.get_user(command.user_id, access_token)
 
     return tokens.with_token(command.connection, ask)

@@ -51,7 +51,7 @@ def retrieve_user_token(
         return people.gone((command.user_id, user.id, user.email))
 
     def ask(connection: Connection, access_token: SecretStr) -> tuple[ZoomUser, UserToken | None] | Result:
-        connection.accepts(command.user_id)
+        connection.check_user_id(command.user_id)
         # The token is kept under Zoom's own id, so that one person has one place under whatever name they were given.
         user = zoom.get_user(command.user_id, access_token)
         if isinstance(user, Result):

@@ -6,9 +6,10 @@ from uuid import uuid4
 
 from leaver import bootstrap
 from leaver.connections.grants import Grants
+from leaver.connections.lease import take_lease
 from leaver.connections.record import Connection, Connections, Status
 from leaver.consuming.consumer import Consumer
-from leaver.errors import CredentialStale, LeaseHeld, LeaverError, NeedsReauthorization
+from leaver.errors import CredentialStale, LeaverError, NeedsReauthorization
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.settings import CallsTokenEndpoints, Consumes, RequestsRefreshes, UsesConnections
@@ -30,64 +31,55 @@ def revoke_access_token(
 ) -> Result:
     """Revoke what the connection holds; `already_gone` only where nothing could prove it wrong.
 
-    Raises LeaseHeld while somebody else changes the connection's tokens, CredentialStale where only the refresher can
-    do it.
+    Raises LeaseHeld while another run changes the connection's tokens, CredentialStale where only the refresher can
+    revoke, NeedsReauthorization where nobody but a person can.
     """
-    # First, and whoever holds an intent: what is being revoked must not be renewed.
-    before = connections.change(command.connection, _revoking) or connections.read(command.connection)
-    if ended := before.revocation():
+    # First, and whoever has the lease: what is being revoked must not be renewed.
+    record = connections.change(command.connection, _begin_revoking) or connections.read(command.connection)
+    if ended := record.revocation():
         return ended
-    if before.orphaned_tokens:
-        raise NeedsReauthorization(before.reason or "tokens that nobody holds can't be revoked")
-    record = connections.compare_and_swap(before, before.leased(holder, clock()))
-    if record is None:
-        raise LeaseHeld(f"connection {command.connection} was changed at the same moment")
+    if record.orphaned_tokens:
+        raise NeedsReauthorization(record.reason or "tokens that nobody holds can't be revoked")
+    lease = take_lease(connections, record, holder=holder, now=clock())
     try:
-        result = _revoked(record, grants=grants, secret_store=secret_store, now=clock())
+        result = _revoke_latest_tokens(lease.record, grants=grants, secret_store=secret_store, now=clock())
     except LeaverError:
-        connections.change(record.connection, lambda standing: _free(standing, record))
+        lease.release()
         raise
-    connections.change(record.connection, lambda standing: _retired(standing, result))
+    connections.change(
+        command.connection,
+        lambda current: None if current.status is Status.REVOKED else current.as_revoked(result),
+    )
     return result
 
 
-def _revoked(record: Connection, *, grants: Grants, secret_store: SecretStore, now: datetime) -> Result:
+def _begin_revoking(current: Connection) -> Connection | None:
+    return None if current.status in {Status.REVOKING, Status.REVOKED} else current.as_revoking()
+
+
+def _revoke_latest_tokens(record: Connection, *, grants: Grants, secret_store: SecretStore, now: datetime) -> Result:
     # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
-    version = secret_store.newest(record.connection, record.version)
-    held = secret_store.tokens(record.connection, version)
-    renewable = held.refresh_token is not None
-    if record.encrypted_refresh_token or (renewable and held.expires_at <= now):
+    version = secret_store.latest_version(record.connection, record.version)
+    tokens = secret_store.tokens(record.connection, version)
+    is_renewable = tokens.refresh_token is not None
+    if record.encrypted_refresh_token or (is_renewable and tokens.expires_at <= now):
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
-        raise _only_by_refreshing(record, version, "has expired")
-    result = grants.revoke(record, held.access_token)
-    unanswered = record.unanswered_since is not None and version == record.version
-    if result.outcome is Outcome.ALREADY_GONE and renewable and unanswered:
+        raise _refresh_needed(record, version, "has expired")
+    result = grants.revoke(record, tokens.access_token)
+    is_unanswered = record.unanswered_since is not None and version == record.version
+    if result.outcome is Outcome.ALREADY_GONE and is_renewable and is_unanswered:
         # A refresh whose answer was lost may have replaced it: then newer tokens live that nobody has revoked.
-        raise _only_by_refreshing(record, version, "is refused after a refresh that was never answered")
+        raise _refresh_needed(record, version, "is refused after a refresh that was never answered")
     return result
 
 
-def _only_by_refreshing(record: Connection, version: str, why: str) -> CredentialStale:
+def _refresh_needed(record: Connection, version: str, why: str) -> CredentialStale:
     return CredentialStale(
         f"connection {record.connection} is to be revoked, and its access token {why}",
         connection=record.connection,
         version=version,
         for_revocation=True,
     )
-
-
-def _revoking(standing: Connection) -> Connection | None:
-    if standing.status in {Status.REVOKING, Status.REVOKED}:
-        return None
-    return standing.model_copy(update={"status": Status.REVOKING})
-
-
-def _retired(standing: Connection, result: Result) -> Connection | None:
-    return None if standing.status is Status.REVOKED else standing.retired(result)
-
-
-def _free(standing: Connection, record: Connection) -> Connection | None:
-    return standing.released() if standing.lease_holder == record.lease_holder else None
 
 
 def consumer() -> Consumer[RevokeAccessToken]:

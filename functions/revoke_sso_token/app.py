@@ -22,7 +22,7 @@ def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessToken
     """Log the user out of the current Zoom session; exactly 204 is `revoked`."""
 
     def end_session(connection: Connection, access_token: SecretStr) -> Result:
-        connection.accepts(command.user_id)
+        connection.check_user_id(command.user_id)
         return zoom.delete_user_token(command.user_id, access_token)
 
     return tokens.with_token(command.connection, end_session)

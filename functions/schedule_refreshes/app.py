@@ -52,6 +52,6 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         )
     connections = bootstrap.connections(settings.connections_table)
     # Counted each minute and not when it happens: a run that is killed at that moment would count nothing.
-    bootstrap.gauge("ConnectionsNeedingAPerson", connections.waiting_for_a_person())
+    bootstrap.gauge("ConnectionsNeedingAPerson", connections.count_needing_reauthorization())
     plan(connections=connections, publisher=publisher, now=bootstrap.now())
     return None

@@ -136,7 +136,7 @@ class Watch:
         if name_of(record.owner) in names or ended is None:
             return None
         at = record.replaced_at or self.clock()
-        result = Result(ended, details={"said": record.replaced_said or "", "owner": record.owner})
+        result = Result(ended, details={"said": record.replaced_description or "", "owner": record.owner})
         return self.receipts.finish(_open_receipt(case, step, record, at).closed(result, now=at))
 
     # -- over

@@ -216,7 +216,7 @@ class Leavers(RuleBasedStateMachine):
         self.figures["runs"] += 1
 
     def _settle(self) -> None:
-        """No more faults: the queues are worked through, and hours pass, in which abandoned intents die too."""
+        """No more faults: the queues are worked through, and hours pass, in which abandoned leases run out too."""
         self.office.weather.to_come.clear()
         for minutes in (1, 8, 60, 120, 180, 0):
             for _ in range(4):

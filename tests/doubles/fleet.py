@@ -30,7 +30,7 @@ from leaver.outcomes import Result
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.setup import Established
 from local.simulators.grants import Grant, TokenMint, digest
-from local.simulators.grants import Grants as ProviderGrants
+from local.simulators.grants import Grants as SimulatedGrants
 from local.simulators.grants import Rotation as Kind
 from tests.doubles.aws_errors import client_error
 from tests.doubles.clock import NOW, Clock
@@ -155,7 +155,7 @@ class Deployment(Shared):
         self.kms: RefusingKms = RefusingKms(self.effects)
         self._seeds = iter(range(1000))
 
-    def server(self, provider: Provider, grants: ProviderGrants) -> MoodyServer:
+    def server(self, provider: Provider, grants: SimulatedGrants) -> MoodyServer:
         mint = TokenMint("night-", random.Random(next(self._seeds)))  # noqa: S311 - the same each time
         return MoodyServer(provider, grants, self.there, self.effects, _mint=mint, ours=self.ours)
 
@@ -251,7 +251,7 @@ class Fleet:
 
     def plan(self) -> None:
         night = next(iter(self.nights.values()))
-        plan(connections=self.shared.table, publisher=night._outbox(), now=self.shared.clock())
+        plan(connections=self.shared.table, publisher=night._publisher(), now=self.shared.clock())
         night._collect()
 
     def read(self, name: str, *, refused: bool) -> None:
@@ -266,7 +266,7 @@ class Fleet:
         try:
             AccessTokens(self.shared.table, self.shared.secret_store, self.shared.clock).with_token(name, call)
         except CredentialStale as stale:
-            night._outbox().request_refresh(stale.connection, stale.version, now=self.shared.clock())
+            night._publisher().request_refresh(stale.connection, stale.version, now=self.shared.clock())
             night._collect()
         except LeaverError:
             return
@@ -348,7 +348,7 @@ class Fleet:
             assert secret not in self.everywhere(), secret
 
     def everywhere(self) -> str:
-        """All that is neither Secrets Manager's nor encrypted."""
+        """All that is neither in Secrets Manager nor encrypted."""
         shared = self.shared
         records = [
             record.model_copy(update={"encrypted_refresh_token": None}) for record in shared.table.records.values()
@@ -413,7 +413,7 @@ class Fleet:
         record = night.record
         # On a connection that only a person can change, whoever connects next takes over what a dead laptop left.
         out_of_use = record.status in {Status.NEEDS_REAUTHORIZATION, Status.REVOKED}
-        waits = out_of_use and record.abandoned(self.shared.clock())
+        waits = out_of_use and record.has_expired_lease(self.shared.clock())
         if record.lease_holder is not None and not waits:
             return f"{record.status}, and held for ever by {record.lease_holder}"
         match record.status:

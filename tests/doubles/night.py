@@ -16,14 +16,16 @@ from leaver.cases.people import Name
 from leaver.connections.grants import Grants
 from leaver.connections.record import LEASE, Connection, Status
 from leaver.connections.refresh import TokenRefresher
+from leaver.connections.token_versions import TokenVersions
 from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import Command, RefreshAccessToken, RevokeAccessToken
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
-from leaver_cli.connections.setup import ConnectionSetup, NewConnection
-from local.simulators.grants import Grants as ProviderGrants
+from leaver_cli.connections.request import NewConnection
+from leaver_cli.connections.setup import ConnectionSetup
+from local.simulators.grants import Grants as SimulatedGrants
 from local.simulators.grants import Rotation as Kind
 from local.simulators.grants import digest
 from tests.doubles.cases_table import InMemoryPeople
@@ -101,7 +103,7 @@ class Shared:
         self.queued: list[Message] = []
         self.parked: list[Message] = []
 
-    def server(self, provider: Provider, grants: ProviderGrants) -> AuthorizationServer:
+    def server(self, provider: Provider, grants: SimulatedGrants) -> AuthorizationServer:
         """Make the provider of one connection, whose app is nobody else's."""
         return AuthorizationServer(provider, grants, self.there, self.effects)
 
@@ -126,7 +128,7 @@ class Night:
         self.bus, self.sqs, self.receipts = shared.bus, shared.sqs, shared.receipts
         self.queued, self.parked = shared.queued, shared.parked
         self.name: Final = name or provider
-        granted = ProviderGrants(
+        granted = SimulatedGrants(
             access_lifetime=timedelta(hours=1),
             refresh_lifetime=timedelta(days=90),
             grant_lifetime=None,
@@ -165,7 +167,7 @@ class Night:
             command=Command,
             operation=lambda _: None,
             sqs=self.sqs.client,
-            publisher=self._outbox(),
+            publisher=self._publisher(),
             receipts=None,
             give_up_after=timedelta(hours=24),
             completion=None,
@@ -211,7 +213,7 @@ class Night:
             credentials=SecretStr(self.secrets.secrets[f"leaver/credentials/{self.name}"].versions[PARENT]),
             obtain=lambda: self.server.obtain(owner),
         )
-        establishing = ConnectionSetup(
+        setup = ConnectionSetup(
             connections=self.table,
             secret_store=self.secret_store,
             grants=self.grants,
@@ -220,7 +222,7 @@ class Night:
             pause=self._pause,
             jitter=lambda shortest, _: shortest,
         )
-        return lambda: establishing.establish(new)
+        return lambda: setup.establish(new)
 
     def disconnect(self) -> Callable[[], object]:
         """A person ends the connection: the revocation is sent, and its secrets go when it is done."""
@@ -229,7 +231,7 @@ class Night:
         def do() -> None:
             revoke()
             if self.table.read(self.name).status is Status.REVOKED:
-                self.secret_store.forget(self.name)
+                self.secret_store.destroy(self.name)
 
         return do
 
@@ -291,21 +293,22 @@ class Night:
             self.queued.remove(message)
 
     def _refresher(self, context: Lambda) -> Consumer[Any]:
-        rotation = TokenRefresher(
+        refresher = TokenRefresher(
             connections=self.table,
             has_left=self.people.gone,
-            secret_store=self.secret_store,
+            token_versions=TokenVersions(
+                self.secret_store, TokenEncryption(cast("KMSClient", self._shared.kms), key_arn="key")
+            ),
             grants=self.grants,
-            token_encryption=TokenEncryption(cast("KMSClient", self._shared.kms), key_arn="key"),
-            publisher=self._outbox(),
+            publisher=self._publisher(),
             holder=f"refresh#{context.aws_request_id}",
             clock=self.clock,
             remaining=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()),
             pause=self._pause,
             jitter=lambda shortest, longest: (shortest + longest) / 2,
         )
-        refresh: Any = rotation.refresh
-        publisher = self._outbox(FIFO_DEAD_LETTERS)
+        refresh: Any = refresher.refresh
+        publisher = self._publisher(FIFO_DEAD_LETTERS)
         return replace(self._template, command=RefreshAccessToken, operation=refresh, publisher=publisher)
 
     def _revoker(self, context: Lambda) -> Consumer[Any]:
@@ -323,7 +326,7 @@ class Night:
             self._template, command=RevokeAccessToken, operation=cast("Any", operation), receipts=self.receipts
         )
 
-    def _outbox(self, dead_letters: str = DEAD_LETTERS) -> Publisher:
+    def _publisher(self, dead_letters: str = DEAD_LETTERS) -> Publisher:
         return Publisher(
             events=self.bus.client,
             sqs=self.sqs.client,

@@ -162,7 +162,7 @@ def tokens(
 
 
 def secret_store_of(secrets: StrictSecretsManager, name: str = "zoom", text: str | None = None) -> SecretStore:
-    """Secrets Manager with the first tokens and the credentials of one connection."""
+    """A secret store with the first tokens and the credentials of one connection."""
     secrets.secrets[f"leaver/tokens/{name}"] = Secret({PARENT: text or tokens()}, {"AWSCURRENT": PARENT})
     credentials = {"client_id": "client-id"} | ({"client_secret": "client-secret"} if name == "zoom" else {})
     secrets.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from local.acme import Person
 from local.simulators.faults import Hold
 from local.simulators.grants import digest
@@ -129,7 +129,7 @@ def test_a_kill_before_zoom_began_to_refresh_costs_nothing(world: WatchedWorld) 
     world.zoom.release()
     world.wait_until(lambda: len(world.zoom.journal("/oauth/token")) == 2)
     assert world.record(connection)["status"] == "active"
-    assert world.record(connection)["version"] == child_of(connection, before["version"])
+    assert world.record(connection)["version"] == next_version_id(connection, before["version"])
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
     assert world.announced_names() == ["AccessTokenRefreshed"]
 

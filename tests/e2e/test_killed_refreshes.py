@@ -17,7 +17,7 @@ from tests.length import some
 #: never reached whom it was for, "after" was carried out and the process never heard of it.
 EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     ("GetItem", "works / works / works", "works / works / works"),
-    ("UpdateItem", "works / works / works", "works / works / works"),  # the intent
+    ("UpdateItem", "works / works / works", "works / works / works"),  # the lease
     ("GetSecretValue", "works / works / works", "works / works / works"),  # is there a successor already?
     ("GetSecretValue", "works / works / works", "works / works / works"),  # the tokens
     ("GetSecretValue", "works / works / works", "works / works / works"),  # the credentials
@@ -25,7 +25,7 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     (REFRESH, "works / works / works", "needs a person / works / needs a person"),
     ("PutSecretValue", "needs a person / works / needs a person", "works / works / works"),
     ("GetItem", "works / works / works", "works / works / works"),
-    ("UpdateItem", "works / works / works", "works / works / works"),  # the new version, the intent gone
+    ("UpdateItem", "works / works / works", "works / works / works"),  # the new version, the lease gone
     ("GetItem", "works / works / works", "works / works / works"),  # is an announcement owed?
     ("PutEvents", "works / works / works", "works / works / works"),
     (ANSWER, "works / works / works", "works / works / works"),

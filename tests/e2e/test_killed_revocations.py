@@ -15,7 +15,7 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     ("BatchGetItem", "revoked", "revoked"),  # a receipt?
     ("GetItem", "revoked", "revoked"),
     ("UpdateItem", "revoked", "revoked"),  # to be revoked
-    ("UpdateItem", "revoked", "revoked"),  # the intent
+    ("UpdateItem", "revoked", "revoked"),  # the lease
     ("GetSecretValue", "revoked", "revoked"),  # is there a successor?
     ("GetSecretValue", "revoked", "revoked"),  # the tokens
     ("GetSecretValue", "revoked", "revoked"),  # Zoom's credentials

@@ -250,7 +250,7 @@ def test_who_connected_it_anew_meanwhile_keeps_their_secrets(world: Operated, mo
     def revoked_and_connected_anew(_: object, before: Connection, _timeout: float) -> Connection:
         return before.model_copy(update={"status": Status.REVOKED, "revoked_outcome": Outcome.REVOKED})
 
-    monkeypatch.setattr(disconnect, "_revoked", revoked_and_connected_anew)
+    monkeypatch.setattr(disconnect, "_revoke", revoked_and_connected_anew)
     result = world.leaver("disconnect", connection, "--yes")
     assert (result.exit_code, result.output) == (1, f"Error: connection {connection} was connected anew meanwhile\n")
     assert len(world.secrets_of(connection)) == 2

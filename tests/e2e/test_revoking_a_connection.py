@@ -2,7 +2,7 @@
 
 import requests
 
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from local import acme
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, later
@@ -38,7 +38,7 @@ def test_an_expired_access_token_goes_by_the_refresher_and_everything_ever_issue
     with later(world.zoom, -7200):
         connection = world.connect_zoom()
     first = world.tokens(connection)
-    persisted = child_of(connection, world.record(connection)["version"])
+    persisted = next_version_id(connection, world.record(connection)["version"])
     sent = revoke(world, connection)
     # Zoom's "invalid token" would have proved nothing while the refresh token lives.
     assert [entry.path for entry in world.zoom.journal()] == ["/oauth/token", "/oauth/revoke"]

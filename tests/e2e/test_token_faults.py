@@ -8,7 +8,7 @@ import requests
 from pydantic import SecretStr
 
 from leaver.storage.encryption import TokenEncryption
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from local import acme
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
@@ -38,7 +38,7 @@ def test_a_token_known_to_be_dead_is_replaced_before_zoom_is_even_asked(world: W
     world.settle()
     assert world.zoom.has_session(person.email)
     assert world.zoom.journal(SESSION) == []
-    assert world.record(connection)["version"] == child_of(connection, old)
+    assert world.record(connection)["version"] == next_version_id(connection, old)
     world.try_again()
     assert not world.zoom.has_session(person.email)
     assert (world.receipt(sent)["outcome"], world.receipt(sent)["attempts"]) == ("revoked", 2)
@@ -107,7 +107,7 @@ def test_the_schedule_refreshes_what_is_due_and_nothing_else(world: WatchedWorld
     world.fire_schedule("schedule_refreshes")
     world.wait_until_idle()
     for name in (due, due_venafi):
-        assert world.record(name)["version"] == child_of(name, before[name]["version"])
+        assert world.record(name)["version"] == next_version_id(name, before[name]["version"])
         assert world.record(name)["refresh_at"] > in_seconds(0)
         assert world.tokens(name)["refresh_token"]
     for name in (not_due, dead):
@@ -171,7 +171,7 @@ def test_a_refresh_that_zoom_did_not_carry_out_is_repeated_with_the_same_token(w
     world.zoom.clear_faults()
     world.try_again()
     assert world.record(connection)["status"] == "active"
-    assert world.record(connection)["version"] == child_of(connection, before["version"])
+    assert world.record(connection)["version"] == next_version_id(connection, before["version"])
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
     assert world.announced_names() == ["AccessTokenRefreshed"]
 
@@ -222,7 +222,7 @@ def test_a_client_secret_that_is_wrong_spends_no_token_and_is_parked(world: Watc
     right = json.dumps({"client_id": connection, "client_secret": acme.zoom_secret(connection)})
     secret_store.put_secret_value(SecretId=name, SecretString=right)
     refresh(world, connection)
-    assert world.record(connection)["version"] == child_of(connection, before["version"])
+    assert world.record(connection)["version"] == next_version_id(connection, before["version"])
     assert len(world.announced("ConnectionRecovered")) == 1
 
 
@@ -238,7 +238,7 @@ def test_a_token_that_was_sealed_with_the_stacks_own_key_is_opened_and_used(worl
     refresh(world, connection)
     assert rotations(world) == [200]
     record = world.record(connection)
-    assert record["version"] == child_of(connection, child_of(connection, version))
+    assert record["version"] == next_version_id(connection, next_version_id(connection, version))
     assert "encrypted_refresh_token" not in record
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
 
@@ -261,13 +261,13 @@ def test_what_a_killed_refresher_left_in_the_vault_is_taken_up_without_a_call(wo
     kept = {name: answer[name] for name in ("access_token", "refresh_token", "scope")}
     world.client("secretsmanager").put_secret_value(
         SecretId=f"leaver/tokens/{connection}",
-        ClientRequestToken=child_of(connection, old),
+        ClientRequestToken=next_version_id(connection, old),
         SecretString=json.dumps({**kept, "expires_at": in_seconds(3599)}),
     )
     world.zoom.clear_journal()
     refresh(world, connection)
     assert world.zoom.journal() == []
-    assert world.record(connection)["version"] == child_of(connection, old)
+    assert world.record(connection)["version"] == next_version_id(connection, old)
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
 
 

@@ -220,7 +220,7 @@ class WatchedWorld(World):
         )
 
     def age_intents(self) -> None:
-        """Let the intents that killed functions left behind be as old as if their lease had passed meanwhile."""
+        """Let the leases that killed functions left behind be as old as if they had run out meanwhile."""
         for page in self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Connections").ref):
             for record in map(values, page["Items"]):
                 if "leased_at" in record:

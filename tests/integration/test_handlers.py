@@ -12,7 +12,7 @@ import responses
 from responses.matchers import header_matcher, json_params_matcher, query_param_matcher
 
 from leaver.settings import InvalidSetting
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 from tests.doubles.lambda_events import event
 from tests.doubles.metrics import sum_metrics
@@ -241,7 +241,7 @@ def test_refresh_access_token_rotates_the_pair(leaver: Deployment, provider: res
     assert parse_qs(asked.calls[0].request.body) == {"grant_type": ["refresh_token"], "refresh_token": ["refresh-1"]}
     assert leaver.stored("leaver/tokens/zoom")["refresh_token"] == "refresh-2"
     record = leaver.connection("zoom")
-    assert (record["version"], record["status"]) == (child_of("zoom", version), "active")
+    assert (record["version"], record["status"]) == (next_version_id("zoom", version), "active")
     (told,) = leaver.heard()
     assert (told["detail-type"], told["detail"]["outcome"]) == ("AccessTokenRefreshed", "refreshed")
     assert leaver.receipts() == []

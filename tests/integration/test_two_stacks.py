@@ -152,7 +152,7 @@ def test_the_command_line_keeps_the_secrets_of_each_below_its_own_name(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, CREDENTIAL)
     for stack in (PROD, TEST):
-        describe(stack, REGION, None).secret_store.keep_credentials("zoom", SecretStr(f'"{stack}"'))
+        describe(stack, REGION, None).secret_store.store_credentials("zoom", SecretStr(f'"{stack}"'))
     vault = aws.client("secretsmanager")
     kept = {
         each["Name"]: vault.get_secret_value(SecretId=each["Name"])["SecretString"]

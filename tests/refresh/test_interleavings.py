@@ -56,7 +56,7 @@ ONLY_COPY: Final = "the only copy"
 
 @dataclass(frozen=True)
 class Played:
-    """What became of a connection, and over whose intent the lease ran out, if it did."""
+    """What became of a connection, and whose lease ran out, if it did."""
 
     fate: str
     lease_of: str
@@ -110,7 +110,7 @@ def _state(night: Night, runs: list[Run], where: tuple[object, ...]) -> object:
 
 
 def _functions_die(going: list[Run]) -> None:
-    """Lambda kills a function after 90 seconds, long before the lease of its intent is over."""
+    """Lambda kills a function after 90 seconds, long before its lease is over."""
     for run in going:
         if run.mortal and run.begun:
             run.kill()
@@ -161,12 +161,12 @@ def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
 # --- that the exploration would find what it looks for ---
 
 
-def test_functions_that_outlive_the_lease_of_their_intent_are_found_to_lose_the_grant() -> None:
+def test_functions_that_outlive_their_lease_are_found_to_lose_the_grant() -> None:
     played = explore(Kind.REUSE_DETECTING, "refresh", "zoom", lease=lambda _: None)
     assert any(each.fate not in FATES["refresh"] for each in played)
 
 
-def test_an_intent_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LEASE", timedelta(seconds=-1))
     played = explore(Kind.STRICT, "refresh", "zoom")
     assert any("two calls at once" in each.fate for each in played)

@@ -67,8 +67,8 @@ class Readers:
 
     def refresh(self) -> list[Result | None]:
         """Let the refresher work through what it was asked for."""
-        rotation = self.stage.rotation()
-        return [rotation.refresh(RefreshAccessToken.model_validate(asked)) for asked in self.queue.delivered()]
+        refresher = self.stage.refresher()
+        return [refresher.refresh(RefreshAccessToken.model_validate(asked)) for asked in self.queue.delivered()]
 
 
 def outcomes(results: list[Result | None]) -> list[str | None]:

@@ -7,7 +7,7 @@ import pytest
 from leaver.connections.record import Connection, Status
 from leaver.errors import InvalidGrant, LeaseHeld
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.refresher import CHILD, DUE, Stage
@@ -54,7 +54,7 @@ def test_a_pair_that_arrives_while_somebody_revokes_is_revoked_at_once(stage: St
 
 
 def test_a_pair_that_arrives_after_a_person_authorized_anew_is_revoked_and_the_new_one_left(stage: Stage) -> None:
-    other = child_of("zoom", "authorized anew")
+    other = next_version_id("zoom", "authorized anew")
     stage.grant.meanwhile = lambda: stage.alter(version=other, granted_at=NOW, lease_holder=None, leased_at=None)
     assert stage.refresh() is None
     assert stage.grant.asked[-1] == ("revoke", "access-2")

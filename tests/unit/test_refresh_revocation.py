@@ -139,7 +139,7 @@ def test_an_expired_leftover_is_refreshed_first(stage: Stage) -> None:
     assert stage.record.revoked_outcome is Outcome.REVOKED
 
 
-def test_a_sealed_token_is_opened_and_its_grant_ended(stage: Stage) -> None:
+def test_an_encrypted_token_is_decrypted_and_its_grant_ended(stage: Stage) -> None:
     stage.secrets.read_only = True
     with pytest.raises(LeaverError):
         stage.refresh(**ASKED)

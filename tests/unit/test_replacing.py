@@ -27,7 +27,7 @@ def connected(world: World, **told: Any) -> None:
         "replaced_owner": ADA,
         "replaced_at": world.clock(),
         "replaced_outcome": Outcome.REVOKED,
-        "replaced_said": "revoked",
+        "replaced_description": "revoked",
     }
     world.connections.alter("zoom", **usual | told)
 
@@ -70,7 +70,7 @@ def test_the_receipt_holds_the_providers_word_and_belongs_to_the_seal(world: Wor
 @pytest.mark.parametrize(
     "told",
     [
-        {"replaced_outcome": None, "replaced_said": None},
+        {"replaced_outcome": None, "replaced_description": None},
         {"owner": ADA},
         {"owner": "Ada@Example.com"},
         {"replaced_owner": "somebody@example.com"},

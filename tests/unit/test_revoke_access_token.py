@@ -19,7 +19,7 @@ from leaver.errors import (
 )
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
@@ -32,7 +32,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "an answer was lost": {"unanswered_since": LONG_AGO},
     "a refresh was killed": {"lease_holder": "refresh#killed", "leased_at": LONG_AGO, "leased_version": PARENT},
 }
-CHILD = child_of("zoom", PARENT)
+CHILD = next_version_id("zoom", PARENT)
 
 
 class Stage:
@@ -92,7 +92,7 @@ def test_while_somebody_else_holds_it_it_is_marked_as_to_be_revoked_and_waited_f
     assert stage.revoke().outcome is Outcome.REVOKED
 
 
-def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to() -> None:
+def test_a_record_that_changed_at_the_moment_of_the_lease_is_come_back_to() -> None:
     class Contended(InMemoryConnections):
         def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
             if new.lease_holder:
@@ -106,7 +106,7 @@ def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to() -> 
     assert stage.grant.asked == []
 
 
-def test_secrets_manager_that_does_not_answer_leaves_no_intent_behind() -> None:
+def test_secrets_manager_that_does_not_answer_leaves_no_lease_behind() -> None:
     stage = Stage()
     stage.secrets.unreadable = True
     with pytest.raises(NotRead):
@@ -165,7 +165,7 @@ def test_a_killed_revocation_is_no_such_evidence() -> None:
     assert stage.revoke().outcome is Outcome.ALREADY_GONE
 
 
-def test_what_only_a_sealed_token_could_end_is_left_to_the_refresher() -> None:
+def test_what_only_an_encrypted_token_could_end_is_left_to_the_refresher() -> None:
     stage = Stage(connection(encrypted_refresh_token="c2VhbGVk"))
     with pytest.raises(CredentialStale) as stale:
         stage.revoke()

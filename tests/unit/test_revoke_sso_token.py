@@ -11,14 +11,14 @@ from leaver.connections.record import Connection, Status
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, ProviderResponse, Rejected
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
-CHILD = child_of("zoom", PARENT)
+CHILD = next_version_id("zoom", PARENT)
 REFUSED = InvalidToken("Zoom does not accept the access token", ProviderResponse(401, "124"))
 
 
@@ -36,7 +36,7 @@ class Stage:
         return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
 
     def somebody_refreshes(self) -> None:
-        """Another function puts a new pair into vault and record."""
+        """Another function puts a new pair into Secrets Manager and record."""
         self.secrets.put_secret_value(
             SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
         )

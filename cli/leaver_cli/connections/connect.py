@@ -53,7 +53,7 @@ class Destination(Protocol):
         """Venafi."""
 
     def establish(self, new: ConnectionRequest, target: Target) -> Established:
-        """Take the connection's intent, let `new` obtain its tokens, keep those at once; raises LeaverError."""
+        """Take the connection's lease, let `new` obtain its tokens, store them at once; raises LeaverError."""
 
 
 #: finds a stack by its name, region and profile
@@ -195,10 +195,10 @@ def _establish(into: Destination, new: ConnectionRequest, target: Target, consol
 
 def _whose(new: ConnectionRequest, target: Target, tokens: GrantedTokens) -> tuple[list[str], list[str]]:
     """Compare who consented with whose it is to be: what is wrong, and what is only to be known."""
-    if new.consented is None:
+    if new.find_consenter is None:
         return [], []
     try:
-        user = new.consented(tokens.access_token)
+        user = new.find_consenter(tokens.access_token)
     except LeaverError as error:
         return [], [f"who consented was not checked: {error.reason}"]
     if not isinstance(user, ZoomUser):

@@ -70,7 +70,7 @@ def by_consent(
         credentials=credentials.model_copy(update={"account_id": None}),
         obtain=obtain,
         check=lambda tokens: [*missing_refresh_token(tokens), *missing_scopes(tokens)],
-        consented=lambda access_token: zoom.get_user("me", access_token),
+        find_consenter=lambda access_token: zoom.get_user("me", access_token),
     )
 
 
