@@ -85,7 +85,7 @@ class Consumer(Generic[AnyCommand]):
         seen: set[tuple[str, str]] = set()
         once = []
         for message in messages:
-            if message.receipt_key in seen and self.receipts and not isinstance(message.command, Exception):
+            if message.receipt_key in seen and self.receipts is not None and not isinstance(message.command, Exception):
                 until = self.clock() + timedelta(seconds=1)
                 twice = AlreadyInBatch("this batch holds the same command already", until=until, account_wide=False)
                 once.append(replace(message, command=twice))
