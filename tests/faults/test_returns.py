@@ -67,11 +67,6 @@ def test_a_repeated_active_of_one_source_takes_back_no_departure_of_another(offi
     assert what_became_of_ada(office) == SHE_LEFT
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="gusto takes employee.rehired for a rehire that was entered, and waits for employee.rehire_effective",
-)
 def test_a_rehire_that_was_only_entered_takes_back_no_departure(office: Office) -> None:
     gusto(office, "employee.termination_effective")
     gusto(office, "employee.rehired")

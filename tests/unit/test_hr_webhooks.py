@@ -124,8 +124,10 @@ def gusto(event_type: str, *who: str, **fields: Any) -> dict[str, Any]:
         ("employee.terminated_effective", "immediate"),
         ("employee.termination_effective", "immediate"),
         ("employee.termination_cancelled", "cancelled"),
-        ("employee.rehired", "reinstated"),
         ("employee.rehire_effective", "reinstated"),
+        ("contractor.deactivation_effective", "immediate"),
+        ("contractor.deactivation_cancelled", "cancelled"),
+        ("contractor.reactivation_effective", "reinstated"),
     ],
 )
 def test_what_each_of_gustos_events_means(event_type: str, kind: str) -> None:
@@ -138,7 +140,7 @@ def test_what_each_of_gustos_events_means(event_type: str, kind: str) -> None:
 
 
 def test_an_older_webhook_without_an_id_has_the_events() -> None:
-    assert read(gusto("employee.rehired", JOHN, uuid=None)).event_id == EVENT_ID
+    assert read(gusto("employee.rehire_effective", JOHN, uuid=None)).event_id == EVENT_ID
 
 
 def test_gustos_published_payload_names_the_lookup() -> None:
@@ -155,17 +157,60 @@ def test_a_termination_that_was_entered_does_not_end_access_before_its_day(who: 
     assert reason.endswith("and send OffboardingRequested, kind scheduled")
 
 
+@pytest.mark.parametrize("who", [(), (JOHN,)])
+def test_so_does_the_dismissal_of_a_contractor_which_gusto_calls_deactivated(who: tuple[str, ...]) -> None:
+    assert refused(gusto("contractor.deactivated", *who)) == (
+        "gusto: the payload names contractor id only, not the last day: look both up (GET /v1/contractors/{id}) and "
+        "send OffboardingRequested, kind scheduled"
+    )
+
+
+def test_a_contractor_is_looked_up_among_contractors() -> None:
+    assert refused(gusto("contractor.deactivation_effective")) == (
+        "gusto: the payload names contractor id only: look the person's e-mail up (GET /v1/contractors/{id}) and send "
+        "OffboardingRequested"
+    )
+
+
+@pytest.mark.parametrize("who", [(), (JOHN,)])
+@pytest.mark.parametrize(
+    ("entered", "begins"),
+    [
+        ("employee.rehired", "employee.rehire_effective"),
+        ("contractor.reactivated", "contractor.reactivation_effective"),
+    ],
+)
+def test_a_rehire_that_was_only_entered_brings_nobody_back(entered: str, begins: str, who: tuple[str, ...]) -> None:
+    assert refused(gusto(entered, *who)) == (
+        f"gusto: a rehire was entered and has not begun: nothing follows before {begins}"
+    )
+
+
+@pytest.mark.parametrize("who", [(), (JOHN,)])
+@pytest.mark.parametrize("event_type", ["employee.rehire_cancelled", "contractor.reactivation_cancelled"])
+def test_after_a_rehire_that_was_cancelled_the_person_stays_out(event_type: str, who: tuple[str, ...]) -> None:
+    assert refused(gusto(event_type, *who)).startswith(
+        "gusto: a rehire that was entered is cancelled: nothing follows, the person stays out"
+    )
+
+
+@pytest.mark.parametrize("event_type", ["employee.created", "contractor.onboarded", "company.updated", CANARY])
+def test_another_event_of_gustos_is_no_departure(event_type: str) -> None:
+    reason = refused(gusto(event_type, JOHN))
+    assert reason.startswith("gusto: event_type: no departure: put on the bus only employee.terminated, contractor.dea")
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"event_type": f"employee.{CANARY}"}, "event_type: expected one of employee.terminated, employee.terminated_"),
+        ({"event_type": [CANARY]}, "event_type: Input should be a valid string"),
         ({"timestamp": CANARY}, "timestamp: Input should be a valid datetime"),
         ({"entity_uuid": None}, "entity_uuid: Input should be a valid string"),
         ({"uuid": ""}, "uuid: String should have at least 1 character"),
     ],
 )
 def test_what_gusto_should_not_send_is_refused_by_name(fields: dict[str, Any], expected: str) -> None:
-    event = gusto("employee.rehired", JOHN)
+    event = gusto("employee.rehire_effective", JOHN)
     assert bad(event | {"detail": event["detail"] | fields}).startswith(expected)
 
 

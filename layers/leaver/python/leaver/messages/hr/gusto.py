@@ -1,26 +1,37 @@
-"""Gusto's employee webhooks: what happened, and the employee's id."""
+"""Gusto's webhooks about employees and contractors: what happened, and the person's id."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from leaver.errors import BadMessage, Rejected
+from leaver.errors import Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "GustoWebhook"
 
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
-#: a termination was entered, for a day that the payload does not name
-_ENTERED = "employee.terminated"
-#: Gusto's two documentations spell the second event differently
+#: Gusto's two documentations spell the end of an employment differently
 _KINDS: Mapping[str, Literal["immediate", "cancelled", "reinstated"]] = {
     "employee.terminated_effective": "immediate",
     "employee.termination_effective": "immediate",
     "employee.termination_cancelled": "cancelled",
-    "employee.rehired": "reinstated",
     "employee.rehire_effective": "reinstated",
+    "contractor.deactivation_effective": "immediate",
+    "contractor.deactivation_cancelled": "cancelled",
+    "contractor.reactivation_effective": "reinstated",
 }
+#: an end was entered, for a day that the payload does not name: where Gusto has it
+_LAST_DAYS: Mapping[str, str] = {
+    "employee.terminated": "GET /v1/employees/{id}/terminations and GET /v1/employees/{id}",
+    "contractor.deactivated": "GET /v1/contractors/{id}",
+}
+#: a rehire was entered: the event that comes when it begins
+_RETURNS: Mapping[str, str] = {
+    "employee.rehired": "employee.rehire_effective",
+    "contractor.reactivated": "contractor.reactivation_effective",
+}
+_RETURNS_CANCELLED = frozenset({"employee.rehire_cancelled", "contractor.reactivation_cancelled"})
 
 
 class _Webhook(BaseModel):
@@ -34,29 +45,42 @@ class _Webhook(BaseModel):
 
 
 def read(event: HrEvent) -> OffboardingRequested:
-    """Read the end of an employment, the cancellation of one that was planned, and a rehire.
+    """Read the end of an employment or a contract, the cancellation of one that was planned, and a rehire that began.
 
-    Raises ValidationError or BadMessage where it is another event, Rejected where the day is missing, or (always,
-    unless the receiver looked it up) the e-mail address.
+    Raises ValidationError where it is no webhook of Gusto's, Rejected where nothing follows from it yet, where the day
+    is missing, or (always, unless the receiver looked it up) the e-mail address.
     """
     webhook = _Webhook.model_validate(event.detail)
-    if webhook.event_type == _ENTERED:
-        raise Rejected(
-            "gusto: the payload names employee id only, not the last day: look both up (GET "
-            "/v1/employees/{id}/terminations and GET /v1/employees/{id}) and send OffboardingRequested, kind scheduled"
-        )
-    if webhook.event_type not in _KINDS:
-        raise BadMessage(f"event_type: expected one of {', '.join([_ENTERED, *_KINDS])}")
+    kind = _KINDS.get(webhook.event_type)
+    worker = webhook.event_type.partition(".")[0]
+    if kind is None:
+        raise Rejected(_why_no_case(webhook.event_type, worker))
     if event.looked_up_email is None:
         raise Rejected(
-            "gusto: the payload names employee id only: look the person's e-mail up (GET /v1/employees/{id}) and send "
-            "OffboardingRequested"
+            f"gusto: the payload names {worker} id only: look the person's e-mail up (GET /v1/{worker}s/{{id}}) and "
+            "send OffboardingRequested"
         )
     return OffboardingRequested(
         event_id=webhook.uuid or event.id,
         source="gusto",
-        kind=_KINDS[webhook.event_type],
+        kind=kind,
         subject=Subject(email=event.looked_up_email, source_id=webhook.entity_uuid),
         effective_at=webhook.timestamp,
         occurred_at=webhook.timestamp,
     )
+
+
+def _why_no_case(event_type: str, worker: str) -> str:
+    if event_type in _LAST_DAYS:
+        return (
+            f"gusto: the payload names {worker} id only, not the last day: look both up ({_LAST_DAYS[event_type]}) and "
+            "send OffboardingRequested, kind scheduled"
+        )
+    if event_type in _RETURNS:
+        return f"gusto: a rehire was entered and has not begun: nothing follows before {_RETURNS[event_type]}"
+    if event_type in _RETURNS_CANCELLED:
+        return (
+            "gusto: a rehire that was entered is cancelled: nothing follows, the person stays out; send "
+            "OffboardingRequested if the person is back already"
+        )
+    return f"gusto: event_type: no departure: put on the bus only {', '.join([*_LAST_DAYS, *_KINDS])}"
