@@ -1,7 +1,7 @@
 """HiBob's webhooks, version 2: what happened, and the employee's id."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,11 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 DETAIL_TYPE = "HiBobWebhook"
 
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+_IMMEDIATELY = "employee.access.revoked.immediately"
+_DELETED = "employee.deleted"
+_DEPARTURES = ("employee.left", _IMMEDIATELY, _DELETED)
+_INACTIVATED = "employee.inactivated"
+_TABLE_ENTRIES = frozenset({"table.entry.created", "table.entry.updated"})
 #: a date begins that much sooner than in UTC where it begins first
 _FIRST_ZONE = timedelta(hours=14)
 
@@ -20,11 +25,16 @@ class _Data(BaseModel):
     employee_id: Annotated[str, Field(alias="employeeId")]
     table_id: Annotated[str | None, Field(alias="tableId")] = None
     effective_date: Annotated[date | None, Field(alias="effectiveDate")] = None
+    #: only of a deleted employee, whom nobody can look up any more
+    email: str | None = None
 
 
-class _Webhook(BaseModel):
+class _AnyWebhook(BaseModel):
     model_config = _AS_SENT
-    type: Literal["employee.left", "employee.access.revoked.immediately", "table.entry.created", "table.entry.updated"]
+    type: str
+
+
+class _Webhook(_AnyWebhook):
     triggered_by: Annotated[str | None, Field(alias="triggeredBy")] = None
     #: HiBob names no zone
     triggered_at: Annotated[datetime, Field(alias="triggeredAt")]
@@ -32,22 +42,22 @@ class _Webhook(BaseModel):
 
 
 def read(event: HrEvent) -> OffboardingRequested:
-    """Read `employee.left` and `employee.access.revoked.immediately`, whose times are taken for UTC.
+    """Read `employee.left`, `employee.access.revoked.immediately` and `employee.deleted`.
 
-    Raises ValidationError where it is another event, Rejected where it is no departure, or (always, unless the
-    receiver looked it up) where the e-mail address is missing.
+    Raises ValidationError where it is no webhook of HiBob's, Rejected where it is no departure, or where the e-mail
+    address is missing: only a deleted employee's is in the payload, any other must be looked up.
     """
+    kind = _AnyWebhook.model_validate(event.detail).type
+    if kind not in _DEPARTURES and kind not in _TABLE_ENTRIES:
+        raise Rejected(_why_no_departure(kind))
     webhook = _Webhook.model_validate(event.detail)
-    if webhook.type.startswith("table.entry."):
+    if kind in _TABLE_ENTRIES:
         raise Rejected(_why_unknown(webhook.data))
-    if event.looked_up_email is None:
-        raise Rejected(
-            "hibob: the payload names employee id only: look the person's e-mail up (GET /v1/people/{id}) and send "
-            "OffboardingRequested"
-        )
-    occurred_at = webhook.triggered_at if webhook.triggered_at.tzinfo else webhook.triggered_at.replace(tzinfo=UTC)
-    is_immediate = webhook.type == "employee.access.revoked.immediately"
-    last_day = None if is_immediate else webhook.data.effective_date
+    email = webhook.data.email or event.looked_up_email
+    if email is None:
+        raise Rejected(_why_nobody(kind))
+    occurred_at = _read_time(webhook.triggered_at, event.sent_at)
+    last_day = webhook.data.effective_date if kind == "employee.left" else None
     midnight = datetime.combine(last_day, time(), tzinfo=UTC) if last_day else occurred_at
     # HiBob says "left" when it is midnight at the person's site, without the site's zone: wait only for a date that
     # has begun nowhere yet, or somebody in Tokyo would keep access for nine hours.
@@ -56,12 +66,29 @@ def read(event: HrEvent) -> OffboardingRequested:
         event_id=event.id,
         source="hibob",
         kind="scheduled" if is_ahead else "immediate",
-        subject=Subject(email=event.looked_up_email, source_id=webhook.data.employee_id),
+        subject=Subject(email=email, source_id=webhook.data.employee_id),
         effective_at=midnight if is_ahead else min(midnight, occurred_at),
         occurred_at=occurred_at,
         actor=webhook.triggered_by,
-        urgency="urgent" if is_immediate else "routine",
+        urgency="urgent" if kind == _IMMEDIATELY else "routine",
     )
+
+
+def _read_time(triggered_at: datetime, sent_at: datetime) -> datetime:
+    """When it happened: a time without a zone is taken for UTC, but never for later than it was put on the bus."""
+    if triggered_at.tzinfo:
+        return triggered_at
+    # A tenant east of UTC writes hours that have not come yet: what happens next would seem to have happened before.
+    return min(triggered_at.replace(tzinfo=UTC), sent_at)
+
+
+def _why_no_departure(kind: str) -> str:
+    if kind == _INACTIVATED:
+        return (
+            f"hibob: {_INACTIVATED} can be a leave of absence: subscribe to employee.left, or look up what it is (GET "
+            "/v1/people/{id}/lifecycle) and send OffboardingRequested"
+        )
+    return f"hibob: type: no departure: subscribe only to {', '.join(_DEPARTURES)}"
 
 
 def _why_unknown(data: _Data) -> str:
@@ -70,4 +97,16 @@ def _why_unknown(data: _Data) -> str:
     return (
         "hibob: the payload names employee id and date of a lifecycle entry only: look up what it says (GET "
         "/v1/people/{id}/lifecycle) and the person's e-mail (GET /v1/people/{id}) and send OffboardingRequested"
+    )
+
+
+def _why_nobody(kind: str) -> str:
+    if kind == _DELETED:
+        return (
+            "hibob: the payload does not name the deleted employee's e-mail, and HiBob has it no more: find it in your "
+            "own records and send OffboardingRequested"
+        )
+    return (
+        "hibob: the payload names employee id only: look the person's e-mail up (GET /v1/people/{id}) and send "
+        "OffboardingRequested"
     )
