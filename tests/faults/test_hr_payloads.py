@@ -27,15 +27,13 @@ def fails(payload: str, expected: str, *, until: str) -> pytest.ParameterSet:
 
 
 CASES = [
-    fails(
+    passes(
         "bamboohr-employment-status-terminated",
         rf"{JOHN_LEFT}|Rejected: bamboohr: (?!.*no departure)(?=.*monitor)(?=.*\bStatus\b).*",
-        until="bamboohr knows Employment Status: Terminated, or asks for Status to be monitored",
     ),
-    fails(
+    passes(
         "bamboohr-field-based-deleted",
         r"Rejected: bamboohr: .*[Dd]eleted.*",
-        until="bamboohr reads Deleted, whose fields are an empty list, and refuses it in its own name",
     ),
     passes(
         "gusto-rehired-is-only-entered",

@@ -274,6 +274,22 @@ def posted(*who: str, changed: str = "Status", **fields: Any) -> dict[str, Any]:
     return webhook("BambooHrWebhook", sent, *who)
 
 
+def acted(action: str, *who: str) -> dict[str, Any]:
+    """A field-based webhook of a record that was created or deleted: no fields come with it, as an empty list."""
+    sent: dict[str, Any] = payload("bamboohr_fields")
+    (employee,) = sent["employees"]
+    employee |= {"action": action, "changedFields": [], "fields": []}
+    return webhook("BambooHrWebhook", sent, *who)
+
+
+def told(event_type: str, *who: str, changed: tuple[str, ...] = ()) -> dict[str, Any]:
+    """An event-based webhook of another type."""
+    sent = payload("bamboohr")
+    return webhook(
+        "BambooHrWebhook", sent | {"type": event_type, "data": sent["data"] | {"changedFields": changed}}, *who
+    )
+
+
 def test_a_field_based_webhook_carries_the_person() -> None:
     request = read(posted())
     assert (request.event_id, request.source, request.kind) == (EVENT_ID, "bamboohr", "immediate")
@@ -299,24 +315,66 @@ def test_a_webhook_that_posts_no_address_takes_the_one_that_was_looked_up() -> N
     )
 
 
+@pytest.mark.parametrize("name", ["Employment Status", "employmentHistoryStatus"])
+def test_an_employment_that_is_terminated_is_a_departure(name: str) -> None:
+    request = read(posted(changed=name, **{name: "Terminated", "Status": "Active"}))
+    assert (request.kind, request.subject.email) == ("immediate", "john.doe@example.com")
+
+
+@pytest.mark.parametrize("value", ["Full-Time", "", None])
+def test_another_employment_status_says_neither_that_somebody_left_nor_that_somebody_is_back(value: Any) -> None:
+    assert refused(posted(JOHN, changed="Employment Status", **{"Employment Status": value})) == (
+        "bamboohr: Employment Status: another than Terminated says neither that somebody left nor that somebody is "
+        "back: monitor and post Status"
+    )
+
+
 @pytest.mark.parametrize("who", [(), (JOHN,)])
 def test_bamboohrs_published_payloads_are_no_departures(who: tuple[str, ...]) -> None:
-    no_departure = "bamboohr: changedFields: a change of other fields than status is no departure"
+    no_departure = "bamboohr: changedFields: a change of other fields than status is no departure: monitor Status alone"
     assert refused(webhook("BambooHrWebhook", payload("bamboohr"), *who)) == no_departure
     assert refused(posted(*who, changed="First Name")) == no_departure
 
 
 @pytest.mark.parametrize(
-    ("event_type", "changed"), [("employee.updated", ["status"]), ("employee.deleted", []), (CANARY, ["firstName"])]
+    ("event_type", "changed"),
+    [
+        ("employee.updated", ("status",)),
+        ("employee.updated", ("employmentHistoryStatus",)),
+        (CANARY, ("firstName",)),
+    ],
 )
 @pytest.mark.parametrize("who", [(), (JOHN,)])
-def test_an_event_based_webhook_names_the_lookup(event_type: str, changed: list[str], who: tuple[str, ...]) -> None:
-    sent = payload("bamboohr")
-    sent |= {"type": event_type, "data": sent["data"] | {"changedFields": changed}}
-    assert refused(webhook("BambooHrWebhook", sent, *who)) == (
+def test_an_event_based_webhook_names_the_lookup(
+    event_type: str, changed: tuple[str, ...], who: tuple[str, ...]
+) -> None:
+    assert refused(told(event_type, *who, changed=changed)) == (
         "bamboohr: the payload names employee id only: look up the person's status and e-mail (GET "
         "/api/v1/employees/{id}?fields=status,workEmail) and send OffboardingRequested"
     )
+
+
+@pytest.mark.parametrize(
+    ("event", "source_id"), [(acted("Deleted", JOHN), "12345"), (told("employee.deleted", JOHN), "67890")]
+)
+def test_a_deleted_record_whose_person_was_looked_up_is_a_departure(event: dict[str, Any], source_id: str) -> None:
+    request = read(event)
+    assert (request.event_id, request.kind, request.urgency) == (EVENT_ID, "immediate", "routine")
+    assert (request.subject.email, request.subject.source_id) == ("john.doe@example.com", source_id)
+    assert request.occurred_at == request.effective_at == datetime(2026, 1, 31, 18, 42, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("event", [acted("Deleted"), told("employee.deleted")])
+def test_a_deleted_record_is_not_looked_up_where_it_is_no_more(event: dict[str, Any]) -> None:
+    assert refused(event) == (
+        "bamboohr: a record was deleted, the payload names employee id only, and BambooHR knows it no more: find the "
+        "person's e-mail in your own records and send OffboardingRequested"
+    )
+
+
+@pytest.mark.parametrize("event", [acted("Created", JOHN), told("employee.created", JOHN)])
+def test_a_record_that_was_created_is_no_departure(event: dict[str, Any]) -> None:
+    assert refused(event).startswith("bamboohr: a record that was created is no departure: ")
 
 
 @pytest.mark.parametrize(

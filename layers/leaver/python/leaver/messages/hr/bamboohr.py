@@ -1,20 +1,29 @@
 """BambooHR's webhooks: field-based ones, that can carry the person, and event-based ones, that carry an id."""
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "BambooHrWebhook"
 
+_Kind = Literal["immediate", "reinstated"]
+
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
 #: a field goes by its English name, or by its alias in the API
 _STATUS = ("Status", "status")
+_EMPLOYMENT_STATUS = ("Employment Status", "employmentHistoryStatus")
 _WORK_EMAIL = ("Work Email", "workEmail")
-_NO_DEPARTURE = "bamboohr: changedFields: a change of other fields than status is no departure"
+_NO_DEPARTURE = "bamboohr: changedFields: a change of other fields than status is no departure: monitor Status alone"
+_CREATED = "bamboohr: a record that was created is no departure: have the webhook tell of changes and deletions alone"
+_DELETED = (
+    "bamboohr: a record was deleted, the payload names employee id only, and BambooHR knows it no more: find the "
+    "person's e-mail in your own records and send OffboardingRequested"
+)
 
 
 class _Employee(BaseModel):
@@ -23,8 +32,11 @@ class _Employee(BaseModel):
     model_config = _AS_SENT
     id: str
     timestamp: AwareDatetime
+    #: Created, Updated or Deleted
+    action: str = "Updated"
     changed_fields: Annotated[list[str], Field(alias="changedFields")]
-    fields_: Annotated[dict[str, Any], Field(alias="fields")]
+    #: no fields at all come as an empty list
+    fields_: Annotated[dict[str, Any], BeforeValidator(lambda sent: {} if sent == [] else sent), Field(alias="fields")]
 
 
 class _FieldBased(BaseModel):
@@ -43,52 +55,84 @@ class _EventBased(BaseModel):
     model_config = _AS_SENT
     type: str
     data: _Data
+    timestamp: AwareDatetime
 
 
 def read(event: HrEvent) -> OffboardingRequested:
-    """Read a field-based webhook that posts status and work e-mail; an event-based one names neither.
+    """Read a field-based webhook that posts status and work e-mail, and a deletion whose person the receiver names.
 
     Raises ValidationError or BadMessage where it is no webhook of BambooHR's, Rejected where it is no departure or a
     lookup is missing.
     """
     if "employees" not in event.detail:
-        raise Rejected(_why_not_enough(_EventBased.model_validate(event.detail)))
+        return _read_event_based(event)
     employees = _FieldBased.model_validate(event.detail).employees
     if len(employees) != 1:
         raise BadMessage("employees: expected exactly one: put one event for each on the bus")
     (employee,) = employees
-    if not _names_status(employee.changed_fields):
-        raise Rejected(_NO_DEPARTURE)
-    status = (_find_field(employee.fields_, _STATUS) or "").casefold()
-    if status not in {"active", "inactive"}:
-        raise BadMessage("employees.0.fields: expected Status to be Active or Inactive")
+    if employee.action == "Deleted":
+        return _read_deletion(event, employee.id, employee.timestamp)
+    kind = _read_kind(employee)
     email = _find_field(employee.fields_, _WORK_EMAIL) or event.looked_up_email
     if email is None:
         raise Rejected(
             "bamboohr: the webhook does not post Work Email: look it up (GET /api/v1/employees/{id}?fields=workEmail) "
             "and send OffboardingRequested, or have the webhook post it"
         )
-    return OffboardingRequested(
-        event_id=event.id,
-        source="bamboohr",
-        kind="immediate" if status == "inactive" else "reinstated",
-        subject=Subject(email=email, source_id=employee.id),
-        effective_at=employee.timestamp,
-        occurred_at=employee.timestamp,
-    )
+    return _request(event, kind, Subject(email=email, source_id=employee.id), employee.timestamp)
 
 
-def _why_not_enough(webhook: _EventBased) -> str:
-    if webhook.type == "employee.updated" and not _names_status(webhook.data.changed_fields):
-        return _NO_DEPARTURE
-    return (
+def _read_kind(employee: _Employee) -> _Kind:
+    if employee.action == "Created":
+        raise Rejected(_CREATED)
+    if _names(employee.changed_fields, _STATUS):
+        status = (_find_field(employee.fields_, _STATUS) or "").casefold()
+        if status not in {"active", "inactive"}:
+            raise BadMessage("employees.0.fields: expected Status to be Active or Inactive")
+        return "immediate" if status == "inactive" else "reinstated"
+    if not _names(employee.changed_fields, _EMPLOYMENT_STATUS):
+        raise Rejected(_NO_DEPARTURE)
+    if (_find_field(employee.fields_, _EMPLOYMENT_STATUS) or "").casefold() != "terminated":
+        raise Rejected(
+            "bamboohr: Employment Status: another than Terminated says neither that somebody left nor that somebody is "
+            "back: monitor and post Status"
+        )
+    return "immediate"
+
+
+def _read_event_based(event: HrEvent) -> OffboardingRequested:
+    webhook = _EventBased.model_validate(event.detail)
+    if webhook.type == "employee.deleted":
+        return _read_deletion(event, webhook.data.employee_id, webhook.timestamp)
+    if webhook.type == "employee.created":
+        raise Rejected(_CREATED)
+    if webhook.type == "employee.updated" and not _names(webhook.data.changed_fields, (*_STATUS, *_EMPLOYMENT_STATUS)):
+        raise Rejected(_NO_DEPARTURE)
+    raise Rejected(
         "bamboohr: the payload names employee id only: look up the person's status and e-mail (GET "
         "/api/v1/employees/{id}?fields=status,workEmail) and send OffboardingRequested"
     )
 
 
-def _names_status(changed: Collection[str]) -> bool:
-    return any(name in changed for name in _STATUS)
+def _read_deletion(event: HrEvent, employee_id: str, deleted_at: datetime) -> OffboardingRequested:
+    if event.looked_up_email is None:
+        raise Rejected(_DELETED)
+    return _request(event, "immediate", Subject(email=event.looked_up_email, source_id=employee_id), deleted_at)
+
+
+def _request(event: HrEvent, kind: _Kind, subject: Subject, changed_at: datetime) -> OffboardingRequested:
+    return OffboardingRequested(
+        event_id=event.id,
+        source="bamboohr",
+        kind=kind,
+        subject=subject,
+        effective_at=changed_at,
+        occurred_at=changed_at,
+    )
+
+
+def _names(changed: Collection[str], names: Collection[str]) -> bool:
+    return any(name in changed for name in names)
 
 
 def _find_field(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
