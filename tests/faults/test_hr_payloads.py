@@ -57,27 +57,23 @@ CASES = [
         r"Rejected: okta: .*\blook\b.*",
         until="okta names the lookup that is missing where the target has no alternateId",
     ),
-    fails(
+    passes(
         "scim-put-active-false",
         rf"{JOHN_LEFT}|Rejected: scim: .*\bPUT\b.*",
-        until="scim reads a PUT of the whole user, or says that it is one",
     ),
-    fails("scim-value-in-an-array", JOHN_LEFT, until="scim takes a boolean in an array of one for the boolean"),
-    fails(
+    passes("scim-value-in-an-array", JOHN_LEFT),
+    passes(
         "set-aliases-hold-the-address",
         rf"{JOHN_LEFT}|Rejected: risc: (?!.*the issuer's own id).*",
-        until="shared_signals finds the e-mail address among the identifiers of the format aliases",
     ),
-    fails(
+    passes(
         "set-okta-ssf-transmitter",
         r"Rejected: caep: .*\blook\b.*",
-        until="shared_signals reads the subject inside the event, as Okta's transmitter sends it",
     ),
-    fails(
+    passes(
         "set-subject-inside-the-event-rfc8935",
         # whatever kind of event a hijacking is
         r"\w+ john\.doe@example\.com urgent",
-        until="shared_signals reads the subject inside the event, as RFC 8935 shows it",
     ),
 ]
 

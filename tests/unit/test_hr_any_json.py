@@ -31,8 +31,28 @@ SENT: Mapping[str, dict[str, Any]] = {
     ),
     "scim": webhook("ScimPatch", payload("scim"), JOHN),
     "scim without a path": webhook("ScimPatch", {"Operations": [{"op": "Add", "value": {"active": "False"}}]}, JOHN),
+    "scim, a PUT": webhook(
+        "ScimPatch",
+        {
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "emails": [{"value": "john.doe@example.com", "primary": True}],
+            "active": False,
+        },
+    ),
     "caep": webhook("SecurityEventToken", payload("caep")),
     "risc": webhook("SecurityEventToken", payload("risc"), JOHN),
+    "risc, as it was": webhook(
+        "SecurityEventToken",
+        {
+            "jti": "j1",
+            "iat": 1508184845,
+            "events": {
+                "https://schemas.openid.net/secevent/risc/event-type/account-disabled": {
+                    "subject": {"subject_type": "aliases", "identifiers": [payload("caep")["sub_id"]]}
+                }
+            },
+        },
+    ),
     "hibob": webhook("HiBobWebhook", payload("hibob") | {"type": "employee.left"}, JOHN),
     "gusto": webhook("GustoWebhook", payload("gusto"), JOHN),
     "bamboohr": webhook("BambooHrWebhook", payload("bamboohr"), JOHN),

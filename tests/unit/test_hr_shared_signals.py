@@ -11,6 +11,8 @@ from tests.doubles.hr_events import CANARY, bad, payload, read, refusal, webhook
 CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
 RISC = "https://schemas.openid.net/secevent/risc/event-type/"
 JOHN = {"format": "email", "email": "john.doe@example.com"}
+SSF = "https://schemas.openid.net/secevent/ssf/event-type/"
+OAUTH = "https://schemas.openid.net/secevent/oauth/event-type/"
 ISSUER = "https://idp.example.com/"
 
 
@@ -22,6 +24,12 @@ def token(name: str = "caep", *, looked_up: str | None = None, **claims: Any) ->
 
 def revoked(**content: Any) -> dict[str, Any]:
     return token(events={f"{CAEP}session-revoked": content})
+
+
+def refused(event: dict[str, Any]) -> str:
+    error = refusal(event)
+    assert isinstance(error, Rejected)
+    return error.reason
 
 
 def test_a_revoked_session_is_a_departure_of_its_subject() -> None:
@@ -72,6 +80,11 @@ def test_a_hijacked_account_is_urgent_for_the_source_says_so() -> None:
         ({"format": "iss_sub", "iss": ISSUER, "sub": "john.doe@example.com"}, "john.doe@example.com"),
         ({"format": "complex", "user": JOHN, "device": {"format": "opaque", "id": CANARY}}, None),
         ({"format": "complex", "user": {"format": "iss_sub", "sub": "john.doe@example.com"}}, "john.doe@example.com"),
+        ({"format": "aliases", "identifiers": [{"format": "phone_number", "phone_number": CANARY}, JOHN]}, None),
+        ({"format": "complex", "user": {"format": "aliases", "identifiers": [JOHN]}}, None),
+        ({"subject_type": "email", "email": "john.doe@example.com"}, None),
+        ({"subject_type": "id_token_claims", "email": "john.doe@example.com", "sub": "7375"}, "7375"),
+        ({"user": JOHN, "tenant": {"format": "opaque", "id": CANARY}}, None),
     ],
 )
 def test_a_subject_that_is_an_address_is_understood(sub_id: dict[str, Any], source_id: str | None) -> None:
@@ -105,6 +118,62 @@ def test_a_subject_that_is_no_address_waits_for_its_lookup(sub_id: dict[str, Any
     assert request.subject.source_id == (sub_id.get("sub") or sub_id.get("id"))
 
 
+@pytest.mark.parametrize(
+    ("sub_id", "named"),
+    [
+        (OPAQUE[0], "the person by the issuer's own id"),
+        (OPAQUE[1], "the person by the issuer's own id"),
+        (OPAQUE[2], "the person by an account (acct:), which need not be an e-mail address"),
+        (OPAQUE[3], "the person by a telephone number"),
+        (OPAQUE[4], "a session, a device or a tenant, and no user"),
+        ({"format": "aliases", "identifiers": OPAQUE[:2]}, "the person by aliases, none of which is an e-mail address"),
+        ({"format": "did", "url": CANARY}, "the person by a decentralized identifier"),
+        ({"format": "uri", "uri": CANARY}, "the person by a URI"),
+    ],
+    ids=str,
+)
+def test_how_the_person_is_named_stands_in_the_reason(sub_id: dict[str, Any], named: str) -> None:
+    assert refused(token(sub_id=sub_id)) == (
+        f"caep: sub_id names {named}: look the e-mail up at the issuer and send OffboardingRequested, or have its "
+        "stream send subjects in the format email"
+    )
+
+
+def inside(name: str, subject: dict[str, Any], *, looked_up: str | None = None) -> dict[str, Any]:
+    """The claims with the subject where it stood before the final specifications: in the event."""
+    claims = payload(name)
+    ((event_type, content),) = claims["events"].items()
+    event = token(name, looked_up=looked_up, events={event_type: content | {"subject": subject}})
+    del event["detail"]["sub_id"]
+    return event
+
+
+@pytest.mark.parametrize(
+    "subject", [JOHN, {"user": JOHN}, {"subject_type": "email", "email": "john.doe@example.com"}], ids=str
+)
+def test_a_subject_inside_the_event_is_found(subject: dict[str, Any]) -> None:
+    assert read(inside("caep", subject)).subject.email == "john.doe@example.com"
+
+
+@pytest.mark.parametrize("format_", ["iss-sub", "iss_sub"])
+def test_a_subject_inside_the_event_waits_for_its_lookup_too(format_: str) -> None:
+    subject = {"subject_type": format_, "iss": "https://accounts.google.com/", "sub": "7375626A656374"}
+    assert refused(inside("risc", subject)).startswith("risc: subject names the person by the issuer's own id: look ")
+    request = read(inside("risc", subject, looked_up="john.doe@example.com"))
+    assert (request.subject.email, request.subject.source_id) == ("john.doe@example.com", "7375626A656374")
+
+
+def test_what_the_token_says_of_its_subject_counts_more_than_the_event() -> None:
+    content = {"subject": {"format": "email", "email": "ada@example.com"}}
+    assert read(revoked(**content)).subject.email == "john.doe@example.com"
+
+
+def test_what_people_do_to_themselves_is_no_departure_however_it_is_spelled() -> None:
+    reason = "caep: initiating_entity: what people do to themselves is no departure"
+    assert refused(revoked(initiatingEntity="user")) == reason
+    assert read(revoked(initiatingEntity="admin")).kind == "immediate"
+
+
 def test_what_people_do_to_themselves_is_no_departure() -> None:
     error = refusal(revoked(initiating_entity="user"))
     assert isinstance(error, Rejected)
@@ -117,15 +186,45 @@ def test_what_people_do_to_themselves_is_no_departure() -> None:
     "events",
     [
         {},
-        {f"{CAEP}credential-change": {}},
-        {"https://schemas.openid.net/secevent/ssf/event-type/verification": {"state": CANARY}},
+        {CANARY: {}},
+        {f"https://schemas.openid.net/secevent/{CANARY}/event-type/verification": {}},
+        {f"{CAEP}credential-change": {}, CANARY: {}},
         {f"{CAEP}session-revoked": {}, f"{RISC}account-enabled": {}},
+        {f"{CAEP}session-revoked": {}, f"{CAEP}credential-change": {}},
         {f"{CAEP}session-revoked": {}, CANARY: {}},
     ],
 )
-def test_another_event_or_several_are_refused(events: dict[str, Any]) -> None:
+def test_an_event_that_nobody_knows_or_several_are_refused(events: dict[str, Any]) -> None:
     assert bad(token(events=events)) == (
         "events: expected exactly one, of session-revoked, account-disabled, account-purged, account-enabled"
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "source"),
+    [
+        ({f"{CAEP}credential-change": {"change_type": "revoke"}}, "caep"),
+        ({f"{RISC}sessions-revoked": {}}, "risc"),
+        ({f"{OAUTH}tokens-revoked": {}}, "oauth"),
+        # two at once, as IBM's transmitter sends them
+        ({f"{CAEP}risk-level-change": {}, f"{RISC}credential-compromise": {}}, "caep"),
+    ],
+)
+def test_another_event_is_no_departure(events: dict[str, Any], source: str) -> None:
+    assert refused(token(events=events, looked_up="john.doe@example.com")) == (
+        f"{source}: events: no departure: have the stream send only session-revoked, account-disabled, "
+        "account-purged, account-enabled"
+    )
+
+
+@pytest.mark.parametrize(
+    ("event_type", "source"),
+    [(f"{SSF}verification", "ssf"), (f"{SSF}stream-updated", "ssf"), (f"{RISC}verification", "risc")],
+)
+def test_nothing_follows_from_an_event_about_the_stream_itself(event_type: str, source: str) -> None:
+    stream = {"format": "opaque", "id": CANARY}
+    assert refused(token(events={event_type: {"state": CANARY}}, sub_id=stream)) == (
+        f"{source}: events: about the stream itself: nothing follows, keep it off the bus"
     )
 
 
@@ -142,7 +241,10 @@ def test_another_event_or_several_are_refused(events: dict[str, Any]) -> None:
         ({"iat": None}, "iat: Input should be a valid datetime"),
         ({"iat": "2021-03-09T15:52:39"}, "iat: Input should have timezone info"),
         ({"jti": None}, "jti: Input should be a valid string"),
-        ({"sub_id": None}, "sub_id: Input should be a valid dictionary"),
+        ({"sub_id": None}, "sub_id: is missing, and so is the event's own subject"),
+        ({"sub_id": CANARY}, "sub_id: Input should be a valid dictionary"),
+        ({"sub_id": {"format": "aliases", "identifiers": CANARY}}, "sub_id.identifiers: Input should be a valid list"),
+        ({"sub_id": {"subject_type": [CANARY]}}, "sub_id.format: is missing"),
         ({"sub_id": {"email": f"{CANARY}@example.com"}}, "sub_id.format: is missing"),
         ({"sub_id": {"format": "email"}}, "sub_id.email: is missing"),
         ({"sub_id": {"format": "email", "email": CANARY}}, "email: expected an e-mail address"),

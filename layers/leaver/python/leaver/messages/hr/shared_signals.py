@@ -1,8 +1,9 @@
 """Security event tokens of the OpenID Shared Signals framework (CAEP 1.0, RISC 1.0): their claims, already verified."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
@@ -11,6 +12,8 @@ DETAIL_TYPE = "SecurityEventToken"
 
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
 _TYPES = "https://schemas.openid.net/secevent/"
+#: whose event types begin so; Google's transmitter sends OAuth's too
+_PROFILES = ("caep", "risc", "ssf", "oauth")
 
 
 class _Meaning(NamedTuple):
@@ -24,14 +27,22 @@ _MEANINGS = {
     f"{_TYPES}risc/event-type/account-purged": _Meaning("risc", "immediate"),
     f"{_TYPES}risc/event-type/account-enabled": _Meaning("risc", "reinstated"),
 }
-
-
-class _Event(BaseModel):
-    model_config = _AS_SENT
-    #: the specification says seconds, its examples are milliseconds; pydantic tells them apart by their size
-    event_timestamp: AwareDatetime | None = None
-    initiating_entity: str | None = None
-    reason: Any = None
+_NAMES = ", ".join(each.rpartition("/")[2] for each in _MEANINGS)
+#: about the stream itself; Google calls its own by RISC's name
+_ABOUT_THE_STREAM = {
+    f"{_TYPES}ssf/event-type/verification",
+    f"{_TYPES}ssf/event-type/stream-updated",
+    f"{_TYPES}risc/event-type/verification",
+}
+#: what a subject without an e-mail address names, by its format (RFC 9493); any other: a person, by the issuer's own id
+_NAMED: Mapping[str, str] = {
+    "account": "the person by an account (acct:), which need not be an e-mail address",
+    "aliases": "the person by aliases, none of which is an e-mail address",
+    "complex": "a session, a device or a tenant, and no user",
+    "did": "the person by a decentralized identifier",
+    "phone_number": "the person by a telephone number",
+    "uri": "the person by a URI",
+}
 
 
 class _Person(BaseModel):
@@ -44,6 +55,20 @@ class _Person(BaseModel):
     sub: str | None = None
     #: of `opaque`
     id: str | None = None
+    #: of `aliases`: names of the same person
+    identifiers: "list[_Person]" = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_format(cls, sent: Any) -> Any:
+        """Before the final specifications the format was the `subject_type`, and a user's went without saying."""
+        if not isinstance(sent, dict) or "format" in sent:
+            return sent
+        if "user" in sent:
+            return {**sent, "format": "complex"}
+        if isinstance(sent.get("subject_type"), str):
+            return {**sent, "format": sent["subject_type"].replace("-", "_")}
+        return sent
 
 
 class _SubjectId(_Person):
@@ -52,38 +77,49 @@ class _SubjectId(_Person):
     user: _Person | None = None
 
 
+class _Event(BaseModel):
+    model_config = _AS_SENT
+    #: the specification says seconds, its examples are milliseconds; pydantic tells them apart by their size
+    event_timestamp: AwareDatetime | None = None
+    #: IBM writes it in camel case
+    initiating_entity: str | None = Field(None, validation_alias=AliasChoices("initiating_entity", "initiatingEntity"))
+    reason: Any = None
+    #: where the subject stood before the final specifications, as in RFC 8935, at Google and at Okta
+    subject: _SubjectId | None = None
+
+
 class _Claims(BaseModel):
     model_config = _AS_SENT
     jti: str
     iat: AwareDatetime
     events: dict[str, Any]
-    sub_id: _SubjectId
+    sub_id: _SubjectId | None = None
 
 
 def read(event: HrEvent) -> OffboardingRequested:
     """Read the claims of a token: CAEP session-revoked, RISC account-disabled, -purged and -enabled.
 
-    Raises ValidationError or BadMessage where they are other claims, Rejected where a person ended a session of their
-    own, or the subject is no e-mail address and nobody looked it up.
+    Raises ValidationError or BadMessage where they are other claims, Rejected where the event is no departure (another
+    type, the stream's own, or a person who ended a session of their own), or where the subject is no e-mail address and
+    nobody looked it up.
     """
     claims = _Claims.model_validate(event.detail)
-    types = [each for each in claims.events if each in _MEANINGS]
-    if len(types) != 1 or len(claims.events) != 1:
-        raise BadMessage(f"events: expected exactly one, of {', '.join(each.rpartition('/')[2] for each in _MEANINGS)}")
-    (event_type,) = types
-    meaning, content = _MEANINGS[event_type], claims.events[event_type]
+    if len(claims.events) != 1 or not claims.events.keys() <= _MEANINGS.keys():
+        raise _refuse_types(claims.events)
+    ((event_type, content),) = claims.events.items()
+    meaning = _MEANINGS[event_type]
     if not isinstance(content, dict):
         raise BadMessage("events: expected an object under the event's type")
     details = _Event.model_validate(content)
     if meaning.kind == "immediate" and details.initiating_entity == "user":
         raise Rejected(f"{meaning.source}: initiating_entity: what people do to themselves is no departure")
-    person = claims.sub_id.user or claims.sub_id
-    email = _find_email(person) or event.looked_up_email
+    subject = claims.sub_id or details.subject
+    if subject is None:
+        raise BadMessage("sub_id: is missing, and so is the event's own subject")
+    person = subject.user or subject
+    email = _find_email([person, *person.identifiers]) or event.looked_up_email
     if email is None:
-        raise Rejected(
-            f"{meaning.source}: sub_id names the person by the issuer's own id: look the e-mail up at the issuer and "
-            "send OffboardingRequested, or have its stream send subjects in the format email"
-        )
+        raise Rejected(_why_nobody(meaning.source, "sub_id" if claims.sub_id else "subject", person.format))
     occurred_at = details.event_timestamp or claims.iat
     return OffboardingRequested(
         event_id=claims.jti,
@@ -97,9 +133,30 @@ def read(event: HrEvent) -> OffboardingRequested:
     )
 
 
-def _find_email(person: _Person) -> str | None:
-    if person.format == "email":
-        if person.email is None:
+def _refuse_types(events: Mapping[str, Any]) -> BadMessage | Rejected:
+    profiles = [each.removeprefix(_TYPES).partition("/")[0] for each in events if each.startswith(_TYPES)]
+    if not events or len(profiles) != len(events) or events.keys() & _MEANINGS or set(profiles) - {*_PROFILES}:
+        return BadMessage(f"events: expected exactly one, of {_NAMES}")
+    if events.keys() <= _ABOUT_THE_STREAM:
+        return Rejected(f"{profiles[0]}: events: about the stream itself: nothing follows, keep it off the bus")
+    return Rejected(f"{profiles[0]}: events: no departure: have the stream send only {_NAMES}")
+
+
+def _find_email(people: list[_Person]) -> str | None:
+    """The first e-mail address among names of one person."""
+    for person in people:
+        if person.format == "email" and person.email is None:
             raise BadMessage("sub_id.email: is missing")
-        return person.email
-    return person.sub if person.format == "iss_sub" and person.sub and "@" in person.sub else None
+        if person.email:
+            return person.email
+        if person.format == "iss_sub" and person.sub and "@" in person.sub:
+            return person.sub
+    return None
+
+
+def _why_nobody(source: str, claim: str, subject_format: str) -> str:
+    named = _NAMED.get(subject_format, "the person by the issuer's own id")
+    return (
+        f"{source}: {claim} names {named}: look the e-mail up at the issuer and send "
+        "OffboardingRequested, or have its stream send subjects in the format email"
+    )
