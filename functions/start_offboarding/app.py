@@ -48,6 +48,8 @@ class Settings(ActsOnPeople, CallsZoom, StartsCases):
     deactivate_users: Flag = False
     #: HR sources, as OffboardingRequested names them, whose every event is urgent
     urgent_sources: CommaSeparated = frozenset()
+    #: what follows the @ where an Okta login is only what stands before it
+    okta_email_domain: str = ""
     sailpoint_lifecycle_attribute: str
     #: what that attribute says of somebody who left, and of somebody who is here
     sailpoint_left_values: CommaSeparated = frozenset()

@@ -33,7 +33,13 @@ LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboardin
 PACED = ("RetrieveUserToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "StartOffboarding", "RevokeGrants")
 
 #: the rules of HR sources, which all feed StartOffboarding; every other rule is called after its function
-HR_RULES = ("StartOffboardingRule", "StartOffboardingUrgentRule", "OktaRule", "SailPointRule")
+HR_RULES = (
+    "StartOffboardingRule",
+    "StartOffboardingUrgentRule",
+    "OktaRule",
+    "SailPointRule",
+    "SailPointDeletedRule",
+)
 
 #: only what has no default
 SMALLEST = {"VenafiUrl": "https://tpp.example.com"}
@@ -43,6 +49,8 @@ FULL = SMALLEST | {
     "TrustedProducers": "arn:aws:iam::123456789012:role/hr-sync,arn:aws:iam::123456789012:role/on-call-*",
     "OktaEventBusName": "aws.partner/okta.com/acme/leaver",
     "SailPointEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed",
+    "SailPointDeletedEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-deleted",
+    "OktaEmailDomain": "example.com",
     "SailPointEmailDomain": "example.com",
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",

@@ -13,6 +13,7 @@ from tests.contract.stack import DROP, FULL, FUNCTIONS, HR_RULES, LANED, ROOT, S
 ROLE = "arn:aws:iam::123456789012:role/"
 OKTA_BUS = "aws.partner/okta.com/acme/leaver"
 SAILPOINT_BUS = "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed"
+SAILPOINT_DELETED_BUS = "aws.partner/sailpoint.com/acme/idn/identity-deleted"
 
 COMMANDS = {
     "RetrieveUserToken": "RetrieveUserTokenQueue",
@@ -62,6 +63,7 @@ def source_faults(stack: Stack) -> list[str]:
         "EventBus": [["leaver.command"], ["leaver.hr"]],
         OKTA_BUS: [[{"prefix": "aws.partner/okta.com"}]],
         SAILPOINT_BUS: [[{"prefix": "aws.partner/sailpoint.com"}]],
+        SAILPOINT_DELETED_BUS: [[{"prefix": "aws.partner/sailpoint.com"}]],
     }
     return [
         f"{logical_id}: listens to {source} on {rule.get('EventBusName')}"
@@ -231,6 +233,13 @@ def test_a_change_of_sailpoints_lifecycle_attribute_starts_an_offboarding(full: 
 def test_a_change_of_other_attributes_starts_nothing(full: Stack) -> None:
     event = json.loads((ROOT / "events" / "sailpoint_other_attribute.json").read_text())
     assert delivered(full, SAILPOINT_BUS, event) == []
+
+
+def test_a_deleted_identity_of_sailpoints_starts_an_offboarding(full: Stack) -> None:
+    event = json.loads((ROOT / "events" / "sailpoint_deleted.json").read_text())
+    assert delivered(full, SAILPOINT_DELETED_BUS, event) == ["StartOffboardingQueue"]
+    event["detail"]["_metadata"]["triggerId"] = "idn:identity-created"
+    assert delivered(full, SAILPOINT_DELETED_BUS, event) == []
 
 
 def test_which_attribute_it_is_the_deployment_says() -> None:

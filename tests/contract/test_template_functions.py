@@ -14,7 +14,16 @@ from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
 from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
 
 HR_SOURCES = {
-    *("okta", "sailpoint", "sailpoint_other_attribute", "scim", "caep", "caep_opaque_subject", "risc"),
+    *(
+        "okta",
+        "sailpoint",
+        "sailpoint_other_attribute",
+        "sailpoint_deleted",
+        "scim",
+        "caep",
+        "caep_opaque_subject",
+        "risc",
+    ),
     *("bamboohr", "bamboohr_fields", "gusto", "hibob"),
 }
 
@@ -40,6 +49,7 @@ VALUES = {
     "URGENT_SOURCES": "hibob,caep,okta",
     "PACE_TABLE": "Pace",
     "REQUESTS_PER_SECOND": 30,
+    "OKTA_EMAIL_DOMAIN": "example.com",
     "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
     "SAILPOINT_LEFT_VALUES": "inactive,terminated",
     "SAILPOINT_ACTIVE_VALUES": "active",
@@ -77,7 +87,7 @@ TOLD = {
     | PACED
     | {
         *("ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
-        *("URGENT_SOURCES", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
+        *("URGENT_SOURCES", "OKTA_EMAIL_DOMAIN", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
         *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
     },
     "WatchDeadlines": {
@@ -246,6 +256,7 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("SecretPrefix", "-leaver"),
         ("SailPointLifecycleAttribute", ""),
         ("SailPointEmailDomain", "@example.com"),
+        ("OktaEmailDomain", "@example.com"),
     ],
 )
 def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refused: str) -> None:

@@ -30,7 +30,7 @@ ADMITS = {
     "ScheduleRefreshesQueue": ["ScheduleRefreshesRule"],
     "ScheduleRefreshesDeadLetterQueue": ["ScheduleRefreshesRule", "ScheduleRefreshesSchedule"],
     "WatchDeadlinesDeadLetterQueue": ["WatchDeadlinesSchedule"],
-    "StartOffboardingQueue": ["StartOffboardingRule", "SailPointRule"],
+    "StartOffboardingQueue": ["StartOffboardingRule", "SailPointRule", "SailPointDeletedRule"],
     # In the full deployment all that Okta says is urgent.
     "StartOffboardingUrgentQueue": ["StartOffboardingUrgentRule", "OktaRule"],
     "StartOffboardingDeadLetterQueue": [*HR_RULES],
@@ -99,7 +99,7 @@ def test_a_rule_is_admitted_wherever_it_delivers(full: Stack) -> None:
 
 
 def test_without_a_partner_bus_nothing_is_admitted_for_it(smallest: Stack) -> None:
-    assert not {"OktaRule", "SailPointRule"} & smallest.keys()
+    assert not {"OktaRule", "SailPointRule", "SailPointDeletedRule"} & smallest.keys()
     assert policy_faults(smallest) == []
 
 

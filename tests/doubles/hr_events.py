@@ -26,6 +26,7 @@ class Choices:
     """A deployment's choices; as the template's defaults, with names that want a domain."""
 
     urgent_sources: frozenset[str] = frozenset()
+    okta_email_domain: str = ""
     sailpoint_lifecycle_attribute: str = "cloudLifecycleState"
     sailpoint_left_values: frozenset[str] = frozenset({"inactive", "terminated"})
     sailpoint_active_values: frozenset[str] = frozenset({"active"})

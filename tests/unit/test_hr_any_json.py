@@ -13,11 +13,12 @@ from tests.doubles.hr_events import CANARY, envelope, payload, read, webhook
 from tests.length import length
 
 JOHN = "mailto:john.doe@example.com"
-OKTA, SAILPOINT = payload("okta"), payload("sailpoint")
+OKTA, SAILPOINT, DELETED = payload("okta"), payload("sailpoint"), payload("sailpoint_deleted")
 #: every source, with what it sends when all is well
 SENT: Mapping[str, dict[str, Any]] = {
     "okta": OKTA,
     "sailpoint": SAILPOINT,
+    "sailpoint, a deletion": DELETED,
     "canonical": webhook(
         "OffboardingRequested",
         {

@@ -87,12 +87,67 @@ def test_a_name_that_is_none_names_the_lookup_that_is_missing() -> None:
     )
 
 
+@pytest.mark.parametrize("choices", [Choices(), Choices(sailpoint_email_domain="")])
+def test_a_display_name_is_not_completed(choices: Choices) -> None:
+    error = refusal(sailpoint(name=f"{CANARY} Doe"), choices)
+    assert isinstance(error, Rejected)
+    assert error.reason == (
+        "sailpoint: identity.name is a display name, not an address: look the e-mail up (GET /identities/{id}) and "
+        "send OffboardingRequested"
+    )
+
+
+def deletion(*, trigger: str = "idn:identity-deleted", name: str = "john.doe", **attributes: Any) -> dict[str, Any]:
+    """SailPoint's example of a deleted identity, with other attributes."""
+    event: dict[str, Any] = payload("sailpoint_deleted")
+    event["detail"]["_metadata"]["triggerId"] = trigger
+    event["detail"]["identity"]["name"] = name
+    event["detail"]["attributes"] |= attributes
+    return event
+
+
+def test_a_deleted_identity_is_a_departure_of_the_person_in_its_attributes() -> None:
+    request = read(deletion(name="John Doe"), Choices(sailpoint_email_domain=""))
+    said_at = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+    assert (request.source, request.kind, request.urgency) == ("sailpoint", "immediate", "routine")
+    assert (request.subject.email, request.subject.source_id) == (
+        "john.doe@example.com",
+        "ee769173319b41d19ccec6cea52f237b",
+    )
+    assert (request.occurred_at, request.effective_at) == (said_at, said_at)
+
+
+@pytest.mark.parametrize("email", [None, ""])
+def test_a_deleted_identity_without_an_address_goes_by_its_name(email: str | None) -> None:
+    assert read(deletion(name="ada@example.org", email=email)).subject.email == "ada@example.org"
+    assert read(deletion(name="ada", email=email)).subject.email == "ada@example.com"
+
+
+@pytest.mark.parametrize(("name", "domain"), [("John Doe", "example.com"), ("John Doe", ""), ("john.doe", "")])
+def test_a_deleted_identity_is_not_looked_up_where_it_is_no_more(name: str, domain: str) -> None:
+    error = refusal(deletion(name=name, email=None), Choices(sailpoint_email_domain=domain))
+    assert isinstance(error, Rejected)
+    assert error.reason.startswith("sailpoint: ")
+    assert "SailPoint has the identity no more: find the e-mail in your own records and send" in error.reason
+
+
+def test_a_new_identity_which_looks_the_same_is_no_departure() -> None:
+    assert bad(deletion(trigger="idn:identity-created")) == "changes: is missing"
+
+
+@pytest.mark.parametrize("metadata", [None, CANARY, {}, {"triggerId": [CANARY]}])
+def test_without_the_triggers_id_nobody_is_deleted(metadata: Any) -> None:
+    event = deletion()
+    event["detail"]["_metadata"] = metadata
+    assert bad(event) == "changes: is missing"
+
+
 @pytest.mark.parametrize(
     ("detail", "expected"),
     [
         ({"identity": None}, "identity: Input should be a valid dictionary or instance of _Identity"),
         ({"identity": {"id": "1"}}, "identity.name: is missing"),
-        ({"identity": {"id": "1", "name": f"{CANARY} Doe"}}, "email: expected an e-mail address"),
+        ({"identity": {"id": "1", "name": f"{CANARY}@"}}, "email: expected an e-mail address"),
         ({"identity": {"id": "\n", "name": "ada"}}, "source_id: expected up to 256 characters, none of them a control"),
         ({"changes": CANARY}, "changes: Input should be a valid list"),
         ({"changes": [{"newValue": CANARY}]}, "changes.0.attribute: is missing"),

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from leaver.errors import Rejected
 from leaver.messages.hr import WEBHOOKS
-from tests.doubles.hr_events import CANARY, CHOICES, EVENTS, Choices, bad, envelope, payload, read, webhook
+from tests.doubles.hr_events import CANARY, CHOICES, EVENTS, Choices, bad, envelope, payload, read, refusal, webhook
 
 SUBJECT = ("email", "source_id", "venafi_identity", "venafi_prefixed_universal", "zoom_user_id")
 REQUEST = ("actor", "effective_at", "event_id", "kind", "occurred_at", "source", "subject", "urgency", "version")
@@ -30,6 +31,12 @@ def okta(**detail: Any) -> dict[str, Any]:
 
 def party(**fields: Any) -> dict[str, Any]:
     return {"id": "00u3m90rxKjGQ0G6L1d6", "type": "User", "alternateId": "john.doe@example.com"} | fields
+
+
+def refused(event: dict[str, Any], choices: Choices = CHOICES) -> str:
+    error = refusal(event, choices)
+    assert isinstance(error, Rejected)
+    return error.reason
 
 
 # --- Okta ---
@@ -71,8 +78,6 @@ def test_okta_names_exactly_one_leaver(target: list[dict[str, Any]]) -> None:
             "eventType: Input should be 'user.lifecycle.deactivate' or 'user.lifecycle.suspend'",
         ),
         ({"outcome": {"result": "FAILURE"}}, "outcome.result: Input should be 'SUCCESS'"),
-        ({"target": [party(alternateId=CANARY)]}, "email: expected an e-mail address"),
-        ({"target": [party(alternateId=None)]}, "email: expected an e-mail address"),
         ({"target": [party(alternateId=f"../{CANARY}@example.com")]}, "email: expected an e-mail address"),
         ({"target": None}, "target: Input should be a valid list"),
         ({"actor": {}}, "actor.id: is missing; actor.type: is missing"),
@@ -80,6 +85,30 @@ def test_okta_names_exactly_one_leaver(target: list[dict[str, Any]]) -> None:
 )
 def test_what_okta_should_not_send_is_refused_by_name(detail: dict[str, Any], expected: str) -> None:
     assert bad(okta(**detail)) == expected
+
+
+def test_a_login_that_is_no_address_is_completed_where_the_deployment_says_how() -> None:
+    logins = Choices(okta_email_domain="example.com")
+    assert read(okta(target=[party(alternateId="john.doe")]), logins).subject.email == "john.doe@example.com"
+    assert read(okta(target=[party(alternateId="ada@example.org")]), logins).subject.email == "ada@example.org"
+
+
+LOOK_IT_UP = "look the e-mail up (GET /api/v1/users/{id}) and send OffboardingRequested"
+
+
+def test_a_login_that_is_no_address_names_the_lookup_and_the_parameter() -> None:
+    assert refused(okta(target=[party(alternateId=CANARY)])) == (
+        f"okta: the target's login (alternateId) is no e-mail address: {LOOK_IT_UP}, or set OktaEmailDomain where "
+        "logins are what stands before the @"
+    )
+
+
+@pytest.mark.parametrize("domain", ["", "example.com"])
+@pytest.mark.parametrize("login", [{}, {"alternateId": None}, {"alternateId": ""}], ids=str)
+def test_a_target_without_a_login_names_the_lookup(login: dict[str, Any], domain: str) -> None:
+    target = {"id": "user-1", "type": "User", "displayName": CANARY} | login
+    reason = refused(okta(target=[target]), Choices(okta_email_domain=domain))
+    assert reason == f"okta: the target has no login (alternateId): {LOOK_IT_UP}"
 
 
 @pytest.mark.parametrize("event_type", ["user.lifecycle.deactivate", "user.lifecycle.suspend"])

@@ -22,7 +22,7 @@ WEBHOOKS: Mapping[str, Callable[[HrEvent], OffboardingRequested]] = {
 MAILTO = "mailto:"
 
 
-class HrChoices(sailpoint.Lifecycle, Protocol):
+class HrChoices(okta.Logins, sailpoint.Lifecycle, Protocol):
     """What a deployment decides about its HR sources."""
 
     @property
@@ -53,7 +53,7 @@ def _read_by_source(payload: Payload, choices: HrChoices) -> OffboardingRequeste
     if source == HR_EVENTS:
         return _read_by_detail_type(str(payload.event["detail-type"]), event)
     if source.startswith(okta.SOURCE_PREFIX):
-        return okta.read(event)
+        return okta.read(event, choices)
     if source.startswith(sailpoint.SOURCE_PREFIX):
         return sailpoint.read(event, choices)
     expected = f"{HR_EVENTS}, or one that begins with {okta.SOURCE_PREFIX} or {sailpoint.SOURCE_PREFIX}"

@@ -1,22 +1,32 @@
 """Okta's System Log, as its log stream puts it on a partner event bus."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from leaver.errors import BadMessage
+from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 SOURCE_PREFIX = "aws.partner/okta.com/"
 
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
 
+_LOOK_IT_UP = "look the e-mail up (GET /api/v1/users/{id}) and send OffboardingRequested"
+
+
+class Logins(Protocol):
+    """What a deployment's Okta takes for a login."""
+
+    @property
+    def okta_email_domain(self) -> str:
+        """What follows the @ in the address of somebody whose login is only what stands before it; empty: nothing."""
+
 
 class _Party(BaseModel):
     model_config = _AS_SENT
     id: str
     type: str
-    #: a user's login, which is an e-mail address; what else an event is about may have none
+    #: a user's login, in most organisations an e-mail address; what else an event is about may have none
     alternate_id: Annotated[str | None, Field(alias="alternateId")] = None
 
 
@@ -35,10 +45,11 @@ class _SystemLogEvent(BaseModel):
     target: list[_Party]
 
 
-def read(event: HrEvent) -> OffboardingRequested:
+def read(event: HrEvent, logins: Logins) -> OffboardingRequested:
     """Read a System Log event (Okta, "user.lifecycle.deactivate"): the leaver is the target, never the actor.
 
-    Raises ValidationError where it is another event or did not succeed, BadMessage where it names no user, or several.
+    Raises ValidationError where it is another event or did not succeed, BadMessage where it names no user, or several,
+    Rejected where the user's login is no e-mail address and nothing makes one of it.
     """
     log_event = _SystemLogEvent.model_validate(event.detail)
     leavers = [party for party in log_event.target if party.type == "User"]
@@ -49,8 +60,21 @@ def read(event: HrEvent) -> OffboardingRequested:
         event_id=log_event.uuid,
         source="okta",
         kind="immediate",
-        subject=Subject(email=leaver.alternate_id or "", source_id=leaver.id),
+        subject=Subject(email=_read_email(leaver.alternate_id, logins.okta_email_domain), source_id=leaver.id),
         effective_at=log_event.published,
         occurred_at=log_event.published,
         actor=log_event.actor.id,
     )
+
+
+def _read_email(login: str | None, domain: str) -> str:
+    if not login:
+        raise Rejected(f"okta: the target has no login (alternateId): {_LOOK_IT_UP}")
+    if "@" in login:
+        return login
+    if not domain:
+        raise Rejected(
+            f"okta: the target's login (alternateId) is no e-mail address: {_LOOK_IT_UP}, or set OktaEmailDomain where "
+            "logins are what stands before the @"
+        )
+    return f"{login}@{domain}"

@@ -1,7 +1,7 @@
-"""SailPoint's event trigger "Identity Attributes Changed", as it comes over a partner event bus."""
+"""SailPoint's event triggers "Identity Attributes Changed" and "Identity Deleted", as they come over partner buses."""
 
 import json
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,7 +10,16 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 SOURCE_PREFIX = "aws.partner/sailpoint.com/"
 
+_Kind = Literal["immediate", "reinstated"]
+
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+#: the trigger's id; the event of a new identity looks the same
+_DELETED = "idn:identity-deleted"
+_LOOK_IT_UP = "look the e-mail up (GET /identities/{id}) and send OffboardingRequested"
+_LOOK_IT_UP_YOURSELF = (
+    "SailPoint has the identity no more: find the e-mail in your own records and send OffboardingRequested, and map "
+    "the attribute email in the identity profile"
+)
 
 
 class Lifecycle(Protocol):
@@ -36,6 +45,7 @@ class Lifecycle(Protocol):
 class _Identity(BaseModel):
     model_config = _AS_SENT
     id: str
+    #: a user name or, where the identity profile says so, a display name
     name: str
 
 
@@ -51,44 +61,68 @@ class _IdentityAttributesChanged(BaseModel):
     changes: list[_Change]
 
 
-def read(event: HrEvent, lifecycle: Lifecycle) -> OffboardingRequested:
-    """Read a change of the life-cycle attribute (SailPoint, "idn:identity-attributes-changed").
+class _IdentityDeleted(BaseModel):
+    model_config = _AS_SENT
+    identity: _Identity
+    #: as they were last; which ones, the identity profile decides
+    attributes: dict[str, Any]
 
-    Raises ValidationError or BadMessage where it is none, Rejected where nobody has said what the new value means, or
-    the identity's name is no e-mail address.
+
+def read(event: HrEvent, lifecycle: Lifecycle) -> OffboardingRequested:
+    """Read a change of the life-cycle attribute (SailPoint, "idn:identity-attributes-changed"), or a deletion.
+
+    Raises ValidationError or BadMessage where it is neither, Rejected where nobody has said what the new value means,
+    or nothing in the event is the person's e-mail address.
     """
+    metadata = event.detail.get("_metadata")
+    if isinstance(metadata, dict) and metadata.get("triggerId") == _DELETED:
+        deletion = _IdentityDeleted.model_validate(event.detail)
+        email = deletion.attributes.get("email") or _complete_email(
+            deletion.identity.name, lifecycle, _LOOK_IT_UP_YOURSELF
+        )
+        return _request(event, "immediate", Subject(email=email, source_id=deletion.identity.id))
     trigger = _IdentityAttributesChanged.model_validate(event.detail)
-    values = [each.new_value for each in trigger.changes if each.attribute == lifecycle.sailpoint_lifecycle_attribute]
+    kind = _read_kind(trigger.changes, lifecycle)
+    email = _complete_email(trigger.identity.name, lifecycle, _LOOK_IT_UP)
+    return _request(event, kind, Subject(email=email, source_id=trigger.identity.id))
+
+
+def _read_kind(changes: list[_Change], lifecycle: Lifecycle) -> _Kind:
+    values = [each.new_value for each in changes if each.attribute == lifecycle.sailpoint_lifecycle_attribute]
     if len(values) != 1:
         raise BadMessage("changes: expected exactly one of SailPointLifecycleAttribute")
     value = _normalize(values[0] if isinstance(values[0], str) else json.dumps(values[0]))
-    left = value in map(_normalize, lifecycle.sailpoint_left_values)
-    if not left and value not in map(_normalize, lifecycle.sailpoint_active_values):
-        # It could be one more way to have left: a person has to say so.
-        raise Rejected("sailpoint: changes: the new value is in neither SailPointLeftValues nor SailPointActiveValues")
-    return OffboardingRequested(
-        event_id=event.id,
-        source="sailpoint",
-        kind="immediate" if left else "reinstated",
-        subject=Subject(
-            email=_complete_email(trigger.identity.name, lifecycle.sailpoint_email_domain),
-            source_id=trigger.identity.id,
-        ),
-        effective_at=event.sent_at,
-        occurred_at=event.sent_at,
-    )
+    if value in map(_normalize, lifecycle.sailpoint_left_values):
+        return "immediate"
+    if value in map(_normalize, lifecycle.sailpoint_active_values):
+        return "reinstated"
+    # It could be one more way to have left: a person has to say so.
+    raise Rejected("sailpoint: changes: the new value is in neither SailPointLeftValues nor SailPointActiveValues")
 
 
 def _normalize(value: str) -> str:
     return value.strip().casefold()
 
 
-def _complete_email(name: str, domain: str) -> str:
+def _complete_email(name: str, lifecycle: Lifecycle, lookup: str) -> str:
     if "@" in name:
         return name
-    if not domain:
+    if " " in name.strip():
+        raise Rejected(f"sailpoint: identity.name is a display name, not an address: {lookup}")
+    if not lifecycle.sailpoint_email_domain:
         raise Rejected(
-            "sailpoint: the event names the identity's id and name only: look the e-mail up (GET /identities/{id}) and "
-            "send OffboardingRequested, or set SailPointEmailDomain where names are what stands before the @"
+            f"sailpoint: the event names the identity's id and name only: {lookup}, or set SailPointEmailDomain where "
+            "names are what stands before the @"
         )
-    return f"{name}@{domain}"
+    return f"{name}@{lifecycle.sailpoint_email_domain}"
+
+
+def _request(event: HrEvent, kind: _Kind, subject: Subject) -> OffboardingRequested:
+    return OffboardingRequested(
+        event_id=event.id,
+        source="sailpoint",
+        kind=kind,
+        subject=subject,
+        effective_at=event.sent_at,
+        occurred_at=event.sent_at,
+    )
