@@ -13,7 +13,8 @@ DETAIL_TYPE = "BambooHrWebhook"
 
 _Kind = Literal["immediate", "reinstated"]
 
-_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+#: built when the first such event comes: no start pays for sources that never come
+_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 #: a field goes by its English name, or by its alias in the API
 _STATUS = ("Status", "status")
 _EMPLOYMENT_STATUS = ("Employment Status", "employmentHistoryStatus")

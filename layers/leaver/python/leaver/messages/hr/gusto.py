@@ -10,7 +10,8 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "GustoWebhook"
 
-_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+#: built when the first such event comes: no start pays for sources that never come
+_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 #: Gusto's two documentations spell the end of an employment differently
 _KINDS: Mapping[str, Literal["immediate", "cancelled", "reinstated"]] = {
     "employee.terminated_effective": "immediate",

@@ -10,7 +10,8 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "HiBobWebhook"
 
-_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+#: built when the first such event comes: no start pays for sources that never come
+_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 _IMMEDIATELY = "employee.access.revoked.immediately"
 _DELETED = "employee.deleted"
 _DEPARTURES = ("employee.left", _IMMEDIATELY, _DELETED)

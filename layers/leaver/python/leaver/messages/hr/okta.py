@@ -9,7 +9,8 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 SOURCE_PREFIX = "aws.partner/okta.com/"
 
-_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+#: built when the first such event comes: no start pays for sources that never come
+_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
 _LOOK_IT_UP = "look the e-mail up (GET /api/v1/users/{id}) and send OffboardingRequested"
 

@@ -12,7 +12,8 @@ SOURCE_PREFIX = "aws.partner/sailpoint.com/"
 
 _Kind = Literal["immediate", "reinstated"]
 
-_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+#: built when the first such event comes: no start pays for sources that never come
+_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 #: the trigger's id; the event of a new identity looks the same
 _DELETED = "idn:identity-deleted"
 _LOOK_IT_UP = "look the e-mail up (GET /identities/{id}) and send OffboardingRequested"

@@ -10,7 +10,8 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "ScimPatch"
 
-_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+#: built when the first such event comes: no start pays for sources that never come
+_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 _USER = "urn:ietf:params:scim:schemas:core:2.0:user"
 #: the one attribute that tells, by its short and its full name
 _ACTIVE = {"active", f"{_USER}:active"}

@@ -10,7 +10,8 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "SecurityEventToken"
 
-_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
+#: built when the first such event comes: no start pays for sources that never come
+_AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 _TYPES = "https://schemas.openid.net/secevent/"
 #: whose event types begin so; Google's transmitter sends OAuth's too
 _PROFILES = ("caep", "risc", "ssf", "oauth")
