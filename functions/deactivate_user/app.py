@@ -54,7 +54,7 @@ def consumer() -> Consumer[DeactivateUser]:
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         deactivate_user,
-        zoom=bootstrap.zoom(settings.zoom_api_url),
+        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         tokens=tokens,
     )
     return bootstrap.consumer(

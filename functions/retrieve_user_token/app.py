@@ -114,7 +114,7 @@ def consumer() -> Consumer[RetrieveUserToken]:
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         retrieve_user_token,
-        zoom=bootstrap.zoom(settings.zoom_api_url),
+        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         tokens=tokens,
         people=bootstrap.people(settings.cases_table),
         kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix, settings.kms_key_arn),

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 from leaver import bootstrap
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection, Connections, Status
 from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
 from leaver.errors import CredentialStale, LeaseHeld, LeaverError, NeedsReauthorization
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
+from leaver.providers.registry import PROVIDERS
 from leaver.settings import RevokeAccessTokenSettings
 from leaver.storage.secrets import SecretStore
 
@@ -19,7 +20,7 @@ from leaver.storage.secrets import SecretStore
 def revoke_access_token(
     command: RevokeAccessToken,
     *,
-    grants: Grants,
+    grants: ProviderGrants,
     connections: Connections,
     secret_store: SecretStore,
     holder: str,
@@ -48,7 +49,7 @@ def revoke_access_token(
     return result
 
 
-def _revoked(record: Connection, *, grants: Grants, secret_store: SecretStore, now: datetime) -> Result:
+def _revoked(record: Connection, *, grants: ProviderGrants, secret_store: SecretStore, now: datetime) -> Result:
     # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
     version = secret_store.newest(record.connection, record.version)
     held = secret_store.tokens(record.connection, version)
@@ -57,6 +58,8 @@ def _revoked(record: Connection, *, grants: Grants, secret_store: SecretStore, n
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
         raise _only_by_refreshing(record, version, "has expired")
     result = grants.revoke(record, held.access_token)
+    if renewable and not grants.proves_revocation(record):
+        raise _only_by_refreshing(record, version, "is called revoked by a provider that says so of any token")
     unanswered = record.unanswered_since is not None and version == record.version
     if result.outcome is Outcome.ALREADY_GONE and renewable and unanswered:
         # A refresh whose answer was lost may have replaced it: then newer tokens live that nobody has revoked.
@@ -91,11 +94,7 @@ def consumer() -> Consumer[RevokeAccessToken]:
     """What works through the queue `revoke-access-token`."""
     settings = bootstrap.settings_of(RevokeAccessTokenSettings)
     secret_store = bootstrap.secret_store(settings.secret_prefix)
-    grants = Grants(
-        zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
-        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
-        secret_store=secret_store,
-    )
+    grants = bootstrap.provider_grants(PROVIDERS, secret_store)
     connections = bootstrap.connections(settings.connections_table)
 
     def operation(command: RevokeAccessToken) -> Result:

@@ -32,7 +32,7 @@ def consumer() -> Consumer[RevokeSsoToken]:
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         revoke_sso_token,
-        zoom=bootstrap.zoom(settings.zoom_api_url),
+        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         tokens=tokens,
     )
     return bootstrap.consumer(

@@ -402,7 +402,7 @@ def consumer() -> Consumer[StartOffboarding]:
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         connections=bootstrap.connections(settings.connections_table),
         tokens=tokens,
-        zoom=bootstrap.zoom(settings.zoom_api_url),
+        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,

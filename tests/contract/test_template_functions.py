@@ -10,6 +10,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from leaver import settings
 from leaver.connections.record import LEASE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
+from leaver.providers.registry import PROVIDERS
 from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, functions, kebab, of_type, snake
 
 HR_SOURCES = {
@@ -55,16 +56,14 @@ TOLD_ALL = {
     "POWERTOOLS_METRICS_NAMESPACE",
 }
 #: what each is told besides
+HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
+ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
 PACED = {"PACE_TABLE", "REQUESTS_PER_SECOND"}
 TOLD = {
     "RetrieveUserToken": READER | PACED | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
-    "RefreshAccessToken": {
-        "CASES_TABLE",
-        *("CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"),
-        *("ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"),
-    },
-    "RevokeAccessToken": READER | {"ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "RefreshAccessToken": {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"} | HOSTS,
+    "RevokeAccessToken": READER | HOSTS,
     "RevokeSsoToken": READER | PACED | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
     "RevokeGrants": READER | PACED | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "MISSING_USER_IS_DONE"},
     "PurgeUserTokens": READER | PACED | {"ZOOM_API_URL"},
@@ -156,8 +155,9 @@ def test_settings_read_what_the_template_tells(function: str) -> None:
     kind = getattr(settings, f"{function}Settings")
     reads = {field.name.upper() for field in dataclasses.fields(kind)}
     tells = TOLD_ALL | TOLD[function]
+    hosts = HOSTS if function in ASKS_EVERY_PROVIDER else set()
     # Powertools reads these two itself.
-    assert reads == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+    assert reads | hosts == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 
 
 def test_there_are_no_settings_without_a_function() -> None:

@@ -35,12 +35,12 @@ from tests.doubles.aws import NOW, Clock, client_error
 from tests.doubles.effects import Kms
 from tests.doubles.night import FUNCTION_TIMEOUT, Message, Night, Shared
 from tests.doubles.steps import Moment, Run
-from tests.doubles.token_endpoints import SECRET, AuthorizationServer, Provider
+from tests.doubles.token_endpoints import SECRET, AuthorizationServer
 
 Mood = Literal["well", "429", "5xx", "invalid_client", "unreachable"]
 
 #: name → how its provider rotates, and which one it is
-CONNECTIONS: Final[dict[str, tuple[Kind, Provider]]] = {
+CONNECTIONS: Final[dict[str, tuple[Kind, str]]] = {
     "zoom-strict": (Kind.STRICT, "zoom"),
     "zoom-grace": (Kind.GRACE, "zoom"),
     "zoom-reuse": (Kind.REUSE_DETECTING, "zoom"),
@@ -153,7 +153,7 @@ class Deployment(Shared):
         self.kms: RefusingKms = RefusingKms(self.effects)
         self._seeds = iter(range(1000))
 
-    def server(self, provider: Provider, grants: ProviderGrants) -> MoodyServer:
+    def server(self, provider: str, grants: ProviderGrants) -> MoodyServer:
         mint = TokenMint("night-", random.Random(next(self._seeds)))  # noqa: S311 - the same each time
         return MoodyServer(provider, grants, self.there, self.effects, _mint=mint, ours=self.ours)
 

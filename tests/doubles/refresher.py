@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from leaver.connections.grants import Grants
 from leaver.connections.record import Connection
 from leaver.connections.refresh import TokenRefresher
 from leaver.messages.commands import RefreshAccessToken
@@ -18,7 +17,7 @@ from tests.doubles.aws import FIFO_DEAD_LETTERS, NOW, Clock, FakeBus, FakeSqs
 from tests.doubles.cases_table import InMemoryPeople
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.kms import KEY, FakeKms
-from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
+from tests.doubles.providers import FakeGrant, provider_grants
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 CHILD = child_of("zoom", PARENT)
@@ -64,9 +63,7 @@ class Stage:
             connections=self.connections,
             has_left=self.people.gone,
             secret_store=self.secret_store,
-            grants=Grants(
-                zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), secret_store=self.secret_store
-            ),
+            grants=provider_grants(self.grant, self.secret_store),
             token_encryption=TokenEncryption(self.kms.client, key_arn=KEY),
             publisher=Publisher(
                 events=self.bus.client, sqs=FakeSqs().client, bus="leaver", dead_letter_queue_url=FIFO_DEAD_LETTERS

@@ -7,8 +7,8 @@ import pytest
 from leaver import settings
 from leaver.settings import (
     MissingSetting,
-    RefreshAccessTokenSettings,
     RetrieveUserTokenSettings,
+    RevokeGrantsSettings,
     ScheduleRefreshesSettings,
     StartOffboardingSettings,
 )
@@ -47,8 +47,8 @@ def test_a_number_that_is_none_fails_by_its_name_without_its_value(value: str) -
 
 
 def test_what_has_a_default_may_be_absent() -> None:
-    needed = {each.name.upper(): "1" for each in fields(RefreshAccessTokenSettings) if each.name != "venafi_ca_bundle"}
-    assert settings.read(RefreshAccessTokenSettings, needed).venafi_ca_bundle == ""
+    needed = {each.name.upper(): "1" for each in fields(RevokeGrantsSettings) if each.name != "venafi_ca_bundle"}
+    assert settings.read(RevokeGrantsSettings, needed).venafi_ca_bundle == ""
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -10,21 +10,18 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import SecretStr
 
-from leaver.connections.grants import Grants
+from leaver.connections.grants import REFRESH_TOKEN, ProviderGrants
 from leaver.connections.record import Connection, Connections, Status
 from leaver.connections.refresh_policy import next_refresh
 from leaver.errors import BadMessage, InvalidGrant, LeaseHeld, LeaverError, NotKept, Rejected
 from leaver.outcomes import Outcome
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import timestamp
-from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
+from leaver.tokens import AppCredentials, GrantedTokens, TokenSet
 
 #: how often Secrets Manager is asked again to keep what was just granted, and how long after, in seconds
 ATTEMPTS: Final = 30
 PAUSE: Final = 1.0
-
-Credentials = ZoomCredentials | VenafiCredentials
-_KINDS: Final[Mapping[str, type[Credentials]]] = {"zoom": ZoomCredentials, "venafi": VenafiCredentials}
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,14 @@ class NewConnection:
     """What a person wants to connect, and the one call that gets its first tokens."""
 
     name: str
-    provider: Literal["zoom", "venafi"]
+    #: its name in the registry
+    provider: str
     #: the provider's name for whose connection it is: a Zoom account id, a Venafi host
     account: str
-    grant_type: Literal["refresh_token", "account_credentials", "certificate", "jwt", "password"]
+    grant_type: str
     role: Literal["service", "personal"]
     owner: str
-    #: the JSON of the `credentials` secret
-    credentials: SecretStr
+    credentials: AppCredentials
     #: exchanges the code, or logs in; called once the connection is ours to change
     obtain: Callable[[], GrantedTokens] = field(repr=False)
     #: asks the provider who consented to what an access token stands for; None: it does not say. Raises LeaverError
@@ -65,7 +62,7 @@ class _Former:
 
     held: Connection
     #: None: they can't be read
-    credentials: Credentials | None
+    credentials: AppCredentials | None
     #: as the provider calls them; None: nobody can be asked
     consented: str | None
 
@@ -76,7 +73,7 @@ class ConnectionSetup:
 
     connections: Connections
     secret_store: SecretStore
-    grants: Grants
+    grants: ProviderGrants
     #: names this run: `connect#` and what tells it from all others
     holder: str
     clock: Callable[[], datetime]
@@ -101,7 +98,7 @@ class ConnectionSetup:
             self._keep(lambda: self.secret_store.begin(new.name, record.version, _as_kept(granted)))
             if former is not None:
                 # Before anybody can work through the new tokens, and nobody else reads them: the intent is ours.
-                self._keep(lambda: self.secret_store.keep_credentials(new.name, new.credentials))
+                self._keep(lambda: self.secret_store.keep_credentials(new.name, credentials_json(new.credentials)))
         except NotKept as failure:
             ended = self._withdrawn(new, record, granted, former)
             raise NotKept(f"{failure.reason}; the new grant: {ended}") from None
@@ -111,7 +108,7 @@ class ConnectionSetup:
             ended = self._withdrawn(new, record, granted, None)
             raise LeaseHeld(f"connection {new.name} was made by somebody else meanwhile; the new grant: {ended}")
         # Now that the name is ours: somebody else's credentials are not to be overwritten.
-        self._keep(lambda: self.secret_store.keep_credentials(new.name, new.credentials))
+        self._keep(lambda: self.secret_store.keep_credentials(new.name, credentials_json(new.credentials)))
         return Established(record, granted)
 
     def _held(self, new: NewConnection) -> Connection | None:
@@ -131,7 +128,7 @@ class ConnectionSetup:
     def _former(self, held: Connection, new: NewConnection) -> _Former:
         """Learn what only its own app and its own tokens can tell, while those still work; raises NotRead."""
         try:
-            own = self.secret_store.credentials(held.connection, _KINDS[held.provider])
+            own = self.grants.credentials(held)
         except Rejected:
             own = None
         try:
@@ -200,21 +197,22 @@ class ConnectionSetup:
 
     def _old_grant(self, old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> str:
         """End the grant that the connection had, unless it ends by itself; raises LeaverError where it may live on."""
-        if old.provider == "zoom" and old.grant_type == "account_credentials":
+        if self.grants.reauthenticates(old) and not self.grants.outlives(old):
             return f"a server-to-server token, which ends at {timestamp(old.expires_at)}"
         own = former.credentials
         if own is None:
             raise Rejected("the credentials that it was made with can't be read any more")
-        is_same_app = own.client_id == _credentials(new).client_id
+        is_same_app = own.client_id == new.credentials.client_id
         if is_same_app and self._is_replaced(old, former, new, granted):
             return "ended by the new one"
         # Of one app the newer secret is the one that works.
-        grants = self.grants.by(_credentials(new) if is_same_app else own)
+        grants = self.grants.by(new.credentials if is_same_app else own)
         version = self.secret_store.newest(old.connection, old.version)
         tokens = self.secret_store.tokens(old.connection, version)
         if tokens.expires_at > self.clock():
             result = grants.revoke(old, tokens.access_token)
-            if result.outcome is Outcome.REVOKED or tokens.refresh_token is None:
+            proved = result.outcome is Outcome.REVOKED and grants.proves_revocation(old)
+            if proved or tokens.refresh_token is None:
                 return result.outcome
         if tokens.refresh_token is None:
             return Outcome.ALREADY_GONE
@@ -222,7 +220,7 @@ class ConnectionSetup:
             raise Rejected("its newest refresh token lies encrypted in the record, for the refresher alone")
         return self._renewed_and_revoked(old, tokens, grants, known=not old.unanswered_since or version != old.version)
 
-    def _renewed_and_revoked(self, old: Connection, tokens: TokenSet, grants: Grants, *, known: bool) -> str:
+    def _renewed_and_revoked(self, old: Connection, tokens: TokenSet, grants: ProviderGrants, *, known: bool) -> str:
         """End a grant whose access token says nothing any more; `known`: no lost answer replaced its tokens."""
         try:
             renewed = grants.refresh(old, tokens)
@@ -233,15 +231,13 @@ class ConnectionSetup:
         result = grants.revoke(old, renewed.access_token)
         if result.outcome is Outcome.ALREADY_GONE and renewed.expires_at <= self.clock():
             raise Rejected("its new access token expired before it was revoked: this machine must have slept")
+        held = renewed.refresh_token or tokens.refresh_token
+        _prove(grants, old, tokens.model_copy(update={"refresh_token": held}))
         return result.outcome
 
-    @staticmethod
-    def _is_replaced(old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> bool:
-        """Whether the new authorization ends the old one by itself: to revoke the old one could then end the new.
-
-        Zoom knows one authorization for each user and app, and the last one counts (4741).
-        """
-        if old.provider != "zoom" or new.grant_type != "refresh_token":
+    def _is_replaced(self, old: Connection, former: _Former, new: NewConnection, granted: GrantedTokens) -> bool:
+        """Whether the new authorization ends the old one by itself: to revoke the old one could then end the new."""
+        if not self.grants.ends_by_consent(old) or new.grant_type != REFRESH_TOKEN:
             return False
         try:
             consented = new.consented(granted.access_token) if former.consented else None
@@ -253,7 +249,9 @@ class ConnectionSetup:
     def _withdrawn(self, new: NewConnection, record: Connection, granted: GrantedTokens, former: _Former | None) -> str:
         """Undo a grant that came to nothing, leave the old one as it was, and say what became of the new."""
         try:
-            ended: str = self.grants.by(_credentials(new)).revoke(record, granted.access_token).outcome
+            grants = self.grants.by(new.credentials)
+            ended: str = grants.revoke(record, granted.access_token).outcome
+            _prove(grants, record, _as_kept(granted))
         except LeaverError as error:
             ended = f"not confirmed: {error.reason}; end it at the provider"
         if former is None:
@@ -275,15 +273,22 @@ class ConnectionSetup:
             )
 
 
-def credentials_json(credentials: Credentials) -> SecretStr:
+def credentials_json(credentials: AppCredentials) -> SecretStr:
     """Make the JSON of secret `<prefix>/credentials/<connection>`."""
     told = {name: value for name, value in credentials if value is not None}
     clear = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in told.items()}
     return SecretStr(json.dumps(clear))
 
 
-def _credentials(new: NewConnection) -> Credentials:
-    return _KINDS[new.provider].model_validate_json(new.credentials.get_secret_value())
+def _prove(grants: ProviderGrants, record: Connection, revoked: TokenSet) -> None:
+    """Raise Rejected where a grant that was just revoked goes on; asks only a provider whose word proves nothing."""
+    if revoked.refresh_token is None or grants.proves_revocation(record):
+        return
+    try:
+        grants.refresh(record, revoked)
+    except InvalidGrant:
+        return
+    raise Rejected("the provider called it revoked, and renews it still")
 
 
 def _as_kept(granted: GrantedTokens) -> TokenSet:

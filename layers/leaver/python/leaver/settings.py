@@ -34,7 +34,7 @@ class RetrieveUserTokenSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshAccessTokenSettings:
-    """For `refresh_access_token`."""
+    """For `refresh_access_token`; the providers' hosts are named by their entries."""
 
     event_bus_name: str
     #: for the tombstones in it
@@ -42,24 +42,18 @@ class RefreshAccessTokenSettings:
     connections_table: str
     secret_prefix: str
     kms_key_arn: str
-    zoom_oauth_url: str
-    venafi_url: str
-    venafi_ca_bundle: str = ""
     dead_letter_queue_url: str
     give_up_after: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeAccessTokenSettings:
-    """For `revoke_access_token`."""
+    """For `revoke_access_token`; the providers' hosts are named by their entries."""
 
     event_bus_name: str
     cases_table: str
     connections_table: str
     secret_prefix: str
-    zoom_oauth_url: str
-    venafi_url: str
-    venafi_ca_bundle: str = ""
     refresh_queue_url: str
     dead_letter_queue_url: str
     give_up_after: int

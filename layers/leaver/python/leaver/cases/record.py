@@ -125,6 +125,10 @@ class Case(BaseModel):
         """The steps, in order."""
         return [Step.model_validate(each) for each in json.loads(self.steps)]
 
+    def id_at(self, provider: str) -> str | None:
+        """The id that this provider confirmed; None where it was not asked, or knows nobody."""
+        return {"zoom": self.zoom_user_id}.get(provider)
+
     def all_names(self) -> list[str]:
         """Every name of the person."""
         names: list[str] = json.loads(self.names)

@@ -7,7 +7,7 @@ from typing import Final, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
 from leaver.errors import LeaseHeld
-from leaver.providers.zoom.api import UserTokenType
+from leaver.messages.commands import UserTokenType
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items, timestamp
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import IN_USE, Connection, Connections, Status
 from leaver.connections.refresh_policy import TELL_AFTER, allows, cooling, is_needed, next_refresh
 from leaver.errors import (
@@ -54,7 +54,7 @@ class TokenRefresher:
     #: whether a tombstone stands on any of these names
     has_left: Callable[[Iterable[str]], bool]
     secret_store: SecretStore
-    grants: Grants
+    grants: ProviderGrants
     token_encryption: TokenEncryption
     publisher: Publisher
     #: names this run: `refresh#` and what tells it from all others
@@ -122,7 +122,8 @@ class TokenRefresher:
         fresh = held.expires_at > self.clock()
         # A lost answer may have replaced what is on record; a pair that was found beside it is that answer.
         known = version != record.version or record.unanswered_since is None
-        if command.for_revocation and fresh and known and command.failed_version != version:
+        says_enough = self.grants.proves_revocation(record) or held.refresh_token is None
+        if command.for_revocation and fresh and known and says_enough and command.failed_version != version:
             self._revoked(record, held)
             return None
         if version != record.version:
@@ -255,6 +256,10 @@ class TokenRefresher:
             # The tokens are in the vault, where `revoke_access_token` finds them.
             self._release(record)
             raise
+        if tokens.refresh_token is not None and not self.grants.proves_revocation(record):
+            # `revoke_access_token` comes back, and the refresh that it then asks for has to be refused.
+            self._release(record)
+            return
         self.connections.change(
             record.connection, lambda standing: standing.retired(result) if standing.status is Status.REVOKING else None
         )

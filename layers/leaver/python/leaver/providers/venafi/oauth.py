@@ -21,7 +21,8 @@ from leaver.errors import (
 )
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, BearerAuth, Transport, safe_code
-from leaver.tokens import GrantedTokens, VenafiCredentials
+from leaver.providers.venafi.credentials import VenafiCredentials
+from leaver.tokens import GrantedTokens
 
 #: seconds: the first call after a while wakes the web server's application pool up
 READ_TIMEOUT: Final = 30.0
