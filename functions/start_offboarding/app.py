@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.cases import identities
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import Name, People, name_of
 from leaver.cases.record import REPLACE, UNDER_WAY, Case, Cases, State, Step, sweep_of
@@ -42,6 +43,7 @@ from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.hr import HrChoices, offboarding_from
 from leaver.outcomes import Outcome, Result
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import StartOffboardingSettings
 
@@ -288,7 +290,7 @@ class Intake:
         """
         if self._connection(ZOOM) is None:
             return None
-        wanted = request.subject.zoom_user_id or request.subject.email
+        wanted = request.subject.identity(ZOOM, "id") or request.subject.email
 
         def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
             return self.zoom.get_user(wanted, access_token)
@@ -313,16 +315,16 @@ class Intake:
 
     def _steps(self, request: OffboardingRequested, names: Sequence[str], user: ZoomUser | None) -> list[Step]:
         leaver = request.subject
-        who = {"user_id": user.id if user else leaver.zoom_user_id or leaver.email}
+        who = {"user_id": user.id if user else leaver.identity(ZOOM, "id") or leaver.email}
         zoom = self._connection(ZOOM) is not None
         steps = [_step(RevokeSsoToken, ZOOM, who)] if zoom else []
         owned = [record for name in names for record in self._owned_by(name)]
         steps += [_step(RevokeAccessToken, record.connection, {}) for record in owned if record.role == "personal"]
         if self._connection(VENAFI) is not None:
             identity = (
-                {"grantee_prefixed_universal": leaver.venafi_prefixed_universal}
-                if leaver.venafi_prefixed_universal
-                else {"identity": leaver.venafi_identity or leaver.email}
+                {"grantee_prefixed_universal": universal}
+                if (universal := leaver.identity(VENAFI, "prefixed_universal"))
+                else {"identity": leaver.identity(VENAFI, "name") or leaver.email}
             )
             steps.append(_step(RevokeGrants, VENAFI, identity))
         if zoom:
@@ -354,6 +356,7 @@ def understood(payload: Payload, *, choices: HrChoices) -> StartOffboarding:
         decided = parse(Decision, payload.detail, direct=True)
         return StartOffboarding(held_case=decided.held_case, decision=decided.decision)
     request = offboarding_from(payload, choices)
+    identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
         request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.said_at
     )
@@ -366,7 +369,7 @@ def _step(command: type[Command], connection: str, detail: dict[str, str]) -> St
 
 
 def _names(request: OffboardingRequested, user: ZoomUser | None) -> list[str]:
-    told = [request.subject.email, request.subject.zoom_user_id, *((user.email, user.id) if user else ())]
+    told = [request.subject.email, request.subject.identity(ZOOM, "id"), *((user.email, user.id) if user else ())]
     return sorted({name_of(name) for name in told if name})
 
 

@@ -27,7 +27,15 @@ ORDER = (
     "providers.registry",
     *("connections.record", "connections.access_tokens", "connections.grants"),
     *("connections.refresh_policy", "connections.refresh"),
-    *("cases.receipts", "cases.people", "cases.record", "cases.user_tokens", "cases.start", "cases.completion"),
+    *(
+        "cases.identities",
+        "cases.receipts",
+        "cases.people",
+        "cases.record",
+        "cases.user_tokens",
+        "cases.start",
+        "cases.completion",
+    ),
     *("consuming.rate_limiter", "consuming.metrics", "consuming.consumer"),
     "bootstrap",
 )
