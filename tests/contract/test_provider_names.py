@@ -1,6 +1,9 @@
 """No code decides by a provider's name: what is true of a provider stands in its entry."""
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -160,3 +163,11 @@ def test_the_template_asks_where_a_provider_is(name: str) -> None:
     host = PROVIDERS[name].host
     asked = {parameter.upper() for parameter in Template(ROOT / "template.yaml", SMALLEST).parameters}
     assert {variable.replace("_", "") for variable in (host.url, host.ca_bundle) if variable} <= asked
+
+
+@pytest.mark.parametrize(("function", "other"), [("revoke_sso_token", "venafi"), ("revoke_grants", "zoom")])
+def test_a_function_that_calls_one_provider_does_not_start_with_another(function: str, other: str) -> None:
+    program = f"import sys, functions.{function}.app; print(*sys.modules)"
+    path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(LAYER)])}
+    loaded = subprocess.run([sys.executable, "-c", program], env=path, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    assert f"leaver.providers.{other}" not in loaded.stdout.split()
