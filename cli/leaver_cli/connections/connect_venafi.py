@@ -1,4 +1,4 @@
-"""A new connection to Venafi: by certificate, JWT or password; and the scopes and the role that it needs."""
+"""`leaver connect venafi`: by certificate, JWT or password; and the scopes and the role that a connection needs."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal

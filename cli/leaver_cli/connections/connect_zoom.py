@@ -1,4 +1,4 @@
-"""A new connection to Zoom: server-to-server, or by a person's consent; and the scopes that it needs."""
+"""`leaver connect zoom`: server-to-server, or by a person's consent; and the scopes that a connection needs."""
 
 import webbrowser
 from collections.abc import Callable
