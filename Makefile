@@ -1,49 +1,63 @@
-# The verbs. `make demo` and `make test` set themselves up on a fresh machine; everything stays below .venv and .aws-sam.
+# The verbs. Each sets itself up on a fresh machine; everything stays below .venv and .aws-sam.
 SHELL := /bin/bash
-PYTHON ?= $(shell for p in python3.13 python3; do $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?=
 BIN := .venv/bin
+# The first Python that runs and is recent enough; pyenv's shims run only when told which version is meant.
+FOUND := $(shell for each in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3.14 python3); do \
+  for version in "$${each/*python/}" system; do PYENV_VERSION="$$version" "$$each" -Ic \
+  'import sys; assert sys.version_info >= (3, 11); print(sys.executable)' 2>/dev/null && break 2; done; done)
 export SAM_CLI_TELEMETRY := 0
+# A PYTHON that was named makes .venv; the layer's own makefile, which SAM and the tests run, is to use what is in there.
+MAKEOVERRIDES :=
 BREAK ?=
 PART ?=
+MINUTES ?=
 
-.PHONY: demo test bench lint up sam-local build requirements clean
+.PHONY: help demo test proof bench lint up sam-local build requirements clean .venv/demo .venv/test .venv/dev
 
-demo: .venv/ready  ## run the main job on this machine: a leaver, every operation, two simulated providers, one table of proofs
-	@$(BIN)/python -m local demo $(if $(BREAK),--break $(BREAK))
+help:  ## list these targets
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
-test: .venv/ready  ## every test, on this machine
-	@$(BIN)/pytest --numprocesses auto --dist loadgroup
+demo: .venv/demo  ## run the main job on this machine: a leaver, every operation, two simulated providers, one table of proofs
+	@$(BIN)/python -m local demo $(if $(BREAK),--break "$(BREAK)")
+
+test: .venv/test  ## every test, on this machine
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+
+proof: .venv/dev  ## every exploration at full length, into docs/proof.md; MINUTES=5 shares five minutes among them
+	@$(BIN)/python -m tests.proof $(if $(MINUTES),--minutes "$(MINUTES)")
 
 bench: build  ## what Leaver costs in time, memory, calls and money, into benchmarks/results; PART=batch for one part
 	@$(BIN)/python -m benchmarks $(PART)
 
-lint: .venv/ready  ## types, style, the template, and a build of what would be deployed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/sam validate --lint
-	$(BIN)/cfn-lint template.yaml
+lint: .venv/dev  ## types, style, the template, and a build of what would be deployed
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m samcli validate --lint
+	$(BIN)/python -m cfnlint template.yaml
 	$(MAKE) build
 
-build: .venv/ready  ## what `sam deploy` ships, in .aws-sam/build
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --cached
+build: .venv/dev  ## what `sam deploy` ships, in .aws-sam/build
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHON=python3.13 $(BIN)/python -m samcli build --cached
 
-up: .venv/ready  ## keep the local world running in the foreground
+up: .venv/demo  ## keep the local world running in the foreground
 	@$(BIN)/python -m local up
 
-sam-local: .venv/ready  ## every function by `sam local invoke` in its container, against the local world
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local sam-local
+sam-local: .venv/dev  ## every function by `sam local invoke` in its container, against the local world
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHON=python3.13 $(BIN)/python -m local sam-local
 
-requirements: .venv/ready  ## pin what pyproject.toml asks for
-	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --python-version 3.13 --extra dev --extra cli --custom-compile-command "make requirements" --output-file requirements-dev.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --python-version 3.13 --constraint requirements-dev.txt --custom-compile-command "make requirements" --output-file layers/leaver/requirements.txt pyproject.toml
+PIN := $(BIN)/python -m uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
+requirements: .venv/dev  ## pin what pyproject.toml asks for: what people run from Python 3.11 on, the layer for Lambda's
+	$(PIN) --python-version 3.11 --extra dev --output-file requirements/dev.txt pyproject.toml
+	$(PIN) --python-version 3.11 --extra test --constraint requirements/dev.txt --output-file requirements/test.txt pyproject.toml
+	$(PIN) --python-version 3.11 --extra demo --constraint requirements/dev.txt --output-file requirements/demo.txt pyproject.toml
+	$(PIN) --python-version 3.13 --constraint requirements/dev.txt --output-file layers/leaver/requirements.txt pyproject.toml
 
-.venv/ready: requirements-dev.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Leaver needs Python 3.13 (the Lambda runtime's version); none was found. Set PYTHON=/path/to/python3.13."; exit 3; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+.venv/demo .venv/test .venv/dev:
+	@test -n "$(FOUND)" || { echo 'Leaver needs Python 3.11 or later, and $(if $(PYTHON),$(PYTHON) is none,none is on the PATH).' \
+	  'Get one (Debian, Ubuntu: `apt install python3 python3-venv`), or name one: make PYTHON=/path/to/python3 …' >&2; exit 3; }
+	@"$(FOUND)" -Iu local/set_up.py $(@F)
 
-clean:
+clean:  ## remove what the other targets made
 	rm -rf .venv .aws-sam

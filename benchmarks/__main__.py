@@ -10,17 +10,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import batch, cost, drain, growth, init, memory, offboarding, plot, results
 from benchmarks.figures import MOST_MEMORY
-from benchmarks.leaving import paced
 from benchmarks.results import Part
+from benchmarks.simulation import run_paced
 
-Told = Callable[[str], None]
+ShowProgress = Callable[[str], None]
 
 ROUNDS_OF_INIT: Final = 10
 #: leavers of the run beside which the simulation of growth is held
 FEW: Final = 1000
 
 
-def batches(progress: Told) -> Part:
+def batches(progress: ShowProgress) -> Part:
     """Ten and a hundred messages, their processor time, and the memory of the function."""
     found = batch.run(progress)
     milliseconds = {
@@ -33,7 +33,7 @@ def batches(progress: Told) -> Part:
     return Part("batch", batch.__doc__ or "", found.figures, [found.rows], drawn)
 
 
-def memories(progress: Told) -> Part:
+def memories(progress: ShowProgress) -> Part:
     """What each function holds at work."""
     figures = memory.run(progress)
     values = {figure.name.removeprefix("memory of ").removesuffix(", at work"): figure.value for figure in figures}
@@ -41,7 +41,7 @@ def memories(progress: Told) -> Part:
     return Part("memory", memory.__doc__ or "", figures, [], drawn)
 
 
-def inits(progress: Told) -> Part:
+def inits(progress: ShowProgress) -> Part:
     """What it costs to start each function."""
     rounds = iter(range(1, ROUNDS_OF_INIT + 1))
     figures, rows = init.run(ROUNDS_OF_INIT, lambda: progress(f"round {next(rounds)} of {ROUNDS_OF_INIT}"))
@@ -51,14 +51,14 @@ def inits(progress: Told) -> Part:
     return Part("init", init.__doc__ or "", figures, [rows], drawn)
 
 
-def draining(progress: Told) -> Part:
+def draining(progress: ShowProgress) -> Part:
     """Ten thousand leavers, and the urgent ones among them."""
     found = drain.run(progress)
     drawn = plot.lines("Leavers done at 30 requests a second", found.over_time, x="seconds", y="leavers done")
     return Part("drain", drain.__doc__ or "", found.figures, [found.rows], drawn)
 
 
-def cases(progress: Told) -> Part:
+def cases(progress: ShowProgress) -> Part:
     """From the HR event to the end of the case."""
     found = offboarding.run(progress)
     curve = {"in all": sorted(found.seconds), "at providers": sorted(found.at_providers)}
@@ -70,7 +70,7 @@ def cases(progress: Told) -> Part:
     return Part("offboarding", offboarding.__doc__ or "", found.figures, [found.rows], drawn)
 
 
-def costs(progress: Told) -> Part:
+def costs(progress: ShowProgress) -> Part:
     """Dollars."""
     found = cost.run(progress)
     dollars = {
@@ -82,18 +82,18 @@ def costs(progress: Told) -> Part:
     return Part("cost", cost.__doc__ or "", found.figures, [found.rows, found.call_rows], drawn)
 
 
-def growing(progress: Told) -> Part:
+def growing(progress: ShowProgress) -> Part:
     """From a hundred leavers to a million."""
     progress(f"{FEW} leavers, by drain.py")
-    few = paced(30, leavers=FEW)
+    few = run_paced(30, leavers=FEW)
     known = [line["value"] for line in results.summary() if line["name"] == cost.WHOLE_CASES]
     found = growth.run(progress, cost_of_1000=known[0] if known else cost.run(progress).case.total * 1000, measured=few)
     drawn = plot.lines("Until the last has left", found.seconds, x="leavers", y="seconds", logarithmic=True)
     return Part("growth", growth.__doc__ or "", found.figures, [found.leavers, found.connections], drawn)
 
 
-#: in this order: growth is told what a case costs
-PARTS: Final[dict[str, Callable[[Told], Part]]] = {
+#: in this order: growth takes what a case costs from cost
+PARTS: Final[dict[str, Callable[[ShowProgress], Part]]] = {
     "batch": batches,
     "memory": memories,
     "init": inits,

@@ -19,7 +19,7 @@ import certifi
 
 from benchmarks.figures import MOST_MEMORY, Figure
 from benchmarks.init import BUILT
-from benchmarks.processes import ROOT, ask, port_of, process, told_by
+from benchmarks.processes import ROOT, ask, port_of, process, read_json
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -63,31 +63,31 @@ class Batches:
         paced = "the pace in use, its limit out of reach"
         calls = f"to one requests call and {median(self.aws_calls):.1f} boto3 calls by themselves, processor time"
         return [
-            Figure("warm batch of 10", ten / floor(10), 1.25, unit="x floor", said=f"{beside}; {paced}"),
-            Figure("warm batch of 100", hundred / floor(100), 1.25, unit="x floor", said=f"ten side by side; {paced}"),
-            Figure("faster than naive", naive / ten, 8, at_least=True, unit="x", said="a batch of 10"),
+            Figure("warm batch of 10", ten / floor(10), 1.25, unit="x floor", how=f"{beside}; {paced}"),
+            Figure("warm batch of 100", hundred / floor(100), 1.25, unit="x floor", how=f"ten side by side; {paced}"),
+            Figure("faster than naive", naive / ten, 8, at_least=True, unit="x", how="a batch of 10"),
             Figure(
                 "less processor time than naive",
                 median(self.naive_cpu) / median(self.warm_cpu),
                 5,
                 at_least=True,
                 unit="x",
-                said="a batch of 10, the same packages",
+                how="a batch of 10, the same packages",
             ),
-            Figure("first batch", median(self.first) / ten, 1.3, unit="x warm", said="a batch of 10 in a new process"),
+            Figure("first batch", median(self.first) / ten, 1.3, unit="x warm", how="a batch of 10 in a new process"),
             Figure(
                 "processor time of a message",
                 median(self.warm_cpu) / WIDTH / median(self.reference_cpu),
                 1.3,
                 unit="x its calls",
-                said=calls,
+                how=calls,
             ),
             Figure(
                 "memory of revoke_sso_token, with batches",
                 max(self.peak_mib),
                 MOST_MEMORY,
                 unit="MiB",
-                said="VmHWM after batches of 10 and 100",
+                how="VmHWM after batches of 10 and 100",
             ),
         ]
 
@@ -117,13 +117,13 @@ def run(progress: Callable[[str], None]) -> Batches:
             progress(f"round {number + 1} of {ROUNDS}")
             _ours(batches, environment)
             with _sandbox("naive", environment) as naive:
-                told = _batch(naive, 10)
-                batches.naive.append(told["wall"])
-                batches.naive_cpu.append(told["cpu"])
+                measurement = _batch(naive, 10)
+                batches.naive.append(measurement["wall"])
+                batches.naive_cpu.append(measurement["cpu"])
             with _sandbox("reference", environment) as reference:
-                told = ask(reference, 10)
-                batches.reference_cpu.append((told["request"] + told["aws"]) / 1000)
-                batches.aws_calls.append(told["aws_calls"])
+                measurement = ask(reference, 10)
+                batches.reference_cpu.append((measurement["request"] + measurement["aws"]) / 1000)
+                batches.aws_calls.append(measurement["aws_calls"])
         progress("a hundred, naively")
         with _sandbox("naive", environment) as naive:
             batches.naive_hundred.append(_batch(naive, 100)["wall"])
@@ -134,26 +134,26 @@ def _ours(batches: Batches, environment: Mapping[str, str]) -> None:
     with _sandbox("ours", environment) as ours:
         batches.first.append(_batch(ours, 10)["wall"])
         for _ in range(WARM):
-            told = _batch(ours, 10)
-            batches.warm.append(told["wall"])
-            batches.warm_cpu.append(told["cpu"])
-        told = _batch(ours, 100)
-        batches.hundred.append(told["wall"])
-        batches.peak_mib.append(told["peak_mib"])
+            measurement = _batch(ours, 10)
+            batches.warm.append(measurement["wall"])
+            batches.warm_cpu.append(measurement["cpu"])
+        measurement = _batch(ours, 100)
+        batches.hundred.append(measurement["wall"])
+        batches.peak_mib.append(measurement["peak_mib"])
 
 
 def _batch(sandbox: "Popen[str]", size: int) -> dict[str, float]:
-    told = ask(sandbox, size)
-    if failed := told.pop("batchItemFailures"):
+    measurement = ask(sandbox, size)
+    if failed := measurement.pop("batchItemFailures"):
         raise RuntimeError(f"{len(failed)} of {size} messages failed: nothing was measured")
-    return told
+    return measurement
 
 
 @contextmanager
 def _sandbox(kind: str, environment: Mapping[str, str]) -> Iterator["Popen[str]"]:
     path = (BUILT / "RevokeSsoTokenFunction", BUILT / "LeaverLayer" / "python", ROOT)
     with process("benchmarks.sandbox", kind, environment=environment, path=path) as sandbox:
-        told_by(sandbox)
+        read_json(sandbox)
         yield sandbox
 
 
@@ -163,7 +163,7 @@ def _surroundings() -> Iterator[dict[str, str]]:
     with ExitStack() as ending:
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="leaver-")))
         alone = {"PATH": os.defpath, "HOME": str(folder)}
-        far_away = ("benchmarks.far_away", folder, ROUND_TRIP, LATENCY)
+        far_away = ("benchmarks.distant_provider", folder, ROUND_TRIP, LATENCY)
         provider = port_of(ending.enter_context(process(*far_away, environment=alone)))
         aws = port_of(ending.enter_context(process("benchmarks.fast_aws", AWS_LATENCY, environment=alone)))
         bundle = folder / "bundle.pem"
@@ -188,6 +188,7 @@ def _surroundings() -> Iterator[dict[str, str]]:
             "REFRESH_QUEUE_URL": "https://sqs.invalid/refresh.fifo",
             "REQUESTS_PER_SECOND": str(NO_LIMIT),
             "SECRET_PREFIX": "leaver",
+            "STACK_NAME": "leaver",
             "ZOOM_API_URL": f"https://127.0.0.1:{provider}/v2",
         }
 

@@ -20,14 +20,14 @@ from unittest.mock import patch
 import boto3
 
 from benchmarks.bill import AS_OF, PRICES, Bill
-from benchmarks.counted import Counted
+from benchmarks.call_counter import CallCounter
 from benchmarks.figures import Figure
-from benchmarks.handover import OF_A_CASE, hand_over, logical_id
 from benchmarks.leavers import dismiss, hire
+from benchmarks.queue_batches import OF_A_CASE, hand_over, logical_id
 from benchmarks.sandbox import Context
 from leaver import bootstrap
-from local import stage
-from local.stage import Person
+from local import acme
+from local.acme import Person
 from local.world import World
 from tests.doubles.deployed import forget
 
@@ -62,15 +62,15 @@ class Cost:
     def figures(self) -> list[Figure]:
         """For a thousand each."""
         events = self.case.dollars("EventBridge events") * 1000
-        said = f"AWS calls counted, prices of {AS_OF}, full batches"
+        how = f"AWS calls counted, prices of {AS_OF}, full batches"
         secrets = self.case.dollars("Secrets Manager calls") * 1000
         why = (
             f"{self.case.counts['EventBridge events']:.0f} events of a case alone are ${events:.3f}, "
             f"and looking for user tokens to destroy is ${secrets:.3f}"
         )
         return [
-            Figure("1,000 revocations", self.revocation.total * 1000, MOST, unit="$", said=said),
-            Figure(WHOLE_CASES, self.case.total * 1000, MOST, unit="$", said=f"{said}; {why}"),
+            Figure("1,000 revocations", self.revocation.total * 1000, MOST, unit="$", how=how),
+            Figure(WHOLE_CASES, self.case.total * 1000, MOST, unit="$", how=f"{how}; {why}"),
         ]
 
     @property
@@ -116,7 +116,7 @@ def run(progress: Callable[[str], None]) -> Cost:
 class _Account:
     """The local world, its functions in this process, and a meter on their calls."""
 
-    def __init__(self, world: World, counted: Counted, log: io.StringIO, clock: "_Clock") -> None:
+    def __init__(self, world: World, counted: CallCounter, log: io.StringIO, clock: "_Clock") -> None:
         self._world = world
         self._clock = clock
         self._counted = counted
@@ -134,7 +134,7 @@ class _Account:
             self._world.put_command("RevokeSsoToken", {"user_id": person.email})
         bill.add("EventBridge events", count)
         self._drain(["revoke_sso_token"])
-        self._check(self._world.zoom.sessions(), before=len(stage.PEOPLE))
+        self._check(self._world.zoom.sessions(), before=len(acme.PEOPLE))
         return bill
 
     def cases(self, count: int) -> Bill:
@@ -143,7 +143,7 @@ class _Account:
             dismiss(self._world, person)
         bill.add("EventBridge events", count)
         self._drain(OF_A_CASE)
-        self._check(self._world.zoom.sessions(), before=len(stage.PEOPLE))
+        self._check(self._world.zoom.sessions(), before=len(acme.PEOPLE))
         return bill
 
     def sweeps(self, count: int) -> Bill:
@@ -217,10 +217,10 @@ def _account() -> Iterator[_Account]:
         patch.object(bootstrap, "now", clock),
         redirect_stdout(log),
     ):
-        stage.set_up(world)
+        acme.set_up(world)
         os.environ.update(world.environment())
         forget()
-        counted = Counted(bootstrap._session(), Bill(), boto3.client("dynamodb"))  # noqa: SLF001 - where all clients are made
+        counted = CallCounter(bootstrap._session(), Bill(), boto3.client("dynamodb"))  # noqa: SLF001 - where all clients are made
         try:
             yield _Account(world, counted, log, clock)
         finally:

@@ -10,8 +10,8 @@ from statistics import median
 from typing import Final
 
 from benchmarks.figures import Figure
-from benchmarks.leaving import CONCURRENCY, LEAVERS, URGENT_EVERY, Run, paced
-from benchmarks.usual_ways import WAYS, usual
+from benchmarks.simulation import CONCURRENCY, LEAVERS, URGENT_EVERY, Run, run_paced
+from benchmarks.usual_ways import WAYS, run_usual_way
 from benchmarks.zoom_account import Window
 
 
@@ -39,7 +39,7 @@ HEADING: Final = (
     "urgent: median s",
     "urgent: most s",
 )
-#: windows in which a provider may count, and chances; the worst of them is what is told
+#: windows in which a provider may count, and chances; the worst of them is reported
 CHANCES: Final[tuple[tuple[Window, int], ...]] = (("fixed", 0), ("fixed", 1), ("bucket", 2))
 
 
@@ -53,7 +53,7 @@ def run(progress: Callable[[str], None], *, leavers: int = LEAVERS) -> Drain:
             runs = []
             for window, seed in CHANCES:
                 progress(f"{limit}/s, of which somebody else takes {taken:.0f}")
-                runs.append(paced(limit, leavers=leavers, taken=taken, window=window, seed=seed))
+                runs.append(run_paced(limit, leavers=leavers, taken=taken, window=window, seed=seed))
             rows.append(_row("Leaver", taken, runs))
             figures += _promised(limit, taken, runs)
             if limit == 30:
@@ -61,7 +61,7 @@ def run(progress: Callable[[str], None], *, leavers: int = LEAVERS) -> Drain:
     for limit in CONCURRENCY:
         for way in WAYS:
             progress(f"{limit}/s: {way.name}")
-            found = usual(way, limit, leavers=leavers)
+            found = run_usual_way(way, limit, leavers=leavers)
             rows.append(_row(way.name, 0.0, [found]))
             if limit == 30:
                 over_time[way.name] = _curve(found)
@@ -70,24 +70,28 @@ def run(progress: Callable[[str], None], *, leavers: int = LEAVERS) -> Drain:
 
 def _promised(limit: int, taken: float, runs: Sequence[Run]) -> list[Figure]:
     where = f"{runs[0].leavers} leavers at {limit}/s" + (", half of it somebody else's" if taken else "")
-    said = "the worst of three chances and windows; virtual time"
+    how = "the worst of three chances and windows; virtual time"
     used = min(each.share_of_limit for each in runs) * limit / (limit - taken)
     wasted = max(each.wasted for each in runs) * 100
     dead = float(max(each.dead for each in runs))
     figures = [
-        Figure(f"{where}: share of what the limit leaves", used, 0.75 if taken else 0.95, at_least=True, said=said),
-        Figure(f"{where}: calls refused", wasted, 2.0 if taken else 0.1, unit="%", said=said),
-        Figure(f"{where}: in the DLQ", dead, 0, said=said),
+        Figure(f"{where}: share of what the limit leaves", used, 0.75 if taken else 0.95, at_least=True, how=how),
+        Figure(f"{where}: calls refused", wasted, 2.0 if taken else 0.1, unit="%", how=how),
+        Figure(f"{where}: in the DLQ", dead, 0, how=how),
     ]
     if not taken:
         pacing = max(each.pacing_calls / len(each.done_at) for each in runs)
-        figures.append(Figure(f"{where}: pacing calls a message", pacing, 0.15, said=said))
+        figures.append(Figure(f"{where}: pacing calls a message", pacing, 0.15, how=how))
     waits = _waits(runs)
-    told = f"one every {URGENT_EVERY:.0f} s, from its queue to Zoom's 204, one cold start among them; no EventBridge"
-    figures.append(Figure(f"{where}: an urgent leaver, median", max(map(median, waits)), 0.5, unit="s", said=told))
+    how_urgent = (
+        f"one every {URGENT_EVERY:.0f} s, from its queue to Zoom's 204, one cold start among them; no EventBridge"
+    )
+    figures.append(Figure(f"{where}: an urgent leaver, median", max(map(median, waits)), 0.5, unit="s", how=how_urgent))
     if not taken:
         # Beside somebody who takes what he likes nothing is promised of the one who waits longest; the row tells it.
-        figures.append(Figure(f"{where}: an urgent leaver, at most", max(map(max, waits)), 2.0, unit="s", said=told))
+        figures.append(
+            Figure(f"{where}: an urgent leaver, at most", max(map(max, waits)), 2.0, unit="s", how=how_urgent)
+        )
     return figures
 
 

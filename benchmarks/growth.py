@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.figures import Figure
-from benchmarks.leaving import BATCH, CONCURRENCY, Run
+from benchmarks.simulation import BATCH, CONCURRENCY, Run
 from functions.schedule_refreshes.app import MOST_AT_ONCE
-from leaver.consuming.rate_limiter import reserved
+from leaver.consuming.rate_limiter import urgent_rate
 
 LEAVERS: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 CONNECTIONS: Final = (10, 100, 1_000, 10_000)
@@ -38,9 +38,9 @@ class Growth:
     seconds: dict[str, list[tuple[float, float]]]
 
 
-def drained(leavers: int, limit: int) -> float:
+def simulate_drain(leavers: int, limit: int) -> float:
     """Seconds until the last of them has left, of whom each is one call to Zoom."""
-    spacing = 1 / (limit - reserved(limit))
+    spacing = 1 / (limit - urgent_rate(limit))
     free = [(COLD_START + max(0.0, (worker - 4) / 5), worker) for worker in range(CONCURRENCY[limit])]
     heapq.heapify(free)
     tat = last = 0.0
@@ -54,7 +54,7 @@ def drained(leavers: int, limit: int) -> float:
     return last
 
 
-def caught_up(connections: int) -> float:
+def simulate_catching_up(connections: int) -> float:
     """Seconds until all connections are refreshed that came due at the same moment, planned minute by minute."""
     left, seconds = connections, 0.0
     while left > 0:
@@ -72,11 +72,11 @@ def run(progress: Callable[[str], None], *, cost_of_1000: float, measured: Run |
     writes = measured.pacing_calls / measured.leavers if measured else 1 / BATCH
     for number in LEAVERS:
         progress(f"{number} leavers")
-        took = {limit: drained(number, limit) for limit in CONCURRENCY}
+        took = {limit: simulate_drain(number, limit) for limit in CONCURRENCY}
         for limit, each in took.items():
             seconds[f"{limit}/s"].append((float(number), each))
-        told = [_told(each) for each in took.values()]
-        leavers.append((f"{number:,}", *told, f"{number * writes:,.0f}", f"{number / 1000 * cost_of_1000:.4f}"))
+        durations = [_duration(each) for each in took.values()]
+        leavers.append((f"{number:,}", *durations, f"{number * writes:,.0f}", f"{number / 1000 * cost_of_1000:.4f}"))
     connections: list[tuple[str, ...]] = [
         ("connections", "refreshes a second", "of Secrets Manager's writes", "all due at once: caught up after")
     ]
@@ -84,31 +84,31 @@ def run(progress: Callable[[str], None], *, cost_of_1000: float, measured: Run |
         progress(f"{number} connections")
         a_second = number / (HOUR * REFRESHED_AT)
         share = f"{a_second / SECRET_WRITES:.1%}"
-        connections.append((f"{number:,}", f"{a_second:.3f}", share, _told(caught_up(number))))
+        connections.append((f"{number:,}", f"{a_second:.3f}", share, _duration(simulate_catching_up(number))))
     left = HOUR * (1 - REFRESHED_AT)
     figures = [
         Figure(
             "10,000 connections due at once: caught up before the first token dies",
-            caught_up(10_000) / left,
+            simulate_catching_up(10_000) / left,
             1.0,
-            said=f"of the {left:.0f} s that are left of an hour's life; simulated",
+            how=f"of the {left:.0f} s that are left of an hour's life; simulated",
         )
     ]
     if measured is not None:
-        expected = drained(measured.leavers, measured.limit)
+        expected = simulate_drain(measured.leavers, measured.limit)
         figures.append(
             Figure(
                 f"the simulation beside drain.py, {measured.leavers} leavers at {measured.limit}/s",
                 abs(measured.seconds / expected - 1) * 100,
                 5.0,
                 unit="%",
-                said="how far the two are apart",
+                how="how far the two are apart",
             )
         )
     return Growth(figures, leavers, connections, seconds)
 
 
-def _told(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3600:.1f} h"

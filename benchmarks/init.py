@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 import boto3
 
 from benchmarks.figures import MOST_MEMORY, Figure
-from benchmarks.handover import logical_id
-from local import stage
+from benchmarks.queue_batches import logical_id
+from local import acme
 from local.world import TEMPLATE, World
 
 #: what `sam build` leaves
@@ -39,7 +39,7 @@ _PARAMETERS = {
     "ZoomOAuthUrl": _PROVIDER,
 }
 
-_SAID = "processor time at its best, to that of one boto3 client on stock packages"
+_HOW = "processor time at its best, to that of one boto3 client on stock packages"
 
 _MEASURE = """
 import time
@@ -90,10 +90,10 @@ class Init:
         return min(self.seconds) / min(other.seconds)
 
 
-def measured(rounds: int, progress: Callable[[], None], packages: Sequence[Package]) -> tuple[Init, list[Init]]:
+def measure(rounds: int, progress: Callable[[], None], packages: Sequence[Package]) -> tuple[Init, list[Init]]:
     """Start the bare client and each of these packages by turns."""
     with World(parameters=_PARAMETERS, consuming=False) as world:
-        stage.set_up(world)
+        acme.set_up(world)
         environments = world.environments()
         bare = Init("bare boto3 client", _BARE_CLIENT, (_STOCK,), world.environment())
         inits = [
@@ -120,12 +120,12 @@ def run(rounds: int, progress: Callable[[], None]) -> tuple[list[Figure], list[t
     with TemporaryDirectory() as folder:
         uncompiled = shutil.copytree(layer, Path(folder) / "python", ignore=shutil.ignore_patterns("__pycache__"))
         packages.append(Package(names[0], packages[0].folder, uncompiled))
-        bare, inits = measured(rounds, progress, packages)
+        bare, inits = measure(rounds, progress, packages)
     without = replace(inits.pop(), name=f"{names[0]}, not compiled")
     figures = [
-        *(Figure(f"init of {each.name}", each.beside(bare), SLOWEST, unit="x", said=_SAID) for each in inits),
-        *(Figure(f"memory of {each.name}", max(each.memory), MOST_MEMORY, unit="MiB", said="peak") for each in inits),
-        Figure("init, compiled to not compiled", inits[0].beside(without), COMPILED, unit="x", said=names[0]),
+        *(Figure(f"init of {each.name}", each.beside(bare), SLOWEST, unit="x", how=_HOW) for each in inits),
+        *(Figure(f"memory of {each.name}", max(each.memory), MOST_MEMORY, unit="MiB", how="peak") for each in inits),
+        Figure("init, compiled to not compiled", inits[0].beside(without), COMPILED, unit="x", how=names[0]),
     ]
     return figures, _rows(bare, [*inits, without])
 

@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from local import stage
-from local.stage import Person
+from local import acme
+from local.acme import Person
 from local.world import World
 
 
 def hire(world: World, number: int) -> Person:
     """Let somebody join, and sign in."""
     person = Person(f"leaver.{number}@example.com", f"{number:05}GIm1QgePTO8WbOqw", f"local:{{{UUID(int=number)}}}")
-    world.zoom.add_user(person.zoom_id, person.email, account_id=stage.ZOOM_ACCOUNT)
+    world.zoom.add_user(person.zoom_id, person.email, account_id=acme.ZOOM_ACCOUNT)
     world.venafi.add_identity(person.venafi_id, f"leaver.{number}", email=person.email)
-    world.venafi.authorize(stage.CERTIFICATE_APP, person.venafi_id)
+    world.venafi.authorize(acme.CERTIFICATE_APP, person.venafi_id)
     return person
 
 

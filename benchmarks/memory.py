@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import certifi
 
 from benchmarks.figures import MOST_MEMORY, Figure
-from benchmarks.handover import OF_A_CASE, hand_over, logical_id
 from benchmarks.init import BUILT
 from benchmarks.leavers import dismiss, hire
-from benchmarks.processes import ROOT, ask, process, told_by
-from local import stage
+from benchmarks.processes import ROOT, ask, process, read_json
+from benchmarks.queue_batches import OF_A_CASE, hand_over, logical_id
+from local import acme
 from local.http_server import HttpServer
 from local.world import World
 from tests.doubles.certificates import authority, server_of
@@ -40,12 +40,12 @@ def run(progress: Callable[[str], None]) -> list[Figure]:
         for person in people:
             dismiss(world, person)
         _drain(world, functions, progress)
-        if len(world.zoom.sessions()) != len(stage.PEOPLE):
+        if len(world.zoom.sessions()) != len(acme.PEOPLE):
             raise RuntimeError("somebody still has a session: nothing was measured")
         peaks = {name: ask(function, '{"Records": []}')["peak_mib"] for name, function in functions.items()}
-    said = f"VmHWM after {BATCHES} batches"
+    how = f"VmHWM after {BATCHES} batches"
     return [
-        Figure(f"memory of {name}, at work", peak, MOST_MEMORY, unit="MiB", said=said) for name, peak in peaks.items()
+        Figure(f"memory of {name}, at work", peak, MOST_MEMORY, unit="MiB", how=how) for name, peak in peaks.items()
     ]
 
 
@@ -72,7 +72,7 @@ def _functions() -> "Iterator[tuple[World, dict[str, Popen[str]]]]":
         bundle = folder / "bundle.pem"
         bundle.write_bytes(Path(certifi.where()).read_bytes() + vouching.bundle.read_bytes())
         world = ending.enter_context(World(parameters=parameters, consuming=False))
-        stage.set_up(world)
+        acme.set_up(world)
         tls = server_of(vouching)
         zoom, venafi = (
             ending.enter_context(HttpServer(provider._application, tls=tls))  # noqa: SLF001 - the same one, behind TLS
@@ -93,5 +93,5 @@ def _functions() -> "Iterator[tuple[World, dict[str, Popen[str]]]]":
             functions[name] = ending.enter_context(
                 process("benchmarks.sandbox", "ours", environment=environment, path=path)
             )
-            told_by(functions[name])
+            read_json(functions[name])
         yield world, functions

@@ -13,9 +13,9 @@ from typing import Final
 
 from benchmarks.figures import Figure
 from benchmarks.leavers import dismiss, hire
-from local import stage
+from local import acme
+from local.acme import Person
 from local.simulators.provider import JournalEntry
-from local.stage import Person
 from local.world import World
 
 LEAVERS: Final = 40
@@ -50,13 +50,13 @@ class Offboardings:
     def figures(self) -> list[Figure]:
         """The promise."""
         there = median(self.at_providers)
-        said = (
+        how = (
             f"{len(self.seconds)} leavers, warm; of the median {there:.2f} s are the providers', "
             f"{median(self.seconds) - there:.2f} s mostly moto's computing"
         )
         slowest = quantiles(self.seconds, n=20)[-1]
         return [
-            Figure("HR event to completed case, p95", slowest, MOST, unit="s", said=said),
+            Figure("HR event to completed case, p95", slowest, MOST, unit="s", how=how),
         ]
 
 
@@ -64,7 +64,7 @@ def run(progress: Callable[[str], None]) -> Offboardings:
     """Let them leave one after another."""
     offboardings = Offboardings()
     with World(parameters={"RoutineCasesAnHour": "100000"}) as world:
-        stage.set_up(world)
+        acme.set_up(world)
         ear = _ear(world)
         people = [hire(world, number) for number in range(BEFORE + LEAVERS)]
         for provider in (world.zoom, world.venafi):
@@ -95,7 +95,7 @@ def _leaves(world: World, ear: str, person: Person) -> tuple[float, float]:
     if json.loads(message.body)["detail"]["subject"] != person.email:
         raise RuntimeError("somebody else's case was completed: the times would be anybody's")
     # The last acknowledgements still are on their way; the next leaver shall not wait for them.
-    world.idle()
+    world.wait_until_idle()
     return took, _at_work([*world.zoom.journal(), *world.venafi.journal()])
 
 

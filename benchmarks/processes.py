@@ -41,26 +41,26 @@ def process(
 
 
 def port_of(running: "subprocess.Popen[str]") -> int:
-    """The port that a server prints as soon as it listens."""
+    """Return the port that a server prints as soon as the server listens."""
     return int(_line(running))
 
 
-def told_by(running: "subprocess.Popen[str]") -> dict[str, Any]:
-    """What it prints next, JSON."""
-    told: dict[str, Any] = json.loads(_line(running))
-    return told
+def read_json(running: "subprocess.Popen[str]") -> dict[str, Any]:
+    """Return the JSON that the process prints next."""
+    found: dict[str, Any] = json.loads(_line(running))
+    return found
 
 
 def ask(running: "subprocess.Popen[str]", what: object) -> dict[str, Any]:
-    """Tell it a line, and return what it answers."""
+    """Send the process a line, and return the JSON that the process answers."""
     asked = cast("IO[str]", running.stdin)
     asked.write(f"{what}\n")
     asked.flush()
-    return told_by(running)
+    return read_json(running)
 
 
 def _line(running: "subprocess.Popen[str]") -> str:
     line = cast("IO[str]", running.stdout).readline()
     if not line:
-        raise RuntimeError(f"{running.args!r} ended before it said anything")
+        raise RuntimeError(f"{running.args!r} ended before it printed anything")
     return line

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from benchmarks.figures import Figure
-from benchmarks.plot import number
+from benchmarks.figures import Figure, format_number
 
 FOLDER: Final = Path(__file__).parent / "results"
 
@@ -29,7 +28,7 @@ class Part:
 
     name: str
     #: what was measured, in a sentence or two
-    said: str
+    description: str
     figures: Sequence[Figure]
     tables: Sequence[Rows]
     #: SVG
@@ -50,7 +49,8 @@ def write(part: Part, folder: Path = FOLDER) -> None:
     (folder / "summary.json").write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
     (folder / f"{part.name}.svg").write_text(part.plot)
     tables = "\n\n".join(map(_markdown, part.tables))
-    page = f"# {part.name}\n\n{part.said.strip()}\n\n![{part.name}]({part.name}.svg)\n\n{_told(found)}\n\n{tables}\n"
+    plot, figures = f"![{part.name}]({part.name}.svg)", _figures_table(found)
+    page = f"# {part.name}\n\n{part.description.strip()}\n\n{plot}\n\n{figures}\n\n{tables}\n"
     (folder / f"{part.name}.md").write_text(page)
     (folder / "README.md").write_text(_overview(lines))
 
@@ -69,7 +69,7 @@ def table(title: str, figures: Iterable[Figure]) -> Table:
         shown.add_column(column, overflow="fold")
     for figure in figures:
         word = "[green]holds[/]" if figure.holds else "[bold red]missed[/]"
-        shown.add_row(figure.name, _value(figure.value, figure.unit), _target(asdict(figure)), word, figure.said)
+        shown.add_row(figure.name, _value(figure.value, figure.unit), _target(asdict(figure)), word, figure.how)
     return shown
 
 
@@ -83,11 +83,12 @@ def _overview(lines: Sequence[dict[str, Any]]) -> str:
     count = f"{len(lines)} figures, {missed} missed" if missed else f"{len(lines)} figures, all of them hold"
     return (
         "# What was measured\n\n"
-        f"Written by `make bench`; the same as data in [summary.json](summary.json). {count}.\n\n{_told(lines)}\n"
+        f"Written by `make bench`; the same as data in [summary.json](summary.json). {count}.\n\n"
+        f"{_figures_table(lines)}\n"
     )
 
 
-def _told(lines: Sequence[dict[str, Any]]) -> str:
+def _figures_table(lines: Sequence[dict[str, Any]]) -> str:
     heading = ("part", "figure", "measured", "target", "", "how", "on")
     rows = [
         (
@@ -96,7 +97,7 @@ def _told(lines: Sequence[dict[str, Any]]) -> str:
             _value(line["value"], line["unit"]),
             _target(line),
             "holds" if line["holds"] else "**missed**",
-            line["said"],
+            line["how"],
             f"{line['on']}, {line['machine']}",
         )
         for line in lines
@@ -111,7 +112,7 @@ def _markdown(rows: Rows) -> str:
 
 
 def _value(value: float, unit: str) -> str:
-    return f"{number(value)} {unit}".strip()
+    return f"{format_number(value)} {unit}".strip()
 
 
 def _target(figure: dict[str, Any]) -> str:

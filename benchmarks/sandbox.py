@@ -147,23 +147,23 @@ def peak_mib() -> float:
 def main() -> None:
     """Answer until the input ends."""
     # What a handler prints is its log, and no answer of ours.
-    told = os.fdopen(os.dup(1), "w", buffering=1)
+    output = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     handler = naive() if sys.argv[1] == "naive" else ours()
-    print(json.dumps({"ready": True}), file=told)
+    print(json.dumps({"ready": True}), file=output)
     for line in sys.stdin:
         asked = json.loads(line)
         if sys.argv[1] == "reference":
             size = int(asked)
             handler(batch(size), Context())
-            print(json.dumps(reference(made_calls(handler, size), size)), file=told)
+            print(json.dumps(reference(made_calls(handler, size), size)), file=output)
             continue
         event = asked if isinstance(asked, dict) else batch(asked)
         wall, cpu = time.perf_counter(), time.process_time()
         answer = handler(event, Context())
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         cost = {"wall": wall, "cpu": cpu, "peak_mib": peak_mib()}
-        print(json.dumps({**cost, **answer}), file=told)
+        print(json.dumps({**cost, **answer}), file=output)
 
 
 if __name__ == "__main__":

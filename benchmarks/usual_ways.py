@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.leaving import BATCH, CONCURRENCY, Leaving, Run
 from benchmarks.queue_model import USUAL_RECEIVES, Group, Queue, Waiting
+from benchmarks.simulation import BATCH, CONCURRENCY, Run, Simulation
 from benchmarks.virtual_time import SideBySide
 
 #: seconds after which a usual queue delivers again what failed
@@ -40,7 +40,7 @@ WAYS: Final = (
 class Handler:
     """One environment of a usual function."""
 
-    def __init__(self, world: Leaving, per_second: float | None) -> None:
+    def __init__(self, world: Simulation, per_second: float | None) -> None:
         self._world = world
         self._spacing = 1 / per_second if per_second else 0.0
         self._free = 0.0
@@ -62,9 +62,9 @@ class Handler:
         return True
 
 
-def usual(way: Way, limit: int, *, leavers: int, seed: int = 0) -> Run:
+def run_usual_way(way: Way, limit: int, *, leavers: int, seed: int = 0) -> Run:
     """Run a handler of that kind, with one urgent leaver in the same queue every three seconds."""
-    world = Leaving(limit, leavers=leavers, seed=seed)
+    world = Simulation(limit, leavers=leavers, seed=seed)
     per_second = way.own_rate(limit) if way.own_rate else None
     number = way.groups or 1
     kind = Group if way.groups else Queue

@@ -1,1 +1,1 @@
-"""The world on one machine: AWS from template.yaml on moto, the providers simulated, events delivered."""
+"""Leaver on one machine: AWS emulated by moto, the providers simulated, the functions in processes."""

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from local import demo, sam_local, stage
+from local import acme, demo, sam_local
 from local.http_server import LOOPBACK
 from local.world import OKTA_BUS, Ports, World
 
@@ -57,7 +57,7 @@ def up(
     with World(
         parameters=parameters, bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works
     ) as world:
-        stage.set_up(world)
+        acme.set_up(world)
         console.print(_not_built(world), _addresses(world))
         console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)
         _follow(world, console)
@@ -99,7 +99,7 @@ def _how_to(world: World) -> str:
             "EventBusName": "leaver",
             "Source": "leaver.command",
             "DetailType": "RevokeSsoToken",
-            "Detail": json.dumps({"user_id": stage.ADA.email}),
+            "Detail": json.dumps({"user_id": acme.ADA.email}),
         }
     ]
     deactivation = {
@@ -107,8 +107,8 @@ def _how_to(world: World) -> str:
         "eventType": "user.lifecycle.deactivate",
         "outcome": {"result": "SUCCESS"},
         "published": datetime.now(UTC).isoformat(),
-        "actor": {"id": "00u2", "type": "User", "alternateId": stage.ADMIN.email},
-        "target": [{"id": "00u1", "type": "User", "alternateId": stage.JOHN.email}],
+        "actor": {"id": "00u2", "type": "User", "alternateId": acme.ADMIN.email},
+        "target": [{"id": "00u1", "type": "User", "alternateId": acme.JOHN.email}],
     }
     partner = {
         "bus": OKTA_BUS,
@@ -116,7 +116,7 @@ def _how_to(world: World) -> str:
         "detail-type": "SystemLog",
         "detail": deactivation,
     }
-    identity = json.dumps({"identity": stage.GRACE.email})
+    identity = json.dumps({"identity": acme.GRACE.email})
     # AWS CLI 1 does not look into AWS_ENDPOINT_URL for SQS.
     aws = "aws --endpoint-url $AWS_ENDPOINT_URL"
     return f"""

@@ -1,4 +1,4 @@
-"""The main job on the local world, and the proof: what was expected, what was observed, and where."""
+"""`make demo`: the main job on the local world, and a table of what was expected, what was observed, and where."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import State
-from local import stage
-from local.memory import PeakMemory
-from local.proofs import JOHNS, NAMES, REDRIVEN, ROWS, Before, Row, case_of_john, receipts_of, token
+from leaver.cases.states import State
+from local import acme
+from local.demo_rows import JOHNS, NAMES, REDRIVEN, ROWS, Before, Row, case_of_john, receipts_of, token
+from local.peak_memory import PeakMemory
 from local.world import World
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -31,18 +31,18 @@ def run(broken: str | None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     if broken is not None and broken not in NAMES:
         console.print(f"BREAK takes the name of one row: {', '.join(NAMES)}")
-        return 2
+        return 0 if broken == "help" else 2
     began = time.monotonic()
     with PeakMemory() as memory, console.status("The local world starts …") as status, World() as world:
-        stage.set_up(world)
-        stage.connect_zoom(world, JOHNS, (stage.READ_USER,), personal_to=stage.JOHN)
-        world.put_command("RetrieveUserToken", {"user_id": stage.JOHN.email})
-        world.idle()
+        acme.set_up(world)
+        acme.connect_zoom(world, JOHNS, (acme.READ_USER,), personal_to=acme.JOHN)
+        world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.email})
+        world.wait_until_idle()
         before = Before(
             rotating_refresh_token=token(world, "zoom-rotating", "refresh_token"),
             retired_access_token=token(world, "zoom-retired", "access_token"),
             johns_access_token=token(world, JOHNS, "access_token"),
-            johns_user_tokens=len(world.zoom.user_tokens(stage.JOHN.email)),
+            johns_user_tokens=len(world.zoom.user_tokens(acme.JOHN.email)),
         )
         for row in (*ROWS, REDRIVEN):
             if row.name == broken:
@@ -52,17 +52,17 @@ def run(broken: str | None) -> int:
         observed = {}
         for row in ROWS:
             status.update(f"{row.name}: {row.where} …")
-            observed[row.name] = _observed(row, world, before)
+            observed[row.name] = _observe(row, world, before)
         case = case_of_john(world)
         receipts = receipts_of(world, case) if case is not None and case.head else []
         status.update("The missing scope is granted, and the parked message put back …")
         _mend_and_redrive(world)
-        observed[REDRIVEN.name] = _observed(REDRIVEN, world, before)
+        observed[REDRIVEN.name] = _observe(REDRIVEN, world, before)
         status.update("The local world ends …")
-    console.print(_table(observed))
+    console.print(_rows_table(observed))
     failed = [row.name for row in (*ROWS, REDRIVEN) if observed[row.name] != row.expected]
     if case is not None and case.head is not None:
-        console.print(_receipts(receipts))
+        console.print(_receipts_table(receipts))
         took = f"the last receipt {case.time_to_revoke} s after Okta's event"
         console.print(f"John Doe's case: {len(receipts)} things ended, {took}; sealed with {case.head}")
     seconds = time.monotonic() - began
@@ -77,14 +77,14 @@ def run(broken: str | None) -> int:
 def _act(world: World) -> None:
     """Send Okta's deactivation of John, and each of the five commands by hand: by the bus and by the queue."""
     leaves = json.loads((EVENTS / "okta.json").read_text())["detail"]
-    world.okta_event({**leaves, "published": datetime.now(UTC).isoformat()})
-    world.put_command("RevokeGrants", {"grantee_prefixed_universal": stage.GRACE.venafi_id})
-    world.put_command("RetrieveUserToken", {"user_id": stage.GRACE.email, "ttl": 600})
+    world.put_okta_event({**leaves, "published": datetime.now(UTC).isoformat()})
+    world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
+    world.put_command("RetrieveUserToken", {"user_id": acme.GRACE.email, "ttl": 600})
     world.put_command("RefreshAccessToken", {"connection": "zoom-rotating", "force": True})
     by_queue = {
         "revoke_sso_token": [
-            {"user_id": stage.OBRIEN.email},
-            {"user_id": stage.ALAN.email, "connection": "zoom-narrow"},
+            {"user_id": acme.OBRIEN.email},
+            {"user_id": acme.ALAN.email, "connection": "zoom-narrow"},
         ],
         "revoke_access_token": [{"connection": "zoom-retired"}],
     }
@@ -93,12 +93,12 @@ def _act(world: World) -> None:
             world.client("sqs").send_message(QueueUrl=world.queue_url(function), MessageBody=json.dumps(detail))
     with suppress(TimeoutError):
         world.wait_until(lambda: (case := case_of_john(world)) and case.state is not State.SCHEDULED, PATIENCE)
-    world.put_command("RetrieveUserToken", {"user_id": stage.JOHN.zoom_id})
+    world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.zoom_id})
 
 
 def _mend_and_redrive(world: World) -> None:
     """Do what the administrator does: grant the scope, get a token that has it, put back what was parked."""
-    world.zoom.set_scopes("zoom-narrow", [stage.READ_USER, stage.END_SESSION])
+    world.zoom.set_scopes("zoom-narrow", [acme.READ_USER, acme.END_SESSION])
     narrow = token(world, "zoom-narrow", "access_token")
     world.put_command("RefreshAccessToken", {"connection": "zoom-narrow", "force": True})
     world.wait_until(lambda: token(world, "zoom-narrow", "access_token") != narrow, PATIENCE)
@@ -110,34 +110,31 @@ def _mend_and_redrive(world: World) -> None:
     )
 
 
-def _observed(row: Row, world: World, before: Before) -> str:
+def _observe(row: Row, world: World, before: Before) -> str:
     """Look until it is as expected, or until nothing happens any more that could make it so."""
     with suppress(TimeoutError):
         world.wait_until(lambda: row.observe(world, before) == row.expected or not world.work(), PATIENCE)
     return row.observe(world, before)
 
 
-def _receipts(receipts: Sequence[Receipt]) -> Table:
+def _receipts_table(receipts: Sequence[Receipt]) -> Table:
     table = Table(title="John Doe's receipts", title_justify="left")
     for column in ("step", "subject", "outcome", "provider", "attempts", "finished", "seconds"):
         table.add_column(column, overflow="fold")
     for each in receipts:
-        said = str(each.provider_status or "")
-        took = "" if each.time_to_revoke is None else str(each.time_to_revoke)
-        told = [
+        table.add_row(
             each.command,
             each.subject,
             str(each.outcome),
-            said,
+            str(each.provider_status or ""),
             str(each.attempts),
             f"{each.finished_at:%H:%M:%S}",
-            took,
-        ]
-        table.add_row(*told)
+            "" if each.time_to_revoke is None else str(each.time_to_revoke),
+        )
     return table
 
 
-def _table(observed: dict[str, str]) -> Table:
+def _rows_table(observed: dict[str, str]) -> Table:
     table = Table(title="What was observed", title_justify="left")
     for column in ("row", "what happened", "expected", "observed", "where"):
         table.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""A template brought to life: its resources in moto, its functions in processes, its events on their way."""
+"""Deploys a template on this machine: its resources to moto, its functions to processes, its events to functions."""
 
 import json
 import tempfile
@@ -11,13 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.asynchronous_invocation import AsynchronousInvocation
 from local.aws.builders import as_text
 from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
-from local.delivery import AsynchronousStart, QueueMapping, Schedule
+from local.event_source_mapping import EventSourceMapping
 from local.http_server import LOOPBACK
 from local.runtime_api import Function, RunningFunction
+from local.schedule import Schedule
 
 #: how often `wait_until` asks, seconds
 _ASK_S = 0.02
@@ -115,11 +117,11 @@ class Deployment:
         return self.functions[function].log()
 
     def environment(self) -> dict[str, str]:
-        """Return what everything that runs here is given, besides what the template says: where AWS is."""
+        """Return the variables that every program here needs besides the template's: where AWS is, and credentials."""
         return dict(self._environment)
 
     def environments(self) -> dict[str, dict[str, str]]:
-        """Return what each function, by its logical id, is told by the template and by this place."""
+        """Return the variables of each function by its logical id: the template's, and where AWS is."""
         names = {resource.ref: resource.logical_id for resource in self.stack.of_type("AWS::Lambda::Function")}
         functions = [running.function for running in self.functions.values()]
         return {names[function.name]: self._environment | dict(function.environment) for function in functions}
@@ -140,7 +142,7 @@ class Deployment:
             raise RuntimeError(f"{answer['ErrorCode']}: {answer['ErrorMessage']}")
         return str(answer["EventId"])
 
-    def partner_event(
+    def put_partner_event(
         self, bus: str, source: str, detail_type: str, detail: Json, *, at: datetime | None = None
     ) -> str:
         """Deliver an event as a SaaS partner, whose sources begin with `aws.partner/`, and return its id.
@@ -175,7 +177,7 @@ class Deployment:
 
     # -- waiting
 
-    def idle(self, timeout: float = 30) -> None:
+    def wait_until_idle(self, timeout: float = 30) -> None:
         """Wait until no function has anything to do; a message that waits for its next attempt is something to do."""
         self.wait_until(lambda: not self.work(), timeout, what=lambda: f"still to do: {self.work()}")
 
@@ -253,9 +255,9 @@ class Deployment:
                 environment={name: as_text(value) for name, value in variables.items()},
             )
 
-    def _mappings_of(self, running: RunningFunction) -> list[QueueMapping]:
+    def _mappings_of(self, running: RunningFunction) -> list[EventSourceMapping]:
         return [
-            QueueMapping(
+            EventSourceMapping(
                 self.aws,
                 mapping.properties["EventSourceArn"].rsplit(":", 1)[-1],
                 running.invoke,
@@ -266,13 +268,13 @@ class Deployment:
             if mapping.properties["FunctionName"] == running.function.name
         ]
 
-    def _start_of(self, running: RunningFunction) -> AsynchronousStart:
+    def _start_of(self, running: RunningFunction) -> AsynchronousInvocation:
         configuration: Mapping[str, Json] = {}
         for resource in self.stack.of_type("AWS::Lambda::EventInvokeConfig"):
             if resource.properties["FunctionName"] == running.function.name:
                 configuration = resource.properties
         on_failure = configuration.get("DestinationConfig", {}).get("OnFailure")
-        return AsynchronousStart(
+        return AsynchronousInvocation(
             self.aws,
             running.function.arn,
             running.invoke,
@@ -289,7 +291,7 @@ class Deployment:
             if target["Arn"] == self.functions[function].function.arn
         ]
 
-    def _all_mappings(self) -> list[QueueMapping]:
+    def _all_mappings(self) -> list[EventSourceMapping]:
         return list(chain.from_iterable(self._mappings.values()))
 
 

@@ -14,6 +14,27 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 
+#: seconds that a client whose handshake failed has to hang up
+_PATIENCE_S = 5.0
+
+
+def handshake(connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+    """Speak TLS on an accepted connection, or raise OSError when the client is sure to have read the alert.
+
+    Closed over what the client has sent by then, the kernel would reset the connection, and the alert may be lost.
+    """
+    secure = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+    try:
+        secure.do_handshake()
+    except OSError:
+        with secure, contextlib.suppress(OSError):
+            secure.settimeout(_PATIENCE_S)
+            secure.shutdown(socket.SHUT_WR)
+            while secure.recv(4096):
+                pass
+        raise
+    return secure
+
 
 class _SilentHandler(WSGIRequestHandler):
     # Two packets per answer without this: Nagle's algorithm then waits 40 ms for the client's delayed acknowledgement.
@@ -32,9 +53,15 @@ class HttpServer(ThreadedWSGIServer):
         self, app: "WSGIApplication", *, bind: str = LOOPBACK, port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
         self._connections: set[socket.socket] = set()
-        super().__init__(bind, port, app, _SilentHandler, ssl_context=tls)
+        super().__init__(bind, port, app, _SilentHandler)
+        self.ssl_context = tls
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"http-{self.port}", daemon=True)
         self._thread.start()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection, and begin TLS where it is spoken."""
+        connection, address = super().get_request()
+        return (handshake(connection, self.ssl_context) if self.ssl_context else connection), address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection, so that `close` can end it."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 from werkzeug.wrappers import Request, Response
 
 from local.aws.template import Json
-from local.holding import Holding
+from local.call_gate import CallGate
 from local.http_server import HttpServer
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class RunningFunction:
         """Take what every function is given besides its own `environment`: where AWS is, and with which credentials."""
         self.function = function
         #: keeps its answers waiting, all of them called "response"
-        self.holding = Holding()
+        self.gate = CallGate()
         self._log = log
         self._log.touch()
         self._environment = environment
@@ -119,7 +119,7 @@ class RunningFunction:
         """End its processes for good, whatever they do; events under way fail."""
         with self._changed:
             self._closed = True
-        self.holding.close()
+        self.gate.close()
         self.kill()
         with self._changed:
             self._changed.wait_for(lambda: not self._busy)
@@ -137,7 +137,7 @@ class RunningFunction:
                 self._free.remove(dead)
                 dead.close()
             if not self._free:
-                self._free.append(_Sandbox(self.function, self._log, self._environment, self.holding))
+                self._free.append(_Sandbox(self.function, self._log, self._environment, self.gate))
             self._busy.append(self._free.pop())
             return self._busy[-1]
 
@@ -167,9 +167,9 @@ class _SandboxLostError(Exception):
 class _Sandbox:
     """One process and the Runtime API that it alone talks to."""
 
-    def __init__(self, function: Function, log: Path, environment: Mapping[str, str], holding: Holding) -> None:
+    def __init__(self, function: Function, log: Path, environment: Mapping[str, str], gate: CallGate) -> None:
         self._function = function
-        self._holding = holding
+        self._gate = gate
         self._changed = threading.Condition()
         self._waiting: _Invocation | None = None
         self._under_way: _Invocation | None = None
@@ -247,10 +247,10 @@ class _Sandbox:
 
     def _taken(self, path: str, body: bytes) -> Response:
         kind = path.rpartition("/")[2]
-        if not self._holding.reached(kind, "before"):
+        if not self._gate.wait_if_held(kind, "before"):
             return Response("dropped", 503)
         response = self._take(path, body)
-        self._holding.reached(kind, "after")
+        self._gate.wait_if_held(kind, "after")
         return response
 
     def _next(self) -> Response:

@@ -1,4 +1,4 @@
-"""`make sam-local`: every function by `sam local invoke`, and the proof that it did what it is for."""
+"""`make sam-local`: invoke every function by `sam local invoke`, and check its effect."""
 
 import os
 import signal
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import requests
+from docker.errors import DockerException
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local import stage
+from local import acme
 from local.container_engine import Failed, Missing, find_engine
-from local.payloads import payload
-from local.sam import Sam, make_invoke_image
+from local.sam_cli import SamCli, make_invoke_image
+from local.sample_events import sample_event
 from local.simulators.grants import digest
 from local.world_in_container import NAME, PORTS, WorldInContainer
 
@@ -33,13 +34,13 @@ Tokens = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Row:
-    """One effect of a function: asked, before and after, of whoever knows it at first hand."""
+    """One effect of a function, observed before and after, at the provider or in AWS."""
 
     function: str
     expected: str
     where: str
     observe: Callable[[WorldInContainer, Tokens], str]
-    #: a batch that was dealt with leaves nothing over; the schedule wants no answer
+    #: a consumer returns the messages that failed; a scheduled function returns nothing
     answer: str = '{"batchItemFailures": []}'
 
 
@@ -59,29 +60,29 @@ class Observed:
 
 
 def _session(world: WorldInContainer, _: Tokens) -> str:
-    return "signed in" if world.zoom.ask("has_session", user=stage.JOHN.email) else "no session"
+    return "signed in" if world.zoom.ask("has_session", user=acme.JOHN.email) else "no session"
 
 
 def _status(world: WorldInContainer, _: Tokens) -> str:
-    (status,) = (user["status"] for user in world.zoom.ask("users") if user["email"] == stage.JOHN.email)
+    (status,) = (user["status"] for user in world.zoom.ask("users") if user["email"] == acme.JOHN.email)
     return str(status)
 
 
 def _grants(world: WorldInContainer, _: Tokens) -> str:
-    return f"{world.venafi.ask('live_grants', prefixed_universal=stage.JOHN.venafi_id)} grants"
+    return f"{world.venafi.ask('live_grants', prefixed_universal=acme.JOHN.venafi_id)} grants"
 
 
 def _kept_token(world: WorldInContainer, _: Tokens) -> str:
-    kept = world.secret(f"leaver/user-tokens/zoom/{stage.JOHN.zoom_id}/zak")
+    kept = world.secret(f"leaver/user-tokens/zoom/{acme.JOHN.zoom_id}/zak")
     if kept is None:
-        return "nothing in the vault"
-    minted = [token["digest"] for token in world.zoom.ask("user_tokens", user=stage.JOHN.email)]
+        return "no token kept"
+    minted = [token["digest"] for token in world.zoom.ask("user_tokens", user=acme.JOHN.email)]
     return "the one that Zoom minted" if digest(kept["token"]) in minted else "another token"
 
 
 def _dead_token(world: WorldInContainer, _: Tokens) -> str:
-    kept = world.secret(f"leaver/user-tokens/zoom/{stage.ALAN.zoom_id}/zak")
-    return "nothing in the vault" if kept is None else "a dead token"
+    kept = world.secret(f"leaver/user-tokens/zoom/{acme.ALAN.zoom_id}/zak")
+    return "no token kept" if kept is None else "a dead token"
 
 
 def _old_refresh_token(world: WorldInContainer, before: Tokens) -> str:
@@ -91,7 +92,7 @@ def _old_refresh_token(world: WorldInContainer, before: Tokens) -> str:
     answer = requests.post(
         f"{world.zoom_url}/oauth/token",
         data={"grant_type": "refresh_token", "refresh_token": before["refresh_token"]},
-        auth=("zoom", stage.zoom_secret("zoom")),
+        auth=("zoom", acme.zoom_secret("zoom")),
         timeout=10,
     )
     return f"{answer.status_code} {answer.json()['error']}"
@@ -131,7 +132,7 @@ def _tokens(world: WorldInContainer) -> Tokens:
 
 def _status_with(world: WorldInContainer, access_token: str) -> int:
     return requests.get(
-        f"{world.zoom_url}/v2/users/{stage.ADA.zoom_id}",
+        f"{world.zoom_url}/v2/users/{acme.ADA.zoom_id}",
         headers={"Authorization": f"Bearer {access_token}"},
         timeout=10,
     ).status_code
@@ -141,8 +142,8 @@ def _status_with(world: WorldInContainer, access_token: str) -> int:
 ROWS = (
     Row("revoke_sso_token", "no session", "Zoom: who is signed in", _session),
     Row("revoke_grants", "0 grants", "Venafi: grants that live", _grants),
-    Row("retrieve_user_token", "the one that Zoom minted", "the vault, by digest", _kept_token),
-    Row("purge_user_tokens", "nothing in the vault", "the vault", _kept_token),
+    Row("retrieve_user_token", "the one that Zoom minted", "Secrets Manager, by digest", _kept_token),
+    Row("purge_user_tokens", "no token kept", "Secrets Manager", _kept_token),
     Row("deactivate_user", "inactive", "Zoom: the account's status", _status),
     Row("refresh_access_token", "400 invalid_grant", "Zoom: the old refresh token tried", _old_refresh_token),
     Row(
@@ -152,16 +153,16 @@ ROWS = (
         _new_refresh_token,
     ),
     Row("schedule_refreshes", "venafi", "the refresh queue: for whom", _refresh_asked_for, answer="null"),
-    Row("watch_deadlines", "nothing in the vault", "the vault", _dead_token, answer="null"),
+    Row("watch_deadlines", "no token kept", "Secrets Manager", _dead_token, answer="null"),
     Row(
         "start_offboarding",
-        f"RevokeSsoToken {stage.JOHN.zoom_id}",
+        f"RevokeSsoToken {acme.JOHN.zoom_id}",
         "the queue of revoke_sso_token",
         _command("revoke-sso-token"),
     ),
     Row(
         "start_offboarding",
-        f"RevokeGrants {stage.JOHN.email}",
+        f"RevokeGrants {acme.JOHN.email}",
         "the queue of revoke_grants",
         _command("revoke-grants"),
     ),
@@ -182,7 +183,7 @@ def run() -> int:
     except Missing as missing:
         console.print(f"`make sam-local` needs {missing}.", markup=False, soft_wrap=True)
         return 3
-    except Failed as failed:
+    except (Failed, DockerException) as failed:
         console.print(str(failed), markup=False)
         return 1
 
@@ -201,7 +202,7 @@ def _run(console: Console) -> int:
     base = os.environ.get("SAM_LOCAL_BASE_IMAGE", BASE_IMAGE)
     network = f"leaver-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="leaver-sam-local-") as folder:
-        sam = Sam(engine, Path(folder))
+        sam = SamCli(engine, Path(folder))
         with _step(console, f"image for the functions, from {base}"):
             make_invoke_image(engine, base, NAME, PORTS["aws"])
         with _step(console, "sam build"):
@@ -209,7 +210,7 @@ def _run(console: Console) -> int:
         with engine.network(network):
             with _step(console, "the local world, in a container"):
                 world = WorldInContainer(engine, base, network)
-            observed = [each for function in FUNCTIONS for each in _invoked(console, function, sam, world, network)]
+            observed = [each for function in FUNCTIONS for each in _invoke(console, function, sam, world, network)]
     console.print(_table(observed))
     if not all(each.holds for each in observed):
         console.print("[bold red]Not every row was observed.[/]")
@@ -218,20 +219,20 @@ def _run(console: Console) -> int:
     return 0
 
 
-def _invoked(console: Console, function: str, sam: Sam, world: WorldInContainer, network: str) -> Iterable[Observed]:
+def _invoke(console: Console, function: str, sam: SamCli, world: WorldInContainer, network: str) -> Iterable[Observed]:
     """Run one function and look at its effects; what it printed is shown if one is not there."""
     rows = [row for row in ROWS if row.function == function]
     if function == "schedule_refreshes":
         world.make_due("venafi")
     if function == "watch_deadlines":
-        world.keep_dead_token(stage.ALAN.zoom_id)
+        world.keep_dead_token(acme.ALAN.zoom_id)
     tokens = _tokens(world)
     before = [row.observe(world, tokens) for row in rows]
     logical_id = "".join(word.capitalize() for word in function.split("_")) + "Function"
     with _step(console, f"sam local invoke {logical_id} --event events/{function}.json"):
         answer, printed = sam.invoke(
             logical_id,
-            payload(function, datetime.now(UTC)),
+            sample_event(function, datetime.now(UTC)),
             environments=world.environments(),
             network=network,
             aws_url=world.aws_url,

@@ -1,4 +1,4 @@
-"""The whole of Leaver on one machine: its own template brought to life beside the two providers, simulated."""
+"""Leaver on one machine: template.yaml deployed, and the two providers simulated."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.aws.template import STACK, Json
-from local.control import Control
+from local.control_server import ControlServer
 from local.deployment import Deployment
 from local.http_server import LOOPBACK
 from local.simulators.venafi import VenafiSimulator
@@ -70,7 +70,7 @@ class World(Deployment):
                 consuming=consuming,
             )
             starting.callback(super().close)
-            control = starting.enter_context(Control(self, bind=bind, port=ports.control))
+            control = starting.enter_context(ControlServer(self, bind=bind, port=ports.control))
             self.control_url = f"http://{advertise}:{control.port}"
             self._parts = starting.pop_all()
 
@@ -82,13 +82,13 @@ class World(Deployment):
         """Put a command on the bus, as an operator does, and return the event's id."""
         return self.put_event(STACK, "leaver.command", detail_type, detail)
 
-    def okta_event(self, detail: Json) -> str:
+    def put_okta_event(self, detail: Json) -> str:
         """Deliver an event of Okta's system log, as Okta does, and return its id."""
-        return self.partner_event(OKTA_BUS, "aws.partner/okta.com/local/leaver", "SystemLog", detail)
+        return self.put_partner_event(OKTA_BUS, "aws.partner/okta.com/local/leaver", "SystemLog", detail)
 
-    def sailpoint_event(self, detail: Json) -> str:
+    def put_sailpoint_event(self, detail: Json) -> str:
         """Deliver an event of SailPoint's trigger "Identity Attributes Changed", and return its id."""
         trigger = "identity-attributes-changed"
-        return self.partner_event(
+        return self.put_partner_event(
             SAILPOINT_BUS, f"aws.partner/sailpoint.com/local/idn/{trigger}", f"idn:{trigger}", detail
         )

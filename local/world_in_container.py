@@ -15,7 +15,7 @@ from leaver.storage.tables import columns, item
 from local.aws.moto_server import CREDENTIAL
 from local.aws.template import REGION, STACK, Json
 from local.container_engine import ContainerEngine, Failed
-from local.simulators.control import Control
+from local.simulators.control import RemoteSimulator
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,28 +38,34 @@ _LOOK_S = 0.2
 
 
 class WorldInContainer:
-    """Leaver deployed and Acme set up, the queues left to others' functions; it ends with its network."""
+    """Leaver deployed and Acme set up; the functions run elsewhere, and the container ends with its network."""
 
     def __init__(self, engine: ContainerEngine, image: str, network: str) -> None:
-        """Start it and wait until it is set up; Failed, with what it printed, when it does not come that far."""
-        self._engine = engine
-        self._container = f"{network}-world"
-        engine.run(
-            *("run", "--detach", "--name", self._container, "--network", network, "--network-alias", NAME),
-            *(word for port in PORTS.values() for word in ("--publish", f"127.0.0.1::{port}")),
+        """Start the container and wait for Acme; Failed, with what the container printed, if it ends before."""
+        self._container = engine.client.containers.run(
+            image,
+            [
+                *("-m", "local", "up", "--advertise", NAME, "--without-functions"),
+                *("--bind", "0.0.0.0"),  # noqa: S104 - its own network's
+                *(word for what, port in PORTS.items() for word in (f"--{what}-port", str(port))),
+            ],
+            entrypoint="python3.13",
+            detach=True,
+            name=f"{network}-world",
+            network=network,
+            networking_config={network: engine.client.api.create_endpoint_config(aliases=[NAME])},
+            ports={f"{port}/tcp": ("127.0.0.1", 0) for port in PORTS.values()},
             # The packages are this interpreter's: the image must have the same Python on the same kind of system.
-            *("--volume", f"{sysconfig.get_path('purelib')}:/site-packages:ro", "--volume", f"{ROOT}:/leaver:ro"),
-            *("--env", f"PYTHONPATH={PYTHONPATH}"),
-            *("--env", "PYTHONDONTWRITEBYTECODE=1"),
-            *("--workdir", "/leaver", "--entrypoint", "python3.13", image, "-m", "local", "up"),
-            *("--bind", "0.0.0.0", "--advertise", NAME, "--without-functions"),  # noqa: S104 - its own network's
-            *(word for what, port in PORTS.items() for word in (f"--{what}-port", str(port))),
+            volumes=[f"{sysconfig.get_path('purelib')}:/site-packages:ro", f"{ROOT}:/leaver:ro"],
+            environment={"PYTHONPATH": PYTHONPATH, "PYTHONDONTWRITEBYTECODE": "1"},
+            working_dir="/leaver",
         )
-        urls = {what: f"http://{engine.run('port', self._container, f'{port}/tcp')}" for what, port in PORTS.items()}
+        self._container.reload()
+        urls = {what: f"http://127.0.0.1:{self._published(port)}" for what, port in PORTS.items()}
         self.aws_url, self.zoom_url, self._control_url = urls["aws"], urls["zoom"], urls["control"]
-        self.zoom, self.venafi = Control(urls["zoom"]), Control(urls["venafi"])
+        self.zoom, self.venafi = RemoteSimulator(urls["zoom"]), RemoteSimulator(urls["venafi"])
         session = boto3.Session(CREDENTIAL, CREDENTIAL, region_name=REGION)
-        self._vault: SecretsManagerClient = session.client("secretsmanager", endpoint_url=self.aws_url)
+        self._secrets_manager: SecretsManagerClient = session.client("secretsmanager", endpoint_url=self.aws_url)
         self._dynamodb: DynamoDBClient = session.client("dynamodb", endpoint_url=self.aws_url)
         self._sqs: SQSClient = session.client("sqs", endpoint_url=self.aws_url)
         self._wait()
@@ -72,8 +78,8 @@ class WorldInContainer:
     def secret(self, name: str) -> Json:
         """Return the current value of a secret, or None where there is no such secret."""
         try:
-            kept = self._vault.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
-        except self._vault.exceptions.ResourceNotFoundException:
+            kept = self._secrets_manager.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
+        except self._secrets_manager.exceptions.ResourceNotFoundException:
             return None
         return json.loads(kept["SecretString"])
 
@@ -93,18 +99,27 @@ class WorldInContainer:
         )
 
     def keep_dead_token(self, zoom_user_id: str) -> None:
-        """Have a user's token in the vault that has been dead for long."""
+        """Keep a user's token in Secrets Manager that has been dead for long."""
         long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-        self._vault.create_secret(Name=f"leaver/user-tokens/zoom/{zoom_user_id}/zak", SecretString='{"token": "dead"}')
-        told = StoredUserToken(
+        self._secrets_manager.create_secret(
+            Name=f"leaver/user-tokens/zoom/{zoom_user_id}/zak", SecretString='{"token": "dead"}'
+        )
+        fields = StoredUserToken(
             case_id=f"user-token#zoom#{zoom_user_id}#zak",
             connection="zoom",
             zoom_user_id=zoom_user_id,
             type="zak",
             expires_at=long_ago,
-        ).expected(long_ago)
+        ).with_expected(long_ago)
         table = self.environments()["WatchDeadlinesFunction"]["CASES_TABLE"]
-        self._dynamodb.put_item(TableName=table, Item=item(columns(told)))
+        self._dynamodb.put_item(TableName=table, Item=item(columns(fields)))
+
+    def _published(self, port: int) -> str:
+        """Return the port of this machine behind which a port of the container is."""
+        bindings = self._container.ports[f"{port}/tcp"]
+        if not bindings:
+            raise Failed(f"the local world did not start:\n{self._container.logs().decode()}")
+        return str(bindings[0]["HostPort"])
 
     def _connections(self) -> str:
         return self.environments()["RefreshAccessTokenFunction"]["CONNECTIONS_TABLE"]
@@ -112,9 +127,9 @@ class WorldInContainer:
     def _wait(self) -> None:
         deadline = time.monotonic() + _PATIENCE
         while not self._is_set_up():
-            running = self._engine.run("inspect", "--format", "{{.State.Running}}", self._container) == "true"
-            if not running or time.monotonic() > deadline:
-                raise Failed(f"the local world did not start:\n{self._engine.printed_by(self._container)}")
+            self._container.reload()
+            if self._container.status != "running" or time.monotonic() > deadline:
+                raise Failed(f"the local world did not start:\n{self._container.logs().decode()}")
             time.sleep(_LOOK_S)
 
     def _is_set_up(self) -> bool:

@@ -3,7 +3,8 @@
 One by one, but those that share a local world, or the layer that was built for them, stay together.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Generator, Sequence
 
 import pytest
 from xdist.remote import Producer
@@ -53,6 +54,26 @@ class ByWorld(LoadScopeScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorld:
     return ByWorld(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Let what is skipped fail where nothing may be skipped, as in CI; an expected failure is not skipped."""
+    if report.skipped and "LEAVER_SKIP_NOTHING" in os.environ and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

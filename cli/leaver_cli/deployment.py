@@ -25,8 +25,8 @@ from leaver.providers.entry import Client, Host, Providers
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
 from leaver.storage.secrets import SecretStore
-from leaver_cli.connections.request import ConnectionRequest, Target
-from leaver_cli.connections.setup import ConnectionSetup, Established, NewConnection
+from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
+from leaver_cli.connections.setup import ConnectionSetup, Established
 from leaver_cli.stack import AWS, Stack, reach
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Deployment:
         return next(value for name, value in self.parameters.items() if name.upper() == variable.replace("_", ""))
 
     def check_the_clock(self) -> None:
-        """Raise WrongClock where an intent would begin too early or too late: others could not tell when it ends."""
+        """Raise WrongClock where a lease would begin too early or too late: others could not tell when it ends."""
         if abs(self.ahead) > LARGEST_SKEW:
             which = "behind" if self.ahead > timedelta(0) else "ahead of"
             seconds = round(abs(self.ahead).total_seconds())
@@ -101,7 +101,7 @@ class Deployment:
         # No other provider is asked anything, and its CA certificates may not be there yet.
         provider = self.providers[new.provider]
         clients = {new.provider: self.client(provider.client, provider.host)}
-        establishing = ConnectionSetup(
+        setup = ConnectionSetup(
             connections=self.connections,
             secret_store=self.secret_store,
             grants=ProviderGrants({new.provider: provider}, clients, self.secret_store),
@@ -109,7 +109,7 @@ class Deployment:
             clock=now,
             pause=time.sleep,
         )
-        return establishing.establish(
+        return setup.establish(
             NewConnection(
                 name=target.name,
                 provider=new.provider,
@@ -120,7 +120,7 @@ class Deployment:
                 owner=name_of(target.owner.strip()),
                 credentials=new.credentials,
                 obtain=new.obtain,
-                consented=_whose(new),
+                find_consenter=_find_consenter(new),
             )
         )
 
@@ -141,7 +141,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
     (stack,) = told["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
-    if not {"ConnectionsTable", "CasesTable", "KeyArn"} <= outputs.keys():
+    if not {"ConnectionsTable", "CasesTable", "KeyArn", "SecretPrefix"} <= outputs.keys():
         raise NoSuchStack(f"stack {name} is not Leaver's, or not deployed yet: it has no output ConnectionsTable")
     secrets_manager = session.client("secretsmanager", config=AWS)
     dynamodb = session.client("dynamodb", config=AWS)
@@ -149,7 +149,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         stack=reach(name, region, profile),
         connections=Connections(dynamodb, table=outputs["ConnectionsTable"]),
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
-        secret_store=SecretStore(secrets_manager, prefix=parameters["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
+        secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
         ahead=_ahead(told["ResponseMetadata"]["HTTPHeaders"]["date"]),
         secrets_manager=secrets_manager,
@@ -170,9 +170,9 @@ def _transport(url: str, ca_bundle: str | None = None) -> Transport:
     return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
 
 
-def _whose(new: ConnectionRequest) -> Callable[[SecretStr], str | None]:
-    def consented(access_token: SecretStr) -> str | None:
-        user = new.consented(access_token) if new.consented else None
+def _find_consenter(new: ConnectionRequest) -> Callable[[SecretStr], str | None]:
+    def find(access_token: SecretStr) -> str | None:
+        user = new.find_consenter(access_token) if new.find_consenter else None
         return user.id if user else None
 
-    return consented
+    return find

@@ -43,9 +43,8 @@ class Commands(TyperGroup):
 
 
 def _said(error: LeaverError) -> str:
-    told = {"HTTP": error.provider_status, "code": error.provider_code, "tracking id": error.tracking_id}
-    provider = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
-    return f"{error.reason} ({provider})" if provider else error.reason
+    response = str(error.response)
+    return f"{error.reason} ({response})" if response else error.reason
 
 
 app = typer.Typer(

@@ -27,8 +27,6 @@ Place = Literal[
     "watch_deadlines",
     "unrouted",
 ]
-#: there only where the deployment wants leavers' accounts deactivated
-OPTIONAL: frozenset[Place] = frozenset({"deactivate_user"})
 PLACES: tuple[Place, ...] = get_args(Place)
 #: one connection's refreshes are kept apart
 _FIFO = frozenset({"refresh_access_token"})

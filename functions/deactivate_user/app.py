@@ -1,9 +1,7 @@
 """Deactivate a user's Zoom account, so that they can't log in again, and end the session once more."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -11,19 +9,23 @@ from leaver import bootstrap
 from leaver.cases.people import name_of
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
 from leaver.messages.commands import DeactivateUser
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import DeactivateUserSettings
+from leaver.settings import ActsOnPeople, CallsZoom, EndsSteps
+
+
+class Settings(ActsOnPeople, CallsZoom, EndsSteps):
+    """What `deactivate_user` reads from its environment."""
 
 
 def deactivate_user(command: DeactivateUser, *, zoom: Zoom, tokens: AccessTokens) -> Result:
     """Block the login first: a session that was ended before that may be back, and is ended after it."""
 
     def deactivate(connection: Connection, access_token: SecretStr) -> Result:
-        connection.accepts(command.user_id)
+        connection.check_user_id(command.user_id)
         _refuse_to_deactivate_ourselves(command, connection, zoom=zoom, access_token=access_token)
         result = zoom.deactivate_user(command.user_id, access_token)
         if result.outcome is not Outcome.DEACTIVATED:
@@ -50,28 +52,12 @@ def _refuse_to_deactivate_ourselves(
 
 def consumer() -> Consumer[DeactivateUser]:
     """What works through the queue `deactivate-user`."""
-    settings = bootstrap.settings_of(DeactivateUserSettings)
+    settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
-    operation = partial(
-        deactivate_user,
-        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
-        tokens=tokens,
-    )
-    return bootstrap.consumer(
-        DeactivateUser,
-        operation,
-        settings,
-        cases_table=settings.cases_table,
-        refresh_queue_url=settings.refresh_queue_url,
-        missing_user_is_done=settings.missing_user_is_done == "true",
-        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
-        tokens=tokens,
+    operation = partial(deactivate_user, zoom=bootstrap.api(Zoom, settings.zoom_api_url), tokens=tokens)
+    return bootstrap.paced_consumer(
+        DeactivateUser, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done
     )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `deactivate-user`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

@@ -1,9 +1,9 @@
 """Get a user's Zoom token, leave it in the vault, and say where."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -12,16 +12,23 @@ from leaver.cases.people import People
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
+from leaver.consuming.consumer import Consumer
 from leaver.errors import BadMessage
 from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
-from leaver.settings import RetrieveUserTokenSettings
+from leaver.settings import ActsOnPeople, CallsZoom, EncryptsTokens, WholeNumber
 from leaver.storage.tables import timestamp
 
 #: seconds that a token lives when no ttl was asked for; Zoom's answer does not say (Zoom API, "Get a user token")
 ASSUMED_LIFE = {"zak": 7_200, "onbehalf": 7_200, "token": 1_209_600}
+
+
+class Settings(ActsOnPeople, CallsZoom, EncryptsTokens):
+    """What `retrieve_user_token` reads from its environment."""
+
+    #: seconds
+    max_user_token_ttl: WholeNumber
 
 
 def retrieve_user_token(
@@ -44,7 +51,7 @@ def retrieve_user_token(
         return people.gone((command.user_id, user.id, user.email))
 
     def ask(connection: Connection, access_token: SecretStr) -> tuple[ZoomUser, UserToken | None] | Result:
-        connection.accepts(command.user_id)
+        connection.check_user_id(command.user_id)
         # The token is kept under Zoom's own id, so that one person has one place under whatever name they were given.
         user = zoom.get_user(command.user_id, access_token)
         if isinstance(user, Result):
@@ -83,12 +90,7 @@ def retrieve_user_token(
         "expires_at": timestamp(expires_at),
         "expires_at_assumed": ttl is None,
     }
-    return Result(
-        answer.result.outcome,
-        provider_status=answer.result.provider_status,
-        tracking_id=answer.result.tracking_id,
-        details=where,
-    )
+    return replace(answer.result, details=where)
 
 
 def _refused(command: RetrieveUserToken, user: ZoomUser, kept: StoredUserTokens) -> Result:
@@ -110,7 +112,7 @@ def life_to_ask_for(command: RetrieveUserToken, max_ttl: int) -> int | None:
 
 def consumer() -> Consumer[RetrieveUserToken]:
     """What works through the queue `retrieve-user-token`."""
-    settings = bootstrap.settings_of(RetrieveUserTokenSettings)
+    settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         retrieve_user_token,
@@ -121,20 +123,7 @@ def consumer() -> Consumer[RetrieveUserToken]:
         max_ttl=settings.max_user_token_ttl,
         clock=bootstrap.now,
     )
-    return bootstrap.consumer(
-        RetrieveUserToken,
-        operation,
-        settings,
-        cases_table=settings.cases_table,
-        refresh_queue_url=settings.refresh_queue_url,
-        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
-        tokens=tokens,
-    )
+    return bootstrap.paced_consumer(RetrieveUserToken, operation, settings, tokens)
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `retrieve-user-token`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

@@ -1,20 +1,24 @@
 """Revoke a connection's OAuth tokens at the provider and retire the connection."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 from leaver import bootstrap
 from leaver.connections.grants import ProviderGrants
+from leaver.connections.lease import take_lease
 from leaver.connections.record import Connection, Connections, Status
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
-from leaver.errors import CredentialStale, LeaseHeld, LeaverError, NeedsReauthorization
+from leaver.consuming.consumer import Consumer
+from leaver.errors import CredentialStale, LeaverError, NeedsReauthorization
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import RevokeAccessTokenSettings
+from leaver.settings import Consumes, RequestsRefreshes, UsesConnections
 from leaver.storage.secrets import SecretStore
+
+
+class Settings(Consumes, UsesConnections, RequestsRefreshes):
+    """What `revoke_access_token` reads from its environment, beside the hosts that the providers' entries name."""
 
 
 def revoke_access_token(
@@ -28,46 +32,53 @@ def revoke_access_token(
 ) -> Result:
     """Revoke what the connection holds; `already_gone` only where nothing could prove it wrong.
 
-    Raises LeaseHeld while somebody else changes the connection's tokens, CredentialStale where only the refresher can
-    do it.
+    Raises LeaseHeld while another run changes the connection's tokens, CredentialStale where only the refresher can
+    revoke, NeedsReauthorization where nobody but a person can.
     """
-    # First, and whoever holds an intent: what is being revoked must not be renewed.
-    before = connections.change(command.connection, _revoking) or connections.read(command.connection)
-    if ended := before.revocation():
+    # First, and whoever has the lease: what is being revoked must not be renewed.
+    record = connections.change(command.connection, _begin_revoking) or connections.read(command.connection)
+    if ended := record.revocation():
         return ended
-    if before.orphaned_tokens:
-        raise NeedsReauthorization(before.reason or "tokens that nobody holds can't be revoked")
-    record = connections.compare_and_swap(before, before.leased(holder, clock()))
-    if record is None:
-        raise LeaseHeld(f"connection {command.connection} was changed at the same moment")
+    if record.orphaned_tokens:
+        raise NeedsReauthorization(record.reason or "tokens that nobody holds can't be revoked")
+    lease = take_lease(connections, record, holder=holder, now=clock())
     try:
-        result = _revoked(record, grants=grants, secret_store=secret_store, now=clock())
+        result = _revoke_latest_tokens(lease.record, grants=grants, secret_store=secret_store, now=clock())
     except LeaverError:
-        connections.change(record.connection, lambda standing: _free(standing, record))
+        lease.release()
         raise
-    connections.change(record.connection, lambda standing: _retired(standing, result))
+    connections.change(
+        command.connection,
+        lambda current: None if current.status is Status.REVOKED else current.as_revoked(result),
+    )
     return result
 
 
-def _revoked(record: Connection, *, grants: ProviderGrants, secret_store: SecretStore, now: datetime) -> Result:
+def _begin_revoking(current: Connection) -> Connection | None:
+    return None if current.status in {Status.REVOKING, Status.REVOKED} else current.as_revoking()
+
+
+def _revoke_latest_tokens(
+    record: Connection, *, grants: ProviderGrants, secret_store: SecretStore, now: datetime
+) -> Result:
     # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
-    version = secret_store.newest(record.connection, record.version)
-    held = secret_store.tokens(record.connection, version)
-    renewable = held.refresh_token is not None
-    if record.encrypted_refresh_token or (renewable and held.expires_at <= now):
+    version = secret_store.latest_version(record.connection, record.version)
+    tokens = secret_store.tokens(record.connection, version)
+    is_renewable = tokens.refresh_token is not None
+    if record.encrypted_refresh_token or (is_renewable and tokens.expires_at <= now):
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
-        raise _only_by_refreshing(record, version, "has expired")
-    result = grants.revoke(record, held.access_token)
-    if renewable and not grants.proves_revocation(record):
-        raise _only_by_refreshing(record, version, "is called revoked by a provider that says so of any token")
-    unanswered = record.unanswered_since is not None and version == record.version
-    if result.outcome is Outcome.ALREADY_GONE and renewable and unanswered:
+        raise _refresh_needed(record, version, "has expired")
+    result = grants.revoke(record, tokens.access_token)
+    if is_renewable and not grants.proves_revocation(record):
+        raise _refresh_needed(record, version, "is called revoked by a provider that says so of any token")
+    is_unanswered = record.unanswered_since is not None and version == record.version
+    if result.outcome is Outcome.ALREADY_GONE and is_renewable and is_unanswered:
         # A refresh whose answer was lost may have replaced it: then newer tokens live that nobody has revoked.
-        raise _only_by_refreshing(record, version, "is refused after a refresh that was never answered")
+        raise _refresh_needed(record, version, "is refused after a refresh that was never answered")
     return result
 
 
-def _only_by_refreshing(record: Connection, version: str, why: str) -> CredentialStale:
+def _refresh_needed(record: Connection, version: str, why: str) -> CredentialStale:
     return CredentialStale(
         f"connection {record.connection} is to be revoked, and its access token {why}",
         connection=record.connection,
@@ -76,23 +87,9 @@ def _only_by_refreshing(record: Connection, version: str, why: str) -> Credentia
     )
 
 
-def _revoking(standing: Connection) -> Connection | None:
-    if standing.status in {Status.REVOKING, Status.REVOKED}:
-        return None
-    return standing.model_copy(update={"status": Status.REVOKING})
-
-
-def _retired(standing: Connection, result: Result) -> Connection | None:
-    return None if standing.status is Status.REVOKED else standing.retired(result)
-
-
-def _free(standing: Connection, record: Connection) -> Connection | None:
-    return standing.released() if standing.lease_holder == record.lease_holder else None
-
-
 def consumer() -> Consumer[RevokeAccessToken]:
     """What works through the queue `revoke-access-token`."""
-    settings = bootstrap.settings_of(RevokeAccessTokenSettings)
+    settings = bootstrap.settings_of(Settings)
     secret_store = bootstrap.secret_store(settings.secret_prefix)
     grants = bootstrap.provider_grants(PROVIDERS, secret_store)
     connections = bootstrap.connections(settings.connections_table)
@@ -118,9 +115,4 @@ def consumer() -> Consumer[RevokeAccessToken]:
     )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `revoke-access-token`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

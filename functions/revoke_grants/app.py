@@ -1,21 +1,23 @@
 """Revoke every Venafi grant of an identity, and prove that none is left."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
-from leaver.consuming.consumer import BatchFailures, Consumer, LambdaContext
-from leaver.errors import ProviderUnavailable, Rejected
+from leaver.consuming.consumer import Consumer
+from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
-from leaver.settings import RevokeGrantsSettings
+from leaver.settings import ActsOnPeople, CallsVenafi, EndsSteps
+
+
+class Settings(ActsOnPeople, CallsVenafi, EndsSteps):
+    """What `revoke_grants` reads from its environment."""
 
 
 def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens) -> Result:
@@ -28,7 +30,7 @@ def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens
         refuse_to_revoke_ourselves(target, venafi=venafi, access_token=access_token)
         result = venafi.revoke_grants(target, access_token)
         if venafi.remaining_grants(target, access_token):
-            raise ProviderUnavailable("Venafi reported success and still counts grants", provider_status=200)
+            raise ProviderUnavailable("Venafi reported success and still counts grants", ProviderResponse(200))
         return replace(result, details={**result.details, "grants_left": 0})
 
     return tokens.with_token(command.connection, revoke)
@@ -58,28 +60,16 @@ def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi,
 
 def consumer() -> Consumer[RevokeGrants]:
     """What works through the queue `revoke-grants`."""
-    settings = bootstrap.settings_of(RevokeGrantsSettings)
+    settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="venafi")
     operation = partial(
         revoke_grants,
         venafi=bootstrap.api(Venafi, settings.venafi_url, settings.venafi_ca_bundle),
         tokens=tokens,
     )
-    return bootstrap.consumer(
-        RevokeGrants,
-        operation,
-        settings,
-        cases_table=settings.cases_table,
-        refresh_queue_url=settings.refresh_queue_url,
-        missing_user_is_done=settings.missing_user_is_done == "true",
-        rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
-        tokens=tokens,
+    return bootstrap.paced_consumer(
+        RevokeGrants, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done
     )
 
 
-def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
-    """Consume the queue `revoke-grants`."""
-    return consumer().consume(event, context)
-
-
-bootstrap.in_init(consumer)
+lambda_handler = bootstrap.serve(consumer)

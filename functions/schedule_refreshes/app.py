@@ -8,17 +8,23 @@ from typing import Any, Final
 
 from leaver import bootstrap
 from leaver.connections.record import Connections
-from leaver.consuming.consumer import BatchFailures, LambdaContext
+from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.errors import BadMessage
 from leaver.messages.commands import RefreshAccessToken
 from leaver.messages.publisher import Publisher
-from leaver.settings import ScheduleRefreshesSettings
+from leaver.settings import Consumes, RequestsRefreshes
 
 #: Secrets Manager takes 50 writes a second, and every refresh is one. Ten refreshers at once (MaximumConcurrency), of
 #: which each needs a fifth of a second at the least (one call over the internet, ten to AWS), can't be faster than
 #: that; and 1,500 a minute are 25 a second, which leaves as much to whoever connects and to other people's secrets. Ten
 #: thousand connections that come due at once are planned in 7 minutes, of the 12 that 80 % leaves of an hour's life.
 MOST_AT_ONCE: Final = 1_500
+
+
+class Settings(Consumes, RequestsRefreshes):
+    """What `schedule_refreshes` reads from its environment."""
+
+    connections_table: str
 
 
 def plan(*, connections: Connections, publisher: Publisher, now: datetime) -> int:
@@ -38,7 +44,7 @@ def pass_on(command: RefreshAccessToken, *, publisher: Publisher) -> None:
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures | None:
     """Plan what is due when the schedule fires; consume the queue `schedule-refreshes` otherwise."""
-    settings = bootstrap.settings_of(ScheduleRefreshesSettings)
+    settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
     if "Records" in event:
         return bootstrap.consumer(RefreshAccessToken, partial(pass_on, publisher=publisher), settings).consume(
@@ -46,6 +52,6 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         )
     connections = bootstrap.connections(settings.connections_table)
     # Counted each minute and not when it happens: a run that is killed at that moment would count nothing.
-    bootstrap.gauge("ConnectionsNeedingAPerson", connections.waiting_for_a_person())
+    bootstrap.gauge("ConnectionsNeedingAPerson", connections.count_needing_reauthorization())
     plan(connections=connections, publisher=publisher, now=bootstrap.now())
     return None

@@ -1,8 +1,9 @@
-"""Look after what waits: begin what is due, find what was lost, tell what is owed, destroy what is dead."""
+"""Look after what waits: begin what is due, resend what was lost, announce what is pending, destroy what is dead."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
@@ -11,14 +12,15 @@ from leaver import bootstrap
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import People, name_of
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseSummary, State, Step, sweep_of
-from leaver.cases.start import CaseStart, recorded
+from leaver.cases.record import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseSummary, Step, new_case, sweep_of
+from leaver.cases.start import CaseStart
+from leaver.cases.states import CaseEvent, State
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.record import Connection, Connections
-from leaver.consuming.consumer import LambdaContext
+from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
 from leaver.outcomes import Result
-from leaver.settings import WatchDeadlinesSettings
+from leaver.settings import Consumes, EndsSteps, StartsCases, UsesConnections, WholeNumber
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
@@ -28,6 +30,13 @@ LONGEST_SILENCE: Final = timedelta(hours=2)
 TIME_FOR_ONE: Final = 20_000
 #: what may have come back, after everything had been ended
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
+
+
+class Settings(Consumes, UsesConnections, StartsCases, EndsSteps):
+    """What `watch_deadlines` reads from its environment."""
+
+    #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
+    sweep_after: WholeNumber
 
 
 @dataclass(frozen=True)
@@ -54,53 +63,60 @@ class Watch:
             return
         match case.state:
             case State.SCHEDULED:
-                self.case_start.begin(case_id)
-                self.completion.tell(case_id)
+                self.completion.announce_pending(self.case_start.begin(case))
             case State.OPEN:
-                self._open(case)
+                self._look_after_open(case)
             case State.COMPLETED:
-                self._completed(case)
+                self._look_after_completed(case)
             case _:
-                self.completion.tell(case_id)
-                self._unwatched(case)
+                self._stop_watching(self.completion.announce_pending(case))
 
-    def later(self, case_id: str) -> None:
+    def put_off(self, case_id: str) -> None:
         """Put a case that could not be looked after behind those that wait."""
         at = self.clock() + LOOK_AGAIN
-        self.cases.change(case_id, lambda standing: standing.watched(at) if standing.watch == WATCHED else None)
+
+        def with_later_look(standing: Case) -> Case | None:
+            return standing.with_look_at(at) if standing.watch == WATCHED else None
+
+        self.cases.change(self.cases.require(case_id), with_later_look)
 
     # -- under way
 
-    def _open(self, case: Case) -> None:
-        kept = self.cases.receipts(case.case_id)
-        outstanding = [step for step in case.all_steps() if step.name in case.all_outstanding()]
+    def _look_after_open(self, case: Case) -> None:
+        receipts = self.cases.read_receipts(case.case_id)
+        outstanding = [step for step in case.steps if step.name in case.outstanding]
         for step in outstanding:
             # A run that was killed after its receipt, and whose message nobody delivers again.
-            receipt = self._replaced(case, step) if step.command == REPLACE else kept.get(step.receipt)
+            receipt = (
+                self._receipt_of_replacement(case, step) if step.command == REPLACE else receipts.get(step.receipt)
+            )
             if receipt is not None and receipt.outcome:
-                self.completion.done(receipt)
-        lost = [step.name for step in outstanding if step.command != REPLACE and self._is_lost(kept.get(step.receipt))]
-        self._looked_at(case, lost)
-        self.completion.seal(case.case_id)
+                self.completion.count_receipt(receipt)
+        lost = [
+            step.name for step in outstanding if step.command != REPLACE and self._is_lost(receipts.get(step.receipt))
+        ]
+        self.completion.seal(self._resend(case, lost))
 
-    def _looked_at(self, case: Case, lost: Sequence[str]) -> None:
+    def _resend(self, case: Case, lost: Sequence[str]) -> Case:
+        """Note that the case was looked at, and send what was lost again if it is time; returns the case after that."""
         now = self.clock()
         again = bool(lost) and now - (case.resent_at or case.started_at or now) >= _silence(case.resent)
 
-        def to(standing: Case) -> Case | None:
+        def with_look(standing: Case) -> Case | None:
             if standing.state is not State.OPEN:
                 return None
-            looked = standing.watched(now + LOOK_AGAIN)
-            if standing.all_outstanding():
-                looked = looked.late(now)
-            return looked.sent_again(now) if again else looked
+            looked_at = standing.with_look_at(now + LOOK_AGAIN)
+            if standing.outstanding:
+                looked_at = looked_at.after_deadline(now)
+            return looked_at.after_resending(now) if again else looked_at
 
         # Written first, so that a case which can't be written is not sent again each minute.
-        looked = self.cases.change(case.case_id, to)
-        if looked is not None and again:
+        looked_at = self.cases.change(case, with_look)
+        if looked_at is not None and again:
             # Whoever was killed before the commands may have been killed before the last tombstone.
-            self.case_start.raise_tombstones(looked, now)
-            self.case_start.send(looked, set(lost) & set(looked.all_outstanding()))
+            self.case_start.raise_tombstones(looked_at, now)
+            self.case_start.send(looked_at, set(lost) & set(looked_at.outstanding))
+        return looked_at or self.cases.require(case.case_id)
 
     def _is_lost(self, receipt: Receipt | None) -> bool:
         """Whether nobody is at work on a command, as far as can be told."""
@@ -109,32 +125,32 @@ class Watch:
         given_up = receipt.first_attempt_at + self.give_up_after + LONGEST_SILENCE
         return receipt.outcome is None and self.clock() > given_up
 
-    def _replaced(self, case: Case, step: Step) -> Receipt | None:
+    def _receipt_of_replacement(self, case: Case, step: Step) -> Receipt | None:
         """The receipt of a service connection that somebody else answers for by now; None while nobody does."""
         try:
             record = self.connections.read(step.connection)
         except BadMessage:
             return None
-        names = set(case.all_names())
+        names = set(case.names)
         ended = record.replaced_outcome if record.replaced_owner == step.detail["owner"] else None
         if name_of(record.owner) in names or ended is None:
             return None
         at = record.replaced_at or self.clock()
-        result = Result(ended, details={"said": record.replaced_said or "", "owner": record.owner})
-        return self.receipts.finish(_receipt(case, step, record, at).closed(result, now=at))
+        result = Result(ended, details={"said": record.replaced_description or "", "owner": record.owner})
+        return self.receipts.finish(_open_receipt(case, step, record, at).closed(result, now=at))
 
     # -- over
 
-    def _completed(self, case: Case) -> None:
-        """Tell that a case is done, wait for its sweep, and open that one; then it is looked at no more."""
-        self.completion.tell(case.case_id)
+    def _look_after_completed(self, case: Case) -> None:
+        """Announce that a case is done, wait for its sweep, and open that one; then it is looked at no more."""
+        case = self.completion.announce_pending(case)
         at = self._sweep_at(case)
         if at is not None and self.clock() < at:
-            self.cases.change(case.case_id, lambda standing: standing.watched(at))
+            self.cases.change(case, lambda standing: standing.with_look_at(at))
             return
         if at is not None and self._is_gone(case):
             self._sweep(case)
-        self._unwatched(case)
+        self._stop_watching(case)
 
     def _sweep_at(self, case: Case) -> datetime | None:
         if self.sweep_after is None or case.sweep_of is not None or case.finished_at is None:
@@ -143,28 +159,28 @@ class Watch:
 
     def _sweep(self, case: Case) -> None:
         now = self.clock()
-        steps = [step for step in case.all_steps() if step.command in SWEPT]
-        told = case.model_dump(include={"email", "zoom_user_id", "event_id", "source", "actor", "urgency"})
-        told |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
-        new = recorded(sweep_of(case.case_id), State.SCHEDULED, steps, case.all_names(), **told)
+        steps = [step for step in case.steps if step.command in SWEPT]
+        fields = case.model_dump(include={"email", "zoom_user_id", "event_id", "source", "actor", "urgency"})
+        fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
+        new = new_case(sweep_of(case.case_id), steps, case.names, **fields)
         # It raises no tombstones: where they are gone, the person is here again.
-        begun = new.started(now, deadline=self.case_start.deadline, look_again=LOOK_AGAIN)
-        if not steps or not self.cases.add(begun):
+        sweep = self.cases.add(new.after_start(now, deadline=self.case_start.deadline)) if steps else None
+        if sweep is None:
             return
         # Who comes back lifts the tombstones first and stops the sweep then: one of the two sees the other.
         if self._is_gone(case):
-            self.case_start.send(begun, begun.all_outstanding())
+            self.case_start.send(sweep, sweep.outstanding)
         else:
-            self.cases.change(begun.case_id, lambda standing: standing.over(State.REINSTATED, now))
-        self.completion.tell(begun.case_id)
+            sweep = self.cases.change(sweep, partial(_reinstate, now=now)) or sweep
+        self.completion.announce_pending(sweep)
 
     def _is_gone(self, case: Case) -> bool:
         """Whether the person still is gone, and for no later departure."""
-        found = [self.people.read(name) for name in case.all_names()]
+        found = [self.people.read(name) for name in case.names]
         return any(name.gone_since and name.case == case.case_id for name in found if name)
 
-    def _unwatched(self, case: Case) -> None:
-        self.cases.change(case.case_id, lambda standing: standing.watched(None))
+    def _stop_watching(self, case: Case) -> None:
+        self.cases.change(case, lambda standing: standing.with_look_at(None))
 
 
 def look_after(watch: Watch, due: Iterable[str], *, logger: Logger, has_time: Callable[[], bool]) -> int:
@@ -177,33 +193,33 @@ def look_after(watch: Watch, due: Iterable[str], *, logger: Logger, has_time: Ca
             watch.look_at(case_id)
         except Exception as error:  # noqa: BLE001 - whatever it was, the others must not wait for it
             failed += 1
-            logger.warning("case could not be looked after", extra=_described(case_id, error))
-            _later(watch, case_id, logger)
+            logger.warning("case could not be looked after", extra=_log_fields(case_id, error))
+            _put_off(watch, case_id, logger)
     return failed
 
 
-def _later(watch: Watch, case_id: str, logger: Logger) -> None:
+def _put_off(watch: Watch, case_id: str, logger: Logger) -> None:
     try:
-        watch.later(case_id)
+        watch.put_off(case_id)
     except Exception as error:  # noqa: BLE001 - then it is in front again, as it is
-        logger.warning("case could not be put off", extra=_described(case_id, error))
+        logger.warning("case could not be put off", extra=_log_fields(case_id, error))
 
 
-def destroy_expired(kept: StoredUserTokens, now: datetime, *, logger: Logger, has_time: Callable[[], bool]) -> int:
+def destroy_expired(tokens: StoredUserTokens, now: datetime, *, logger: Logger, has_time: Callable[[], bool]) -> int:
     """Destroy the user tokens that are dead, the longest first; returns how many."""
     destroyed = 0
-    for token in kept.expired(now):
+    for token in tokens.find_expired(now):
         if not has_time():
             break
         try:
-            destroyed += bool(kept.destroy(token))
+            destroyed += bool(tokens.destroy(token))
         except Exception as error:  # noqa: BLE001 - one that can't be destroyed keeps no other alive
-            logger.warning("token could not be destroyed", extra=_described(token.case_id, error))
+            logger.warning("token could not be destroyed", extra=_log_fields(token.case_id, error))
     return destroyed
 
 
 def gauges(summaries: Sequence[CaseSummary], now: datetime) -> dict[str, int]:
-    """What the alarms and the dashboard are told each minute about all cases there are."""
+    """Count for the alarms and the dashboard, each minute, all cases there are."""
     under_way = [each for each in summaries if each.state is State.OPEN]
     waited = [int((now - each.started_at).total_seconds()) for each in under_way if each.started_at]
     return {
@@ -215,16 +231,20 @@ def gauges(summaries: Sequence[CaseSummary], now: datetime) -> dict[str, int]:
     }
 
 
-def urgent_an_hour(cases: Cases, now: datetime) -> int:
-    """How many urgent cases were opened in this hour; those of its last minute are still told when the next begins."""
-    return max(cases.opened("urgent", each) for each in (now, now - LOOK_AGAIN))
+def count_urgent_an_hour(cases: Cases, now: datetime) -> int:
+    """Count the urgent cases of this hour; those of its last minute are still counted when the next begins."""
+    return max(cases.count_opened("urgent", each) for each in (now, now - LOOK_AGAIN))
+
+
+def _reinstate(sweep: Case, *, now: datetime) -> Case | None:
+    return sweep.after(CaseEvent.REINSTATED, now) if sweep.allows(CaseEvent.REINSTATED) else None
 
 
 def _silence(resent: int) -> timedelta:
     return min(SILENCE * (1 << min(resent, 10)), LONGEST_SILENCE)
 
 
-def _receipt(case: Case, step: Step, record: Connection, at: datetime) -> Receipt:
+def _open_receipt(case: Case, step: Step, record: Connection, at: datetime) -> Receipt:
     return Receipt(
         case_id=case.case_id,
         entry=step.receipt,
@@ -237,21 +257,21 @@ def _receipt(case: Case, step: Step, record: Connection, at: datetime) -> Receip
     )
 
 
-def _described(what: str, error: Exception) -> dict[str, str]:
+def _log_fields(case_id: str, error: Exception) -> dict[str, str]:
     # Not the message of a foreign exception: it may quote anything.
-    return {"case_id": what, "error": type(error).__name__}
+    return {"case_id": case_id, "error": type(error).__name__}
 
 
 def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     """Run once a minute, when the schedule fires."""
-    settings = bootstrap.settings_of(WatchDeadlinesSettings)
+    settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url)
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
     watch = Watch(
         cases=cases,
         people=bootstrap.people(settings.cases_table),
         completion=bootstrap.completion(
-            settings.cases_table, publisher, missing_user_is_done=settings.missing_user_is_done == "true"
+            settings.cases_table, publisher, missing_user_is_done=settings.missing_user_is_done
         ),
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         receipts=bootstrap.receipts(settings.cases_table),
@@ -264,9 +284,11 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     def has_time() -> bool:
         return context.get_remaining_time_in_millis() > TIME_FOR_ONE
 
-    # First, and from the index alone: whatever fails below, somebody is told how many wait.
-    bootstrap.gauges(gauges(list(cases.summaries()), now) | {"UrgentCasesAnHour": urgent_an_hour(cases, now)})
-    failed = look_after(watch, cases.to_look_at(now), logger=logger, has_time=has_time)
-    kept = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
-    destroyed = destroy_expired(kept, now, logger=logger, has_time=has_time)
+    # First, and from the index alone: whatever fails below, the alarms know how many wait.
+    bootstrap.gauges(
+        gauges(list(cases.read_summaries()), now) | {"UrgentCasesAnHour": count_urgent_an_hour(cases, now)}
+    )
+    failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
+    tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
+    destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})

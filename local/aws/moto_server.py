@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response
 
 from local.aws import patterns
 from local.aws.template import ACCOUNT, REGION, Json
-from local.holding import Holding
+from local.call_gate import CallGate
 from local.http_server import LOOPBACK, HttpServer
 
 if TYPE_CHECKING:
@@ -50,16 +50,16 @@ class MotoServer:
             raise RuntimeError("this process already has a local AWS; moto can't hold two")
         try:
             moto_api_backend.reset()
-            patterns.mend()
+            patterns.patch_moto()
             self.lock = threading.RLock()
             #: keeps calls waiting, by the operation's name ("PutSecretValue")
-            self.holding = Holding()
+            self.gate = CallGate()
             #: the last calls that came, by the operation's name
             self.calls: deque[str] = deque(maxlen=1000)
             self._closing = threading.Event()
             moto = DomainDispatcherApplication(create_backend_app)
-            manners = _Manners(moto, self.lock, self._closing, self.holding, self.calls)
-            self._server = HttpServer(manners, bind=bind, port=port)
+            behaviour = _AwsBehaviour(moto, self.lock, self._closing, self.gate, self.calls)
+            self._server = HttpServer(behaviour, bind=bind, port=port)
         except BaseException:
             _ONE_PER_PROCESS.release()
             raise
@@ -87,7 +87,7 @@ class MotoServer:
     def close(self) -> None:
         """Stop serving; the next one begins empty."""
         self._closing.set()
-        self.holding.close()
+        self.gate.close()
         for client in self._clients.values():
             client.close()
         self._server.close()
@@ -102,19 +102,19 @@ class MotoServer:
         self.close()
 
 
-class _Manners:
+class _AwsBehaviour:
     def __init__(
         self,
         moto: "WSGIApplication",
         lock: threading.RLock,
         closing: threading.Event,
-        holding: Holding,
+        gate: CallGate,
         calls: deque[str],
     ) -> None:
         self._moto = moto
         self._lock = lock
         self._closing = closing
-        self._holding = holding
+        self._gate = gate
         self._calls = calls
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -123,7 +123,7 @@ class _Manners:
             self._wait_for_a_message(environ)
         operation = target.rpartition(".")[2]
         self._calls.append(operation)
-        if not self._holding.reached(operation, "before"):
+        if not self._gate.wait_if_held(operation, "before"):
             return Response("dropped", 503)(environ, start_response)
         # moto reads, checks and writes without a lock: two conditional writes at once would both succeed, and a
         # message sent while another is deleted would be lost.
@@ -132,7 +132,7 @@ class _Manners:
                 answer = self._put_events(environ, start_response)
             else:
                 answer = self._moto(environ, start_response)
-        self._holding.reached(operation, "after")
+        self._gate.wait_if_held(operation, "after")
         return answer
 
     def _wait_for_a_message(self, environ: "WSGIEnvironment") -> None:

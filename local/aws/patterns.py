@@ -9,13 +9,13 @@ from local.aws.template import Json
 
 
 def matches(pattern: Json, event: Json) -> bool:
-    """Tell whether a rule with this pattern takes this event."""
-    mend()
+    """Return whether a rule with this pattern takes this event."""
+    patch_moto()
     return EventPattern.load(json.dumps(pattern)).matches_event(event)
 
 
-def mend() -> None:
-    """Have moto, which delivers to the targets of rules itself, read events as AWS does."""
+def patch_moto() -> None:
+    """Make moto, which delivers to the targets of rules itself, read events as AWS does."""
     EventPattern._flatten_dict = staticmethod(_flatten)  # type: ignore[assignment,method-assign]  # noqa: SLF001 - there is no other way in
 
 

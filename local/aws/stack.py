@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from local.aws.builders import BUILDERS
 from local.aws.moto_server import MotoServer
-from local.aws.template import ACCOUNT, REGION, STACK, Json, Template, TemplateError
+from local.aws.template import ACCOUNT, REGION, Json, Template, TemplateError
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
         "moto enforces no policy: here every function may do everything",
         arn=f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     ),
-    "AWS::Lambda::EventInvokeConfig": _NotBuilt("local.delivery repeats a failed start and sends it to its queue"),
+    "AWS::Lambda::EventInvokeConfig": _NotBuilt("local.asynchronous_invocation retries, then sends to the queue"),
     "AWS::Lambda::EventSourceMapping": _NotBuilt(
-        "local.delivery polls the queue; one batch at a time for each, whatever its MaximumConcurrency"
+        "local.event_source_mapping polls the queue; one batch at a time for each, whatever its MaximumConcurrency"
     ),
     "AWS::Lambda::Function": _NotBuilt(
         "local.runtime_api runs it in a process of its own",
@@ -61,7 +61,7 @@ BUILT_IN_PART: Mapping[str, str] = {
     "AWS::CloudWatch::Alarm": "made, never raised: no metric reaches moto",
     "AWS::DynamoDB::Table": "not encrypted",
     "AWS::Events::EventBusPolicy": "kept, not enforced: anybody here may speak for Leaver",
-    "AWS::Events::Rule": "a target is tried once and its dead-letter queue never used; local.delivery fires schedules",
+    "AWS::Events::Rule": "a target is tried once and its dead-letter queue never used; local.schedule fires schedules",
     "AWS::SQS::Queue": "not encrypted; a FIFO queue forgets a deduplication id with its message, not in five minutes",
     "AWS::SQS::QueuePolicy": "kept, not enforced",
 }
@@ -131,7 +131,7 @@ class Stack:
             "Outputs": outputs,
         }
         self._aws.client("cloudformation").create_stack(
-            StackName=STACK,
+            StackName=self._template.stack_name,
             TemplateBody=json.dumps(description),
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
@@ -151,7 +151,7 @@ class Stack:
         return self._resources[logical_id]
 
     def _build(self, logical_id: str, kind: str, properties: Json) -> Resource:
-        name = properties.get(_NAME_PROPERTIES.get(kind, ""), f"{STACK}-{logical_id}")
+        name = properties.get(_NAME_PROPERTIES.get(kind, ""), f"{self._template.stack_name}-{logical_id}")
         if kind in NOT_BUILT:
             form = NOT_BUILT[kind]
             attributes = {"Arn": form.arn.format(name=name)} if form.arn else {}

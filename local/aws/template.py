@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it: SAM expanded, parameters and conditions settled, intrinsics resolved."""
+"""template.yaml as CloudFormation sees it: loops and SAM expanded, conditions settled, intrinsics resolved."""
 
 import copy
 import re
@@ -23,7 +23,7 @@ STACK = "leaver"
 #: stands for AWS::NoValue: whatever holds it drops it
 _NO_VALUE = object()
 
-_PSEUDO_PARAMETERS: dict[str, Json] = {
+PSEUDO_PARAMETERS: Mapping[str, Json] = {
     "AWS::AccountId": ACCOUNT,
     "AWS::NoValue": _NO_VALUE,
     "AWS::Partition": "aws",
@@ -56,17 +56,18 @@ class References(Protocol):
 class Template:
     """The resources that exist with these `parameters` (the template's defaults fill the rest).
 
+    `pseudo` parameters make another stack of it than the local one, such as {"AWS::StackName": "leaver-test"}.
     The parameters' own patterns are not checked: they demand https, and the simulators speak plain http on loopback.
     """
 
-    def __init__(self, path: Path, parameters: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, parameters: Mapping[str, str], pseudo: Mapping[str, str] | None = None) -> None:
         source = yaml_parse(path.read_text())
         unknown = parameters.keys() - source.get("Parameters", {}).keys()
         if unknown:
             raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}")
         document = _expand(source, parameters)
         own = _parameter_values(document, parameters)
-        self._parameters = _PSEUDO_PARAMETERS | own
+        self._parameters = {**PSEUDO_PARAMETERS, **(pseudo or {}), **own}
         #: as CloudFormation tells them: lists as text
         self.parameters = {name: ",".join(it) if isinstance(it, list) else str(it) for name, it in own.items()}
         self._mappings = document.get("Mappings", {})
@@ -76,6 +77,11 @@ class Template:
         self.outputs: dict[str, Json] = {
             name: it["Value"] for name, it in self._existing(document.get("Outputs", {})).items()
         }
+
+    @property
+    def stack_name(self) -> str:
+        """What `AWS::StackName` stands for."""
+        return str(self._parameters["AWS::StackName"])
 
     def _existing(self, declared: Mapping[str, Json]) -> dict[str, Json]:
         return {name: it for name, it in declared.items() if "Condition" not in it or self._holds(it["Condition"])}
@@ -158,7 +164,7 @@ class _NoResources:
 
 
 def _expand(source: Json, parameters: Mapping[str, str]) -> Json:
-    source = copy.deepcopy(source)
+    source = _write_out_loops(copy.deepcopy(source), {})
     global_code = source.get("Globals", {}).get("Function", {}).get("CodeUri")
     for resource in source["Resources"].values():
         properties = resource.setdefault("Properties", {})
@@ -179,3 +185,30 @@ def _parameter_values(document: Json, parameters: Mapping[str, str]) -> dict[str
         is_list = declaration["Type"] == "CommaDelimitedList" or declaration["Type"].startswith("List<")
         values[name] = [item.strip() for item in str(value).split(",") if item.strip()] if is_list else value
     return values
+
+
+def _write_out_loops(node: Json, bound: Mapping[str, str]) -> Json:
+    """`node` as AWS::LanguageExtensions leaves it to SAM: every Fn::ForEach written out, what is `bound` replaced."""
+    if isinstance(node, str):
+        return _SUBSTITUTION.sub(lambda found: bound.get(found[1] + found[2], found[0]), node)
+    if isinstance(node, list):
+        return [_write_out_loops(item, bound) for item in node]
+    if not isinstance(node, dict):
+        return node
+    fields: dict[str, Json] = {}
+    for key, value in node.items():
+        if key.startswith("Fn::ForEach::"):
+            name, values, body = value
+            if not isinstance(values, list):
+                raise TemplateError(f"{key} loops over {values}, which is no list")
+            for each in values:
+                fields |= _write_out_loops(body, {**bound, name: each})
+        else:
+            fields[_write_out_loops(key, bound)] = _write_out_loops(value, bound)
+    match fields:
+        case {"Ref": str(name)} if name in bound:
+            return bound[name]
+        # SAM wants to see the logical id of a Ref or a GetAtt, not what makes it.
+        case {"Fn::Sub": str(text)} if not _SUBSTITUTION.search(text):
+            return text
+    return fields

@@ -52,8 +52,8 @@ class ControlError(Exception):
     """The simulator did not do what its control endpoint was asked; the message says why."""
 
 
-class Control:
-    """A simulator that runs in another process: `Control(url).ask("has_session", user="ada@example.com")`."""
+class RemoteSimulator:
+    """A simulator that runs in another process: `RemoteSimulator(url).ask("has_session", user="ada@example.com")`."""
 
     def __init__(self, url: str) -> None:
         """Take the simulator's own address, as its `url` says it."""
@@ -61,7 +61,7 @@ class Control:
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy from the environment has no way to our loopback
 
-    # The answer's shape is the named method's: it is told there.
+    # The shape of the answer is that of the named method.
     def ask(self, name: str, /, **arguments: object) -> Any:
         """Call the simulator's method of that name; return its result as JSON has it."""
         reply = self._session.post(self._url + name, json=arguments, timeout=_TIMEOUT_S)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from local.holding import Holding
+from local.call_gate import CallGate
 
 Handling = Literal["commit", "pretend", "skip"]
 Hold = Literal["never", "before", "after"]
@@ -42,7 +42,7 @@ class Fault:
     times: int | None = 1
     #: handle the request, handle it on a throw-away copy of the state, or do not handle it at all
     handling: Handling = "commit"
-    #: "own" answer, "reset", the name of a fixture ("<provider>/<name>"), or a whole raw answer that begins "HTTP/"
+    #: "own", "reset", the name of an answer in the catalogue ("<provider>/<name>"), or a raw answer that begins "HTTP/"
     reply: str = OWN
     #: milliseconds to wait before the request is handled
     latency_ms: int = 0
@@ -72,15 +72,15 @@ NO_FAULT = Fault(path=".*")
 class Faults:
     """The faults that wait for a request to befall, first in first out, and the requests that are held."""
 
-    def __init__(self, fixtures: Path) -> None:
+    def __init__(self, catalogue: Path) -> None:
         """Take the folder that holds `<provider>/<name>.http`."""
-        self._fixtures = fixtures
+        self._catalogue = catalogue
         self._waiting: list[Fault] = []
         self._lock = threading.Lock()
-        self._holding = Holding()
+        self._gate = CallGate()
 
     def inject(self, fault: Fault) -> None:
-        """Queue a fault; its fixture must be there (FileNotFoundError)."""
+        """Queue a fault; its answer must be in the catalogue (FileNotFoundError)."""
         self.raw_answer(fault)
         with self._lock:
             self._waiting.append(fault)
@@ -108,7 +108,7 @@ class Faults:
             return None
         if fault.reply.startswith("HTTP/"):
             return fault.reply.encode()
-        return (self._fixtures / f"{fault.reply}.http").read_bytes()
+        return (self._catalogue / f"{fault.reply}.http").read_bytes()
 
     def delay(self, fault: Fault) -> None:
         """Let the fault's latency pass."""
@@ -118,16 +118,16 @@ class Faults:
     def hold(self, fault: Fault, moment: Hold) -> None:
         """Wait for the next `release`, if the fault says to hold the request at this moment."""
         if fault.hold == moment:
-            self._holding.wait()
+            self._gate.wait()
 
     def wait_until_held(self, count: int, timeout_s: float) -> int:
         """Wait until so many requests are held, or the time is over; return how many are."""
-        return self._holding.wait_until_held(count, timeout_s)
+        return self._gate.wait_until_held(count, timeout_s)
 
     def release(self) -> None:
         """Let every request go that is held now."""
-        self._holding.release()
+        self._gate.release()
 
     def close(self) -> None:
         """Hold nothing any more."""
-        self._holding.close()
+        self._gate.close()

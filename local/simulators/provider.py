@@ -122,7 +122,7 @@ class ProviderSimulator(ABC, Generic[State]):
         self,
         state: State,
         *,
-        fixtures: Path = CATALOGUE,
+        catalogue: Path = CATALOGUE,
         clock: Callable[[], datetime] = utc_now,
         rng: random.Random | None = None,
         token_prefix: str = CANARY,
@@ -132,7 +132,7 @@ class ProviderSimulator(ABC, Generic[State]):
     ) -> None:
         """Begin to serve.
 
-        `fixtures` holds `<provider>/<name>.http`; `clock` returns aware UTC; `rng` makes the tokens (default: the
+        `catalogue` holds `<provider>/<name>.http`; `clock` returns aware UTC; `rng` makes the tokens (default: the
         system's); `port` 0 is any free one; `tls` is the server's side of it, None: plain http.
         """
         self._state = state
@@ -140,7 +140,7 @@ class ProviderSimulator(ABC, Generic[State]):
         self._clock = clock
         self._advanced = timedelta()
         self._mint = TokenMint(token_prefix, rng or random.SystemRandom())
-        self._faults = Faults(fixtures)
+        self._faults = Faults(catalogue)
         self._journal: list[JournalEntry] = []
         self._server = HttpServer(self._application, bind=bind, port=port, tls=tls)
         self.url = f"{'https' if tls else 'http'}://{bind}:{self._server.port}"

@@ -60,7 +60,7 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
         result_for_no_grants: int = vedsdk.GRANT_NOT_FOUND,
         **provider: Any,
     ) -> None:
-        """Begin to serve; `provider` is what every simulator takes (fixtures, clock, ..., tls)."""
+        """Begin to serve; `provider` is what every simulator takes (catalogue, clock, ..., tls)."""
         grants = Grants(access_lifetime, None, grant_lifetime, rotation, refresh_kills_access)
         super().__init__(VenafiState(grants, revoke_grants_scope, result_for_no_grants), **provider)
 

@@ -64,7 +64,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         refresh_lifetime: timedelta = timedelta(days=90),
         **provider: Any,
     ) -> None:
-        """Begin to serve; `provider` is what every simulator takes (fixtures, clock, ..., tls)."""
+        """Begin to serve; `provider` is what every simulator takes (catalogue, clock, ..., tls)."""
         grants = zoom_grants(
             rotation=rotation,
             refresh_kills_access=refresh_kills_access,

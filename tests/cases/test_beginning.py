@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from leaver.cases.record import State
+from leaver.cases.states import State
 from leaver.connections.record import Status
 from leaver.errors import InvalidToken, NeedsReauthorization, NoSlot, ProviderUnavailable, Rejected, Throttled
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
 from tests.doubles.steps import Killed, Moment
 
@@ -34,10 +34,10 @@ def test_everything_that_must_end_is_a_step_and_ends() -> None:
     office = Office()
     assert office.access_of(ADA) == {"session", "grants", "user token"}
     office.hears_and_works()
-    assert [step.name for step in office.case.all_steps()] == ALL_STEPS
+    assert [step.name for step in office.case.steps] == ALL_STEPS
     assert sent(office) == ALL_STEPS
     assert office.access_of(ADA) == set()
-    assert (office.case.state, office.case.all_outstanding()) == (State.COMPLETED, [])
+    assert (office.case.state, office.case.outstanding) == (State.COMPLETED, ())
 
 
 def test_commands_carry_the_case_the_urgency_and_the_time_of_the_event() -> None:
@@ -52,7 +52,7 @@ def test_commands_carry_the_case_the_urgency_and_the_time_of_the_event() -> None
 def test_where_the_deployment_opts_in_the_account_is_deactivated_and_the_session_ended_once_more() -> None:
     office = Office(deactivates=True)
     office.hears_and_works()
-    assert [step.name for step in office.case.all_steps()] == [*ALL_STEPS, "DeactivateUser#zoom"]
+    assert [step.name for step in office.case.steps] == [*ALL_STEPS, "DeactivateUser#zoom"]
     asked = [operation for operation, _ in office.zoom.asked]
     assert "delete_user_token" in asked[asked.index("deactivate_user") :]
     assert office.zoom.deactivated == {ADA_ID}
@@ -64,7 +64,7 @@ def test_personal_connections_are_revoked_and_service_ones_wait_for_a_person() -
     office.connects("zoom-all", ADA, role="service")
     office.connects("zoom-ben", "ben@example.com")
     office.hears_and_works()
-    assert [step.name for step in office.case.all_steps()] == [
+    assert [step.name for step in office.case.steps] == [
         "RevokeSsoToken#zoom",
         "RevokeAccessToken#zoom-ada",
         "RevokeGrants#venafi",
@@ -75,7 +75,7 @@ def test_personal_connections_are_revoked_and_service_ones_wait_for_a_person() -
     assert office.grants["zoom-all"].alive
     assert office.grants["zoom-ben"].alive
     # Leaver is not switched off, and nobody is told that all is done.
-    assert (office.case.state, office.case.all_outstanding()) == (State.OPEN, ["ReplaceServiceConnection#zoom-all"])
+    assert (office.case.state, office.case.outstanding) == (State.OPEN, ("ReplaceServiceConnection#zoom-all",))
     assert office.announced("OffboardingCompleted") == []
 
 
@@ -105,7 +105,7 @@ def test_a_connection_that_is_revoked_is_no_step() -> None:
     office.connects("zoom-ada", ADA)
     office.table.alter("zoom-ada", status=Status.REVOKED)
     office.hears_and_works()
-    assert [step.name for step in office.case.all_steps()] == ALL_STEPS
+    assert [step.name for step in office.case.steps] == ALL_STEPS
 
 
 def test_without_any_connection_nothing_is_claimed() -> None:
@@ -239,7 +239,7 @@ def test_an_ambiguous_identity_is_refused_and_said_and_the_case_stays_open() -> 
     office.venafi.people[ADA].append("local:{another-ada}")
     office.hears_and_works()
     assert office.reasons() == ["ambiguous identity"]
-    assert office.case.all_outstanding() == ["RevokeGrants#venafi"]
+    assert office.case.outstanding == ("RevokeGrants#venafi",)
     assert office.announced("OffboardingCompleted") == []
 
 
@@ -267,6 +267,17 @@ def test_first_the_case_is_recorded_then_the_tombstones_are_raised_then_the_comm
     ]
     recorded = next(each for each in states if each[0] == "add case")
     assert recorded == ("add case", 1, 0, 0)
+
+
+def test_the_case_of_an_immediate_leaver_is_read_once_and_written_three_times() -> None:
+    office = Office()
+    message = office.hears()
+    effects: list[str] = []
+    office.effects.watch = lambda name, moment: effects.append(name) if moment == "before" else None
+    office.deliver(message)
+    # Recorded; under way; announced.
+    touched = ["read case", "add case", "write case", "write case"]
+    assert [name for name in effects if name.endswith(" case") and name != "count case"] == touched
 
 
 def crashes(begin: Callable[[], tuple[Office, Message]], moment: Moment) -> Iterator[Office]:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.cases.record import State
+from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
 from tests.doubles.steps import Killed, Moment
 
@@ -128,7 +128,7 @@ def test_a_leaver_who_is_a_case_gets_the_missing_steps_and_never_a_second_set() 
     office.connects("zoom-ada", ADA)
     office.deliver(office.hears(source="okta"))
     office.works()
-    names = [step.name for step in office.case.all_steps()]
+    names = [step.name for step in office.case.steps]
     assert len(names) == len(set(names))
     assert "RevokeAccessToken#zoom-ada" in names
     assert not office.grants["zoom-ada"].alive
@@ -431,7 +431,7 @@ def test_a_user_whom_zoom_never_knew_is_not_done_with() -> None:
     office = Office()
     office.zoom.users = {"else": "somebody.else@example.com"}
     office.hears_and_works()
-    assert "RevokeSsoToken#zoom" in office.case.all_outstanding()
+    assert "RevokeSsoToken#zoom" in office.case.outstanding
     assert office.announced("OffboardingCompleted") == []
 
 

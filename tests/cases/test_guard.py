@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from leaver.cases.record import State
-from tests.doubles.aws import NOW
+from leaver.cases.states import State
+from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, Office
 
 PEOPLE = [f"person-{number}@example.com" for number in range(6)]
@@ -37,7 +37,9 @@ def test_routine_cases_above_the_limit_are_held_and_those_below_are_done() -> No
     assert states(office) == [State.COMPLETED] * 2 + [State.HELD] * 4
     assert all(office.access_of(email) for email in PEOPLE[2:])
     assert office.people.under_tombstones == {*PEOPLE[:2], "id-0", "id-1"}
-    assert sorted(office.cases.held()) == sorted(each.case_id for each in office.cases.every if each.state == "held")
+    assert sorted(office.cases.find_held()) == sorted(
+        each.case_id for each in office.cases.every if each.state == "held"
+    )
 
 
 def test_that_is_announced_once() -> None:

@@ -9,11 +9,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from leaver.cases.record import DONE, UNDER_WAY, Case, State, chain
-from leaver.errors import ProviderUnavailable, Throttled
+from leaver.cases.record import DONE, Case
+from leaver.cases.seal import chain
+from leaver.cases.states import UNDER_WAY, State
+from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, Office
 from tests.doubles.steps import Killed, Moment
+from tests.length import length
 
 PEOPLE = [ADA, "ben@example.com", "cleo@example.com"]
 KINDS: tuple[str, ...] = ("immediate", "immediate", "scheduled", "cancelled", "reinstated")
@@ -93,7 +96,7 @@ class Leavers(RuleBasedStateMachine):
         self._step()
         error = {
             "429": Throttled("429", until=self.office.clock() + timedelta(seconds=2)),
-            "5xx": ProviderUnavailable("503", provider_status=503),
+            "5xx": ProviderUnavailable("503", ProviderResponse(503)),
             "lost": None,
         }[fault]
         self.office.weather.to_come.append((provider, error))
@@ -156,8 +159,8 @@ class Leavers(RuleBasedStateMachine):
     def a_completed_case_has_a_receipt_for_every_step_and_its_chain_verifies(self) -> None:
         for case in self.office.cases.every:
             if case.state is State.COMPLETED:
-                kept = self.office.cases.receipts(case.case_id)
-                receipts = [kept[step.receipt] for step in case.all_steps()]
+                kept = self.office.cases.read_receipts(case.case_id)
+                receipts = [kept[step.receipt] for step in case.steps]
                 assert all(receipt.outcome in DONE | {Outcome.USER_NOT_FOUND} for receipt in receipts)
                 assert case.head == chain(receipts)[-1]
 
@@ -169,7 +172,7 @@ class Leavers(RuleBasedStateMachine):
     @invariant()
     def counts_partition(self) -> None:
         for case in self.office.cases.every:
-            names, outstanding = [step.name for step in case.all_steps()], case.all_outstanding()
+            names, outstanding = [step.name for step in case.steps], case.outstanding
             assert len(set(names)) == len(names)
             assert set(outstanding) <= set(names)
             assert len(set(outstanding)) == len(outstanding)
@@ -183,7 +186,7 @@ class Leavers(RuleBasedStateMachine):
         for case in self.office.cases.every:
             if case.finished_at is None or case.state not in {State.CANCELLED, State.REINSTATED}:
                 continue
-            for step in case.all_steps():
+            for step in case.steps:
                 receipt = self.office.receipts.items.get((case.case_id, step.receipt))
                 if receipt is not None and receipt.outcome in DONE and receipt.finished_at is not None:
                     assert receipt.finished_at.replace(microsecond=0) <= case.finished_at
@@ -204,7 +207,7 @@ class Leavers(RuleBasedStateMachine):
                 assert email not in self.office.people.under_tombstones, f"{email} is here, under a tombstone"
         for case in self.office.cases.every:
             assert case.state not in UNDER_WAY or self._waits_for_a_person(case), case
-            assert case.all_owed() == []
+            assert case.pending_announcements == ()
         self.counts_partition()
         self.a_completed_case_has_a_receipt_for_every_step_and_its_chain_verifies()
         self.what_is_over_has_no_command_carried_out_any_more()
@@ -213,7 +216,7 @@ class Leavers(RuleBasedStateMachine):
         self.figures["runs"] += 1
 
     def _settle(self) -> None:
-        """No more faults: the queues are worked through, and hours pass, in which abandoned intents die too."""
+        """No more faults: the queues are worked through, and hours pass, in which abandoned leases run out too."""
         self.office.weather.to_come.clear()
         for minutes in (1, 8, 60, 120, 180, 0):
             for _ in range(4):
@@ -226,8 +229,8 @@ class Leavers(RuleBasedStateMachine):
 
     def _waits_for_a_person(self, case: Case) -> bool:
         """Zoom did not know them when it was asked: nobody may say that they are done with."""
-        kept = self.office.cases.receipts(case.case_id)
-        asked = [step for step in case.all_steps() if step.name in case.all_outstanding()]
+        kept = self.office.cases.read_receipts(case.case_id)
+        asked = [step for step in case.steps if step.name in case.outstanding]
         return all(kept[step.receipt].outcome is Outcome.USER_NOT_FOUND for step in asked)
 
     def _access_of(self, email: str) -> set[str]:
@@ -249,7 +252,7 @@ def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwis
         run_state_machine_as_test(
             Leavers,
             settings=settings(
-                max_examples=250,
+                max_examples=length(250),
                 stateful_step_count=50,
                 derandomize=True,
                 database=None,

@@ -3,21 +3,25 @@
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case, State, chain
+from leaver.cases.record import Case
+from leaver.cases.seal import chain
+from leaver.cases.states import State
 from leaver.outcomes import Outcome
-from tests.doubles.aws import NOW
+from leaver.storage.tables import values
+from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
 
 
 def completed() -> tuple[Case, list[Receipt]]:
     office = Office()
     office.hears_and_works()
-    kept = office.cases.receipts(office.case.case_id)
-    return office.case, [kept[step.receipt] for step in office.case.all_steps()]
+    kept = office.cases.read_receipts(office.case.case_id)
+    return office.case, [kept[step.receipt] for step in office.case.steps]
 
 
 def test_a_receipt_says_all_that_an_auditor_asks() -> None:
@@ -47,7 +51,7 @@ def test_a_receipt_says_all_that_an_auditor_asks() -> None:
 
 def test_every_step_of_a_completed_case_has_its_receipt_and_the_head_is_the_last_digest() -> None:
     case, receipts = completed()
-    assert len(receipts) == len(case.all_steps())
+    assert len(receipts) == len(case.steps)
     assert case.head == chain(receipts)[-1]
 
 
@@ -74,6 +78,33 @@ def _written(receipt: Receipt) -> str:
     )
 
 
+#: a receipt as the table holds it, and its digest as the first of a chain: what was sealed once verifies for ever
+STORED: dict[str, dict[str, Any]] = {
+    "case_id": {"S": "c-1"},
+    "entry": {"S": "receipt#PurgeUserTokens#zoom"},
+    "command": {"S": "PurgeUserTokens"},
+    "system": {"S": "leaver"},
+    "subject": {"S": "jürgen@example.com"},
+    "connection": {"S": "zoom"},
+    "requested_at": {"S": "2026-11-22T09:30:00Z"},
+    "first_attempt_at": {"S": "2026-11-22T09:30:01Z"},
+    "attempts": {"N": "2"},
+    "outcome": {"S": "purged"},
+    "finished_at": {"S": "2026-11-22T09:30:07Z"},
+    "details": {"M": {"destroyed": {"N": "1"}, "handed_out_until": {"S": "2026-11-22T10:30:00Z"}}},
+}
+GOLDEN = "2d79b31a248b3b0f96197bc349604385a40dcd881a2e4bcbc55861dd44c35f50"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_stored_comes_to_the_same_digest_for_ever_in_whatever_order_the_table_gives_it(*, turned: bool) -> None:
+    stored = dict(STORED)
+    if turned:
+        stored = dict(reversed(stored.items()))
+        stored["details"] = {"M": dict(reversed(stored["details"]["M"].items()))}
+    assert chain([Receipt.model_validate(values(stored))]) == [GOLDEN]
+
+
 @pytest.mark.parametrize("field", sorted(set(Receipt.model_fields)))
 def test_a_changed_receipt_shows_whatever_was_changed(field: str) -> None:
     case, receipts = completed()
@@ -86,6 +117,7 @@ def test_a_changed_receipt_shows_whatever_was_changed(field: str) -> None:
         "time_to_revoke": 7,
         "provider_status": 200,
         "outcome": Outcome.ALREADY_GONE,
+        "details": {"destroyed": 7},
     }.get(field, "changed")
     assert old != new
     assert chain([receipts[0].model_copy(update={field: new}), *receipts[1:]])[-1] != case.head
@@ -128,9 +160,9 @@ def test_a_case_is_not_sealed_without_a_receipt_for_every_step() -> None:
     office.deliver(office.hears())
     office.deliver(office.queued[0])
     # Somebody's hand: nothing is outstanding, and for two steps there is no receipt.
-    office.cases.alter(office.case.case_id, outstanding="[]")
+    office.cases.alter(office.case.case_id, outstanding=())
     with pytest.raises(KeyError):
-        office.completion.seal(office.case.case_id)
+        office.completion.seal(office.case)
     assert office.case.state is State.OPEN
     assert office.announced("OffboardingCompleted") == []
 
@@ -142,5 +174,5 @@ def test_a_sealed_case_takes_no_further_receipt() -> None:
     office.queued.append(message)
     office.works()
     for receipt in list(office.receipts.items.values()):
-        office.completion.done(receipt.model_copy(update={"tracking_id": "another"}))
+        office.completion.count_receipt(receipt.model_copy(update={"tracking_id": "another"}))
     assert office.case.head == head

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from local.aws.template import ACCOUNT, REGION, Template
+from local.aws.template import ACCOUNT, PSEUDO_PARAMETERS, REGION, Template
 
 #: logical id → resource, nothing in it left to resolve
 Stack: TypeAlias = dict[str, Any]
@@ -25,6 +25,7 @@ FUNCTIONS = (
 )
 #: what no message starts, only the schedule
 ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
+CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED)
 
 #: what has two lanes: an urgent leaver waits behind nobody else's
 LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboarding")
@@ -32,10 +33,7 @@ LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboardin
 PACED = ("RetrieveUserToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "StartOffboarding", "RevokeGrants")
 
 #: the rules of HR sources, which all feed StartOffboarding; every other rule is called after its function
-HR_RULES = (
-    *("StartOffboardingRule", "StartOffboardingUrgentRule", "BambooHrRule", "GustoRule", "HiBobRule"),
-    *("HiBobUrgentRule", "ScimRule", "SharedSignalsRule", "OktaRule", "SailPointRule"),
-)
+HR_RULES = ("StartOffboardingRule", "StartOffboardingUrgentRule", "OktaRule", "SailPointRule")
 
 #: only what has no default
 SMALLEST = {"VenafiUrl": "https://tpp.example.com"}
@@ -58,20 +56,21 @@ FULL = SMALLEST | {
 DROP = object()
 
 _ARNS = {
-    "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/",
-    "AWS::Events::EventBus": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/",
-    "AWS::Events::Rule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/",
-    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/",
-    "AWS::KMS::Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/",
-    "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:",
+    "AWS::DynamoDB::Table": f"dynamodb:{REGION}:{ACCOUNT}:table/",
+    "AWS::Events::EventBus": f"events:{REGION}:{ACCOUNT}:event-bus/",
+    "AWS::Events::Rule": f"events:{REGION}:{ACCOUNT}:rule/",
+    "AWS::IAM::Role": f"iam::{ACCOUNT}:role/",
+    "AWS::KMS::Key": f"kms:{REGION}:{ACCOUNT}:key/",
+    "AWS::Lambda::Function": f"lambda:{REGION}:{ACCOUNT}:function:",
 }
 
 
 class _Names:
     """`Ref` is the logical id; an ARN has the shape of AWS's and ends in the explicit name or the logical id."""
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Template, partition: str) -> None:
         self._template = template
+        self._partition = partition
 
     def ref(self, logical_id: str) -> str:
         return logical_id
@@ -82,33 +81,39 @@ class _Names:
             case "AWS::SQS::Queue", "QueueName":
                 return str(self._template.resolve(resource["Properties"]["QueueName"], self))
             case "AWS::SQS::Queue", "Arn":
-                return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.attribute(logical_id, 'QueueName')}"
+                return f"arn:{self._partition}:sqs:{REGION}:{ACCOUNT}:{self.attribute(logical_id, 'QueueName')}"
             case "AWS::Logs::LogGroup", "Arn":
                 group = self._template.resolve(resource["Properties"]["LogGroupName"], self)
-                return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+                return f"arn:{self._partition}:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
             case kind, "Arn":
-                return _ARNS[kind] + logical_id
+                return f"arn:{self._partition}:{_ARNS[kind]}{logical_id}"
         raise AssertionError(f"nobody has named {logical_id}.{name} yet")
 
 
-def stack(parameters: Mapping[str, str], path: Path = ROOT / "template.yaml") -> Stack:
+def stack(parameters: Mapping[str, str], pseudo: Mapping[str, str] = PSEUDO_PARAMETERS) -> Stack:
     """Make the stack that these parameters ask for."""
-    template = Template(path, parameters)
-    names = _Names(template)
+    template, names = _template(parameters, pseudo)
     return {
         logical_id: template.resolve(resource, names) | {"Type": resource["Type"]}
         for logical_id, resource in template.resources.items()
     }
 
 
-def functions(stack: Stack) -> tuple[str, ...]:
-    """The functions of this stack: one is there only where the deployment wants it."""
-    return tuple(each for each in FUNCTIONS if each != "DeactivateUser" or "DeactivateUserFunction" in stack)
+def outputs(parameters: Mapping[str, str], pseudo: Mapping[str, str] = PSEUDO_PARAMETERS) -> dict[str, Any]:
+    """What that stack tells of itself."""
+    template, names = _template(parameters, pseudo)
+    return {name: template.resolve(value, names) for name, value in template.outputs.items()}
 
 
-def consumers(stack: Stack) -> tuple[str, ...]:
-    """Those of them that a queue feeds."""
-    return tuple(each for each in functions(stack) if each not in ONLY_SCHEDULED)
+def _template(parameters: Mapping[str, str], pseudo: Mapping[str, str]) -> tuple[Template, _Names]:
+    pseudo = {**PSEUDO_PARAMETERS, **pseudo}
+    template = Template(ROOT / "template.yaml", parameters, pseudo)
+    return template, _Names(template, pseudo["AWS::Partition"])
+
+
+def fed(stack: Stack) -> tuple[str, ...]:
+    """Those that a queue feeds in this stack: DeactivateUser only where the deployment wants it."""
+    return tuple(each for each in CONSUMERS if each != "DeactivateUser" or "DeactivateUserRule" in stack)
 
 
 def queues_of(function: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.stack import DROP, LANED, Stack, change, consumers, of_type, queues_of
+from tests.contract.stack import CONSUMERS, DROP, LANED, Stack, change, of_type, queues_of
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
 AT_LEAST = {"ComparisonOperator": "GreaterThanOrEqualToThreshold", "Period": 60, "EvaluationPeriods": 1}
@@ -11,7 +11,7 @@ AT_LEAST = {"ComparisonOperator": "GreaterThanOrEqualToThreshold", "Period": 60,
 #: counted each minute: a minute without a count is no recovery
 GAUGE = AT_LEAST | {
     "Namespace": "Leaver",
-    "Dimensions": [{"Name": "service", "Value": "leaver"}],
+    "Dimensions": [{"Name": "service", "Value": "leaver"}, {"Name": "stack", "Value": "leaver"}],
     "Statistic": "Maximum",
     "Threshold": 1,
     "TreatMissingData": "ignore",
@@ -42,7 +42,7 @@ def alarm_faults(stack: Stack) -> list[str]:
             "Dimensions": [{"Name": "QueueName", "Value": queue["QueueName"]}],
             "Statistic": "Maximum",
         }
-        if logical_id in {queue for function in consumers(stack) for queue in queues_of(function)}:
+        if logical_id in {queue for function in CONSUMERS for queue in queues_of(function)}:
             expected[f"the age of {logical_id}"] = about_a_queue | {
                 "MetricName": "ApproximateAgeOfOldestMessage",
                 "Threshold": 300 if logical_id.endswith("UrgentQueue") else 900,
@@ -61,7 +61,7 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(consumers(either)) + len(LANED) + 3 + 7
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 7
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:

@@ -9,7 +9,7 @@ from functions.watch_deadlines.app import gauges
 from leaver.messages import commands
 from leaver.outcomes import Outcome
 from tests.contract.stack import Stack, of_type
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {
@@ -18,34 +18,38 @@ EMITTED = {
 }
 
 
+#: the dimensions of all that is emitted under our namespace
+OURS = ("service", "leaver", "stack", "leaver")
+
+
 def widgets(stack: Stack) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(stack["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
     return found
 
 
-def shown(stack: Stack) -> set[tuple[str, str, str]]:
-    """Every metric on it: namespace, name, and the value of its one dimension."""
-    return {(row[0], row[1], row[3]) for widget in widgets(stack) for row in widget["properties"]["metrics"]}
+def shown(stack: Stack) -> set[tuple[str, str, tuple[str, ...]]]:
+    """Every metric on it: namespace, name, and its dimensions, each name before its value."""
+    rows = [row for widget in widgets(stack) for row in widget["properties"]["metrics"]]
+    return {(row[0], row[1], tuple(row[2:-1])) for row in rows}
 
 
 def test_every_queue_is_on_it_by_its_age_or_by_what_is_parked(either: Stack) -> None:
     queues = {queue["QueueName"] for _, queue in of_type(either, "AWS::SQS::Queue")}
-    seen = {name for namespace, _, name in shown(either) if namespace == "AWS/SQS"}
-    # one function is there only where the deployment wants it
-    assert queues <= seen <= queues | {"leaver-deactivate-user", "leaver-deactivate-user-dead-letters"}
+    seen = {dimensions for namespace, _, dimensions in shown(either) if namespace == "AWS/SQS"}
+    assert seen == {("QueueName", queue) for queue in queues}
 
 
 def test_everything_else_on_it_is_what_a_function_emits(either: Stack) -> None:
-    for namespace, name, dimension in shown(either):
+    for namespace, name, dimensions in shown(either):
         if namespace == "Leaver":
             command, _, what = name.partition(".")
-            assert dimension == "leaver"
+            assert dimensions == OURS
             assert name in EMITTED or (hasattr(commands, command) and what in {*Outcome, "TimeToRevoke"}), name
 
 
 @pytest.mark.parametrize("name", ["OpenCases", "HeldCases", "OverdueCases", "ConnectionsNeedingAPerson"])
 def test_what_waits_for_a_person_is_on_it(full: Stack, name: str) -> None:
-    assert ("Leaver", name, "leaver") in shown(full)
+    assert ("Leaver", name, OURS) in shown(full)
 
 
 def test_the_time_to_revoke_is_shown_by_its_median_and_by_its_slowest(full: Stack) -> None:

@@ -1,8 +1,9 @@
 """Every function of the template has its folder, its event and its settings, and runs as the others do."""
 
-import dataclasses
+import importlib
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
@@ -11,7 +12,7 @@ from leaver import settings
 from leaver.connections.record import LEASE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
 from leaver.providers.registry import PROVIDERS
-from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, functions, kebab, of_type, snake
+from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
 
 HR_SOURCES = {
     *("okta", "sailpoint", "sailpoint_other_attribute", "scim", "caep", "caep_opaque_subject", "risc"),
@@ -46,6 +47,7 @@ VALUES = {
     "SAILPOINT_EMAIL_DOMAIN": "example.com",
     "POWERTOOLS_SERVICE_NAME": "leaver",
     "POWERTOOLS_METRICS_NAMESPACE": "Leaver",
+    "STACK_NAME": "leaver",
 }
 #: what every function is told
 TOLD_ALL = {
@@ -54,6 +56,7 @@ TOLD_ALL = {
     "GIVE_UP_AFTER",
     "POWERTOOLS_SERVICE_NAME",
     "POWERTOOLS_METRICS_NAMESPACE",
+    "STACK_NAME",
 }
 #: what each is told besides
 HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
@@ -84,9 +87,14 @@ TOLD = {
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 
+def settings_of(function: str) -> Any:
+    """The settings that stand in a function's own file."""
+    return importlib.import_module(f"functions.{snake(function)}.app").Settings
+
+
 def environment_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in functions(stack):
+    for function in FUNCTIONS:
         expected = {name: VALUES.get(name) for name in TOLD_ALL | TOLD[function]}
         expected["DEAD_LETTER_QUEUE_URL"] = f"{function}DeadLetterQueue"
         if function == "RevokeGrants":
@@ -131,7 +139,7 @@ def runtime_faults(stack: Stack) -> list[str]:
 def test_functions_folders_and_the_template_agree(either: Stack) -> None:
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     assert {logical_id for logical_id, _ in of_type(either, "AWS::Lambda::Function")} == {
-        f"{function}Function" for function in functions(either)
+        f"{function}Function" for function in FUNCTIONS
     }
     assert folders == {snake(function) for function in FUNCTIONS}
 
@@ -152,32 +160,34 @@ def test_every_function_is_told_exactly_what_it_needs(full: Stack) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_settings_read_what_the_template_tells(function: str) -> None:
-    kind = getattr(settings, f"{function}Settings")
-    reads = {field.name.upper() for field in dataclasses.fields(kind)}
+    reads = {name.upper() for name in settings_of(function).model_fields}
     tells = TOLD_ALL | TOLD[function]
     hosts = HOSTS if function in ASKS_EVERY_PROVIDER else set()
-    # Powertools reads these two itself.
-    assert reads | hosts == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+    # Powertools reads the first two, and bootstrap the third, for the metrics of every function.
+    assert reads | hosts == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
 
 
-def test_there_are_no_settings_without_a_function() -> None:
-    named = {name for name in vars(settings) if name.endswith("Settings") and name != "Settings"}
-    assert named == {f"{function}Settings" for function in FUNCTIONS}
+def test_what_is_read_is_read_by_a_function() -> None:
+    joined = {theme for function in FUNCTIONS for theme in settings_of(function).__mro__}
+    themes = {
+        each for each in vars(settings).values() if isinstance(each, type) and issubclass(each, settings.Settings)
+    }
+    assert themes - joined == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_settings_can_be_read_from_what_the_template_tells(function: str, full: Stack, smallest: Stack) -> None:
-    variables = (smallest if function in functions(smallest) else full)[f"{function}Function"]["Properties"][
-        "Environment"
-    ]["Variables"]
-    kind = getattr(settings, f"{function}Settings")
-    assert settings.read(kind, {name: str(value) for name, value in variables.items()}).give_up_after == 86400
+def test_settings_can_be_read_from_what_the_template_tells(function: str, either: Stack) -> None:
+    variables = either[f"{function}Function"]["Properties"]["Environment"]["Variables"]
+    read = settings_of(function).read({name: str(value) for name, value in variables.items()})
+    assert read.give_up_after == 86400
 
 
 def test_nobody_is_deactivated_unless_the_deployment_wants_it(full: Stack, smallest: Stack) -> None:
     told = [each["StartOffboardingFunction"]["Properties"]["Environment"]["Variables"] for each in (full, smallest)]
     assert [each.get("DEACTIVATE_USERS") for each in told] == ["true", None]
-    assert not [logical_id for logical_id in smallest if logical_id.startswith("DeactivateUser")]
+    # The function is there, and nothing leads to it.
+    ways = {"DeactivateUserRule", "DeactivateUserFunctionQueue"}
+    assert (ways & full.keys(), ways & smallest.keys()) == (ways, set())
 
 
 def test_all_functions_run_alike(either: Stack) -> None:
@@ -201,7 +211,7 @@ def test_only_functions_that_call_venafi_lie_in_its_network(full: Stack, smalles
     for function in FUNCTIONS:
         expected = network if function in CALLS_VENAFI else None
         assert full[f"{function}Function"]["Properties"].get("VpcConfig") == expected
-    for function in functions(smallest):
+    for function in FUNCTIONS:
         assert "VpcConfig" not in smallest[f"{function}Function"]["Properties"]
 
 
@@ -233,7 +243,7 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("VenafiCaBundle", "leaver/*"),
         ("SecretPrefix", "leaver/tokens"),
         ("SecretPrefix", "*"),
-        ("SecretPrefix", ""),
+        ("SecretPrefix", "-leaver"),
         ("SailPointLifecycleAttribute", ""),
         ("SailPointEmailDomain", "@example.com"),
     ],

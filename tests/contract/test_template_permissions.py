@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, functions, kebab
+from tests.contract.stack import DROP, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 READER = {
@@ -136,7 +136,7 @@ def may(stack: Stack, function: str, action: str, resource: str) -> bool:
 def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
     """Compare each role with what is written above, action by action."""
     faults = []
-    for function in functions(stack):
+    for function in FUNCTIONS:
         own = f"leaver-{kebab(function)}"
         fifo = ".fifo" if function == "RefreshAccessToken" else ""
         consumes = function not in ONLY_SCHEDULED
@@ -172,7 +172,7 @@ def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
     arises = ("tokens/*", "credentials/*", ":*", "-??????")
     faults = []
-    for function in functions(stack):
+    for function in FUNCTIONS:
         for statement in statements(stack, function):
             faults += [f"{function}: any {action}" for action in statement["Action"] if "*" in action]
             faults += [
@@ -187,7 +187,7 @@ def secret_faults(stack: Stack) -> list[str]:
     """No pattern matches two kinds of secret, or a secret that is not ours."""
     ours = {"credentials", "tokens", "user tokens", "CA bundle"}
     faults = []
-    for function in functions(stack):
+    for function in FUNCTIONS:
         for statement in statements(stack, function):
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
@@ -207,7 +207,7 @@ SEALS = {
 def condition_faults(stack: Stack) -> list[str]:
     """Functions announce; two of them command. The key is used through services; the refresher seals."""
     faults = []
-    for function in functions(stack):
+    for function in FUNCTIONS:
         sources = ["leaver", "leaver.command"] if function in COMMANDERS else "leaver"
         speaks = {"ForAllValues:StringEquals": {"events:source": sources}, "Null": {"events:source": "false"}}
         for statement in statements(stack, function):
@@ -250,7 +250,7 @@ def role_faults(stack: Stack) -> list[str]:
     """One role per function, for Lambda alone, and no managed policy but the network's."""
     faults = []
     network = ["arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"]
-    for function in functions(stack):
+    for function in FUNCTIONS:
         properties = stack[f"{function}Function"]["Properties"]
         if properties["Role"] != f"arn:aws:iam::123456789012:role/{function}Role":
             faults.append(f"{function}: runs as {properties['Role']}")
@@ -315,7 +315,7 @@ def test_only_the_refresher_and_the_revoker_may_do_more_to_tokens_than_read_them
 
 
 def test_nobody_writes_what_people_stored(full: Stack) -> None:
-    for function in functions(full):
+    for function in FUNCTIONS:
         for statement in statements(full, function):
             if any(matches(pattern, SECRETS["credentials"]) for pattern in statement["Resource"]):
                 assert statement["Action"] == ["secretsmanager:GetSecretValue"]
@@ -369,7 +369,7 @@ def test_every_function_has_a_role_of_its_own(either: Stack) -> None:
 def test_no_policy_lies_beside_the_roles(either: Stack) -> None:
     # A policy of its own could be hung on any role, and nothing above would see it.
     of_iam = {logical_id: each["Type"] for logical_id, each in either.items() if each["Type"].startswith("AWS::IAM::")}
-    assert of_iam == {f"{function}Role": "AWS::IAM::Role" for function in functions(either)}
+    assert of_iam == {f"{function}Role": "AWS::IAM::Role" for function in FUNCTIONS}
 
 
 def _statement_about(stack: Stack, function: str, action: str) -> list[str | int]:

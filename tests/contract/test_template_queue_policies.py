@@ -30,16 +30,9 @@ ADMITS = {
     "ScheduleRefreshesQueue": ["ScheduleRefreshesRule"],
     "ScheduleRefreshesDeadLetterQueue": ["ScheduleRefreshesRule", "ScheduleRefreshesSchedule"],
     "WatchDeadlinesDeadLetterQueue": ["WatchDeadlinesSchedule"],
-    "StartOffboardingQueue": [
-        "StartOffboardingRule",
-        "BambooHrRule",
-        "GustoRule",
-        "HiBobRule",
-        "ScimRule",
-        "SailPointRule",
-    ],
+    "StartOffboardingQueue": ["StartOffboardingRule", "SailPointRule"],
     # In the full deployment all that Okta says is urgent.
-    "StartOffboardingUrgentQueue": ["StartOffboardingUrgentRule", "HiBobUrgentRule", "SharedSignalsRule", "OktaRule"],
+    "StartOffboardingUrgentQueue": ["StartOffboardingUrgentRule", "OktaRule"],
     "StartOffboardingDeadLetterQueue": [*HR_RULES],
     "UnroutedQueue": ["UnroutedRule"],
     "UnroutedDeadLetterQueue": ["UnroutedRule"],

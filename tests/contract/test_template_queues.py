@@ -4,6 +4,7 @@ import pytest
 
 from leaver.messages import commands
 from tests.contract.stack import (
+    CONSUMERS,
     DROP,
     LANED,
     ONLY_SCHEDULED,
@@ -12,7 +13,7 @@ from tests.contract.stack import (
     Stack,
     arn,
     change,
-    consumers,
+    fed,
     kebab,
     of_type,
     queues_of,
@@ -25,7 +26,7 @@ FIFO = {"FifoQueue": True, "ContentBasedDeduplication": False}
 
 def queue_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in consumers(stack):
+    for function in CONSUMERS:
         fifo = FIFO if function == "RefreshAccessToken" else {}
         suffix = ".fifo" if fifo else ""
         queues, dead_letters = queues_of(function), f"{function}DeadLetterQueue"
@@ -86,7 +87,7 @@ SIZES = {
 
 def mapping_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in consumers(stack):
+    for function in fed(stack):
         batch, at_once = SIZES.get(function, (10, 2))
         for queue in queues_of(function):
             expected: dict[str, object] = {
@@ -114,7 +115,7 @@ def test_every_queue_keeps_what_it_is_given(either: Stack) -> None:
 
 
 def test_there_are_no_other_queues(either: Stack) -> None:
-    named = {*consumers(either), "Unrouted"}
+    named = {*CONSUMERS, "Unrouted"}
     expected = {f"{name}{kind}" for name in named for kind in ("Queue", "DeadLetterQueue")}
     expected |= {f"{name}UrgentQueue" for name in LANED}
     expected |= {f"{name}DeadLetterQueue" for name in ONLY_SCHEDULED}
@@ -123,7 +124,7 @@ def test_there_are_no_other_queues(either: Stack) -> None:
 
 def test_every_function_reads_its_own_queue_and_reports_failures_one_by_one(either: Stack) -> None:
     assert mapping_faults(either) == []
-    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(consumers(either)) + len(LANED)
+    assert len(list(of_type(either, "AWS::Lambda::EventSourceMapping"))) == len(fed(either)) + len(LANED)
 
 
 @pytest.mark.parametrize("plan", ["Free", "Pro", "Business"])

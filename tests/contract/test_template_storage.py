@@ -3,7 +3,7 @@
 import pytest
 
 from leaver.cases.record import CaseSummary
-from tests.contract.stack import DROP, FULL, Stack, change, functions, kebab, of_type, stack
+from tests.contract.stack import DROP, FULL, FUNCTIONS, Stack, change, kebab, of_type, stack
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
 TABLES: dict[str, dict[str, object]] = {
@@ -93,7 +93,7 @@ def key_faults(stack: Stack) -> list[str]:
 
 def log_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in functions(stack):
+    for function in FUNCTIONS:
         expected = {"LogGroupName": f"/aws/lambda/leaver-{kebab(function)}", "RetentionInDays": 90, "KmsKeyId": KEY}
         found = stack[f"{function}LogGroup"]["Properties"]
         if found != expected:

@@ -8,7 +8,7 @@ from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import WATCHED, Case, Cases, CaseSummary
 from leaver.storage.tables import Item, Items, Value, columns, item_version_of
-from tests.doubles.aws import InMemoryReceipts
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.steps import Effects
 
 
@@ -30,8 +30,8 @@ class InMemoryItems(Items[Item]):
 
     def add(self, new: Item) -> bool:
         def add() -> bool:
-            told = columns(new)
-            return self.kept.setdefault(self._place(told), told) == told
+            stored = columns(new)
+            return self.kept.setdefault(self._place(stored), stored) == stored
 
         return self.effects.of(f"add {self.name}", add)
 
@@ -48,13 +48,13 @@ class InMemoryItems(Items[Item]):
         return self.effects.of(f"write {self.name}", compare_and_swap)
 
     def scan(self) -> Iterator[Item]:
-        yield from (self.kind.model_validate(told) for told in self.kept.values())
+        yield from (self.kind.model_validate(stored) for stored in self.kept.values())
 
     def _read(self, place: tuple[Value, ...]) -> Item | None:
         return self.kind.model_validate(self.kept[place]) if place in self.kept else None
 
-    def _place(self, told: Mapping[str, Value]) -> tuple[Value, ...]:
-        return tuple(told[name] for name in self._key)
+    def _place(self, stored: Mapping[str, Value]) -> tuple[Value, ...]:
+        return tuple(stored[name] for name in self._key)
 
 
 class InMemoryCases(Cases):
@@ -78,24 +78,24 @@ class InMemoryCases(Cases):
         (case,) = self.every
         return case
 
-    def receipts(self, case_id: str) -> dict[str, Receipt]:
+    def read_receipts(self, case_id: str) -> dict[str, Receipt]:
         def read() -> dict[str, Receipt]:
             kept = sorted((entry, each) for (case, entry), each in self.beside.items.items() if case == case_id)
             return {entry: receipt for entry, receipt in kept if entry.startswith("receipt#")}
 
         return self.effects.of("read receipts", read)
 
-    def to_look_at(self, now: datetime) -> Iterator[str]:
+    def find_due(self, now: datetime) -> Iterator[str]:
         yield from (case.case_id for case in self._watched(WATCHED) if case.watch_at and case.watch_at <= now)
 
-    def held(self) -> Iterator[str]:
+    def find_held(self) -> Iterator[str]:
         yield from (case.case_id for case in self._watched("held"))
 
-    def summaries(self) -> Iterator[CaseSummary]:
+    def read_summaries(self) -> Iterator[CaseSummary]:
         for watch in (WATCHED, "held"):
             yield from (CaseSummary.model_validate(columns(case)) for case in self._watched(watch))
 
-    def opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
+    def count_opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
         return len(self.hours.get((urgency, f"{at:%Y-%m-%dT%H}"), ()))
 
     def put(self, case: Case) -> None:

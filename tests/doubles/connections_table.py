@@ -7,7 +7,7 @@ from typing import Any
 from leaver.connections.record import IN_USE, Connection, Connections, Status
 from leaver.errors import BadMessage
 from leaver.messages.publisher import Due
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.secrets_manager import PARENT
 
 
@@ -39,7 +39,7 @@ class InMemoryConnections(Connections):
             raise BadMessage("connection: expected the name of a connection that exists")
         return self.records[name]
 
-    def every(self) -> Iterator[Connection]:
+    def read_all(self) -> Iterator[Connection]:
         yield from self.records.values()
 
     def add(self, record: Connection) -> bool:
@@ -57,7 +57,7 @@ class InMemoryConnections(Connections):
         for record in sorted(came, key=lambda each: each.refresh_at):
             yield Due(connection=record.connection, version=record.version)
 
-    def waiting_for_a_person(self) -> int:
+    def count_needing_reauthorization(self) -> int:
         return sum(record.status is Status.NEEDS_REAUTHORIZATION for record in self.records.values())
 
     def owned_by(self, owner: str) -> list[str]:

@@ -14,9 +14,10 @@ import pytest
 from moto import mock_aws
 
 from leaver import bootstrap
-from leaver.consuming.consumer import BatchFailures, LambdaContext
+from leaver.consuming.invocation import BatchFailures, LambdaContext
+from leaver.consuming.metrics import SharedMetrics
 from leaver.storage.tables import item, timestamp, values
-from tests.doubles.aws import Context, returned
+from tests.doubles.lambda_events import Context, returned
 from tests.doubles.secrets_manager import tokens
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
 
@@ -162,6 +163,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
         events.put_targets(Rule="everything", EventBusName="leaver", Targets=[{"Id": "heard", "Arn": arn}])
         environment = {
             "AWS_DEFAULT_REGION": "eu-central-1",
+            "STACK_NAME": "leaver",
             "EVENT_BUS_NAME": "leaver",
             "CASES_TABLE": "Cases",
             "CONNECTIONS_TABLE": "Connections",
@@ -198,6 +200,9 @@ def forget() -> None:
     for built in vars(bootstrap).values():
         if hasattr(built, "cache_clear"):
             built.cache_clear()
+    # Powertools keeps them for all instances.
+    SharedMetrics().clear_default_dimensions()
+    SharedMetrics().clear_metrics()
 
 
 def _record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:

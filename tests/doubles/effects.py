@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from leaver.connections.record import Connection
-from tests.doubles.aws import FakeBus, FakeSqs
 from tests.doubles.connections_table import InMemoryConnections
+from tests.doubles.event_bus import FakeBus
 from tests.doubles.secrets_manager import StrictSecretsManager
+from tests.doubles.sqs import FakeSqs
 from tests.doubles.steps import Effects
 
 

@@ -22,6 +22,7 @@ from leaver.errors import (
     InvalidToken,
     LeaverError,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Throttled,
 )
@@ -29,9 +30,10 @@ from leaver.outcomes import Result
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.setup import Established
 from local.simulators.grants import Grant, TokenMint, digest
-from local.simulators.grants import Grants as ProviderGrants
+from local.simulators.grants import Grants as SimulatedGrants
 from local.simulators.grants import Rotation as Kind
-from tests.doubles.aws import NOW, Clock, client_error
+from tests.doubles.aws_errors import client_error
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.effects import Kms
 from tests.doubles.night import FUNCTION_TIMEOUT, Message, Night, Shared
 from tests.doubles.steps import Moment, Run
@@ -134,11 +136,11 @@ class MoodyServer(AuthorizationServer):
     def _is_well(self) -> None:
         match self.mood:
             case "429":
-                raise Throttled("slow down", until=self.ours() + timedelta(seconds=30), provider_status=429)
+                raise Throttled("slow down", ProviderResponse(429), until=self.ours() + timedelta(seconds=30))
             case "5xx":
-                raise ProviderUnavailable("out of order", provider_status=500)
+                raise ProviderUnavailable("out of order", ProviderResponse(500))
             case "invalid_client":
-                raise InvalidClient("no such client", provider_status=400, provider_code="invalid_client")
+                raise InvalidClient("no such client", ProviderResponse(400, "invalid_client"))
             case "unreachable":
                 raise NotSent("nobody there")
 
@@ -153,7 +155,7 @@ class Deployment(Shared):
         self.kms: RefusingKms = RefusingKms(self.effects)
         self._seeds = iter(range(1000))
 
-    def server(self, provider: str, grants: ProviderGrants) -> MoodyServer:
+    def server(self, provider: str, grants: SimulatedGrants) -> MoodyServer:
         mint = TokenMint("night-", random.Random(next(self._seeds)))  # noqa: S311 - the same each time
         return MoodyServer(provider, grants, self.there, self.effects, _mint=mint, ours=self.ours)
 
@@ -249,7 +251,7 @@ class Fleet:
 
     def plan(self) -> None:
         night = next(iter(self.nights.values()))
-        plan(connections=self.shared.table, publisher=night._outbox(), now=self.shared.clock())
+        plan(connections=self.shared.table, publisher=night._publisher(), now=self.shared.clock())
         night._collect()
 
     def read(self, name: str, *, refused: bool) -> None:
@@ -264,7 +266,7 @@ class Fleet:
         try:
             AccessTokens(self.shared.table, self.shared.secret_store, self.shared.clock).with_token(name, call)
         except CredentialStale as stale:
-            night._outbox().request_refresh(stale.connection, stale.version, now=self.shared.clock())
+            night._publisher().request_refresh(stale.connection, stale.version, now=self.shared.clock())
             night._collect()
         except LeaverError:
             return
@@ -279,7 +281,7 @@ class Fleet:
         return [grant for grant in night.server.grants if grant.is_alive(self.shared.there())]
 
     def durable(self, night: Night) -> set[str]:
-        """The digests of all refresh tokens that outlive a process: in the vault, or sealed in the record."""
+        """The digests of all refresh tokens that outlive a process: in Secrets Manager, or encrypted in the record."""
         secret = self.shared.secrets.secrets[f"leaver/tokens/{night.name}"]
         kept = {digest(json.loads(text)["refresh_token"]) for text in secret.versions.values()}
         if sealed := night.record.encrypted_refresh_token:
@@ -346,7 +348,7 @@ class Fleet:
             assert secret not in self.everywhere(), secret
 
     def everywhere(self) -> str:
-        """All that is neither vault nor sealed."""
+        """All that is neither in Secrets Manager nor encrypted."""
         shared = self.shared
         records = [
             record.model_copy(update={"encrypted_refresh_token": None}) for record in shared.table.records.values()
@@ -411,7 +413,7 @@ class Fleet:
         record = night.record
         # On a connection that only a person can change, whoever connects next takes over what a dead laptop left.
         out_of_use = record.status in {Status.NEEDS_REAUTHORIZATION, Status.REVOKED}
-        waits = out_of_use and record.abandoned(self.shared.clock())
+        waits = out_of_use and record.has_expired_lease(self.shared.clock())
         if record.lease_holder is not None and not waits:
             return f"{record.status}, and held for ever by {record.lease_holder}"
         match record.status:

@@ -12,8 +12,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from leaver.errors import BadMessage, LeaverError
 from leaver.messages.envelope import Envelope
 from leaver.messages.events import OffboardingRequested
-from leaver.messages.hr import offboarding_from
-from tests.doubles.aws import record
+from leaver.messages.hr import read_hr_event
+from tests.doubles.lambda_events import record
 
 EVENTS = Path(__file__).parents[2] / "events"
 #: stands in every payload for what must not be repeated
@@ -60,7 +60,7 @@ def envelope(source: Any, detail_type: Any, detail: Mapping[str, Any], resources
 
 def read(body: Mapping[str, Any], choices: Choices = CHOICES) -> OffboardingRequested:
     """Read a message of the queue: an event, or our own detail sent by hand."""
-    return offboarding_from(Envelope(SQSRecord(record(dict(body)))).parse(), choices)
+    return read_hr_event(Envelope(SQSRecord(record(dict(body)))).parse(), choices)
 
 
 def refusal(body: Mapping[str, Any], choices: Choices = CHOICES) -> LeaverError:

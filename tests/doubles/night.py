@@ -15,6 +15,7 @@ from leaver.cases.people import Name
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import LEASE, Connection, Status
 from leaver.connections.refresh import TokenRefresher
+from leaver.connections.token_versions import TokenVersions
 from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import Command, RefreshAccessToken, RevokeAccessToken
 from leaver.messages.publisher import Publisher
@@ -22,28 +23,23 @@ from leaver.outcomes import Result
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
 from leaver.tokens import AppCredentials
-from leaver_cli.connections.setup import ConnectionSetup, NewConnection
-from local.simulators.grants import Grants as GrantsThere
+from leaver_cli.connections.request import NewConnection
+from leaver_cli.connections.setup import ConnectionSetup
+from local.simulators.grants import Grants as SimulatedGrants
 from local.simulators.grants import Rotation as Kind
 from local.simulators.grants import digest
 from tests.doubles.acme.entry import REGISTRY
-from tests.doubles.aws import (
-    DEAD_LETTERS,
-    FIFO_DEAD_LETTERS,
-    FIFO_QUEUE,
-    NOW,
-    QUEUE,
-    REFRESH_QUEUE,
-    Clock,
-    InMemoryReceipts,
-    OneByOne,
-)
-from tests.doubles.aws import batch as batch_of
-from tests.doubles.aws import record as record_of
 from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.effects import Bus, Kms, Queues, Secrets, Table
+from tests.doubles.executor import OneByOne
+from tests.doubles.lambda_events import FIFO_QUEUE, QUEUE
+from tests.doubles.lambda_events import batch as batch_of
+from tests.doubles.lambda_events import record as record_of
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import PARENT, Secret
+from tests.doubles.sqs import DEAD_LETTERS, FIFO_DEAD_LETTERS, REFRESH_QUEUE
 from tests.doubles.steps import Effects, in_words
 from tests.doubles.token_endpoints import CLIENT, ENDPOINTS, SECRET, AuthorizationServer
 
@@ -108,7 +104,7 @@ class Shared:
         self.queued: list[Message] = []
         self.parked: list[Message] = []
 
-    def server(self, provider: str, grants: GrantsThere) -> AuthorizationServer:
+    def server(self, provider: str, grants: SimulatedGrants) -> AuthorizationServer:
         """Make the provider of one connection, whose app is nobody else's."""
         return AuthorizationServer(provider, grants, self.there, self.effects)
 
@@ -133,7 +129,7 @@ class Night:
         self.bus, self.sqs, self.receipts = shared.bus, shared.sqs, shared.receipts
         self.queued, self.parked = shared.queued, shared.parked
         self.name: Final = name or provider
-        granted = GrantsThere(
+        granted = SimulatedGrants(
             access_lifetime=timedelta(hours=1),
             refresh_lifetime=timedelta(days=90),
             grant_lifetime=None,
@@ -170,7 +166,7 @@ class Night:
             command=Command,
             operation=lambda _: None,
             sqs=self.sqs.client,
-            publisher=self._outbox(),
+            publisher=self._publisher(),
             receipts=None,
             give_up_after=timedelta(hours=24),
             completion=None,
@@ -218,7 +214,7 @@ class Night:
             ),
             obtain=lambda: self.server.obtain(owner),
         )
-        establishing = ConnectionSetup(
+        setup = ConnectionSetup(
             connections=self.table,
             secret_store=self.secret_store,
             grants=self.grants,
@@ -227,7 +223,7 @@ class Night:
             pause=self._pause,
             jitter=lambda shortest, _: shortest,
         )
-        return lambda: establishing.establish(new)
+        return lambda: setup.establish(new)
 
     def disconnect(self) -> Callable[[], object]:
         """A person ends the connection: the revocation is sent, and its secrets go when it is done."""
@@ -236,7 +232,7 @@ class Night:
         def do() -> None:
             revoke()
             if self.table.read(self.name).status is Status.REVOKED:
-                self.secret_store.forget(self.name)
+                self.secret_store.destroy(self.name)
 
         return do
 
@@ -298,21 +294,22 @@ class Night:
             self.queued.remove(message)
 
     def _refresher(self, context: Lambda) -> Consumer[Any]:
-        rotation = TokenRefresher(
+        refresher = TokenRefresher(
             connections=self.table,
             has_left=self.people.gone,
-            secret_store=self.secret_store,
+            token_versions=TokenVersions(
+                self.secret_store, TokenEncryption(cast("KMSClient", self._shared.kms), key_arn="key")
+            ),
             grants=self.grants,
-            token_encryption=TokenEncryption(cast("KMSClient", self._shared.kms), key_arn="key"),
-            publisher=self._outbox(),
+            publisher=self._publisher(),
             holder=f"refresh#{context.aws_request_id}",
             clock=self.clock,
             remaining=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()),
             pause=self._pause,
             jitter=lambda shortest, longest: (shortest + longest) / 2,
         )
-        refresh: Any = rotation.refresh
-        publisher = self._outbox(FIFO_DEAD_LETTERS)
+        refresh: Any = refresher.refresh
+        publisher = self._publisher(FIFO_DEAD_LETTERS)
         return replace(self._template, command=RefreshAccessToken, operation=refresh, publisher=publisher)
 
     def _revoker(self, context: Lambda) -> Consumer[Any]:
@@ -330,7 +327,7 @@ class Night:
             self._template, command=RevokeAccessToken, operation=cast("Any", operation), receipts=self.receipts
         )
 
-    def _outbox(self, dead_letters: str = DEAD_LETTERS) -> Publisher:
+    def _publisher(self, dead_letters: str = DEAD_LETTERS) -> Publisher:
         return Publisher(
             events=self.bus.client,
             sqs=self.sqs.client,

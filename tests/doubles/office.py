@@ -17,17 +17,18 @@ from functions.purge_user_tokens.app import purge_user_tokens
 from functions.revoke_access_token.app import revoke_access_token
 from functions.revoke_grants.app import revoke_grants
 from functions.revoke_sso_token.app import revoke_sso_token
-from functions.start_offboarding.app import Intake, StartOffboarding, understood
+from functions.start_offboarding.app import PersonFinder, StartOffboarding, start_offboarding, understand
 from functions.watch_deadlines.app import Watch
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.intake import Intake
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import LOOK_AGAIN, Case
+from leaver.cases.record import Case
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.consuming.consumer import Consumer
-from leaver.errors import AnswerLost, LeaverError
+from leaver.errors import AnswerLost, LeaverError, ProviderResponse
 from leaver.messages.commands import (
     Command,
     DeactivateUser,
@@ -41,27 +42,22 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import Application, Grantee
 from leaver.providers.zoom.api import ZoomUser
-from tests.doubles.aws import (
-    DEAD_LETTERS,
-    NOW,
-    REFRESH_QUEUE,
-    Clock,
-    Context,
-    FakeBus,
-    FakeSqs,
-    InMemoryReceipts,
-    NoLimit,
-    OneByOne,
-)
-from tests.doubles.aws import batch as batch_of
-from tests.doubles.aws import record as record_of
 from tests.doubles.cases_table import InMemoryCases, InMemoryItems, InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.effects import Table
+from tests.doubles.event_bus import FakeBus
+from tests.doubles.executor import OneByOne
 from tests.doubles.hr_events import CHOICES
+from tests.doubles.lambda_events import Context
+from tests.doubles.lambda_events import batch as batch_of
+from tests.doubles.lambda_events import record as record_of
 from tests.doubles.night import Silence
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth
+from tests.doubles.rate_limiter import NoLimit
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, FakeSqs
 from tests.doubles.steps import Effects
 
 T = TypeVar("T")
@@ -123,9 +119,9 @@ class Zoom(FakeZoom):
         def do() -> Result:
             found = self._find("deactivate_user", user_id, access_token)
             if found is None:
-                return Result(Outcome.USER_NOT_FOUND, provider_status=404, provider_code="1001")
+                return Result(Outcome.USER_NOT_FOUND, ProviderResponse(404, "1001"))
             self.deactivated.add(found)
-            return Result(Outcome.DEACTIVATED, provider_status=204)
+            return Result(Outcome.DEACTIVATED, ProviderResponse(204))
 
         return self.weather.call("zoom: deactivate", do)
 
@@ -231,7 +227,6 @@ class Office:
             publisher=self._outbox,
             clock=self.clock,
             deadline=DEADLINE,
-            look_again=LOOK_AGAIN,
         )
         self.watch = Watch(
             cases=self.cases,
@@ -245,21 +240,23 @@ class Office:
             sweep_after=None,
         )
         access_tokens = AccessTokens(self.table, self.secret_store, self.clock)
+        person_finder = PersonFinder(
+            connections=self.table, tokens=access_tokens, zoom=self.zoom, rate_limiter=NoLimit(), clock=self.clock
+        )
         self.intake = Intake(
             cases=self.cases,
             people=self.people,
             completion=self.completion,
             case_start=self.case_start,
             connections=self.table,
-            tokens=access_tokens,
-            zoom=self.zoom,
-            rate_limiter=NoLimit(),
+            find_person=person_finder.find,
+            providers=PROVIDERS,
             clock=self.clock,
             routine_limit=routine_limit,
             deactivates_users=deactivates,
         )
         self._operations: dict[type[Command], Callable[..., Result | None]] = {
-            StartOffboarding: self.intake.take_in,
+            StartOffboarding: partial(start_offboarding, intake=self.intake),
             RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
             RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=access_tokens),
             PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
@@ -296,12 +293,12 @@ class Office:
         """Somebody gave Leaver a connection to Zoom, for themselves or for all."""
         self.grants[name] = FakeGrant(self.clock)
         self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING))
-        told = self.secrets.secrets
-        told[f"leaver/tokens/{name}"] = told["leaver/tokens/zoom"]
-        told[f"leaver/credentials/{name}"] = told["leaver/credentials/zoom"]
+        secrets = self.secrets.secrets
+        secrets[f"leaver/tokens/{name}"] = secrets["leaver/tokens/zoom"]
+        secrets[f"leaver/credentials/{name}"] = secrets["leaver/credentials/zoom"]
 
     def access_of(self, email: str) -> set[str]:
-        """What somebody still has, as the providers and the vault say."""
+        """What somebody still has, as the providers and Secrets Manager say."""
         zoom_id = self.zoom_id(email)
         found = {"session"} if zoom_id in self.zoom.sessions else set()
         found |= {"grants"} if self.venafi.grants.get(self.venafi.people[email][0]) else set()
@@ -311,10 +308,10 @@ class Office:
 
     # -- what happens
 
-    def hears(self, kind: str = "immediate", email: str = ADA, **told: Any) -> Message:
+    def hears(self, kind: str = "immediate", email: str = ADA, **fields: Any) -> Message:
         """HR says something of somebody; it lies in the queue."""
         number = next(self._ids)
-        subject = {"email": email} | told.pop("subject", {})
+        subject = {"email": email} | fields.pop("subject", {})
         usual: dict[str, Any] = {
             "event_id": f"hr-{number}",
             "source": "hr-system",
@@ -323,7 +320,7 @@ class Office:
             "effective_at": self.clock().isoformat(),
             "occurred_at": self.clock().isoformat(),
         }
-        return self.queue("StartOffboarding", usual | told)
+        return self.queue("StartOffboarding", usual | fields)
 
     def queue(self, command: str, body: dict[str, Any]) -> Message:
         message = Message(command, body, f"m-{next(self._ids)}")
@@ -372,8 +369,8 @@ class Office:
                 self.deliver(message)
         raise AssertionError(f"{len(self.queued)} messages come back again and again")
 
-    def hears_and_works(self, kind: str = "immediate", email: str = ADA, **told: Any) -> Message:
-        message = self.hears(kind, email, **told)
+    def hears_and_works(self, kind: str = "immediate", email: str = ADA, **fields: Any) -> Message:
+        message = self.hears(kind, email, **fields)
         self.works()
         return message
 
@@ -383,7 +380,7 @@ class Office:
 
     def minute(self) -> None:
         """watch_deadlines runs."""
-        for case_id in list(self.cases.to_look_at(self.clock())):
+        for case_id in list(self.cases.find_due(self.clock())):
             self.watch.look_at(case_id)
         self.route()
 
@@ -422,7 +419,7 @@ class Office:
             executor=OneByOne(),
             jitter=lambda _, longest: longest,
         )
-        return replace(consumer, read=partial(understood, choices=CHOICES)) if hr else consumer
+        return replace(consumer, read=partial(understand, choices=CHOICES)) if hr else consumer
 
     def _revoke_connection(self, command: RevokeAccessToken) -> Result:
         oauth = FakeZoomOAuth(self.grants[command.connection])

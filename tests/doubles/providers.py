@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from leaver.connections.grants import ProviderGrants
-from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, Rejected
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, ProviderResponse, Rejected
 from leaver.messages.commands import UserTokenType
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
@@ -17,7 +17,7 @@ from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from leaver.tokens import GrantedTokens
-from tests.doubles.aws import Clock
+from tests.doubles.clock import Clock
 
 
 @dataclass
@@ -60,34 +60,34 @@ class FakeZoom(Zoom):
             return UserToken(_not_found())
         token = self.tokens[found]
         if token is None:
-            return UserToken(Result(Outcome.NO_TOKEN, provider_status=200))
-        return UserToken(Result(Outcome.RETRIEVED, provider_status=200, tracking_id="v=2.0"), SecretStr(token))
+            return UserToken(Result(Outcome.NO_TOKEN, ProviderResponse(200)))
+        return UserToken(Result(Outcome.RETRIEVED, ProviderResponse(200, tracking_id="v=2.0")), SecretStr(token))
 
     def delete_user_token(self, user_id: str, access_token: SecretStr) -> Result:
         found = self._find("delete_user_token", user_id, access_token)
         if found is None:
             return _not_found()
         self.sessions.discard(found)
-        return Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0")
+        return Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0"))
 
     def deactivate_user(self, user_id: str, access_token: SecretStr) -> Result:
         found = self._find("deactivate_user", user_id, access_token)
         if found is None:
             return _not_found()
         self.inactive.add(found)
-        return Result(Outcome.DEACTIVATED, provider_status=204)
+        return Result(Outcome.DEACTIVATED, ProviderResponse(204))
 
     def _find(self, operation: str, user_id: str, access_token: SecretStr) -> str | None:
         self.asked.append((operation, user_id))
         if self.failing:
             raise self.failing.pop(0)
         if access_token.get_secret_value() not in self.accepts:
-            raise InvalidToken("Zoom does not accept the access token", provider_status=401, provider_code="124")
+            raise InvalidToken("Zoom does not accept the access token", ProviderResponse(401, "124"))
         return next((each for each, email in self.users.items() if user_id in {each, email}), None)
 
 
 def _not_found() -> Result:
-    return Result(Outcome.USER_NOT_FOUND, provider_status=404, provider_code="1001")
+    return Result(Outcome.USER_NOT_FOUND, ProviderResponse(404, "1001"))
 
 
 @dataclass
@@ -118,7 +118,7 @@ class FakeGrant:
         self.begin("refresh", refresh_token)
         if not self.alive or refresh_token.get_secret_value() != self.refresh_token:
             self.meanwhile()
-            raise InvalidGrant("the refresh token is not accepted", provider_status=400, provider_code="invalid_grant")
+            raise InvalidGrant("the refresh token is not accepted", ProviderResponse(400, "invalid_grant"))
         return self.minted()
 
     def minted(self) -> GrantedTokens:
@@ -169,8 +169,8 @@ class FakeZoomOAuth(ZoomOAuth):
     def revoke(self, client_id: str, client_secret: SecretStr, token: SecretStr) -> Result:
         assert (client_id, client_secret.get_secret_value()) == self.client
         if self.grant.revoked(token):
-            return Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0")
-        return Result(Outcome.ALREADY_GONE, provider_status=400, provider_code="invalid_token")
+            return Result(Outcome.REVOKED, ProviderResponse(200, tracking_id="v=2.0"))
+        return Result(Outcome.ALREADY_GONE, ProviderResponse(400, "invalid_token"))
 
 
 @dataclass
@@ -199,7 +199,7 @@ class FakeVenafi(Venafi):
         self._asked("revoke_grants", access_token)
         had = self.grants.get(_named(target), 0)
         self.grants[_named(target)] = self.clings_to
-        return Result(Outcome.REVOKED if had else Outcome.ALREADY_GONE, provider_status=200, provider_code="0")
+        return Result(Outcome.REVOKED if had else Outcome.ALREADY_GONE, ProviderResponse(200, "0"))
 
     def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
         self._asked("remaining_grants", access_token)
@@ -209,7 +209,7 @@ class FakeVenafi(Venafi):
         self._asked("resolve_identity", access_token)
         found = self.people.get(value, [])
         if len(found) > 1:
-            raise Rejected("ambiguous identity", provider_status=200)
+            raise Rejected("ambiguous identity", ProviderResponse(200))
         return found[0] if found else None
 
     def verify(self, access_token: SecretStr) -> Verified:
@@ -238,13 +238,13 @@ class FakeVenafi(Venafi):
 
     def revoke_token(self, access_token: SecretStr) -> Result:
         if not self.grant.revoked(access_token):
-            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
-        return Result(Outcome.REVOKED, provider_status=200)
+            raise InvalidToken("Venafi does not accept the access token", ProviderResponse(401))
+        return Result(Outcome.REVOKED, ProviderResponse(200))
 
     def _asked(self, operation: str, access_token: SecretStr) -> None:
         self.asked.append(operation)
         if access_token.get_secret_value() not in self.accepts:
-            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
+            raise InvalidToken("Venafi does not accept the access token", ProviderResponse(401))
 
 
 def _named(target: Grantee | Application) -> str:

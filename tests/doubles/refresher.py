@@ -8,20 +8,23 @@ from typing import Any
 
 from leaver.connections.record import Connection
 from leaver.connections.refresh import TokenRefresher
+from leaver.connections.token_versions import TokenVersions
 from leaver.messages.commands import RefreshAccessToken
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.storage.encryption import TokenEncryption
-from leaver.storage.secrets import child_of
-from tests.doubles.aws import FIFO_DEAD_LETTERS, NOW, Clock, FakeBus, FakeSqs
+from leaver.storage.secrets import next_version_id
 from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
+from tests.doubles.event_bus import FakeBus
 from tests.doubles.kms import KEY, FakeKms
 from tests.doubles.providers import FakeGrant, provider_grants
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.sqs import FIFO_DEAD_LETTERS, FakeSqs
 
-CHILD = child_of("zoom", PARENT)
-GRANDCHILD = child_of("zoom", CHILD)
+CHILD = next_version_id("zoom", PARENT)
+GRANDCHILD = next_version_id("zoom", CHILD)
 DUE = connection(refresh_at=NOW)
 #: what Lambda gives the function
 TIMEOUT = timedelta(seconds=90)
@@ -51,20 +54,19 @@ class Stage:
         return self.connections.records[self.name]
 
     def refresh(self, **asked: Any) -> Result | None:
-        return self.run(self.rotation(), **asked)
+        return self.run(self.refresher(), **asked)
 
-    def run(self, rotation: TokenRefresher, **asked: Any) -> Result | None:
-        return rotation.refresh(RefreshAccessToken(connection=self.name, **asked))
+    def run(self, refresher: TokenRefresher, **asked: Any) -> Result | None:
+        return refresher.refresh(RefreshAccessToken(connection=self.name, **asked))
 
-    def rotation(self) -> TokenRefresher:
+    def refresher(self) -> TokenRefresher:
         """One invocation of the function, that begins now."""
         deadline = self.clock() + self.time
         return TokenRefresher(
             connections=self.connections,
             has_left=self.people.gone,
-            secret_store=self.secret_store,
+            token_versions=TokenVersions(self.secret_store, TokenEncryption(self.kms.client, key_arn=KEY)),
             grants=provider_grants(self.grant, self.secret_store),
-            token_encryption=TokenEncryption(self.kms.client, key_arn=KEY),
             publisher=Publisher(
                 events=self.bus.client, sqs=FakeSqs().client, bus="leaver", dead_letter_queue_url=FIFO_DEAD_LETTERS
             ),

@@ -10,7 +10,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leaver.storage.secrets import SecretStore
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -61,6 +61,10 @@ class StrictSecretsManager:
     mute: bool = False
     #: the next reads fail
     unreadable: bool = False
+    #: versions that no read finds yet: Secrets Manager is eventually consistent
+    unseen: set[str] = field(default_factory=set)
+    #: how many more versions are taken today (AWS takes a hundred or so of one secret); None: as many as come
+    versions_left: int | None = None
 
     @property
     def client(self) -> "SecretsManagerClient":
@@ -108,6 +112,10 @@ class StrictSecretsManager:
         if secret.versions.get(version, SecretString) != SecretString:
             raise _error(ResourceExistsException, "PutSecretValue")
         if version not in secret.versions:
+            if self.versions_left is not None:
+                if self.versions_left == 0:
+                    raise ClientError({"Error": {"Code": "LimitExceededException", "Message": ""}}, "PutSecretValue")
+                self.versions_left -= 1
             secret.versions[version] = SecretString
             if current := secret.stages.get("AWSCURRENT"):
                 secret.stages["AWSPREVIOUS"] = current
@@ -131,7 +139,7 @@ class StrictSecretsManager:
         secret = self._secret(SecretId, "GetSecretValue")
         assert VersionId is None or 32 <= len(VersionId) <= 64
         version = VersionId or secret.stages.get(VersionStage or "AWSCURRENT")
-        if version not in secret.versions:
+        if version not in secret.versions or version in self.unseen:
             raise _error(ResourceNotFoundException, "GetSecretValue")
         return {"SecretString": secret.versions[version], "VersionId": version}
 
@@ -154,7 +162,7 @@ def tokens(
 
 
 def secret_store_of(secrets: StrictSecretsManager, name: str = "zoom", text: str | None = None) -> SecretStore:
-    """A vault with the first tokens and the credentials of one connection."""
+    """A secret store with the first tokens and the credentials of one connection."""
     secrets.secrets[f"leaver/tokens/{name}"] = Secret({PARENT: text or tokens()}, {"AWSCURRENT": PARENT})
     credentials = {"client_id": "client-id"} | ({"client_secret": "client-secret"} if name == "zoom" else {})
     secrets.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))

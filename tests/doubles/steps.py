@@ -60,7 +60,7 @@ class Effects:
 
 @dataclass
 class Run:
-    """A process: something to do, step by step. A mortal one is dead before an intent of its could be taken over."""
+    """A process: something to do, step by step. A mortal one is dead before its lease could be taken over."""
 
     name: str
     do: Callable[[], object]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from leaver.errors import AnswerLost, InvalidGrant, InvalidToken
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.oauth import ZoomOAuth
@@ -16,7 +16,7 @@ from local.simulators.grants import Grants, InvalidGrantError, Issued, TokenMint
 from tests.doubles.acme.credentials import AcmeCredentials
 from tests.doubles.acme.entry import REGISTRY
 from tests.doubles.acme.oauth import AcmeOAuth
-from tests.doubles.aws import Clock
+from tests.doubles.clock import Clock
 from tests.doubles.steps import Effects
 
 #: the app that every connection was made by
@@ -75,16 +75,16 @@ class AuthorizationServer:
             self.loses -= 1
             raise AnswerLost("the answer was lost")
         if issued is None:
-            raise InvalidGrant("the refresh token is not accepted", provider_status=400, provider_code="invalid_grant")
+            raise InvalidGrant("the refresh token is not accepted", ProviderResponse(400, "invalid_grant"))
         return _answer(issued)
 
     def _revoked(self, token: SecretStr) -> Result:
         self.asked.append("revoke")
         held = self.grants.of_access_token(digest(token.get_secret_value()))
         if held is None or held[1].expires_at <= self.clock():
-            return Result(Outcome.ALREADY_GONE, provider_status=400, provider_code="invalid_token")
+            return Result(Outcome.ALREADY_GONE, ProviderResponse(400, "invalid_token"))
         self.grants.revoke(held[0])
-        return Result(Outcome.REVOKED, provider_status=200)
+        return Result(Outcome.REVOKED, ProviderResponse(200))
 
 
 def _answer(issued: Issued) -> GrantedTokens:
@@ -124,7 +124,7 @@ class VenafiEndpoints(VenafiAuth):
     def revoke_token(self, access_token: SecretStr) -> Result:
         result = self.server.revoke(access_token)
         if result.outcome is Outcome.ALREADY_GONE:
-            raise InvalidToken("Venafi does not accept the access token", provider_status=401)
+            raise InvalidToken("Venafi does not accept the access token", ProviderResponse(401))
         return result
 
 
@@ -141,7 +141,7 @@ class AcmeEndpoints(AcmeOAuth):
     def revoke(self, own: AcmeCredentials, token: SecretStr) -> Result:
         assert (own.client_id, own.client_secret) == (CLIENT, SECRET)
         self.server.revoke(token)
-        return Result(Outcome.REVOKED, provider_status=200)
+        return Result(Outcome.REVOKED, ProviderResponse(200))
 
 
 #: by a provider's name: its way to its server

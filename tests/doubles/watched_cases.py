@@ -12,13 +12,13 @@ from aws_lambda_powertools import Logger
 from functions.watch_deadlines.app import Watch, look_after
 from leaver.cases.people import Name
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import REPLACE, Case, State, Step
-from leaver.cases.start import CaseStart, recorded
+from leaver.cases.record import REPLACE, Case, Step, new_case
+from leaver.cases.start import CaseStart
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW
 from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.house import House
+from tests.doubles.consumer_harness import ConsumerHarness
 
 ADA = "ada@example.com"
 DEADLINE = timedelta(minutes=15)
@@ -29,7 +29,7 @@ REPLACED = Step(command=REPLACE, connection="zoom", detail={"owner": ADA})
 
 
 @dataclass
-class World(House):
+class World(ConsumerHarness):
     """Cases, people and connections, and somebody who looks after them every minute."""
 
     people: InMemoryPeople = field(default_factory=InMemoryPeople)
@@ -41,7 +41,7 @@ class World(House):
 
     @property
     def watch(self) -> Watch:
-        case_start = CaseStart(self.cases, self.people, self.publisher(), self.clock, DEADLINE, timedelta(minutes=1))
+        case_start = CaseStart(self.cases, self.people, self.publisher(), self.clock, DEADLINE)
         return Watch(
             cases=self.cases,
             people=self.people,
@@ -62,7 +62,7 @@ class World(House):
         left = iter(range(most))
         return look_after(
             self.watch,
-            self.cases.to_look_at(self.clock()),
+            self.cases.find_due(self.clock()),
             logger=Logger(service=str(uuid4()), stream=self.log),
             has_time=lambda: next(left, None) is not None,
         )
@@ -72,16 +72,16 @@ class World(House):
             self.clock.passes(minutes=1)
             self.looks()
 
-    def opens(self, *steps: Step, case_id: str = "c-1", name: str = ADA, **told: Any) -> Case:
+    def opens(self, *steps: Step, case_id: str = "c-1", name: str = ADA, **fields: Any) -> Case:
         """Have a case under way, of which nothing is done."""
-        scheduled = self.scheduled(*steps, case_id=case_id, name=name, **told)
-        begun = scheduled.started(self.clock(), deadline=DEADLINE, look_again=timedelta(minutes=1))
-        case = begun.told("OffboardingStarted")
+        scheduled = self.scheduled(*steps, case_id=case_id, name=name, **fields)
+        begun = scheduled.after_start(self.clock(), deadline=DEADLINE)
+        case = begun.without_pending("OffboardingStarted")
         self.cases.put(case)
         self.people.change(name, NOW, lambda found: found.model_copy(update={"case": case_id, "gone_since": NOW}))
         return case
 
-    def scheduled(self, *steps: Step, case_id: str = "c-1", name: str = ADA, at: datetime = NOW, **told: Any) -> Case:
+    def scheduled(self, *steps: Step, case_id: str = "c-1", name: str = ADA, at: datetime = NOW, **fields: Any) -> Case:
         """Have a case that waits for its time."""
         usual: dict[str, Any] = {
             "email": name,
@@ -91,7 +91,7 @@ class World(House):
             "requested_at": NOW - timedelta(minutes=1),
             "effective_at": at,
         }
-        case = recorded(case_id, State.SCHEDULED, steps, [name], **usual | told).watched(at)
+        case = new_case(case_id, steps, [name], **usual | fields).with_look_at(at)
         self.cases.put(case)
         return case
 

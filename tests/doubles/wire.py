@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Literal
 
+from local.http_server import handshake
+
 CATALOGUE = Path(__file__).parents[2] / "local" / "catalogue"
 
 Ending = Literal["close", "reset", "hold"]
@@ -91,7 +93,7 @@ def _serve(listener: socket.socket, plays: list[Play], wire: Wire, held: ExitSta
         with ExitStack() as own:
             own.enter_context(connection)
             try:
-                spoken = own.enter_context(tls.wrap_socket(connection, server_side=True)) if tls else connection
+                spoken = own.enter_context(handshake(connection, tls)) if tls else connection
                 asked = _read(spoken)
             except OSError:
                 continue

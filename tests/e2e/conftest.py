@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import stage
+from local import acme
 from tests.e2e.watched_world import WatchedWorld
 
 
@@ -12,7 +12,7 @@ from tests.e2e.watched_world import WatchedWorld
 def shared_world() -> Iterator[WatchedWorld]:
     # Of a module and not of the session: one process can hold one local AWS, and other tests start theirs.
     with WatchedWorld() as world:
-        stage.set_up(world)
+        acme.set_up(world)
         yield world
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from local.aws.moto_server import _Manners
+from local.aws.moto_server import _AwsBehaviour
 from local.simulators.provider import CANARY
 from tests.e2e.watched_world import WatchedWorld
 
@@ -52,7 +52,7 @@ class Said:
     body: str
 
 
-class Overheard(_Manners):
+class Overheard(_AwsBehaviour):
     """The door of the local AWS, where everything is written down that is said to it."""
 
     said: list[Said]

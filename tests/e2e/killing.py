@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from local import stage
-from local.holding import Moment
+from local import acme
+from local.call_gate import Moment
 from local.simulators.faults import RESET
 from local.simulators.grants import digest
 from local.simulators.venafi import VenafiSimulator
@@ -53,10 +53,10 @@ class Deaths:
             name = self.world.connect_zoom()
         else:
             name = f"venafi-{next(self.world._number)}"
-            self.world.venafi.add_application(name, scope=stage.VENAFI_SCOPE)
-            tokens = self.world.venafi.authorize(name, stage.LEAVER_ID)
+            self.world.venafi.add_application(name, scope=acme.VENAFI_SCOPE)
+            tokens = self.world.venafi.authorize(name, acme.LEAVER_ID)
             told = {"client_id": name}
-            stage._connect(self.world, name, "venafi", stage.ADMIN, account="tpp", credentials=told, tokens=tokens)
+            acme._connect(self.world, name, "venafi", acme.ADMIN, account="tpp", credentials=told, tokens=tokens)
         self.world.change_record(name, refresh_at=in_seconds(-60))
         return name
 
@@ -73,7 +73,7 @@ class Deaths:
         assert self.simulator.wait_until_held() == 1
         before = list(calls)
         self.simulator.release()
-        self.world.idle()
+        self.world.wait_until_idle()
         return [*before, self.call, *list(calls)[len(before) :], ANSWER]
 
     def die(self, connection: str, place: int, moment: Moment) -> str:
@@ -89,13 +89,13 @@ class Deaths:
             self.world.kill(self.function)
             self.simulator.release()
         else:
-            holding = self.world.functions[self.function].holding if effect == ANSWER else self.world.aws.holding
-            holding.hold(effect, moment, nth=self.effects[: place + 1].count(effect))
+            gate = self.world.functions[self.function].gate if effect == ANSWER else self.world.aws.gate
+            gate.hold(effect, moment, nth=self.effects[: place + 1].count(effect))
             sent = self._begin(connection)
-            assert holding.wait_until_held() == 1, effect
+            assert gate.wait_until_held() == 1, effect
             self.world.kill(self.function)
             # What a process had not sent when it died is never carried out.
-            holding.release(drop=True)
+            gate.release(drop=True)
         self.world.settle()
         return sent
 

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
+from local.acme import Person
 from local.simulators.faults import Hold
 from local.simulators.grants import digest
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
-from local.stage import Person
 from tests.e2e.watched_world import WatchedWorld
 
 #: the request has arrived and nothing is done yet; or it is done and nobody was told
@@ -129,7 +129,7 @@ def test_a_kill_before_zoom_began_to_refresh_costs_nothing(world: WatchedWorld) 
     world.zoom.release()
     world.wait_until(lambda: len(world.zoom.journal("/oauth/token")) == 2)
     assert world.record(connection)["status"] == "active"
-    assert world.record(connection)["version"] == child_of(connection, before["version"])
+    assert world.record(connection)["version"] == next_version_id(connection, before["version"])
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
     assert world.announced_names() == ["AccessTokenRefreshed"]
 
@@ -151,7 +151,7 @@ def test_a_kill_between_zooms_new_token_and_our_write_needs_a_person_and_says_so
     assert "was never answered, and its tokens with it" in record["reason"]
     [parked] = world.parked("refresh_access_token")
     assert (parked.error, parked.reason) == ("InvalidGrant", record["reason"])
-    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RevocationFailed"]
+    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RefreshFailed"]
 
 
 def test_nobody_touches_a_connection_while_its_holder_may_still_live(world: WatchedWorld) -> None:

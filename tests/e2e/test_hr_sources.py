@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.stage import Person
+from local.acme import Person
 from tests.doubles.hr_events import payload
 from tests.e2e.watched_world import WatchedWorld
 
@@ -48,7 +48,7 @@ def bamboohr(world: WatchedWorld, leaver: Person) -> None:
 def sailpoint(world: WatchedWorld, leaver: Person) -> None:
     detail = payload("sailpoint")["detail"]
     detail["identity"]["name"] = leaver.email
-    world.sailpoint_event(detail)
+    world.put_sailpoint_event(detail)
 
 
 def webhook(world: WatchedWorld, detail_type: str, detail: dict[str, Any], leaver: Person | None = None) -> None:
@@ -69,7 +69,7 @@ def test_what_a_source_sends_ends_that_persons_access_alone(
 ) -> None:
     leaver, colleague = world.hire(), world.hire()
     sends(world, leaver)
-    world.idle()
+    world.wait_until_idle()
     assert is_out(world, leaver)
     assert world.zoom.has_session(colleague.email)
     assert world.venafi.live_grants(colleague.venafi_id) == 1
@@ -80,8 +80,8 @@ def test_a_change_of_another_attribute_at_sailpoint_does_not_even_arrive(world: 
     person = world.hire()
     detail = payload("sailpoint_other_attribute")["detail"]
     detail["identity"]["name"] = person.email
-    world.sailpoint_event(detail)
-    world.idle()
+    world.put_sailpoint_event(detail)
+    world.wait_until_idle()
     assert not is_out(world, person)
     assert world.parked("start_offboarding") == []
 
@@ -99,7 +99,7 @@ def test_what_names_nobody_is_parked_with_the_lookup_that_is_missing(
     world: WatchedWorld, detail_type: str, name: str, lookup: str
 ) -> None:
     webhook(world, detail_type, payload(name))
-    world.idle()
+    world.wait_until_idle()
     [parked] = world.parked("start_offboarding")
     assert parked.error == "Rejected"
     assert lookup in parked.reason

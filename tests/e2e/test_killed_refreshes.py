@@ -6,17 +6,18 @@ from typing import Any, Final
 
 import pytest
 
-from local.holding import Moment
+from local.call_gate import Moment
 from local.simulators.grants import Rotation as Kind
 from tests.e2e.killing import ANSWER, LOST, REFRESH, Deaths, Provider
 from tests.e2e.watched_world import WatchedWorld
+from tests.length import some
 
 #: Every effect of one refresh, in order, and what becomes of the refresh token when the process is killed just before
 #: and just after it, at a provider that is strict, gives grace, or takes reuse for theft. Written by hand; "before"
 #: never reached whom it was for, "after" was carried out and the process never heard of it.
 EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     ("GetItem", "works / works / works", "works / works / works"),
-    ("UpdateItem", "works / works / works", "works / works / works"),  # the intent
+    ("UpdateItem", "works / works / works", "works / works / works"),  # the lease
     ("GetSecretValue", "works / works / works", "works / works / works"),  # is there a successor already?
     ("GetSecretValue", "works / works / works", "works / works / works"),  # the tokens
     ("GetSecretValue", "works / works / works", "works / works / works"),  # the credentials
@@ -24,7 +25,7 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     (REFRESH, "works / works / works", "needs a person / works / needs a person"),
     ("PutSecretValue", "needs a person / works / needs a person", "works / works / works"),
     ("GetItem", "works / works / works", "works / works / works"),
-    ("UpdateItem", "works / works / works", "works / works / works"),  # the new version, the intent gone
+    ("UpdateItem", "works / works / works", "works / works / works"),  # the new version, the lease gone
     ("GetItem", "works / works / works", "works / works / works"),  # is an announcement owed?
     ("PutEvents", "works / works / works", "works / works / works"),
     (ANSWER, "works / works / works", "works / works / works"),
@@ -53,7 +54,7 @@ def test_the_matrix_names_every_effect_of_a_refresh(refreshes: Deaths) -> None:
     assert tuple(refreshes.done(refreshes.connect())) == EFFECTS
 
 
-@pytest.mark.parametrize("provider", PLAYED)
+@pytest.mark.parametrize("provider", some(PLAYED))
 def test_whatever_the_kill_the_token_is_lost_only_where_no_client_could_keep_it(
     refreshes: Deaths, provider: Provider, record_property: Callable[[str, object], None]
 ) -> None:
@@ -85,6 +86,6 @@ def assert_nobody_asks_again(refreshes: Deaths, lost: list[str]) -> None:
     world = refreshes.world
     asked = len(refreshes.simulator.journal(refreshes.path))
     world.send(refreshes.function, *({"connection": connection, "force": True} for connection in lost))
-    world.idle()
+    world.wait_until_idle()
     assert len(refreshes.simulator.journal(refreshes.path)) == asked
     assert [refreshes.fate(connection) for connection in lost] == [LOST] * len(lost)

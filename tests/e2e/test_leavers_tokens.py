@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from leaver.storage.tables import item
-from local import stage
-from local.stage import Person
+from local import acme
+from local.acme import Person
 from tests.e2e.test_offboarding import requested
 from tests.e2e.watched_world import WatchedWorld
 
@@ -14,7 +14,7 @@ from tests.e2e.watched_world import WatchedWorld
 @pytest.fixture(scope="module")
 def world() -> Iterator[WatchedWorld]:
     with WatchedWorld(DeactivateUsers="true") as world:
-        stage.set_up(world)
+        acme.set_up(world)
         yield world
 
 
@@ -31,7 +31,7 @@ def status_of(world: WatchedWorld, person: Person) -> object:
 
 def leaves(world: WatchedWorld, person: Person, **changed: str) -> None:
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(person, **changed))
-    world.idle()
+    world.wait_until_idle()
 
 
 def test_a_leavers_tokens_are_destroyed_the_account_deactivated_and_nothing_is_handed_out_any_more(
@@ -41,7 +41,7 @@ def test_a_leavers_tokens_are_destroyed_the_account_deactivated_and_nothing_is_h
     leaver, colleague = world.hire(), world.hire()
     for person in (leaver, colleague):
         world.send("retrieve_user_token", *({"user_id": person.email, "type": kind} for kind in ("zak", "token")))
-    world.idle()
+    world.wait_until_idle()
     assert len(kept_of(world, leaver)) == len(kept_of(world, colleague)) == 2
     expiries = [told.detail["details"]["expires_at"] for told in world.announced("UserTokenRetrieved")]
 
@@ -59,7 +59,7 @@ def test_a_leavers_tokens_are_destroyed_the_account_deactivated_and_nothing_is_h
 
     minted = len(world.zoom.user_tokens(leaver.email))
     sent = world.send("retrieve_user_token", {"user_id": leaver.email}, {"user_id": leaver.zoom_id})
-    world.idle()
+    world.wait_until_idle()
     assert {world.receipt(each)["outcome"] for each in sent} == {"refused"}
     assert len(world.zoom.user_tokens(leaver.email)) == minted
     assert kept_of(world, leaver) == []
@@ -74,7 +74,7 @@ def test_a_retrieval_that_is_under_way_when_the_user_leaves_leaves_nothing_behin
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, event_id="hr-under-way"))
     world.wait_until(lambda: world.announced("UserTokensPurged"))
     world.zoom.release()
-    world.idle()
+    world.wait_until_idle()
     assert world.receipt(sent)["outcome"] == "refused"
     assert kept_of(world, leaver) == []
     assert world.announced("UserTokenRetrieved") == []
@@ -84,7 +84,7 @@ def test_a_token_that_is_dead_is_destroyed_by_the_schedule_and_one_that_lives_is
     world.forget()
     one, other = world.hire(), world.hire()
     world.send("retrieve_user_token", {"user_id": one.email}, {"user_id": other.email})
-    world.idle()
+    world.wait_until_idle()
     world.client("dynamodb").update_item(
         TableName=world.resource("Cases").ref,
         Key=item({"case_id": f"user-token#zoom#{one.zoom_id}#zak", "entry": "user-token"}),
@@ -92,5 +92,5 @@ def test_a_token_that_is_dead_is_destroyed_by_the_schedule_and_one_that_lives_is
         ExpressionAttributeValues=item({":past": "2020-01-01T00:00:00Z"}),
     )
     world.fire_schedule("watch_deadlines")
-    world.idle()
+    world.wait_until_idle()
     assert (len(kept_of(world, one)), len(kept_of(world, other))) == (0, 1)

@@ -1,6 +1,5 @@
 """Many leavers from every source at once, and providers that fail one call in five: all of them lose everything."""
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -8,15 +7,16 @@ from typing import Any, Final
 
 import pytest
 
-from local import stage
+from local import acme
+from local.acme import Person
 from local.simulators.faults import RESET
-from local.stage import Person
 from tests.e2e.test_hr_sources import bamboohr, caep, gusto, hibob, sailpoint, scim
 from tests.e2e.test_offboarding import okta_event, requested
 from tests.e2e.watched_world import WatchedWorld
+from tests.length import length
 
-#: five from every source; each costs the local AWS seven tenths of a second of computing, so 200 are asked for apart
-LEAVERS: Final = int(os.environ.get("LEAVERS", "40"))
+#: from every source by turns; each costs the local AWS seven tenths of a second of computing
+LEAVERS: Final = length(40)
 #: of them, how many have a token in Leaver's vault
 WITH_TOKENS: Final = 20
 #: seconds in which all of it must be over
@@ -38,7 +38,7 @@ FAULTS: Final[dict[str, list[dict[str, Any]]]] = {
 
 
 def okta(world: WatchedWorld, leaver: Person) -> None:
-    world.okta_event(okta_event(leaver))
+    world.put_okta_event(okta_event(leaver))
 
 
 def canonical(world: WatchedWorld, leaver: Person) -> None:
@@ -55,7 +55,7 @@ SOURCES: Final[list[Callable[[WatchedWorld, Person], None]]] = [
 @pytest.fixture(scope="module")
 def world() -> Iterator[WatchedWorld]:
     with WatchedWorld(RoutineCasesAnHour="1000") as world:
-        stage.set_up(world)
+        acme.set_up(world)
         yield world
 
 
@@ -69,9 +69,9 @@ def rain(world: WatchedWorld, calls: int) -> None:
 
 def test_all_leavers_lose_everything_although_one_call_in_five_fails(world: WatchedWorld) -> None:
     leavers, colleague = [world.hire() for _ in range(LEAVERS)], world.hire()
-    for start in range(0, WITH_TOKENS, 10):
+    for start in range(0, min(WITH_TOKENS, LEAVERS), 10):
         world.send("retrieve_user_token", *({"user_id": each.email} for each in leavers[start : start + 10]))
-    world.idle()
+    world.wait_until_idle()
     rain(world, LEAVERS * 4)
     deadline = time.monotonic() + LONGEST
     for place, leaver in enumerate(leavers):
@@ -80,7 +80,7 @@ def test_all_leavers_lose_everything_although_one_call_in_five_fails(world: Watc
         world.settle(LONGEST)
         world.hurry()
     world.fire_schedule("watch_deadlines")
-    world.idle(LONGEST)
+    world.wait_until_idle(LONGEST)
 
     zoom_ids, venafi_ids = {each.zoom_id for each in leavers}, {each.venafi_id for each in leavers}
     assert zoom_ids & set(world.zoom.sessions()) == set()

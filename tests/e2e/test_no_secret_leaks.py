@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from leaver_cli.main import app
 from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
-from local import stage
+from local import acme
 from local.aws import moto_server
 from local.simulators.provider import CANARY
 from local.simulators.venafi import VenafiSimulator
@@ -83,10 +83,10 @@ def lived() -> Iterator[Lived]:
     said: list[Said] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Overheard, "said", said, raising=False)
-        patch.setattr(moto_server, "_Manners", Overheard)
+        patch.setattr(moto_server, "_AwsBehaviour", Overheard)
         patch.setattr(parking, "WAIT", 0)  # an empty queue is empty here, and known to be
         with WatchedWorld(DeactivateUsers="true") as world:
-            stage.set_up(world)
+            acme.set_up(world)
             succeed(world)
             fail(world)
             printed = operate(world)
@@ -95,7 +95,7 @@ def lived() -> Iterator[Lived]:
 
 def succeed(world: WatchedWorld) -> None:
     """Every operation, at each provider, by every way in."""
-    world.okta_event({**OKTA, "published": datetime.now(UTC).isoformat()})
+    world.put_okta_event({**OKTA, "published": datetime.now(UTC).isoformat()})
     hired = world.hire()
     request = {
         "event_id": "hr-1",
@@ -107,22 +107,22 @@ def succeed(world: WatchedWorld) -> None:
     }
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", request)
     world.put_event("leaver", "leaver.hr", "OffboardingWithdrawn", request)
-    world.send("revoke_sso_token", {"user_id": stage.OBRIEN.email}, {"user_id": "nobody@example.com"}, "no JSON")
-    world.send("retrieve_user_token", *({"user_id": stage.ADA.email, "type": kind} for kind in ("zak", "token")))
-    world.send("retrieve_user_token", {"user_id": stage.ALAN.email})
-    world.idle()
-    world.put_command("PurgeUserTokens", {"user_id": stage.ALAN.email})
+    world.send("revoke_sso_token", {"user_id": acme.OBRIEN.email}, {"user_id": "nobody@example.com"}, "no JSON")
+    world.send("retrieve_user_token", *({"user_id": acme.ADA.email, "type": kind} for kind in ("zak", "token")))
+    world.send("retrieve_user_token", {"user_id": acme.ALAN.email})
+    world.wait_until_idle()
+    world.put_command("PurgeUserTokens", {"user_id": acme.ALAN.email})
     world.put_command("DeactivateUser", {"user_id": world.hire().email})
-    world.put_command("RevokeGrants", {"grantee_prefixed_universal": stage.GRACE.venafi_id})
-    world.put_command("RevokeGrants", {"grantee_prefixed_universal": stage.GRACE.venafi_id})
+    world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
+    world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
     for connection in (world.connect_zoom(), world.connect_venafi()):
         world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-        world.idle()
+        world.wait_until_idle()
         world.put_command("RevokeAccessToken", {"connection": connection})
-        world.idle()
+        world.wait_until_idle()
     with later(world.zoom, -7200):
         expired, doomed = world.connect_zoom(), world.connect_zoom()
-    world.send("revoke_sso_token", {"user_id": stage.ALAN.email, "connection": expired})
+    world.send("revoke_sso_token", {"user_id": acme.ALAN.email, "connection": expired})
     world.send("revoke_access_token", {"connection": doomed})
     world.try_again()
     due = world.connect_zoom()
@@ -130,7 +130,7 @@ def succeed(world: WatchedWorld) -> None:
     world.fire_schedule("schedule_refreshes")
     world.fire_schedule("watch_deadlines")
     world.send("retrieve_user_token", {"user_id": hired.email})  # who has left by now
-    world.idle()
+    world.wait_until_idle()
 
 
 def fail(world: WatchedWorld) -> None:
@@ -247,6 +247,8 @@ def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) ->
         "OffboardingStarted",
         "OffboardingCompleted",
         "RevocationFailed",
+        "RefreshFailed",
+        "RetrievalFailed",
         "ConnectionFailing",
         "ConnectionNeedsReauthorization",
     }

@@ -18,7 +18,7 @@ from leaver.outcomes import Outcome
 from leaver_cli import deployment
 from leaver_cli.connections import disconnect
 from leaver_cli.main import app
-from local import stage
+from local import acme
 from local.aws import moto_server
 from local.simulators.grants import digest
 from local.simulators.provider import CANARY
@@ -41,11 +41,11 @@ class Operated(WatchedWorld):
         environ = self.environment() | {"COLUMNS": "220"}
         return CliRunner().invoke(app, list(map(str, arguments)), input=typed, env=environ)
 
-    def connect(self, name: str, client_id: str, *options: object, owner: str = stage.ADMIN.email) -> Result:
+    def connect(self, name: str, client_id: str, *options: object, owner: str = acme.ADMIN.email) -> Result:
         """Connect a Zoom app, its secret by standard input."""
-        whose = ("--account-id", stage.ZOOM_ACCOUNT, "--owner", owner)
+        whose = ("--account-id", acme.ZOOM_ACCOUNT, "--owner", owner)
         told = ("--client-id", client_id, "--client-secret-file", "-", *whose, *options)
-        return self.leaver("connect", "zoom", name, *told, typed=f"{stage.zoom_secret(client_id)}\n")
+        return self.leaver("connect", "zoom", name, *told, typed=f"{acme.zoom_secret(client_id)}\n")
 
     def secrets_of(self, connection: str) -> list[str]:
         secrets = self.client("secretsmanager").list_secrets()["SecretList"]
@@ -56,10 +56,10 @@ class Operated(WatchedWorld):
 def shared_world() -> Iterator[Operated]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Overheard, "said", [], raising=False)
-        patch.setattr(moto_server, "_Manners", Overheard)
+        patch.setattr(moto_server, "_AwsBehaviour", Overheard)
         with Operated() as world:
             world.said = Overheard.said
-            stage.set_up(world)
+            acme.set_up(world)
             add_app(world, "s2s", server_to_server=True)
             add_app(world, "consent")
             world.venafi.add_identity(ROBOT, "robot", role=Role.GRANT_ADMIN, password=PASSWORD, jwt=JWT)
@@ -90,9 +90,9 @@ def _browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def add_app(world: Operated, name: str, *, server_to_server: bool = False) -> None:
-    secret = stage.zoom_secret(name)
+    secret = acme.zoom_secret(name)
     scopes = ALL_ZOOM_SCOPES
-    world.zoom.add_app(name, secret, account_id=stage.ZOOM_ACCOUNT, scopes=scopes, server_to_server=server_to_server)
+    world.zoom.add_app(name, secret, account_id=acme.ZOOM_ACCOUNT, scopes=scopes, server_to_server=server_to_server)
 
 
 CONSENT = ("--grant-type", "refresh_token", "--open-browser")
@@ -102,7 +102,7 @@ def works(world: Operated, connection: str) -> bool:
     """Whether a real command does its work through a connection to Zoom."""
     person = world.hire(at_venafi=False)
     world.send("revoke_sso_token", {"user_id": person.email, "connection": connection})
-    world.idle()
+    world.wait_until_idle()
     return not world.zoom.has_session(person.email)
 
 
@@ -117,7 +117,7 @@ def test_a_server_to_server_app_is_connected_and_a_session_ended_through_it(worl
 
 @pytest.mark.usefixtures("_browser")
 def test_somebodys_consent_is_connected_refreshed_and_a_session_ended_through_it(world: Operated) -> None:
-    world.zoom.set_visitor(stage.ADMIN.email)
+    world.zoom.set_visitor(acme.ADMIN.email)
     result = world.connect("zoom-consent", "consent", *CONSENT)
     assert result.exit_code == 0, result.output
     first = world.tokens("zoom-consent")
@@ -131,16 +131,16 @@ def test_somebodys_consent_is_connected_refreshed_and_a_session_ended_through_it
 @pytest.mark.usefixtures("_browser")
 def test_a_service_connection_is_handed_over_and_the_old_owners_grant_is_dead(world: Operated) -> None:
     add_app(world, "handed-over")
-    world.zoom.set_visitor(stage.ALAN.email)
-    assert world.connect("zoom-handed-over", "handed-over", *CONSENT, owner=stage.ALAN.email).exit_code == 0
+    world.zoom.set_visitor(acme.ALAN.email)
+    assert world.connect("zoom-handed-over", "handed-over", *CONSENT, owner=acme.ALAN.email).exit_code == 0
     alans = world.tokens("zoom-handed-over")
-    world.zoom.set_visitor(stage.GRACE.email)
-    result = world.connect("zoom-handed-over", "handed-over", *CONSENT, owner=stage.GRACE.email)
+    world.zoom.set_visitor(acme.GRACE.email)
+    result = world.connect("zoom-handed-over", "handed-over", *CONSENT, owner=acme.GRACE.email)
     assert result.exit_code == 0, result.output
     assert "the old grant: revoked" in result.output
     assert world.zoom.live_token_kind(digest(alans["access_token"])) is None
     assert world.zoom.live_token_kind(digest(alans["refresh_token"])) is None
-    assert world.record("zoom-handed-over")["owner"] == stage.GRACE.email
+    assert world.record("zoom-handed-over")["owner"] == acme.GRACE.email
     assert works(world, "zoom-handed-over")
 
 
@@ -149,14 +149,16 @@ def test_venafi_is_connected_and_grants_are_revoked_through_it(world: Operated, 
     person = world.hire(at_zoom=False)
     name = f"venafi-{how}"
     login: list[object] = ["--username", "robot"] if how == "password" else []
-    options = ["--client-id", stage.VENAFI_APP, "--owner", stage.ADMIN.email, "--grant-type", how, *login]
+    options = ["--client-id", acme.VENAFI_APP, "--owner", acme.ADMIN.email, "--grant-type", how, *login]
     result = world.leaver("connect", "venafi", name, *options, f"--{how}-file", "-", typed=f"{secret}\n")
     assert result.exit_code == 0, result.output
     world.send("revoke_grants", {"grantee_prefixed_universal": person.venafi_id, "connection": name})
-    world.idle()
+    world.wait_until_idle()
     assert world.venafi.live_grants(person.venafi_id) == 0
     first = world.tokens(name)
     assert world.leaver("refresh", name).exit_code == 0
+    # The command returns when the new tokens are on record; the refresher ends the old grant after that.
+    world.idle()
     assert world.venafi.live_token_kind(digest(first["access_token"])) is None
 
 
@@ -250,7 +252,7 @@ def test_who_connected_it_anew_meanwhile_keeps_their_secrets(world: Operated, mo
     def revoked_and_connected_anew(_: object, before: Connection, _timeout: float) -> Connection:
         return before.model_copy(update={"status": Status.REVOKED, "revoked_outcome": Outcome.REVOKED})
 
-    monkeypatch.setattr(disconnect, "_revoked", revoked_and_connected_anew)
+    monkeypatch.setattr(disconnect, "_revoke", revoked_and_connected_anew)
     result = world.leaver("disconnect", connection, "--yes")
     assert (result.exit_code, result.output) == (1, f"Error: connection {connection} was connected anew meanwhile\n")
     assert len(world.secrets_of(connection)) == 2
@@ -278,7 +280,7 @@ def test_refresh_says_what_came_in_its_way(world: Operated) -> None:
     assert "Zoom is out of order; tried again at" in result.output
 
     world.zoom.clear_faults()
-    world.zoom.authorize(connection, stage.ADMIN.email)  # a later consent ends the earlier one
+    world.zoom.authorize(connection, acme.ADMIN.email)  # a later consent ends the earlier one
     dead = world.leaver("refresh", connection)
     assert dead.exit_code == 1
     told = f"{connection} is not refreshed: needs a person: run `leaver connect zoom {connection}`"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local import stage
+from local import acme
 from local.simulators.faults import Handling
 from tests.e2e.watched_world import WatchedWorld
 
@@ -63,7 +63,7 @@ def test_a_daily_limit_lets_the_message_wait_for_midnight_or_as_long_as_it_can(
     world: WatchedWorld, *, headers: bool
 ) -> None:
     person = world.hire()
-    world.zoom.set_rate_limit(stage.ZOOM_ACCOUNT, per_day=0, headers=headers)
+    world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT, per_day=0, headers=headers)
     try:
         before = until_midnight()
         [sent] = world.send("revoke_sso_token", {"user_id": person.email})
@@ -76,7 +76,7 @@ def test_a_daily_limit_lets_the_message_wait_for_midnight_or_as_long_as_it_can(
         assert world.parked("revoke_sso_token") == []
         assert world.announced() == []
     finally:
-        world.zoom.set_rate_limit(stage.ZOOM_ACCOUNT)
+        world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT)
     world.limits_are_over()
     world.try_again()
     assert world.receipt(sent)["outcome"] == "revoked"
@@ -84,17 +84,17 @@ def test_a_daily_limit_lets_the_message_wait_for_midnight_or_as_long_as_it_can(
 
 def test_more_leavers_than_zooms_limit_allows_all_get_their_turn(world: WatchedWorld) -> None:
     people = [world.hire() for _ in range(5)]
-    world.zoom.set_rate_limit(stage.ZOOM_ACCOUNT, per_second=2)
+    world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT, per_second=2)
     try:
         world.send("revoke_sso_token", *({"user_id": person.email} for person in people))
         for _ in range(len(people)):
             world.settle()
             world.zoom.advance(1)
             world.hurry()
-        world.idle()
+        world.wait_until_idle()
     finally:
         world.zoom.advance(-len(people))
-        world.zoom.set_rate_limit(stage.ZOOM_ACCOUNT)
+        world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT)
     assert not any(world.zoom.has_session(person.email) for person in people)
     assert world.announced_names() == ["SsoTokenRevoked"] * 5
 
@@ -223,7 +223,7 @@ def test_what_zoom_refuses_is_parked_at_once_with_zooms_word(
     person = world.hire()
     world.zoom.inject(SESSION, handling="skip", reply=f"zoom/{answer}")
     [sent] = world.send("revoke_sso_token", {"user_id": person.email})
-    world.idle()
+    world.wait_until_idle()
     [parked] = world.parked("revoke_sso_token")
     assert (parked.error, parked.reason) == ("Rejected", reason)
     receipt = world.receipt(sent)
@@ -236,7 +236,7 @@ def test_what_venafi_refuses_with_status_200_is_parked_at_once(world: WatchedWor
     person = world.hire()
     world.venafi.answer_result(9)
     [sent] = world.send("revoke_grants", {"identity": person.email})
-    world.idle()
+    world.wait_until_idle()
     [parked] = world.parked("revoke_grants")
     assert parked.reason == "Venafi reports result 9, InsufficientPrivileges"
     assert (world.receipt(sent)["outcome"], world.receipt(sent)["provider_code"]) == ("failed", "9")
@@ -245,17 +245,17 @@ def test_what_venafi_refuses_with_status_200_is_parked_at_once(world: WatchedWor
 
 def test_what_was_parked_for_a_missing_scope_is_done_after_it_is_granted_and_redriven(world: WatchedWorld) -> None:
     person = world.hire()
-    connection = world.connect_zoom((stage.READ_USER,))
+    connection = world.connect_zoom((acme.READ_USER,))
     sent = world.put_command("RevokeSsoToken", {"user_id": person.email, "connection": connection})
-    world.idle()
+    world.wait_until_idle()
     [parked] = world.parked("revoke_sso_token")
     assert parked.reason == "missing scopes: user:delete:token, user:delete:token:admin"
     assert (world.receipt(sent)["outcome"], world.receipt(sent)["provider_code"]) == ("failed", "4711")
     assert world.zoom.has_session(person.email)
 
-    world.zoom.set_scopes(connection, (stage.READ_USER, stage.END_SESSION))
+    world.zoom.set_scopes(connection, (acme.READ_USER, acme.END_SESSION))
     world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-    world.idle()
+    world.wait_until_idle()
     told = subprocess.run(
         [sys.executable, "-m", "leaver_cli.main", "redrive", "revoke_sso_token", "--yes"],
         env={**os.environ, **world.environment()},
@@ -265,7 +265,7 @@ def test_what_was_parked_for_a_missing_scope_is_done_after_it_is_granted_and_red
     )
     assert told.returncode == 0, told.stderr
     assert "1 went back, 0 stayed" in told.stdout
-    world.idle()
+    world.wait_until_idle()
     assert not world.zoom.has_session(person.email)
     assert world.parked("revoke_sso_token") == []
     # The same receipt, opened again; both last words were announced.
@@ -291,7 +291,7 @@ def test_an_event_that_is_delivered_twice_is_carried_out_once_and_announced_unde
         }
     )
     world.send("revoke_sso_token", event, event)
-    world.idle()
+    world.wait_until_idle()
     assert len(world.zoom.journal(SESSION, "DELETE")) == 1
     first, second = world.announced("SsoTokenRevoked")
     assert first.detail["announcement_id"] == second.detail["announcement_id"]
@@ -303,7 +303,7 @@ def test_two_connections_in_one_batch_each_use_their_own_token(world: WatchedWor
     connections = {person: world.connect_zoom() for person in (one, other)}
     logged = len(world.logs("revoke_sso_token"))
     world.send("revoke_sso_token", *({"user_id": who.email, "connection": name} for who, name in connections.items()))
-    world.idle()
+    world.wait_until_idle()
     # Metrics are written once for each batch.
     assert '"RevokeSsoToken.revoked":[1.0,1.0]' in world.logs("revoke_sso_token")[logged:]
     for person, connection in connections.items():

@@ -2,8 +2,8 @@
 
 import requests
 
-from leaver.storage.secrets import child_of
-from local import stage
+from leaver.storage.secrets import next_version_id
+from local import acme
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, later
 
@@ -26,7 +26,7 @@ def test_a_revoked_zoom_connection_is_dead_at_zoom_and_retired_here(world: Watch
 
     world.send("revoke_sso_token", {"user_id": person.email, "connection": connection})
     world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-    world.idle()
+    world.wait_until_idle()
     [parked] = world.parked("revoke_sso_token")
     assert parked.reason == f"connection {connection} is revoked"
     assert world.zoom.live_tokens(connection) == NOTHING
@@ -38,7 +38,7 @@ def test_an_expired_access_token_goes_by_the_refresher_and_everything_ever_issue
     with later(world.zoom, -7200):
         connection = world.connect_zoom()
     first = world.tokens(connection)
-    persisted = child_of(connection, world.record(connection)["version"])
+    persisted = next_version_id(connection, world.record(connection)["version"])
     sent = revoke(world, connection)
     # Zoom's "invalid token" would have proved nothing while the refresh token lives.
     assert [entry.path for entry in world.zoom.journal()] == ["/oauth/token", "/oauth/revoke"]
@@ -48,7 +48,7 @@ def test_an_expired_access_token_goes_by_the_refresher_and_everything_ever_issue
     assert world.zoom.live_tokens(connection) == NOTHING
     for tokens in (first, last):
         user = requests.get(
-            f"{world.zoom.api_url}/users/{stage.ADA.zoom_id}",
+            f"{world.zoom.api_url}/users/{acme.ADA.zoom_id}",
             headers={"Authorization": f"Bearer {tokens['access_token']}"},
             timeout=10,
         )
@@ -56,7 +56,7 @@ def test_an_expired_access_token_goes_by_the_refresher_and_everything_ever_issue
         answer = requests.post(
             f"{world.zoom.url}/oauth/token",
             data={"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]},
-            auth=(connection, stage.zoom_secret(connection)),
+            auth=(connection, acme.zoom_secret(connection)),
             timeout=10,
         )
         assert answer.json()["error"] == "invalid_grant"
@@ -69,7 +69,7 @@ def test_an_expired_access_token_goes_by_the_refresher_and_everything_ever_issue
 def test_an_expired_connection_whose_grant_is_dead_is_told_as_already_gone(world: WatchedWorld) -> None:
     with later(world.zoom, -7200):
         connection = world.connect_zoom()
-    world.zoom.authorize(connection, stage.ADMIN.email)  # a later consent ends the earlier one
+    world.zoom.authorize(connection, acme.ADMIN.email)  # a later consent ends the earlier one
     revoke(world, connection)
     world.try_again()
     assert world.record(connection)["status"] == "revoked"
@@ -111,7 +111,7 @@ def test_a_venafi_connection_is_refreshed_and_then_revoked(world: WatchedWorld) 
     connection = world.connect_venafi()
     first = world.tokens(connection)
     world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-    world.idle()
+    world.wait_until_idle()
     second = world.tokens(connection)
     assert world.venafi.live_token_kind(digest(first["access_token"])) is None
     assert world.venafi.live_token_kind(digest(first["refresh_token"])) is None
@@ -148,7 +148,7 @@ def test_a_revocation_at_venafi_whose_answer_was_lost_is_proved_by_verify(world:
     world.venafi.inject("/vedauth/revoke/token", handling="commit", reply="reset")
     sent = revoke(world, connection)
     world.hurry()
-    world.idle()
+    world.wait_until_idle()
     assert world.venafi.live_token_kind(digest(tokens["refresh_token"])) is None
     assert [(entry.path, entry.status) for entry in world.venafi.journal()] == [
         ("/vedauth/revoke/token", None),

@@ -8,8 +8,8 @@ import requests
 from pydantic import SecretStr
 
 from leaver.storage.encryption import TokenEncryption
-from leaver.storage.secrets import child_of
-from local import stage
+from leaver.storage.secrets import next_version_id
+from local import acme
 from local.simulators.grants import digest
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 
@@ -38,7 +38,7 @@ def test_a_token_known_to_be_dead_is_replaced_before_zoom_is_even_asked(world: W
     world.settle()
     assert world.zoom.has_session(person.email)
     assert world.zoom.journal(SESSION) == []
-    assert world.record(connection)["version"] == child_of(connection, old)
+    assert world.record(connection)["version"] == next_version_id(connection, old)
     world.try_again()
     assert not world.zoom.has_session(person.email)
     assert (world.receipt(sent)["outcome"], world.receipt(sent)["attempts"]) == ("revoked", 2)
@@ -78,7 +78,7 @@ def test_a_dead_token_of_venafi_is_replaced_too(world: WatchedWorld) -> None:
     person, connection = world.hire(), world.connect_venafi()
     dead = world.tokens(connection)["access_token"]
     with later(world.venafi, 90 * 86400):
-        world.venafi.authorize(stage.CERTIFICATE_APP, person.venafi_id)
+        world.venafi.authorize(acme.CERTIFICATE_APP, person.venafi_id)
         [sent] = world.send("revoke_grants", {"identity": person.email, "connection": connection})
         world.settle()
         assert world.venafi.live_grants(person.venafi_id) > 0
@@ -105,9 +105,9 @@ def test_the_schedule_refreshes_what_is_due_and_nothing_else(world: WatchedWorld
     world.change_record(dead, status="needs_reauthorization")
     before = {name: world.record(name) for name in (due, due_venafi, not_due, dead)}
     world.fire_schedule("schedule_refreshes")
-    world.idle()
+    world.wait_until_idle()
     for name in (due, due_venafi):
-        assert world.record(name)["version"] == child_of(name, before[name]["version"])
+        assert world.record(name)["version"] == next_version_id(name, before[name]["version"])
         assert world.record(name)["refresh_at"] > in_seconds(0)
         assert world.tokens(name)["refresh_token"]
     for name in (not_due, dead):
@@ -117,7 +117,7 @@ def test_the_schedule_refreshes_what_is_due_and_nothing_else(world: WatchedWorld
     assert told == {due, due_venafi}
     # The next minute finds nothing to do.
     world.fire_schedule("schedule_refreshes")
-    world.idle()
+    world.wait_until_idle()
     assert rotations(world) == [200]
 
 
@@ -125,11 +125,11 @@ def test_a_server_to_server_connection_begins_with_no_token_and_gets_its_first_o
     world: WatchedWorld,
 ) -> None:
     person, connection = world.hire(), world.connect_zoom()
-    app, secret = f"{connection}-app", stage.zoom_secret(connection)
-    scopes = [stage.READ_USER, stage.END_SESSION]
-    world.zoom.add_app(app, secret, account_id=stage.ZOOM_ACCOUNT, scopes=scopes, server_to_server=True)
+    app, secret = f"{connection}-app", acme.zoom_secret(connection)
+    scopes = [acme.READ_USER, acme.END_SESSION]
+    world.zoom.add_app(app, secret, account_id=acme.ZOOM_ACCOUNT, scopes=scopes, server_to_server=True)
     secret_store = world.client("secretsmanager")
-    credentials = {"client_id": app, "client_secret": secret, "account_id": stage.ZOOM_ACCOUNT}
+    credentials = {"client_id": app, "client_secret": secret, "account_id": acme.ZOOM_ACCOUNT}
     secret_store.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=json.dumps(credentials))
     first = {"access_token": "none yet", "expires_at": in_seconds(-1)}
     version = secret_store.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=json.dumps(first))
@@ -141,9 +141,9 @@ def test_a_server_to_server_connection_begins_with_no_token_and_gets_its_first_o
         refresh_at=in_seconds(-1),
     )
     world.fire_schedule("schedule_refreshes")
-    world.idle()
+    world.wait_until_idle()
     world.send("revoke_sso_token", {"user_id": person.email, "connection": connection})
-    world.idle()
+    world.wait_until_idle()
     assert not world.zoom.has_session(person.email)
     assert world.tokens(connection)["refresh_token"] is None
 
@@ -171,7 +171,7 @@ def test_a_refresh_that_zoom_did_not_carry_out_is_repeated_with_the_same_token(w
     world.zoom.clear_faults()
     world.try_again()
     assert world.record(connection)["status"] == "active"
-    assert world.record(connection)["version"] == child_of(connection, before["version"])
+    assert world.record(connection)["version"] == next_version_id(connection, before["version"])
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
     assert world.announced_names() == ["AccessTokenRefreshed"]
 
@@ -192,13 +192,13 @@ def test_a_refresh_whose_answer_was_lost_needs_a_person_and_says_so_once(world: 
     assert (parked.error, parked.reason) == ("InvalidGrant", record["reason"])
     [told] = world.announced("ConnectionNeedsReauthorization")
     assert told.detail["reason"] == record["reason"]
-    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RevocationFailed"]
+    assert world.announced_names() == ["ConnectionNeedsReauthorization", "RefreshFailed"]
 
     # No hammering: what comes now is parked without a call, and another refresh does nothing.
     world.zoom.clear_journal()
     world.send("revoke_sso_token", {"user_id": person.email, "connection": connection})
     world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
-    world.idle()
+    world.wait_until_idle()
     assert world.zoom.journal() == []
     [waiting] = world.parked("revoke_sso_token")
     assert waiting.error == "NeedsReauthorization"
@@ -215,14 +215,14 @@ def test_a_client_secret_that_is_wrong_spends_no_token_and_is_parked(world: Watc
     refresh(world, connection)
     [parked] = world.parked("refresh_access_token")
     assert parked.error == "InvalidClient"
-    assert world.announced_names() == ["ConnectionFailing", "RevocationFailed"]
+    assert world.announced_names() == ["ConnectionFailing", "RefreshFailed"]
     record = world.record(connection)
     assert (record["status"], record["version"]) == ("cooling_down", before["version"])
 
-    right = json.dumps({"client_id": connection, "client_secret": stage.zoom_secret(connection)})
+    right = json.dumps({"client_id": connection, "client_secret": acme.zoom_secret(connection)})
     secret_store.put_secret_value(SecretId=name, SecretString=right)
     refresh(world, connection)
-    assert world.record(connection)["version"] == child_of(connection, before["version"])
+    assert world.record(connection)["version"] == next_version_id(connection, before["version"])
     assert len(world.announced("ConnectionRecovered")) == 1
 
 
@@ -238,7 +238,7 @@ def test_a_token_that_was_sealed_with_the_stacks_own_key_is_opened_and_used(worl
     refresh(world, connection)
     assert rotations(world) == [200]
     record = world.record(connection)
-    assert record["version"] == child_of(connection, child_of(connection, version))
+    assert record["version"] == next_version_id(connection, next_version_id(connection, version))
     assert "encrypted_refresh_token" not in record
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
 
@@ -248,7 +248,7 @@ def refreshed_by_hand(world: WatchedWorld, connection: str) -> Mapping[str, str]
     answer: Mapping[str, str] = requests.post(
         f"{world.zoom.url}{TOKEN}",
         data={"grant_type": "refresh_token", "refresh_token": world.tokens(connection)["refresh_token"]},
-        auth=(connection, stage.zoom_secret(connection)),
+        auth=(connection, acme.zoom_secret(connection)),
         timeout=10,
     ).json()
     return answer
@@ -261,13 +261,13 @@ def test_what_a_killed_refresher_left_in_the_vault_is_taken_up_without_a_call(wo
     kept = {name: answer[name] for name in ("access_token", "refresh_token", "scope")}
     world.client("secretsmanager").put_secret_value(
         SecretId=f"leaver/tokens/{connection}",
-        ClientRequestToken=child_of(connection, old),
+        ClientRequestToken=next_version_id(connection, old),
         SecretString=json.dumps({**kept, "expires_at": in_seconds(3599)}),
     )
     world.zoom.clear_journal()
     refresh(world, connection)
     assert world.zoom.journal() == []
-    assert world.record(connection)["version"] == child_of(connection, old)
+    assert world.record(connection)["version"] == next_version_id(connection, old)
     assert digest(world.tokens(connection)["refresh_token"]) in world.zoom.live_tokens(connection)["refresh"]
 
 
@@ -278,7 +278,7 @@ def test_a_refresh_that_nobody_needs_makes_no_call(world: WatchedWorld) -> None:
     world.send(
         "refresh_access_token", {"connection": connection}, {"connection": connection, "failed_version": another}
     )
-    world.idle()
+    world.wait_until_idle()
     assert world.zoom.journal() == []
     assert world.record(connection) == before
     assert world.announced() == []

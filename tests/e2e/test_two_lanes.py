@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local import stage
+from local import acme
 from tests.e2e.test_offboarding import is_out, okta_event, requested
 from tests.e2e.watched_world import WatchedWorld
 
@@ -17,7 +17,7 @@ URGENT = {f"{name}-urgent" for name in LANED}
 @pytest.fixture(scope="module")
 def whole_world() -> Iterator[WatchedWorld]:
     with WatchedWorld(UrgentPartners="okta") as world:
-        stage.set_up(world)
+        acme.set_up(world)
         yield world
 
 
@@ -45,7 +45,7 @@ def delivered(world: WatchedWorld, monkeypatch: pytest.MonkeyPatch) -> Counter[s
 def test_an_urgent_leaver_never_stands_in_the_routine_queues(world: WatchedWorld, delivered: Counter[str]) -> None:
     leaver = world.hire()
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, urgency="urgent"))
-    world.idle()
+    world.wait_until_idle()
     assert is_out(world, leaver)
     assert set(delivered) == URGENT
     assert {each["state"] for each in world.cases() if each["email"] == leaver.email} == {"completed"}
@@ -54,7 +54,7 @@ def test_an_urgent_leaver_never_stands_in_the_routine_queues(world: WatchedWorld
 def test_a_routine_leaver_never_stands_in_the_urgent_queues(world: WatchedWorld, delivered: Counter[str]) -> None:
     leaver = world.hire()
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, event_id="hr-routine"))
-    world.idle()
+    world.wait_until_idle()
     assert is_out(world, leaver)
     assert set(delivered) == LANED
 
@@ -63,8 +63,8 @@ def test_a_partner_whose_every_event_is_urgent_takes_the_urgent_lane_from_the_st
     world: WatchedWorld, delivered: Counter[str]
 ) -> None:
     leaver = world.hire()
-    world.okta_event(okta_event(leaver))
-    world.idle()
+    world.put_okta_event(okta_event(leaver))
+    world.wait_until_idle()
     assert is_out(world, leaver)
     assert set(delivered) == URGENT
 
@@ -73,17 +73,17 @@ def test_what_was_parked_from_the_urgent_lane_is_known_to_belong_there(world: Wa
     world.put_command(
         "RevokeSsoToken", {"user_id": "ada@example.com", "connection": "nobody-made", "urgency": "urgent"}
     )
-    world.idle()
+    world.wait_until_idle()
     (parked,) = world.parked("revoke_sso_token")
     assert parked.attributes["queue"].endswith(":leaver-revoke-sso-token-urgent")
 
 
 def test_an_urgent_leaver_does_not_wait_for_a_routine_batch_that_is_under_way(world: WatchedWorld) -> None:
     routine, urgent = world.hire(), world.hire()
-    holding = world.functions["revoke_sso_token"].holding
-    holding.hold("response", "before")
+    gate = world.functions["revoke_sso_token"].gate
+    gate.hold("response", "before")
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(routine, event_id="hr-held"))
-    assert holding.wait_until_held() == 1
+    assert gate.wait_until_held() == 1
 
     told = requested(urgent, event_id="hr-passes", urgency="urgent")
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", told)
@@ -99,6 +99,6 @@ def test_an_urgent_leaver_does_not_wait_for_a_routine_batch_that_is_under_way(wo
     }
     assert "revoke_sso_token" in world.work()
 
-    holding.release()
-    world.idle()
+    gate.release()
+    world.wait_until_idle()
     assert is_out(world, routine)

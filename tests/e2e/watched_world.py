@@ -12,15 +12,15 @@ from uuid import uuid4
 
 from leaver.connections.record import LEASE
 from leaver.storage.tables import item, values
-from local import stage
+from local import acme
+from local.acme import Person
 from local.runtime_api import FunctionError
 from local.simulators.provider import ProviderSimulator
-from local.stage import Person
 from local.world import World
 
 #: whoever has called within a limit remembers it
 PACED = ("retrieve_user_token", "revoke_sso_token", "purge_user_tokens", "start_offboarding", "revoke_grants")
-ALL_ZOOM_SCOPES = (stage.READ_USER, stage.READ_TOKEN, stage.END_SESSION)
+ALL_ZOOM_SCOPES = (acme.READ_USER, acme.READ_TOKEN, acme.END_SESSION)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class WatchedWorld(World):
             for name, queue in self.aws.sqs.queues.items():
                 queue.last_purged_at = None  # otherwise once a minute, as AWS has it
                 self.aws.sqs.purge_queue(name)
-        self.idle()
+        self.wait_until_idle()
         self.limits_are_over()
         for simulator in (self.zoom, self.venafi):
             simulator.clear_journal()
@@ -99,22 +99,22 @@ class WatchedWorld(World):
         number = next(self._number)
         person = Person(f"person.{number}@example.com", f"{number:05}GIm1QgePTO8WbOqw", f"local:{{{uuid4()}}}")
         if at_zoom:
-            self.zoom.add_user(person.zoom_id, person.email, account_id=stage.ZOOM_ACCOUNT)
+            self.zoom.add_user(person.zoom_id, person.email, account_id=acme.ZOOM_ACCOUNT)
         if at_venafi:
             self.venafi.add_identity(person.venafi_id, f"person.{number}", email=person.email)
-            self.venafi.authorize(stage.CERTIFICATE_APP, person.venafi_id)
+            self.venafi.authorize(acme.CERTIFICATE_APP, person.venafi_id)
         return person
 
     def connect_zoom(self, scopes: tuple[str, ...] = ALL_ZOOM_SCOPES) -> str:
         """Make a connection to Zoom that no other test knows, and return its name."""
         name = f"zoom-{next(self._number)}"
-        stage.connect_zoom(self, name, scopes)
+        acme.connect_zoom(self, name, scopes)
         return name
 
     def connect_venafi(self) -> str:
         """Make a connection to Venafi that no other test knows, and return its name."""
         name = f"venafi-{next(self._number)}"
-        stage.connect_venafi(self, name)
+        acme.connect_venafi(self, name)
         return name
 
     # -- what is sent
@@ -138,7 +138,7 @@ class WatchedWorld(World):
         """Let what waits for its next attempt have it, and wait until nothing is left to do."""
         self.settle()
         self.hurry()
-        self.idle()
+        self.wait_until_idle()
 
     # -- what came of it
 
@@ -220,7 +220,7 @@ class WatchedWorld(World):
         )
 
     def age_intents(self) -> None:
-        """Let the intents that killed functions left behind be as old as if their lease had passed meanwhile."""
+        """Let the leases that killed functions left behind be as old as if they had run out meanwhile."""
         for page in self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resource("Connections").ref):
             for record in map(values, page["Items"]):
                 if "leased_at" in record:

@@ -31,6 +31,7 @@ QUEUES = (
     "leaver-revoke-sso-token",
     "leaver-revoke-grants",
     "leaver-purge-user-tokens",
+    "leaver-deactivate-user",
     "leaver-schedule-refreshes",
     "leaver-start-offboarding",
 )
@@ -102,7 +103,7 @@ class World:
             sqs=self.sqs,
             bus="leaver",
             dead_letter_queue_url=self.url(f"leaver-{function}-dead-letters{fifo}"),
-        ).park(
+        ).dead_letter(
             DeadLetter(
                 body=body,
                 reason=reason,

@@ -16,7 +16,7 @@ from leaver import bootstrap
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import Venafi
 from leaver.providers.zoom.api import Zoom
-from leaver.settings import MissingSetting
+from leaver.settings import InvalidSetting
 from tests.doubles.deployed import VENAFI, Deployment, deployment
 
 
@@ -79,5 +79,5 @@ def test_a_provider_whose_host_is_not_given_fails_by_the_variables_name(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(variable)
-    with pytest.raises(MissingSetting, match=rf"^the environment variable {variable} is missing$"):
+    with pytest.raises(InvalidSetting, match=rf"^the environment variable {variable} is missing$"):
         bootstrap.provider_grants(PROVIDERS, bootstrap.secret_store("leaver"))

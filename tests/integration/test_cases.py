@@ -9,11 +9,13 @@ from moto import mock_aws
 
 from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import Case, Cases, State, Step
-from leaver.cases.start import recorded
+from leaver.cases.record import Case, Cases, Step, new_case
+from leaver.cases.states import State
+from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW, InMemoryReceipts
 from tests.doubles.cases_table import InMemoryCases, InMemoryPeople
+from tests.doubles.clock import NOW
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.integration.dynamodb import dynamodb, make_tables
 
 ADA = "ada@example.com"
@@ -34,7 +36,7 @@ def case(case_id: str = "c-1", **other: Any) -> Case:
         "watch": "case",
         "watch_at": NOW,
     }
-    return recorded(case_id, State.SCHEDULED, STEPS, [ADA], **(told | other))
+    return new_case(case_id, STEPS, [ADA], **(told | other))
 
 
 @pytest.fixture
@@ -68,6 +70,23 @@ def test_a_case_is_read_as_it_was_recorded(cases: Cases) -> None:
     assert cases.read("c-1") == case()
 
 
+def test_an_auditor_can_read_what_the_table_holds(aws: Any) -> None:
+    assert Cases(aws, table="Cases").add(case())
+    (stored,) = aws.scan(TableName="Cases")["Items"]
+    assert (stored["names"], stored["pending_announcements"]) == ({"L": [{"S": ADA}]}, {"L": []})
+    assert stored["outstanding"] == {"L": [{"S": "RevokeSsoToken#zoom"}, {"S": "RevokeGrants#venafi"}]}
+    first = {"command": {"S": "RevokeSsoToken"}, "connection": {"S": "zoom"}, "detail": {"M": {"user_id": {"S": ADA}}}}
+    assert stored["steps"]["L"][0] == {"M": first}
+
+
+def test_what_is_handed_on_says_the_same_as_what_is_read_again(cases: Cases) -> None:
+    late = NOW + timedelta(milliseconds=900)
+    added = cases.add(case(requested_at=late))
+    assert added == cases.read("c-1")
+    assert added is not None
+    assert cases.change(added, lambda standing: standing.after_start(late, deadline=timedelta())) == cases.read("c-1")
+
+
 def test_times_are_kept_in_utc_and_to_the_second(cases: Cases) -> None:
     there = datetime(2026, 11, 27, 17, 0, 0, 900_000, tzinfo=timezone(timedelta(hours=1)))
     cases.add(case(effective_at=there))
@@ -86,18 +105,27 @@ def test_a_case_is_recorded_once(cases: Cases) -> None:
 
 def test_a_change_is_made_of_what_is_there(cases: Cases) -> None:
     cases.add(case())
-    changed = cases.change("c-1", opened)
+    changed = cases.change(cases.require("c-1"), opened)
     assert changed == cases.read("c-1") == opened(case()).model_copy(update={"item_version": 1})
-    again = cases.change("c-1", lambda standing: standing.without("RevokeSsoToken#zoom"))
+    again = cases.change(cases.require("c-1"), lambda standing: standing.after_step("RevokeSsoToken#zoom"))
     assert again == cases.read("c-1")
     assert again is not None
-    assert (again.state, again.all_outstanding(), again.item_version) == (State.OPEN, ["RevokeGrants#venafi"], 2)
+    assert (again.state, again.outstanding, again.item_version) == (State.OPEN, ("RevokeGrants#venafi",), 2)
 
 
 def test_a_change_into_nothing_writes_nothing(cases: Cases) -> None:
     cases.add(case())
-    assert cases.change("c-1", lambda _: None) is None
+    assert cases.change(cases.require("c-1"), lambda _: None) is None
     assert cases.read("c-1") == case()
+
+
+def test_what_a_change_leaves_as_it_is_it_has_read_anew(cases: Cases) -> None:
+    handed_on = cases.add(case())
+    assert handed_on is not None
+    cases.change(handed_on, opened)
+    met: list[State] = []
+    assert cases.change(handed_on, lambda standing: met.append(standing.state)) is None
+    assert met == [State.SCHEDULED, State.OPEN]
 
 
 def test_a_change_that_was_overtaken_is_made_anew(cases: Cases) -> None:
@@ -107,36 +135,36 @@ def test_a_change_that_was_overtaken_is_made_anew(cases: Cases) -> None:
     def slow(standing: Case) -> Case | None:
         met.append(standing.state)
         if len(met) == 1:
-            cases.change("c-1", opened)
-        return standing.without("RevokeSsoToken#zoom")
+            cases.change(cases.require("c-1"), opened)
+        return standing.after_step("RevokeSsoToken#zoom")
 
-    cases.change("c-1", slow)
+    cases.change(cases.require("c-1"), slow)
     found = cases.read("c-1")
     assert found is not None
     assert met == [State.SCHEDULED, State.OPEN]
-    assert (found.state, found.all_outstanding()) == (State.OPEN, ["RevokeGrants#venafi"])
+    assert (found.state, found.outstanding) == (State.OPEN, ("RevokeGrants#venafi",))
 
 
 def test_what_is_taken_away_is_gone(cases: Cases) -> None:
     cases.add(case())
-    cases.change("c-1", lambda standing: standing.watched(None))
+    cases.change(cases.require("c-1"), lambda standing: standing.with_look_at(None))
     found = cases.read("c-1")
     assert found is not None
     assert (found.watch, found.watch_at) == (None, None)
-    assert list(cases.to_look_at(NOW + timedelta(days=99))) == []
+    assert list(cases.find_due(NOW + timedelta(days=99))) == []
 
 
 def test_a_case_that_is_not_there_can_not_be_changed(cases: Cases) -> None:
     with pytest.raises(LookupError, match=r"^case c-1 is not there$"):
-        cases.change("c-1", opened)
+        cases.change(case(), opened)
 
 
 def test_what_is_due_is_found_the_longest_waiting_first(cases: Cases) -> None:
     for number, minutes in enumerate((5, -5, 0, 1)):
         cases.add(case(f"c-{number}", watch_at=NOW + timedelta(minutes=minutes)))
     cases.add(case("c-held", watch="held"))
-    assert list(cases.to_look_at(NOW)) == ["c-1", "c-2"]
-    assert list(cases.held()) == ["c-held"]
+    assert list(cases.find_due(NOW)) == ["c-1", "c-2"]
+    assert list(cases.find_held()) == ["c-held"]
 
 
 def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
@@ -165,8 +193,8 @@ def test_a_cases_receipts_are_those_beside_it(kind: str, request: pytest.Fixture
         kept, cases = Receipts(aws, table="Cases"), Cases(aws, table="Cases")
     cases.add(case())
     for case_id, entry in (("c-1", "receipt#B#zoom"), ("c-1", "receipt#A#zoom"), ("c-2", "receipt#A#zoom")):
-        kept.finish(receipt(case_id, entry).closed(Result(Outcome.REVOKED, provider_status=204), now=NOW))
-    found = cases.receipts("c-1")
+        kept.finish(receipt(case_id, entry).closed(Result(Outcome.REVOKED, ProviderResponse(204)), now=NOW))
+    found = cases.read_receipts("c-1")
     assert list(found) == ["receipt#A#zoom", "receipt#B#zoom"]
     assert found["receipt#A#zoom"] == kept.read(receipt("c-1", "receipt#A#zoom"))
 
@@ -191,7 +219,7 @@ def test_what_stands_is_never_read_from_a_replica_that_lags(aws: Any) -> None:
         )
     cases = Cases(aws, table="Cases")
     cases.read("c-1")
-    cases.receipts("c-1")
+    cases.read_receipts("c-1")
     assert [each["ConsistentRead"] for each in asked] == [True, True]
 
 

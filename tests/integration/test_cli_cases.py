@@ -11,8 +11,10 @@ import pytest
 
 from functions.start_offboarding.app import Decision
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import REPLACE, Case, Cases, State, Step, chain
-from leaver.cases.start import recorded
+from leaver.cases.record import REPLACE, Case, Cases, Step, new_case
+from leaver.cases.seal import chain
+from leaver.cases.states import State
+from leaver.errors import ProviderResponse
 from leaver.messages.commands import parse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import item
@@ -42,9 +44,9 @@ class Stack:
             "requested_at": BEGAN,
             "effective_at": BEGAN,
         }
-        case = recorded(case_id, State.SCHEDULED, steps, ["ada@example.com"], **usual | told).watched(BEGAN)
+        case = new_case(case_id, steps, ["ada@example.com"], **usual | told).with_look_at(BEGAN)
         if state is State.OPEN:
-            case = case.started(BEGAN, deadline=timedelta(minutes=minutes), look_again=timedelta(minutes=1))
+            case = case.after_start(BEGAN, deadline=timedelta(minutes=minutes))
         if state is State.HELD:
             case = case.model_copy(update={"state": state, "watch": "held"})
         assert self.cases.add(case)
@@ -61,7 +63,7 @@ class Stack:
             requested_at=BEGAN,
             first_attempt_at=BEGAN,
         )
-        result = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;rid=WEB_1")
+        result = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;rid=WEB_1"))
         closed = open_receipt.closed(result, now=BEGAN + timedelta(seconds=seconds))
         return Receipts(self.dynamodb, table="Cases").finish(closed)
 
@@ -69,8 +71,8 @@ class Stack:
         """Have a completed case of two steps; returns its head."""
         case = self.has(case_id, SSO, GRANTS)
         head = chain([self.receives(case_id, SSO), self.receives(case_id, GRANTS)])[-1]
-        done = case.without(SSO.name).without(GRANTS.name).sealed(head, [], BEGAN + timedelta(seconds=7))
-        self.cases.change(case.case_id, lambda _: done)
+        done = case.after_step(SSO.name).after_step(GRANTS.name).after_seal(head, [], BEGAN + timedelta(seconds=7))
+        self.cases.change(case, lambda _: done)
         return head
 
     def alters(self, case_id: str, entry: str, **to: str) -> None:
@@ -93,12 +95,12 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         tables = dynamodb()
         make_tables(tables)
         described = {
-            "Parameters": {"SecretPrefix": {"Type": "String", "Default": "leaver"}},
             "Resources": {},
             "Outputs": {
                 "ConnectionsTable": {"Value": "Connections"},
                 "CasesTable": {"Value": "Cases"},
                 "KeyArn": {"Value": "arn:aws:kms:eu-central-1:123456789012:key/1"},
+                "SecretPrefix": {"Value": "leaver"},
             },
         }
         boto3.client("cloudformation", region_name=REGION).create_stack(
@@ -108,7 +110,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 def test_lists_what_is_open_held_and_overdue(stack: Stack) -> None:
-    stack.has("open", SSO, minutes=15)
+    stack.has("open", SSO, minutes=600)
     stack.has("late", SSO, OWNED, minutes=1)
     stack.has("held", SSO, state=State.HELD)
     stack.has("later", SSO, state=State.SCHEDULED)
@@ -171,7 +173,7 @@ def test_a_receipt_too_many_is_named(stack: Stack) -> None:
 def test_who_changes_the_receipts_and_the_case_is_found_out_by_the_announced_head(stack: Stack) -> None:
     announced = stack.seals()
     stack.alters("c-1", SSO.receipt, tracking_id="v=2.0;rid=WEB_2")
-    kept = stack.cases.receipts("c-1")
+    kept = stack.cases.read_receipts("c-1")
     stack.alters("c-1", "case", head=chain([kept[SSO.receipt], kept[GRANTS.receipt]])[-1])
     assert leaver("case", "c-1").exit_code == 0
     result = leaver("case", "c-1", "--head", announced)

@@ -27,7 +27,6 @@ from tests.doubles.secrets_manager import PARENT
 REGION = "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1"
 PARAMETERS = {
-    "SecretPrefix": "acme",
     "ZoomApiUrl": "https://api.zoom.us/v2",
     "ZoomOAuthUrl": "https://zoom.us",
     "VenafiUrl": "https://tpp.example.com",
@@ -60,12 +59,12 @@ def deploy(name: str, outputs: Mapping[str, str], **parameters: str) -> None:
 
 def deployed(**parameters: str) -> Deployment:
     tables = {"ConnectionsTable": "leaver-Connections-1A2B", "CasesTable": "leaver-Cases-3C4D"}
-    deploy("leaver", {**tables, "KeyArn": KEY}, **parameters)
+    deploy("leaver", {**tables, "KeyArn": KEY, "SecretPrefix": "acme"}, **parameters)
     return describe("leaver", REGION, None)
 
 
 def test_secrets_go_below_the_stacks_prefix_and_under_its_key() -> None:
-    deployed().secret_store.keep_credentials("zoom", SecretStr("{}"))
+    deployed().secret_store.store_credentials("zoom", SecretStr("{}"))
     [secret] = boto3.client("secretsmanager", region_name=REGION).list_secrets()["SecretList"]
     assert (secret["Name"], secret["KmsKeyId"]) == ("acme/credentials/zoom", KEY)
 
@@ -97,7 +96,7 @@ def test_venafi_is_trusted_by_the_certificates_that_the_functions_trust(tmp_path
 
 def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() -> None:
     it = deployed()
-    it.secret_store.begin(
+    it.secret_store.store_first(
         "zoom", PARENT, TokenSet.model_validate({"access_token": "access-2", "expires_at": datetime.now(UTC)})
     )
     # read as revoked, and connected by somebody else since
@@ -108,7 +107,7 @@ def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() 
         return standing if standing.status is Status.REVOKED else None
 
     with pytest.raises(LeaseHeld, match=r"^connection zoom was connected anew meanwhile$"):
-        disconnect._hold(meanwhile, "zoom", still_revoked)
+        disconnect._take_lease(meanwhile, "zoom", still_revoked)
     assert it.secret_store.tokens("zoom", PARENT)
 
 
@@ -117,7 +116,7 @@ def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:
     held = connection(lease_holder="connect#1", leased_at=datetime.now(UTC))
     connections = InMemoryConnections(held)
     with pytest.raises(LeaseHeld, match=r"^connection zoom: connect is under way$"):
-        disconnect._removed(replace(it, connections=connections), held)
+        disconnect._remove(replace(it, connections=connections), held)
     assert connections.records["zoom"] == held
 
 

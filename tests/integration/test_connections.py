@@ -9,17 +9,17 @@ import pytest
 from moto import mock_aws
 
 from leaver.connections.record import IN_USE, Connection, Connections, Status
-from leaver.errors import BadMessage, Rejected
+from leaver.errors import BadMessage, ProviderResponse, Rejected
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from leaver.storage.tables import item, timestamp
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.secrets_manager import PARENT
 from tests.integration.dynamodb import dynamodb, make_tables
 
-CHILD = child_of("zoom", PARENT)
+CHILD = next_version_id("zoom", PARENT)
 LATER = NOW + timedelta(hours=1)
 
 Made = Callable[..., Connections]
@@ -77,7 +77,7 @@ def test_a_record_that_people_wrote_has_no_revision_and_its_first_change_gives_i
     connections = made(connection())
     old = connections.read("zoom")
     assert old.item_version == 0
-    written = connections.compare_and_swap(old, old.leased("refresh#1", NOW))
+    written = connections.compare_and_swap(old, old.with_lease("refresh#1", NOW))
     assert written is not None
     assert written.item_version == 1
     assert connections.read("zoom") == written
@@ -86,23 +86,24 @@ def test_a_record_that_people_wrote_has_no_revision_and_its_first_change_gives_i
 def test_a_change_is_written_on_condition_that_nobody_was_faster(made: Made) -> None:
     connections = made(connection())
     old = connections.read("zoom")
-    first = connections.compare_and_swap(old, old.leased("refresh#1", NOW))
+    first = connections.compare_and_swap(old, old.with_lease("refresh#1", NOW))
     assert first is not None
-    assert connections.compare_and_swap(old, old.leased("refresh#2", NOW)) is None
+    assert connections.compare_and_swap(old, old.with_lease("refresh#2", NOW)) is None
     assert connections.read("zoom") == first
-    second = connections.compare_and_swap(first, first.released())
+    second = connections.compare_and_swap(first, first.without_lease())
     assert second is not None
     assert second.item_version == 2
     assert (
-        connections.compare_and_swap(first, first.released().model_copy(update={"owner": "other@example.com"})) is None
+        connections.compare_and_swap(first, first.without_lease().model_copy(update={"owner": "other@example.com"}))
+        is None
     )
     assert connections.read("zoom") == second
 
 
 def test_what_becomes_nothing_is_taken_off_the_record(made: Made) -> None:
     connections = made(connection())
-    connections.change("zoom", lambda standing: standing.leased("refresh#1", NOW))
-    connections.change("zoom", lambda standing: standing.released())
+    connections.change("zoom", lambda standing: standing.with_lease("refresh#1", NOW))
+    connections.change("zoom", lambda standing: standing.without_lease())
     record = connections.read("zoom")
     assert (record.lease_holder, record.leased_at, record.leased_version) == (None, None, None)
     assert record == connection(item_version=2)
@@ -133,23 +134,23 @@ def test_what_need_not_be_changed_is_not_written(made: Made) -> None:
 def test_times_are_kept_to_the_second_in_utc(made: Made) -> None:
     connections = made(connection())
     odd = NOW.replace(microsecond=987_654).astimezone(timezone(timedelta(hours=5, minutes=30)))
-    written = connections.change("zoom", lambda standing: standing.leased("refresh#1", odd))
+    written = connections.change("zoom", lambda standing: standing.with_lease("refresh#1", odd))
     assert written is not None
     assert connections.read("zoom").leased_at == NOW
     # What was written is what is there, whatever the table cut off: the next change is made of it.
-    assert connections.compare_and_swap(written, written.released())
+    assert connections.compare_and_swap(written, written.without_lease())
 
 
 def test_new_tokens_a_cool_down_and_an_end_are_read_back_whole(made: Made) -> None:
     connections = made(connection())
-    cooled = connections.read("zoom").cooling_down("Zoom is out of order", until=LATER, now=NOW, tell=True)
+    cooled = connections.read("zoom").as_cooling_down("Zoom is out of order", until=LATER, now=NOW, announce=True)
     changes: list[Connection] = [
         cooled,
-        cooled.refreshed(CHILD, expires_at=LATER, refresh_at=LATER, now=NOW),
-        cooled.dead("the refresh token is not accepted", now=NOW),
+        cooled.with_new_tokens(CHILD, expires_at=LATER, refresh_at=LATER, now=NOW),
+        cooled.as_needing_reauthorization("the refresh token is not accepted", now=NOW),
         cooled.model_copy(update={"encrypted_refresh_token": "c2VhbGVk", "unanswered_since": NOW}),
         cooled.model_copy(update={"status": Status.REVOKING, "orphaned_tokens": True, "granted_at": NOW}),
-        cooled.retired(Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0")),
+        cooled.as_revoked(Result(Outcome.REVOKED, ProviderResponse(200, tracking_id="v=2.0"))),
     ]
     for new in changes:
         standing = connections.read("zoom")
@@ -160,15 +161,15 @@ def test_new_tokens_a_cool_down_and_an_end_are_read_back_whole(made: Made) -> No
 @pytest.mark.parametrize(
     "word",
     [
-        Result(Outcome.REVOKED, provider_status=200, tracking_id="v=2.0"),
-        Result(Outcome.ALREADY_GONE, provider_status=400),
+        Result(Outcome.REVOKED, ProviderResponse(200, tracking_id="v=2.0")),
+        Result(Outcome.ALREADY_GONE, ProviderResponse(400)),
         Result(Outcome.ALREADY_GONE),
     ],
     ids=str,
 )
 def test_a_retired_connection_keeps_the_providers_word(made: Made, word: Result) -> None:
     connections = made(connection(status=Status.REVOKING))
-    connections.change("zoom", lambda standing: standing.retired(word))
+    connections.change("zoom", lambda standing: standing.as_revoked(word))
     record = connections.read("zoom")
     assert record.status is Status.REVOKED
     assert record.revocation() == word
@@ -187,7 +188,7 @@ def test_a_connection_is_added_once(made: Made) -> None:
 
 def test_people_see_every_record(made: Made) -> None:
     records = [connection(status.replace("_", "-"), status=status) for status in Status]
-    assert {each.connection: each.status for each in made(*records).every()} == {
+    assert {each.connection: each.status for each in made(*records).read_all()} == {
         each.connection: each.status for each in records
     }
 
@@ -216,7 +217,7 @@ def test_connections_in_use_are_due_when_their_time_has_come_the_longest_due_fir
 def test_those_that_wait_for_a_person_are_counted(made: Made) -> None:
     others = [connection(status.replace("_", "-"), status=status) for status in Status]
     connections = made(*others, connection("another", status=Status.NEEDS_REAUTHORIZATION))
-    assert connections.waiting_for_a_person() == 2
+    assert connections.count_needing_reauthorization() == 2
 
 
 # --- what only a table can be ---
@@ -254,7 +255,7 @@ def test_what_is_due_is_read_only_as_far_as_it_is_asked_for_and_never_by_a_scan(
 def test_a_connection_that_is_gone_is_not_made_again(table: Made) -> None:
     connections = table()
     assert connections.compare_and_swap(connection(), connection(owner="other@example.com")) is None
-    assert list(connections.every()) == []
+    assert list(connections.read_all()) == []
 
 
 def test_a_write_whose_answer_was_lost_is_repeated_and_recognises_itself(table: Made, aws: Any) -> None:
@@ -268,7 +269,7 @@ def test_a_write_whose_answer_was_lost_is_repeated_and_recognises_itself(table: 
 
     asked: list[int] = []
     aws.meta.events.register_first("needs-retry.dynamodb.UpdateItem", answer_is_lost)
-    written = connections.compare_and_swap(old, old.leased("refresh#1", NOW.replace(microsecond=5)))
+    written = connections.compare_and_swap(old, old.with_lease("refresh#1", NOW.replace(microsecond=5)))
     assert asked == [1, 2]
     assert written is not None
     assert connections.read("zoom").lease_holder == "refresh#1"
@@ -281,7 +282,7 @@ def test_a_record_with_more_on_it_than_we_know_is_read_and_keeps_it(table: Made,
     aws.put_item(TableName="Connections", Item=stored(connection()) | more)
     old = connections.read("zoom")
     assert old == connection()
-    assert connections.compare_and_swap(old, old.leased("refresh#1", NOW))
+    assert connections.compare_and_swap(old, old.with_lease("refresh#1", NOW))
     found = aws.get_item(TableName="Connections", Key=item({"connection": "zoom"}))["Item"]
     assert {name: found[name] for name in more} == more
     assert found["lease_holder"] == {"S": "refresh#1"}

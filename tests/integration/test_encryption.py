@@ -27,7 +27,7 @@ def token_encryption(request: pytest.FixtureRequest) -> Iterator[TokenEncryption
         yield TokenEncryption(kms, key_arn=kms.create_key()["KeyMetadata"]["Arn"])
 
 
-def test_what_was_sealed_is_opened_for_the_same_connection_and_parent(token_encryption: TokenEncryption) -> None:
+def test_what_was_encrypted_is_decrypted_for_the_same_connection_and_parent(token_encryption: TokenEncryption) -> None:
     encrypted = token_encryption.encrypt(SecretStr(CANARY), connection="zoom", parent_version=PARENT)
     assert CANARY not in encrypted
     assert token_encryption.decrypt(encrypted, connection="zoom", parent_version=PARENT).get_secret_value() == CANARY

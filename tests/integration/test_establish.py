@@ -26,7 +26,8 @@ from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from leaver.tokens import GrantedTokens
-from leaver_cli.connections.setup import ATTEMPTS, ConnectionSetup, Established, NewConnection
+from leaver_cli.connections.request import NewConnection
+from leaver_cli.connections.setup import ATTEMPTS, ConnectionSetup, Established
 from local.simulators.grants import digest
 from local.simulators.provider import CANARY
 from local.simulators.venafi import VenafiSimulator
@@ -97,7 +98,9 @@ class Desk:
             "owner": owner,
             "credentials": ZoomCredentials(client_id=app, client_secret=SecretStr(secret_of(app))),
             "obtain": obtain,
-            "consented": lambda token: found.id if isinstance(found := rest.get_user("me", token), ZoomUser) else None,
+            "find_consenter": lambda token: (
+                found.id if isinstance(found := rest.get_user("me", token), ZoomUser) else None
+            ),
         }
         self.runs += 1
         return ConnectionSetup(
@@ -180,7 +183,7 @@ def test_a_hand_over_to_a_new_owner_ends_the_old_ones_grant(desk: Desk) -> None:
 
 def replaced(record: Connection) -> tuple[object, ...]:
     """What the case of a leaver who owned it before reads on the record."""
-    return record.replaced_owner, record.replaced_outcome, record.replaced_said
+    return record.replaced_owner, record.replaced_outcome, record.replaced_description
 
 
 def test_what_became_of_the_former_owners_grant_is_on_the_record(desk: Desk) -> None:
@@ -253,7 +256,7 @@ def test_the_newest_tokens_of_the_old_grant_are_those_that_a_killed_refresher_le
     old = desk.secret_store.tokens("zoom", desk.record.version)
     renewed = desk.grants.refresh(desk.record, old)
     kept = old.model_copy(update={"access_token": renewed.access_token, "refresh_token": renewed.refresh_token})
-    desk.secret_store.succeed("zoom", desk.record.version, kept)
+    desk.secret_store.store_next("zoom", desk.record.version, kept)
     assert desk.connect(app=OTHER_APP).old_grant == "revoked"
     assert desk.zoom.live_tokens(APP) == {"access": [], "refresh": []}
 
@@ -312,7 +315,7 @@ def test_an_old_server_to_server_token_is_left_to_its_hour(desk: Desk) -> None:
 def test_a_connection_that_was_revoked_has_no_old_grant(desk: Desk) -> None:
     desk.connect()
     desk.alter(status=Status.REVOKED, revoked_outcome=Outcome.REVOKED)
-    desk.secret_store.forget("zoom")
+    desk.secret_store.destroy("zoom")
     made = desk.connect()
     assert made.old_grant is None
     assert (desk.record.status, desk.record.revocation()) == (Status.ACTIVE, None)
@@ -322,7 +325,7 @@ def test_a_connection_that_was_revoked_has_no_old_grant(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("standing", "error", "reason"),
     [
-        ({"lease_holder": "refresh#1", "leased_at": now()}, LeaseHeld, "connection zoom: refresh is under way"),
+        ({"lease_holder": "refresh#1"}, LeaseHeld, "connection zoom: refresh is under way"),
         ({"status": Status.REVOKING}, LeaseHeld, "connection zoom is being revoked: wait until it is"),
         ({"provider": "venafi"}, Rejected, "connection zoom is one to venafi: choose another name"),
     ],
@@ -332,7 +335,7 @@ def test_nothing_is_asked_of_the_provider_while_the_connection_is_not_ours_to_ch
 ) -> None:
     desk.connect()
     first, desk.obtained = desk.tokens(), 0
-    desk.alter(**standing)
+    desk.alter(**standing, leased_at=now() if "lease_holder" in standing else None)
     before = desk.record
     with pytest.raises(error) as refused:
         desk.connect()
@@ -356,7 +359,7 @@ def test_where_the_provider_grants_nothing_the_connection_is_let_go(desk: Desk) 
     assert desk.tokens() == first
 
 
-def test_an_unreadable_vault_is_found_out_before_the_provider_is_asked(desk: Desk) -> None:
+def test_an_unreadable_secret_store_is_found_out_before_the_provider_is_asked(desk: Desk) -> None:
     desk.connect()
     desk.obtained, desk.secrets.unreadable = 0, True
     with pytest.raises(LeaverError):

@@ -11,11 +11,11 @@ import pytest
 import responses
 from responses.matchers import header_matcher, json_params_matcher, query_param_matcher
 
-from leaver.settings import MissingSetting
-from leaver.storage.secrets import child_of
-from tests.doubles.aws import event
+from leaver.settings import InvalidSetting
+from leaver.storage.secrets import next_version_id
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
-from tests.doubles.house import counted
+from tests.doubles.lambda_events import event
+from tests.doubles.metrics import sum_metrics
 
 EVENTS = Path(__file__).parents[2] / "events"
 JOHN = {"user_id": "john.doe@example.com"}
@@ -201,7 +201,7 @@ def test_deactivate_user_blocks_the_login_and_ends_the_session(
     assert (receipt["outcome"], receipt["tracking_id"], receipt["details"]) == (
         "deactivated",
         "v=2.0",
-        '{"session": "revoked"}',
+        {"session": "revoked"},
     )
     assert [each["detail-type"] for each in leaver.heard()] == ["UserDeactivated"]
 
@@ -241,7 +241,7 @@ def test_refresh_access_token_rotates_the_pair(leaver: Deployment, provider: res
     assert parse_qs(asked.calls[0].request.body) == {"grant_type": ["refresh_token"], "refresh_token": ["refresh-1"]}
     assert leaver.stored("leaver/tokens/zoom")["refresh_token"] == "refresh-2"
     record = leaver.connection("zoom")
-    assert (record["version"], record["status"]) == (child_of("zoom", version), "active")
+    assert (record["version"], record["status"]) == (next_version_id("zoom", version), "active")
     (told,) = leaver.heard()
     assert (told["detail-type"], told["detail"]["outcome"]) == ("AccessTokenRefreshed", "refreshed")
     assert leaver.receipts() == []
@@ -365,8 +365,8 @@ def test_schedule_refreshes_counts_each_minute_who_needs_a_person(
         leaver.connect(name, provider="zoom", status="needs_reauthorization")
     leaver.invoke("schedule_refreshes", json.loads((EVENTS / "schedule_refreshes.json").read_text()))
     emitted = capsys.readouterr().out
-    assert counted(emitted) == {"ConnectionsNeedingAPerson": waiting}
-    assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    assert sum_metrics(emitted) == {"ConnectionsNeedingAPerson": waiting}
+    assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "service"]]
 
 
 def test_schedule_refreshes_passes_on_what_came_over_the_bus(leaver: Deployment) -> None:
@@ -427,7 +427,7 @@ def test_a_missing_setting_fails_by_name_before_any_work(
     leaver: Deployment, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("EVENT_BUS_NAME")
-    with pytest.raises(MissingSetting, match=r"^the environment variable EVENT_BUS_NAME is missing$"):
+    with pytest.raises(InvalidSetting, match=r"^the environment variable EVENT_BUS_NAME is missing$"):
         leaver.invoke(function, {"Records": []})
 
 

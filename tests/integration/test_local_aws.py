@@ -157,6 +157,44 @@ Resources:
     assert stack["Third"].ref.endswith("/leaver-Third")
 
 
+def test_loops_are_written_out_as_cloudformation_does(build: Build) -> None:
+    stack = build("""
+Mappings: {Waits: {Left: {Seconds: 5}, Right: {Seconds: 7}}}
+Resources:
+  Fn::ForEach::Sides:
+    - Side
+    - [Left, Right]
+    - Fn::ForEach::Lanes:
+        - Lane
+        - ['', Urgent]
+        - ${Side}${Lane}Queue:
+            Type: AWS::SQS::Queue
+            Properties:
+              QueueName: !Sub '${AWS::StackName}-${Side}${Lane}'
+              DelaySeconds: !FindInMap [Waits, !Ref Side, Seconds]
+      ${Side}Rule:
+        Type: AWS::Events::Rule
+        Properties:
+          EventPattern: {source: [a], detail-type: ['${Side}']}
+          Targets: [{Id: '${!Side}', Arn: !GetAtt [!Sub '${Side}UrgentQueue', Arn]}]
+  Policy:
+    Type: AWS::SQS::QueuePolicy
+    Properties: {Queues: [{Ref: !Sub RightQueue}], PolicyDocument: {Statement: []}}
+""")
+    delays = {queue.logical_id: queue.properties["DelaySeconds"] for queue in stack.of_type("AWS::SQS::Queue")}
+    assert delays == {"LeftQueue": 5, "LeftUrgentQueue": 5, "RightQueue": 7, "RightUrgentQueue": 7}
+    assert stack["RightUrgentQueue"].attributes["QueueName"] == "leaver-RightUrgent"
+    assert stack["LeftRule"].properties["EventPattern"] == {"source": ["a"], "detail-type": ["Left"]}
+    [target] = stack["LeftRule"].properties["Targets"]
+    assert target == {"Id": "${!Side}", "Arn": stack["LeftUrgentQueue"].attributes["Arn"]}
+    assert stack["Policy"].properties["Queues"] == [stack["RightQueue"].ref]
+
+
+def test_a_loop_over_no_list_is_an_error_with_its_name(build: Build) -> None:
+    with pytest.raises(TemplateError, match=r"Fn::ForEach::Sides loops over Left, which is no list"):
+        build("Resources: {'Fn::ForEach::Sides': [Side, Left, {'${Side}Queue': {Type: AWS::SQS::Queue}}]}")
+
+
 def test_a_resource_whose_condition_does_not_hold_is_not_made(build: Build, aws: MotoServer) -> None:
     stack = build("""
 Conditions: {Never: !Equals [a, b]}
@@ -382,6 +420,6 @@ def test_the_stack_tells_of_itself_what_cloudformation_would(aws: MotoServer) ->
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in told["Parameters"]}
     assert outputs["ConnectionsTable"] == stack["Connections"].ref
     assert outputs["KeyArn"] == stack["Key"].attributes["Arn"]
-    assert parameters["SecretPrefix"] == "leaver"
+    assert (parameters["SecretPrefix"], outputs["SecretPrefix"]) == ("", "leaver")
     assert parameters["VenafiUrl"] == "http://127.0.0.1:1"
     assert parameters["UrgentSources"] == "okta,caep"

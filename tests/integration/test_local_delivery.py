@@ -169,7 +169,7 @@ def test_a_message_arrives_in_the_shape_that_lambda_gives_it(deployment: Deploym
         "raw": {"DataType": "Binary", "BinaryValue": b"\0"},
     }
     send(deployment, "hello", MessageAttributes=attributes)
-    deployment.idle()
+    deployment.wait_until_idle()
 
     [invocation] = seen(deployment)
     [record] = invocation["event"]["Records"]
@@ -203,7 +203,7 @@ def test_a_function_sees_its_own_environment_and_lambdas_and_nothing_else(
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_DEVELOPER", "x")
     send(deployment, "hello")
-    deployment.idle()
+    deployment.wait_until_idle()
 
     [invocation] = seen(deployment)
     environment = invocation["environment"]
@@ -223,7 +223,7 @@ def test_a_function_sees_its_own_environment_and_lambdas_and_nothing_else(
 
 def test_messages_that_wait_together_arrive_in_one_batch_and_are_gone_when_it_succeeds(deployment: Deployment) -> None:
     send(deployment, *"abcde")
-    deployment.idle()
+    deployment.wait_until_idle()
     assert sorted(body for batch in bodies(deployment) for body in batch) == list("abcde")
     assert max(len(batch) for batch in bodies(deployment)) > 1
     assert counts(deployment, deployment.queue_url("echo")) == (0, 0)
@@ -234,7 +234,7 @@ def test_a_reported_failure_alone_comes_back_when_its_visibility_timeout_is_over
     invoked(deployment, 1)
     assert counts(deployment, deployment.queue_url("echo")) == (0, 1)
     deployment.hurry()
-    deployment.idle()
+    deployment.wait_until_idle()
     assert bodies(deployment) == [["fine", "fail once"], ["fail once"]]
 
 
@@ -254,7 +254,7 @@ def test_a_message_that_was_received_too_often_goes_to_the_dead_letter_queue(dep
     for times in (1, 2):
         invoked(deployment, times)
         deployment.hurry()
-    deployment.idle()
+    deployment.wait_until_idle()
     assert counts(deployment, deployment.queue_url("echo")) == (0, 0)
     [message] = deployment.client("sqs").receive_message(QueueUrl=deployment.dead_letter_queue_url("echo"))["Messages"]
     assert message["Body"] == "fail"
@@ -300,7 +300,7 @@ def test_a_killed_process_is_replaced_by_the_next_event(deployment: Deployment) 
     os.kill(deployment.functions["echo"].pids[0], signal.SIGKILL)
     deployment.wait_until(lambda: not deployment.functions["echo"].pids)
     send(deployment, "hello again")
-    deployment.idle()
+    deployment.wait_until_idle()
     assert bodies(deployment) == [["hello"], ["hello again"]]
 
 
@@ -330,7 +330,7 @@ def test_a_group_waits_for_its_first_message_while_others_pass(deployment: Deplo
 
 def test_a_schedule_starts_the_function_with_eventbridges_event(deployment: Deployment) -> None:
     deployment.fire_schedule("echo")
-    deployment.idle()
+    deployment.wait_until_idle()
     event = seen(deployment)[0]["event"]
     assert event["source"] == "aws.events"
     assert event["detail-type"] == "Scheduled Event"
@@ -339,7 +339,7 @@ def test_a_schedule_starts_the_function_with_eventbridges_event(deployment: Depl
 
 def test_a_start_that_fails_to_the_end_is_told_to_its_on_failure_queue(deployment: Deployment) -> None:
     deployment.fire_schedule("echo")
-    deployment.idle()
+    deployment.wait_until_idle()
     assert len(seen(deployment)) == 2
     [message] = deployment.client("sqs").receive_message(QueueUrl=deployment.dead_letter_queue_url("echo"))["Messages"]
     record = json.loads(message["Body"])
@@ -361,7 +361,7 @@ def test_waiting_for_quiet_names_what_is_still_to_do(deployment: Deployment) -> 
     send(deployment, "fail")
     invoked(deployment, 1)
     with pytest.raises(TimeoutError, match="echo"):
-        deployment.idle(timeout=0.1)
+        deployment.wait_until_idle(timeout=0.1)
 
 
 def test_a_batch_of_one_queue_does_not_wait_for_a_batch_of_another(deployment: Deployment) -> None:

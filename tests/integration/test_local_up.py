@@ -21,9 +21,9 @@ import psutil
 import pytest
 import requests
 
-from local import stage
+from local import acme
 from local.aws.template import TemplateError
-from local.control import Control
+from local.control_server import ControlServer
 from local.deployment import Deployment
 from local.sam_local import FUNCTIONS
 from tests.contract.stack import LANED, snake
@@ -127,7 +127,7 @@ def test_a_start_that_fails_leaves_nothing(template: Path) -> None:
 
 
 def test_the_control_door_delivers_partner_events_and_fires_schedules(template: Path) -> None:
-    with Deployment(template, {}, partner_buses=["partner"]) as deployment, Control(deployment) as control:
+    with Deployment(template, {}, partner_buses=["partner"]) as deployment, ControlServer(deployment) as control:
         url = f"http://127.0.0.1:{control.port}"
         event = {
             "bus": "partner",
@@ -235,8 +235,8 @@ def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell(
 
         [zoom, venafi] = re.findall(r"(?:Zoom|Venafi TPP) +│ +(http://\S+)", printed)
         signed_in, grants = f"{zoom}/_control/has_session", f"{venafi}/_control/live_grants"
-        nobody = [partial(ask, signed_in, user=person.email) for person in (stage.ADA, stage.JOHN)]
-        none = [partial(ask, grants, prefixed_universal=person.venafi_id) for person in (stage.GRACE, stage.JOHN)]
+        nobody = [partial(ask, signed_in, user=person.email) for person in (acme.ADA, acme.JOHN)]
+        none = [partial(ask, grants, prefixed_universal=person.venafi_id) for person in (acme.GRACE, acme.JOHN)]
         eventually(lambda: [each() for each in (*nobody, *none)] == [False, False, 0, 0])
 
 

@@ -34,6 +34,7 @@ def test_counts_what_is_parked_with_each_function(world: World) -> None:
         ["revoke_sso_token", "1"],
         ["revoke_grants", "2"],
         ["purge_user_tokens", "0"],
+        ["deactivate_user", "0"],
         ["schedule_refreshes", "0"],
         ["start_offboarding", "0"],
         ["watch_deadlines", "0"],

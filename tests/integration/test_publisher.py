@@ -13,8 +13,11 @@ from leaver.errors import Undelivered
 from leaver.messages.commands import RevokeGrants, RevokeSsoToken
 from leaver.messages.events import Announcement
 from leaver.messages.publisher import DeadLetter, Due, Publisher
-from tests.doubles.aws import NOW, QUEUE, FakeBus, FakeSqs
+from tests.doubles.clock import NOW
+from tests.doubles.event_bus import FakeBus
+from tests.doubles.lambda_events import QUEUE
 from tests.doubles.secrets_manager import PARENT
+from tests.doubles.sqs import FakeSqs
 from tests.integration.dynamodb import SESSION
 
 ANNOUNCEMENT = Announcement(
@@ -117,7 +120,7 @@ def test_an_announcement_is_heard_on_the_bus(world: World) -> None:
 
 @standard
 def test_commands_are_heard_as_what_they_are(world: World) -> None:
-    world.publisher.command(
+    world.publisher.send_commands(
         [
             RevokeSsoToken(user_id="john.doe@example.com", urgency="urgent", requested_at=NOW),
             RevokeGrants(identity="john.doe@example.com"),
@@ -154,7 +157,7 @@ def test_connections_do_not_wait_for_each_other(world: World) -> None:
 
 def test_a_parked_message_arrives_with_all_that_was_said_of_it(world: World) -> None:
     fifo = world.dead.endswith(".fifo")
-    world.publisher.park(PARKED if not fifo else DeadLetter(**{**vars(PARKED), "group": "zoom"}))
+    world.publisher.dead_letter(PARKED if not fifo else DeadLetter(**{**vars(PARKED), "group": "zoom"}))
     (message,) = world.received(world.dead)
     assert message["Body"] == '{"user_id": "john.doe@example.com"}'
     assert message["Attributes"].get("MessageGroupId") == ("zoom" if fifo else None)
@@ -189,12 +192,12 @@ def test_an_announcement_that_the_bus_refuses_is_an_error() -> None:
 @pytest.mark.parametrize("refuses", [1, 11, 23])
 def test_a_bus_that_takes_less_than_all_commands_is_an_error(refuses: int) -> None:
     with pytest.raises(Undelivered):
-        publisher(FakeSqs(), FakeBus(refuses=refuses)).command([RevokeGrants(identity="john")] * 23)
+        publisher(FakeSqs(), FakeBus(refuses=refuses)).send_commands([RevokeGrants(identity="john")] * 23)
 
 
 def test_commands_go_out_in_batches_of_ten() -> None:
     bus = FakeBus()
-    publisher(FakeSqs(), bus).command([RevokeGrants(identity=f"john-{number}") for number in range(23)])
+    publisher(FakeSqs(), bus).send_commands([RevokeGrants(identity=f"john-{number}") for number in range(23)])
     assert [json.loads(each["Detail"])["identity"] for each in bus.put] == [f"john-{number}" for number in range(23)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 
 from leaver.consuming.rate_limiter import Demand, RateLimiter
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.rate_limit_table import RateLimitTable
 from tests.integration.dynamodb import dynamodb, make_tables
 
@@ -63,8 +63,10 @@ def test_bookings_refusals_and_closings_are_the_same_on_dynamodb_and_on_the_fake
             reservations = each.reserve([Demand("acme", 1, urgent)] * calls)
             if step in {3, 6, 8}:
                 lasts = timedelta(minutes=2) if step == 8 else timedelta(seconds=1)
-                each._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=step != 8)
-                each._close("zoom/acme", _micros(clock, lasts))
+                each._buckets.slow_down(
+                    "zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=step != 8
+                )
+                each._buckets.close("zoom/acme", _micros(clock, lasts))
             told.append([reservation.at for reservation in reservations])
         assert told[0] == told[1]
     assert kept(table) == fake.items
@@ -75,10 +77,10 @@ def test_a_rate_that_others_made_slower_meanwhile_is_not_written_over(table: "Dy
     stale.reserve([Demand("acme", 1, urgent=False)])
     for _ in range(4):
         clock.passes(seconds=1.5)
-        busy._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=True)
+        busy._buckets.slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=True)
     slow = kept(table)["zoom/acme"]["factor"]
     clock.passes(seconds=1.5)
-    stale._slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=True)
+    stale._buckets.slow_down("zoom/acme", _micros(clock), _micros(clock, timedelta(seconds=1)), alone=True)
     assert kept(table)["zoom/acme"]["factor"] < slow
 
 

@@ -9,8 +9,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from leaver.cases.receipts import Receipt, Receipts
+from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW, InMemoryReceipts
+from tests.doubles.clock import NOW
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.integration.dynamodb import dynamodb, make_tables
 
 OPEN = Receipt(
@@ -23,8 +25,8 @@ OPEN = Receipt(
     requested_at=NOW - timedelta(minutes=1),
     first_attempt_at=NOW,
 )
-REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0", details={"grants_left": 0})
-FAILED = Result(Outcome.FAILED, provider_status=400, provider_code="4711")
+REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0"), details={"grants_left": 0})
+FAILED = Result(Outcome.FAILED, ProviderResponse(400, "4711"))
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_the_last_word_is_written_and_returned_as_it_stands(receipts: Receipts) 
     closed = receipts.finish(OPEN.closed(REVOKED, now=NOW + timedelta(seconds=5)))
     assert closed == standing(receipts)
     assert (closed.outcome, closed.provider_status, closed.tracking_id) == (Outcome.REVOKED, 204, "v=2.0")
-    assert (closed.attempts, closed.time_to_revoke, closed.details) == (1, 65, '{"grants_left": 0}')
+    assert (closed.attempts, closed.time_to_revoke, closed.details) == (1, 65, {"grants_left": 0})
     assert (closed.first_attempt_at, closed.finished_at) == (NOW, NOW + timedelta(seconds=5))
 
 

@@ -12,12 +12,12 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from leaver.cases.receipts import Receipts
 from leaver.consuming.consumer import Consumer
-from leaver.errors import Rejected
+from leaver.errors import ProviderResponse, Rejected
 from leaver.messages.commands import RevokeSsoToken
 from leaver.messages.envelope import Envelope
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import OneByOne
+from tests.doubles.executor import OneByOne
 from tests.integration.parked_stack import ARN, EVENT, NOT_DELIVERED, REGION, World, leaver, world_on_moto
 
 if TYPE_CHECKING:
@@ -241,8 +241,8 @@ def test_a_refused_command_is_done_after_the_cause_is_mended_and_it_is_put_back(
 
     def revoke(_: RevokeSsoToken) -> Result:
         if not scopes:
-            raise Rejected("Zoom 4711: missing scope", provider_status=400)
-        return Result(Outcome.REVOKED, provider_status=204)
+            raise Rejected("Zoom 4711: missing scope", ProviderResponse(400))
+        return Result(Outcome.REVOKED, ProviderResponse(204))
 
     consumer = Consumer(
         function="leaver-revoke-sso-token",

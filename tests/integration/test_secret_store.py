@@ -1,4 +1,4 @@
-"""The vault on Secrets Manager: moto's, and a strict fake where moto is laxer than AWS."""
+"""The secret store on Secrets Manager: moto's, and a strict fake where moto is laxer than AWS."""
 
 import json
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from pydantic import SecretStr
 from leaver.errors import NotKept, NotRead, Rejected, Superseded
 from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.providers.zoom.credentials import ZoomCredentials
-from leaver.storage.secrets import SecretStore, child_of
+from leaver.storage.secrets import SecretStore, next_version_id
 from leaver.tokens import TokenSet
 from tests.doubles.canary import shown_by
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens
 from tests.integration.dynamodb import SESSION
 
 EXPIRES_AT = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
-CHILD = child_of("zoom", PARENT)
+CHILD = next_version_id("zoom", PARENT)
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
 
 
@@ -41,7 +41,7 @@ def secrets(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture
 def secret_store(secrets: Any) -> SecretStore:
-    """A vault with the first tokens of one connection."""
+    """A secret store with the first tokens of one connection."""
     secrets.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
     return SecretStore(secrets, prefix="leaver")
 
@@ -56,37 +56,42 @@ def pair(number: int, refresh_token: str | None = "new") -> TokenSet:  # noqa: S
 
 
 def test_a_successors_name_is_known_before_it_exists() -> None:
-    assert child_of("zoom", PARENT) == child_of("zoom", PARENT)
-    assert len({child_of("zoom", PARENT), child_of("venafi", PARENT), child_of("zoom", CHILD), PARENT}) == 4
+    assert next_version_id("zoom", PARENT) == next_version_id("zoom", PARENT)
+    assert (
+        len(
+            {next_version_id("zoom", PARENT), next_version_id("venafi", PARENT), next_version_id("zoom", CHILD), PARENT}
+        )
+        == 4
+    )
     assert UUID(CHILD).version == 5
 
 
 def test_a_successors_name_never_changes_from_one_version_of_leaver_to_the_next() -> None:
     # A deployment between a write and its record must find what the one before it wrote.
-    assert child_of("zoom", PARENT) == "8ac946ab-85ae-5bbc-951e-ff45a817844a"
+    assert next_version_id("zoom", PARENT) == "8ac946ab-85ae-5bbc-951e-ff45a817844a"
 
 
 def test_a_written_pair_is_read_back_by_its_version(secret_store: SecretStore) -> None:
-    assert secret_store.succeed("zoom", PARENT, pair(2)) == CHILD
+    assert secret_store.store_next("zoom", PARENT, pair(2)) == CHILD
     read = secret_store.tokens("zoom", CHILD)
     assert read == pair(2)
     assert read.access_token.get_secret_value() == "access-2"
 
 
 def test_a_pair_without_a_refresh_token_is_read_back(secret_store: SecretStore) -> None:
-    secret_store.succeed("zoom", PARENT, pair(2, refresh_token=None))
+    secret_store.store_next("zoom", PARENT, pair(2, refresh_token=None))
     assert secret_store.tokens("zoom", CHILD).refresh_token is None
 
 
 def test_the_successor_is_current_at_once(secret_store: SecretStore, secrets: Any) -> None:
-    secret_store.succeed("zoom", PARENT, pair(2))
+    secret_store.store_next("zoom", PARENT, pair(2))
     current = secrets.get_secret_value(SecretId="leaver/tokens/zoom", VersionStage="AWSCURRENT")
     assert current["VersionId"] == CHILD
 
 
 def test_writing_the_same_pair_twice_is_harmless(secret_store: SecretStore) -> None:
-    secret_store.succeed("zoom", PARENT, pair(2))
-    assert secret_store.succeed("zoom", PARENT, pair(2)) == CHILD
+    secret_store.store_next("zoom", PARENT, pair(2))
+    assert secret_store.store_next("zoom", PARENT, pair(2)) == CHILD
     assert secret_store.tokens("zoom", CHILD) == pair(2)
 
 
@@ -94,9 +99,9 @@ def test_a_parent_has_one_child(strict: StrictSecretsManager) -> None:
     # moto overwrites in silence; AWS refuses.
     strict.create_secret(Name="leaver/tokens/zoom", SecretString=tokens())
     secret_store = SecretStore(strict.client, prefix="leaver")
-    secret_store.succeed("zoom", PARENT, pair(2))
+    secret_store.store_next("zoom", PARENT, pair(2))
     with pytest.raises(Superseded, match=rf"^secret leaver/tokens/zoom: {CHILD} holds other tokens$") as superseded:
-        secret_store.succeed("zoom", PARENT, pair(3))
+        secret_store.store_next("zoom", PARENT, pair(3))
     assert "access-3" not in shown_by(superseded.value)
     assert secret_store.tokens("zoom", CHILD) == pair(2)
 
@@ -107,31 +112,31 @@ def test_a_write_that_is_not_confirmed_is_named_and_shows_nothing(strict: Strict
     setattr(strict, trouble, True)
     cause = {"read_only": "InternalServiceError", "mute": "ReadTimeoutError"}[trouble]
     with pytest.raises(NotKept, match=rf"^secret leaver/tokens/zoom: {cause}$") as kept:
-        SecretStore(strict.client, prefix="leaver").succeed("zoom", PARENT, pair(2))
+        SecretStore(strict.client, prefix="leaver").store_next("zoom", PARENT, pair(2))
     assert "access-2" not in shown_by(kept.value)
     assert kept.value.__context__ is None
 
 
 def test_a_secret_that_does_not_exist_takes_no_successor(secret_store: SecretStore) -> None:
     with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom-eu: ResourceNotFoundException$"):
-        secret_store.succeed("zoom-eu", PARENT, pair(2))
+        secret_store.store_next("zoom-eu", PARENT, pair(2))
 
 
 def test_the_newest_is_found_by_following_successors(secret_store: SecretStore) -> None:
-    assert secret_store.newest("zoom", PARENT) == PARENT
-    secret_store.succeed("zoom", PARENT, pair(2))
-    assert secret_store.newest("zoom", PARENT) == CHILD
-    grandchild = secret_store.succeed("zoom", CHILD, pair(3))
+    assert secret_store.latest_version("zoom", PARENT) == PARENT
+    secret_store.store_next("zoom", PARENT, pair(2))
+    assert secret_store.latest_version("zoom", PARENT) == CHILD
+    grandchild = secret_store.store_next("zoom", CHILD, pair(3))
     assert (
-        secret_store.newest("zoom", PARENT)
-        == secret_store.newest("zoom", CHILD)
-        == secret_store.newest("zoom", grandchild)
+        secret_store.latest_version("zoom", PARENT)
+        == secret_store.latest_version("zoom", CHILD)
+        == secret_store.latest_version("zoom", grandchild)
         == grandchild
     )
 
 
 def test_the_newest_of_a_secret_that_does_not_exist_is_what_was_asked_for(secret_store: SecretStore) -> None:
-    assert secret_store.newest("zoom-eu", PARENT) == PARENT
+    assert secret_store.latest_version("zoom-eu", PARENT) == PARENT
 
 
 @pytest.mark.parametrize(
@@ -190,7 +195,7 @@ def test_a_secret_that_is_scheduled_for_deletion_is_named() -> None:
         with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: is scheduled for deletion$"):
             secret_store.credentials("zoom", ZoomCredentials)
         with pytest.raises(Rejected, match=r"^secret leaver/tokens/zoom: is scheduled for deletion$"):
-            secret_store.newest("zoom", PARENT)
+            secret_store.latest_version("zoom", PARENT)
         with pytest.raises(Rejected, match=r"^secret leaver/tokens/zoom: is scheduled for deletion$"):
             secret_store.tokens("zoom", PARENT)
 
@@ -203,7 +208,7 @@ def test_secrets_manager_that_does_not_answer_is_nobodys_fault(strict: StrictSec
         secret_store.tokens("zoom", PARENT)
     # To take "no answer" for "no successor" would spend the same refresh token twice.
     with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
-        secret_store.newest("zoom", PARENT)
+        secret_store.latest_version("zoom", PARENT)
     with pytest.raises(NotRead, match=r"^secret leaver/credentials/zoom: InternalServiceError$"):
         secret_store.credentials("zoom", ZoomCredentials)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from local.simulators.control import Control, ControlError
+from local.simulators.control import ControlError, RemoteSimulator
 from local.simulators.provider import CATALOGUE
 from local.simulators.zoom import ZoomSimulator
 from tests.integration.simulated_zoom import (
@@ -30,7 +30,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture
 def zoom(tmp_path: Path) -> Iterator[ZoomSimulator]:
-    with ZoomSimulator(clock=lambda: NOON, fixtures=tmp_path) as simulator:
+    with ZoomSimulator(clock=lambda: NOON, catalogue=tmp_path) as simulator:
         set_up(simulator)
         yield simulator
 
@@ -155,7 +155,7 @@ def test_closing_lets_go_of_what_is_held(tokens: dict[str, object], zoom: ZoomSi
 
 
 def test_another_process_asks_and_tells_over_http(zoom: ZoomSimulator) -> None:
-    control = Control(zoom.url)
+    control = RemoteSimulator(zoom.url)
     control.ask("add_user", user_id="bob", email="bob@example.com", account_id="acme")
     tokens = control.ask("authorize", client_id="leaver-client", user="bob")
     assert set(tokens) == {"access_token", "refresh_token", "expires_at", "scope"}
@@ -194,21 +194,21 @@ def test_another_process_asks_and_tells_over_http(zoom: ZoomSimulator) -> None:
 def test_a_question_that_makes_no_sense_is_told_why(
     zoom: ZoomSimulator, name: str, arguments: dict[str, object], error: str
 ) -> None:
-    control = Control(zoom.url)
+    control = RemoteSimulator(zoom.url)
     with pytest.raises(ControlError, match=error):
         control.ask(name, **arguments)
     control.close()
 
 
 def test_neither_journal_nor_questions_show_a_secret(tmp_path: Path) -> None:
-    with ZoomSimulator(token_prefix="canary-", fixtures=tmp_path) as zoom:
+    with ZoomSimulator(token_prefix="canary-", catalogue=tmp_path) as zoom:
         set_up(zoom)
         tokens = zoom.authorize("leaver-client", "installer")
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         assert refresh(zoom, tokens["refresh_token"]).text.count("canary-") == 2
         assert "canary-" in get_token(zoom, bearer, type="zak").text
         requests.get(f"{zoom.api_url}/users/me?access_token={tokens['access_token']}", timeout=10)
-        control = Control(zoom.url)
+        control = RemoteSimulator(zoom.url)
         questions = ("journal", "users", "sessions", "live_tokens", "user_tokens")
         answers = json.dumps([control.ask(question) for question in questions])
         control.close()
@@ -221,7 +221,7 @@ def test_the_same_seed_makes_the_same_tokens(tmp_path: Path) -> None:
     made = []
     for _ in range(2):
         rng = random.Random(7)  # noqa: S311 - predictable on purpose
-        with ZoomSimulator(rng=rng, clock=lambda: NOON, fixtures=tmp_path) as zoom:
+        with ZoomSimulator(rng=rng, clock=lambda: NOON, catalogue=tmp_path) as zoom:
             set_up(zoom)
             made.append(zoom.authorize("leaver-client", "installer"))
     assert made[0] == made[1]

@@ -14,7 +14,7 @@ from leaver.errors import LeaseHeld
 from leaver.messages.commands import UserTokenType
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
@@ -44,7 +44,7 @@ class Kept:
         )
 
     def expired(self) -> list[StoredUserToken]:
-        return list(self.tokens.expired(self.clock()))
+        return list(self.tokens.find_expired(self.clock()))
 
     @property
     def lying(self) -> set[str]:

@@ -15,6 +15,7 @@ from leaver import bootstrap
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection, Status
 from leaver.connections.refresh import TokenRefresher
+from leaver.connections.token_versions import TokenVersions
 from leaver.errors import CredentialStale, InvalidClient
 from leaver.messages.commands import RefreshAccessToken, RevokeAccessToken
 from leaver.messages.publisher import Publisher
@@ -27,10 +28,11 @@ from leaver_cli.main import Commands
 from tests.doubles.acme.entry import REGISTRY
 from tests.doubles.acme.form import WITH_ACME
 from tests.doubles.acme.server import CLIENT_ID, CLIENT_SECRET, AcmeServer, acme_server
-from tests.doubles.aws import FIFO_DEAD_LETTERS, FakeBus, FakeSqs
 from tests.doubles.connections_table import InMemoryConnections
+from tests.doubles.event_bus import FakeBus
 from tests.doubles.kms import KEY, FakeKms
 from tests.doubles.secrets_manager import StrictSecretsManager
+from tests.doubles.sqs import FIFO_DEAD_LETTERS, FakeSqs
 
 
 def now() -> datetime:
@@ -82,9 +84,8 @@ class World:
         refresher = TokenRefresher(
             connections=self.connections,
             has_left=lambda _: False,
-            secret_store=self.secret_store,
+            token_versions=TokenVersions(self.secret_store, TokenEncryption(FakeKms().client, key_arn=KEY)),
             grants=self.grants,
-            token_encryption=TokenEncryption(FakeKms().client, key_arn=KEY),
             publisher=Publisher(
                 events=FakeBus().client, sqs=FakeSqs().client, bus="leaver", dead_letter_queue_url=FIFO_DEAD_LETTERS
             ),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from local.simulators.control import Control
+from local.simulators.control import RemoteSimulator
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.venafi_state import Role
 from tests.integration.simulated_venafi import ADA, BOB, ROBOT, get, post, refresh, refused, revoke_grants, seen, set_up
@@ -253,7 +253,7 @@ def test_a_method_that_is_not_there_is_answered_by_the_web_server(venafi: Venafi
 
 
 def test_another_process_asks_and_tells_over_http(venafi: VenafiSimulator) -> None:
-    control = Control(venafi.url)
+    control = RemoteSimulator(venafi.url)
     assert control.ask("live_grants", prefixed_universal=ADA, application_id="vcert") == 2
     control.ask("add_identity", prefixed_universal="local:{c}", name="carol", role=5)
     tokens = control.ask("authorize", application_id="leaver", prefixed_universal="local:{c}")

@@ -11,13 +11,13 @@ import pytest
 
 from leaver import bootstrap
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import Case, Cases, State, Step
-from leaver.cases.start import recorded
+from leaver.cases.record import Case, Cases, Step, new_case
+from leaver.cases.states import State
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import values
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.deployed import Deployment, deployment
-from tests.doubles.house import counted
+from tests.doubles.metrics import sum_metrics
 
 TICK = json.loads((Path(__file__).parents[2] / "events" / "watch_deadlines.json").read_text())
 SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": "ada@example.com"})
@@ -38,7 +38,7 @@ def case(case_id: str, at: datetime, **told: Any) -> Case:
     usual = {"email": "ada@example.com", "event_id": "1", "source": "hr", "urgency": "routine"}
     times = {"requested_at": at, "effective_at": at}
     names = ["ada@example.com"]
-    return recorded(case_id, State.SCHEDULED, [SSO], names, **usual | times | told).watched(at)
+    return new_case(case_id, [SSO], names, **usual | times | told).with_look_at(at)
 
 
 def types(leaver: Deployment) -> Counter[str]:
@@ -54,7 +54,7 @@ def test_a_tick_begins_what_is_due_and_counts_what_there_is(
     cases.add(case("held", now).model_copy(update={"state": State.HELD, "watch": "held"}))
     assert leaver.invoke("watch_deadlines", TICK) is None
     assert types(leaver) == {"RevokeSsoToken": 1, "OffboardingStarted": 1}
-    first = counted(capsys.readouterr().out)
+    first = sum_metrics(capsys.readouterr().out)
     assert {name: first[name] for name in ("OpenCases", "HeldCases", "OverdueCases")} == {
         "OpenCases": 0,
         "HeldCases": 1,
@@ -62,7 +62,7 @@ def test_a_tick_begins_what_is_due_and_counts_what_there_is(
     }
     leaver.invoke("watch_deadlines", TICK)
     emitted = capsys.readouterr().out
-    assert counted(emitted)["OpenCases"] == 1
+    assert sum_metrics(emitted)["OpenCases"] == 1
     told = [json.loads(line) for line in emitted.splitlines()]
     units = {
         metric["Name"]: metric["Unit"]
@@ -78,8 +78,8 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
 ) -> None:
     began = datetime.now(tz=UTC) - timedelta(minutes=20)
     for case_id in ("late", "done"):
-        begun = case(case_id, began).started(began, deadline=timedelta(minutes=15), look_again=timedelta(minutes=1))
-        cases.add(begun.told("OffboardingStarted"))
+        begun = case(case_id, began).after_start(began, deadline=timedelta(minutes=15))
+        cases.add(begun.without_pending("OffboardingStarted"))
     open_receipt = Receipt(
         case_id="done",
         entry=SSO.receipt,
@@ -92,7 +92,7 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
     Receipts(leaver.dynamodb, table="Cases").finish(open_receipt.closed(Result(Outcome.REVOKED), now=began))
     leaver.invoke("watch_deadlines", TICK)
     assert types(leaver) == {"OffboardingOverdue": 1, "RevokeSsoToken": 1, "OffboardingCompleted": 1}
-    emitted = counted(capsys.readouterr().out)
+    emitted = sum_metrics(capsys.readouterr().out)
     assert (emitted["OverdueCases"], emitted["CasesNotLookedAfter"]) == (2, 0)
     assert emitted["CaseTimeToRevoke"] >= 20 * 60
 
@@ -108,21 +108,21 @@ def test_a_user_token_that_is_dead_is_destroyed(leaver: Deployment) -> None:
 
 
 def test_the_index_tells_all_that_a_glance_needs(cases: Cases) -> None:
-    begun = case("c-1", NOW).started(NOW, deadline=timedelta(minutes=15), look_again=timedelta(minutes=1))
+    begun = case("c-1", NOW).after_start(NOW, deadline=timedelta(minutes=15))
     cases.add(begun)
     cases.add(case("c-2", NOW).model_copy(update={"state": State.HELD, "watch": "held"}))
-    first, second = sorted(cases.summaries(), key=lambda each: each.case_id)
+    first, second = sorted(cases.read_summaries(), key=lambda each: each.case_id)
     assert (first.state, first.started_at, first.deadline_at) == (State.OPEN, NOW, NOW + timedelta(minutes=15))
-    assert first.outstanding == [SSO.name]
+    assert first.outstanding == (SSO.name,)
     assert (second.state, second.started_at) == (State.HELD, None)
 
 
 def test_how_many_were_opened_in_an_hour_is_read_as_it_was_counted(leaver: Deployment, cases: Cases) -> None:
-    assert cases.opened("urgent", NOW) == 0
+    assert cases.count_opened("urgent", NOW) == 0
     for case_id in ("c-1", "c-2", "c-1"):
         cases.count_urgent(NOW, case_id=case_id)
     cases.count_routine(NOW, case_id="c-3")
-    assert (cases.opened("urgent", NOW), cases.opened("routine", NOW)) == (2, 1)
-    assert cases.opened("urgent", NOW - timedelta(hours=1)) == 0
+    assert (cases.count_opened("urgent", NOW), cases.count_opened("routine", NOW)) == (2, 1)
+    assert cases.count_opened("urgent", NOW - timedelta(hours=1)) == 0
     hours = leaver.dynamodb.scan(TableName="Cases")["Items"]
     assert {values(each)["entry"] for each in hours} == {"hour"}

@@ -25,7 +25,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture
 def zoom(tmp_path: Path) -> Iterator[ZoomSimulator]:
-    with ZoomSimulator(clock=lambda: NOON, fixtures=tmp_path) as simulator:
+    with ZoomSimulator(clock=lambda: NOON, catalogue=tmp_path) as simulator:
         set_up(simulator)
         yield simulator
 

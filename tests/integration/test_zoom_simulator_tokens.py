@@ -29,7 +29,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture
 def zoom(tmp_path: Path) -> Iterator[ZoomSimulator]:
-    with ZoomSimulator(clock=lambda: NOON, fixtures=tmp_path) as simulator:
+    with ZoomSimulator(clock=lambda: NOON, catalogue=tmp_path) as simulator:
         set_up(simulator)
         yield simulator
 
@@ -169,7 +169,7 @@ def test_another_account_is_refused_in_zooms_words(zoom: ZoomSimulator, account_
 
 
 def test_a_zoom_with_grace_accepts_the_old_token_until_the_new_one_is_used(tmp_path: Path) -> None:
-    with ZoomSimulator(rotation=Rotation.GRACE, fixtures=tmp_path) as zoom:
+    with ZoomSimulator(rotation=Rotation.GRACE, catalogue=tmp_path) as zoom:
         set_up(zoom)
         first = zoom.authorize("leaver-client", "installer")["refresh_token"]
         lost = refresh(zoom, first).json()["refresh_token"]

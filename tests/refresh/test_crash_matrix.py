@@ -20,7 +20,7 @@ LOST: Final = "needs a person"
 EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     ("receive", "works / works / works", "works / works / works"),
     ("read record", "works / works / works", "works / works / works"),
-    ("write record", "works / works / works", "works / works / works"),  # the intent
+    ("write record", "works / works / works", "works / works / works"),  # the lease
     ("read secret", "works / works / works", "works / works / works"),  # is there a successor already?
     ("read secret", "works / works / works", "works / works / works"),  # the tokens
     ("read secret", "works / works / works", "works / works / works"),  # the credentials
@@ -29,7 +29,7 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     ("refresh at the provider", "works / works / works", "needs a person / works / needs a person"),
     ("write secret", "needs a person / works / needs a person", "works / works / works"),
     ("read record", "works / works / works", "works / works / works"),
-    ("write record", "works / works / works", "works / works / works"),  # the new version, the intent gone
+    ("write record", "works / works / works", "works / works / works"),  # the new version, the lease gone
     ("read record", "works / works / works", "works / works / works"),  # is an announcement owed?
     ("announce", "works / works / works", "works / works / works"),
     ("acknowledge", "works / works / works", "works / works / works"),
@@ -230,7 +230,7 @@ def test_secrets_manager_out_of_order_for_a_whole_run_costs_nothing(provider: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_crash_while_secrets_manager_is_out_of_order_is_lost_only_until_the_token_is_sealed(kind: Kind) -> None:
+def test_a_crash_while_secrets_manager_is_out_of_order_is_lost_only_until_the_token_is_encrypted(kind: Kind) -> None:
     def refused(night: Night) -> Callable[[], bool]:
         night.secrets.read_only = True
         return night.refresh()

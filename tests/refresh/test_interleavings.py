@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import product
 from typing import Final, Literal
 
 import pytest
@@ -15,9 +16,11 @@ from local.simulators.grants import Rotation as Kind
 from tests.doubles.effects import Table
 from tests.doubles.night import Night
 from tests.doubles.steps import Choices, Known, Run, all_ways, take_turns
+from tests.length import some
 
 Other = Literal["refresh", "revoke", "leave", "connect", "disconnect"]
 
+PROVIDERS: Final[tuple[str, ...]] = ("zoom", "venafi")
 KINDS: Final = (Kind.STRICT, Kind.GRACE, Kind.REUSE_DETECTING)
 #: What may become of the connection, whatever the order. Written by hand: nothing is ever lost, nobody is alarmed, and
 #: what was to be revoked is revoked, unless a person connected anew after it.
@@ -28,7 +31,8 @@ FATES: Final[dict[Other, set[str]]] = {
     "connect": {"works"},
     "disconnect": {"revoked"},
 }
-
+#: every provider as of every kind, with every other holder
+HOLDERS: Final = list(product(PROVIDERS, KINDS, FATES))
 
 #: what is lost when a process dies with the only copy of the new tokens in its memory, by what it was to become
 UNREACHABLE: Final[dict[Other, set[str]]] = {
@@ -51,7 +55,7 @@ ONLY_COPY: Final = "the only copy"
 
 @dataclass(frozen=True)
 class Played:
-    """What became of a connection, and over whose intent the lease ran out, if it did."""
+    """What became of a connection, and whose lease ran out, if it did."""
 
     fate: str
     lease_of: str
@@ -105,7 +109,7 @@ def _state(night: Night, runs: list[Run], where: tuple[object, ...]) -> object:
 
 
 def _functions_die(going: list[Run]) -> None:
-    """Lambda kills a function after 90 seconds, long before the lease of its intent is over."""
+    """Lambda kills a function after 90 seconds, long before its lease is over."""
     for run in going:
         if run.mortal and run.begun:
             run.kill()
@@ -137,9 +141,7 @@ def explore(
     return (played for played in ways if played)
 
 
-@pytest.mark.parametrize("other", FATES)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("provider", ["zoom", "venafi"])
+@pytest.mark.parametrize(("provider", "kind", "other"), some(HOLDERS))
 def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
     kind: Kind, other: Other, provider: str, record_property: Callable[[str, object], None]
 ) -> None:
@@ -158,12 +160,12 @@ def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
 # --- that the exploration would find what it looks for ---
 
 
-def test_functions_that_outlive_the_lease_of_their_intent_are_found_to_lose_the_grant() -> None:
+def test_functions_that_outlive_their_lease_are_found_to_lose_the_grant() -> None:
     played = explore(Kind.REUSE_DETECTING, "refresh", "zoom", lease=lambda _: None)
     assert any(each.fate not in FATES["refresh"] for each in played)
 
 
-def test_an_intent_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LEASE", timedelta(seconds=-1))
     played = explore(Kind.STRICT, "refresh", "zoom")
     assert any("two calls at once" in each.fate for each in played)

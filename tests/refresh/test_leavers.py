@@ -18,12 +18,13 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.messages.commands import PurgeUserTokens, RetrieveUserToken
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import SecretStore
-from tests.doubles.aws import NOW, Clock
 from tests.doubles.cases_table import InMemoryItems, InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import ResourceExistsException, Secret, StrictSecretsManager, secret_store_of
 from tests.doubles.steps import Choices, Effects, Known, Run, all_ways, take_turns
+from tests.length import some
 
 JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
 USERS_TOKENS: Final = "/user-tokens/"
@@ -197,7 +198,7 @@ def explore(**office: bool) -> Iterator[Played]:
     return (played for played in all_ways(lambda choices: play(choices, Office(**office))) if played)
 
 
-@pytest.mark.parametrize("kept_before", [False, True])
+@pytest.mark.parametrize("kept_before", some([False, True]))
 def test_whatever_the_order_and_whoever_is_killed_no_token_is_left_and_none_handed_out_is_kept_silent(
     *, kept_before: bool, record_property: Callable[[str, object], None]
 ) -> None:
@@ -231,7 +232,7 @@ def test_a_purge_that_forgets_what_it_destroyed_is_found_to_keep_silent_about_it
     def forgotten(item: StoredUserToken, now: datetime) -> StoredUserToken:
         return item.model_copy(update={"destroying": False, "expires_at": now - timedelta(seconds=1)})
 
-    monkeypatch.setattr(StoredUserToken, "destroyed", forgotten)
+    monkeypatch.setattr(StoredUserToken, "after_destruction", forgotten)
     assert any(not each.until for each in explore(kept_before=True))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from leaver.connections import record as connections
-from leaver.connections import refresh as rotation
+from leaver.connections import refresh_policy
 from leaver.connections.record import Connection
 from leaver.storage.secrets import SecretStore
 from tests.doubles.fleet import (
@@ -27,6 +27,7 @@ from tests.doubles.fleet import (
     MoodyServer,
 )
 from tests.doubles.night import ANNA, BEN, Message
+from tests.length import length
 
 NAMES: Final = st.sampled_from(sorted(CONNECTIONS))
 #: how far a run gets before somebody else has his turn; None: to its end
@@ -174,7 +175,7 @@ class ManyConnections(RuleBasedStateMachine):
 
 
 HOW: Final = settings(
-    max_examples=400,
+    max_examples=length(400),
     stateful_step_count=50,
     # The same in every run: who breaks something finds it in the run that broke it.
     derandomize=True,
@@ -218,31 +219,31 @@ def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_fau
 SEARCH: Final = settings(HOW, phases=[Phase.generate], report_multiple_bugs=False)
 
 
-def test_an_intent_that_holds_nobody_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_holds_nobody_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LEASE", timedelta(seconds=-1))
     with pytest.raises(AssertionError):
         run_state_machine_as_test(ManyConnections, settings=SEARCH)
 
 
 def test_a_successor_that_nobody_looks_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SecretStore, "newest", lambda _vault, _connection, version: version)
+    monkeypatch.setattr(SecretStore, "latest_version", lambda _secret_store, _connection, version: version)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(ManyConnections, settings=SEARCH)
 
 
 def test_a_dead_grant_that_is_asked_for_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "allows", lambda _record, _command, _now: True)
+    monkeypatch.setattr(refresh_policy, "allows", lambda _record, _command, _now: True)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(ManyConnections, settings=SEARCH)
 
 
 def test_a_token_in_a_reason_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    dead = Connection.dead
+    as_needing_reauthorization = Connection.as_needing_reauthorization
 
     def with_the_token(record: Connection, reason: str, *, now: datetime) -> Connection:
-        return dead(record, f"{reason}: night-refresh-xyz", now=now)
+        return as_needing_reauthorization(record, f"{reason}: night-refresh-xyz", now=now)
 
-    monkeypatch.setattr(Connection, "dead", with_the_token)
+    monkeypatch.setattr(Connection, "as_needing_reauthorization", with_the_token)
     with pytest.raises(AssertionError, match="night-refresh"):
         run_state_machine_as_test(ManyConnections, settings=SEARCH)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local.set_up import RUNTIME
 from tests.contract.stack import ROOT
 
 SOURCE = ROOT / "layers" / "leaver"
@@ -18,7 +19,10 @@ WORKSHOP = ROOT / ".aws-sam" / "workshop"
 @pytest.fixture(scope="session")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What lies in /opt/python."""
-    artifacts = tmp_path_factory.mktemp("layer")
+    release = "{}.{}".format(*sys.version_info)
+    if release != RUNTIME:
+        pytest.skip(f"the layer is compiled by Python {RUNTIME}, and this is {release}")
+    artifacts = tmp_path_factory.mktemp("a layer, with spaces")
     shutil.rmtree(WORKSHOP / "python", ignore_errors=True)
     # With the files' dates: make fetches the packages again when requirements.txt is newer.
     shutil.copytree(SOURCE, WORKSHOP, dirs_exist_ok=True)

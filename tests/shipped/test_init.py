@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.init import Package, measured
+from benchmarks.init import Package, measure
 from tests.contract.stack import FUNCTIONS, ROOT, snake
 
 #: `make bench` promises less; here the machine is busy with other tests
@@ -11,6 +11,6 @@ CEILING = 2.5
 
 def test_no_function_takes_much_longer_to_start_than_a_bare_client(layer: Path) -> None:
     packages = [Package(snake(each), ROOT / "functions" / snake(each), layer) for each in FUNCTIONS]
-    bare, inits = measured(3, lambda: None, packages)
+    bare, inits = measure(3, lambda: None, packages)
     assert {each.name: ratio for each in inits if (ratio := each.beside(bare)) > CEILING} == {}
     assert len(inits) == len(FUNCTIONS)

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, Rejected
-from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW, Clock
+from leaver.storage.secrets import next_version_id
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
@@ -47,7 +47,7 @@ class Desk:
 
     def rotated(self) -> None:
         """The refresher was here."""
-        version = child_of("zoom", PARENT)
+        version = next_version_id("zoom", PARENT)
         self.secrets.put_secret_value(
             SecretId="leaver/tokens/zoom",
             SecretString=tokens(access_token="access-2"),

@@ -15,8 +15,8 @@ from leaver.messages.commands import (
     RevokeSsoToken,
 )
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import event, record
-from tests.doubles.house import House, Operation, consume
+from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
+from tests.doubles.lambda_events import event, record
 
 CANARY = "canary-31f7c4"
 JOHN = {"user_id": "john.doe@example.com"}
@@ -95,23 +95,24 @@ BAD: list[tuple[type[Command], Any, str]] = [
 
 @pytest.mark.parametrize(("command", "body", "reason"), BAD, ids=[reason for _, _, reason in BAD])
 def test_bad_input_is_parked_at_once_and_shows_nowhere(command: type[Command], body: Any, reason: str) -> None:
-    house, operation = House(), Operation(Result(Outcome.REVOKED))
-    assert consume(house.consumer(command, operation), record(body, message_id="message-1")) == set()
+    harness, operation = ConsumerHarness(), Operation(Result(Outcome.REVOKED))
+    assert consume(harness.consumer(command, operation), record(body, message_id="message-1")) == set()
     assert operation.commands == []
-    assert (house.parked_attributes["error"], house.parked_attributes["reason"]) == ("BadMessage", reason)
-    assert house.parked[0]["MessageBody"] == record(body)["body"]
-    assert (house.receipts.only.outcome, house.receipts.only.reason) == (Outcome.FAILED, reason)
-    (told,) = house.bus.announced
-    assert (told["detail_type"], told["command"], told["reason"]) == ("RevocationFailed", command.__name__, reason)
-    assert CANARY not in house.told().lower()
+    assert (harness.parked_attributes["error"], harness.parked_attributes["reason"]) == ("BadMessage", reason)
+    assert harness.parked[0]["MessageBody"] == record(body)["body"]
+    assert (harness.receipts.only.outcome, harness.receipts.only.reason) == (Outcome.FAILED, reason)
+    (told,) = harness.bus.announced
+    named = {RetrieveUserToken: "RetrievalFailed", RefreshAccessToken: "RefreshFailed"}.get(command, "RevocationFailed")
+    assert (told["detail_type"], told["command"], told["reason"]) == (named, command.__name__, reason)
+    assert CANARY not in harness.written_outside().lower()
 
 
 @pytest.mark.parametrize(("command", "body", "reason"), BAD[:1] + BAD[7:8], ids=["not JSON", "unknown field"])
 def test_the_neighbours_of_bad_input_are_not_touched(command: type[Command], body: Any, reason: str) -> None:
-    house, operation = House(), Operation(Result(Outcome.REVOKED))
+    harness, operation = ConsumerHarness(), Operation(Result(Outcome.REVOKED))
     neighbours = [record(JOHN, message_id="before"), record(body), record(JOHN, message_id="after")]
-    assert consume(house.consumer(command, operation), *neighbours) == set()
+    assert consume(harness.consumer(command, operation), *neighbours) == set()
     assert len(operation.commands) == 2
-    assert house.parked_attributes["reason"] == reason
+    assert harness.parked_attributes["reason"] == reason
     for name in ("before", "after"):
-        assert house.receipts.items[f"message#{name}", "receipt#RevokeSsoToken"].outcome is Outcome.REVOKED
+        assert harness.receipts.items[f"message#{name}", "receipt#RevokeSsoToken"].outcome is Outcome.REVOKED

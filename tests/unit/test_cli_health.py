@@ -8,8 +8,8 @@ import pytest
 from leaver.connections.record import Status
 from leaver.outcomes import Outcome
 from leaver_cli.connections.health import health, needs_a_person
-from leaver_cli.connections.show import told
-from tests.doubles.aws import NOW
+from leaver_cli.connections.show import fields_of
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 
 HOUR = timedelta(hours=1)
@@ -92,8 +92,8 @@ def test_what_goes_on_by_itself_or_is_over_needs_nobody(trouble: dict[str, Any])
     assert not needs_a_person(connection(**trouble))
 
 
-def test_programs_are_told_that_a_token_is_sealed_and_not_what_is_sealed() -> None:
-    record = told(connection(encrypted_refresh_token="c2VhbGVk", lease_holder="refresh#1", leased_at=NOW), NOW)
+def test_programs_are_told_that_a_token_is_encrypted_and_not_the_ciphertext() -> None:
+    record = fields_of(connection(encrypted_refresh_token="c2VhbGVk", lease_holder="refresh#1", leased_at=NOW), NOW)
     assert record["encrypted_refresh_token"] is True
     assert "c2VhbGVk" not in str(record)
     assert (record["lease_holder"], record["leased_at"]) == ("refresh#1", "2026-11-22T09:30:00Z")

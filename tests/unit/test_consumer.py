@@ -1,54 +1,54 @@
 """What becomes of a message: the receipt, the announcement, the acknowledgement, in this order."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from leaver.cases.record import State, Step
-from leaver.cases.start import recorded
+from leaver.cases.record import Step, new_case
+from leaver.cases.states import State
 from leaver.consuming.consumer import Consumer
-from leaver.errors import ProviderUnavailable, Rejected
-from leaver.messages.commands import RefreshAccessToken, RetrieveUserToken, RevokeGrants, RevokeSsoToken
-from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import (
-    DEAD_LETTERS,
-    FIFO_DEAD_LETTERS,
-    FIFO_QUEUE,
-    NOW,
-    QUEUE,
-    Context,
-    batch,
-    event,
-    record,
-    returned,
+from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
+from leaver.messages.commands import (
+    Command,
+    DeactivateUser,
+    PurgeUserTokens,
+    RefreshAccessToken,
+    RetrieveUserToken,
+    RevokeAccessToken,
+    RevokeGrants,
+    RevokeSsoToken,
 )
-from tests.doubles.house import House, Operation, consume, counted
+from leaver.outcomes import Outcome, Result
+from tests.doubles.clock import NOW
+from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
+from tests.doubles.lambda_events import FIFO_QUEUE, QUEUE, Context, batch, event, record, returned
+from tests.doubles.metrics import sum_metrics
+from tests.doubles.sqs import DEAD_LETTERS, FIFO_DEAD_LETTERS
 
 JOHN = {"user_id": "john.doe@example.com"}
-REVOKED = Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0;clid=us05")
+REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;clid=us05"))
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def harness() -> ConsumerHarness:
+    return ConsumerHarness()
 
 
-def sso(house: House, operation: Callable[[RevokeSsoToken], Result | None]) -> Consumer[RevokeSsoToken]:
-    return house.consumer(RevokeSsoToken, operation)
+def sso(harness: ConsumerHarness, operation: Callable[[RevokeSsoToken], Result | None]) -> Consumer[RevokeSsoToken]:
+    return harness.consumer(RevokeSsoToken, operation)
 
 
-def test_a_command_leaves_a_receipt_and_an_announcement_and_is_acknowledged(house: House) -> None:
+def test_a_command_leaves_a_receipt_and_an_announcement_and_is_acknowledged(harness: ConsumerHarness) -> None:
     body = event("RevokeSsoToken", JOHN, id="event-1", time="2026-11-22T09:29:00Z")
-    assert consume(sso(house, Operation(REVOKED)), record(body)) == set()
-    receipt = house.receipts.only
+    assert consume(sso(harness, Operation(REVOKED)), record(body)) == set()
+    receipt = harness.receipts.only
     assert (receipt.case_id, receipt.entry) == ("message#event-1", "receipt#RevokeSsoToken")
     assert (receipt.system, receipt.subject, receipt.connection) == ("zoom", "john.doe@example.com", "zoom")
     assert (receipt.outcome, receipt.provider_status, receipt.tracking_id) == ("revoked", 204, "v=2.0;clid=us05")
     assert (receipt.attempts, receipt.first_attempt_at, receipt.finished_at) == (1, NOW, NOW)
     assert receipt.time_to_revoke == 60
-    assert house.bus.announced == [
+    assert harness.bus.announced == [
         {
             "detail_type": "SsoTokenRevoked",
             "announcement_id": "message#event-1/receipt#RevokeSsoToken/revoked/1",
@@ -69,42 +69,62 @@ def test_a_command_leaves_a_receipt_and_an_announcement_and_is_acknowledged(hous
     ]
 
 
-def test_a_detail_sent_by_hand_does_the_same_under_the_messages_id(house: House) -> None:
+def test_a_detail_sent_by_hand_does_the_same_under_the_messages_id(harness: ConsumerHarness) -> None:
     operation = Operation(REVOKED)
-    assert consume(sso(house, operation), record(JOHN, message_id="message-1")) == set()
+    assert consume(sso(harness, operation), record(JOHN, message_id="message-1")) == set()
     assert operation.commands[0].user_id == "john.doe@example.com"
-    assert house.receipts.only.case_id == "message#message-1"
+    assert harness.receipts.only.case_id == "message#message-1"
 
 
-def _opens_case(house: House, case_id: str) -> None:
+def _opens_case(harness: ConsumerHarness, case_id: str) -> None:
     step = Step(command="RevokeSsoToken", connection="zoom", detail=JOHN)
     told = {"email": "john.doe@example.com", "event_id": "hr-1", "source": "hr", "urgency": "routine"}
-    house.cases.put(recorded(case_id, State.OPEN, [step], [], requested_at=NOW, effective_at=NOW, **told))
+    scheduled = new_case(case_id, [step], [], requested_at=NOW, effective_at=NOW, **told)
+    harness.cases.put(scheduled.after_start(NOW, deadline=timedelta(minutes=15)).without_pending("OffboardingStarted"))
 
 
-def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(house: House) -> None:
-    _opens_case(house, "case-1")
+def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(harness: ConsumerHarness) -> None:
+    _opens_case(harness, "case-1")
     detail = JOHN | {"case_id": "case-1", "requested_at": "2026-11-22T08:30:00Z"}
-    consume(sso(house, Operation(REVOKED)), record(detail))
-    receipt = house.receipts.only
+    consume(sso(harness, Operation(REVOKED)), record(detail))
+    receipt = harness.receipts.only
     assert (receipt.case_id, receipt.entry) == ("case-1", "receipt#RevokeSsoToken#zoom")
     assert receipt.time_to_revoke == 3600
-    assert house.bus.announced[0]["case_id"] == "case-1"
-    assert house.cases.only.state is State.COMPLETED
+    assert harness.bus.announced[0]["case_id"] == "case-1"
+    assert harness.cases.only.state is State.COMPLETED
 
 
-def test_a_command_of_a_case_that_is_not_there_is_parked(house: House) -> None:
+def test_a_command_of_a_case_that_is_not_there_is_parked(harness: ConsumerHarness) -> None:
     operation = Operation(REVOKED)
-    consume(sso(house, operation), record(JOHN | {"case_id": "case-1"}))
-    assert house.parked_attributes["reason"] == "case_id: expected the id of a case that exists"
+    consume(sso(harness, operation), record(JOHN | {"case_id": "case-1"}))
+    assert harness.parked_attributes["reason"] == "case_id: expected the id of a case that exists"
     assert operation.commands == []
 
 
-def test_o_brien_leaves_like_everybody_else(house: House) -> None:
+def test_o_brien_leaves_like_everybody_else(harness: ConsumerHarness) -> None:
     operation = Operation(REVOKED)
-    assert consume(sso(house, operation), record({"user_id": "o'brien+test@example.com"})) == set()
+    assert consume(sso(harness, operation), record({"user_id": "o'brien+test@example.com"})) == set()
     assert operation.commands[0].user_id == "o'brien+test@example.com"
-    assert house.bus.announced[0]["subject"] == "o'brien+test@example.com"
+    assert harness.bus.announced[0]["subject"] == "o'brien+test@example.com"
+
+
+@pytest.mark.parametrize(
+    ("command", "body", "announced"),
+    [
+        (RevokeSsoToken, JOHN, "RevocationFailed"),
+        (RevokeGrants, {"identity": "john.doe"}, "RevocationFailed"),
+        (RevokeAccessToken, {"connection": "zoom"}, "RevocationFailed"),
+        (PurgeUserTokens, JOHN, "RevocationFailed"),
+        (DeactivateUser, JOHN, "RevocationFailed"),
+        (RetrieveUserToken, JOHN, "RetrievalFailed"),
+        (RefreshAccessToken, {"connection": "zoom"}, "RefreshFailed"),
+    ],
+)
+def test_a_revocation_failed_only_where_something_was_to_be_revoked(
+    harness: ConsumerHarness, command: type[Command], body: dict[str, str], announced: str
+) -> None:
+    consume(harness.consumer(command, Operation(Rejected("missing scopes"))), record(body))
+    assert [each["detail_type"] for each in harness.bus.announced] == [announced]
 
 
 @pytest.mark.parametrize(
@@ -116,30 +136,32 @@ def test_o_brien_leaves_like_everybody_else(house: House) -> None:
         (Outcome.NO_TOKEN, "RevocationFailed"),
     ],
 )
-def test_success_is_announced_only_where_the_access_is_gone(house: House, outcome: Outcome, announced: str) -> None:
-    consume(sso(house, Operation(Result(outcome))), record(JOHN))
-    (told,) = house.bus.announced
+def test_success_is_announced_only_where_the_access_is_gone(
+    harness: ConsumerHarness, outcome: Outcome, announced: str
+) -> None:
+    consume(sso(harness, Operation(Result(outcome))), record(JOHN))
+    (told,) = harness.bus.announced
     assert (told["detail_type"], told["outcome"]) == (announced, outcome)
     assert ("time_to_revoke" in told) == (announced == "SsoTokenRevoked")
 
 
 @pytest.mark.parametrize("outcome", [Outcome.STILL_FRESH, Outcome.REFUSED])
-def test_what_changed_nothing_is_not_announced(house: House, outcome: Outcome) -> None:
-    consumer = house.consumer(RefreshAccessToken, Operation(Result(outcome)), receipts=False)
+def test_what_changed_nothing_is_not_announced(harness: ConsumerHarness, outcome: Outcome) -> None:
+    consumer = harness.consumer(RefreshAccessToken, Operation(Result(outcome)), receipts=False)
     assert consume(consumer, record({"connection": "zoom"})) == set()
-    assert house.bus.put == []
+    assert harness.bus.put == []
 
 
-def test_an_operation_that_has_nothing_to_tell_is_acknowledged_in_silence(house: House) -> None:
-    consumer = house.consumer(RefreshAccessToken, Operation(None), receipts=False)
+def test_an_operation_that_has_nothing_to_tell_is_acknowledged_in_silence(harness: ConsumerHarness) -> None:
+    consumer = harness.consumer(RefreshAccessToken, Operation(None), receipts=False)
     assert consume(consumer, record({"connection": "zoom"})) == set()
-    assert (house.bus.put, house.receipts.items) == ([], {})
+    assert (harness.bus.put, harness.receipts.items) == ([], {})
 
 
-def test_outcomes_are_counted(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outcomes_are_counted(harness: ConsumerHarness, capsys: pytest.CaptureFixture[str]) -> None:
     operation = Operation(REVOKED, Result(Outcome.USER_NOT_FOUND), REVOKED)
-    consume(sso(house, operation), record(JOHN), record(JOHN), record(JOHN))
-    emitted = counted(capsys.readouterr().out)
+    consume(sso(harness, operation), record(JOHN), record(JOHN), record(JOHN))
+    emitted = sum_metrics(capsys.readouterr().out)
     assert {name: emitted[name] for name in emitted if not name.endswith("TimeToRevoke")} == {
         "RevokeSsoToken.revoked": 2,
         "RevokeSsoToken.user_not_found": 1,
@@ -148,32 +170,34 @@ def test_outcomes_are_counted(house: House, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize("outcome", [*Outcome])
 def test_the_time_to_revoke_is_measured_where_access_really_ended(
-    house: House, capsys: pytest.CaptureFixture[str], outcome: Outcome
+    harness: ConsumerHarness, capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
-    consume(sso(house, Operation(Result(outcome))), record(JOHN, sent_at=NOW - timedelta(seconds=42)))
+    consume(sso(harness, Operation(Result(outcome))), record(JOHN, sent_at=NOW - timedelta(seconds=42)))
     emitted = capsys.readouterr().out
     ended = outcome in {Outcome.REVOKED, Outcome.ALREADY_GONE}
-    assert counted(emitted).get("RevokeSsoToken.TimeToRevoke") == (42 if ended else None)
+    assert sum_metrics(emitted).get("RevokeSsoToken.TimeToRevoke") == (42 if ended else None)
     if ended:
         assert '{"Name":"RevokeSsoToken.TimeToRevoke","Unit":"Seconds"}' in emitted.replace(" ", "")
 
 
-def test_a_batch_in_which_nothing_happened_prints_no_metrics(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    consume(house.consumer(RefreshAccessToken, Operation(None), receipts=False), record({"connection": "zoom"}))
+def test_a_batch_in_which_nothing_happened_prints_no_metrics(
+    harness: ConsumerHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    consume(harness.consumer(RefreshAccessToken, Operation(None), receipts=False), record({"connection": "zoom"}))
     assert capsys.readouterr().out == ""
 
 
 # --- parking ---
 
 
-def test_a_parked_message_carries_what_somebody_needs_to_mend_it(house: House) -> None:
+def test_a_parked_message_carries_what_somebody_needs_to_mend_it(harness: ConsumerHarness) -> None:
     body = event("RevokeSsoToken", JOHN)
-    parking = sso(house, Operation(Rejected("missing scopes: user:delete:token")))
+    parking = sso(harness, Operation(Rejected("missing scopes: user:delete:token")))
     assert consume(parking, record(body, message_id="message-1", first_received_at=NOW - timedelta(hours=2))) == set()
-    (message,) = house.parked
+    (message,) = harness.parked
     assert (message["QueueUrl"], message["MessageBody"]) == (DEAD_LETTERS, body)
     assert "MessageGroupId" not in message
-    assert house.parked_attributes == {
+    assert harness.parked_attributes == {
         "reason": "missing scopes: user:delete:token",
         "error": "Rejected",
         "function": "leaver-under-test",
@@ -183,55 +207,55 @@ def test_a_parked_message_carries_what_somebody_needs_to_mend_it(house: House) -
     }
 
 
-def test_a_parked_message_leaves_a_failed_receipt_and_one_announcement(house: House) -> None:
-    consume(sso(house, Operation(Rejected("missing scopes", provider_status=400, provider_code="4711"))), record(JOHN))
-    receipt = house.receipts.only
+def test_a_parked_message_leaves_a_failed_receipt_and_one_announcement(harness: ConsumerHarness) -> None:
+    consume(sso(harness, Operation(Rejected("missing scopes", ProviderResponse(400, "4711")))), record(JOHN))
+    receipt = harness.receipts.only
     assert (receipt.outcome, receipt.reason, receipt.provider_status) == (Outcome.FAILED, "missing scopes", 400)
     assert (receipt.provider_code, receipt.time_to_revoke) == ("4711", None)
-    (told,) = house.bus.announced
+    (told,) = harness.bus.announced
     assert (told["detail_type"], told["outcome"], told["reason"]) == ("RevocationFailed", "failed", "missing scopes")
 
 
-def test_a_fifo_message_is_parked_with_its_group_and_a_fresh_deduplication_id(house: House) -> None:
-    consumer = house.consumer(
+def test_a_fifo_message_is_parked_with_its_group_and_a_fresh_deduplication_id(harness: ConsumerHarness) -> None:
+    consumer = harness.consumer(
         RefreshAccessToken, Operation(Rejected("no")), receipts=False, dead_letters=FIFO_DEAD_LETTERS
     )
     for _ in range(2):
         consume(consumer, record({"connection": "zoom"}, queue=FIFO_QUEUE, group="zoom", message_id="message-1"))
-    first, second = house.parked
+    first, second = harness.parked
     assert first["MessageGroupId"] == second["MessageGroupId"] == "zoom"
     assert len({"d", first["MessageDeduplicationId"], second["MessageDeduplicationId"]}) == 3
 
 
-def test_a_message_of_a_fair_queue_is_parked_without_its_group(house: House) -> None:
-    consume(sso(house, Operation(Rejected("no"))), record(JOHN, group="tenant-1"))
-    assert "MessageGroupId" not in house.parked[0]
+def test_a_message_of_a_fair_queue_is_parked_without_its_group(harness: ConsumerHarness) -> None:
+    consume(sso(harness, Operation(Rejected("no"))), record(JOHN, group="tenant-1"))
+    assert "MessageGroupId" not in harness.parked[0]
 
 
-def test_a_message_that_can_not_be_parked_returns(house: House) -> None:
-    consumer = sso(house, Operation(Rejected("missing scopes")))
-    house.sqs.broken = {"SendMessage"}
+def test_a_message_that_can_not_be_parked_returns(harness: ConsumerHarness) -> None:
+    consumer = sso(harness, Operation(Rejected("missing scopes")))
+    harness.sqs.broken = {"SendMessage"}
     assert consume(consumer, record(JOHN, message_id="message-1")) == {"message-1"}
-    assert (house.receipts.items, house.bus.put) == ({}, [])
-    house.sqs.broken = set()
+    assert (harness.receipts.items, harness.bus.put) == ({}, [])
+    harness.sqs.broken = set()
     assert consume(consumer, record(JOHN, message_id="message-1")) == set()
-    assert len(house.parked) == 1
+    assert len(harness.parked) == 1
 
 
-def test_a_message_that_was_put_back_is_parked_under_its_first_id(house: House) -> None:
-    consume(sso(house, Operation(Rejected("no"))), record(JOHN, message_id="message-2", before_parking="message-1"))
-    assert house.parked_attributes["message_id"] == "message-1"
+def test_a_message_that_was_put_back_is_parked_under_its_first_id(harness: ConsumerHarness) -> None:
+    consume(sso(harness, Operation(Rejected("no"))), record(JOHN, message_id="message-2", before_parking="message-1"))
+    assert harness.parked_attributes["message_id"] == "message-1"
 
 
 # --- what comes too late ---
 
 
-def test_a_replayed_event_is_parked_and_not_carried_out(house: House) -> None:
+def test_a_replayed_event_is_parked_and_not_carried_out(harness: ConsumerHarness) -> None:
     operation = Operation(REVOKED)
-    consume(sso(house, operation), record(event("RevokeSsoToken", JOHN, replay_name="after-the-outage")))
+    consume(sso(harness, operation), record(event("RevokeSsoToken", JOHN, replay_name="after-the-outage")))
     assert operation.commands == []
-    assert house.parked_attributes["error"] == "Rejected"
-    assert house.parked_attributes["reason"] == (
+    assert harness.parked_attributes["error"] == "Rejected"
+    assert harness.parked_attributes["reason"] == (
         "a replayed event is not carried out: send the command anew if it is meant"
     )
 
@@ -241,7 +265,7 @@ def test_a_replayed_event_is_parked_and_not_carried_out(house: House) -> None:
 )
 @pytest.mark.parametrize("how", ["event", "by hand", "requested_at"])
 def test_a_command_without_a_case_is_carried_out_within_two_weeks(
-    house: House, how: str, seconds: int, *, carried_out: bool
+    harness: ConsumerHarness, how: str, seconds: int, *, carried_out: bool
 ) -> None:
     then = NOW - timedelta(seconds=seconds)
     message = {
@@ -250,89 +274,91 @@ def test_a_command_without_a_case_is_carried_out_within_two_weeks(
         "requested_at": record(JOHN | {"requested_at": then.isoformat()}),
     }[how]
     operation = Operation(REVOKED)
-    assert consume(sso(house, operation), message) == set()
+    assert consume(sso(harness, operation), message) == set()
     assert bool(operation.commands) == carried_out
     if not carried_out:
-        assert house.parked_attributes["reason"] == "older than 14 days: it might hit somebody who was hired again"
+        assert harness.parked_attributes["reason"] == "older than 14 days: it might hit somebody who was hired again"
 
 
-def test_a_command_of_a_case_may_be_old(house: House) -> None:
-    _opens_case(house, "case-1")
+def test_a_command_of_a_case_may_be_old(harness: ConsumerHarness) -> None:
+    _opens_case(harness, "case-1")
     operation = Operation(REVOKED)
     body = event("RevokeSsoToken", JOHN | {"case_id": "case-1"}, time="2026-10-01T00:00:00Z")
-    consume(sso(house, operation), record(body))
+    consume(sso(harness, operation), record(body))
     assert len(operation.commands) == 1
 
 
-def test_an_event_from_the_year_one_is_parked_once(house: House) -> None:
+def test_an_event_from_the_year_one_is_parked_once(harness: ConsumerHarness) -> None:
     message = record(event("RevokeSsoToken", JOHN, time="0001-01-01T00:00:00Z"))
-    assert consume(sso(house, Operation(REVOKED)), message) == set()
-    assert len(house.parked) == 1
+    assert consume(sso(harness, Operation(REVOKED)), message) == set()
+    assert len(harness.parked) == 1
 
 
 # --- the batch ---
 
 
-def test_neighbours_of_a_failure_are_not_touched(house: House) -> None:
+def test_neighbours_of_a_failure_are_not_touched(harness: ConsumerHarness) -> None:
     operation = Operation(REVOKED, ProviderUnavailable("Zoom is out of order"), REVOKED)
     messages = [record(JOHN, message_id=name) for name in ("one", "two", "three")]
-    assert consume(sso(house, operation), *messages) == {"two"}
-    assert [each.outcome for each in house.receipts.items.values()] == [Outcome.REVOKED, None, Outcome.REVOKED]
+    assert consume(sso(harness, operation), *messages) == {"two"}
+    assert [each.outcome for each in harness.receipts.items.values()] == [Outcome.REVOKED, None, Outcome.REVOKED]
 
 
-def test_with_too_little_time_left_messages_are_handed_back_untouched(house: House) -> None:
+def test_with_too_little_time_left_messages_are_handed_back_untouched(harness: ConsumerHarness) -> None:
     operation = Operation(REVOKED)
     messages = [record(JOHN, message_id=name) for name in ("one", "two")]
-    failures = sso(house, operation).consume(batch(*messages), Context([35_000, 34_999]))
+    failures = sso(harness, operation).consume(batch(*messages), Context([35_000, 34_999]))
     assert returned(failures) == {"two"}
     assert len(operation.commands) == 1
-    assert house.sqs.visible_in == {"handle of two": 0}
-    assert len(house.receipts.items) == 1
+    assert harness.sqs.visible_in == {"handle of two": 0}
+    assert len(harness.receipts.items) == 1
 
 
-def test_a_queue_that_does_not_listen_harms_no_neighbour(house: House) -> None:
-    house.sqs.broken = {"ChangeMessageVisibility"}
+def test_a_queue_that_does_not_listen_harms_no_neighbour(harness: ConsumerHarness) -> None:
+    harness.sqs.broken = {"ChangeMessageVisibility"}
     messages = [record(JOHN, message_id=name) for name in ("one", "two")]
-    failures = sso(house, Operation(REVOKED)).consume(batch(*messages), Context([60_000, 1]))
+    failures = sso(harness, Operation(REVOKED)).consume(batch(*messages), Context([60_000, 1]))
     assert returned(failures) == {"two"}
-    assert house.logged[-1]["message"] == "could not be told when to come back"
+    assert harness.logged[-1]["message"] == "could not be told when to come back"
 
 
-def test_an_empty_batch_is_no_failure(house: House) -> None:
-    assert consume(sso(house, Operation(REVOKED))) == set()
+def test_an_empty_batch_is_no_failure(harness: ConsumerHarness) -> None:
+    assert consume(sso(harness, Operation(REVOKED))) == set()
 
 
 # --- which command ---
 
 
-def test_a_wrong_detail_type_is_parked_with_what_was_expected(house: House) -> None:
+def test_a_wrong_detail_type_is_parked_with_what_was_expected(harness: ConsumerHarness) -> None:
     operation = Operation(REVOKED)
-    consume(sso(house, operation), record(event("RevokeEverything", JOHN)))
+    consume(sso(harness, operation), record(event("RevokeEverything", JOHN)))
     assert operation.commands == []
-    assert house.parked_attributes["error"] == "BadMessage"
-    assert house.parked_attributes["reason"] == "detail-type: expected RevokeSsoToken"
+    assert harness.parked_attributes["error"] == "BadMessage"
+    assert harness.parked_attributes["reason"] == "detail-type: expected RevokeSsoToken"
 
 
 @pytest.mark.parametrize("from_the_bus", [True, False])
-def test_a_whole_application_is_revoked_only_by_a_message_to_the_queue(house: House, *, from_the_bus: bool) -> None:
+def test_a_whole_application_is_revoked_only_by_a_message_to_the_queue(
+    harness: ConsumerHarness, *, from_the_bus: bool
+) -> None:
     detail = {"application_id": "vault", "confirm": "every user of this application"}
     operation = Operation(REVOKED)
-    consumer = house.consumer(RevokeGrants, operation)
+    consumer = harness.consumer(RevokeGrants, operation)
     consume(consumer, record(event("RevokeGrants", detail) if from_the_bus else detail))
     assert bool(operation.commands) != from_the_bus
-    assert bool(house.parked) == from_the_bus
+    assert bool(harness.parked) == from_the_bus
 
 
-def test_a_function_may_read_its_messages_itself(house: House) -> None:
+def test_a_function_may_read_its_messages_itself(harness: ConsumerHarness) -> None:
     command = RevokeSsoToken(user_id="jane@example.com")
     operation = Operation(REVOKED)
-    consume(house.consumer(RevokeSsoToken, operation, read=lambda _: command), record(event("SystemLog", {})))
+    consume(harness.consumer(RevokeSsoToken, operation, read=lambda _: command), record(event("SystemLog", {})))
     assert operation.commands == [command]
 
 
-def test_details_are_names_and_counts_on_receipt_and_announcement(house: House) -> None:
+def test_details_are_names_and_counts_on_receipt_and_announcement(harness: ConsumerHarness) -> None:
     result = Result(Outcome.RETRIEVED, details={"secret_arn": "arn:1", "expires_at_assumed": True})
-    consume(house.consumer(RetrieveUserToken, Operation(result)), record(JOHN))
-    assert json.loads(house.receipts.only.details) == {"secret_arn": "arn:1", "expires_at_assumed": True}
-    assert house.bus.announced[0]["details"] == {"secret_arn": "arn:1", "expires_at_assumed": True}
-    assert house.bus.announced[0]["detail_type"] == "UserTokenRetrieved"
+    consume(harness.consumer(RetrieveUserToken, Operation(result)), record(JOHN))
+    assert harness.receipts.only.details == {"secret_arn": "arn:1", "expires_at_assumed": True}
+    assert harness.bus.announced[0]["details"] == {"secret_arn": "arn:1", "expires_at_assumed": True}
+    assert harness.bus.announced[0]["detail_type"] == "UserTokenRetrieved"

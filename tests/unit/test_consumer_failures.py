@@ -14,6 +14,7 @@ from leaver.errors import (
     InvalidToken,
     NeedsReauthorization,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Rejected,
     Throttled,
@@ -21,8 +22,12 @@ from leaver.errors import (
 )
 from leaver.messages.commands import RefreshAccessToken, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW, REFRESH_QUEUE, Context, batch, client_error, record, returned
-from tests.doubles.house import House, counted
+from tests.doubles.aws_errors import client_error
+from tests.doubles.clock import NOW
+from tests.doubles.consumer_harness import ConsumerHarness
+from tests.doubles.lambda_events import Context, batch, record, returned
+from tests.doubles.metrics import sum_metrics
+from tests.doubles.sqs import REFRESH_QUEUE
 
 JOHN = {"user_id": "john.doe@example.com"}
 CANARY = "canary-55d1c0"
@@ -31,15 +36,15 @@ TWELVE_HOURS = 43_200
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def harness() -> ConsumerHarness:
+    return ConsumerHarness()
 
 
-def failing(house: House, error: Exception) -> Consumer[RevokeSsoToken]:
+def failing(harness: ConsumerHarness, error: Exception) -> Consumer[RevokeSsoToken]:
     def operation(_: RevokeSsoToken) -> Result:
         raise error
 
-    return house.consumer(RevokeSsoToken, operation)
+    return harness.consumer(RevokeSsoToken, operation)
 
 
 def consume(consumer: Consumer[Any], **fields: Any) -> bool:
@@ -48,100 +53,102 @@ def consume(consumer: Consumer[Any], **fields: Any) -> bool:
     return returned(consumer.consume(batch(message), Context())) == set()
 
 
-def seconds_away(house: House) -> int:
-    return house.sqs.visible_in["handle of message-1"]
+def seconds_away(harness: ConsumerHarness) -> int:
+    return harness.sqs.visible_in["handle of message-1"]
 
 
 # --- Throttled ---
 
 
-def test_a_throttled_message_is_visible_again_when_the_provider_said(house: House) -> None:
+def test_a_throttled_message_is_visible_again_when_the_provider_said(harness: ConsumerHarness) -> None:
     throttled = Throttled("the limit is reached", until=NOW + timedelta(seconds=90, milliseconds=1))
-    assert not consume(failing(house, throttled))
-    assert seconds_away(house) == 91
+    assert not consume(failing(harness, throttled))
+    assert seconds_away(harness) == 91
 
 
-def test_a_throttled_message_is_never_away_for_longer_than_sqs_allows(house: House) -> None:
-    assert not consume(failing(house, Throttled("daily limit", until=NOW + timedelta(hours=23))))
+def test_a_throttled_message_is_never_away_for_longer_than_sqs_allows(harness: ConsumerHarness) -> None:
+    assert not consume(failing(harness, Throttled("daily limit", until=NOW + timedelta(hours=23))))
     function_timeout = 60
-    assert TWELVE_HOURS - 300 <= seconds_away(house) <= TWELVE_HOURS - function_timeout - 60
+    assert TWELVE_HOURS - 300 <= seconds_away(harness) <= TWELVE_HOURS - function_timeout - 60
 
 
-def test_a_limit_that_has_passed_already_lets_the_message_return_at_once(house: House) -> None:
-    assert not consume(failing(house, Throttled("the limit is reached", until=NOW - timedelta(seconds=3))))
-    assert seconds_away(house) == 0
+def test_a_limit_that_has_passed_already_lets_the_message_return_at_once(harness: ConsumerHarness) -> None:
+    assert not consume(failing(harness, Throttled("the limit is reached", until=NOW - timedelta(seconds=3))))
+    assert seconds_away(harness) == 0
 
 
 def test_throttling_is_neither_counted_as_a_failure_nor_given_up(
-    house: House, capsys: pytest.CaptureFixture[str]
+    harness: ConsumerHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     throttled = Throttled("daily limit", until=NOW + timedelta(hours=9))
-    assert not consume(failing(house, throttled), first_received_at=NOW - timedelta(days=13), receives=200)
-    assert (house.receipts.items, house.parked, house.bus.put) == ({}, [], [])
-    assert counted(capsys.readouterr().out) == {"RevokeSsoToken.throttled": 1}
+    assert not consume(failing(harness, throttled), first_received_at=NOW - timedelta(days=13), receives=200)
+    assert (harness.receipts.items, harness.parked, harness.bus.put) == ({}, [], [])
+    assert sum_metrics(capsys.readouterr().out) == {"RevokeSsoToken.throttled": 1}
 
 
 # --- ProviderUnavailable ---
 
 
 @pytest.mark.parametrize("kind", [ProviderUnavailable, NotSent, AnswerLost])
-def test_an_unavailable_provider_is_asked_again_later_and_later(house: House, kind: type[ProviderUnavailable]) -> None:
-    consumer = failing(house, kind("Zoom is out of order"))
+def test_an_unavailable_provider_is_asked_again_later_and_later(
+    harness: ConsumerHarness, kind: type[ProviderUnavailable]
+) -> None:
+    consumer = failing(harness, kind("Zoom is out of order"))
     waits = []
     for attempt in range(1, 12):
         assert not consume(consumer)
-        waits.append(seconds_away(house))
-        assert house.receipts.only.attempts == attempt
+        waits.append(seconds_away(harness))
+        assert harness.receipts.only.attempts == attempt
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900]
-    assert (house.receipts.only.outcome, house.parked, house.bus.put) == (None, [], [])
+    assert (harness.receipts.only.outcome, harness.parked, harness.bus.put) == (None, [], [])
 
 
-def test_the_pause_is_jittered_between_half_and_all_of_it(house: House) -> None:
+def test_the_pause_is_jittered_between_half_and_all_of_it(harness: ConsumerHarness) -> None:
     asked: list[tuple[float, float]] = []
 
     def jitter(shortest: float, longest: float) -> float:
         asked.append((shortest, longest))
         return 6.2
 
-    consumer = failing(house, ProviderUnavailable("Zoom is out of order"))
+    consumer = failing(harness, ProviderUnavailable("Zoom is out of order"))
     object.__setattr__(consumer, "jitter", jitter)
     consume(consumer)
     consume(consumer)
     assert asked == [(2.5, 5.0), (5.0, 10.0)]
-    assert seconds_away(house) == 7
+    assert seconds_away(harness) == 7
 
 
-def test_without_receipts_the_queues_own_count_tells_how_often_it_failed(house: House) -> None:
+def test_without_receipts_the_queues_own_count_tells_how_often_it_failed(harness: ConsumerHarness) -> None:
     def operation(_: RefreshAccessToken) -> Result:
         raise ProviderUnavailable("Zoom is out of order")
 
-    consumer = house.consumer(RefreshAccessToken, operation, receipts=False)
+    consumer = harness.consumer(RefreshAccessToken, operation, receipts=False)
     consumer.consume(batch(record({"connection": "zoom"}, message_id="message-1", receives=4)), Context())
-    assert seconds_away(house) == 40
+    assert seconds_away(harness) == 40
 
 
 @pytest.mark.parametrize(("waited", "given_up"), [(86_399, False), (86_400, True)])
-def test_after_a_day_of_failures_a_person_is_asked(house: House, waited: int, *, given_up: bool) -> None:
+def test_after_a_day_of_failures_a_person_is_asked(harness: ConsumerHarness, waited: int, *, given_up: bool) -> None:
     first = NOW - timedelta(seconds=waited)
-    unavailable = failing(house, ProviderUnavailable("Zoom is out of order", provider_status=503))
+    unavailable = failing(harness, ProviderUnavailable("Zoom is out of order", ProviderResponse(503)))
     assert consume(unavailable, first_received_at=first, sent_at=first) == given_up
     if given_up:
-        assert house.parked_attributes["error"] == "ProviderUnavailable"
-        assert house.parked_attributes["first_failed_at"] == "2026-11-21T09:30:00Z"
-        assert house.receipts.only.provider_status == 503
+        assert harness.parked_attributes["error"] == "ProviderUnavailable"
+        assert harness.parked_attributes["first_failed_at"] == "2026-11-21T09:30:00Z"
+        assert harness.receipts.only.provider_status == 503
 
 
-def test_success_after_failures_counts_them(house: House) -> None:
+def test_success_after_failures_counts_them(harness: ConsumerHarness) -> None:
     for _ in range(3):
-        consume(failing(house, ProviderUnavailable("Zoom is out of order")))
-    assert consume(house.consumer(RevokeSsoToken, lambda _: Result(Outcome.REVOKED)))
-    assert (house.receipts.only.outcome, house.receipts.only.attempts) == (Outcome.REVOKED, 4)
+        consume(failing(harness, ProviderUnavailable("Zoom is out of order")))
+    assert consume(harness.consumer(RevokeSsoToken, lambda _: Result(Outcome.REVOKED)))
+    assert (harness.receipts.only.outcome, harness.receipts.only.attempts) == (Outcome.REVOKED, 4)
 
 
 @pytest.mark.parametrize("error", [InvalidToken("refused"), Undelivered("the bus refused 1 events")])
-def test_whatever_may_pass_is_tried_again(house: House, error: Exception) -> None:
-    assert not consume(failing(house, error))
-    assert seconds_away(house) == 5
+def test_whatever_may_pass_is_tried_again(harness: ConsumerHarness, error: Exception) -> None:
+    assert not consume(failing(harness, error))
+    assert seconds_away(harness) == 5
 
 
 # --- CredentialStale ---
@@ -149,42 +156,42 @@ def test_whatever_may_pass_is_tried_again(house: House, error: Exception) -> Non
 STALE = CredentialStale("the access token of connection zoom is refused", connection="zoom", version="version-1")
 
 
-def test_a_stale_credential_asks_for_one_refresh_and_returns_in_twenty_seconds(house: House) -> None:
-    assert not consume(failing(house, STALE))
-    assert seconds_away(house) == 20
-    (message,) = house.sqs.to(REFRESH_QUEUE)
+def test_a_stale_credential_asks_for_one_refresh_and_returns_in_twenty_seconds(harness: ConsumerHarness) -> None:
+    assert not consume(failing(harness, STALE))
+    assert seconds_away(harness) == 20
+    (message,) = harness.sqs.to(REFRESH_QUEUE)
     assert message["MessageBody"] == '{"connection": "zoom", "failed_version": "version-1"}'
     assert (message["MessageGroupId"], message["MessageDeduplicationId"]) == ("zoom", "zoom:version-1:202611220930")
 
 
-def test_many_readers_of_one_dead_token_ask_for_one_refresh(house: House) -> None:
-    consumer = failing(house, STALE)
+def test_many_readers_of_one_dead_token_ask_for_one_refresh(harness: ConsumerHarness) -> None:
+    consumer = failing(harness, STALE)
     consumer.consume(batch(record(JOHN), record(JOHN)), Context())
-    house.clock.passes(minutes=1)
+    harness.clock.passes(minutes=1)
     consume(consumer)
-    ids = [message["MessageDeduplicationId"] for message in house.sqs.to(REFRESH_QUEUE)]
+    ids = [message["MessageDeduplicationId"] for message in harness.sqs.to(REFRESH_QUEUE)]
     assert ids == ["zoom:version-1:202611220930", "zoom:version-1:202611220930", "zoom:version-1:202611220931"]
 
 
-def test_a_refresh_for_a_revocation_says_so_and_is_no_duplicate_of_a_plain_one(house: House) -> None:
+def test_a_refresh_for_a_revocation_says_so_and_is_no_duplicate_of_a_plain_one(harness: ConsumerHarness) -> None:
     error = CredentialStale("expired", connection="zoom", version="version-1", for_revocation=True)
-    consume(failing(house, error))
-    (message,) = house.sqs.to(REFRESH_QUEUE)
+    consume(failing(harness, error))
+    (message,) = harness.sqs.to(REFRESH_QUEUE)
     assert message["MessageBody"] == ('{"connection": "zoom", "failed_version": "version-1", "for_revocation": true}')
     assert message["MessageDeduplicationId"] == "zoom:version-1:202611220930:revoke"
 
 
-def test_a_refresh_that_can_not_be_asked_for_brings_the_message_back(house: House) -> None:
-    house.sqs.refuses = 1
-    assert not consume(failing(house, STALE))
-    assert house.sqs.visible_in == {}
-    assert house.logged[-1]["reason"] == "the refresh queue refused 1 messages: InternalError"
+def test_a_refresh_that_can_not_be_asked_for_brings_the_message_back(harness: ConsumerHarness) -> None:
+    harness.sqs.refuses = 1
+    assert not consume(failing(harness, STALE))
+    assert harness.sqs.visible_in == {}
+    assert harness.logged[-1]["reason"] == "the refresh queue refused 1 messages: InternalError"
 
 
-def test_a_credential_that_is_stale_for_a_day_is_a_persons_business(house: House) -> None:
-    assert consume(failing(house, STALE), first_received_at=NOW - timedelta(hours=24))
-    assert house.parked_attributes["error"] == "CredentialStale"
-    assert house.sqs.to(REFRESH_QUEUE) == []
+def test_a_credential_that_is_stale_for_a_day_is_a_persons_business(harness: ConsumerHarness) -> None:
+    assert consume(failing(harness, STALE), first_received_at=NOW - timedelta(hours=24))
+    assert harness.parked_attributes["error"] == "CredentialStale"
+    assert harness.sqs.to(REFRESH_QUEUE) == []
 
 
 # --- what is parked at once ---
@@ -192,59 +199,59 @@ def test_a_credential_that_is_stale_for_a_day_is_a_persons_business(house: House
 
 @pytest.mark.parametrize("kind", [NeedsReauthorization, InvalidGrant])
 def test_a_dead_grant_parks_at_once_and_is_counted_for_the_alarm(
-    house: House, kind: type[NeedsReauthorization], capsys: pytest.CaptureFixture[str]
+    harness: ConsumerHarness, kind: type[NeedsReauthorization], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert consume(failing(house, kind("the grant is dead")))
-    assert house.parked_attributes["error"] == kind.__name__
-    assert [each["detail_type"] for each in house.bus.announced] == ["RevocationFailed"]
-    assert counted(capsys.readouterr().out) == {"NeedsReauthorization": 1, "RevokeSsoToken.failed": 1}
+    assert consume(failing(harness, kind("the grant is dead")))
+    assert harness.parked_attributes["error"] == kind.__name__
+    assert [each["detail_type"] for each in harness.bus.announced] == ["RevocationFailed"]
+    assert sum_metrics(capsys.readouterr().out) == {"NeedsReauthorization": 1, "RevokeSsoToken.failed": 1}
 
 
 @pytest.mark.parametrize("error", [Rejected("missing scopes"), BadMessage("user_id: expected something else")])
 def test_what_can_not_succeed_is_parked_at_once(
-    house: House, error: Exception, capsys: pytest.CaptureFixture[str]
+    harness: ConsumerHarness, error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert consume(failing(house, error))
-    assert house.parked_attributes["reason"] == str(error)
-    assert counted(capsys.readouterr().out) == {"RevokeSsoToken.failed": 1}
+    assert consume(failing(harness, error))
+    assert harness.parked_attributes["reason"] == str(error)
+    assert sum_metrics(capsys.readouterr().out) == {"RevokeSsoToken.failed": 1}
 
 
 # --- what nobody expected ---
 
 
-def test_a_bug_is_retried_and_the_log_says_where_but_not_what_it_quoted(house: House) -> None:
-    assert not consume(failing(house, KeyError(CANARY)))
-    assert seconds_away(house) == 5
-    (line,) = house.logged
+def test_a_bug_is_retried_and_the_log_says_where_but_not_what_it_quoted(harness: ConsumerHarness) -> None:
+    assert not consume(failing(harness, KeyError(CANARY)))
+    assert seconds_away(harness) == 5
+    (line,) = harness.logged
     assert (line["error"], line["reason"]) == ("KeyError", "unexpected KeyError")
     assert line["at"][-1].endswith("operation")
     assert "test_consumer_failures.py:" in line["at"][-1]
-    assert CANARY not in house.told()
+    assert CANARY not in harness.written_outside()
 
 
-def test_a_bug_that_stays_is_parked_without_what_it_quoted(house: House) -> None:
-    assert consume(failing(house, ValueError(CANARY)), first_received_at=NOW - timedelta(days=1))
-    assert house.parked_attributes["reason"] == "unexpected ValueError"
-    assert house.receipts.only.outcome is Outcome.FAILED
-    assert CANARY not in house.told()
+def test_a_bug_that_stays_is_parked_without_what_it_quoted(harness: ConsumerHarness) -> None:
+    assert consume(failing(harness, ValueError(CANARY)), first_received_at=NOW - timedelta(days=1))
+    assert harness.parked_attributes["reason"] == "unexpected ValueError"
+    assert harness.receipts.only.outcome is Outcome.FAILED
+    assert CANARY not in harness.written_outside()
 
 
-def test_an_error_of_aws_is_named_by_code_and_operation(house: House) -> None:
-    assert not consume(failing(house, client_error("GetSecretValue", "AccessDeniedException", CANARY)))
-    assert house.logged[0]["reason"] == "AWS answered AccessDeniedException to GetSecretValue"
-    assert CANARY not in house.told()
+def test_an_error_of_aws_is_named_by_code_and_operation(harness: ConsumerHarness) -> None:
+    assert not consume(failing(harness, client_error("GetSecretValue", "AccessDeniedException", CANARY)))
+    assert harness.logged[0]["reason"] == "AWS answered AccessDeniedException to GetSecretValue"
+    assert CANARY not in harness.written_outside()
 
 
-def test_a_failures_log_line_names_the_command_and_the_providers_word(house: House) -> None:
-    consume(failing(house, ProviderUnavailable("Zoom is out of order", provider_status=502, tracking_id="v=2.0")))
-    (line,) = house.logged
+def test_a_failures_log_line_names_the_command_and_the_providers_word(harness: ConsumerHarness) -> None:
+    consume(failing(harness, ProviderUnavailable("Zoom is out of order", ProviderResponse(502, tracking_id="v=2.0"))))
+    (line,) = harness.logged
     assert (line["level"], line["message"], line["command"]) == ("WARNING", "failed", "RevokeSsoToken")
     assert (line["subject"], line["reason"]) == ("john.doe@example.com", "Zoom is out of order")
     assert (line["provider_status"], line["tracking_id"]) == (502, "v=2.0")
 
 
-def test_a_failure_to_set_a_message_aside_is_logged_and_the_message_returns(house: House) -> None:
-    house.receipts.broken = True
-    assert not consume(failing(house, ProviderUnavailable("Zoom is out of order")))
-    assert house.logged[-1]["message"] == "could not be set aside"
-    assert house.logged[-1]["reason"] == "AWS answered InternalServerError to UpdateItem"
+def test_a_failure_to_set_a_message_aside_is_logged_and_the_message_returns(harness: ConsumerHarness) -> None:
+    harness.receipts.broken = True
+    assert not consume(failing(harness, ProviderUnavailable("Zoom is out of order")))
+    assert harness.logged[-1]["message"] == "could not be set aside"
+    assert harness.logged[-1]["reason"] == "AWS answered InternalServerError to UpdateItem"

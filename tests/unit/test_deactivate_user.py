@@ -6,10 +6,10 @@ import pytest
 
 from functions.deactivate_user.app import deactivate_user
 from leaver.connections.access_tokens import AccessTokens
-from leaver.errors import BadMessage, Rejected, Throttled
+from leaver.errors import BadMessage, ProviderResponse, Rejected, Throttled
 from leaver.messages.commands import DeactivateUser
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW, Clock
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
@@ -32,7 +32,7 @@ class Stage:
 
 def test_the_account_is_deactivated_and_then_the_session_ended_once_more() -> None:
     stage = Stage(grant_type="account_credentials")
-    assert stage.deactivate() == Result(Outcome.DEACTIVATED, provider_status=204, details={"session": "revoked"})
+    assert stage.deactivate() == Result(Outcome.DEACTIVATED, ProviderResponse(204), details={"session": "revoked"})
     assert (stage.zoom.inactive, stage.zoom.sessions) == ({JOHN_ID}, set())
     assert stage.zoom.asked == [("deactivate_user", JOHN), ("delete_user_token", JOHN)]
 
@@ -56,7 +56,7 @@ def test_a_session_that_could_not_be_ended_is_no_success_and_the_whole_is_done_a
 
 def test_an_administrator_is_refused_by_zoom_and_keeps_the_session() -> None:
     stage = Stage(grant_type="account_credentials")
-    stage.zoom.failing = [Rejected("the user is a Zoom Room or an administrator", provider_status=400)]
+    stage.zoom.failing = [Rejected("the user is a Zoom Room or an administrator", ProviderResponse(400))]
     with pytest.raises(Rejected, match="administrator"):
         stage.deactivate()
     assert stage.zoom.sessions == {JOHN_ID}

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import drain
-from benchmarks.growth import caught_up, drained
-from benchmarks.leaving import BATCH, CONCURRENCY, Run, paced
+from benchmarks.growth import simulate_catching_up, simulate_drain
 from benchmarks.queue_model import COLD_START, Group, Queue, Waiting
-from benchmarks.usual_ways import WAYS, usual
+from benchmarks.simulation import BATCH, CONCURRENCY, Run, run_paced
+from benchmarks.usual_ways import WAYS, run_usual_way
 from benchmarks.virtual_time import SideBySide, VirtualTime
 from benchmarks.zoom_account import Account, Window
 from leaver.consuming.rate_limiter import RateLimiter, Reservation
@@ -144,7 +144,7 @@ def test_what_somebody_else_takes_is_gone(time: VirtualTime, window: Window) -> 
 
 @pytest.mark.parametrize("limit", [30, 80])
 def test_leaver_uses_the_limit_and_is_hardly_refused(limit: int) -> None:
-    run = paced(limit, leavers=FEW)
+    run = run_paced(limit, leavers=FEW)
     assert run.dead == 0
     assert len(run.done_at) == FEW + len(run.urgent_waits)
     assert run.wasted <= 0.001 + 1 / FEW
@@ -152,27 +152,27 @@ def test_leaver_uses_the_limit_and_is_hardly_refused(limit: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
-    assert paced(80, leavers=FEW, taken=40, seed=1) == paced(80, leavers=FEW, taken=40, seed=1)
+    assert run_paced(80, leavers=FEW, taken=40, seed=1) == run_paced(80, leavers=FEW, taken=40, seed=1)
 
 
 def test_without_the_pace_the_same_functions_are_refused_by_the_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RateLimiter, "reserve", lambda _, wanted: [Reservation() for _ in wanted])
-    assert paced(30, leavers=FEW).wasted > 0.2
+    assert run_paced(30, leavers=FEW).wasted > 0.2
 
 
 def test_without_slowing_down_leaver_wastes_calls_beside_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = paced(30, leavers=FEW, taken=15).wasted
+    kept = run_paced(30, leavers=FEW, taken=15).wasted
 
     def unmoved(_: RateLimiter, reservation: Reservation, refusal: Throttled) -> None:
         assert isinstance(reservation, Reservation)
         assert isinstance(refusal, NoSlot | Throttled)
 
     monkeypatch.setattr(RateLimiter, "record_throttle", unmoved)
-    assert paced(30, leavers=FEW, taken=15).wasted > 2 * kept
+    assert run_paced(30, leavers=FEW, taken=15).wasted > 2 * kept
 
 
 def test_a_usual_handler_without_a_limiter_loses_most_of_a_rush() -> None:
-    run = usual(WAYS[0], 30, leavers=2000)
+    run = run_usual_way(WAYS[0], 30, leavers=2000)
     assert run.dead > 1000
 
 
@@ -191,11 +191,11 @@ def test_the_run_tells_a_row_for_each_way_and_a_curve_for_the_plot() -> None:
 
 @pytest.mark.parametrize("limit", [30, 80])
 def test_the_model_of_growth_is_as_fast_as_the_drain(limit: int) -> None:
-    assert drained(FEW, limit) == pytest.approx(paced(limit, leavers=FEW).seconds, rel=0.05)
+    assert simulate_drain(FEW, limit) == pytest.approx(run_paced(limit, leavers=FEW).seconds, rel=0.05)
 
 
 def test_ten_thousand_connections_are_planned_over_minutes() -> None:
-    assert caught_up(1_000) < 60 < caught_up(10_000)
+    assert simulate_catching_up(1_000) < 60 < simulate_catching_up(10_000)
 
 
 def test_a_run_that_wastes_calls_says_so() -> None:

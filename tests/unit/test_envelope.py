@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from leaver.errors import BadMessage
 from leaver.messages.envelope import Envelope, Payload
-from tests.doubles.aws import FIFO_QUEUE, NOW, event, record
+from tests.doubles.clock import NOW
+from tests.doubles.lambda_events import FIFO_QUEUE, event, record
 
 DETAIL = {"user_id": "john.doe@example.com"}
 AS_SENT_BY_HAND = json.dumps(DETAIL)
@@ -32,14 +33,14 @@ def reason(body: str) -> str:
 def test_an_event_is_opened_with_its_own_id_and_time() -> None:
     message = payload(event("RevokeSsoToken", DETAIL, id="event-1", time="2026-11-22T10:29:00+01:00"))
     assert (message.id, message.detail) == ("event-1", DETAIL)
-    assert message.said_at == datetime(2026, 11, 22, 9, 29, tzinfo=UTC)
+    assert message.sent_at == datetime(2026, 11, 22, 9, 29, tzinfo=UTC)
     assert message.event is not None
     assert message.event["source"] == "leaver.command"
 
 
 def test_a_bare_detail_is_recognised_by_its_shape() -> None:
     message = envelope(message_id="message-1").parse()
-    assert message == Payload(id="message-1", event=None, detail=DETAIL, said_at=None)
+    assert message == Payload(id="message-1", event=None, detail=DETAIL, sent_at=None)
 
 
 def test_an_event_without_an_id_goes_by_the_messages() -> None:
@@ -48,7 +49,7 @@ def test_an_event_without_an_id_goes_by_the_messages() -> None:
 
 
 def test_a_time_without_zone_is_utc() -> None:
-    assert payload(event("RevokeSsoToken", DETAIL, time="2026-11-22T09:29:00")).said_at == datetime(
+    assert payload(event("RevokeSsoToken", DETAIL, time="2026-11-22T09:29:00")).sent_at == datetime(
         2026, 11, 22, 9, 29, tzinfo=UTC
     )
 

@@ -6,8 +6,16 @@ import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
 
 from leaver import errors
-from leaver.errors import AnswerLost, InvalidClient, InvalidGrant, LeaverError, NotSent, Rejected, explain
-from leaver.outcomes import Outcome, Result
+from leaver.errors import (
+    AnswerLost,
+    InvalidClient,
+    InvalidGrant,
+    LeaverError,
+    NotSent,
+    ProviderResponse,
+    Rejected,
+    explain,
+)
 
 CANARY = "canary-1b7d22"
 
@@ -58,12 +66,11 @@ def test_several_wrong_fields_are_told_in_one_sentence() -> None:
 
 
 def test_an_error_tells_its_reason_and_the_providers_word() -> None:
-    error = Rejected("missing scopes", provider_status=400, provider_code="4711", tracking_id="v=2.0")
+    error = Rejected("missing scopes", ProviderResponse(400, "4711", "v=2.0"))
     assert str(error) == "missing scopes"
-    assert (error.reason, error.provider_status, error.provider_code) == ("missing scopes", 400, "4711")
-    assert Result.told_by(error, Outcome.FAILED) == Result(
-        Outcome.FAILED, provider_status=400, provider_code="4711", tracking_id="v=2.0"
-    )
+    assert error.reason == "missing scopes"
+    assert error.response == ProviderResponse(400, "4711", "v=2.0")
+    assert str(error.response) == "HTTP 400, code 4711, tracking id v=2.0"
 
 
 @pytest.mark.parametrize(

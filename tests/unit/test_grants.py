@@ -8,11 +8,11 @@ from pydantic import SecretStr
 
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection
-from leaver.errors import InvalidGrant, ProviderUnavailable, Rejected
+from leaver.errors import InvalidGrant, ProviderResponse, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome
 from leaver.providers.registry import PROVIDERS
 from leaver.tokens import TokenSet
-from tests.doubles.aws import Clock
+from tests.doubles.clock import Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of
@@ -216,12 +216,12 @@ def test_a_token_that_the_provider_does_not_know_is_gone(
     grants, _ = grants_of(record, grant, secrets)
     result = grants.revoke(record, SecretStr("access-0"))
     assert result.outcome is Outcome.ALREADY_GONE
-    assert result.provider_status in {400, 401}
+    assert result.response.status in {400, 401}
 
 
 def test_a_revocation_that_failed_is_no_word_about_the_token(grant: FakeGrant, secrets: StrictSecretsManager) -> None:
     grants, _ = grants_of(VENAFI, grant, secrets)
-    grant.failing = [ProviderUnavailable("Venafi took the request and did not revoke the token", provider_status=202)]
+    grant.failing = [ProviderUnavailable("Venafi took the request and did not revoke the token", ProviderResponse(202))]
     with pytest.raises(ProviderUnavailable):
         grants.revoke(VENAFI, SecretStr("access-1"))
     assert grant.alive

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import OffboardingRequested
 from tests.doubles.hr_events import CANARY, envelope, payload, read, webhook
+from tests.length import length
 
 JOHN = "mailto:john.doe@example.com"
 OKTA, SAILPOINT = payload("okta"), payload("sailpoint")
@@ -79,7 +80,7 @@ def outcome(event: dict[str, Any]) -> OffboardingRequested | str:
     return reason
 
 
-quickly = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=length(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("source", SENT)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.delivery import Schedule
+from local.schedule import Schedule
 
 
 class _Minutes(threading.Event):

@@ -11,12 +11,14 @@ from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderUnavailable
 from leaver.messages.commands import RefreshAccessToken, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import REFRESH_QUEUE, Clock, Context, FakeSqs, batch, record, returned
+from tests.doubles.clock import Clock
 from tests.doubles.connections_table import connection
-from tests.doubles.house import House
+from tests.doubles.consumer_harness import ConsumerHarness
+from tests.doubles.lambda_events import Context, batch, record, returned
 from tests.doubles.providers import FakeZoom
 from tests.doubles.refresher import CHILD, Stage
 from tests.doubles.secrets_manager import PARENT
+from tests.doubles.sqs import REFRESH_QUEUE, FakeSqs
 
 READERS = 50
 
@@ -42,8 +44,8 @@ class Readers:
     def __init__(self) -> None:
         self.stage = Stage(connection())
         self.clock: Clock = self.stage.clock
-        self.house = House(clock=self.clock)
-        self.queue = FifoQueue(self.house.sqs)
+        self.harness = ConsumerHarness(clock=self.clock)
+        self.queue = FifoQueue(self.harness.sqs)
         people = {f"id-{number}": f"person.{number}@example.com" for number in range(READERS)}
         # The stored token is refused, long before it was to expire.
         self.zoom = FakeZoom(users=people, sessions=set(people), accepts={"access-2"})
@@ -58,15 +60,15 @@ class Readers:
                 command.connection, lambda _, token: self.zoom.delete_user_token(command.user_id, token)
             )
 
-        consumer: Consumer[RevokeSsoToken] = self.house.consumer(RevokeSsoToken, operation)
+        consumer: Consumer[RevokeSsoToken] = self.harness.consumer(RevokeSsoToken, operation)
         back = returned(consumer.consume(batch(*self.messages), Context()))
         self.messages = [each for each in self.messages if each["messageId"] in back]
         return back
 
     def refresh(self) -> list[Result | None]:
         """Let the refresher work through what it was asked for."""
-        rotation = self.stage.rotation()
-        return [rotation.refresh(RefreshAccessToken.model_validate(asked)) for asked in self.queue.delivered()]
+        refresher = self.stage.refresher()
+        return [refresher.refresh(RefreshAccessToken.model_validate(asked)) for asked in self.queue.delivered()]
 
 
 def outcomes(results: list[Result | None]) -> list[str | None]:
@@ -80,12 +82,12 @@ def readers() -> Readers:
 
 def test_fifty_readers_of_one_dead_token_cause_one_rotation_and_all_succeed(readers: Readers) -> None:
     assert len(readers.come()) == READERS
-    assert len(readers.house.sqs.to(REFRESH_QUEUE)) == READERS
+    assert len(readers.harness.sqs.to(REFRESH_QUEUE)) == READERS
     assert outcomes(readers.refresh()) == ["refreshed"]
     assert readers.stage.grant.asked == [("refresh", "refresh-1")]
     assert readers.come() == set()
     assert readers.zoom.sessions == set()
-    assert readers.house.parked == []
+    assert readers.harness.parked == []
 
 
 def test_readers_that_come_over_several_minutes_cause_one_rotation_too(readers: Readers) -> None:

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from leaver import bootstrap
 from leaver.storage.secrets import SecretStore
-from tests.doubles.aws import event
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
+from tests.doubles.lambda_events import event
 
 #: all that must stay secret, each told apart from the others
 CLIENT_SECRET = "canary/client+secret=8d1f0a"

@@ -12,8 +12,8 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, ProviderUnavailable
 from leaver.messages.commands import PurgeUserTokens, UserTokenType
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import Clock
 from tests.doubles.cases_table import InMemoryItems
+from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of

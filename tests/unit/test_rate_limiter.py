@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from leaver.consuming import rate_limiter as pacing
 from leaver.consuming.rate_limiter import Demand, RateLimiter, Reservation
 from leaver.errors import BadMessage, NoSlot, Throttled
-from tests.doubles.aws import NOW, Clock, client_error
+from tests.doubles.aws_errors import client_error
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.rate_limit_table import RateLimitTable
 
 #: of 30 requests a second, 28.5 are everybody's
@@ -204,7 +205,7 @@ def test_the_urgent_share_is_a_share_and_not_a_way_round(table: RateLimitTable) 
 @pytest.mark.parametrize(("per_second", "reserved"), [(4, 1.0), (30, 1.5), (80, 2.4), (1000, 30.0)])
 def test_how_much_is_reserved(table: RateLimitTable, per_second: float, reserved: float) -> None:
     worker = Worker(table, per_second=per_second)
-    assert [worker._reserved, worker._shared] == pytest.approx([reserved, per_second - reserved])
+    assert [worker._urgent_rate, worker._shared_rate] == pytest.approx([reserved, per_second - reserved])
 
 
 # -- refused all the same
@@ -499,7 +500,7 @@ def test_no_second_holds_more_slots_than_the_shared_rate_rounded_up(
 ) -> None:
     worker, at = booked(bookings, skews, per_second, urgent=False)
     # Slots are a rate's distance apart and none is given twice: so many begin in any second, whoever booked them.
-    assert fullest_second(at) <= math.ceil(worker._shared)
+    assert fullest_second(at) <= math.ceil(worker._shared_rate)
 
 
 @given(BOOKINGS, st.sampled_from([4, 30, 80]))
@@ -507,7 +508,7 @@ def test_with_urgent_ones_no_second_holds_more_slots_than_the_two_rates_each_rou
     bookings: Bookings, per_second: int
 ) -> None:
     worker, at = booked(bookings, [0] * 4, per_second, urgent=True)
-    assert fullest_second(at) <= math.ceil(worker._shared) + math.ceil(worker._reserved)
+    assert fullest_second(at) <= math.ceil(worker._shared_rate) + math.ceil(worker._urgent_rate)
 
 
 @given(BOOKINGS)

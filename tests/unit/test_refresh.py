@@ -1,4 +1,4 @@
-"""Refreshing a connection: when, under which intent, how the answer is kept, and what an earlier run left behind."""
+"""Refreshing a connection: when, under which lease, how the answer is kept, and what an earlier run left behind."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 from leaver.connections.record import LEASE, Connection, Status
 from leaver.errors import BadMessage, LeaseHeld, OutOfTime
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW
+from leaver.storage.secrets import next_version_id
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.refresher import CHILD, DUE, GRANDCHILD, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
@@ -31,7 +31,7 @@ def test_what_is_due_is_refreshed(stage: Stage) -> None:
     assert stage.grant.asked == [("refresh", "refresh-1")]
 
 
-@pytest.mark.parametrize("asked", [{}, {"failed_version": child_of("zoom", "another")}])
+@pytest.mark.parametrize("asked", [{}, {"failed_version": next_version_id("zoom", "another")}])
 def test_what_is_fresh_is_left_alone(asked: dict[str, Any]) -> None:
     fresh = connection(refresh_at=NOW + timedelta(seconds=1))
     stage = Stage(fresh)
@@ -117,7 +117,7 @@ def test_a_personal_connection_that_only_logs_in_has_nothing_to_keep_alive() -> 
     assert stage.record.refresh_at == NOW + timedelta(minutes=48)
 
 
-# --- the intent ---
+# --- the lease ---
 
 
 def test_while_the_provider_is_asked_the_record_says_who_asks_and_since_when(stage: Stage) -> None:
@@ -140,15 +140,15 @@ def test_what_somebody_else_holds_is_left_to_them(holder: str) -> None:
     assert stage.record == held
 
 
-def test_an_intent_older_than_any_function_lives_is_taken_over() -> None:
+def test_a_lease_older_than_any_function_lives_is_taken_over() -> None:
     stage = Stage(connection(refresh_at=NOW, leased_at=NOW - LEASE - timedelta(seconds=1), **ANOTHERS))
     assert stage.refresh() == REFRESHED
 
 
 @pytest.mark.parametrize("wrong", [timedelta(minutes=-5), timedelta(minutes=5)])
-def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_intent_as_long_as_it_lives(wrong: timedelta) -> None:
+def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_lease_as_long_as_it_lives(wrong: timedelta) -> None:
     stage = Stage()
-    first = stage.rotation()
+    first = stage.refresher()
     blocked: list[str] = []
 
     def another_tries() -> None:
@@ -164,7 +164,7 @@ def test_a_holder_whose_clock_is_five_minutes_wrong_keeps_its_intent_as_long_as_
     assert (blocked, stage.grant.asked) == (["once"], [("refresh", "refresh-1")])
 
 
-def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to(stage: Stage) -> None:
+def test_a_record_that_changed_at_the_moment_of_the_lease_is_come_back_to(stage: Stage) -> None:
     class Contended(InMemoryConnections):
         def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
             if new.lease_holder:
@@ -226,10 +226,10 @@ def test_a_chain_of_refreshes_uses_each_refresh_token_once(stage: Stage) -> None
     for _ in range(3):
         stage.refresh(force=True)
     assert stage.grant.asked == [("refresh", "refresh-1"), ("refresh", "refresh-2"), ("refresh", "refresh-3")]
-    assert stage.record.version == child_of("zoom", GRANDCHILD)
+    assert stage.record.version == next_version_id("zoom", GRANDCHILD)
 
 
-def test_the_pair_is_in_the_vault_before_it_is_on_record(stage: Stage) -> None:
+def test_the_pair_is_in_secrets_manager_before_it_is_on_record(stage: Stage) -> None:
     kept: list[bool] = []
 
     class Watched(InMemoryConnections):
@@ -246,7 +246,7 @@ def test_the_pair_is_in_the_vault_before_it_is_on_record(stage: Stage) -> None:
 def test_venafi_is_refreshed_the_same_way() -> None:
     stage = Stage(connection("venafi", provider="venafi", refresh_at=NOW))
     stage.refresh()
-    assert stage.record.version == child_of("venafi", PARENT)
+    assert stage.record.version == next_version_id("venafi", PARENT)
     assert stage.stored(stage.record.version)["access_token"] == "access-2"
 
 

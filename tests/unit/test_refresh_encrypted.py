@@ -7,7 +7,7 @@ import pytest
 from leaver.connections.record import Status
 from leaver.errors import InvalidGrant, LeaverError, NotKept
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.refresher import CHILD, GRANDCHILD, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
 
@@ -45,7 +45,7 @@ def encrypted(stage: Stage) -> None:
     assert stage.record.lease_holder is None
 
 
-def test_when_the_time_is_almost_over_the_refresh_token_goes_sealed_into_the_record(stage: Stage) -> None:
+def test_when_the_time_is_almost_over_the_refresh_token_goes_encrypted_into_the_record(stage: Stage) -> None:
     encrypted(stage)
     assert timedelta(seconds=70) < stage.clock() - NOW <= timedelta(seconds=79)
     assert (stage.record.status, stage.record.version) == (Status.ACTIVE, PARENT)
@@ -54,7 +54,7 @@ def test_when_the_time_is_almost_over_the_refresh_token_goes_sealed_into_the_rec
     assert stage.kms.broken is False
 
 
-def test_the_next_run_opens_the_seal_and_goes_on_with_what_was_in_it(stage: Stage) -> None:
+def test_the_next_run_decrypts_the_token_and_goes_on_with_it(stage: Stage) -> None:
     encrypted(stage)
     stage.secrets.read_only = False
     assert stage.refresh() == Result(Outcome.REFRESHED, details={"version_id": GRANDCHILD})
@@ -64,7 +64,7 @@ def test_the_next_run_opens_the_seal_and_goes_on_with_what_was_in_it(stage: Stag
     assert stage.record.encrypted_refresh_token is None
 
 
-def test_a_seal_waits_as_long_as_secrets_manager_takes_nothing(stage: Stage) -> None:
+def test_an_encrypted_token_waits_as_long_as_secrets_manager_takes_nothing(stage: Stage) -> None:
     encrypted(stage)
     encrypted(stage)
     assert stage.grant.asked == [("refresh", "refresh-1")]
@@ -73,7 +73,7 @@ def test_a_seal_waits_as_long_as_secrets_manager_takes_nothing(stage: Stage) -> 
     assert stage.record.version == GRANDCHILD
 
 
-def test_a_seal_waits_as_long_as_it_cannot_be_opened(stage: Stage) -> None:
+def test_an_encrypted_token_waits_as_long_as_it_cannot_be_decrypted(stage: Stage) -> None:
     encrypted(stage)
     stage.secrets.read_only, stage.kms.broken = False, True
     with pytest.raises(LeaverError, match=r"^connection zoom: KMS did not decrypt$"):
@@ -85,7 +85,7 @@ def test_a_seal_waits_as_long_as_it_cannot_be_opened(stage: Stage) -> None:
     assert stage.record.version == GRANDCHILD
 
 
-def test_a_seal_is_dropped_where_secrets_manager_had_taken_the_pair_in_truth(stage: Stage) -> None:
+def test_an_encrypted_token_is_dropped_where_secrets_manager_had_taken_the_pair_in_truth(stage: Stage) -> None:
     stage.secrets.mute = True
     with pytest.raises(NotKept, match="ReadTimeoutError"):
         stage.refresh()
@@ -96,7 +96,7 @@ def test_a_seal_is_dropped_where_secrets_manager_had_taken_the_pair_in_truth(sta
     assert (stage.record.encrypted_refresh_token, stage.record.version) == (None, CHILD)
 
 
-def test_what_was_not_rotated_needs_no_seal(stage: Stage) -> None:
+def test_what_was_not_rotated_is_not_encrypted(stage: Stage) -> None:
     stage.grant.rotates = False
     encrypted(stage)
     assert stage.record.encrypted_refresh_token is None
@@ -114,10 +114,10 @@ def test_a_token_that_nobody_takes_is_lost_and_that_is_not_forgotten(stage: Stag
         stage.refresh()
 
 
-def test_a_seal_that_somebody_beats_to_the_vault_is_not_written_over(stage: Stage) -> None:
+def test_an_encrypted_token_never_overwrites_what_somebody_else_stored_first(stage: Stage) -> None:
     encrypted(stage)
     stage.secrets.read_only = False
-    newest = stage.secret_store.newest
+    newest = stage.secret_store.latest_version
 
     def blind(connection: str, version: str) -> str:
         """What was just written is not seen yet."""
@@ -125,7 +125,7 @@ def test_a_seal_that_somebody_beats_to_the_vault_is_not_written_over(stage: Stag
         stage.keep(CHILD, tokens("access-9", "refresh-9"))
         return found
 
-    stage.secret_store.newest = blind  # type: ignore[method-assign]
+    stage.secret_store.latest_version = blind  # type: ignore[method-assign]
     with pytest.raises(LeaverError, match="holds other tokens"):
         stage.refresh()
     assert stage.record.lease_holder is None

@@ -13,20 +13,21 @@ from leaver.errors import (
     LeaverError,
     NeedsReauthorization,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Rejected,
     Throttled,
     Undelivered,
 )
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.refresher import CHILD, DUE, Stage
 from tests.doubles.secrets_manager import PARENT
 
 LOST = AnswerLost("Zoom did not answer")
-DOWN = ProviderUnavailable("Zoom is out of order", provider_status=503)
-UNKNOWN = InvalidClient("Zoom does not know this client id and secret", provider_status=401)
+DOWN = ProviderUnavailable("Zoom is out of order", ProviderResponse(503))
+UNKNOWN = InvalidClient("Zoom does not know this client id and secret", ProviderResponse(401))
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
 COOLING = Result(Outcome.REFUSED, details={"status": "cooling_down"})
 
@@ -291,7 +292,7 @@ def test_a_run_that_was_killed_before_it_knew_that_the_bus_took_it_tells_the_sam
         killed = False
 
         def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
-            if old.owed and not new.owed and not self.killed:
+            if old.pending_announcement and not new.pending_announcement and not self.killed:
                 self.killed = True
                 raise KeyboardInterrupt
             return super().compare_and_swap(old, new)
@@ -303,7 +304,7 @@ def test_a_run_that_was_killed_before_it_knew_that_the_bus_took_it_tells_the_sam
     assert stage.refresh() == COOLING
     first, second = stage.bus.announced
     assert first == second
-    assert stage.record.owed is None
+    assert stage.record.pending_announcement is None
 
 
 def test_a_recovery_is_told_even_where_nobody_knows_whether_the_failure_was(stage: Stage) -> None:

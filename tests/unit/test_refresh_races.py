@@ -7,8 +7,8 @@ import pytest
 from leaver.connections.record import Connection, Status
 from leaver.errors import InvalidGrant, LeaseHeld
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW
+from leaver.storage.secrets import next_version_id
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.refresher import CHILD, DUE, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
@@ -54,7 +54,7 @@ def test_a_pair_that_arrives_while_somebody_revokes_is_revoked_at_once(stage: St
 
 
 def test_a_pair_that_arrives_after_a_person_authorized_anew_is_revoked_and_the_new_one_left(stage: Stage) -> None:
-    other = child_of("zoom", "authorized anew")
+    other = next_version_id("zoom", "authorized anew")
     stage.grant.meanwhile = lambda: stage.alter(version=other, granted_at=NOW, lease_holder=None, leased_at=None)
     assert stage.refresh() is None
     assert stage.grant.asked[-1] == ("revoke", "access-2")
@@ -68,7 +68,7 @@ def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_once(stage: S
     stage.grant.alive = False
     with pytest.raises(InvalidGrant, match=r"^the refresh token is not accepted$") as dead:
         stage.refresh()
-    assert (dead.value.provider_status, dead.value.provider_code) == (400, "invalid_grant")
+    assert (dead.value.response.status, dead.value.response.code) == (400, "invalid_grant")
     assert stage.record.status is Status.NEEDS_REAUTHORIZATION
     assert (stage.record.lease_holder, stage.record.reason) == (None, "the refresh token is not accepted")
     for asked in ({}, {"force": True}, {"failed_version": PARENT}):

@@ -8,7 +8,7 @@ import pytest
 from leaver.connections.record import Status
 from leaver.errors import AnswerLost, LeaverError, NeedsReauthorization, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 from tests.doubles.refresher import CHILD, Stage
 from tests.doubles.secrets_manager import PARENT
@@ -94,7 +94,7 @@ def test_a_refused_refresh_token_proves_nothing_where_somebodys_answer_may_have_
     with pytest.raises(NeedsReauthorization) as orphaned_tokens:
         stage.refresh(**ASKED)
     assert orphaned_tokens.value.reason == said
-    assert (orphaned_tokens.value.provider_status, orphaned_tokens.value.provider_code) == (400, "invalid_grant")
+    assert (orphaned_tokens.value.response.status, orphaned_tokens.value.response.code) == (400, "invalid_grant")
     assert (stage.record.status, stage.record.orphaned_tokens, stage.record.reason) == (Status.REVOKING, True, said)
     assert stage.record.lease_holder is None
 
@@ -139,7 +139,7 @@ def test_an_expired_leftover_is_refreshed_first(stage: Stage) -> None:
     assert stage.record.revoked_outcome is Outcome.REVOKED
 
 
-def test_a_sealed_token_is_opened_and_its_grant_ended(stage: Stage) -> None:
+def test_an_encrypted_token_is_decrypted_and_its_grant_ended(stage: Stage) -> None:
     stage.secrets.read_only = True
     with pytest.raises(LeaverError):
         stage.refresh(**ASKED)

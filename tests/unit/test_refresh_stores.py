@@ -16,9 +16,9 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
 from leaver.providers.zoom.oauth import ZoomOAuth
-from leaver.storage.secrets import child_of
+from leaver.storage.secrets import next_version_id
 from leaver.tokens import TokenSet
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 from tests.doubles.refresher import CHILD, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
@@ -63,8 +63,8 @@ BAD: dict[str, tuple[Callable[[Stage], object], str]] = {
         f"secret {TOKENS}: has no version {PARENT}",
     ),
     "a record that names a version that is gone": (
-        lambda stage: stage.alter(version=child_of("zoom", "gone")),
-        f"secret {TOKENS}: has no version {child_of('zoom', 'gone')}",
+        lambda stage: stage.alter(version=next_version_id("zoom", "gone")),
+        f"secret {TOKENS}: has no version {next_version_id('zoom', 'gone')}",
     ),
     "credentials that are no JSON": (
         spoil(CREDENTIALS, "canary"),
@@ -163,10 +163,11 @@ ANSWER = {"access_token": "access-2", "refresh_token": "refresh-2", "expires_in"
 def answered(stage: Stage, body: Any) -> Result | None:
     """Refresh through the real client, with this as Zoom's answer."""
     zoom = ZoomOAuth(Transport(ZOOM, clock=stage.clock), clock=stage.clock)
-    rotation = replace(stage.rotation(), grants=ProviderGrants(PROVIDERS, {"zoom": zoom}, stage.secret_store))
+    grants = ProviderGrants(PROVIDERS, {"zoom": zoom}, stage.secret_store)
+    refresher = replace(stage.refresher(), grants=grants)
     with responses.RequestsMock() as provider:
         provider.post(f"{ZOOM}/oauth/token", json=body)
-        return stage.run(rotation)
+        return stage.run(refresher)
 
 
 @pytest.mark.parametrize(

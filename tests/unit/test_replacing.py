@@ -1,14 +1,14 @@
 """A leaver on whom Leaver itself depends: the case waits for a new owner, rings at once, and stops no other."""
 
-import json
 from typing import Any
 
 import pytest
 
 from functions.watch_deadlines.app import gauges
-from leaver.cases.record import State, chain
+from leaver.cases.seal import chain
+from leaver.cases.states import State
 from leaver.outcomes import Outcome
-from tests.doubles.aws import NOW
+from tests.doubles.clock import NOW
 from tests.doubles.watched_cases import ADA, GRANTS, REPLACED, SSO, World
 
 
@@ -27,13 +27,13 @@ def connected(world: World, **told: Any) -> None:
         "replaced_owner": ADA,
         "replaced_at": world.clock(),
         "replaced_outcome": Outcome.REVOKED,
-        "replaced_said": "revoked",
+        "replaced_description": "revoked",
     }
     world.connections.alter("zoom", **usual | told)
 
 
 def ringing(world: World) -> int:
-    return gauges(list(world.cases.summaries()), world.clock())["ConnectionsToReplace"]
+    return gauges(list(world.cases.read_summaries()), world.clock())["ConnectionsToReplace"]
 
 
 def test_it_rings_at_once_and_until_somebody_acted(world: World) -> None:
@@ -59,18 +59,18 @@ def test_the_receipt_holds_the_providers_word_and_belongs_to_the_seal(world: Wor
     connected(world)
     world.clock.passes(minutes=5)
     world.looks()
-    receipt = world.cases.receipts("c-1")[REPLACED.receipt]
+    receipt = world.cases.read_receipts("c-1")[REPLACED.receipt]
     assert (receipt.command, receipt.subject, receipt.connection) == ("ReplaceServiceConnection", ADA, "zoom")
     assert (receipt.outcome, receipt.time_to_revoke) == (Outcome.REVOKED, 10 * 60)
-    assert json.loads(receipt.details) == {"owner": "bob@example.com", "said": "revoked"}
-    kept = world.cases.receipts("c-1")
+    assert receipt.details == {"owner": "bob@example.com", "said": "revoked"}
+    kept = world.cases.read_receipts("c-1")
     assert world.case().head == chain([kept[SSO.receipt], kept[REPLACED.receipt]])[-1]
 
 
 @pytest.mark.parametrize(
     "told",
     [
-        {"replaced_outcome": None, "replaced_said": None},
+        {"replaced_outcome": None, "replaced_description": None},
         {"owner": ADA},
         {"owner": "Ada@Example.com"},
         {"replaced_owner": "somebody@example.com"},
@@ -81,14 +81,14 @@ def test_short_of_that_the_step_stays_open(world: World, told: dict[str, Any]) -
     world.receives(SSO)
     connected(world, **told)
     world.minutes(10)
-    assert world.case().all_outstanding() == [REPLACED.name]
+    assert world.case().outstanding == (REPLACED.name,)
 
 
 def test_a_connection_that_is_not_there_any_more_keeps_the_step_open(world: World) -> None:
     world.receives(SSO)
     del world.connections.records["zoom"]
     world.minutes(2)
-    assert world.case().all_outstanding() == [REPLACED.name]
+    assert world.case().outstanding == (REPLACED.name,)
 
 
 def test_the_other_cases_go_on(world: World) -> None:

@@ -8,13 +8,13 @@ import pytest
 from functions.retrieve_user_token.app import retrieve_user_token
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
-from leaver.errors import BadMessage, LeaseHeld, Rejected
+from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected
 from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import ZoomUser
 from leaver.storage.secrets import SecretStore
-from tests.doubles.aws import NOW, Clock
 from tests.doubles.cases_table import InMemoryItems, InMemoryPeople
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import Secret, StrictSecretsManager, secret_store_of
@@ -77,7 +77,7 @@ def test_one_person_has_one_place_under_whatever_name(user_id: str) -> None:
 
 def test_the_result_says_where_and_never_what() -> None:
     result = Stage().retrieve()
-    assert (result.outcome, result.provider_status, result.tracking_id) == (Outcome.RETRIEVED, 200, "v=2.0")
+    assert (result.outcome, result.response.status, result.response.tracking_id) == (Outcome.RETRIEVED, 200, "v=2.0")
     assert set(result.details) == {"secret_arn", "version_id", "expires_at", "expires_at_assumed"}
     assert ZAK not in repr(result)
 
@@ -123,7 +123,7 @@ def test_the_life_of_a_token_is_counted_from_before_the_call() -> None:
 
 def test_a_null_token_is_an_outcome_of_its_own_and_nothing_is_kept() -> None:
     stage = Stage(token=None)
-    assert stage.retrieve() == Result(Outcome.NO_TOKEN, provider_status=200)
+    assert stage.retrieve() == Result(Outcome.NO_TOKEN, ProviderResponse(200))
     assert stage.user_tokens == {}
 
 
@@ -179,7 +179,7 @@ def test_a_token_that_can_not_be_kept_is_no_success() -> None:
 
 def test_what_zoom_refuses_is_raised_as_it_is() -> None:
     stage = Stage()
-    stage.zoom.failing = [Rejected("missing scopes: user:read:token", provider_status=400, provider_code="4711")]
+    stage.zoom.failing = [Rejected("missing scopes: user:read:token", ProviderResponse(400, "4711"))]
     with pytest.raises(Rejected, match="user:read:token"):
         stage.retrieve()
 

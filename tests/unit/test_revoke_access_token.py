@@ -7,11 +7,19 @@ import pytest
 
 from functions.revoke_access_token.app import revoke_access_token
 from leaver.connections.record import LEASE, Connection, Status
-from leaver.errors import BadMessage, CredentialStale, LeaseHeld, NeedsReauthorization, NotRead, ProviderUnavailable
+from leaver.errors import (
+    BadMessage,
+    CredentialStale,
+    LeaseHeld,
+    NeedsReauthorization,
+    NotRead,
+    ProviderResponse,
+    ProviderUnavailable,
+)
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW, Clock
+from leaver.storage.secrets import next_version_id
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeGrant, provider_grants
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
@@ -23,7 +31,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "an answer was lost": {"unanswered_since": LONG_AGO},
     "a refresh was killed": {"lease_holder": "refresh#killed", "leased_at": LONG_AGO, "leased_version": PARENT},
 }
-CHILD = child_of("zoom", PARENT)
+CHILD = next_version_id("zoom", PARENT)
 
 
 class Stage:
@@ -81,7 +89,7 @@ def test_while_somebody_else_holds_it_it_is_marked_as_to_be_revoked_and_waited_f
     assert stage.revoke().outcome is Outcome.REVOKED
 
 
-def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to() -> None:
+def test_a_record_that_changed_at_the_moment_of_the_lease_is_come_back_to() -> None:
     class Contended(InMemoryConnections):
         def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
             if new.lease_holder:
@@ -95,7 +103,7 @@ def test_a_record_that_changed_at_the_moment_of_the_intent_is_come_back_to() -> 
     assert stage.grant.asked == []
 
 
-def test_secrets_manager_that_does_not_answer_leaves_no_intent_behind() -> None:
+def test_secrets_manager_that_does_not_answer_leaves_no_lease_behind() -> None:
     stage = Stage()
     stage.secrets.unreadable = True
     with pytest.raises(NotRead):
@@ -154,7 +162,7 @@ def test_a_killed_revocation_is_no_such_evidence() -> None:
     assert stage.revoke().outcome is Outcome.ALREADY_GONE
 
 
-def test_what_only_a_sealed_token_could_end_is_left_to_the_refresher() -> None:
+def test_what_only_an_encrypted_token_could_end_is_left_to_the_refresher() -> None:
     stage = Stage(connection(encrypted_refresh_token="c2VhbGVk"))
     with pytest.raises(CredentialStale) as stale:
         stage.revoke()
@@ -201,7 +209,7 @@ def test_what_a_killed_refresh_left_behind_is_what_is_revoked() -> None:
 def test_what_was_revoked_is_told_again_and_not_asked_again(outcome: Outcome) -> None:
     ended = connection(status=Status.REVOKED, revoked_outcome=outcome, revoked_status=200, revoked_tracking_id="v=2.0")
     stage = Stage(ended)
-    assert stage.revoke() == Result(outcome, provider_status=200, tracking_id="v=2.0")
+    assert stage.revoke() == Result(outcome, ProviderResponse(200, tracking_id="v=2.0"))
     assert stage.grant.asked == []
 
 

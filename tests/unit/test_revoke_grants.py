@@ -9,7 +9,7 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result
-from tests.doubles.aws import Clock
+from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeVenafi
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
@@ -39,7 +39,7 @@ def revoke(venafi: FakeVenafi, **target: Any) -> Result:
 @pytest.mark.parametrize("target", [{"grantee_prefixed_universal": JOHN}, {"identity": "john.doe@example.com"}])
 def test_all_grants_of_one_identity_are_revoked_and_counted_to_none(venafi: FakeVenafi, target: dict[str, str]) -> None:
     result = revoke(venafi, **target)
-    assert (result.outcome, result.provider_status, result.details) == (Outcome.REVOKED, 200, {"grants_left": 0})
+    assert (result.outcome, result.response.status, result.details) == (Outcome.REVOKED, 200, {"grants_left": 0})
     assert venafi.grants == {JOHN: 0, JANE: 1, "vault": 17}
     assert venafi.asked[-1] == "remaining_grants"
 

@@ -8,18 +8,18 @@ import pytest
 from functions.revoke_sso_token.app import revoke_sso_token
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Status
-from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, Rejected
+from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, ProviderResponse, Rejected
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Outcome, Result
-from leaver.storage.secrets import child_of
-from tests.doubles.aws import NOW, Clock
+from leaver.storage.secrets import next_version_id
+from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
-CHILD = child_of("zoom", PARENT)
-REFUSED = InvalidToken("Zoom does not accept the access token", provider_status=401, provider_code="124")
+CHILD = next_version_id("zoom", PARENT)
+REFUSED = InvalidToken("Zoom does not accept the access token", ProviderResponse(401, "124"))
 
 
 class Stage:
@@ -36,7 +36,7 @@ class Stage:
         return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
 
     def somebody_refreshes(self) -> None:
-        """Another function puts a new pair into vault and record."""
+        """Another function puts a new pair into Secrets Manager and record."""
         self.secrets.put_secret_value(
             SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
         )
@@ -51,13 +51,13 @@ def stage() -> Stage:
 
 @pytest.mark.parametrize("user_id", ["john.doe@example.com", JOHN_ID])
 def test_the_session_is_ended(stage: Stage, user_id: str) -> None:
-    assert stage.revoke(user_id) == Result(Outcome.REVOKED, provider_status=204, tracking_id="v=2.0")
+    assert stage.revoke(user_id) == Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0"))
     assert stage.zoom.sessions == set()
 
 
 def test_a_user_whom_zoom_does_not_know_is_not_found_and_not_revoked(stage: Stage) -> None:
     result = stage.revoke("nobody@example.com")
-    assert (result.outcome, result.provider_status, result.provider_code) == ("user_not_found", 404, "1001")
+    assert (result.outcome, result.response.status, result.response.code) == ("user_not_found", 404, "1001")
 
 
 def test_me_is_nobody_on_a_service_connection(stage: Stage) -> None:
@@ -107,7 +107,7 @@ def test_a_refused_token_that_is_still_the_stored_one_is_stale(stage: Stage) -> 
     with pytest.raises(CredentialStale) as stale:
         stage.revoke()
     assert (stale.value.connection, stale.value.version, stale.value.for_revocation) == ("zoom", PARENT, False)
-    assert (stale.value.provider_status, stale.value.provider_code) == (401, "124")
+    assert (stale.value.response.status, stale.value.response.code) == (401, "124")
     assert len(stage.zoom.asked) == 1
     assert stale.value.__cause__ is None
 

@@ -3,43 +3,32 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
+from docker.errors import DockerException
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from local.container_engine import ContainerEngine, Failed, Missing, execute, find_engine
-from local.payloads import payload
-from local.sam import Sam, answer_in, make_invoke_image
+from local.container_engine import ContainerEngine, Failed, Missing, find_engine
+from local.http_server import HttpServer
+from local.sam_cli import SamCli, answer_in, execute, make_invoke_image
 from local.sam_local import FUNCTIONS, Observed, Row
+from local.sample_events import sample_event
 from local.world import TEMPLATE, World
-from local.world_in_container import PYTHONPATH
+from local.world_in_container import PYTHONPATH, WorldInContainer
+from tests.doubles.docker_engine import DockerEngine
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
-
-#: A `docker` with one network's worth of state; it fetches no image.
-DOCKER = """#!/bin/sh
-cd "$(dirname "$0")"
-shift 2  # --host and its value
-case "$*" in
-  info) ;;
-  "network create "*) touch "network-$3" ;;
-  "network ls "*) ls | sed -n s/^network-//p ;;
-  "network rm "*) rm "network-$3" ;;
-  "ps --all --quiet --filter network=leaver-1") ls | sed -n s/^container-//p ;;
-  "rm --force --volumes "*) rm "container-$4" ;;
-  build*) echo "pull access denied" >&2; exit 1 ;;
-  *) echo "unknown: $*" >&2; exit 1 ;;
-esac
-"""
 
 #: A `sam` that keeps what it was given.
 SAM = """#!/bin/sh
@@ -60,7 +49,7 @@ def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
     monkeypatch.setattr("sys.executable", str(folder / "python"))
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     return folder
 
 
@@ -70,9 +59,24 @@ def install(folder: Path, program: str, script: str) -> None:
 
 
 @pytest.fixture
-def docker(bin_folder: Path) -> ContainerEngine:
-    install(bin_folder, "docker", DOCKER)
-    return find_engine()
+def served() -> Iterator[tuple[DockerEngine, str]]:
+    """A double of an engine, and its address."""
+    double = DockerEngine()
+    with HttpServer(double) as server:
+        yield double, f"tcp://127.0.0.1:{server.port}"
+
+
+@pytest.fixture
+def double(served: tuple[DockerEngine, str]) -> DockerEngine:
+    return served[0]
+
+
+@pytest.fixture
+def docker(served: tuple[DockerEngine, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ContainerEngine]:
+    monkeypatch.setenv("DOCKER_HOST", served[1])
+    engine = find_engine()
+    yield engine
+    engine.client.close()
 
 
 @pytest.fixture(scope="module")
@@ -85,38 +89,49 @@ def world() -> Iterator[World]:
 
 
 def test_without_an_engine_it_says_what_is_missing_and_exits_3(tmp_path: Path) -> None:
+    host = f"unix://{tmp_path}/docker.sock"
     ended = subprocess.run(
         [sys.executable, "-m", "local", "sam-local"],
         cwd=ROOT,
-        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path), "DOCKER_HOST": host},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ended.returncode == 3
     needs = "`make sam-local` needs a container engine, Docker or Podman: "
-    assert ended.stdout == f"{needs}docker is not installed; podman is not installed.\n"
+    docker = f"docker does not answer at {host} (is its daemon running?)"
+    podman = f"podman does not answer at {host} (systemctl --user start podman.socket)"
+    assert ended.stdout == f"{needs}{docker}; {podman}.\n"
     assert ended.stderr == ""
 
 
-def test_an_engine_that_does_not_answer_is_named_with_its_address(bin_folder: Path) -> None:
-    install(bin_folder, "docker", "#!/bin/sh\nexit 1\n")
-    with pytest.raises(Missing, match=r"docker does not answer at unix:///nowhere/docker\.sock"):
+@pytest.mark.usefixtures("bin_folder")
+def test_an_engine_that_does_not_answer_is_named_with_its_address() -> None:
+    with pytest.raises(Missing, match=r"docker does not answer at tcp://127\.0\.0\.1:1 "):
         find_engine()
 
 
-def test_podman_is_taken_where_docker_is_silent(bin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DOCKER_HOST")
-    install(bin_folder, "docker", "#!/bin/sh\nexit 1\n")
-    install(bin_folder, "podman", "#!/bin/sh\n[ $1 = --url ] || echo /run/user/1000/podman/podman.sock\n")
+def test_podman_is_taken_where_docker_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    podman = Mock()
+
+    def connect(*, environment: Mapping[str, str], **_: object) -> Mock:
+        if environment["DOCKER_HOST"] != "unix:///run/user/1000/podman/podman.sock":
+            raise DockerException
+        return podman
+
+    monkeypatch.setattr("docker.from_env", connect)
     found = find_engine()
     assert found.host == "unix:///run/user/1000/podman/podman.sock"
-    assert found.command == ("podman", "--url", found.host)
+    assert found.client is podman
 
 
+@pytest.mark.usefixtures("bin_folder")
 def test_a_missing_sam_is_named(docker: ContainerEngine, tmp_path: Path) -> None:
     with pytest.raises(Missing, match="the AWS SAM CLI"):
-        Sam(docker, tmp_path)
+        SamCli(docker, tmp_path)
 
 
 def test_an_image_that_cant_be_had_is_named_with_the_engines_reason(docker: ContainerEngine) -> None:
@@ -127,17 +142,22 @@ def test_an_image_that_cant_be_had_is_named_with_the_engines_reason(docker: Cont
 # -- what is left behind
 
 
-def test_a_network_goes_with_all_that_stands_on_it_whatever_happened(docker: ContainerEngine, bin_folder: Path) -> None:
+def test_a_network_goes_with_all_that_stands_on_it_whatever_happened(
+    docker: ContainerEngine, double: DockerEngine
+) -> None:
+    double.networks |= {"leaver-12", "bridge"}
+    double.containers |= {"another": "leaver-12"}
+
     def work() -> None:
         with docker.network("leaver-1"):
-            assert (bin_folder / "network-leaver-1").exists()
-            (bin_folder / "container-world").touch()
-            (bin_folder / "container-of-sam").touch()
+            assert "leaver-1" in double.networks
+            double.containers |= {"world": "leaver-1", "of-sam": "leaver-1"}
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert [path.name for path in bin_folder.iterdir()] == ["docker"]
+    assert double.networks == {"leaver-12", "bridge"}
+    assert double.containers == {"another": "leaver-12"}
 
 
 def test_a_program_that_was_interrupted_ends_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,15 +171,15 @@ def test_a_program_that_was_interrupted_ends_with_its_children(tmp_path: Path, m
 
     monkeypatch.setattr("subprocess.Popen.communicate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        execute(["/bin/sh", "-c", f"sleep 60 & echo $$ $! > {pids}; wait"])
+        execute(["/bin/sh", "-c", f"sleep 60 & echo $$ $! > {pids}; wait"], env={})
     assert len(started) == 2
     gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in started if psutil.pid_exists(pid)], timeout=10)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], gone
 
 
 def test_a_command_that_fails_says_what_the_engine_said(docker: ContainerEngine) -> None:
-    with pytest.raises(Failed, match="unknown: run leaver"):
-        docker.run("run", "leaver")
+    with pytest.raises(DockerException, match=r"unknown: POST /v1\.41/volumes/create"):
+        docker.client.volumes.create("leaver")
 
 
 # -- what SAM is given
@@ -185,7 +205,7 @@ def test_sam_is_given_the_event_and_the_worlds_variables_and_none_of_ours(
     install(bin_folder, "sam", SAM)
     for name in ("CONNECTIONS_TABLE", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "ours")
-    answer, _ = Sam(docker, tmp_path).invoke(
+    answer, _ = SamCli(docker, tmp_path).invoke(
         "RevokeSsoTokenFunction",
         {"Records": []},
         environments=world.environments(),
@@ -225,7 +245,7 @@ def dates_of(event: Any) -> Any:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_payload_is_of_today_and_otherwise_the_sample(function: str) -> None:
-    sample, now = json.loads((ROOT / "events" / f"{function}.json").read_text()), payload(function, NOW)
+    sample, now = json.loads((ROOT / "events" / f"{function}.json").read_text()), sample_event(function, NOW)
     assert "2026" not in json.dumps(now).replace("hr-2026-004711", "")
     if "Records" not in sample:
         assert now["time"] == "2031-05-04T03:02:01Z"
@@ -241,7 +261,7 @@ def test_a_payload_is_of_today_and_otherwise_the_sample(function: str) -> None:
 
 
 def test_an_hr_event_happens_and_takes_effect_today() -> None:
-    detail = json.loads(payload("start_offboarding", NOW)["Records"][0]["body"])["detail"]
+    detail = json.loads(sample_event("start_offboarding", NOW)["Records"][0]["body"])["detail"]
     assert detail["occurred_at"] == detail["effective_at"] == "2031-05-04T03:02:01Z"
 
 
@@ -256,7 +276,7 @@ def test_an_hr_event_happens_and_takes_effect_today() -> None:
         ("null", "null"),
         ("", "no answer"),
         ("\n", "no answer"),
-        ('{"errorMessage": "no BUS", "errorType": "MissingSetting", "stackTrace": []}', "MissingSetting: no BUS"),
+        ('{"errorMessage": "no BUS", "errorType": "InvalidSetting", "stackTrace": []}', "InvalidSetting: no BUS"),
         ('{"errorMessage": "killed"}', "an error: killed"),
     ],
 )
@@ -294,8 +314,9 @@ def test_every_function_is_invoked_and_the_connections_end_comes_last() -> None:
 
 def test_in_its_container_the_local_world_finds_all_that_it_imports() -> None:
     # -S: without the packages' own .pth files, which know where this checkout lies
-    path = PYTHONPATH.replace("/site-packages", sysconfig.get_path("purelib")).replace("/leaver", str(ROOT), 1)
-    path = path.replace(":/leaver/", f":{ROOT}/")
+    mounted = {"/site-packages": sysconfig.get_path("purelib"), "/leaver": str(ROOT)}
+    inside = re.compile(rf"^({'|'.join(mounted)})(?=/|$)")
+    path = os.pathsep.join(inside.sub(lambda found: mounted[found[1]], each) for each in PYTHONPATH.split(os.pathsep))
     started = subprocess.run(
         [sys.executable, "-S", "-c", "import local.__main__"],
         env={"PYTHONPATH": path},
@@ -307,8 +328,21 @@ def test_in_its_container_the_local_world_finds_all_that_it_imports() -> None:
     assert (started.returncode, started.stderr) == (0, "")
 
 
-def test_what_a_container_printed_is_told_with_its_errors(tmp_path: Path) -> None:
-    engine = tmp_path / "docker"
-    engine.write_text("#!/bin/sh\necho out\necho wrong >&2\n")
-    engine.chmod(0o755)
-    assert ContainerEngine((str(engine),), "").printed_by("leaver-1-world") == "out\nwrong"
+def test_a_world_that_does_not_start_is_told_with_all_that_its_container_printed(
+    docker: ContainerEngine, double: DockerEngine
+) -> None:
+    double.printed = (b"out\n", b"wrong\n")
+    with pytest.raises(Failed, match=r"did not start:\nout\nwrong\n$"):
+        WorldInContainer(docker, "python:3.13", "leaver-1")
+
+
+def test_a_worlds_container_is_known_by_name_on_its_network_and_on_this_machine_alone(
+    docker: ContainerEngine, double: DockerEngine
+) -> None:
+    with pytest.raises(Failed):
+        WorldInContainer(docker, "python:3.13", "leaver-1")
+    asked = double.created["leaver-1-world"]
+    assert asked["NetworkingConfig"]["EndpointsConfig"]["leaver-1"]["Aliases"] == ["leaver-world"]
+    bindings = asked["HostConfig"]["PortBindings"].values()
+    assert [binding["HostIp"] for [binding] in bindings] == ["127.0.0.1"] * 4
+    assert all(bind.endswith(":ro") for bind in asked["HostConfig"]["Binds"])

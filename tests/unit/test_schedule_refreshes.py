@@ -16,86 +16,88 @@ from leaver.errors import Undelivered
 from leaver.messages.commands import RefreshAccessToken
 from leaver.messages.publisher import Due
 from leaver.tokens import TokenSet
-from tests.doubles.aws import NOW, REFRESH_QUEUE, Context, batch, event, record, returned
+from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.house import House
+from tests.doubles.consumer_harness import ConsumerHarness
+from tests.doubles.lambda_events import Context, batch, event, record, returned
 from tests.doubles.secrets_manager import PARENT
+from tests.doubles.sqs import REFRESH_QUEUE
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def harness() -> ConsumerHarness:
+    return ConsumerHarness()
 
 
-def consume(house: House, *records: dict[str, Any]) -> set[str]:
+def consume(harness: ConsumerHarness, *records: dict[str, Any]) -> set[str]:
     def operation(command: RefreshAccessToken) -> None:
-        pass_on(command, publisher=house.publisher())
+        pass_on(command, publisher=harness.publisher())
 
-    consumer = house.consumer(RefreshAccessToken, operation, receipts=False)
+    consumer = harness.consumer(RefreshAccessToken, operation, receipts=False)
     return returned(consumer.consume(batch(*records), Context()))
 
 
-def test_a_refresh_from_the_bus_goes_to_the_queue_of_its_connection(house: House) -> None:
-    assert consume(house, record(event("RefreshAccessToken", {"connection": "zoom", "force": True}))) == set()
-    (message,) = house.sqs.to(REFRESH_QUEUE)
+def test_a_refresh_from_the_bus_goes_to_the_queue_of_its_connection(harness: ConsumerHarness) -> None:
+    assert consume(harness, record(event("RefreshAccessToken", {"connection": "zoom", "force": True}))) == set()
+    (message,) = harness.sqs.to(REFRESH_QUEUE)
     assert json.loads(message["MessageBody"]) == {"connection": "zoom", "force": True}
     assert message["MessageGroupId"] == "zoom"
-    assert house.bus.put == []
+    assert harness.bus.put == []
 
 
-def test_people_are_not_deduplicated(house: House) -> None:
+def test_people_are_not_deduplicated(harness: ConsumerHarness) -> None:
     for _ in range(2):
-        consume(house, record(event("RefreshAccessToken", {"connection": "zoom", "force": True})))
-    first, second = house.sqs.to(REFRESH_QUEUE)
+        consume(harness, record(event("RefreshAccessToken", {"connection": "zoom", "force": True})))
+    first, second = harness.sqs.to(REFRESH_QUEUE)
     assert first["MessageDeduplicationId"] != second["MessageDeduplicationId"]
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_a_refresh_for_a_revocation_is_not_taken_from_the_bus(house: House, *, by_hand: bool) -> None:
+def test_a_refresh_for_a_revocation_is_not_taken_from_the_bus(harness: ConsumerHarness, *, by_hand: bool) -> None:
     detail = {"connection": "zoom", "for_revocation": True}
-    assert consume(house, record(detail if by_hand else event("RefreshAccessToken", detail))) == set()
-    assert house.parked_attributes["reason"] == "for_revocation: expected only from revoke_access_token"
-    assert house.sqs.to(REFRESH_QUEUE) == []
+    assert consume(harness, record(detail if by_hand else event("RefreshAccessToken", detail))) == set()
+    assert harness.parked_attributes["reason"] == "for_revocation: expected only from revoke_access_token"
+    assert harness.sqs.to(REFRESH_QUEUE) == []
 
 
-def test_a_queue_that_does_not_take_it_brings_the_message_back(house: House) -> None:
-    house.sqs.refuses = 1
-    assert consume(house, record({"connection": "zoom"}, message_id="message-1")) == {"message-1"}
-    assert house.parked == []
+def test_a_queue_that_does_not_take_it_brings_the_message_back(harness: ConsumerHarness) -> None:
+    harness.sqs.refuses = 1
+    assert consume(harness, record({"connection": "zoom"}, message_id="message-1")) == {"message-1"}
+    assert harness.parked == []
 
 
-def test_what_is_due_gets_one_message_each_in_batches_of_ten(house: House) -> None:
+def test_what_is_due_gets_one_message_each_in_batches_of_ten(harness: ConsumerHarness) -> None:
     due = [Due(connection=f"zoom-{number}", version=PARENT) for number in range(23)]
-    assert house.publisher().schedule(due, now=NOW) == 23
-    messages = house.sqs.to(REFRESH_QUEUE)
+    assert harness.publisher().schedule(due, now=NOW) == 23
+    messages = harness.sqs.to(REFRESH_QUEUE)
     assert [json.loads(each["MessageBody"]) for each in messages] == [{"connection": each.connection} for each in due]
     assert [each["MessageGroupId"] for each in messages] == [each.connection for each in due]
     assert messages[7]["MessageDeduplicationId"] == f"zoom-7:{PARENT}:202611220930"
 
 
-def test_nothing_due_sends_nothing(house: House) -> None:
-    assert house.publisher().schedule([], now=NOW) == 0
-    assert house.sqs.sent == []
+def test_nothing_due_sends_nothing(harness: ConsumerHarness) -> None:
+    assert harness.publisher().schedule([], now=NOW) == 0
+    assert harness.sqs.sent == []
 
 
-def test_a_plan_that_the_queue_refuses_in_part_is_an_error(house: House) -> None:
-    house.sqs.refuses = 2
+def test_a_plan_that_the_queue_refuses_in_part_is_an_error(harness: ConsumerHarness) -> None:
+    harness.sqs.refuses = 2
     with pytest.raises(Undelivered, match=r"^the refresh queue refused 2 messages: InternalError$"):
-        house.publisher().schedule([Due(connection=f"zoom-{each}", version=PARENT) for each in range(3)], now=NOW)
+        harness.publisher().schedule([Due(connection=f"zoom-{each}", version=PARENT) for each in range(3)], now=NOW)
 
 
 class Fleet:
     """Connections, and the plan of one minute after the other."""
 
     def __init__(self, *records: Connection) -> None:
-        self.house = House()
+        self.harness = ConsumerHarness()
         self.connections = InMemoryConnections(*records)
 
     def planned(self) -> list[str]:
         """Let the schedule fire; returns the connections that it sent a refresh for."""
-        self.house.sqs.sent.clear()
-        plan(connections=self.connections, publisher=self.house.publisher(), now=self.house.clock())
-        return [json.loads(message["MessageBody"])["connection"] for message in self.house.sqs.to(REFRESH_QUEUE)]
+        self.harness.sqs.sent.clear()
+        plan(connections=self.connections, publisher=self.harness.publisher(), now=self.harness.clock())
+        return [json.loads(message["MessageBody"])["connection"] for message in self.harness.sqs.to(REFRESH_QUEUE)]
 
 
 def test_what_is_in_use_and_has_come_due_is_planned_the_longest_due_first() -> None:
@@ -127,13 +129,13 @@ def test_no_minute_plans_more_than_secrets_manager_can_keep_and_the_rest_waits_i
 def test_one_invocation_makes_a_bounded_number_of_calls_in_batches_of_ten(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     fleet = Fleet(*(connection(f"zoom-{each}", refresh_at=NOW) for each in range(TEN_THOUSAND)))
-    send = fleet.house.sqs.send_message_batch
+    send = fleet.harness.sqs.send_message_batch
 
     def counted(**asked: Any) -> dict[str, Any]:
         sizes.append(len(asked["Entries"]))
         return send(**asked)
 
-    monkeypatch.setattr(fleet.house.sqs, "send_message_batch", counted)
+    monkeypatch.setattr(fleet.harness.sqs, "send_message_batch", counted)
     fleet.planned()
     assert sizes == [10] * 150
 
@@ -143,10 +145,10 @@ def test_ten_thousand_that_come_due_at_once_are_refreshed_while_their_tokens_liv
     fleet = Fleet(*(connection(f"zoom-{each}", refresh_at=NOW) for each in range(TEN_THOUSAND)))
     waiting: deque[str] = deque()
     refreshed: list[int] = []
-    while any(fleet.connections.due(fleet.house.clock())):
+    while any(fleet.connections.due(fleet.harness.clock())):
         waiting.extend(fleet.planned())
         refreshed.append(_a_minute_of_ten_refreshers(fleet, waiting, seconds))
-        fleet.house.clock.passes(minutes=1)
+        fleet.harness.clock.passes(minutes=1)
     assert sum(refreshed) == TEN_THOUSAND
     assert len(refreshed) <= SLACK
     assert max(refreshed) / 60 <= 50
@@ -157,11 +159,11 @@ def _a_minute_of_ten_refreshers(fleet: Fleet, waiting: deque[str], seconds: floa
     left, refreshed = 10 * 60.0, 0
     while waiting and left > 0:
         record = fleet.connections.records[waiting.popleft()]
-        is_due = record.refresh_at <= fleet.house.clock()
+        is_due = record.refresh_at <= fleet.harness.clock()
         left -= seconds if is_due else 0.05
         if is_due:
             refreshed += 1
-            fleet.connections.alter(record.connection, refresh_at=fleet.house.clock() + timedelta(minutes=48))
+            fleet.connections.alter(record.connection, refresh_at=fleet.harness.clock() + timedelta(minutes=48))
     return refreshed
 
 

@@ -1,17 +1,13 @@
 """What a function reads from its environment."""
 
-from dataclasses import fields
-
 import pytest
 
-from leaver import settings
-from leaver.settings import (
-    MissingSetting,
-    RetrieveUserTokenSettings,
-    RevokeGrantsSettings,
-    ScheduleRefreshesSettings,
-    StartOffboardingSettings,
-)
+from functions.retrieve_user_token.app import Settings as RetrieveUserTokenSettings
+from functions.revoke_grants.app import Settings as RevokeGrantsSettings
+from functions.revoke_sso_token.app import Settings as RevokeSsoTokenSettings
+from functions.schedule_refreshes.app import Settings as ScheduleRefreshesSettings
+from functions.start_offboarding.app import Settings as StartOffboardingSettings
+from leaver.settings import InvalidSetting, local_world
 
 ENVIRONMENT = {
     "EVENT_BUS_NAME": "leaver",
@@ -23,32 +19,32 @@ ENVIRONMENT = {
 
 
 def test_a_setting_is_the_variable_of_its_name_in_capitals() -> None:
-    assert settings.read(ScheduleRefreshesSettings, ENVIRONMENT) == ScheduleRefreshesSettings(
-        event_bus_name="leaver",
-        connections_table="Connections",
-        refresh_queue_url="https://sqs/refresh.fifo",
-        dead_letter_queue_url="https://sqs/dead",
-        give_up_after=86400,
-    )
+    assert ScheduleRefreshesSettings.read(ENVIRONMENT).model_dump() == {
+        "event_bus_name": "leaver",
+        "connections_table": "Connections",
+        "refresh_queue_url": "https://sqs/refresh.fifo",
+        "dead_letter_queue_url": "https://sqs/dead",
+        "give_up_after": 86400,
+    }
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
 @pytest.mark.parametrize("emptied", [True, False])
 def test_a_missing_or_empty_variable_fails_by_its_name(name: str, *, emptied: bool) -> None:
     lacking = {key: value for key, value in ENVIRONMENT.items() if key != name} | ({name: ""} if emptied else {})
-    with pytest.raises(MissingSetting, match=f"^the environment variable {name} is missing$"):
-        settings.read(ScheduleRefreshesSettings, lacking)
+    with pytest.raises(InvalidSetting, match=f"^the environment variable {name} is missing$"):
+        ScheduleRefreshesSettings.read(lacking)
 
 
 @pytest.mark.parametrize("value", ["a day", "-1", "1.5", "²"])
 def test_a_number_that_is_none_fails_by_its_name_without_its_value(value: str) -> None:
-    with pytest.raises(MissingSetting, match=r"^the environment variable GIVE_UP_AFTER is not a whole number$"):
-        settings.read(ScheduleRefreshesSettings, ENVIRONMENT | {"GIVE_UP_AFTER": value})
+    with pytest.raises(InvalidSetting, match=r"^the environment variable GIVE_UP_AFTER is not a whole number$"):
+        ScheduleRefreshesSettings.read(ENVIRONMENT | {"GIVE_UP_AFTER": value})
 
 
 def test_what_has_a_default_may_be_absent() -> None:
-    needed = {each.name.upper(): "1" for each in fields(RevokeGrantsSettings) if each.name != "venafi_ca_bundle"}
-    assert settings.read(RevokeGrantsSettings, needed).venafi_ca_bundle == ""
+    needed = {name.upper(): "1" for name in RevokeGrantsSettings.model_fields if name != "venafi_ca_bundle"}
+    assert RevokeGrantsSettings.read(needed).venafi_ca_bundle == ""
 
 
 @pytest.mark.parametrize(
@@ -56,13 +52,38 @@ def test_what_has_a_default_may_be_absent() -> None:
     [("", set()), ("okta", {"okta"}), (" okta, caep ,,", {"okta", "caep"})],
 )
 def test_a_set_is_written_with_commas(value: str, values: set[str]) -> None:
-    needed = {each.name.upper(): "1" for each in fields(StartOffboardingSettings)} | {"URGENT_SOURCES": value}
-    assert settings.read(StartOffboardingSettings, needed).urgent_sources == values
+    needed = {name.upper(): "1" for name in StartOffboardingSettings.model_fields}
+    needed |= {"DEACTIVATE_USERS": "true", "URGENT_SOURCES": value}
+    assert StartOffboardingSettings.read(needed).urgent_sources == values
+
+
+@pytest.mark.parametrize(("value", "is_done"), [("true", True), ("false", False), ("", False)])
+def test_a_flag_is_true_or_false(value: str, *, is_done: bool) -> None:
+    needed = {name.upper(): "1" for name in RevokeSsoTokenSettings.model_fields} | {"MISSING_USER_IS_DONE": value}
+    assert RevokeSsoTokenSettings.read(needed).missing_user_is_done is is_done
+
+
+@pytest.mark.parametrize("value", ["True", "1", "yes", "canary-7d1f"])
+def test_a_flag_that_is_neither_fails_by_its_name_without_its_value(value: str) -> None:
+    needed = {name.upper(): "1" for name in RevokeSsoTokenSettings.model_fields} | {"MISSING_USER_IS_DONE": value}
+    sentence = "^the environment variable MISSING_USER_IS_DONE is neither true nor false$"
+    with pytest.raises(InvalidSetting, match=sentence):
+        RevokeSsoTokenSettings.read(needed)
+
+
+def test_everything_that_is_wrong_is_named_at_once() -> None:
+    wrong = {name: "" if name == "EVENT_BUS_NAME" else "a day" for name in ENVIRONMENT}
+    with pytest.raises(InvalidSetting) as caught:
+        ScheduleRefreshesSettings.read(wrong)
+    assert str(caught.value) == (
+        "the environment variable EVENT_BUS_NAME is missing; "
+        "the environment variable GIVE_UP_AFTER is not a whole number"
+    )
 
 
 def test_a_function_names_only_what_it_reads() -> None:
-    assert {each.name for each in fields(RetrieveUserTokenSettings)} >= {"max_user_token_ttl", "kms_key_arn"}
-    assert {each.name for each in fields(ScheduleRefreshesSettings)} == {name.lower() for name in ENVIRONMENT}
+    assert set(RetrieveUserTokenSettings.model_fields) >= {"max_user_token_ttl", "kms_key_arn"}
+    assert set(ScheduleRefreshesSettings.model_fields) == {name.lower() for name in ENVIRONMENT}
 
 
 @pytest.mark.parametrize(
@@ -75,4 +96,4 @@ def test_a_function_names_only_what_it_reads() -> None:
     ],
 )
 def test_hosts_without_tls_are_those_that_the_local_world_names(value: str | None, hosts: set[str]) -> None:
-    assert settings.local_world({} if value is None else {"LEAVER_LOCAL_WORLD": value}) == hosts
+    assert local_world({} if value is None else {"LEAVER_LOCAL_WORLD": value}) == hosts

@@ -1,4 +1,4 @@
-"""From a message in HR's queue to a case: which are understood, and what becomes of those that are not."""
+"""From a message in HR's queue to a case: which are understand, and what becomes of those that are not."""
 
 import json
 from dataclasses import replace
@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from functions.start_offboarding.app import StartOffboarding, understood
+from functions.start_offboarding.app import StartOffboarding, understand
 from leaver.messages.commands import RevokeGrants, RevokeSsoToken, parse
-from tests.doubles.aws import Context, batch, record, returned
 from tests.doubles.hr_events import CHOICES, Choices, payload, webhook
+from tests.doubles.lambda_events import Context, batch, record, returned
 from tests.doubles.office import ADA, Office
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -62,7 +62,7 @@ def test_what_is_no_address_is_parked_by_name(office: Office, email: str) -> Non
 
 
 def test_an_event_of_a_source_that_is_called_urgent_sends_urgent_commands(office: Office) -> None:
-    read = partial(understood, choices=Choices(urgent_sources=frozenset({"okta"})))
+    read = partial(understand, choices=Choices(urgent_sources=frozenset({"okta"})))
     consumer = replace(office.consumer(StartOffboarding.__name__), read=read)
     assert returned(consumer.consume(batch(record(OKTA)), Context())) == set()
     assert {each["urgency"] for each in commands(office).values()} == {"urgent"}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from functions.start_offboarding.app import Intake, StartOffboarding
-from leaver.cases.record import State
+from leaver.cases.intake import Intake
+from leaver.cases.states import State
 from leaver.messages.events import OffboardingRequested
-from tests.doubles.aws import NoLimit
+from leaver.providers.registry import PROVIDERS
 from tests.doubles.connections_table import InMemoryConnections
 from tests.doubles.watched_cases import ADA, GRANTS, PERSONAL, SSO, World
 
@@ -31,16 +31,14 @@ def world() -> World:
 
 def comes_back(world: World) -> None:
     """An HR event says that the person stays, as start_offboarding hears it."""
-    nobody: Any = None
     intake = Intake(
         cases=world.cases,
         people=world.people,
         completion=world.completion(),
         case_start=world.watch.case_start,
         connections=InMemoryConnections(),
-        tokens=nobody,
-        zoom=nobody,
-        rate_limiter=NoLimit(),
+        find_person=lambda _request, _heard_at: None,
+        providers=PROVIDERS,
         clock=world.clock,
         routine_limit=50,
         deactivates_users=False,
@@ -48,7 +46,7 @@ def comes_back(world: World) -> None:
     told = {"event_id": "back", "source": "hr", "kind": "reinstated", "subject": {"email": ADA}}
     at = world.clock().isoformat()
     request = OffboardingRequested.model_validate_json(json.dumps(told | {"effective_at": at, "occurred_at": at}))
-    assert intake.take_in(StartOffboarding(request=request)) is None
+    assert intake.take_in(request, world.clock()) is None
 
 
 def test_a_day_later_the_session_and_the_grants_are_ended_once_more_by_a_case_of_its_own(world: World) -> None:

@@ -18,6 +18,7 @@ from leaver.errors import (
     InvalidToken,
     LeaverError,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Rejected,
     Throttled,
@@ -241,7 +242,7 @@ def test_every_recorded_answer_is_named_in_this_file() -> None:
 def test_the_documented_200_of_revoke_grants_is_revoked() -> None:
     with venafi_answering("200-success-true-result-00") as (venafi, wire):
         result = revoke_grants(venafi)
-    assert result == Result(Outcome.REVOKED, provider_status=200, provider_code="0")
+    assert result == Result(Outcome.REVOKED, ProviderResponse(200, "0"))
     assert (wire.only.method, wire.only.target) == ("POST", "/vedsdk/oauth/RevokeGrants")
     assert wire.only.headers["content-type"] == "application/json"
     assert wire.only.headers["authorization"] == "Bearer CANARY-access-token=="
@@ -261,7 +262,7 @@ def test_the_documented_errors_of_revoke_grants_are_told_apart(name: str, error:
     with venafi_answering(name) as (venafi, _), pytest.raises(LeaverError) as caught:
         revoke_grants(venafi)
     assert type(caught.value) is error
-    assert caught.value.provider_code == code
+    assert caught.value.response.code == code
 
 
 # Grants
@@ -276,7 +277,7 @@ def test_exactly_one_key_is_sent_for_an_application() -> None:
 
 def test_grant_not_found_says_that_nothing_was_left() -> None:
     with venafi_answering("200-success-false-result-03", "200-success-false-result-03") as (venafi, _):
-        assert revoke_grants(venafi) == Result(Outcome.ALREADY_GONE, provider_status=200, provider_code="3")
+        assert revoke_grants(venafi) == Result(Outcome.ALREADY_GONE, ProviderResponse(200, "3"))
         assert remaining_grants(venafi) == 0
 
 
@@ -457,7 +458,7 @@ def test_a_token_may_never_expire() -> None:
 def test_a_revoked_token_is_revoked(name: str) -> None:
     with venafi_answering(name) as (venafi, wire):
         result = revoke_token(venafi)
-    assert result == Result(Outcome.REVOKED, provider_status=200)
+    assert result == Result(Outcome.REVOKED, ProviderResponse(200))
     assert (wire.only.method, wire.only.target) == ("GET", "/vedauth/revoke/token")
 
 
@@ -490,9 +491,9 @@ def test_a_refusal_is_named_for_whoever_must_act(
         call(venafi)
     assert type(caught.value) is error
     assert caught.value.reason == reason
-    assert caught.value.provider_code == code
-    assert caught.value.provider_status == int(name[:3])
-    assert caught.value.tracking_id is None
+    assert caught.value.response.code == code
+    assert caught.value.response.status == int(name[:3])
+    assert caught.value.response.tracking_id is None
     # After a 202 Verify has the word; nothing else is asked again.
     assert len(wire.asked) == (2 if call is revoke_token and name.startswith("202") else 1)
 
@@ -511,7 +512,7 @@ def test_a_load_balancer_says_until_when(call: Call, name: str, until: datetime)
         call(venafi)
     assert caught.value.until == until
     assert caught.value.reason == "a load balancer before Venafi asks us to wait"
-    assert caught.value.provider_status == int(name[:3])
+    assert caught.value.response.status == int(name[:3])
     assert len(wire.asked) == 1
 
 

@@ -142,8 +142,8 @@ def test_a_login_that_is_refused_says_what_to_look_at(
         call(venafi)
     assert type(caught.value) is error
     assert caught.value.reason == reason
-    assert caught.value.provider_code == code
-    assert caught.value.provider_status == int(name[:3])
+    assert caught.value.response.code == code
+    assert caught.value.response.status == int(name[:3])
     assert len(wire.asked) == 1
     shown = shown_by(caught.value)
     assert "CANARY" not in shown

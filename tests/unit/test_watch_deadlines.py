@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from functions.watch_deadlines.app import LONGEST_SILENCE, gauges, urgent_an_hour
-from leaver.cases.record import State
+from functions.watch_deadlines.app import LONGEST_SILENCE, count_urgent_an_hour, gauges
+from leaver.cases.states import CaseEvent, State
 from leaver.outcomes import Outcome
-from tests.doubles.aws import NOW, client_error
+from tests.doubles.aws_errors import client_error
+from tests.doubles.clock import NOW
 from tests.doubles.watched_cases import ADA, GRANTS, SSO, World
 
 
@@ -34,7 +35,7 @@ def test_a_receipt_of_which_the_case_has_not_heard_is_counted(world: World) -> N
     world.opens(SSO, GRANTS)
     world.receives(SSO)
     world.minutes(1)
-    assert world.case().all_outstanding() == [GRANTS.name]
+    assert world.case().outstanding == (GRANTS.name,)
 
 
 def test_a_case_whose_last_receipt_was_not_counted_is_sealed_and_told(world: World) -> None:
@@ -49,7 +50,7 @@ def test_a_case_whose_last_receipt_was_not_counted_is_sealed_and_told(world: Wor
 def test_a_case_whose_seal_was_lost_is_sealed(world: World) -> None:
     case = world.opens(SSO)
     world.receives(SSO)
-    world.cases.put(case.without(SSO.name))
+    world.cases.put(case.after_step(SSO.name))
     world.minutes(1)
     assert world.case().state is State.COMPLETED
 
@@ -58,7 +59,7 @@ def test_a_failed_step_ends_nothing_and_is_not_sent_again(world: World) -> None:
     world.opens(SSO)
     world.receives(SSO, Outcome.FAILED)
     world.minutes(30)
-    assert world.case().all_outstanding() == [SSO.name]
+    assert world.case().outstanding == (SSO.name,)
     assert world.commands() == []
 
 
@@ -147,15 +148,17 @@ def test_a_case_that_is_done_at_its_deadline_is_not_overdue(world: World, *, cou
     world.clock.passes(minutes=15)
     world.receives(SSO)
     if counted:
-        world.cases.put(case.without(SSO.name))
+        world.cases.put(case.after_step(SSO.name))
     world.looks()
     assert world.announced() == ["OffboardingCompleted"]
 
 
-@pytest.mark.parametrize("state", [State.CANCELLED, State.REINSTATED, State.DISCARDED])
-def test_what_a_case_that_is_over_owes_is_told_and_then_nobody_looks_any_more(world: World, state: State) -> None:
+@pytest.mark.parametrize("event", [CaseEvent.CANCELLED, CaseEvent.REINSTATED, CaseEvent.DISCARDED])
+def test_what_a_case_that_is_over_owes_is_told_and_then_nobody_looks_any_more(world: World, event: CaseEvent) -> None:
     case = world.opens(SSO)
-    world.cases.put(case.over(state, world.clock()))
+    if event is CaseEvent.DISCARDED:
+        case = case.model_copy(update={"state": State.HELD})
+    world.cases.put(case.after(event, world.clock()))
     world.bus.refuses = 1
     world.minutes(1)
     assert world.case().watch_at is not None
@@ -182,14 +185,14 @@ def test_a_case_that_fails_stops_no_other_and_goes_behind_them(world: World, mon
     for number in (1, 2, 3):
         world.opens(SSO, case_id=f"c-{number}", name=f"{number}@example.com")
         world.receives(SSO, case_id=f"c-{number}")
-    receipts = world.cases.receipts
+    receipts = world.cases.read_receipts
 
     def broken(case_id: str) -> object:
         if case_id == "c-1":
             raise client_error("Query", message="says a SECRET")
         return receipts(case_id)
 
-    monkeypatch.setattr(world.cases, "receipts", broken)
+    monkeypatch.setattr(world.cases, "read_receipts", broken)
     world.clock.passes(minutes=1)
     assert world.looks() == 1
     assert [world.case(f"c-{number}").state for number in (1, 2, 3)] == ["open", "completed", "completed"]
@@ -211,7 +214,7 @@ def test_the_longest_waiting_come_first_and_the_rest_when_there_is_time_again(wo
 def test_what_somebody_else_has_looked_after_meanwhile_is_left_alone(world: World) -> None:
     world.opens(SSO)
     world.clock.passes(minutes=20)
-    [due] = world.cases.to_look_at(world.clock())
+    [due] = world.cases.find_due(world.clock())
     world.looks()
     before = world.case()
     world.watch.look_at(due)
@@ -230,7 +233,7 @@ def test_the_gauges_count_what_is_open_held_late_and_the_longest_wait(world: Wor
     world.clock.passes(minutes=15)
     world.opens(SSO, case_id="new", name="bob@example.com")
     world.clock.passes(seconds=30)
-    assert gauges(list(world.cases.summaries()), world.clock()) == {
+    assert gauges(list(world.cases.read_summaries()), world.clock()) == {
         "OpenCases": 2,
         "HeldCases": 1,
         "OverdueCases": 1,
@@ -247,6 +250,6 @@ def test_urgent_cases_of_an_hours_last_minute_are_told_when_the_next_has_begun(w
     at = NOW.replace(minute=59, second=30)
     for number in range(3):
         world.cases.count_urgent(at, case_id=f"c-{number}")
-    assert urgent_an_hour(world.cases, at) == 3
-    assert urgent_an_hour(world.cases, at + timedelta(seconds=45)) == 3
-    assert urgent_an_hour(world.cases, at + timedelta(minutes=2)) == 0
+    assert count_urgent_an_hour(world.cases, at) == 3
+    assert count_urgent_an_hour(world.cases, at + timedelta(seconds=45)) == 3
+    assert count_urgent_an_hour(world.cases, at + timedelta(minutes=2)) == 0

@@ -16,6 +16,7 @@ from leaver.errors import (
     InvalidToken,
     LeaverError,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Rejected,
     Throttled,
@@ -174,9 +175,7 @@ def test_every_recorded_answer_is_named_in_this_file() -> None:
 def test_the_documented_204_of_revoke_a_users_sso_token_is_revoked() -> None:
     with zoom_answering("204-token-deleted") as (zoom, wire):
         result = zoom.delete_user_token(ANN, TOKEN)
-    assert result == Result(
-        Outcome.REVOKED, provider_status=204, provider_code=None, tracking_id=tracking_id("204-token-deleted")
-    )
+    assert result == Result(Outcome.REVOKED, ProviderResponse(204, tracking_id=tracking_id("204-token-deleted")))
     assert (wire.only.method, wire.only.target) == ("DELETE", "/v2/users/ann%40example.com/token")
     assert wire.only.headers["authorization"] == "Bearer CANARY-access-token"
     assert wire.only.body == b""
@@ -187,9 +186,7 @@ def test_the_documented_404_of_revoke_a_users_sso_token_is_user_not_found() -> N
         result = zoom.delete_user_token(ANN, TOKEN)
     assert result == Result(
         Outcome.USER_NOT_FOUND,
-        provider_status=404,
-        provider_code="1001",
-        tracking_id=tracking_id("404-1001-user-does-not-exist"),
+        ProviderResponse(404, "1001", tracking_id("404-1001-user-does-not-exist")),
     )
 
 
@@ -201,7 +198,7 @@ def test_the_documented_404_without_its_code_is_not_believed() -> None:
 def test_the_documented_200_of_get_a_user_token_is_retrieved() -> None:
     with zoom_answering("200-token") as (zoom, wire):
         answer = zoom.get_user_token("KDcuGIm1QgePTO8WbOqwIQ", TOKEN, type="zak", ttl=7200)
-    assert answer.result == Result(Outcome.RETRIEVED, provider_status=200, tracking_id=tracking_id("200-token"))
+    assert answer.result == Result(Outcome.RETRIEVED, ProviderResponse(200, tracking_id=tracking_id("200-token")))
     assert answer.token is not None
     assert answer.token.get_secret_value() == "string"
     assert (wire.only.method, wire.only.target) == ("GET", "/v2/users/KDcuGIm1QgePTO8WbOqwIQ/token?type=zak&ttl=7200")
@@ -222,7 +219,7 @@ def test_a_user_who_logs_in_through_google_has_no_token() -> None:
     with zoom_answering("200-token-null") as (zoom, _):
         answer = zoom.get_user_token(ANN, TOKEN, type="token")
     assert answer == UserToken(
-        Result(Outcome.NO_TOKEN, provider_status=200, tracking_id=tracking_id("200-token-null")), token=None
+        Result(Outcome.NO_TOKEN, ProviderResponse(200, tracking_id=tracking_id("200-token-null"))), token=None
     )
 
 
@@ -292,9 +289,9 @@ def test_a_refusal_is_named_for_whoever_must_act(
         call(zoom)
     assert type(caught.value) is error
     assert caught.value.reason == reason
-    assert caught.value.provider_code == code
-    assert caught.value.provider_status == int(name[:3])
-    assert caught.value.tracking_id == tracking_id(name)
+    assert caught.value.response.code == code
+    assert caught.value.response.status == int(name[:3])
+    assert caught.value.response.tracking_id == tracking_id(name)
     assert len(wire.asked) == 1
 
 
@@ -307,15 +304,15 @@ def test_a_limit_says_until_when(call: Call, name: str, until: str, reason: str)
     assert caught.value.reason == reason
     # What is limited for one user only must not keep everybody else waiting.
     assert caught.value.account_wide == (name not in {"429-concurrent-disassociate", "429-daily-without-retry-after"})
-    assert caught.value.provider_status == 429
-    assert caught.value.provider_code == (None if name == "429-html" else "429")
-    assert caught.value.tracking_id == tracking_id(name)
+    assert caught.value.response.status == 429
+    assert caught.value.response.code == (None if name == "429-html" else "429")
+    assert caught.value.response.tracking_id == tracking_id(name)
     assert len(wire.asked) == 1
 
 
 @pytest.mark.parametrize(("name", "status", "code"), NOT_FOUND)
 def test_a_user_whom_zoom_does_not_know_is_not_found(name: str, status: int, code: str) -> None:
-    expected = Result(Outcome.USER_NOT_FOUND, provider_status=status, provider_code=code, tracking_id=tracking_id(name))
+    expected = Result(Outcome.USER_NOT_FOUND, ProviderResponse(status, code, tracking_id(name)))
     with zoom_answering(name, name, name) as (zoom, _):
         assert zoom.delete_user_token(ANN, TOKEN) == expected
         assert zoom.get_user_token(ANN, TOKEN, type="zak") == UserToken(expected, token=None)

@@ -19,6 +19,7 @@ from leaver.errors import (
     InvalidGrant,
     LeaverError,
     NotSent,
+    ProviderResponse,
     ProviderUnavailable,
     Rejected,
     Throttled,
@@ -254,7 +255,7 @@ def test_the_documented_answer_to_refresh_access_token_is_a_new_pair() -> None:
 def test_the_documented_answer_to_revoke_an_access_token_is_revoked() -> None:
     with zoom_answering("200-revoked") as (zoom, wire):
         result = revoke(zoom)
-    assert result == Result(Outcome.REVOKED, provider_status=200, tracking_id=tracking_id("200-revoked"))
+    assert result == Result(Outcome.REVOKED, ProviderResponse(200, tracking_id=tracking_id("200-revoked")))
     assert (wire.only.method, wire.only.target) == ("POST", "/oauth/revoke")
     assert wire.only.headers["content-type"] == "application/x-www-form-urlencoded"
     assert wire.only.headers["authorization"] == "Basic Y2xpZW50LWlkOkNBTkFSWS1jbGllbnQtc2VjcmV0"
@@ -356,9 +357,7 @@ def test_new_tokens_do_not_show_their_faces() -> None:
 def test_a_token_that_zoom_calls_invalid_is_already_gone(name: str, status: int, code: str) -> None:
     with zoom_answering(name) as (zoom, _):
         result = revoke(zoom)
-    assert result == Result(
-        Outcome.ALREADY_GONE, provider_status=status, provider_code=code, tracking_id=tracking_id(name)
-    )
+    assert result == Result(Outcome.ALREADY_GONE, ProviderResponse(status, code, tracking_id(name)))
 
 
 @given(
@@ -406,9 +405,9 @@ def test_a_refusal_is_named_for_whoever_must_act(
         call(zoom)
     assert type(caught.value) is error
     assert caught.value.reason == reason
-    assert caught.value.provider_code == code
-    assert caught.value.provider_status == int(name[:3])
-    assert caught.value.tracking_id == tracking_id(name)
+    assert caught.value.response.code == code
+    assert caught.value.response.status == int(name[:3])
+    assert caught.value.response.tracking_id == tracking_id(name)
     assert len(wire.asked) == 1
 
 

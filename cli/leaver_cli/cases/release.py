@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from leaver.cases.record import State
-from leaver_cli.cases.show import existing, table_of
+from leaver.cases.states import State
+from leaver_cli.cases.show import read_existing, table_of
 from leaver_cli.deployment import describe
 from leaver_cli.stack import Profile, Region, StackName
 
@@ -31,9 +31,9 @@ def release(
         raise click.UsageError("either a case or --all")
     console = Console()
     deployment = describe(stack, region, profile)
-    wanted = [case_id] if case_id else list(deployment.cases.held())
+    wanted = [case_id] if case_id else list(deployment.cases.find_held())
     # The index is behind the table: what was released a moment ago is not asked about again.
-    found = [existing(deployment.cases, each) for each in wanted]
+    found = [read_existing(deployment.cases, each) for each in wanted]
     held = [each for each in found if each.state is State.HELD]
     for each in found:
         if case_id and each.state is not State.HELD:

@@ -1,5 +1,6 @@
 """`leaver case`: which cases there are, what one of them ended, and whether its seal holds."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
@@ -11,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import REPLACE, Case, Cases, State, Step, chain
+from leaver.cases.record import REPLACE, Case, Cases, Step
+from leaver.cases.seal import head_of
+from leaver.cases.states import State
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
@@ -40,15 +43,15 @@ def case(
             raise click.UsageError("--head is one case's: say which")
         _list(console, cases)
         return
-    found = existing(cases, case_id)
-    kept = cases.receipts(case_id)
-    _show(console, found, kept)
+    found = read_existing(cases, case_id)
+    receipts = cases.read_receipts(case_id)
+    _show(console, found, receipts)
     if found.state is not State.COMPLETED:
         console.print("not sealed: only a completed case is")
         if head is not None:
             raise typer.Exit(1)
         return
-    if faults := broken(found, kept, head):
+    if faults := find_faults(found, receipts, head):
         for fault in faults:
             console.print(Text(f"THE SEAL DOES NOT HOLD: {fault}"), soft_wrap=True)
         raise typer.Exit(1)
@@ -56,29 +59,28 @@ def case(
     console.print(f"the seal holds: head {found.head}, {compared}", soft_wrap=True)
 
 
-def existing(cases: Cases, case_id: str) -> Case:
+def read_existing(cases: Cases, case_id: str) -> Case:
     """Read a case; raises ClickException for one that is not there."""
     if (found := cases.read(case_id)) is None:
         raise click.ClickException(f"there is no case {case_id}")
     return found
 
 
-def broken(case: Case, kept: Mapping[str, Receipt], announced: str | None) -> list[str]:
+def find_faults(case: Case, receipts: Mapping[str, Receipt], announced: str | None) -> list[str]:
     """What of a sealed case is not as it was sealed.
 
     Of the digests only the last is kept: which receipt differs can be told where one is missing, was written after the
     seal, or belongs to no step.
     """
-    steps = case.all_steps()
+    steps = case.steps
     known = {step.receipt for step in steps}
-    faults = [f"the receipt of {step.name} is missing" for step in steps if step.receipt not in kept]
-    faults += [f"{entry} belongs to no step" for entry in kept if entry not in known]
+    faults = [f"the receipt of {step.name} is missing" for step in steps if step.receipt not in receipts]
+    faults += [f"{entry} belongs to no step" for entry in receipts if entry not in known]
     for step in steps:
-        receipt = kept.get(step.receipt)
+        receipt = receipts.get(step.receipt)
         if receipt and case.finished_at and receipt.finished_at and receipt.finished_at > case.finished_at:
             faults.append(f"the receipt of {step.name} was written after the seal, at {moment(receipt.finished_at)}")
-    receipts = [kept[step.receipt] for step in steps if step.receipt in kept]
-    recomputed = chain(receipts)[-1] if receipts else "0" * 64
+    recomputed = head_of(receipts[step.receipt] for step in steps if step.receipt in receipts)
     if recomputed != case.head:
         faults.append(f"the receipts come to {recomputed}, and the case says {case.head}")
     if announced is not None and recomputed != announced.strip().lower():
@@ -105,7 +107,7 @@ def table_of(cases: Sequence[Case], *, title: str) -> Table:
 
 
 def _list(console: Console, cases: Cases) -> None:
-    summaries = list(cases.summaries())
+    summaries = list(cases.read_summaries())
     wanted = [each.case_id for each in summaries if each.state in {State.OPEN, State.HELD}]
     # The index is behind the table: what is done meanwhile is shown as that.
     found = [each for case_id in wanted if (each := cases.read(case_id)) is not None]
@@ -117,34 +119,34 @@ def _list(console: Console, cases: Cases) -> None:
     console.print(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")
 
 
-def _show(console: Console, case: Case, kept: Mapping[str, Receipt]) -> None:
+def _show(console: Console, case: Case, receipts: Mapping[str, Receipt]) -> None:
     console.print(table_of([case], title=f"Case {case.case_id}"))
     table = Table()
     for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
         table.add_column(column, overflow="fold")
-    for step in case.all_steps():
-        cells = _row(step, kept.get(step.receipt), outstanding=step.name in case.all_outstanding())
+    for step in case.steps:
+        cells = _row(step, receipts.get(step.receipt), outstanding=step.name in case.outstanding)
         table.add_row(*(Text(_printable(cell)) for cell in cells))
     console.print(table)
     if case.sweep_of:
         console.print(f"looked once more after case {case.sweep_of}", soft_wrap=True)
     if case.time_to_revoke is not None:
-        console.print(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {case.residual}")
+        console.print(
+            f"done {case.time_to_revoke} seconds after it was to take effect; residual: {json.dumps(case.residual)}"
+        )
 
 
 def _row(step: Step, receipt: Receipt | None, *, outstanding: bool) -> tuple[str, ...]:
     if receipt is None:
         waits = "a person: leaver connect" if step.command == REPLACE else "nothing heard of it yet"
         return (step.name, " ".join(step.detail.values()), "outstanding", waits, "", "")
-    said = {"HTTP": receipt.provider_status, "code": receipt.provider_code, "tracking id": receipt.tracking_id}
-    word = ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
     outcome = str(receipt.outcome) if receipt.outcome else "being tried"
     took = (receipt.finished_at - receipt.requested_at).total_seconds() if receipt.finished_at else None
     return (
         step.name,
         receipt.subject,
         f"{outcome}, outstanding" if outstanding else outcome,
-        "; ".join(part for part in (word, receipt.reason or "") if part),
+        "; ".join(part for part in (str(receipt.response), receipt.reason or "") if part),
         str(receipt.attempts),
         "" if took is None else str(max(0, int(took))),
     )
@@ -154,7 +156,7 @@ def _how_far(case: Case, at: datetime) -> str:
     if case.state is not State.OPEN:
         return case.state
     late = "OVERDUE, " if _is_late(case, at) else ""
-    return f"{late}outstanding: {', '.join(case.all_outstanding()) or 'the seal'}"
+    return f"{late}outstanding: {', '.join(case.outstanding) or 'the seal'}"
 
 
 def _is_late(case: Case, at: datetime) -> bool:

@@ -12,7 +12,8 @@ from rich.text import Text
 from leaver.errors import LeaverError, explain
 from leaver.messages.commands import ConnectionName
 from leaver.tokens import GrantedTokens
-from leaver_cli.connections.request import ConnectionRequest, Describe, Destination, Role, Target
+from leaver_cli.connections.destination import Describe, Destination
+from leaver_cli.connections.request import ConnectionRequest, Role, Target
 
 Credentials = TypeVar("Credentials", bound=BaseModel)
 
@@ -73,10 +74,10 @@ def establish(into: Destination, new: ConnectionRequest, target: Target, console
 
 def _whose(new: ConnectionRequest, target: Target, tokens: GrantedTokens) -> tuple[list[str], list[str]]:
     """Compare who consented with whose it is to be: what is wrong, and what is only to be known."""
-    if new.consented is None:
+    if new.find_consenter is None:
         return [], []
     try:
-        user = new.consented(tokens.access_token)
+        user = new.find_consenter(tokens.access_token)
     except LeaverError as error:
         return [], [f"who consented was not checked: {error.reason}"]
     if user is None:

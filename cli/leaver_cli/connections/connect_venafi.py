@@ -16,7 +16,8 @@ from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.providers.venafi.entry import VENAFI
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.connect import ClientId, Name, Owner, RoleOption, checked, establish
-from leaver_cli.connections.request import ConnectionRequest, Describe, Target
+from leaver_cli.connections.destination import Describe
+from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.secret_input import SecretInput
 from leaver_cli.stack import Profile, Region, StackName
 

@@ -19,7 +19,8 @@ from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.connect import ClientId, Name, Owner, RoleOption, checked, establish
 from leaver_cli.connections.consent import Consent, ask_for_consent
-from leaver_cli.connections.request import ConnectionRequest, Consenter, Describe, Target
+from leaver_cli.connections.destination import Describe
+from leaver_cli.connections.request import ConnectionRequest, Consenter, Target
 from leaver_cli.connections.secret_input import SecretInput
 from leaver_cli.stack import Profile, Region, StackName
 
@@ -130,7 +131,7 @@ def by_consent(
         credentials=credentials.model_copy(update={"account_id": None}),
         obtain=obtain,
         check=lambda tokens: [*missing_refresh_token(tokens), *missing_scopes(tokens)],
-        consented=lambda access_token: _consenter(zoom.get_user("me", access_token)),
+        find_consenter=lambda access_token: _consenter(zoom.get_user("me", access_token)),
     )
 
 

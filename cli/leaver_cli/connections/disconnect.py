@@ -1,4 +1,4 @@
-"""`leaver disconnect`: end a connection at its provider and destroy its secrets, or say that it was not confirmed."""
+"""`leaver disconnect`: end a connection at its provider and destroy its secrets, or report what is not confirmed."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from leaver.connections.record import Connection, Status
 from leaver.errors import LeaseHeld
 from leaver_cli.connections.health import health
 from leaver_cli.connections.refresh import ExistingName
-from leaver_cli.connections.waiting import until
+from leaver_cli.connections.waiting import wait_until
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.stack import Profile, Region, StackName
 
@@ -39,20 +39,20 @@ def disconnect(
     if not yes:
         typer.confirm(_question(record, without_provider=without_provider), abort=True)
     if without_provider and record.status is not Status.REVOKED:
-        _removed(deployment, record)
-        told = f"its grant may live on, and {record.provider.title()} has NOT confirmed its end: end it there"
-        console.print(Text(f"{name} IS REMOVED; {told}"), soft_wrap=True)
+        _remove(deployment, record)
+        warning = f"its grant may live on, and {record.provider.title()} has NOT confirmed its end: end it there"
+        console.print(Text(f"{name} IS REMOVED; {warning}"), soft_wrap=True)
         return
     if record.status is not Status.REVOKED:
-        record = _revoked(deployment, record, timeout)
+        record = _revoke(deployment, record, timeout)
     if record.status is not Status.REVOKED:
         console.print(Text(f"{name} is NOT confirmed as revoked: {health(record, now())}"), soft_wrap=True)
         console.print(
             "its secrets are kept, for with them it can still be revoked: `leaver parked revoke_access_token`"
         )
         raise typer.Exit(1)
-    _hold(deployment, name, lambda standing: standing if standing.status is Status.REVOKED else None)
-    _forget(deployment, name)
+    _take_lease(deployment, name, lambda current: current if current.status is Status.REVOKED else None)
+    _destroy_secrets(deployment, name)
     console.print(Text(f"{name} is {health(record, now())}; its secrets are destroyed"), soft_wrap=True)
 
 
@@ -62,39 +62,40 @@ def _question(record: Connection, *, without_provider: bool) -> str:
     return f"{record.connection} is a {record.role} connection to {record.provider}, {uses}. {does}?"
 
 
-def _revoked(deployment: Deployment, before: Connection, timeout: float) -> Connection:
-    def decided(record: Connection) -> bool:
+def _revoke(deployment: Deployment, before: Connection, timeout: float) -> Connection:
+    """Ask for the revocation, and wait for the provider's word, or for the reason why there will be none."""
+
+    def is_decided(record: Connection) -> bool:
         return record.status is Status.REVOKED or (record.status is Status.REVOKING and record.orphaned_tokens)
 
-    if decided(before):
+    if is_decided(before):
         return before
     deployment.stack.sqs.send_message(
         QueueUrl=deployment.stack.queue_url(deployment.stack.queue_of("revoke_access_token")),
         MessageBody=json.dumps({"connection": before.connection}),
     )
-    what = f"{before.connection} is being revoked …"
-    return until(decided, deployment.connections, before.connection, timeout=timeout, what=what)
+    message = f"{before.connection} is being revoked …"
+    return wait_until(is_decided, deployment.connections, before.connection, timeout=timeout, message=message)
 
 
-def _removed(deployment: Deployment, before: Connection) -> None:
-    """Close the record, and claim nothing: who asks it for a revocation is told that a person has to see to it."""
+def _remove(deployment: Deployment, before: Connection) -> None:
+    """Close the record without the provider's word, and destroy the secrets."""
     reason = f"`leaver disconnect --without-provider` destroyed its secrets: end its grant at {before.provider.title()}"
-    closed = {"status": Status.REVOKED, "orphaned_tokens": True, "encrypted_refresh_token": None, "reason": reason}
-    _hold(deployment, before.connection, lambda standing: standing.model_copy(update=closed))
-    _forget(deployment, before.connection)
+    _take_lease(deployment, before.connection, lambda current: current.as_removed(reason))
+    _destroy_secrets(deployment, before.connection)
 
 
-def _hold(deployment: Deployment, name: str, to: Callable[[Connection], Connection | None]) -> None:
-    """Take the intent: else somebody could connect it anew, and put other secrets there that are then destroyed."""
+def _take_lease(deployment: Deployment, name: str, change: Callable[[Connection], Connection | None]) -> None:
+    """Take the lease: else somebody could connect it anew, and store other secrets that are then destroyed."""
 
-    def held(standing: Connection) -> Connection | None:
-        changed = to(standing)
-        return changed and changed.leased(f"disconnect#{uuid4()}", now())
+    def lease(current: Connection) -> Connection | None:
+        changed = change(current)
+        return changed and changed.with_lease(f"disconnect#{uuid4()}", now())
 
-    if deployment.connections.change(name, held) is None:
+    if deployment.connections.change(name, lease) is None:
         raise LeaseHeld(f"connection {name} was connected anew meanwhile")
 
 
-def _forget(deployment: Deployment, name: str) -> None:
-    deployment.secret_store.forget(name)
-    deployment.connections.change(name, Connection.released)
+def _destroy_secrets(deployment: Deployment, name: str) -> None:
+    deployment.secret_store.destroy(name)
+    deployment.connections.change(name, Connection.without_lease)

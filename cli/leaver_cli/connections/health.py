@@ -10,14 +10,14 @@ _LATE: Final = 300
 
 
 def needs_a_person(record: Connection) -> bool:
-    """Whether it stays as it is until somebody acts."""
+    """Whether a connection stays as it is until a person acts."""
     return record.status is Status.NEEDS_REAUTHORIZATION or (
         record.status is Status.REVOKING and record.orphaned_tokens
     )
 
 
 def health(record: Connection, now: datetime) -> str:
-    """Say how it is."""
+    """Describe how a connection is."""
     match record.status:
         case Status.ACTIVE:
             return _in_use(record, now)
@@ -35,7 +35,7 @@ def health(record: Connection, now: datetime) -> str:
 
 
 def moment(when: datetime | None) -> str:
-    """Tell a time as people read it, in UTC."""
+    """Format a time as people read it, in UTC."""
     return "" if when is None else f"{when:%Y-%m-%d %H:%M:%S}Z"
 
 
@@ -44,10 +44,10 @@ def _in_use(record: Connection, now: datetime) -> str:
     if late > _LATE:
         alive = "its access token has expired" if record.expires_at <= now else "works"
         return f"{alive}; was to be refreshed at {moment(record.refresh_at)}: is the schedule running?"
-    rests = (
+    note = (
         "; its newest refresh token lies encrypted in the record until then" if record.encrypted_refresh_token else ""
     )
-    return f"works; refreshes at {moment(record.refresh_at)}{rests}"
+    return f"works; refreshes at {moment(record.refresh_at)}{note}"
 
 
 def _revoking(record: Connection) -> str:

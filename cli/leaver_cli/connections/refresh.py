@@ -1,4 +1,4 @@
-"""`leaver refresh`: let a connection's tokens be replaced now, and see what comes of it."""
+"""`leaver refresh`: have a connection's tokens replaced now, and report what came of it."""
 
 import json
 from typing import Annotated
@@ -11,7 +11,7 @@ from rich.text import Text
 from leaver.connections.record import IN_USE, Connection, Status
 from leaver_cli.connections.connect import connection_name
 from leaver_cli.connections.health import health, moment
-from leaver_cli.connections.waiting import until
+from leaver_cli.connections.waiting import wait_until
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
 
@@ -41,14 +41,16 @@ def refresh(
         MessageDeduplicationId=str(uuid4()),
     )
 
-    def decided(record: Connection) -> bool:
+    def is_decided(record: Connection) -> bool:
         changed = record.version != before.version or record.failures > before.failures
         return record.lease_holder is None and (changed or record.status not in IN_USE)
 
-    record = until(decided, deployment.connections, name, timeout=timeout, what=f"{name} is being refreshed …")
-    if decided(record) and record.status is Status.ACTIVE:
+    record = wait_until(
+        is_decided, deployment.connections, name, timeout=timeout, message=f"{name} is being refreshed …"
+    )
+    if is_decided(record) and record.status is Status.ACTIVE:
         console.print(f"{name} is refreshed, its access token lives until {moment(record.expires_at)}")
         return
-    late = "" if decided(record) else f" within {timeout} seconds; the message still waits in its queue"
+    late = "" if is_decided(record) else f" within {timeout} seconds; the message still waits in its queue"
     console.print(Text(f"{name} is not refreshed{late}: {health(record, now())}"), soft_wrap=True)
     raise typer.Exit(1)

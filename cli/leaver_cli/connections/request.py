@@ -2,15 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from pydantic import SecretStr
 
-from leaver.providers.entry import Client, Host
-from leaver.providers.transport import Transport
 from leaver.tokens import AppCredentials, GrantedTokens
-from leaver_cli.connections.setup import Established
 
 Role = Literal["service", "personal"]
 
@@ -38,10 +34,10 @@ class ConnectionRequest:
     credentials: AppCredentials
     #: asks for the first tokens, once: a code works no second time. Raises LeaverError, never InvalidGrant
     obtain: Callable[[], GrantedTokens] = field(repr=False)
-    #: says, in a sentence each, what the tokens lack for Leaver to work through them; asks the provider if it must
+    #: lists, in a sentence each, what the tokens lack for Leaver to work through them; asks the provider if it must
     check: Callable[[GrantedTokens], list[str]] = field(repr=False)
     #: asks whose consent an access token stands for; None: the provider does not say. Raises LeaverError
-    consented: Callable[[SecretStr], Consenter | None] | None = field(default=None, repr=False)
+    find_consenter: Callable[[SecretStr], Consenter | None] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -53,18 +49,21 @@ class Target:
     role: Role
 
 
-class Destination(Protocol):
-    """The stack in which a connection is made; it knows where its providers are, so that nobody has to say it twice."""
+@dataclass(frozen=True)
+class NewConnection:
+    """What a person wants to connect, and the one call that gets its first tokens."""
 
-    def url(self, host: Host) -> str:
-        """Where a provider's host is."""
-
-    def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: Host) -> Client:
-        """Make a provider's client; raises Rejected where the host's CA certificates can't be read."""
-
-    def establish(self, new: ConnectionRequest, target: Target) -> Established:
-        """Take the connection's lease, let `new` obtain its tokens, keep those at once; raises LeaverError."""
-
-
-#: finds a stack by its name, region and profile
-Describe = Callable[[str, str | None, str | None], Destination]
+    name: str
+    #: its name in the registry
+    provider: str
+    #: the provider's name for whose connection it is: a Zoom account id, a Venafi host
+    account: str
+    #: refresh_token, or one of those by which the provider's entry logs in
+    grant_type: str
+    role: Role
+    owner: str
+    credentials: AppCredentials
+    #: exchanges the code, or logs in; called under the connection's lease
+    obtain: Callable[[], GrantedTokens] = field(repr=False)
+    #: asks the provider whose consent an access token stands for; None: it does not say. Raises LeaverError
+    find_consenter: Callable[[SecretStr], str | None] = field(default=lambda _: None, repr=False)

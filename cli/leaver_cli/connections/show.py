@@ -1,4 +1,4 @@
-"""`leaver connections`: which there are, and how they are."""
+"""`leaver connections`: which connections exist, and how each is."""
 
 import json
 from collections.abc import Mapping
@@ -24,23 +24,23 @@ def connections(
     profile: Profile = None,
 ) -> None:
     """Show every connection and how it is; the exit status is 1 if one needs a person."""
-    records = sorted(describe(stack, region, profile).connections.every(), key=lambda each: each.connection)
+    records = sorted(describe(stack, region, profile).connections.read_all(), key=lambda each: each.connection)
     at = now()
     if as_json:
-        typer.echo(json.dumps([told(each, at) for each in records], indent=2))
+        typer.echo(json.dumps([fields_of(each, at) for each in records], indent=2))
     else:
         _show(records, at)
     if any(needs_a_person(each) for each in records):
         raise typer.Exit(1)
 
 
-def told(record: Connection, now: datetime) -> Mapping[str, Any]:
-    """Return what programs may know of a record: all but the encrypted token, of which it says that there is one."""
-    words = {"health": health(record, now), "needs_a_person": needs_a_person(record)}
+def fields_of(record: Connection, now: datetime) -> Mapping[str, Any]:
+    """Return what programs may know of a record: of an encrypted token only that there is one."""
+    health_fields = {"health": health(record, now), "needs_a_person": needs_a_person(record)}
     return (
         record.model_dump(mode="json", exclude={"encrypted_refresh_token"})
         | {"encrypted_refresh_token": record.encrypted_refresh_token is not None}
-        | words
+        | health_fields
     )
 
 
@@ -52,9 +52,9 @@ def _show(records: list[Connection], now: datetime) -> None:
         whose = f"{each.provider} {each.account}\n{each.role}, {each.owner}"
         times = f"expires {moment(each.expires_at)}\nrefreshed {moment(each.refreshed_at) or 'not yet'}"
         holder = (each.lease_holder or "").partition("#")[0]
-        held = f"{holder} since {moment(each.leased_at)}" if holder else ""
+        lease = f"{holder} since {moment(each.leased_at)}" if holder else ""
         style = "red" if needs_a_person(each) else ""
-        cells = (each.connection, whose, health(each, now), times, held)
+        cells = (each.connection, whose, health(each, now), times, lease)
         table.add_row(*(Text(cell) for cell in cells), style=style)
     console = Console()
     console.print(table)

@@ -7,16 +7,16 @@ from rich.console import Console
 
 from leaver.connections.record import Connection, Connections
 
-#: seconds between two looks at the record
-LOOK = 0.5
+#: seconds between two reads of the record
+POLL_INTERVAL = 0.5
 
 
-def until(
-    done: Callable[[Connection], bool], connections: Connections, name: str, *, timeout: float, what: str
+def wait_until(
+    is_done: Callable[[Connection], bool], connections: Connections, name: str, *, timeout: float, message: str
 ) -> Connection:
-    """Look at a connection's record until it is `done`, or `timeout` seconds are over; returns it as it is then."""
+    """Read a connection's record until it `is_done`, or `timeout` seconds are over; returns it as it is then."""
     deadline = time.monotonic() + timeout
-    with Console(stderr=True).status(what):
-        while not done(record := connections.read(name)) and time.monotonic() < deadline:
-            time.sleep(LOOK)
+    with Console(stderr=True).status(message):
+        while not is_done(record := connections.read(name)) and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL)
     return record

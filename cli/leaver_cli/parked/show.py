@@ -9,7 +9,7 @@ from rich.text import Text
 
 from leaver.storage.tables import timestamp
 from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
-from leaver_cli.stack import OPTIONAL, PLACES, NoSuchQueue, Place, Profile, Region, Stack, StackName, reach
+from leaver_cli.stack import PLACES, Place, Profile, Region, Stack, StackName, reach
 
 #: why there can be more than were shown
 UNSEEN = "more could not be seen: somebody else looks at them, or they lie behind ten of their FIFO group"
@@ -40,13 +40,7 @@ def _overview(stack: Stack) -> Table:
     table.add_column("function", no_wrap=True)
     table.add_column("parked", justify="right")
     for place in PLACES:
-        try:
-            parkings = stack.parkings(place)
-        except NoSuchQueue:
-            if place not in OPTIONAL:
-                raise
-            continue
-        count = sum(parking.count() for parking in parkings)
+        count = sum(parking.count() for parking in stack.parkings(place))
         table.add_row(place, str(count), style="bold" if count else "dim")
     return table
 

@@ -7,8 +7,9 @@ import typer
 from rich.console import Console
 
 from leaver_cli.connections.connect import ClientId, Form, Name, Owner, RoleOption, checked, establish
+from leaver_cli.connections.destination import Describe
 from leaver_cli.connections.forms import FORMS
-from leaver_cli.connections.request import ConnectionRequest, Describe, Target
+from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.secret_input import SecretInput
 from tests.doubles.acme.credentials import AcmeCredentials
 from tests.doubles.acme.entry import ACME

@@ -7,7 +7,15 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from leaver.errors import AnswerLost, InvalidClient, InvalidGrant, LeaverError, ProviderUnavailable, Rejected
+from leaver.errors import (
+    AnswerLost,
+    InvalidClient,
+    InvalidGrant,
+    LeaverError,
+    ProviderResponse,
+    ProviderUnavailable,
+    Rejected,
+)
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, BasicAuth, Transport
 from leaver.tokens import GrantedTokens
@@ -49,7 +57,7 @@ class AcmeOAuth:
             "POST", "/revoke", auth=BasicAuth(own.client_id, own.client_secret), form={"token": token}
         )
         if answer.status == HTTPStatus.OK:
-            return Result(Outcome.REVOKED, provider_status=answer.status)
+            return Result(Outcome.REVOKED, ProviderResponse(answer.status))
         raise _error(answer, _REVOKE)
 
     def _granted(self, own: AcmeCredentials, form: Mapping[str, str | SecretStr]) -> GrantedTokens:
@@ -65,4 +73,4 @@ class AcmeOAuth:
 def _error(answer: Answer, table: Mapping[str, Refusal]) -> LeaverError:
     word = str((answer.json or {}).get("error", ""))
     error, reason = answer.row(table, word)
-    return error(reason, provider_status=answer.status)
+    return error(reason, ProviderResponse(answer.status))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -16,17 +16,17 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leaver import settings
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
-from leaver.cases.record import LOOK_AGAIN, Cases
+from leaver.cases.record import Cases
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
 from leaver.consuming.consumer import Consumer
+from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.metrics import SharedMetrics
 from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError
@@ -36,6 +36,7 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.providers.entry import Client, Host, Providers
 from leaver.providers.transport import Transport
+from leaver.settings import ActsOnPeople, Consumes, InvalidSetting, Settings, local_world, stack_name
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
-Settings = TypeVar("Settings")
+AnySettings = TypeVar("AnySettings", bound=Settings)
+Handler = Callable[[Mapping[str, Any], LambdaContext], BatchFailures]
 
 #: messages that are worked on side by side: the most that a queue hands over in one batch
 WIDTH: Final = 10
@@ -65,31 +67,25 @@ _QUICK = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", 
 _AT_ONCE = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
 
 
-class Consuming(Protocol):
-    """The settings of every function that consumes a queue."""
-
-    @property
-    def event_bus_name(self) -> str:
-        """Where announcements go."""
-
-    @property
-    def dead_letter_queue_url(self) -> str:
-        """Where parked messages go."""
-
-    @property
-    def give_up_after(self) -> int:
-        """Seconds."""
-
-
 def now() -> datetime:
     """The clock of everything that is deployed."""
     return datetime.now(tz=UTC)
 
 
 @cache
-def settings_of(kind: type[Settings]) -> Settings:
-    """Read this function's settings once; raises MissingSetting by name."""
-    return settings.read(kind, os.environ)
+def settings_of(kind: type[AnySettings]) -> AnySettings:
+    """Read this function's settings once; raises InvalidSetting by name."""
+    return kind.read(os.environ)
+
+
+def serve(consumer: Callable[[], Consumer[AnyCommand]]) -> Handler:
+    """Make the handler of a queue's function; what it needs is built in init, see in_init()."""
+    in_init(consumer)
+
+    def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
+        return consumer().consume(event, context)
+
+    return handler
 
 
 def in_init(build: Callable[[], object]) -> None:
@@ -111,7 +107,7 @@ def api(client: Callable[[Transport, Callable[[], datetime]], Client], url: str,
 
 
 def provider_grants(providers: Providers, secret_store: SecretStore) -> ProviderGrants:
-    """Make what renews and revokes connections; raises MissingSetting by name where a provider's host is not given."""
+    """Make what renews and revokes connections; raises InvalidSetting by name where a provider's host is not given."""
     clients = {name: provider.client(_transport_to(provider.host), now) for name, provider in providers.items()}
     return ProviderGrants(providers, clients, secret_store)
 
@@ -120,7 +116,7 @@ def provider_grants(providers: Providers, secret_store: SecretStore) -> Provider
 def _transport_to(host: Host) -> Transport:
     url = os.environ.get(host.url, "")
     if not url:
-        raise settings.MissingSetting(f"the environment variable {host.url} is missing")
+        raise InvalidSetting(f"the environment variable {host.url} is missing")
     return _trusting(url, os.environ.get(host.ca_bundle or "", ""))
 
 
@@ -225,7 +221,6 @@ def case_start(table: str, publisher: Publisher, *, case_deadline: int) -> CaseS
         publisher=publisher,
         clock=now,
         deadline=timedelta(seconds=case_deadline),
-        look_again=LOOK_AGAIN,
     )
 
 
@@ -240,10 +235,10 @@ def gauge(name: str, value: int) -> None:
     gauges({name: value})
 
 
-def gauges(told: Mapping[str, int]) -> None:
+def gauges(values: Mapping[str, int]) -> None:
     """Tell CloudWatch how many there are now of several things, and what else was measured until now."""
     metrics = _metrics()
-    for name, value in told.items():
+    for name, value in values.items():
         unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
         metrics.add_metric(name=name, unit=unit, value=value)
     metrics.flush_metrics()
@@ -252,7 +247,7 @@ def gauges(told: Mapping[str, int]) -> None:
 def consumer(
     command: type[AnyCommand],
     operation: Callable[[AnyCommand], Result | None],
-    consuming: Consuming,
+    settings: Consumes,
     *,
     cases_table: str | None = None,
     refresh_queue_url: str | None = None,
@@ -265,7 +260,7 @@ def consumer(
 
     `missing_user_is_done` is the deployment's choice about cases, see CaseCompletion.
     """
-    out = publisher(consuming.event_bus_name, consuming.dead_letter_queue_url, refresh_queue_url)
+    out = publisher(settings.event_bus_name, settings.dead_letter_queue_url, refresh_queue_url)
     return Consumer(
         function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__),
         command=command,
@@ -273,7 +268,7 @@ def consumer(
         sqs=_sqs(),
         publisher=out,
         receipts=receipts(cases_table) if cases_table else None,
-        give_up_after=timedelta(seconds=consuming.give_up_after),
+        give_up_after=timedelta(seconds=settings.give_up_after),
         completion=completion(cases_table, out, missing_user_is_done=missing_user_is_done) if cases_table else None,
         clock=now,
         logger=logger(),
@@ -282,6 +277,27 @@ def consumer(
         rate_limiter=rate_limiter,
         prepare=tokens.look_up if tokens else None,
         read=read,
+    )
+
+
+def paced_consumer(
+    command: type[AnyCommand],
+    operation: Callable[[AnyCommand], Result | None],
+    settings: ActsOnPeople,
+    tokens: AccessTokens,
+    *,
+    missing_user_is_done: bool = False,
+) -> Consumer[AnyCommand]:
+    """Join a function's queue to an operation that acts on people through connections, at the pace of their account."""
+    return consumer(
+        command,
+        operation,
+        settings,
+        cases_table=settings.cases_table,
+        refresh_queue_url=settings.refresh_queue_url,
+        missing_user_is_done=missing_user_is_done,
+        rate_limiter=rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
+        tokens=tokens,
     )
 
 
@@ -301,7 +317,7 @@ def _executor() -> Executor:
 
 
 def _transport(url: str, *, ca_bundle: str | None = None) -> Transport:
-    return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
+    return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now)
 
 
 @cache
@@ -342,4 +358,7 @@ def logger() -> Logger:
 
 @cache
 def _metrics() -> SharedMetrics:
-    return SharedMetrics()
+    metrics = SharedMetrics()
+    # Powertools adds the service. CloudWatch matches the exact set: alarms and dashboard name these two, and no other.
+    metrics.set_default_dimensions(stack=stack_name(os.environ))
+    return metrics

@@ -1,28 +1,40 @@
 """Everything that can stop a command, named for whoever must act."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
 
-class LeaverError(Exception):
-    """A command was stopped; carries the provider's status, code and tracking id, never a body or a secret."""
+@dataclass(frozen=True)
+class ProviderResponse:
+    """What of a provider's answer may be shown."""
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        provider_status: int | None = None,
-        provider_code: str | None = None,
-        tracking_id: str | None = None,
-    ) -> None:
+    status: int | None = None
+    code: str | None = None
+    tracking_id: str | None = None
+
+    def fields(self) -> dict[str, int | str | None]:
+        """The names under which receipts, announcements and log lines show it."""
+        return {"provider_status": self.status, "provider_code": self.code, "tracking_id": self.tracking_id}
+
+    def __str__(self) -> str:
+        shown = {"HTTP": self.status, "code": self.code, "tracking id": self.tracking_id}
+        return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+
+
+NO_RESPONSE: Final = ProviderResponse()
+
+
+class LeaverError(Exception):
+    """A command was stopped; carries the provider's response, never a body or a secret."""
+
+    def __init__(self, reason: str, response: ProviderResponse = NO_RESPONSE) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.provider_status = provider_status
-        self.provider_code = provider_code
-        self.tracking_id = tracking_id
+        self.response = response
 
 
 class Throttled(LeaverError):
@@ -31,15 +43,13 @@ class Throttled(LeaverError):
     def __init__(
         self,
         reason: str,
+        response: ProviderResponse = NO_RESPONSE,
         *,
         until: datetime,
         account_wide: bool = True,
         for_the_day: bool = False,
-        provider_status: int | None = None,
-        provider_code: str | None = None,
-        tracking_id: str | None = None,
     ) -> None:
-        super().__init__(reason, provider_status=provider_status, provider_code=provider_code, tracking_id=tracking_id)
+        super().__init__(reason, response)
         self.until = until
         #: False where only this user is limited, and everybody else is not
         self.account_wide = account_wide
@@ -77,15 +87,13 @@ class CredentialStale(LeaverError):
     def __init__(
         self,
         reason: str,
+        response: ProviderResponse = NO_RESPONSE,
         *,
         connection: str,
         version: str,
         for_revocation: bool = False,
-        provider_status: int | None = None,
-        provider_code: str | None = None,
-        tracking_id: str | None = None,
     ) -> None:
-        super().__init__(reason, provider_status=provider_status, provider_code=provider_code, tracking_id=tracking_id)
+        super().__init__(reason, response)
         self.connection = connection
         self.version = version
         #: the refresher is to revoke what it gets, and to retire the connection

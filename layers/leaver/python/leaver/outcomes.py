@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
 
-from leaver.errors import LeaverError
+from leaver.errors import NO_RESPONSE, ProviderResponse
 
 
 class Outcome(StrEnum):
@@ -32,20 +31,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """An outcome with the provider's word for it; `details` holds names and counts, never a secret."""
+    """An outcome with the provider's response; `details` holds names and counts, never a secret."""
 
     outcome: Outcome
-    provider_status: int | None = None
-    provider_code: str | None = None
-    tracking_id: str | None = None
+    response: ProviderResponse = NO_RESPONSE
     details: Mapping[str, str | int | bool] = field(default_factory=dict)
-
-    @classmethod
-    def told_by(cls, error: LeaverError, outcome: Outcome) -> Self:
-        """Take the provider's word from an error, where that word settles the command after all."""
-        return cls(
-            outcome,
-            provider_status=error.provider_status,
-            provider_code=error.provider_code,
-            tracking_id=error.tracking_id,
-        )

@@ -77,6 +77,15 @@ class GrantedTokens(BaseModel):
             tracking_id=tracking_id,
         )
 
+    def as_token_set(self, replaced: TokenSet | None = None) -> TokenSet:
+        """What is stored of an answer: a refresh token and a scope that it does not repeat stay those of `replaced`."""
+        return TokenSet(
+            access_token=self.access_token,
+            refresh_token=self.refresh_token or (replaced and replaced.refresh_token),
+            expires_at=self.expires_at,
+            scope=self.scope or (replaced.scope if replaced else ""),
+        )
+
 
 def _token(value: object) -> SecretStr | None:
     return SecretStr(value.strip()) if isinstance(value, str) and value.strip() else None

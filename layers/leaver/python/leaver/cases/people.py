@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -38,6 +38,27 @@ class Name(BaseModel):
     gone_since: AwareDatetime | None = None
     item_version: int = 0
 
+    def has_later_event(self, at: datetime) -> bool:
+        """Whether an event that happened later has come before."""
+        # To the second, as the table keeps it: else an event would come later than itself.
+        return self.occurred_at > at.replace(microsecond=0)
+
+    def with_stay(self, at: datetime) -> Self | None:
+        """With an event that says that the person stays; None where a later one has come before."""
+        return None if self.has_later_event(at) else self.model_copy(update={"occurred_at": at, "stays": True})
+
+    def with_tombstone(self, case_id: str, now: datetime) -> Self | None:
+        """With this case's tombstone; None where it stands."""
+        if self.gone_since and self.case == case_id:
+            return None
+        return self.model_copy(update={"gone_since": self.gone_since or now, "case": case_id})
+
+    def without_tombstone(self, case_id: str | None = None) -> Self | None:
+        """Without a tombstone; None where there is none, or where it is another case's than the one that is named."""
+        if self.gone_since is None or case_id not in {None, self.case}:
+            return None
+        return self.model_copy(update={"gone_since": None})
+
 
 class People:
     """The names in the Cases table."""
@@ -53,20 +74,19 @@ class People:
         """Whether a tombstone stands on any of these names."""
         return any(found.gone_since for found in map(self.read, names) if found)
 
-    def change(self, name: str, at: datetime, to: Callable[[Name], Name | None]) -> Name | None:
+    def change(self, name: str, at: datetime, update: Callable[[Name], Name | None]) -> Name | None:
         """Change what is remembered of a name, from nothing where nothing was; `at` is when the event happened.
 
-        None, and nothing written, where `to` makes None of it.
+        None, and nothing written, where `update` makes None of it.
         """
-        # To the second, as the table keeps it: else an event would come later than itself.
         nothing = Name(case_id=_key(name), occurred_at=at.replace(microsecond=0))
         while True:
             if self.read(name) is None:
-                new = to(nothing)
+                new = update(nothing)
                 if new is None or self._items.add(new):
                     return new
                 continue
-            return update_with_retry(lambda: self.read(name) or nothing, to, self._items.compare_and_swap)
+            return update_with_retry(lambda: self.read(name) or nothing, update, self._items.compare_and_swap)
 
 
 def _key(name: str) -> str:

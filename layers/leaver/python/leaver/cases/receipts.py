@@ -1,13 +1,12 @@
 """Receipts: what became of each command, in the provider's terms. They also keep a finished call from repeating."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from leaver.errors import NotRead
+from leaver.errors import NotRead, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Value, item, timestamp, values
 
@@ -41,8 +40,13 @@ class Receipt(BaseModel):
     finished_at: AwareDatetime | None = None
     #: seconds from `requested_at`, where access really ended
     time_to_revoke: int | None = None
-    #: JSON: names and counts
-    details: str = "{}"
+    #: names and counts
+    details: dict[str, str | int | bool] = Field(default_factory=dict)
+
+    @property
+    def response(self) -> ProviderResponse:
+        """The provider's response to the last attempt."""
+        return ProviderResponse(self.provider_status, self.provider_code, self.tracking_id)
 
     @property
     def belongs_to_a_case(self) -> bool:
@@ -65,13 +69,11 @@ class Receipt(BaseModel):
             update={
                 "attempts": self.attempts + 1,
                 "outcome": result.outcome,
-                "provider_status": result.provider_status,
-                "provider_code": result.provider_code,
-                "tracking_id": result.tracking_id,
+                **result.response.fields(),
                 "reason": reason,
                 "finished_at": now,
                 "time_to_revoke": waited if result.outcome in ENDED else None,
-                "details": json.dumps(dict(result.details), sort_keys=True),
+                "details": dict(result.details),
             }
         )
 
@@ -138,19 +140,19 @@ class Receipts:
             return
 
     def _write(self, receipt: Receipt) -> Receipt:
-        said = _columns(receipt)
+        columns = _columns(receipt)
         updated = self._dynamodb.update_item(
             TableName=self._table,
             Key=_key(receipt),
             UpdateExpression="SET "
-            + ", ".join(f"#{name} = :{name}" for name in said)
+            + ", ".join(f"#{name} = :{name}" for name in columns)
             + ", first_attempt_at = if_not_exists(first_attempt_at, :first)"
             + ", attempts = if_not_exists(attempts, :none) + :one",
             ConditionExpression="attribute_not_exists(outcome)",
-            ExpressionAttributeNames={f"#{name}": name for name in said},
+            ExpressionAttributeNames={f"#{name}": name for name in columns},
             ExpressionAttributeValues=item(
                 {
-                    **{f":{name}": value for name, value in said.items()},
+                    **{f":{name}": value for name, value in columns.items()},
                     ":first": timestamp(receipt.first_attempt_at),
                     ":none": 0,
                     ":one": 1,
@@ -168,5 +170,5 @@ def _key(receipt: Receipt) -> dict[str, Any]:
 def _columns(receipt: Receipt) -> Mapping[str, Value]:
     """Everything but the key and what the table itself counts."""
     counted = {"case_id", "entry", "first_attempt_at", "attempts"}
-    said = receipt.model_dump(exclude=counted, exclude_none=True)
-    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in said.items()}
+    fields = receipt.model_dump(exclude=counted, exclude_none=True)
+    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in fields.items()}

@@ -1,26 +1,34 @@
 """A leaver's case: everything that must end, recorded first, and what is outstanding of it."""
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Json
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from leaver.cases.receipts import Receipt
+from leaver.cases.states import (
+    UNDER_WAY,
+    AnnouncementName,
+    CaseEvent,
+    LookAgain,
+    State,
+    is_possible,
+    transition,
+)
 from leaver.outcomes import Outcome
-from leaver.storage.tables import Items, item, timestamp, update_with_retry
+from leaver.storage.tables import Items, columns, item, timestamp, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 #: the sort key of the case's own item; its receipts lie beside it
 ENTRY: Final = "case"
-#: the index `watch`: what has to be looked at, and when
+#: the index `watch`: what has to be looked at, and when; and what waits for a person
 WATCHED: Final = "case"
-#: how soon a case is looked at again that may owe an announcement, or have lost a command
+HELD: Final = "held"
+#: how soon a case is looked at again that may have an announcement pending, or have lost a command
 LOOK_AGAIN: Final = timedelta(minutes=1)
 #: a step that no message can do: a person connects the service connection anew
 REPLACE: Final = "ReplaceServiceConnection"
@@ -30,31 +38,6 @@ DONE: Final = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE, Outcome.PURGED, 
 #: So many cases of an hour are remembered by their ids, and counted once however often they are tried. An item holds
 #: 400 KB: with a flood of leavers in it no further case could begin, so beyond that a repeated try counts again.
 TOLD_APART: Final = 2_000
-
-Owed = Literal[
-    "OffboardingStarted", "OffboardingCompleted", "OffboardingOverdue", "OffboardingCancelled", "OffboardingHeld"
-]
-
-
-class State(StrEnum):
-    """How far a case is."""
-
-    #: waits for its time
-    SCHEDULED = "scheduled"
-    #: waits for a person: there were too many in an hour
-    HELD = "held"
-    OPEN = "open"
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-    REINSTATED = "reinstated"
-    #: a person looked at a held one and threw it away
-    DISCARDED = "discarded"
-
-
-#: whoever gets a command of such a case does not carry it out
-OVER: Final = frozenset({State.CANCELLED, State.REINSTATED, State.DISCARDED})
-#: at most one such case per person
-UNDER_WAY: Final = frozenset({State.SCHEDULED, State.HELD, State.OPEN})
 
 
 class Step(BaseModel):
@@ -79,7 +62,10 @@ class Step(BaseModel):
 
 
 class Case(BaseModel):
-    """The case's own item in the Cases table. Changed by making another of it: each method says what the change is."""
+    """The case's own item in the Cases table.
+
+    Changed by making another of it: each `after_…` and `with_…` returns a copy. Its state changes in `after` alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -89,8 +75,8 @@ class Case(BaseModel):
     #: whose access: the e-mail address of the HR event, and the ids that Zoom confirmed
     email: str
     zoom_user_id: str | None = None
-    #: JSON: every name of the person under which a tombstone is raised
-    names: str
+    #: every name of the person under which a tombstone is raised
+    names: tuple[str, ...]
     event_id: str
     source: str
     actor: str | None = None
@@ -101,104 +87,94 @@ class Case(BaseModel):
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
-    #: JSON: the steps, in order
-    steps: str
-    #: JSON: the names of the steps that are not done
-    outstanding: str
-    #: JSON: the announcements that are still owed
-    owed: str = "[]"
+    #: in order
+    steps: tuple[Step, ...]
+    #: the names of the steps that are not done, in order
+    outstanding: tuple[str, ...]
+    #: what must still be announced, in order
+    pending_announcements: tuple[AnnouncementName, ...] = ()
     overdue: bool = False
     #: when commands that seemed lost were sent again, and how often
     resent_at: AwareDatetime | None = None
     resent: int = 0
     #: the seal: the last digest of the chain over the receipts
     head: str | None = None
-    #: JSON: what no API can end, and until when it lives
-    residual: str = "[]"
+    #: what no API can end, and until when it lives
+    residual: tuple[dict[str, str], ...] = ()
     #: this case looks once more for access that came back after that one
     sweep_of: str | None = None
     watch: str | None = None
     watch_at: AwareDatetime | None = None
     item_version: int = 0
 
-    def all_steps(self) -> list[Step]:
-        """The steps, in order."""
-        return [Step.model_validate(each) for each in json.loads(self.steps)]
+    def allows(self, event: CaseEvent) -> bool:
+        """Whether this can happen to the case as it is."""
+        return is_possible(self.state, event)
 
     def id_at(self, provider: str) -> str | None:
         """The id that this provider confirmed; None where it was not asked, or knows nobody."""
         return {"zoom": self.zoom_user_id}.get(provider)
 
-    def all_names(self) -> list[str]:
-        """Every name of the person."""
-        names: list[str] = json.loads(self.names)
-        return names
+    def after(self, event: CaseEvent, now: datetime) -> Self:
+        """The case after something happened to it; raises ImpossibleTransition where that can not be."""
+        row = transition(self.state, event)
+        finished_at = self.finished_at if row.after in UNDER_WAY else now
+        case = self.model_copy(update={"state": row.after, "finished_at": finished_at})
+        if row.announced is not None:
+            case = case.with_pending(row.announced)
+        if row.look_again is LookAgain.IN_A_MINUTE:
+            return case.with_look_at(now + LOOK_AGAIN)
+        watch = HELD if row.look_again is LookAgain.BY_A_PERSON else WATCHED
+        return case.model_copy(update={"watch": watch, "watch_at": max(self.effective_at, now)})
 
-    def all_outstanding(self) -> list[str]:
-        """The names of the steps that are not done, in order."""
-        outstanding: list[str] = json.loads(self.outstanding)
-        return outstanding
-
-    def all_owed(self) -> list[Owed]:
-        """The announcements that are still owed, in order."""
-        owed: list[Owed] = json.loads(self.owed)
-        return owed
-
-    def owing(self, *announcements: Owed) -> Self:
-        """With these announcements owed as well."""
-        owed = self.all_owed()
-        return self.model_copy(update={"owed": json.dumps(owed + [each for each in announcements if each not in owed])})
-
-    def told(self, announcement: Owed) -> Self:
-        """With one announcement less owed."""
-        return self.model_copy(update={"owed": json.dumps([each for each in self.all_owed() if each != announcement])})
-
-    def watched(self, at: datetime | None) -> Self:
-        """To be looked at again then; never again where that is None."""
-        return self.model_copy(update={"watch": WATCHED if at else None, "watch_at": at})
-
-    def started(self, now: datetime, *, deadline: timedelta, look_again: timedelta) -> Self:
+    def after_start(self, now: datetime, *, deadline: timedelta) -> Self:
         """Under way from now on."""
-        told = {"state": State.OPEN, "started_at": now, "deadline_at": now + deadline}
-        return self.model_copy(update=told).owing("OffboardingStarted").watched(now + look_again)
+        return self.after(CaseEvent.STARTED, now).model_copy(update={"started_at": now, "deadline_at": now + deadline})
 
-    def extended(self, steps: Iterable[Step], names: Iterable[str]) -> Self:
-        """With the steps and names that it lacks: never a second set."""
-        mine = {step.name for step in self.all_steps()}
-        missing = [step for step in steps if step.name not in mine]
-        return self.model_copy(
-            update={
-                "steps": json.dumps([step.model_dump() for step in [*self.all_steps(), *missing]]),
-                "outstanding": json.dumps(self.all_outstanding() + [step.name for step in missing]),
-                "names": json.dumps(sorted({*self.all_names(), *names})),
-            }
-        )
+    def after_seal(self, head: str, residual: Iterable[Mapping[str, str]], now: datetime) -> Self:
+        """Done, and closed with the digest of its receipts."""
+        return self.after(CaseEvent.SEALED, now).model_copy(update={"head": head, "residual": tuple(residual)})
 
-    def without(self, step: str) -> Self:
+    def after_deadline(self, now: datetime) -> Self:
+        """Overdue, where it is, and the announcement of that pending: once."""
+        if self.overdue or self.deadline_at is None or now < self.deadline_at:
+            return self
+        return self.after(CaseEvent.OVERDUE, now).model_copy(update={"overdue": True})
+
+    def after_step(self, name: str) -> Self:
         """With one step less outstanding."""
-        return self.model_copy(
-            update={"outstanding": json.dumps([each for each in self.all_outstanding() if each != step])}
-        )
+        return self.model_copy(update={"outstanding": tuple(each for each in self.outstanding if each != name)})
 
-    def over(self, state: State, now: datetime) -> Self:
-        """Ended without being done: what is outstanding is not carried out any more. Watched until that was told."""
-        told = {"state": state, "finished_at": now}
-        return self.model_copy(update=told).owing("OffboardingCancelled").watched(now + LOOK_AGAIN)
-
-    def sealed(self, head: str, residual: Sequence[Mapping[str, Any]], now: datetime) -> Self:
-        """Done, and closed with the digest of its receipts. Watched until that was told."""
-        told = {"state": State.COMPLETED, "finished_at": now, "head": head, "residual": json.dumps(list(residual))}
-        return self.model_copy(update=told).owing("OffboardingCompleted").watched(now + LOOK_AGAIN)
-
-    def sent_again(self, now: datetime) -> Self:
+    def after_resending(self, now: datetime) -> Self:
         """With commands that seemed lost on their way once more."""
         return self.model_copy(update={"resent_at": now, "resent": self.resent + 1})
 
-    def late(self, now: datetime) -> Self:
-        """Overdue, where it is, and owing the announcement of that: once."""
-        if self.overdue or self.deadline_at is None or now < self.deadline_at:
+    def with_steps(self, steps: Iterable[Step], names: Iterable[str]) -> Self:
+        """With the steps and names that it lacks: never a second set."""
+        mine = {step.name for step in self.steps}
+        missing = tuple(step for step in steps if step.name not in mine)
+        return self.model_copy(
+            update={
+                "steps": self.steps + missing,
+                "outstanding": self.outstanding + tuple(step.name for step in missing),
+                "names": tuple(sorted({*self.names, *names})),
+            }
+        )
+
+    def with_look_at(self, at: datetime | None) -> Self:
+        """To be looked at again then; never again where that is None."""
+        return self.model_copy(update={"watch": WATCHED if at else None, "watch_at": at})
+
+    def with_pending(self, announcement: AnnouncementName) -> Self:
+        """With this announcement pending as well."""
+        if announcement in self.pending_announcements:
             return self
-        return self.model_copy(update={"overdue": True}).owing("OffboardingOverdue")
+        return self.model_copy(update={"pending_announcements": (*self.pending_announcements, announcement)})
+
+    def without_pending(self, announcement: AnnouncementName) -> Self:
+        """With one announcement less pending."""
+        pending = tuple(each for each in self.pending_announcements if each != announcement)
+        return self.model_copy(update={"pending_announcements": pending})
 
     @property
     def time_to_revoke(self) -> int | None:
@@ -206,6 +182,19 @@ class Case(BaseModel):
         if self.state is not State.COMPLETED or self.finished_at is None:
             return None
         return max(0, int((self.finished_at - max(self.requested_at, self.effective_at)).total_seconds()))
+
+
+def new_case(case_id: str, steps: Iterable[Step], names: Iterable[str], **fields: object) -> Case:
+    """A case with every step it expects, none of them done: scheduled, and not looked at by itself."""
+    steps = tuple(steps)
+    outstanding = tuple(step.name for step in steps)
+    case = {
+        "case_id": case_id,
+        "state": State.SCHEDULED,
+        "outstanding": outstanding,
+        "names": tuple(sorted(set(names))),
+    }
+    return Case.model_validate(case | {"steps": steps} | fields)
 
 
 class CaseSummary(BaseModel):
@@ -217,7 +206,7 @@ class CaseSummary(BaseModel):
     state: State
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
-    outstanding: Json[list[str]]
+    outstanding: tuple[str, ...]
 
     @property
     def to_replace(self) -> list[str]:
@@ -241,51 +230,58 @@ class Cases:
         """Read a case as it is now."""
         return self._items.read(case_id=case_id, entry=ENTRY)
 
-    def add(self, case: Case) -> bool:
-        """Write a case that is not there yet; tells whether it was written."""
-        return self._items.add(case)
+    def require(self, case_id: str) -> Case:
+        """Read a case that must be there; raises LookupError where it is not."""
+        case = self.read(case_id)
+        if case is None:
+            raise LookupError(f"case {case_id} is not there")
+        return case
 
-    def change(self, case_id: str, to: Callable[[Case], Case | None]) -> Case | None:
-        """Change a case as it is now into what `to` makes of it; None, and nothing written, where that is None."""
+    def add(self, case: Case) -> Case | None:
+        """Write a case that is not there yet; returns it as it was written, None where another stands there."""
+        return _as_written(case) if self._items.add(case) else None
 
-        def read() -> Case:
-            found = self.read(case_id)
-            if found is None:
-                raise LookupError(f"case {case_id} is not there")
-            return found
+    def change(self, case: Case, update: Callable[[Case], Case | None]) -> Case | None:
+        """Change a case into what `update` makes of it; None, and nothing written, where that is None.
 
-        return update_with_retry(read, to, self._items.compare_and_swap)
+        `case` is what was read of it before. It is read again where that is no longer what stands in the table, and
+        before it is left as it is: what a None rests on is as of now.
+        """
+        changed = update(case)
+        if changed is not None and (written := self._swap(case, changed)) is not None:
+            return written
+        return update_with_retry(partial(self.require, case.case_id), update, self._swap)
 
-    def receipts(self, case_id: str) -> dict[str, Receipt]:
+    def _swap(self, old: Case, new: Case) -> Case | None:
+        written = self._items.compare_and_swap(old, new)
+        return None if written is None else _as_written(written)
+
+    def read_receipts(self, case_id: str) -> dict[str, Receipt]:
         """Read a case's receipts as they are now, by their sort key."""
         condition = "#case_id = :case_id AND begins_with(#entry, :receipt)"
         names = {"#case_id": "case_id", "#entry": "entry"}
         found = self._items.query(None, condition, names, {":case_id": case_id, ":receipt": "receipt#"})
         return {str(each["entry"]): Receipt.model_validate(each) for each in found}
 
-    def to_look_at(self, now: datetime) -> Iterator[str]:
+    def find_due(self, now: datetime) -> Iterator[str]:
         """Find the cases at which something has to be done by now, the longest waiting first, by the index `watch`."""
-        for found in self._items.query(
-            "watch",
-            "#watch = :watch AND watch_at <= :now",
-            {"#watch": "watch"},
-            {":watch": WATCHED, ":now": timestamp(now)},
-        ):
+        condition, bound = "#watch = :watch AND watch_at <= :now", {":watch": WATCHED, ":now": timestamp(now)}
+        for found in self._items.query("watch", condition, {"#watch": "watch"}, bound):
             yield str(found["case_id"])
 
-    def held(self) -> Iterator[str]:
+    def find_held(self) -> Iterator[str]:
         """Find the cases that wait for a person, by the index `watch`."""
-        for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": "held"}):
+        for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": HELD}):
             yield str(found["case_id"])
 
-    def summaries(self) -> Iterator[CaseSummary]:
+    def read_summaries(self) -> Iterator[CaseSummary]:
         """Look over every case that is watched, held ones too, by the index `watch`."""
-        for watch in (WATCHED, "held"):
+        for watch in (WATCHED, HELD):
             for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": watch}):
                 yield CaseSummary.model_validate(found)
 
-    def opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
-        """How many such cases were opened in this hour, until now."""
+    def count_opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
+        """Read how many such cases were opened in this hour, until now."""
         found = self._dynamodb.get_item(TableName=self._table, Key=_hour(urgency, at), ConsistentRead=True)
         return int(found["Item"]["opened"]["N"]) if "Item" in found else 0
 
@@ -326,6 +322,11 @@ class Cases:
         return int(updated["opened"]["N"])
 
 
+def _as_written(case: Case) -> Case:
+    # The table keeps times to the second: what is handed on must say the same as what is read again.
+    return Case.model_validate(columns(case))
+
+
 def _hour(urgency: str, at: datetime) -> dict[str, Any]:
     return item({"case_id": f"hour#{urgency}#{at:%Y-%m-%dT%H}", "entry": "hour"})
 
@@ -333,18 +334,3 @@ def _hour(urgency: str, at: datetime) -> dict[str, Any]:
 def sweep_of(case_id: str) -> str:
     """The id of the case that looks once more, after a case is done, for access that came back."""
     return f"{case_id}.sweep"
-
-
-def chain(receipts: Sequence[Receipt]) -> list[str]:
-    """Digest each receipt together with the digest before it, so that a changed, missing or moved one shows.
-
-    SHA-256 over the digest before (64 zeros at first) and the receipt's canonical JSON: keys sorted, no spaces, UTF-8.
-    """
-    digests: list[str] = []
-    before = "0" * 64
-    for receipt in receipts:
-        told = receipt.model_dump(mode="json", exclude_none=True)
-        canonical = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        before = hashlib.sha256(f"{before}{canonical}".encode()).hexdigest()
-        digests.append(before)
-    return digests

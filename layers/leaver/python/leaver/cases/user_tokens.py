@@ -1,4 +1,4 @@
-"""Which user tokens lie in the vault, whose they are and until when they live: told before each is written."""
+"""Which user tokens lie in the vault, whose they are and until when they live: recorded before each is written."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -43,12 +43,12 @@ class StoredUserToken(BaseModel):
     watch_at: AwareDatetime | None = None
     item_version: int = 0
 
-    def expected(self, expires_at: datetime) -> Self:
+    def with_expected(self, expires_at: datetime) -> Self:
         """With a token to come, that lives until then."""
         latest = max(self.expires_at, expires_at)
         return self.model_copy(update={"expires_at": latest, "watch": WATCHED, "watch_at": latest + SETTLED})
 
-    def destroyed(self, now: datetime) -> Self:
+    def after_destruction(self, now: datetime) -> Self:
         """With nothing in its place; to be looked at once more when what was handed out is dead."""
         over = self.watch_at is None or self.watch_at <= now
         watch = {"watch": None, "watch_at": None} if over else {}
@@ -60,7 +60,7 @@ class StoredUserTokens:
 
     def __init__(self, items: Items[StoredUserToken], secret_store: SecretStore, clock: Callable[[], datetime]) -> None:
         self._items = items
-        self._vault = secret_store
+        self._secret_store = secret_store
         self._clock = clock
 
     def keep(
@@ -79,7 +79,7 @@ class StoredUserTokens:
         """
         # First, so that a token is found whatever happens next.
         self._expect(connection, zoom_user_id, type, expires_at)
-        return self._vault.keep_user_token(
+        return self._secret_store.keep_user_token(
             connection=connection,
             zoom_user_id=zoom_user_id,
             kind=type,
@@ -88,7 +88,7 @@ class StoredUserTokens:
             expires_at_assumed=expires_at_assumed,
         )
 
-    def expired(self, now: datetime) -> Iterator[StoredUserToken]:
+    def find_expired(self, now: datetime) -> Iterator[StoredUserToken]:
         """Find the tokens that have been dead for SETTLED by now, the longest first, by the index `watch`."""
         condition, names = "#watch = :watch AND watch_at <= :now", {"#watch": "watch"}
         for found in self._items.query("watch", condition, names, {":watch": WATCHED, ":now": timestamp(now)}):
@@ -105,8 +105,8 @@ class StoredUserTokens:
         marked = self._items.compare_and_swap(token, token.model_copy(update={"destroying": True}))
         if marked is None:
             return None
-        was_there = self._vault.destroy_user_token(token.connection, token.zoom_user_id, token.type)
-        self._items.compare_and_swap(marked, marked.destroyed(self._clock()))
+        was_there = self._secret_store.destroy_user_token(token.connection, token.zoom_user_id, token.type)
+        self._items.compare_and_swap(marked, marked.after_destruction(self._clock()))
         return was_there
 
     def destroy_one(self, connection: str, zoom_user_id: str, type: UserTokenType) -> bool:  # noqa: A002
@@ -114,7 +114,7 @@ class StoredUserTokens:
         while standing := self._items.read(case_id=_key(connection, zoom_user_id, type), entry=ENTRY):
             if (was_there := self.destroy(standing)) is not None:
                 return was_there
-        return self._vault.destroy_user_token(connection, zoom_user_id, type)
+        return self._secret_store.destroy_user_token(connection, zoom_user_id, type)
 
     def destroy_all(self, connection: str, zoom_user_id: str) -> tuple[int, datetime | None]:
         """Destroy all of somebody's tokens; returns how many there were, and when the last handed out is dead.
@@ -133,7 +133,7 @@ class StoredUserTokens:
             zoom_user_id=zoom_user_id,
             type=type,
             expires_at=expires_at,
-        ).expected(expires_at)
+        ).with_expected(expires_at)
         while True:
             standing = self._items.read(case_id=new.case_id, entry=ENTRY)
             if standing is None:
@@ -142,7 +142,7 @@ class StoredUserTokens:
                 continue
             if standing.destroying:
                 raise LeaseHeld(f"the {type} that lay there is being destroyed")
-            if self._items.compare_and_swap(standing, standing.expected(expires_at)):
+            if self._items.compare_and_swap(standing, standing.with_expected(expires_at)):
                 return
 
 

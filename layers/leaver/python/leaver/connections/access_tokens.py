@@ -16,15 +16,15 @@ from leaver.storage.secrets import SecretStore
 Answer = TypeVar("Answer")
 
 
-#: a batch's commands share what was read of their connection; it is as good as new for so long
-AS_GOOD_AS_NEW = timedelta(seconds=2)
-#: a connection hardly ever moves to another account; until that is noticed, its calls are booked with the old one's
-SAME_ACCOUNT = timedelta(minutes=1)
+#: how old a record may be that the commands of a batch share
+MAX_RECORD_AGE = timedelta(seconds=2)
+#: how old the account of a connection may be: it hardly ever changes, and until then its calls are counted with the old
+MAX_ACCOUNT_AGE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class AccessTokens:
-    """Reads, and says what it saw refused; it never refreshes."""
+    """Reads tokens and reports refused ones; it never refreshes."""
 
     connections: Connections
     secret_store: SecretStore
@@ -42,12 +42,12 @@ class AccessTokens:
         Raises BadMessage for an unknown one, Rejected for an unusable one.
         """
         read_at, record = self._records.get(name) or self._read(name)
-        if read_at < self.clock() - SAME_ACCOUNT:
+        if read_at < self.clock() - MAX_ACCOUNT_AGE:
             _, record = self._read(name)
         return f"{record.provider}/{record.account}"
 
     def look_up(self, names: Iterable[str]) -> None:
-        """Read the connections of a batch, once for all of its commands; what is wrong with one, its commands say."""
+        """Read the connections of a batch, once for all commands; an error is left to the command that meets it."""
         for name in dict.fromkeys(names):
             with suppress(LeaverError, BotoCoreError, ClientError):
                 self._read(name)
@@ -55,26 +55,26 @@ class AccessTokens:
     def read_ahead(self, name: str) -> None:
         """Read a connection's token before it is needed; raises what reading raises."""
         self._read(name)
-        self._access_token(self._usable(name, as_of=self.clock() - AS_GOOD_AS_NEW))
+        self._access_token(self._read_usable(name, as_of=self.clock() - MAX_RECORD_AGE))
 
     def with_token(self, name: str, call: Callable[[Connection, SecretStr], Answer]) -> Answer:
         """Call with the connection's access token; once more if it was refused and has been replaced meanwhile.
 
         Raises CredentialStale where the refused token is still the stored one: readers never refresh.
         """
-        record = self._usable(name, as_of=self.clock() - AS_GOOD_AS_NEW)
+        record = self._read_usable(name, as_of=self.clock() - MAX_RECORD_AGE)
         try:
             return call(record, self._access_token(record))
         except InvalidToken as refused:
-            newer = self._usable(name)
+            newer = self._read_usable(name)
             if newer.version == record.version:
-                raise _stale(record, refused) from None
+                raise _credential_stale(record, refused) from None
         try:
             return call(newer, self._access_token(newer))
         except InvalidToken as refused:
-            raise _stale(newer, refused) from None
+            raise _credential_stale(newer, refused) from None
 
-    def _usable(self, name: str, as_of: datetime | None = None) -> Connection:
+    def _read_usable(self, name: str, as_of: datetime | None = None) -> Connection:
         read_at, record = self._records.get(name, (None, None))
         if record is None or read_at is None or as_of is None or read_at < as_of:
             record = self.connections.read(name)
@@ -101,12 +101,10 @@ class AccessTokens:
         return access_token
 
 
-def _stale(record: Connection, refused: InvalidToken) -> CredentialStale:
+def _credential_stale(record: Connection, refused: InvalidToken) -> CredentialStale:
     return CredentialStale(
         f"the access token of connection {record.connection} is refused",
+        refused.response,
         connection=record.connection,
         version=record.version,
-        provider_status=refused.provider_status,
-        provider_code=refused.provider_code,
-        tracking_id=refused.tracking_id,
     )

@@ -97,7 +97,7 @@ class ProviderGrants:
         except InvalidToken as refused:
             if not provider.token_signs_revocation:
                 raise
-            return Result.told_by(refused, Outcome.ALREADY_GONE)
+            return Result(Outcome.ALREADY_GONE, refused.response)
 
     def _provider(self, record: Connection) -> Provider[Any, Any]:
         try:

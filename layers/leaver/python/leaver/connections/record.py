@@ -1,4 +1,4 @@
-"""Which connections exist, how they are, who changes them right now, and which version of their tokens counts."""
+"""The Connections table: which connections exist, how they are, who has their leases, which tokens are theirs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from leaver.errors import BadMessage, LeaseHeld, Rejected, explain
+from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected, explain
 from leaver.messages.commands import ConnectionName, GrantType, ProviderName
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
@@ -17,7 +17,7 @@ from leaver.storage.tables import Items, Value, timestamp, update_with_retry
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-#: Nobody who took an intent lives longer: 90 seconds of a function, and five minutes by which two clocks may differ
+#: Nobody who took a lease lives longer: 90 seconds of a function, and five minutes by which two clocks may differ
 #: before AWS refuses the signature of one of them. Below that, two holders could refresh with one token.
 LEASE: Final = timedelta(minutes=7)
 
@@ -39,7 +39,7 @@ IN_USE: Final = frozenset({Status.ACTIVE, Status.COOLING_DOWN})
 class Connection(BaseModel):
     """One item of the Connections table: everything about a connection but its secrets.
 
-    Changed by making another of it and `Connections.swap`; the methods here say what each change is.
+    `with_…`, `without_…` and `as_…` return a changed copy; `Connections.compare_and_swap` writes it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -61,12 +61,12 @@ class Connection(BaseModel):
     #: when the next refresh is due
     refresh_at: AwareDatetime
     refreshed_at: AwareDatetime | None = None
-    #: counts the changes: whoever changes a record says from which revision on
+    #: counts the changes: each write is conditional on the version that it was made from
     item_version: int = 0
     #: when a person authorized it, by `leaver connect`: another time is another grant
     granted_at: AwareDatetime | None = None
 
-    # the intent: who changes the tokens, since when, from which version on
+    # the lease: who changes the tokens, since when, from which version on
     lease_holder: str | None = None
     leased_at: AwareDatetime | None = None
     leased_version: str | None = None
@@ -81,117 +81,152 @@ class Connection(BaseModel):
     # what is wrong with it
     failures: int = 0
     reason: str | None = None
-    #: since when somebody has been told that it fails
+    #: since when its trouble is announced
     trouble_since: AwareDatetime | None = None
-    #: the announcement that is still owed, by its name
-    owed: Literal["ConnectionFailing", "ConnectionNeedsReauthorization", "ConnectionRecovered"] | None = None
+    #: the name of the announcement that the bus has not taken yet
+    pending_announcement: (
+        Literal["ConnectionFailing", "ConnectionNeedsReauthorization", "ConnectionRecovered"] | None
+    ) = None
 
     #: once revoked: the provider's word for it
     revoked_outcome: Outcome | None = None
     revoked_status: int | None = None
     revoked_tracking_id: str | None = None
 
-    # what became of the grant that it had before, if another owner's: none is known to have ended without an outcome
+    # the previous owner's grant; `replaced_outcome` is None until its end is confirmed
     replaced_owner: str | None = None
     replaced_at: AwareDatetime | None = None
     replaced_outcome: Outcome | None = None
     #: the same in words
-    replaced_said: str | None = None
+    replaced_description: str | None = None
 
     def revocation(self) -> Result | None:
         """The provider's word for the end of a connection; None while it lives."""
         if self.status is not Status.REVOKED or self.revoked_outcome is None:
             return None
-        return Result(self.revoked_outcome, provider_status=self.revoked_status, tracking_id=self.revoked_tracking_id)
+        return Result(self.revoked_outcome, ProviderResponse(self.revoked_status, tracking_id=self.revoked_tracking_id))
 
-    def accepts(self, user_id: str) -> None:
+    def check_user_id(self, user_id: str) -> None:
         """Raise BadMessage for `me`, which on a service connection is nobody in particular."""
         if user_id == "me" and self.role == "service":
             raise BadMessage("user_id: expected an id or an e-mail address; me works on personal connections only")
 
-    def abandoned(self, now: datetime) -> bool:
-        """Whether the intent on it is somebody's who can't be alive any more."""
+    def has_expired_lease(self, now: datetime) -> bool:
+        """Whether the lease on it is that of a run which can't be alive any more."""
         return self.leased_at is not None and now - self.leased_at > LEASE
 
-    def leased(self, by: str, now: datetime) -> Self:
-        """With an intent: the lease, the journal and the proof that the table can be written, in one write.
+    def with_lease(self, holder: str, now: datetime) -> Self:
+        """One write is the lease, the journal and the proof that the table can be written.
 
-        Raises LeaseHeld where a living run has one.
+        Raises LeaseHeld where a living run has the lease.
         """
-        if self.lease_holder not in {None, by} and not self.abandoned(now):
-            raise LeaseHeld(f"connection {self.connection}: {_what(self.lease_holder)} is under way")
+        is_free = self.lease_holder in {None, holder}
+        if not is_free and not self.has_expired_lease(now):
+            raise LeaseHeld(f"connection {self.connection}: {_kind_of(self.lease_holder)} is under way")
         # Whoever is dead may have asked for new tokens, and nobody knows what came of it: that must not be forgotten.
-        lost = None if self.lease_holder in {None, by} or _what(self.lease_holder) == "revoke" else self.leased_at
-        intent = {"lease_holder": by, "leased_at": now, "leased_version": self.version}
-        return self.model_copy(update=intent | {"unanswered_since": self.unanswered_since or lost})
+        lost = None if is_free or _kind_of(self.lease_holder) == "revoke" else self.leased_at
+        lease = {"lease_holder": holder, "leased_at": now, "leased_version": self.version}
+        return self.model_copy(update=lease | {"unanswered_since": self.unanswered_since or lost})
 
-    def released(self) -> Self:
-        """Without the intent."""
+    def without_lease(self) -> Self:
+        """Anybody may take it."""
         return self.model_copy(update=_NO_LEASE)
 
-    def caught_up(self, version: str, *, expires_at: datetime) -> Self:
-        """With the tokens named that an earlier run had kept, and the intent on it as it was: their answer is known."""
-        told = {"version": version, "leased_version": version, "expires_at": expires_at}
-        return self.model_copy(update=told | {"unanswered_since": None, "encrypted_refresh_token": None})
+    def with_unanswered_refresh(self) -> Self:
+        """The provider may have answered the holder of the lease, and the answer was lost."""
+        return self.model_copy(update={"unanswered_since": self.unanswered_since or self.leased_at})
 
-    def refreshed(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
-        """With new tokens, nothing wrong with it, and the intent gone; a recovery is owed where trouble was told."""
-        told: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
-        well: dict[str, object] = {"status": Status.ACTIVE, "refreshed_at": now, "failures": 0, "reason": None}
-        well |= {"unanswered_since": None, "orphaned_tokens": False, "encrypted_refresh_token": None}
-        # Even where the trouble itself is still owed: the bus may have taken it just before a run was killed.
-        well["owed"] = "ConnectionRecovered" if self.trouble_since else None
-        return self.model_copy(update=_NO_LEASE | told | well)
+    def with_encrypted_refresh_token(self, ciphertext: str) -> Self:
+        """A refresh token that Secrets Manager did not take; without a lease."""
+        return self.model_copy(update=_NO_LEASE | {"encrypted_refresh_token": ciphertext})
 
-    def authorized(self, by: Self, *, now: datetime) -> Self:
-        """Replaced by a record that a person has just made by authorizing anew, whatever was wrong before."""
-        well = by.refreshed(by.version, expires_at=by.expires_at, refresh_at=by.refresh_at, now=now)
-        owed = {"owed": "ConnectionRecovered", "trouble_since": self.trouble_since} if self.trouble_since else {}
-        if self.owner == by.owner:
-            before: dict[str, object] = {name: getattr(self, name) for name in _REPLACED}
-        else:
-            before = {"replaced_owner": self.owner, "replaced_at": now}
-        return well.model_copy(update={"item_version": self.item_version} | owed | before)
+    def with_stored_tokens(self, version: str, *, expires_at: datetime) -> Self:
+        """Tokens that an earlier run stored, under the same lease: that run's answer is known now."""
+        tokens = {"version": version, "leased_version": version, "expires_at": expires_at}
+        return self.model_copy(update=tokens | {"unanswered_since": None, "encrypted_refresh_token": None})
 
-    def replaced(self, outcome: Outcome, said: str) -> Self:
-        """With the end of the grant that it had before known."""
-        return self.model_copy(update={"replaced_outcome": outcome, "replaced_said": said})
+    def with_new_tokens(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
+        """Healthy, without a lease; its recovery is to be announced where its trouble was."""
+        tokens: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
+        health: dict[str, object] = {"status": Status.ACTIVE, "refreshed_at": now, "failures": 0, "reason": None}
+        health |= {"unanswered_since": None, "orphaned_tokens": False, "encrypted_refresh_token": None}
+        # Even where the trouble itself is still pending: the bus may have taken it just before a run was killed.
+        health["pending_announcement"] = "ConnectionRecovered" if self.trouble_since else None
+        return self.model_copy(update=_NO_LEASE | tokens | health)
 
-    def cooling_down(self, reason: str, *, until: datetime, now: datetime, tell: bool) -> Self:
-        """Let alone until then, the intent gone; its trouble is owed an announcement where `tell` says so."""
-        told: dict[str, object] = {"failures": self.failures + 1, "reason": reason}
+    def with_new_grant(self, made: Self, *, now: datetime) -> Self:
+        """The record that a person has just made by authorizing it again, whatever was wrong before."""
+        healthy = made.with_new_tokens(
+            made.version, expires_at=made.expires_at, refresh_at=made.refresh_at, now=now
+        ).model_copy(update={"item_version": self.item_version})
+        if self.trouble_since:
+            update = {"pending_announcement": "ConnectionRecovered", "trouble_since": self.trouble_since}
+            healthy = healthy.model_copy(update=update)
+        if self.owner == made.owner:
+            return healthy.model_copy(update={name: getattr(self, name) for name in _REPLACED})
+        return healthy.model_copy(update={"replaced_owner": self.owner, "replaced_at": now})
+
+    def with_replaced_grant_ended(self, outcome: Outcome, description: str) -> Self:
+        """The end of the previous owner's grant is confirmed."""
+        return self.model_copy(update={"replaced_outcome": outcome, "replaced_description": description})
+
+    def with_orphaned_tokens(self, reason: str) -> Self:
+        """Its revocation waits for a person, who ends the grant at the provider; without a lease."""
+        return self.model_copy(update=_NO_LEASE | {"reason": reason, "orphaned_tokens": True})
+
+    def without_pending_announcement(self) -> Self:
+        """The bus has taken it; after a recovery the trouble is over."""
+        recovered = self.pending_announcement == "ConnectionRecovered"
+        trouble_since = None if recovered else self.trouble_since
+        return self.model_copy(update={"pending_announcement": None, "trouble_since": trouble_since})
+
+    def as_cooling_down(self, reason: str, *, until: datetime, now: datetime, announce: bool) -> Self:
+        """Left alone until then, without a lease; `announce`: its trouble is to be announced, unless it was."""
+        update: dict[str, object] = {"failures": self.failures + 1, "reason": reason}
         if self.status in IN_USE:
-            told |= {"status": Status.COOLING_DOWN, "refresh_at": until}
-        if tell and self.trouble_since is None:
-            told |= {"trouble_since": now, "owed": "ConnectionFailing"}
-        return self.model_copy(update=_NO_LEASE | told)
+            update |= {"status": Status.COOLING_DOWN, "refresh_at": until}
+        if announce and self.trouble_since is None:
+            update |= {"trouble_since": now, "pending_announcement": "ConnectionFailing"}
+        return self.model_copy(update=_NO_LEASE | update)
 
-    def dead(self, reason: str, *, now: datetime) -> Self:
-        """Waiting for a person to authorize it, the intent gone, and the announcement of that owed."""
-        told = {"status": Status.NEEDS_REAUTHORIZATION, "reason": reason, "owed": "ConnectionNeedsReauthorization"}
-        return self.model_copy(update=_NO_LEASE | told | {"trouble_since": self.trouble_since or now})
-
-    def retired(self, result: Result) -> Self:
-        """Closed for good, with the provider's word for it."""
-        told = {
-            "status": Status.REVOKED,
-            "revoked_outcome": result.outcome,
-            "revoked_status": result.provider_status,
-            "revoked_tracking_id": result.tracking_id,
-            "encrypted_refresh_token": None,
+    def as_needing_reauthorization(self, reason: str, *, now: datetime) -> Self:
+        """Its grant is dead, and that is to be announced; without a lease."""
+        trouble: dict[str, object] = {
+            "status": Status.NEEDS_REAUTHORIZATION,
+            "reason": reason,
+            "trouble_since": self.trouble_since or now,
+            "pending_announcement": "ConnectionNeedsReauthorization",
         }
-        return self.model_copy(update=_NO_LEASE | told)
+        return self.model_copy(update=_NO_LEASE | trouble)
+
+    def as_revoking(self) -> Self:
+        """Nobody works through it any more, and nobody refreshes it but for its revocation."""
+        return self.model_copy(update={"status": Status.REVOKING})
+
+    def as_revoked(self, result: Result) -> Self:
+        """Closed for good, with the provider's word for it; without a lease."""
+        word: dict[str, object] = {
+            "revoked_outcome": result.outcome,
+            "revoked_status": result.response.status,
+            "revoked_tracking_id": result.response.tracking_id,
+        }
+        return self.model_copy(update=_NO_LEASE | _CLOSED | word)
+
+    def as_removed(self, reason: str) -> Self:
+        """Closed without the provider's word: who asks for its revocation is told that a person must see to it."""
+        return self.model_copy(update=_CLOSED | {"orphaned_tokens": True, "reason": reason})
 
 
-_REPLACED: Final = ("replaced_owner", "replaced_at", "replaced_outcome", "replaced_said")
-_NO_LEASE: Final = {"lease_holder": None, "leased_at": None, "leased_version": None}
+_REPLACED: Final = ("replaced_owner", "replaced_at", "replaced_outcome", "replaced_description")
+_NO_LEASE: Final[dict[str, object]] = {"lease_holder": None, "leased_at": None, "leased_version": None}
+_CLOSED: Final[dict[str, object]] = {"status": Status.REVOKED, "encrypted_refresh_token": None}
 
 
 class Connections:
     """The Connections table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
-        self._items = Items(dynamodb, table=table, key=("connection",), model=_record)
+        self._items = Items(dynamodb, table=table, key=("connection",), model=_parse)
 
     def read(self, name: str) -> Connection:
         """Read a record as it is now; raises BadMessage for an unknown one, Rejected for an unusable one."""
@@ -200,54 +235,54 @@ class Connections:
             raise BadMessage("connection: expected the name of a connection that exists")
         return found
 
-    def every(self) -> Iterator[Connection]:
+    def read_all(self) -> Iterator[Connection]:
         """Read all records: for people who want to see them, and for nothing that runs by itself."""
         return self._items.scan()
 
     def add(self, record: Connection) -> bool:
-        """Write a record that is not there yet; tells whether it was written."""
+        """Write a record that is not there yet; returns whether it was written."""
         return self._items.add(record)
 
-    def change(self, name: str, to: Callable[[Connection], Connection | None]) -> Connection | None:
-        """Change a record as it is now into what `to` makes of it; None, and nothing written, where that is None.
+    def change(self, name: str, change: Callable[[Connection], Connection | None]) -> Connection | None:
+        """Write what `change` makes of a record as it is now; returns None, and writes nothing, where that is None.
 
-        Whatever `to` found holds at the moment of the write: if the record changed meanwhile, `to` is asked again.
+        What `change` saw is true when it is written: if the record was changed meanwhile, `change` is called again.
         """
-        return update_with_retry(lambda: self.read(name), to, self.compare_and_swap)
+        return update_with_retry(lambda: self.read(name), change, self.compare_and_swap)
 
     def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
-        """Write `new` on condition that the record still is `old`; returns it with its revision, None if it was not."""
+        """Write `new` on condition that the record still is `old`; returns what was written, None if it was not."""
         return self._items.compare_and_swap(old, new)
 
     def due(self, now: datetime) -> Iterator[Due]:
         """Find the connections in use whose time to refresh has come, the longest due first, by the index `due`.
 
-        Reads on only as far as it is asked.
+        Reads the index only as far as the caller iterates.
         """
-        came = [self._of(status, " AND refresh_at <= :now", {":now": timestamp(now)}) for status in sorted(IN_USE)]
+        came = [self._query(status, " AND refresh_at <= :now", {":now": timestamp(now)}) for status in sorted(IN_USE)]
         for found in merge(*came, key=lambda each: str(each["refresh_at"])):
             yield Due(connection=str(found["connection"]), version=str(found["version"]))
 
-    def waiting_for_a_person(self) -> int:
+    def count_needing_reauthorization(self) -> int:
         """Count the connections whose grant is dead, by the index `due`."""
-        return sum(1 for _ in self._of(Status.NEEDS_REAUTHORIZATION, "", {}))
+        return sum(1 for _ in self._query(Status.NEEDS_REAUTHORIZATION, "", {}))
 
     def owned_by(self, owner: str) -> list[str]:
         """The names of the connections that are one person's, by the index `owner`."""
         found = self._items.query("owner", "#owner = :owner", {"#owner": "owner"}, {":owner": owner})
         return [str(each["connection"]) for each in found]
 
-    def _of(self, status: Status, condition: str, bound: dict[str, Value]) -> Iterator[dict[str, Value]]:
-        told = {":status": status, **bound}
-        return self._items.query("due", f"#status = :status{condition}", {"#status": "status"}, told)
+    def _query(self, status: Status, condition: str, bound: dict[str, Value]) -> Iterator[dict[str, Value]]:
+        values = {":status": status, **bound}
+        return self._items.query("due", f"#status = :status{condition}", {"#status": "status"}, values)
 
 
-def _record(told: Mapping[str, Value]) -> Connection:
+def _parse(values: Mapping[str, Value]) -> Connection:
     try:
-        return Connection.model_validate(told)
+        return Connection.model_validate(values)
     except ValidationError as error:
-        raise Rejected(f"record of connection {told['connection']}: {explain(error, Connection)}") from None
+        raise Rejected(f"record of connection {values['connection']}: {explain(error, Connection)}") from None
 
 
-def _what(holder: str | None) -> str:
+def _kind_of(holder: str | None) -> str:
     return (holder or "").partition("#")[0]

@@ -1,23 +1,25 @@
 """When a connection's tokens are replaced: how late in their life, how soon after a failure, and when not at all."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from leaver.connections.record import Connection, Status
+from leaver.errors import NeedsReauthorization
 from leaver.messages.commands import RefreshAccessToken
+from leaver.outcomes import Outcome, Result
 from leaver.tokens import TokenSet
 
 #: the part of a token's life after which it is replaced; spread, so that the fleet does not refresh in step
 REFRESH_AFTER: Final = (0.75, 0.85)
 #: A personal connection is used once, when its owner leaves: each refresh less is a chance less to lose its token.
-#: Zoom's grants die after 90 idle days, so it is refreshed about once a month, and when somebody finds it expired.
+#: Zoom's grants die after 90 idle days, so it is refreshed about once a month, and when a reader finds it expired.
 KEEP_ALIVE: Final = timedelta(days=30)
 FIRST_COOLING: Final = timedelta(seconds=30)
 LONGEST_COOLING: Final = timedelta(hours=1)
-#: a passing fault is told after so many attempts; one that waits for a person at once
-TELL_AFTER: Final = 3
+#: a passing fault is announced after so many attempts; one that waits for a person at once
+ANNOUNCE_AFTER: Final = 3
 
 
 def next_refresh(
@@ -32,10 +34,30 @@ def next_refresh(
     return now + max(tokens.expires_at - now, timedelta(0)) * jitter(*REFRESH_AFTER)
 
 
-def cooling(failures: int, jitter: Callable[[float, float], float] = random.uniform) -> timedelta:
+def cooling_period(failures: int, jitter: Callable[[float, float], float] = random.uniform) -> timedelta:
     """How long a connection is left alone that has failed so often before: longer each time, and never in step."""
     longest: timedelta = min(FIRST_COOLING * 2 ** min(failures, 20), LONGEST_COOLING)
     return longest * jitter(0.5, 1.0)
+
+
+def decline(
+    record: Connection, command: RefreshAccessToken, *, now: datetime, has_left: Callable[[Iterable[str]], bool]
+) -> Result | None:
+    """Return the result of a command that is not carried out; None where the tokens are to be replaced.
+
+    Raises NeedsReauthorization for a dead grant whose announcement is still pending.
+    """
+    if record.pending_announcement and record.status is Status.NEEDS_REAUTHORIZATION:
+        # A run was killed before the bus had it.
+        raise NeedsReauthorization(record.reason or "the grant is dead")
+    if not allows(record, command, now):
+        return Result(Outcome.REFUSED, details={"status": record.status})
+    if not is_needed(record, command, now):
+        return Result(Outcome.STILL_FRESH)
+    # A service connection goes on: nobody switches Leaver off by leaving.
+    if record.role == "personal" and not command.for_revocation and has_left([record.owner]):
+        return Result(Outcome.REFUSED, details={"because": "its owner left"})
+    return None
 
 
 def allows(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:
@@ -52,5 +74,5 @@ def allows(record: Connection, command: RefreshAccessToken, now: datetime) -> bo
 
 def is_needed(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:
     """Whether there is a reason: somebody asks for it, the time has come, or a reader saw these tokens refused."""
-    asked = command.force or command.for_revocation
-    return asked or record.refresh_at <= now or command.failed_version == record.version
+    is_requested = command.force or command.for_revocation
+    return is_requested or record.refresh_at <= now or command.failed_version == record.version

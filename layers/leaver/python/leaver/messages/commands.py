@@ -1,4 +1,4 @@
-"""What Leaver can be told to do: one frozen model per command, named as its EventBridge detail-type."""
+"""The commands that Leaver carries out: one frozen model per command, named as its EventBridge detail-type."""
 
 import json
 import re
@@ -38,14 +38,14 @@ def _matching(pattern: str | re.Pattern[str], expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _to_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("expected a time that can be told in UTC") from None
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 UserId = Annotated[str, _matching(USER_ID, "a Zoom user id or an e-mail address")]
 ConnectionName = Annotated[
     str, _matching(r"[a-z][a-z0-9-]{0,31}", "up to 32 lower-case letters, digits and hyphens, a letter first")
@@ -71,8 +71,9 @@ class Command(BaseModel):
     )
     #: whose access it is about: "zoom" or "venafi", or the connection's own provider
     system: ClassVar[str]
-    #: the announcement that tells of its success
+    #: the announcement of its success, and of everything else that came of it
     announced_as: ClassVar[str]
+    failure_announced_as: ClassVar[str] = "RevocationFailed"
     #: how many calls of a provider's limited API it takes at most, but for repetitions
     calls: ClassVar[int] = 0
 
@@ -93,10 +94,11 @@ class Command(BaseModel):
 
 
 class RetrieveUserToken(Command):
-    """Get a user's Zoom token and leave it in the vault (Zoom API, "Get a user token")."""
+    """Get a user's Zoom token and leave it in the secret store (Zoom API, "Get a user token")."""
 
     system = "zoom"
     announced_as = "UserTokenRetrieved"
+    failure_announced_as = "RetrievalFailed"
     calls = 2
 
     user_id: UserId
@@ -106,7 +108,7 @@ class RetrieveUserToken(Command):
     connection: ConnectionName = "zoom"
 
     @model_validator(mode="after")
-    def _goes_together(self) -> Self:
+    def _check_ttl_and_meeting(self) -> Self:
         if self.ttl is not None and self.type == "token":
             raise ValueError("ttl: expected only with type zak or onbehalf")
         if (self.meeting_id is not None) != (self.type == "onbehalf"):
@@ -124,6 +126,7 @@ class RefreshAccessToken(Command):
 
     system = "connection"
     announced_as = "AccessTokenRefreshed"
+    failure_announced_as = "RefreshFailed"
 
     connection: ConnectionName
     #: the version of the tokens that a reader saw refused
@@ -217,7 +220,7 @@ class RevokeGrants(Command):
     connection: ConnectionName = "venafi"
 
     @model_validator(mode="after")
-    def _one_target(self, info: ValidationInfo) -> Self:
+    def _check_target(self, info: ValidationInfo) -> Self:
         targets = (self.grantee_prefixed_universal, self.identity, self.application_id)
         if sum(target is not None for target in targets) != 1:
             raise ValueError("expected exactly one of grantee_prefixed_universal, identity, application_id")
@@ -241,7 +244,7 @@ AnyCommand = TypeVar("AnyCommand", bound=BaseModel)
 
 
 def parse(model: type[AnyCommand], detail: Mapping[str, Any], *, direct: bool) -> AnyCommand:
-    """Read a command's fields; `direct` tells that the message came straight to the queue and not from a rule.
+    """Read a command's fields; `direct`: the message came straight to the queue and not from a rule.
 
     Raises BadMessage with every wrong field and what was expected of it.
     """

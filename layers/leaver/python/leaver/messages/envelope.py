@@ -13,22 +13,22 @@ from leaver.errors import BadMessage
 
 @dataclass(frozen=True)
 class Envelope:
-    """What can be said of a message before its command is read; `parse` says the rest."""
+    """A message by its attributes; `parse` reads its content."""
 
     record: SQSRecord
 
     @property
     def message_id(self) -> str:
-        """The SQS message's own id, or the one that it had before somebody put it back from parking."""
-        return self._id_before_parking or self.record.message_id
+        """The SQS message's own id, or the one that it had before it was dead-lettered and redriven."""
+        return self._id_before_dead_letter or self.record.message_id
 
     @property
     def redriven(self) -> bool:
-        """Whether a person put it back from parking."""
-        return self._id_before_parking is not None
+        """Whether a person put it back from a dead-letter queue."""
+        return self._id_before_dead_letter is not None
 
     @property
-    def _id_before_parking(self) -> str | None:
+    def _id_before_dead_letter(self) -> str | None:
         # Read as a plain mapping: Powertools' class has a `get` that does not find its own attributes.
         attribute = self.record["messageAttributes"].get("message_id") or {}
         return attribute.get("stringValue") or None
@@ -59,7 +59,7 @@ class Envelope:
         return f"{endpoint.rstrip('/')}/{account}/{name}"
 
     def parse(self) -> "Payload":
-        """Take the letter out; raises BadMessage where the body is not a JSON object with a detail."""
+        """Read the content; raises BadMessage where the body is not a JSON object with a detail."""
         try:
             body = json.loads(self.record.body)
         except (ValueError, RecursionError):
@@ -71,13 +71,13 @@ class Envelope:
         if not isinstance(detail, dict):
             raise BadMessage("detail: expected a JSON object")
         if event is None:
-            return Payload(id=self.message_id, event=None, detail=detail, said_at=None)
+            return Payload(id=self.message_id, event=None, detail=detail, sent_at=None)
         event_id = event.get("id")
         return Payload(
             id=event_id if isinstance(event_id, str) and event_id else self.message_id,
             event=event,
             detail=detail,
-            said_at=_said_at(event),
+            sent_at=_sent_at(event),
         )
 
 
@@ -91,13 +91,13 @@ class Payload:
     event: Mapping[str, Any] | None
     detail: Mapping[str, Any]
     #: the event's time; None where the detail was sent by hand
-    said_at: datetime | None
+    sent_at: datetime | None
 
 
-def _said_at(event: Mapping[str, Any]) -> datetime:
+def _sent_at(event: Mapping[str, Any]) -> datetime:
     try:
-        said_at = datetime.fromisoformat(event["time"])
-        return (said_at if said_at.tzinfo else said_at.replace(tzinfo=UTC)).astimezone(UTC)
+        sent_at = datetime.fromisoformat(event["time"])
+        return (sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC)).astimezone(UTC)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise BadMessage("time: expected the event's time, ISO-8601") from None
 

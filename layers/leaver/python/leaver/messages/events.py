@@ -23,7 +23,7 @@ class HrEvent(NamedTuple):
     sent_at: datetime
     detail: Mapping[str, Any]
     #: the person's e-mail address, where whoever put the event on the bus looked it up
-    looked_up: str | None = None
+    looked_up_email: str | None = None
 
 
 def _identities(value: object, check: Callable[[object], dict[str, dict[str, str]]]) -> dict[str, dict[str, str]]:

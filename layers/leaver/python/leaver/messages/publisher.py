@@ -1,4 +1,4 @@
-"""What leaves Leaver: announcements, commands, requests to refresh, and what has to be parked."""
+"""What leaves Leaver: announcements, commands, requests to refresh, and dead letters."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ class Publisher:
 
     def announce(self, announcement: Announcement | ConnectionAnnouncement | CaseAnnouncement) -> None:
         """Tell the bus what became of a command, how a connection is, or how far a case; raises Undelivered."""
-        self._put([self._entry(announcement)])
+        self._put_events([self._entry(announcement)])
 
     def announce_all(self, announcements: Sequence[Announcement]) -> dict[str, Exception]:
         """Tell the bus what became of a batch's commands; returns what it did not take, by announcement id, and why."""
@@ -83,9 +83,9 @@ class Publisher:
                     refused[each.announcement_id] = Undelivered(f"the bus refused an event: {answer['ErrorCode']}")
         return refused
 
-    def command(self, commands: Sequence[Command]) -> None:
+    def send_commands(self, commands: Sequence[Command]) -> None:
         """Put commands on the bus; raises Undelivered if it took less than all of them."""
-        self._put(
+        self._put_events(
             [
                 _entry(self._bus, COMMANDS, type(each).__name__, each.model_dump(mode="json", exclude_defaults=True))
                 for each in commands
@@ -97,36 +97,38 @@ class Publisher:
         detail: dict[str, Any] = {"connection": connection, "failed_version": version}
         if for_revocation:
             detail["for_revocation"] = True
-        self._refresh([(detail, _once_a_minute(connection, version, now) + (":revoke" if for_revocation else ""))])
+        self._send_refreshes(
+            [(detail, _deduplication_id(connection, version, now) + (":revoke" if for_revocation else ""))]
+        )
 
     def schedule(self, due: Iterable[Due], *, now: datetime) -> int:
         """Send one refresh message for each connection that is due; returns how many. Raises Undelivered."""
         messages = [
-            ({"connection": each.connection}, _once_a_minute(each.connection, each.version, now)) for each in due
+            ({"connection": each.connection}, _deduplication_id(each.connection, each.version, now)) for each in due
         ]
-        self._refresh(messages)
+        self._send_refreshes(messages)
         return len(messages)
 
     def forward_refresh(self, detail: Mapping[str, Any]) -> None:
         """Pass on a refresh that somebody asked for: never deduplicated, since they ask because they mean it now."""
-        self._refresh([(detail, str(uuid4()))])
+        self._send_refreshes([(detail, str(uuid4()))])
 
-    def park(self, parked: DeadLetter) -> None:
+    def dead_letter(self, letter: DeadLetter) -> None:
         """Put a message aside for a person, with the reason as message attributes; raises what SQS raises."""
         attributes = {
-            "reason": parked.reason,
-            "error": parked.error,
-            "function": parked.function,
-            "queue": parked.queue,
-            "first_failed_at": timestamp(parked.first_failed_at),
-            "message_id": parked.message_id,
+            "reason": letter.reason,
+            "error": letter.error,
+            "function": letter.function,
+            "queue": letter.queue,
+            "first_failed_at": timestamp(letter.first_failed_at),
+            "message_id": letter.message_id,
         }
         fifo: dict[str, Any] = (
-            {"MessageGroupId": parked.group, "MessageDeduplicationId": str(uuid4())} if parked.group else {}
+            {"MessageGroupId": letter.group, "MessageDeduplicationId": str(uuid4())} if letter.group else {}
         )
         self._sqs.send_message(
             QueueUrl=self._dead_letter_queue_url,
-            MessageBody=parked.body,
+            MessageBody=letter.body,
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
             },
@@ -137,14 +139,14 @@ class Publisher:
         detail = announcement.model_dump(mode="json", exclude={"detail_type"}, exclude_none=True)
         return _entry(self._bus, ANNOUNCEMENTS, announcement.detail_type, detail)
 
-    def _put(self, entries: Sequence[Any]) -> None:
+    def _put_events(self, entries: Sequence[Any]) -> None:
         for batch in _batches(entries):
             answer = self._events.put_events(Entries=batch)
             if answer["FailedEntryCount"]:
                 codes = {entry["ErrorCode"] for entry in answer["Entries"] if "ErrorCode" in entry}
                 raise Undelivered(f"the bus refused {answer['FailedEntryCount']} events: {', '.join(sorted(codes))}")
 
-    def _refresh(self, messages: Sequence[tuple[Mapping[str, Any], str]]) -> None:
+    def _send_refreshes(self, messages: Sequence[tuple[Mapping[str, Any], str]]) -> None:
         if self._refresh_queue_url is None:
             raise Undelivered("this function has no refresh queue")
         for batch in _batches(messages):
@@ -169,7 +171,7 @@ def _entry(bus: str, source: str, detail_type: str, detail: Mapping[str, Any]) -
     return {"EventBusName": bus, "Source": source, "DetailType": detail_type, "Detail": json.dumps(detail)}
 
 
-def _once_a_minute(connection: str, version: str, now: datetime) -> str:
+def _deduplication_id(connection: str, version: str, now: datetime) -> str:
     # N readers of one dead token are one refresh; but SQS would also swallow an honest second request for 5 minutes.
     return f"{connection}:{version}:{now:%Y%m%d%H%M}"
 

@@ -26,6 +26,14 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Person:
+    """Somebody as a provider knows them."""
+
+    id: str
+    email: str
+
+
+@dataclass(frozen=True)
 class Leaver:
     """Whoever leaves, as one provider may know them."""
 

@@ -27,7 +27,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-from leaver.errors import AnswerLost, NotSent
+from leaver.errors import AnswerLost, NotSent, ProviderResponse
 from leaver.providers import client_certificate
 
 #: seconds to reach the host, TLS included
@@ -107,6 +107,10 @@ class Answer:
     retry_after: datetime | None
     #: `x-zm-trackingid`: what Zoom's support asks for
     tracking_id: str | None
+
+    def response(self, code: str | None = None) -> ProviderResponse:
+        """What of it may be shown, with the code that the provider's own module found in it."""
+        return ProviderResponse(self.status, code, self.tracking_id)
 
     def row(self, table: Mapping[str, Row], *codes: str) -> Row:
         """Find what a decision table says about this answer, the most exact row first.

@@ -21,8 +21,8 @@ Secret = TypeVar("Secret", bound=BaseModel)
 _SECRET_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 
 
-def child_of(connection: str, parent_version: str) -> str:
-    """Name the version that succeeds `parent_version`, before it exists: that makes a repeated write harmless."""
+def next_version_id(connection: str, parent_version: str) -> str:
+    """Compute the id of the version that follows `parent_version`, before it exists: a repeated write is harmless."""
     return str(uuid5(NAMESPACE_URL, f"leaver:{connection}:{parent_version}"))
 
 
@@ -40,14 +40,14 @@ class SecretStore:
         Raises Rejected where secret or version are missing, or the JSON is not that of a TokenSet, and NotRead.
         """
         name = f"{self._prefix}/tokens/{connection}"
-        return _parsed(TokenSet, self._read(name, VersionId=version), name)
+        return _parse(TokenSet, self._read(name, VersionId=version), name)
 
-    def newest(self, connection: str, version: str) -> str:
+    def latest_version(self, connection: str, version: str) -> str:
         """Follow a version's successors to the last: a run that was killed leaves one that no record names yet.
 
         Raises NotRead, and Rejected where the secret is scheduled for deletion.
         """
-        while self._holds(connection, child := child_of(connection, version)):
+        while self._holds(connection, child := next_version_id(connection, version)):
             version = child
         return version
 
@@ -57,41 +57,41 @@ class SecretStore:
         Raises Rejected, field by field, where it can't be used, and NotRead.
         """
         name = f"{self._prefix}/credentials/{connection}"
-        return _parsed(kind, self._read(name, VersionStage="AWSCURRENT"), name)
+        return _parse(kind, self._read(name, VersionStage="AWSCURRENT"), name)
 
-    def succeed(self, connection: str, parent_version: str, tokens: TokenSet) -> str:
-        """Write the successor of `parent_version` and return its version id.
+    def store_next(self, connection: str, parent_version: str, tokens: TokenSet) -> str:
+        """Store the successor of `parent_version` and return its version id.
 
-        Repeating it with the same tokens is harmless; with other tokens AWS refuses (ResourceExistsException), and so
-        two holders can't both succeed one parent. Raises Superseded then, and NotKept whatever else is the cause.
+        To repeat this with the same tokens is harmless; other tokens AWS refuses (ResourceExistsException), so that a
+        parent has one child. Raises Superseded then, and NotKept whatever else is the cause.
         """
-        version = child_of(connection, parent_version)
+        version = next_version_id(connection, parent_version)
         failure: LeaverError
         try:
             self._secrets_manager.put_secret_value(
-                SecretId=f"{self._prefix}/tokens/{connection}", ClientRequestToken=version, SecretString=_text(tokens)
+                SecretId=f"{self._prefix}/tokens/{connection}", ClientRequestToken=version, SecretString=_json(tokens)
             )
         except self._secrets_manager.exceptions.ResourceExistsException:
             failure = Superseded(f"secret {self._prefix}/tokens/{connection}: {version} holds other tokens")
         except (BotoCoreError, ClientError) as error:
-            failure = NotKept(f"secret {self._prefix}/tokens/{connection}: {_why(error)}")
+            failure = NotKept(f"secret {self._prefix}/tokens/{connection}: {_error_code(error)}")
         else:
             return version
         # outside its handler: a botocore error may show what it was given
         raise failure
 
-    def begin(self, connection: str, version: str, tokens: TokenSet) -> None:
-        """Write the first tokens of a grant that a person has just made, under a version id of their own.
+    def store_first(self, connection: str, version: str, tokens: TokenSet) -> None:
+        """Store the first tokens of a grant that a person has just made, under a version id of their own.
 
         Makes the secret where there is none. Raises NotKept.
         """
-        self._put_or_create(f"tokens/{connection}", SecretStr(_text(tokens)), version)
+        self._put_or_create(f"tokens/{connection}", SecretStr(_json(tokens)), version)
 
-    def keep_credentials(self, connection: str, text: SecretStr) -> None:
-        """Write what a connection logs in with, as JSON; raises NotKept."""
+    def store_credentials(self, connection: str, text: SecretStr) -> None:
+        """Store what a connection logs in with, as JSON; raises NotKept."""
         self._put_or_create(f"credentials/{connection}", text, str(uuid4()))
 
-    def forget(self, connection: str) -> None:
+    def destroy(self, connection: str) -> None:
         """Destroy a connection's secrets at once and for good."""
         for kind in ("tokens", "credentials"):
             try:
@@ -114,7 +114,7 @@ class SecretStore:
                     Name=name, SecretString=text.get_secret_value(), ClientRequestToken=version, **key
                 )
         except (BotoCoreError, ClientError) as error:
-            failure = NotKept(f"secret {name}: {_why(error)}")
+            failure = NotKept(f"secret {name}: {_error_code(error)}")
         else:
             return
         # outside its handler: a botocore error may show what it was given
@@ -150,7 +150,7 @@ class SecretStore:
             return created["ARN"], created["VersionId"]
 
     def destroy_user_token(self, connection: str, zoom_user_id: str, kind: str) -> bool:
-        """Destroy a user's token at once and for good; tells whether there was one."""
+        """Destroy a user's token at once and for good; returns whether there was one."""
         name = f"{self._prefix}/user-tokens/{connection}/{zoom_user_id}/{kind}"
         if not _SECRET_NAME.fullmatch(name):
             # Somebody whom Zoom does not know, under a name that no secret can have.
@@ -165,16 +165,16 @@ class SecretStore:
         return was_there
 
     def _holds(self, connection: str, version: str) -> bool:
-        return self._found(f"{self._prefix}/tokens/{connection}", VersionId=version) is not None
+        return self._find(f"{self._prefix}/tokens/{connection}", VersionId=version) is not None
 
     def _read(self, name: str, **which: Any) -> str:
-        text = self._found(name, **which)
+        text = self._find(name, **which)
         if text is None:
             version = which.get("VersionId")
             raise Rejected(f"secret {name}: {f'has no version {version}' if version else 'is missing'}")
         return text
 
-    def _found(self, name: str, **which: Any) -> str | None:
+    def _find(self, name: str, **which: Any) -> str | None:
         try:
             # What somebody stored as binary is no text, and no JSON.
             return self._secrets_manager.get_secret_value(SecretId=name, **which).get("SecretString", "")
@@ -183,17 +183,17 @@ class SecretStore:
         except self._secrets_manager.exceptions.InvalidRequestException:
             raise Rejected(f"secret {name}: is scheduled for deletion") from None
         except (BotoCoreError, ClientError) as error:
-            raise NotRead(f"secret {name}: {_why(error)}") from None
+            raise NotRead(f"secret {name}: {_error_code(error)}") from None
 
 
-def _parsed(kind: type[Secret], text: str, name: str) -> Secret:
+def _parse(kind: type[Secret], text: str, name: str) -> Secret:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
         raise Rejected(f"secret {name}: {explain(error, kind)}") from None
 
 
-def _text(tokens: TokenSet) -> str:
+def _json(tokens: TokenSet) -> str:
     return json.dumps(
         {
             "access_token": tokens.access_token.get_secret_value(),
@@ -204,5 +204,5 @@ def _text(tokens: TokenSet) -> str:
     )
 
 
-def _why(error: Exception) -> str:
+def _error_code(error: Exception) -> str:
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

@@ -1,8 +1,8 @@
-"""DynamoDB items that are changed by compare-and-swap: whoever writes one says from which revision on."""
+"""DynamoDB items that are changed by compare-and-swap: whoever writes one says from which version on."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never
 
 from pydantic import BaseModel
 
@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = TypeVar("Item", bound=BaseModel)
-#: text, whole numbers and truth are all that our items hold
-Value = str | int | bool
+#: text, whole numbers, truth, and lists and maps of these are all that our items hold
+Value = str | int | bool | list["Value"] | tuple["Value", ...] | Mapping[str, "Value"]
+
+
+#: DynamoDB's names for them
+_KINDS = frozenset({"S", "N", "BOOL", "L", "M"})
 
 
 class Items(Generic[Item]):
@@ -55,7 +59,7 @@ class Items(Generic[Item]):
         return True
 
     def compare_and_swap(self, old: Item, new: Item) -> Item | None:
-        """Write `new` on condition that the item still is `old`; returns it with its revision, None if it was not."""
+        """Write `new` on condition that the item still is `old`; returns it with its version, None if it was not."""
         item_version = item_version_of(old)
         new = new.model_copy(update={"item_version": item_version + 1})
         before, after = columns(old), columns(new)
@@ -103,20 +107,20 @@ class Items(Generic[Item]):
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
             yield from (self._model(values(found)) for found in page["Items"])
 
-    def _key_of(self, told: Mapping[str, Value]) -> dict[str, str]:
-        return {name: str(told[name]) for name in self._key}
+    def _key_of(self, columns: Mapping[str, Value]) -> dict[str, str]:
+        return {name: str(columns[name]) for name in self._key}
 
 
 def update_with_retry(
-    read: Callable[[], Item], to: Callable[[Item], Item | None], swap: Callable[[Item, Item], Item | None]
+    read: Callable[[], Item], update: Callable[[Item], Item | None], swap: Callable[[Item, Item], Item | None]
 ) -> Item | None:
     """Read an item, make another of it and swap them, again and again until nothing came in between.
 
-    None, and nothing written, where `to` makes None of what it finds.
+    None, and nothing written, where `update` makes None of what it finds.
     """
     while True:
         old = read()
-        new = to(old)
+        new = update(old)
         if new is None:
             return None
         if (written := swap(old, new)) is not None:
@@ -124,7 +128,7 @@ def update_with_retry(
 
 
 def columns(told: BaseModel) -> dict[str, Value]:
-    """What of an item is stored: no nothing, no revision before the first change, and times as text."""
+    """What of an item is stored: no nothing, no version before the first change, and times as text."""
     dumped: dict[str, Any] = told.model_dump(exclude_none=True)
     if not dumped.get("item_version"):
         dumped.pop("item_version", None)
@@ -139,11 +143,18 @@ def item_version_of(told: BaseModel) -> int:
 
 def attribute(value: Value) -> dict[str, Any]:
     """One value in DynamoDB's low-level form, such as {"N": "7"}."""
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    return {"S": value}
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case Mapping():
+            return {"M": {name: attribute(each) for name, each in value.items()}}
+        case list() | tuple():
+            return {"L": [attribute(each) for each in value]}
+    assert_never(value)
 
 
 def item(values: Mapping[str, Value | None]) -> dict[str, dict[str, Any]]:
@@ -152,15 +163,20 @@ def item(values: Mapping[str, Value | None]) -> dict[str, dict[str, Any]]:
 
 
 def values(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
-    """What an item holds, as Python values; attributes of other types (nobody of ours writes them) are passed over."""
-    found: dict[str, Value] = {}
-    for name, typed in stored.items():
-        kind, value = next(iter(typed.items()))
-        if kind == "N":
-            found[name] = int(value)
-        elif kind in {"S", "BOOL"}:
-            found[name] = value
-    return found
+    """What an item or a map in it holds; attributes of other types (nobody of ours reads them) are passed over."""
+    return {name: _value(typed) for name, typed in stored.items() if typed.keys() <= _KINDS}
+
+
+def _value(typed: Mapping[str, Any]) -> Value:
+    match typed:
+        case {"N": number}:
+            return int(number)
+        case {"L": elements}:
+            return [_value(each) for each in elements if each.keys() <= _KINDS]
+        case {"M": entries}:
+            return values(entries)
+    value: str | bool = next(iter(typed.values()))
+    return value
 
 
 def timestamp(moment: datetime) -> str:

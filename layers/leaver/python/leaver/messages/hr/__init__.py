@@ -12,11 +12,11 @@ from leaver.messages.hr import bamboohr, canonical, gusto, hibob, okta, sailpoin
 
 #: what the deployment's own webhook receiver puts on our bus, as it came in, by its detail-type
 WEBHOOKS: Mapping[str, Callable[[HrEvent], OffboardingRequested]] = {
-    bamboohr.DETAIL_TYPE: bamboohr.offboarding,
-    gusto.DETAIL_TYPE: gusto.offboarding,
-    hibob.DETAIL_TYPE: hibob.offboarding,
-    scim.DETAIL_TYPE: scim.offboarding,
-    shared_signals.DETAIL_TYPE: shared_signals.offboarding,
+    bamboohr.DETAIL_TYPE: bamboohr.read,
+    gusto.DETAIL_TYPE: gusto.read,
+    hibob.DETAIL_TYPE: hibob.read,
+    scim.DETAIL_TYPE: scim.read,
+    shared_signals.DETAIL_TYPE: shared_signals.read,
 }
 #: how a receiver names the person that it looked up, among the event's `resources`
 MAILTO = "mailto:"
@@ -30,14 +30,14 @@ class HrChoices(sailpoint.Lifecycle, Protocol):
         """The sources, as OffboardingRequested names them, whose every event is urgent."""
 
 
-def offboarding_from(payload: Payload, choices: HrChoices) -> OffboardingRequested:
+def read_hr_event(payload: Payload, choices: HrChoices) -> OffboardingRequested:
     """Understand an HR event by its envelope; a detail without one is our canonical event.
 
     Raises BadMessage, field by field, where it is not what its source sends, and Rejected where it is understood and
     still opens no case: it is no departure, or it does not say whose.
     """
     try:
-        request = _read(payload, choices)
+        request = _read_by_source(payload, choices)
     except ValidationError as error:
         raise BadMessage(explain(error, OffboardingRequested)) from None
     if request.source.casefold() in {each.casefold() for each in choices.urgent_sources}:
@@ -45,30 +45,30 @@ def offboarding_from(payload: Payload, choices: HrChoices) -> OffboardingRequest
     return request
 
 
-def _read(payload: Payload, choices: HrChoices) -> OffboardingRequested:
-    if payload.event is None or payload.said_at is None:
-        return canonical.offboarding(payload.detail)
-    event = HrEvent(payload.id, payload.said_at, payload.detail, _looked_up(payload.event))
+def _read_by_source(payload: Payload, choices: HrChoices) -> OffboardingRequested:
+    if payload.event is None or payload.sent_at is None:
+        return canonical.read(payload.detail)
+    event = HrEvent(payload.id, payload.sent_at, payload.detail, _find_email(payload.event))
     source = str(payload.event.get("source"))
     if source == HR_EVENTS:
-        return _from_our_bus(str(payload.event["detail-type"]), event)
+        return _read_by_detail_type(str(payload.event["detail-type"]), event)
     if source.startswith(okta.SOURCE_PREFIX):
-        return okta.offboarding(event)
+        return okta.read(event)
     if source.startswith(sailpoint.SOURCE_PREFIX):
-        return sailpoint.offboarding(event, choices)
+        return sailpoint.read(event, choices)
     expected = f"{HR_EVENTS}, or one that begins with {okta.SOURCE_PREFIX} or {sailpoint.SOURCE_PREFIX}"
     raise BadMessage(f"source: expected {expected}")
 
 
-def _from_our_bus(detail_type: str, event: HrEvent) -> OffboardingRequested:
+def _read_by_detail_type(detail_type: str, event: HrEvent) -> OffboardingRequested:
     if detail_type == canonical.DETAIL_TYPE:
-        return canonical.offboarding(event.detail)
+        return canonical.read(event.detail)
     if detail_type not in WEBHOOKS:
         raise BadMessage(f"detail-type: expected one of {', '.join([canonical.DETAIL_TYPE, *WEBHOOKS])}")
     return WEBHOOKS[detail_type](event)
 
 
-def _looked_up(event: Mapping[str, object]) -> str | None:
+def _find_email(event: Mapping[str, object]) -> str | None:
     """The person's e-mail address, where a receiver put `mailto:ada@example.com` among the event's resources."""
     resources = event.get("resources")
     if not isinstance(resources, list):

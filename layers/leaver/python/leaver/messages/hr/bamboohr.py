@@ -45,24 +45,24 @@ class _EventBased(BaseModel):
     data: _Data
 
 
-def offboarding(event: HrEvent) -> OffboardingRequested:
+def read(event: HrEvent) -> OffboardingRequested:
     """Read a field-based webhook that posts status and work e-mail; an event-based one names neither.
 
     Raises ValidationError or BadMessage where it is no webhook of BambooHR's, Rejected where it is no departure or a
     lookup is missing.
     """
     if "employees" not in event.detail:
-        raise Rejected(_missing_lookup(_EventBased.model_validate(event.detail)))
+        raise Rejected(_why_not_enough(_EventBased.model_validate(event.detail)))
     employees = _FieldBased.model_validate(event.detail).employees
     if len(employees) != 1:
         raise BadMessage("employees: expected exactly one: put one event for each on the bus")
     (employee,) = employees
     if not _names_status(employee.changed_fields):
         raise Rejected(_NO_DEPARTURE)
-    status = (_posted(employee.fields_, _STATUS) or "").casefold()
+    status = (_find_field(employee.fields_, _STATUS) or "").casefold()
     if status not in {"active", "inactive"}:
         raise BadMessage("employees.0.fields: expected Status to be Active or Inactive")
-    email = _posted(employee.fields_, _WORK_EMAIL) or event.looked_up
+    email = _find_field(employee.fields_, _WORK_EMAIL) or event.looked_up_email
     if email is None:
         raise Rejected(
             "bamboohr: the webhook does not post Work Email: look it up (GET /api/v1/employees/{id}?fields=workEmail) "
@@ -78,8 +78,8 @@ def offboarding(event: HrEvent) -> OffboardingRequested:
     )
 
 
-def _missing_lookup(told: _EventBased) -> str:
-    if told.type == "employee.updated" and not _names_status(told.data.changed_fields):
+def _why_not_enough(webhook: _EventBased) -> str:
+    if webhook.type == "employee.updated" and not _names_status(webhook.data.changed_fields):
         return _NO_DEPARTURE
     return (
         "bamboohr: the payload names employee id only: look up the person's status and e-mail (GET "
@@ -91,5 +91,5 @@ def _names_status(changed: Collection[str]) -> bool:
     return any(name in changed for name in _STATUS)
 
 
-def _posted(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+def _find_field(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     return next((fields[name] for name in names if isinstance(fields.get(name), str) and fields[name]), None)

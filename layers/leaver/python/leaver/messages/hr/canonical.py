@@ -10,6 +10,6 @@ SOURCE = HR_EVENTS
 DETAIL_TYPE = OffboardingRequested.__name__
 
 
-def offboarding(detail: Mapping[str, Any]) -> OffboardingRequested:
+def read(detail: Mapping[str, Any]) -> OffboardingRequested:
     """Read `OffboardingRequested` as it is; raises BadMessage, field by field."""
     return parse(OffboardingRequested, detail, direct=False)

@@ -14,7 +14,7 @@ _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
 #: a termination was entered, for a day that the payload does not name
 _ENTERED = "employee.terminated"
 #: Gusto's two documentations spell the second event differently
-_MEANS: Mapping[str, Literal["immediate", "cancelled", "reinstated"]] = {
+_KINDS: Mapping[str, Literal["immediate", "cancelled", "reinstated"]] = {
     "employee.terminated_effective": "immediate",
     "employee.termination_effective": "immediate",
     "employee.termination_cancelled": "cancelled",
@@ -33,30 +33,30 @@ class _Webhook(BaseModel):
     uuid: Annotated[str | None, Field(min_length=1)] = None
 
 
-def offboarding(event: HrEvent) -> OffboardingRequested:
+def read(event: HrEvent) -> OffboardingRequested:
     """Read the end of an employment, the cancellation of one that was planned, and a rehire.
 
     Raises ValidationError or BadMessage where it is another event, Rejected where the day is missing, or (always,
     unless the receiver looked it up) the e-mail address.
     """
-    told = _Webhook.model_validate(event.detail)
-    if told.event_type == _ENTERED:
+    webhook = _Webhook.model_validate(event.detail)
+    if webhook.event_type == _ENTERED:
         raise Rejected(
             "gusto: the payload names employee id only, not the last day: look both up (GET "
             "/v1/employees/{id}/terminations and GET /v1/employees/{id}) and send OffboardingRequested, kind scheduled"
         )
-    if told.event_type not in _MEANS:
-        raise BadMessage(f"event_type: expected one of {', '.join([_ENTERED, *_MEANS])}")
-    if event.looked_up is None:
+    if webhook.event_type not in _KINDS:
+        raise BadMessage(f"event_type: expected one of {', '.join([_ENTERED, *_KINDS])}")
+    if event.looked_up_email is None:
         raise Rejected(
             "gusto: the payload names employee id only: look the person's e-mail up (GET /v1/employees/{id}) and send "
             "OffboardingRequested"
         )
     return OffboardingRequested(
-        event_id=told.uuid or event.id,
+        event_id=webhook.uuid or event.id,
         source="gusto",
-        kind=_MEANS[told.event_type],
-        subject=Subject(email=event.looked_up, source_id=told.entity_uuid),
-        effective_at=told.timestamp,
-        occurred_at=told.timestamp,
+        kind=_KINDS[webhook.event_type],
+        subject=Subject(email=event.looked_up_email, source_id=webhook.entity_uuid),
+        effective_at=webhook.timestamp,
+        occurred_at=webhook.timestamp,
     )

@@ -11,7 +11,7 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 DETAIL_TYPE = "HiBobWebhook"
 
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
-#: how much sooner than in UTC a date begins where it begins first
+#: a date begins that much sooner than in UTC where it begins first
 _FIRST_ZONE = timedelta(hours=14)
 
 
@@ -31,40 +31,40 @@ class _Webhook(BaseModel):
     data: _Data
 
 
-def offboarding(event: HrEvent) -> OffboardingRequested:
+def read(event: HrEvent) -> OffboardingRequested:
     """Read `employee.left` and `employee.access.revoked.immediately`, whose times are taken for UTC.
 
     Raises ValidationError where it is another event, Rejected where it is no departure, or (always, unless the
     receiver looked it up) where the e-mail address is missing.
     """
-    told = _Webhook.model_validate(event.detail)
-    if told.type.startswith("table.entry."):
-        raise Rejected(_unknown_change(told.data))
-    if event.looked_up is None:
+    webhook = _Webhook.model_validate(event.detail)
+    if webhook.type.startswith("table.entry."):
+        raise Rejected(_why_unknown(webhook.data))
+    if event.looked_up_email is None:
         raise Rejected(
             "hibob: the payload names employee id only: look the person's e-mail up (GET /v1/people/{id}) and send "
             "OffboardingRequested"
         )
-    said_at = told.triggered_at if told.triggered_at.tzinfo else told.triggered_at.replace(tzinfo=UTC)
-    at_once = told.type == "employee.access.revoked.immediately"
-    begins = None if at_once else told.data.effective_date
-    midnight = datetime.combine(begins, time(), tzinfo=UTC) if begins else said_at
+    occurred_at = webhook.triggered_at if webhook.triggered_at.tzinfo else webhook.triggered_at.replace(tzinfo=UTC)
+    is_immediate = webhook.type == "employee.access.revoked.immediately"
+    last_day = None if is_immediate else webhook.data.effective_date
+    midnight = datetime.combine(last_day, time(), tzinfo=UTC) if last_day else occurred_at
     # HiBob says "left" when it is midnight at the person's site, without the site's zone: wait only for a date that
     # has begun nowhere yet, or somebody in Tokyo would keep access for nine hours.
-    waits = midnight - said_at > _FIRST_ZONE
+    is_ahead = midnight - occurred_at > _FIRST_ZONE
     return OffboardingRequested(
         event_id=event.id,
         source="hibob",
-        kind="scheduled" if waits else "immediate",
-        subject=Subject(email=event.looked_up, source_id=told.data.employee_id),
-        effective_at=midnight if waits else min(midnight, said_at),
-        occurred_at=said_at,
-        actor=told.triggered_by,
-        urgency="urgent" if at_once else "routine",
+        kind="scheduled" if is_ahead else "immediate",
+        subject=Subject(email=event.looked_up_email, source_id=webhook.data.employee_id),
+        effective_at=midnight if is_ahead else min(midnight, occurred_at),
+        occurred_at=occurred_at,
+        actor=webhook.triggered_by,
+        urgency="urgent" if is_immediate else "routine",
     )
 
 
-def _unknown_change(data: _Data) -> str:
+def _why_unknown(data: _Data) -> str:
     if data.table_id != "lifecycle":
         return "hibob: data.tableId: a change of another table than lifecycle is no departure"
     return (

@@ -35,22 +35,22 @@ class _SystemLogEvent(BaseModel):
     target: list[_Party]
 
 
-def offboarding(event: HrEvent) -> OffboardingRequested:
+def read(event: HrEvent) -> OffboardingRequested:
     """Read a System Log event (Okta, "user.lifecycle.deactivate"): the leaver is the target, never the actor.
 
     Raises ValidationError where it is another event or did not succeed, BadMessage where it names no user, or several.
     """
-    told = _SystemLogEvent.model_validate(event.detail)
-    leavers = [party for party in told.target if party.type == "User"]
+    log_event = _SystemLogEvent.model_validate(event.detail)
+    leavers = [party for party in log_event.target if party.type == "User"]
     if len(leavers) != 1:
         raise BadMessage("target: expected exactly one of type User")
     (leaver,) = leavers
     return OffboardingRequested(
-        event_id=told.uuid,
+        event_id=log_event.uuid,
         source="okta",
         kind="immediate",
         subject=Subject(email=leaver.alternate_id or "", source_id=leaver.id),
-        effective_at=told.published,
-        occurred_at=told.published,
-        actor=told.actor.id,
+        effective_at=log_event.published,
+        occurred_at=log_event.published,
+        actor=log_event.actor.id,
     )

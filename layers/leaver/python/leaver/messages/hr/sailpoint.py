@@ -51,36 +51,39 @@ class _IdentityAttributesChanged(BaseModel):
     changes: list[_Change]
 
 
-def offboarding(event: HrEvent, lifecycle: Lifecycle) -> OffboardingRequested:
+def read(event: HrEvent, lifecycle: Lifecycle) -> OffboardingRequested:
     """Read a change of the life-cycle attribute (SailPoint, "idn:identity-attributes-changed").
 
     Raises ValidationError or BadMessage where it is none, Rejected where nobody has said what the new value means, or
     the identity's name is no e-mail address.
     """
-    told = _IdentityAttributesChanged.model_validate(event.detail)
-    values = [each.new_value for each in told.changes if each.attribute == lifecycle.sailpoint_lifecycle_attribute]
+    trigger = _IdentityAttributesChanged.model_validate(event.detail)
+    values = [each.new_value for each in trigger.changes if each.attribute == lifecycle.sailpoint_lifecycle_attribute]
     if len(values) != 1:
         raise BadMessage("changes: expected exactly one of SailPointLifecycleAttribute")
-    value = _plain(values[0] if isinstance(values[0], str) else json.dumps(values[0]))
-    left = value in map(_plain, lifecycle.sailpoint_left_values)
-    if not left and value not in map(_plain, lifecycle.sailpoint_active_values):
+    value = _normalize(values[0] if isinstance(values[0], str) else json.dumps(values[0]))
+    left = value in map(_normalize, lifecycle.sailpoint_left_values)
+    if not left and value not in map(_normalize, lifecycle.sailpoint_active_values):
         # It could be one more way to have left: a person has to say so.
         raise Rejected("sailpoint: changes: the new value is in neither SailPointLeftValues nor SailPointActiveValues")
     return OffboardingRequested(
         event_id=event.id,
         source="sailpoint",
         kind="immediate" if left else "reinstated",
-        subject=Subject(email=_email(told.identity.name, lifecycle.sailpoint_email_domain), source_id=told.identity.id),
+        subject=Subject(
+            email=_complete_email(trigger.identity.name, lifecycle.sailpoint_email_domain),
+            source_id=trigger.identity.id,
+        ),
         effective_at=event.sent_at,
         occurred_at=event.sent_at,
     )
 
 
-def _plain(value: str) -> str:
+def _normalize(value: str) -> str:
     return value.strip().casefold()
 
 
-def _email(name: str, domain: str) -> str:
+def _complete_email(name: str, domain: str) -> str:
     if "@" in name:
         return name
     if not domain:

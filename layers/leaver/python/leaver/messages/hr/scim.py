@@ -13,7 +13,7 @@ _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True)
 #: the one attribute that tells, by its short and its full name
 _ACTIVE = {"active", "urn:ietf:params:scim:schemas:core:2.0:user:active"}
 #: Entra sends words where the schema says boolean
-_WORDS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False}
 
 
 class _Operation(BaseModel):
@@ -28,16 +28,16 @@ class _Patch(BaseModel):
     operations: Annotated[list[_Operation], Field(alias="Operations")]
 
 
-def offboarding(event: HrEvent) -> OffboardingRequested:
+def read(event: HrEvent) -> OffboardingRequested:
     """Read a PATCH that sets `active`: false is a departure, true a return.
 
     Raises ValidationError or BadMessage where it is no PATCH, Rejected where it leaves `active` alone or nobody has
     said whose it is: that stood in the path of the request.
     """
-    active = _active(_Patch.model_validate(event.detail).operations)
+    active = _read_active(_Patch.model_validate(event.detail).operations)
     if active is None:
         raise Rejected("scim: Operations: a PATCH that does not set active is no departure")
-    if event.looked_up is None:
+    if event.looked_up_email is None:
         raise Rejected(
             "scim: the person stands in the path of the request, not in the PATCH: look the e-mail up (GET "
             "/Users/{id}) and send OffboardingRequested"
@@ -46,13 +46,13 @@ def offboarding(event: HrEvent) -> OffboardingRequested:
         event_id=event.id,
         source="scim",
         kind="reinstated" if active else "immediate",
-        subject=Subject(email=event.looked_up),
+        subject=Subject(email=event.looked_up_email),
         effective_at=event.sent_at,
         occurred_at=event.sent_at,
     )
 
 
-def _active(operations: list[_Operation]) -> bool | None:
+def _read_active(operations: list[_Operation]) -> bool | None:
     """What `active` is after all operations, which are carried out in their order; None: as it was."""
     active = None
     for operation in operations:
@@ -64,12 +64,12 @@ def _active(operations: list[_Operation]) -> bool | None:
             attributes = {operation.path: operation.value}
         for name, value in attributes.items():
             if name.casefold() in _ACTIVE:
-                active = _truth(value)
+                active = _read_boolean(value)
     return active
 
 
-def _truth(value: Any) -> bool:
-    truth = _WORDS.get(value.casefold()) if isinstance(value, str) else value
-    if not isinstance(truth, bool):
+def _read_boolean(value: Any) -> bool:
+    boolean = _BOOLEANS.get(value.casefold()) if isinstance(value, str) else value
+    if not isinstance(boolean, bool):
         raise BadMessage("Operations: expected true or false for active")
-    return truth
+    return boolean

@@ -18,7 +18,7 @@ class _Meaning(NamedTuple):
     kind: Literal["immediate", "reinstated"]
 
 
-_MEANS = {
+_MEANINGS = {
     f"{_TYPES}caep/event-type/session-revoked": _Meaning("caep", "immediate"),
     f"{_TYPES}risc/event-type/account-disabled": _Meaning("risc", "immediate"),
     f"{_TYPES}risc/event-type/account-purged": _Meaning("risc", "immediate"),
@@ -60,44 +60,44 @@ class _Claims(BaseModel):
     sub_id: _SubjectId
 
 
-def offboarding(event: HrEvent) -> OffboardingRequested:
+def read(event: HrEvent) -> OffboardingRequested:
     """Read the claims of a token: CAEP session-revoked, RISC account-disabled, -purged and -enabled.
 
     Raises ValidationError or BadMessage where they are other claims, Rejected where a person ended a session of their
     own, or the subject is no e-mail address and nobody looked it up.
     """
     claims = _Claims.model_validate(event.detail)
-    types = [each for each in claims.events if each in _MEANS]
+    types = [each for each in claims.events if each in _MEANINGS]
     if len(types) != 1 or len(claims.events) != 1:
-        raise BadMessage(f"events: expected exactly one, of {', '.join(each.rpartition('/')[2] for each in _MEANS)}")
+        raise BadMessage(f"events: expected exactly one, of {', '.join(each.rpartition('/')[2] for each in _MEANINGS)}")
     (event_type,) = types
-    means, content = _MEANS[event_type], claims.events[event_type]
+    meaning, content = _MEANINGS[event_type], claims.events[event_type]
     if not isinstance(content, dict):
         raise BadMessage("events: expected an object under the event's type")
-    told = _Event.model_validate(content)
-    if means.kind == "immediate" and told.initiating_entity == "user":
-        raise Rejected(f"{means.source}: initiating_entity: what people do to themselves is no departure")
+    details = _Event.model_validate(content)
+    if meaning.kind == "immediate" and details.initiating_entity == "user":
+        raise Rejected(f"{meaning.source}: initiating_entity: what people do to themselves is no departure")
     person = claims.sub_id.user or claims.sub_id
-    email = _email(person) or event.looked_up
+    email = _find_email(person) or event.looked_up_email
     if email is None:
         raise Rejected(
-            f"{means.source}: sub_id names the person by the issuer's own id: look the e-mail up at the issuer and "
+            f"{meaning.source}: sub_id names the person by the issuer's own id: look the e-mail up at the issuer and "
             "send OffboardingRequested, or have its stream send subjects in the format email"
         )
-    said_at = told.event_timestamp or claims.iat
+    occurred_at = details.event_timestamp or claims.iat
     return OffboardingRequested(
         event_id=claims.jti,
-        source=means.source,
-        kind=means.kind,
+        source=meaning.source,
+        kind=meaning.kind,
         subject=Subject(email=email, source_id=person.sub or person.id),
-        effective_at=said_at,
-        occurred_at=said_at,
+        effective_at=occurred_at,
+        occurred_at=occurred_at,
         # RISC's own word for somebody who is in the account right now.
-        urgency="urgent" if told.reason == "hijacking" else "routine",
+        urgency="urgent" if details.reason == "hijacking" else "routine",
     )
 
 
-def _email(person: _Person) -> str | None:
+def _find_email(person: _Person) -> str | None:
     if person.format == "email":
         if person.email is None:
             raise BadMessage("sub_id.email: is missing")

@@ -100,7 +100,7 @@ class Venafi(VenafiAuth):
         answer = self._post("/vedsdk/oauth/RevokeGrants", access_token, _key(target))
         outcome = self._outcome(answer, needs="admin:delete")
         code = str(ResultCode.SUCCESS if outcome is Outcome.REVOKED else ResultCode.GRANT_NOT_FOUND)
-        return Result(outcome, provider_status=answer.status, provider_code=code, tracking_id=answer.tracking_id)
+        return Result(outcome, answer.response(code))
 
     def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
         """WebSDK "POST OAuth/GetGrants" or, for an application, "POST OAuth/EnumerateGrants": 0 if none.
@@ -137,7 +137,7 @@ class Venafi(VenafiAuth):
         if not isinstance(found, list):
             raise self._error(answer, needs="configuration")
         if len(found) > 1:
-            raise Rejected("ambiguous identity", provider_status=answer.status)
+            raise Rejected("ambiguous identity", answer.response())
         return self._prefixed_universal(found[0], answer) if found else None
 
     def get_role(self, access_token: SecretStr) -> Role:
@@ -186,9 +186,7 @@ class Venafi(VenafiAuth):
         else:
             refusal = (_RESULTS.get(result, Rejected), f"Venafi reports {_name(result)}")
         error, reason = refusal
-        raise error(
-            reason, provider_status=answer.status, provider_code=safe_code(result), tracking_id=answer.tracking_id
-        )
+        raise error(reason, answer.response(safe_code(result)))
 
 
 def same_identity(one: str, other: str) -> bool:

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -191,7 +191,7 @@ class VenafiAuth:
         """
         answer = self._get("/vedauth/revoke/token", access_token)
         if answer.status == HTTPStatus.OK and (answer.empty or answer.json is not None) and not _error_word(answer):
-            return Result(Outcome.REVOKED, provider_status=answer.status, tracking_id=answer.tracking_id)
+            return Result(Outcome.REVOKED, answer.response())
         if answer.status == HTTPStatus.ACCEPTED:
             # Also of a token that was revoked before: a run that was killed then would be repeated for ever.
             self.verify(access_token)
@@ -215,16 +215,15 @@ class VenafiAuth:
 
     def _error(self, answer: Answer, table: Mapping[str, Refusal] = _BEARER, *, needs: str = "") -> LeaverError:
         word = _error_word(answer)
-        told: dict[str, Any] = {"provider_status": answer.status, "provider_code": safe_code(word)}
-        told["tracking_id"] = answer.tracking_id
+        response = answer.response(safe_code(word))
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS or (
             answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.retry_after
         ):
             now = self._clock()
             until = max(answer.retry_after or now + PAUSE, now + timedelta(seconds=1))
-            return Throttled("a load balancer before Venafi asks us to wait", until=until, **told)
+            return Throttled("a load balancer before Venafi asks us to wait", response, until=until)
         error, reason = answer.row(table, word)
-        return error(f"{reason}: {needs}" if word == "insufficient_scope" and needs else reason, **told)
+        return error(f"{reason}: {needs}" if word == "insufficient_scope" and needs else reason, response)
 
 
 def _error_word(answer: Answer) -> str:

@@ -47,17 +47,12 @@ def error_of(answer: Answer, now: datetime, refusal: Refusal, codes: Codes) -> L
         return _throttled(answer, now, code)
     error, reason = refusal
     scopes = _scopes(answer)
-    return error(
-        f"{reason}: {', '.join(scopes)}" if scopes else reason,
-        provider_status=answer.status,
-        provider_code=code,
-        tracking_id=answer.tracking_id,
-    )
+    return error(f"{reason}: {', '.join(scopes)}" if scopes else reason, answer.response(code))
 
 
 def result_of(outcome: Outcome, answer: Answer, code: str | None = None) -> Result:
     """Make the Result of an answer."""
-    return Result(outcome, provider_status=answer.status, provider_code=code, tracking_id=answer.tracking_id)
+    return Result(outcome, answer.response(code))
 
 
 def word(answer: Answer, key: str) -> str:
@@ -90,12 +85,10 @@ def _throttled(answer: Answer, now: datetime, code: str | None) -> Throttled:
         reason = "Zoom's limit per second is reached"
     return Throttled(
         reason,
+        answer.response(code),
         until=max(until, now + _SECOND),
         account_wide=not one_user,
         for_the_day=daily,
-        provider_status=answer.status,
-        provider_code=code,
-        tracking_id=answer.tracking_id,
     )
 
 

@@ -1,0 +1,116 @@
+"""Counts what boto3 asks of AWS, in the units that AWS charges for."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3 import Session
+
+from benchmarks.bill import Bill
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+#: bytes of one unit
+_WRITTEN: Final = 1024
+_READ: Final = 4096
+
+Item = Mapping[str, Mapping[str, Any]]
+
+
+class CallCounter:
+    """Fills a bill with the calls of every client that `session` makes from now on.
+
+    What moto says of consumed capacity is not what AWS would: the units are counted here, from the items as they are
+    before and after a write, and from what a read found. `uncounted` is a client that costs nothing.
+    """
+
+    def __init__(self, session: Session, bill: Bill, uncounted: "DynamoDBClient") -> None:
+        self.bill = bill
+        #: by operation, whatever it costs
+        self.calls: dict[str, int] = {}
+        self._uncounted = uncounted
+        self._tables: dict[str, Mapping[str, Any]] = {}
+        session.events.register("provide-client-params.*.*", self._before)
+        session.events.register("after-call.*.*", self._after)
+
+    def _before(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+        context["counted"] = dict(params)
+        if model.name in ("PutItem", "UpdateItem", "DeleteItem"):
+            context["stood"] = self._standing(params)
+
+    def _after(self, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+        params = context["counted"]
+        self.calls[model.name] = self.calls.get(model.name, 0) + 1
+        match model.service_model.service_name, model.name:
+            case "events", "PutEvents":
+                self.bill.add("EventBridge events", len(params["Entries"]))
+            case "sqs", _:
+                self.bill.add("SQS requests", 1)
+            case "secretsmanager", _:
+                self.bill.add("Secrets Manager calls", 1)
+            case "dynamodb", "PutItem" | "UpdateItem" | "DeleteItem":
+                self.bill.add("DynamoDB write units", self._written(params, context["stood"]))
+            case "dynamodb", operation:
+                self.bill.add("DynamoDB read units", _read(operation, params, parsed))
+            case service, operation:
+                raise ValueError(f"what {service} charges for {operation} is not known here")
+
+    def _standing(self, params: Mapping[str, Any]) -> Item:
+        table = self._table(params["TableName"])
+        named = params.get("Key") or params["Item"]
+        key = {each["AttributeName"]: named[each["AttributeName"]] for each in table["KeySchema"]}
+        return self._uncounted.get_item(TableName=params["TableName"], Key=key, ConsistentRead=True).get("Item", {})
+
+    def _written(self, params: Mapping[str, Any], stood: Item) -> int:
+        stands = self._standing(params)
+        units = max(1, ceil(max(_size(stood), _size(stands)) / _WRITTEN))
+        for index in self._table(params["TableName"]).get("GlobalSecondaryIndexes", []):
+            units += _indexed(index, stood, stands)
+        return units
+
+    def _table(self, name: str) -> Mapping[str, Any]:
+        if name not in self._tables:
+            self._tables[name] = self._uncounted.describe_table(TableName=name)["Table"]
+        return self._tables[name]
+
+
+def _indexed(index: Mapping[str, Any], stood: Item, stands: Item) -> int:
+    """What a write costs in an index: nothing where it changes nothing of what is projected."""
+    keys = [each["AttributeName"] for each in index["KeySchema"]]
+    before, after = (_projected(index, each) if all(key in each for key in keys) else {} for each in (stood, stands))
+    if before == after:
+        return 0
+    moved = bool(before and after) and any(before[key] != after[key] for key in keys)
+    return max(1, ceil(max(_size(before), _size(after)) / _WRITTEN)) * (2 if moved else 1)
+
+
+def _projected(index: Mapping[str, Any], item: Item) -> Item:
+    projection = index["Projection"]
+    if projection["ProjectionType"] == "ALL":
+        return item
+    names = {each["AttributeName"] for each in index["KeySchema"]} | set(projection.get("NonKeyAttributes", []))
+    return {name: value for name, value in item.items() if name in names}
+
+
+def _read(operation: str, params: Mapping[str, Any], parsed: Mapping[str, Any]) -> float:
+    if operation == "BatchGetItem":
+        asked = sum(len(table["Keys"]) for table in params["RequestItems"].values())
+        found = [_units(item) for items in parsed.get("Responses", {}).values() for item in items]
+        # A key under which nothing lies costs as much as a small item; all of ours are read as of now.
+        return sum(found) + asked - len(found)
+    items = [parsed["Item"]] if "Item" in parsed else parsed.get("Items", [])
+    units = max(1, ceil(sum(map(_size, items)) / _READ))
+    return units if params.get("ConsistentRead") else units / 2
+
+
+def _units(item: Item) -> int:
+    return max(1, ceil(_size(item) / _READ))
+
+
+def _size(item: Item) -> int:
+    return sum(len(name.encode()) + sum(map(_length, typed.values())) for name, typed in item.items())
+
+
+def _length(value: object) -> int:
+    return len(str(value).encode())

@@ -1,0 +1,258 @@
+"""From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+from uuid import NAMESPACE_URL, uuid5
+
+from leaver.cases import identities
+from leaver.cases.completion import CaseCompletion
+from leaver.cases.people import Name, People, name_of
+from leaver.cases.record import REPLACE, Case, Cases, Step, new_case, sweep_of
+from leaver.cases.start import CaseStart
+from leaver.cases.states import UNDER_WAY, CaseEvent, State
+from leaver.connections.record import Connection, Connections, Status
+from leaver.errors import BadMessage, Rejected
+from leaver.messages.commands import Command, RevokeAccessToken, parse
+from leaver.messages.events import OffboardingRequested
+from leaver.outcomes import Outcome, Result
+from leaver.providers.entry import Person, Providers
+
+ZOOM: Final = "zoom"
+#: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
+#: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
+SAME_DEPARTURE: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Somebody leaves: what HR said of it, who that is, and what must end."""
+
+    request: OffboardingRequested
+    #: who that is at Zoom, where Zoom was asked and knew
+    user: Person | None
+    names: Sequence[str]
+    steps: Sequence[Step]
+
+    @property
+    def case_id(self) -> str:
+        """The id of the case that this event opens, the same however often it comes."""
+        person = name_of(self.request.subject.email)
+        return f"c-{uuid5(NAMESPACE_URL, f'leaver:{person}:{self.request.event_id}')}"
+
+    def effective_at(self, now: datetime) -> datetime:
+        """When access ends: what is not planned ends at once."""
+        planned = self.request.effective_at
+        return planned if self.request.kind == "scheduled" else min(planned, now)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What it takes to make a case of an event."""
+
+    cases: Cases
+    people: People
+    completion: CaseCompletion
+    case_start: CaseStart
+    connections: Connections
+    providers: Providers
+    #: asks Zoom who is meant, by an event that was heard then; None where Zoom knows nobody or can't be asked
+    find_person: Callable[[OffboardingRequested, datetime], Person | None]
+    clock: Callable[[], datetime]
+    #: routine cases an hour, beyond which one is held until a person has looked
+    routine_limit: int
+    deactivates_users: bool
+
+    def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Result | None:
+        """Open, extend, cancel or reinstate the leaver's case; None where that was done, REFUSED if that is no news."""
+        user = self.find_person(request, heard_at)
+        names = _names(request, user)
+        if request.kind in {"cancelled", "reinstated"}:
+            return self._keep_access(request, names)
+        return self._end_access(Departure(request, user, names, self._find_steps(request, user, names)))
+
+    # -- somebody leaves
+
+    def _end_access(self, departure: Departure) -> Result | None:
+        if not departure.steps:
+            raise Rejected("there is no connection to any provider: nothing can be ended")
+        case_id = self._claim_person(departure)
+        if case_id is None:
+            return _refuse("a later event about this person has come before")
+        case = self.cases.read(case_id)
+        if case is None and (recorded := self._record(case_id, departure)):
+            self.set_going(recorded)
+            return None
+        return self._extend(case or self.cases.require(case_id), departure)
+
+    def _claim_person(self, departure: Departure) -> str | None:
+        """Make this case the person's, or find the one that they have; None for an event that comes too late."""
+        case_id = departure.case_id
+        for name in departure.names:
+            claim = partial(self._claim, departure=departure, case_id=case_id)
+            claimed = self.people.change(name, departure.request.occurred_at, claim)
+            if claimed is None:
+                return None
+            case_id = claimed.case or case_id
+        return case_id
+
+    def _claim(self, found: Name, *, departure: Departure, case_id: str) -> Name | None:
+        at = departure.request.occurred_at
+        late = found.has_later_event(at)
+        heard = {"stays": found.stays and late, "occurred_at": max(found.occurred_at, at)}
+        standing = self.cases.read(found.case) if found.case else None
+        if standing is not None and (standing.state in UNDER_WAY or _is_same_departure(standing, at, found)):
+            return found.model_copy(update=heard)
+        if late:
+            return None
+        if standing is None and found.case:
+            # Another run is about to record that one, or was killed: whoever comes first records it.
+            return found.model_copy(update=heard)
+        return found.model_copy(update={"case": case_id} | heard)
+
+    def _record(self, case_id: str, departure: Departure) -> Case | None:
+        """Record the case before anything of it is begun; None where another run was faster."""
+        now, request = self.clock(), departure.request
+        effective_at = departure.effective_at(now)
+        case = new_case(
+            case_id,
+            departure.steps,
+            departure.names,
+            email=request.subject.email,
+            zoom_user_id=departure.user.id if departure.user else None,
+            event_id=request.event_id,
+            source=request.source,
+            actor=request.actor,
+            urgency=request.urgency,
+            requested_at=request.occurred_at,
+            effective_at=effective_at,
+        )
+        return self.cases.add(self._hold_above_limit(case.with_look_at(max(effective_at, now)), now))
+
+    def _hold_above_limit(self, case: Case, now: datetime) -> Case:
+        """Hold a routine case above the hour's limit: a broken feed must not log a whole company out."""
+        if case.urgency == "urgent":
+            self.cases.count_urgent(now, case_id=case.case_id)
+            return case
+        opened = self.cases.count_routine(now, case_id=case.case_id)
+        if opened <= self.routine_limit:
+            return case
+        return case.after(CaseEvent.HELD_FIRST if opened == self.routine_limit + 1 else CaseEvent.HELD, now)
+
+    def _extend(self, case: Case, departure: Departure) -> Result | None:
+        """Give a leaver who is a case already what the case lacks, and never a second set."""
+        extended = self.cases.change(case, partial(_with_departure, departure=departure, now=self.clock()))
+        # Also where it lacks nothing: an earlier run may have been killed on its way.
+        self.set_going(extended or self.cases.require(case.case_id))
+        if extended is None:
+            return _refuse("this departure is a case already", case=case.case_id)
+        return None
+
+    def set_going(self, case: Case) -> None:
+        """Begin a case whose time has come, and announce what is pending."""
+        self.completion.announce_pending(self.case_start.begin(case))
+
+    # -- somebody stays
+
+    def _keep_access(self, request: OffboardingRequested, names: Sequence[str]) -> Result | None:
+        """Stop what is not done and lift the tombstones; what was revoked stays revoked, and nobody says otherwise."""
+        event = CaseEvent.CANCELLED if request.kind == "cancelled" else CaseEvent.REINSTATED
+        case_ids: set[str] = set()
+        for name in names:
+            heard = self.people.change(name, request.occurred_at, lambda found: found.with_stay(request.occurred_at))
+            if heard is None:
+                return _refuse("a later event about this person has come before")
+            if heard.case:
+                case_ids.add(heard.case)
+        for case_id in case_ids:
+            self._stop(case_id, event)
+        for name in names:
+            self.people.change(name, request.occurred_at, Name.without_tombstone)
+        # After the tombstones: whoever opens a sweep looks at those once more when it is there.
+        for case_id in case_ids:
+            self._stop(sweep_of(case_id), event)
+        return None
+
+    def _stop(self, case_id: str, event: CaseEvent) -> None:
+        case = self.cases.read(case_id)
+        if case is None:
+            return
+        now = self.clock()
+
+        def stop(standing: Case) -> Case | None:
+            return standing.after(event, now) if standing.allows(event) else None
+
+        stopped = self.cases.change(case, stop) or case
+        self.case_start.lift_tombstones(stopped)
+        self.completion.announce_pending(stopped)
+
+    # -- what there is to end
+
+    def _find_steps(self, request: OffboardingRequested, user: Person | None, names: Sequence[str]) -> Sequence[Step]:
+        usable = {name: each for name, each in self.providers.items() if find_usable(self.connections, name)}
+        steps = [
+            _step(step.command, name, step.fields)
+            for name, step in identities.steps(request.subject, usable, {ZOOM: user.id} if user else {})
+            if self.deactivates_users or not step.opt_in
+        ]
+        owned = [record for name in names for record in self._owned_by(name)]
+        steps += [_step(RevokeAccessToken, record.connection, {}) for record in owned if record.role == "personal"]
+        # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
+        return steps + [
+            Step(command=REPLACE, connection=record.connection, detail={"owner": record.owner})
+            for record in owned
+            if record.role == "service"
+        ]
+
+    def _owned_by(self, name: str) -> list[Connection]:
+        records = [self.connections.read(each) for each in self.connections.owned_by(name)]
+        return [record for record in records if record.status is not Status.REVOKED]
+
+
+def find_usable(connections: Connections, name: str) -> Connection | None:
+    """Read a connection; None where there is none, or a revoked one."""
+    try:
+        record = connections.read(name)
+    except BadMessage:
+        return None
+    return None if record.status is Status.REVOKED else record
+
+
+def _step(command: type[Command], connection: str, fields: Mapping[str, str]) -> Step:
+    """A step whose command can be sent; raises BadMessage while nothing is recorded and a person can still mend it."""
+    parse(command, {**fields, "connection": connection}, direct=False)
+    return Step(command=command.__name__, connection=connection, detail=dict(fields))
+
+
+def _names(request: OffboardingRequested, user: Person | None) -> Sequence[str]:
+    known = [request.subject.email, request.subject.identity(ZOOM, "id"), *((user.email, user.id) if user else ())]
+    return sorted({name_of(name) for name in known if name})
+
+
+def _is_same_departure(case: Case, occurred_at: datetime, found: Name) -> bool:
+    finished = case.finished_at if case.state is State.COMPLETED else None
+    return finished is not None and found.gone_since is not None and occurred_at - finished < SAME_DEPARTURE
+
+
+def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case | None:
+    """With what the case lacks of this departure, and sooner or more urgent if that is so; None where it is no news."""
+    if case.state not in UNDER_WAY:
+        return None
+    is_urgent = departure.request.urgency == "urgent"
+    fields: dict[str, object] = {"urgency": "urgent"} if is_urgent else {}
+    if departure.user is not None and case.zoom_user_id is None:
+        fields["zoom_user_id"] = departure.user.id
+    if case.state is not State.OPEN:
+        fields["effective_at"] = min(departure.effective_at(now), case.effective_at)
+    extended = case.with_steps(departure.steps, departure.names).model_copy(update=fields)
+    if is_urgent and extended.allows(CaseEvent.MADE_URGENT):
+        extended = extended.after(CaseEvent.MADE_URGENT, now)
+    if extended.state is State.SCHEDULED:
+        extended = extended.with_look_at(max(extended.effective_at, now))
+    return extended if extended != case else None
+
+
+def _refuse(because: str, **details: str) -> Result:
+    return Result(Outcome.REFUSED, details={"because": because} | details)

@@ -1,0 +1,119 @@
+"""One message of a batch: what it asks for, the receipt that it leaves, and what is left to do for it in the end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, Self, TypeVar
+
+from leaver.cases.receipts import Receipt
+from leaver.consuming.rate_limiter import Demand
+from leaver.errors import BadMessage, Rejected
+from leaver.messages.commands import Command, parse
+from leaver.messages.envelope import Envelope, Payload
+from leaver.messages.events import Announcement
+from leaver.outcomes import Outcome
+
+AnyCommand = TypeVar("AnyCommand", bound=Command)
+
+
+@dataclass(frozen=True)
+class Message(Generic[AnyCommand]):
+    """What a message asks for, or why that can't be said."""
+
+    envelope: Envelope
+    #: the receipt that this message will leave
+    receipt: Receipt
+    command: AnyCommand | Exception
+    #: the receipt that stands under the same key, final or not
+    standing: Receipt | None = None
+
+    @property
+    def receipt_key(self) -> tuple[str, str]:
+        """Where its receipt lies: the same command has the same."""
+        return self.receipt.case_id, self.receipt.entry
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its receipt is final, and nobody has redriven it since."""
+        outcome = self.standing.outcome if self.standing else None
+        return outcome is not None and not (outcome is Outcome.FAILED and self.envelope.redriven)
+
+    @property
+    def demand(self) -> Demand | None:
+        """What it asks of the rate limiter; None where it calls nobody."""
+        command = self.command
+        if isinstance(command, Exception) or self.is_done or command.connection is None or not command.needed_calls:
+            return None
+        return Demand(command.connection, command.needed_calls, urgent=command.urgency == "urgent")
+
+    def beside(self, standing: Receipt | None) -> Self:
+        """The same message with the receipt that stands."""
+        if standing is None:
+            return self
+        # A redriven message arrives as a new one, and is as old as it was.
+        return replace(self, standing=standing, receipt=self.receipt.as_old_as(standing))
+
+
+@dataclass(frozen=True)
+class Handled:
+    """What is left to do for a message when its own work is done."""
+
+    #: whether Lambda may delete it
+    acknowledged: bool
+    announcement: Announcement | None = None
+
+
+@dataclass(frozen=True)
+class MessageReader(Generic[AnyCommand]):
+    """Reads the messages of the queue of one command."""
+
+    command: type[AnyCommand]
+    #: for what is not simply the command's own fields
+    read_payload: Callable[[Payload], AnyCommand] | None
+
+    def read(self, envelope: Envelope) -> Message[AnyCommand]:
+        """Read one message; what is wrong with it stands in the place of its command."""
+        receipt = self._draft_receipt(envelope)
+        try:
+            payload = envelope.parse()
+            receipt = self._draft_receipt(envelope, payload)
+            command = self._read_command(payload)
+            receipt = self._fill_receipt(receipt, command)
+            _refuse_replayed(payload)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
+            return Message(envelope, receipt, error)
+        return Message(envelope, receipt, command)
+
+    def _read_command(self, payload: Payload) -> AnyCommand:
+        if self.read_payload:
+            return self.read_payload(payload)
+        if payload.event is not None and payload.event["detail-type"] != self.command.__name__:
+            raise BadMessage(f"detail-type: expected {self.command.__name__}")
+        return parse(self.command, payload.detail, direct=payload.event is None)
+
+    def _draft_receipt(self, envelope: Envelope, payload: Payload | None = None) -> Receipt:
+        """The receipt of a message whose command can't be read (yet)."""
+        return Receipt(
+            case_id=f"message#{payload.id if payload else envelope.message_id}",
+            entry=f"receipt#{self.command.__name__}",
+            command=self.command.__name__,
+            system=self.command.system,
+            subject="unknown",
+            requested_at=(payload.sent_at if payload else None) or envelope.sent_at,
+            first_attempt_at=envelope.first_received_at,
+        )
+
+    def _fill_receipt(self, draft: Receipt, command: AnyCommand) -> Receipt:
+        return draft.model_copy(
+            update={
+                "case_id": command.case_id or draft.case_id,
+                "entry": f"{draft.entry}#{command.connection}" if command.case_id else draft.entry,
+                "subject": command.subject,
+                "connection": command.connection,
+                "requested_at": command.requested_at or draft.requested_at,
+            }
+        )
+
+
+def _refuse_replayed(payload: Payload) -> None:
+    if payload.event is not None and "replay-name" in payload.event:
+        raise Rejected("a replayed event is not carried out: send the command anew if it is meant")

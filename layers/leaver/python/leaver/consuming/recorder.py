@@ -1,0 +1,73 @@
+"""The last word on a command: on its receipt, to its case, to metrics and log, and as what is to be announced."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from leaver.cases.completion import CaseCompletion
+from leaver.cases.receipts import ENDED, Receipt, Receipts
+from leaver.messages.commands import Command
+from leaver.messages.events import Announcement
+from leaver.outcomes import Outcome, Result
+
+#: the announcement of success is sent for these alone: for any other outcome it would be a lie
+SUCCESSES = ENDED | {Outcome.RETRIEVED, Outcome.REFRESHED, Outcome.PURGED, Outcome.DEACTIVATED}
+#: nothing happened that anybody would want to hear of
+UNANNOUNCED = frozenset({Outcome.STILL_FRESH, Outcome.REFUSED})
+
+
+@dataclass(frozen=True)
+class OutcomeRecorder:
+    """Records what came of one function's commands."""
+
+    command: type[Command]
+    #: refreshes and hand-overs leave none: their journal is the record, or the command that follows
+    receipts: Receipts | None
+    #: for commands that may be a case's step
+    completion: CaseCompletion | None
+    clock: Callable[[], datetime]
+    logger: Logger
+    metrics: Metrics
+
+    def record(self, receipt: Receipt, result: Result, reason: str | None = None) -> Announcement | None:
+        """Write the receipt first, then count it into its case; returns what is to be announced."""
+        closed = receipt.closed(result, now=self.clock(), reason=reason)
+        if self.receipts:
+            closed = self.receipts.finish(closed)
+        announcement = self.repeat(closed)
+        self.count(str(closed.outcome))
+        if closed.time_to_revoke is not None:
+            name = f"{self.command.__name__}.TimeToRevoke"
+            self.metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=closed.time_to_revoke)
+        self.logger.info("finished", extra=log_fields(closed))
+        return announcement
+
+    def repeat(self, closed: Receipt) -> Announcement | None:
+        """Do again what may have been lost after the receipt was written; returns what is to be announced."""
+        if self.completion is not None and closed.belongs_to_a_case:
+            self.completion.count_receipt(closed)
+        return None if closed.outcome in UNANNOUNCED else _announcement(self.command, closed)
+
+    def count(self, event: str) -> None:
+        """Count something that happened to this function's commands."""
+        self.metrics.add_metric(name=f"{self.command.__name__}.{event}", unit=MetricUnit.Count, value=1)
+
+
+def log_fields(receipt: Receipt) -> dict[str, Any]:
+    """What a log line says of a command."""
+    return receipt.model_dump(mode="json", exclude_none=True)
+
+
+def _announcement(command: type[Command], closed: Receipt) -> Announcement:
+    return Announcement(
+        # The same receipt makes the same id, so that a repeated announcement shows as what it is.
+        announcement_id=f"{closed.case_id}/{closed.entry}/{closed.outcome}/{closed.attempts}",
+        detail_type=command.announced_as if closed.outcome in SUCCESSES else command.failure_announced_as,
+        case_id=closed.case_id if closed.belongs_to_a_case else None,
+        details=closed.details,
+        **closed.model_dump(exclude={"case_id", "entry", "details"}),
+    )

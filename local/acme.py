@@ -1,0 +1,123 @@
+"""Acme, the small company of the demo, `make up` and the tests: its people, its apps, Leaver's connections."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from local.simulators.provider import CANARY
+from local.simulators.venafi_state import Role
+from local.world import World
+
+ZOOM_ACCOUNT = "acme-zoom-account"
+
+READ_USER = "user:read:user:admin"
+READ_TOKEN = "user:read:token:admin"  # noqa: S105 - a scope's name
+END_SESSION = "user:delete:token:admin"
+CHANGE_STATUS = "user:update:status:admin"
+
+LEAVER_ID = "local:{7ad7e1a4-0c0e-4a0e-9f6e-0f3a2a7b1c55}"
+VENAFI_APP = "leaver"
+VENAFI_SCOPE = "admin:delete;configuration"
+CERTIFICATE_APP = "vcert-sdk"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who works at Acme, under the names that the providers have for them."""
+
+    email: str
+    zoom_id: str
+    venafi_id: str
+
+
+ADMIN = Person("admin@example.com", "adM1nGIm1QgePTO8WbOqwA", "local:{00000000-aaaa-4aaa-8aaa-000000000001}")
+JOHN = Person("john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ", "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}")
+ADA = Person("ada@example.com", "-dAGIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000002}")
+GRACE = Person("grace@example.com", "_gRGIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000003}")
+ALAN = Person("alan@example.com", "aLaNIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000004}")
+OBRIEN = Person("o'brien+test@example.com", "oBrIm1QgePTO8WbOqwIQAA", "local:{00000000-aaaa-4aaa-8aaa-000000000005}")
+PEOPLE = (ADMIN, JOHN, ADA, GRACE, ALAN, OBRIEN)
+
+#: Zoom's connections: name → scopes of the app behind it
+ZOOM_CONNECTIONS: Mapping[str, tuple[str, ...]] = {
+    "zoom": (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS),
+    "zoom-rotating": (READ_USER, READ_TOKEN, END_SESSION),
+    "zoom-retired": (READ_USER,),
+    "zoom-narrow": (READ_USER,),
+}
+
+
+def set_up(world: World) -> None:
+    """Hire everybody, sign them in, let Venafi grant them tokens, and connect Leaver to both providers."""
+    world.zoom.add_account(ZOOM_ACCOUNT)
+    for person in PEOPLE:
+        world.zoom.add_user(person.zoom_id, person.email, account_id=ZOOM_ACCOUNT)
+        world.venafi.add_identity(person.venafi_id, person.email.partition("@")[0], email=person.email)
+    for name, scopes in ZOOM_CONNECTIONS.items():
+        connect_zoom(world, name, scopes)
+
+    world.venafi.add_identity(LEAVER_ID, "leaver-robot", role=Role.GRANT_ADMIN)
+    world.venafi.add_application(CERTIFICATE_APP, scope="certificate:manage")
+    for person in PEOPLE:
+        world.venafi.authorize(CERTIFICATE_APP, person.venafi_id)
+    world.venafi.authorize(CERTIFICATE_APP, JOHN.venafi_id)
+    connect_venafi(world)
+
+
+def zoom_secret(app: str) -> str:
+    """Name the client secret of an app, recognisable in a log where it has no business."""
+    return f"{CANARY}secret-of-{app}"
+
+
+def connect_zoom(world: World, name: str, scopes: tuple[str, ...], *, personal_to: Person | None = None) -> None:
+    """Register an app of this name at Zoom, let somebody authorise it, and keep what Leaver needs.
+
+    The administrator authorises it for everybody; with `personal_to`, that person does so for themselves alone.
+    """
+    secret, owner = zoom_secret(name), personal_to or ADMIN
+    world.zoom.add_app(name, secret, account_id=ZOOM_ACCOUNT, scopes=scopes)
+    tokens = world.zoom.authorize(name, owner.email)
+    credentials = {"client_id": name, "client_secret": secret}
+    _connect(world, name, "zoom", owner, account=ZOOM_ACCOUNT, credentials=credentials, tokens=tokens)
+
+
+def connect_venafi(world: World, name: str = "venafi") -> None:
+    """Let Leaver's robot log in to Venafi, and keep what Leaver needs."""
+    world.venafi.add_application(VENAFI_APP, scope=VENAFI_SCOPE)
+    tokens = world.venafi.authorize(VENAFI_APP, LEAVER_ID)
+    credentials = {"client_id": VENAFI_APP}
+    _connect(world, name, "venafi", ADMIN, account="tpp.example.com", credentials=credentials, tokens=tokens)
+
+
+def _connect(
+    world: World,
+    name: str,
+    provider: Literal["zoom", "venafi"],
+    owner: Person,
+    *,
+    account: str,
+    credentials: Mapping[str, str],
+    tokens: Mapping[str, object],
+) -> None:
+    """Make a connection by the calls that the README shows: two secrets and one record."""
+    secret_store, dynamodb = world.client("secretsmanager"), world.client("dynamodb")
+    secret_store.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
+    version = secret_store.create_secret(Name=f"leaver/tokens/{name}", SecretString=json.dumps(tokens))["VersionId"]
+    record = {
+        "connection": name,
+        "provider": provider,
+        "account": account,
+        "grant_type": "refresh_token",
+        "role": "service" if owner is ADMIN else "personal",
+        "owner": owner.email,
+        "status": "active",
+        "version": version,
+        "expires_at": str(tokens["expires_at"]),
+        # Not while somebody watches: what refreshes in the demo was asked for.
+        "refresh_at": (datetime.now(UTC) + timedelta(minutes=45)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    dynamodb.put_item(
+        TableName=world.resource("Connections").ref, Item={key: {"S": value} for key, value in record.items()}
+    )

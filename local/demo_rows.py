@@ -1,0 +1,361 @@
+"""The rows of the demo: what must be observed, where it is observed, and the fault that makes the row fail."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import requests
+
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import Case, Cases
+from leaver.cases.seal import chain
+from leaver.outcomes import Outcome
+from leaver.storage.tables import Value, item, values
+from local import acme
+from local.world import World
+
+REVOKED = "zoom/204-token-deleted"
+#: the connection that John gave Leaver for himself
+JOHNS = "zoom-john"
+
+
+@dataclass(frozen=True)
+class Before:
+    """The tokens as they were before anything happened."""
+
+    rotating_refresh_token: str
+    retired_access_token: str
+    johns_access_token: str
+    #: how many user tokens Zoom had minted for John
+    johns_user_tokens: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that must be true afterwards, observed where it happens: at a provider, or in AWS.
+
+    Leaver's own receipts prove nothing but that they are complete and unchanged.
+    """
+
+    name: str
+    story: str
+    expected: str
+    where: str
+    observe: Callable[[World, Before], str]
+    #: plants the fault that must make this row fail
+    sabotage: Callable[[World], None]
+
+
+def token(world: World, connection: str, field: str) -> str:
+    """Read a field of a connection's current tokens from Secrets Manager."""
+    kept = world.client("secretsmanager").get_secret_value(
+        SecretId=f"leaver/tokens/{connection}", VersionStage="AWSCURRENT"
+    )
+    return str(json.loads(kept["SecretString"])[field])
+
+
+def _session(person: acme.Person) -> Callable[[World, Before], str]:
+    return lambda world, _: "signed in" if world.zoom.has_session(person.email) else "no session"
+
+
+def _grants(person: acme.Person) -> Callable[[World, Before], str]:
+    return lambda world, _: f"{world.venafi.live_grants(person.venafi_id)} grants"
+
+
+def _johns_connection(world: World, before: Before) -> str:
+    return _status_with(world, before.johns_access_token)
+
+
+def _johns_kept_tokens(world: World, _: Before) -> str:
+    pages = world.client("secretsmanager").get_paginator("list_secrets").paginate()
+    names = [secret["Name"] for page in pages for secret in page["SecretList"]]
+    kept = sum(name.startswith(f"leaver/user-tokens/zoom/{acme.JOHN.zoom_id}/") for name in names)
+    return f"{kept} tokens"
+
+
+def _asked_for_afterwards(world: World, before: Before) -> str:
+    minted = len(world.zoom.user_tokens(acme.JOHN.email)) - before.johns_user_tokens
+    asked = [each for each in _items(world) if each.get("command") == "RetrieveUserToken"]
+    answers = [str(each.get("outcome")) for each in asked if each["subject"] == acme.JOHN.zoom_id]
+    return f"{', '.join(answers) or 'no answer'}, {minted} minted"
+
+
+def _receipts(world: World, _: Before) -> str:
+    case = case_of_john(world)
+    if case is None:
+        return "no case"
+    kept = _cases(world).read_receipts(case.case_id)
+    steps = case.steps
+    ended = sum(step.receipt in kept and step.name not in case.outstanding for step in steps)
+    return f"{ended} of {len(steps)} things ended, {case.state}"
+
+
+def _chain(world: World, _: Before) -> str:
+    case = case_of_john(world)
+    if case is None or case.head is None:
+        return "not sealed"
+    receipts = receipts_of(world, case)
+    changed = [receipts[0].model_copy(update={"outcome": Outcome.ALREADY_GONE}), *receipts[1:]]
+    others = ([*receipts[1:], receipts[0]], receipts[1:], changed)
+    if chain(receipts)[-1] != case.head:
+        return "does not verify"
+    return "verifies" if all(chain(each)[-1] != case.head for each in others) else "verifies whatever is changed"
+
+
+def case_of_john(world: World) -> Case | None:
+    """John's case, as it is now."""
+    for each in _items(world):
+        if each.get("email") == acme.JOHN.email:
+            return _cases(world).read(str(each["case_id"]))
+    return None
+
+
+def receipts_of(world: World, case: Case) -> list[Receipt]:
+    """Return the receipts of a case that is done, in the order of its steps."""
+    kept = _cases(world).read_receipts(case.case_id)
+    return [kept[step.receipt] for step in case.steps]
+
+
+def _cases(world: World) -> Cases:
+    return Cases(world.client("dynamodb"), table=world.resource("Cases").ref)
+
+
+def _items(world: World) -> list[dict[str, Value]]:
+    pages = world.client("dynamodb").get_paginator("scan").paginate(TableName=world.resource("Cases").ref)
+    return [values(each) for page in pages for each in page["Items"]]
+
+
+def _kept_token(world: World, _: Before) -> str:
+    minted = [token.digest for token in world.zoom.user_tokens(acme.GRACE.email)]
+    name = f"leaver/user-tokens/zoom/{acme.GRACE.zoom_id}/zak"
+    secret_store = world.client("secretsmanager")
+    try:
+        kept = json.loads(secret_store.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"])[
+            "token"
+        ]
+    except secret_store.exceptions.ResourceNotFoundException:
+        return "no token kept"
+    return "the one that Zoom minted" if hashlib.sha256(kept.encode()).hexdigest() in minted else "another token"
+
+
+def _old_refresh_token(world: World, before: Before) -> str:
+    if token(world, "zoom-rotating", "refresh_token") == before.rotating_refresh_token:
+        return "still the current one"
+    # Asked before it is tried: a token that still works would rotate by the trying.
+    if world.zoom.live_token_kind(_digest(before.rotating_refresh_token)):
+        return "still works"
+    answer = requests.post(
+        f"{world.zoom.url}/oauth/token",
+        data={"grant_type": "refresh_token", "refresh_token": before.rotating_refresh_token},
+        auth=("zoom-rotating", acme.zoom_secret("zoom-rotating")),
+        timeout=10,
+    )
+    return f"{answer.status_code} {answer.json().get('error')}"
+
+
+def _new_refresh_token(world: World, before: Before) -> str:
+    new = token(world, "zoom-rotating", "refresh_token")
+    if new == before.rotating_refresh_token:
+        return "still the old one"
+    user = requests.get(
+        f"{world.zoom.api_url}/users/{acme.ADA.zoom_id}",
+        headers={"Authorization": f"Bearer {token(world, 'zoom-rotating', 'access_token')}"},
+        timeout=10,
+    )
+    return f"live: {world.zoom.live_token_kind(_digest(new))}, its access token gets {user.status_code}"
+
+
+def _revoked_access_token(world: World, before: Before) -> str:
+    return _status_with(world, before.retired_access_token)
+
+
+def _status_with(world: World, access_token: str) -> str:
+    answer = requests.get(
+        f"{world.zoom.api_url}/users/{acme.ADA.zoom_id}",
+        headers={"Authorization": f"Bearer {access_token}"},
+        timeout=10,
+    )
+    return str(answer.status_code)
+
+
+def _parked(world: World, _: Before) -> str:
+    peeked = world.client("sqs").receive_message(
+        QueueUrl=world.dead_letter_queue_url("revoke_sso_token"), MessageAttributeNames=["All"], VisibilityTimeout=0
+    )
+    for message in peeked.get("Messages", []):
+        return str(message["MessageAttributes"]["reason"]["StringValue"])
+    return "nothing parked"
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _lie(path: str, *, times: int | None = None) -> Callable[[World], None]:
+    """Let Zoom claim success for the next requests with such a path, and do nothing."""
+    return lambda world: world.zoom.inject(path, times=times, handling="pretend")
+
+
+def _venafi_refuses(world: World) -> None:
+    """Let Venafi refuse to revoke any grant."""
+    world.venafi.answer_result(9, times=None)
+
+
+def _another_of_johns_tokens(world: World) -> None:
+    """Keep a token of John's where nobody looks for one."""
+    name = f"leaver/user-tokens/zoom/{acme.JOHN.zoom_id}/another"
+    world.client("secretsmanager").create_secret(Name=name, SecretString="{}")
+
+
+def _mint_for_john(world: World) -> None:
+    """Have Zoom mint a token for John, as if Leaver had asked for it."""
+    requests.get(
+        f"{world.zoom.api_url}/users/{acme.JOHN.zoom_id}/token",
+        params={"type": "zak"},
+        headers={"Authorization": f"Bearer {token(world, 'zoom', 'access_token')}"},
+        timeout=10,
+    ).raise_for_status()
+
+
+def _make_john_responsible(world: World) -> None:
+    """Hold John's case open by a service connection that is his: a person has to replace it."""
+    key = item({"connection": "zoom-rotating"})
+    world.client("dynamodb").update_item(
+        TableName=world.resource("Connections").ref,
+        Key=key,
+        UpdateExpression="SET #owner = :john",
+        ExpressionAttributeNames={"#owner": "owner"},
+        ExpressionAttributeValues=item({":john": acme.JOHN.email}),
+    )
+
+
+#: each shows in two rows
+_REVOCATIONS_LIE = _lie("/oauth/revoke")
+_A_REFRESH_LIES = _lie("/oauth/token", times=1)
+
+ROWS = (
+    Row(
+        "okta-session",
+        "Okta deactivates John Doe",
+        "no session",
+        "Zoom: who is signed in",
+        _session(acme.JOHN),
+        _lie(f"/v2/users/{acme.JOHN.zoom_id}/token"),
+    ),
+    Row(
+        "okta-grants",
+        "the same event",
+        "0 grants",
+        "Venafi: grants that live",
+        _grants(acme.JOHN),
+        _venafi_refuses,
+    ),
+    Row(
+        "okta-connection",
+        "the same event",
+        "401",
+        "Zoom: called with the token that John had given Leaver",
+        _johns_connection,
+        _REVOCATIONS_LIE,
+    ),
+    Row(
+        "okta-user-tokens",
+        "the same event",
+        "0 tokens",
+        "Secrets Manager: John's user tokens",
+        _johns_kept_tokens,
+        _another_of_johns_tokens,
+    ),
+    Row(
+        "refused",
+        "RetrieveUserToken for John, afterwards",
+        "refused, 0 minted",
+        "Zoom: tokens that it minted",
+        _asked_for_afterwards,
+        _mint_for_john,
+    ),
+    Row(
+        "receipts",
+        "John's case",
+        "4 of 4 things ended, completed",
+        "the Cases table",
+        _receipts,
+        _make_john_responsible,
+    ),
+    Row(
+        "chain",
+        "its receipts digested anew",
+        "verifies",
+        "the Cases table, against the head; a changed, moved or missing receipt shows",
+        _chain,
+        _make_john_responsible,
+    ),
+    Row(
+        "sso-token",
+        "RevokeSsoToken for O'Brien, by queue",
+        "no session",
+        "Zoom: who is signed in",
+        _session(acme.OBRIEN),
+        _lie("/v2/users/o.*brien.*/token"),
+    ),
+    Row(
+        "grants",
+        "RevokeGrants for Grace, by bus",
+        "0 grants",
+        "Venafi: grants that live",
+        _grants(acme.GRACE),
+        _venafi_refuses,
+    ),
+    Row(
+        "user-token",
+        "RetrieveUserToken for Grace",
+        "the one that Zoom minted",
+        "Secrets Manager, by digest",
+        _kept_token,
+        _lie(f"/v2/users/{acme.GRACE.zoom_id}/token"),
+    ),
+    Row(
+        "old-refresh-token",
+        "RefreshAccessToken, forced",
+        "400 invalid_grant",
+        "Zoom: the old refresh token tried again",
+        _old_refresh_token,
+        _A_REFRESH_LIES,
+    ),
+    Row(
+        "new-refresh-token",
+        "the same refresh",
+        "live: refresh, its access token gets 200",
+        "Zoom: asked by digest, and called",
+        _new_refresh_token,
+        _A_REFRESH_LIES,
+    ),
+    Row(
+        "access-token",
+        "RevokeAccessToken",
+        "401",
+        "Zoom: called with the revoked token",
+        _revoked_access_token,
+        _REVOCATIONS_LIE,
+    ),
+    Row(
+        "parked",
+        "RevokeSsoToken for Alan, scope missing",
+        "missing scopes: user:delete:token, user:delete:token:admin",
+        "the dead-letter queue",
+        _parked,
+        lambda world: world.zoom.inject("/v2/users/alan.*/token", handling="skip", reply=REVOKED),
+    ),
+)
+
+REDRIVEN = Row(
+    "redriven",
+    "scope granted, then `leaver redrive`",
+    "no session",
+    "Zoom: who is signed in",
+    _session(acme.ALAN),
+    # The first attempt is refused before anything could be pretended.
+    _lie("/v2/users/alan.*/token"),
+)
+NAMES = tuple(row.name for row in (*ROWS, REDRIVEN))

@@ -1,0 +1,100 @@
+"""`python -I local/set_up.py demo`: a .venv that fits this Python and this folder, with what the verb needs in it.
+
+It runs on a bare Python, before anything is installed: the standard library is all there is.
+"""
+
+import re
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+
+#: Lambda's Python, by which alone the layer can be compiled
+RUNTIME = "3.13"
+#: pip understands hashes, markers and editable installs of pyproject.toml from here on
+OLDEST_PIP = (22, 3)
+
+NAME_IT = "or name another Python: make PYTHON=/path/to/python3 …"
+
+
+def main(what: str) -> int:
+    """Install requirements/<what>.txt and Leaver itself, unless they are there already."""
+    if missing := lack(what):
+        print(missing, file=sys.stderr)
+        return 3
+    if not make_venv():
+        return 3
+    pinned = ROOT / "requirements" / f"{what}.txt"
+    wanted = pinned.read_text() + (ROOT / "pyproject.toml").read_text()
+    stamp = VENV / what
+    if stamp.exists() and stamp.read_text() == wanted:
+        return 0
+    began = time.monotonic()
+    packages = len(re.findall(r"^\w", pinned.read_text(), re.MULTILINE))
+    print(f"Installing {packages} packages into .venv (requirements/{what}.txt): the first time, a minute or two.")
+    installed = install("--require-hashes", "--requirement", str(pinned))
+    if not installed or not install("--no-deps", "--no-build-isolation", "--editable", str(ROOT)):
+        print(f"pip could not install requirements/{what}.txt: its own words are above.", file=sys.stderr)
+        return 3
+    stamp.write_text(wanted)
+    print(f"Installed in {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+def lack(what: str) -> str | None:
+    """Say what this Python lacks, and how to get it."""
+    release = "{}.{}".format(*sys.version_info)
+    if what == "dev" and release != RUNTIME:
+        return (
+            f"What is deployed is compiled for Lambda, which takes Python {RUNTIME}; {sys.executable} is {release}. "
+            f"Get one (`uv python install {RUNTIME}`, `pyenv install {RUNTIME}`, your system's packages), {NAME_IT}"
+        )
+    if find_spec("venv") is None or find_spec("ensurepip") is None:
+        return (
+            f"{sys.executable} has no venv module, which Debian and Ubuntu ship apart. "
+            f"Get it (`apt install python{release}-venv`), {NAME_IT}"
+        )
+    import ensurepip  # noqa: PLC0415 - Debian's Python may have none
+
+    if tuple(map(int, ensurepip.version().split(".")[:2])) < OLDEST_PIP:
+        return f"{sys.executable} brings pip {ensurepip.version()}, and Leaver needs 22.3 or later. Update, {NAME_IT}"
+    return None
+
+
+def make_venv() -> bool:
+    """Make .venv, unless this Python made it in this folder; one of another Python or folder is made anew."""
+    maker = VENV / "made-by"
+    this = f"{Path(sys.executable).resolve()}\n{sys.version}\n{ROOT}\n"
+    if maker.exists() and maker.read_text() == this:
+        return True
+    why = "; the one that is there is another Python's or another folder's" if VENV.exists() else ""
+    print(f"Making .venv with Python {sys.version.split()[0]}{why}.")
+    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own interpreter
+        return False
+    maker.write_text(this)
+    return True
+
+
+def install(*what: str) -> bool:
+    """Let pip install it, and show how far it has come: pip itself is either silent or writes a thousand lines."""
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *what]
+    collected = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pip:  # noqa: S603 - .venv's own interpreter
+        for line in pip.stdout or ():
+            if line.startswith(("Collecting ", "Processing ")):
+                collected += 1
+                if collected % 10 == 0:
+                    print(f"  {collected} fetched …")
+            elif line.startswith("Installing collected packages") and collected > 1:
+                print("  unpacking them …")
+    return pip.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,57 @@
+"""The table of receipts in memory; tests/integration/test_receipts.py holds the real one to the same rules."""
+
+from collections.abc import Sequence
+
+from leaver.cases.receipts import Receipt, Receipts
+from leaver.outcomes import Outcome
+from tests.doubles.aws_errors import client_error
+
+
+class InMemoryReceipts(Receipts):
+    """Receipts with the same rules as the table's; `broken` ones can't be written."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], Receipt] = {}
+        self.broken = False
+
+    @property
+    def only(self) -> Receipt:
+        (receipt,) = self.items.values()
+        return receipt
+
+    def read(self, receipt: Receipt) -> Receipt | None:
+        return self.items.get((receipt.case_id, receipt.entry))
+
+    def standing(self, receipts: Sequence[Receipt]) -> dict[tuple[str, str], Receipt]:
+        keys = {(each.case_id, each.entry) for each in receipts}
+        return {key: self.items[key] for key in keys if key in self.items}
+
+    def count_failure(self, receipt: Receipt) -> int:
+        written = self._put(receipt)
+        if written is None:
+            raise client_error("UpdateItem", "ConditionalCheckFailedException")
+        return written.attempts
+
+    def finish(self, closed: Receipt) -> Receipt:
+        return self._put(closed) or self.items[closed.case_id, closed.entry]
+
+    def reopen(self, receipt: Receipt) -> None:
+        standing = self.items[receipt.case_id, receipt.entry]
+        if standing.outcome is Outcome.FAILED:
+            taken_back = dict.fromkeys(("outcome", "finished_at", "reason", "provider_status", "provider_code"))
+            self.items[receipt.case_id, receipt.entry] = standing.model_copy(update=taken_back)
+
+    def _put(self, receipt: Receipt) -> Receipt | None:
+        if self.broken:
+            raise client_error("UpdateItem", "InternalServerError")
+        standing = self.items.get((receipt.case_id, receipt.entry))
+        if standing and standing.outcome:
+            return None
+        written = receipt.model_copy(
+            update={
+                "attempts": (standing.attempts if standing else 0) + 1,
+                "first_attempt_at": standing.first_attempt_at if standing else receipt.first_attempt_at,
+            }
+        )
+        self.items[receipt.case_id, receipt.entry] = written
+        return written

@@ -1,0 +1,19 @@
+"""How long the explorations run: `make test` goes the short way, `make proof` says how far (LEAVER_LENGTH)."""
+
+import os
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def length(short: int) -> int:
+    """Return how many nights, leavers or examples to play: `short`, or what `make proof` asks for."""
+    return int(os.environ.get("LEAVER_LENGTH", short))
+
+
+def some(cases: Iterable[T], short: int | None = None) -> list[T]:
+    """Return `short` of the cases, or all, or what `make proof` asks for: evenly spread, and the same each time."""
+    every = list(cases)
+    count = min(length(short or len(every)), len(every))
+    return [every[place * len(every) // count] for place in range(count)]

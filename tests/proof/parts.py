@@ -1,0 +1,84 @@
+"""What `make proof` runs: the explorations, and how far is the whole way."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.e2e.test_demo import FAULTS
+from tests.e2e.test_killed_refreshes import PLAYED
+from tests.refresh.test_interleavings import HOLDERS
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tests that read `tests.length`, as pytest is told them; `full` of `unit` took `seconds` on two quiet cores."""
+
+    name: str
+    tests: str
+    unit: str
+    full: int
+    seconds: float
+
+    def length_in(self, seconds: float) -> int:
+        """Return how far it comes in so many seconds: at least one case, at most the whole way."""
+        return max(1, min(self.full, int(self.full * seconds / self.seconds)))
+
+
+#: what is soon over comes first: the minutes that it leaves of a short proof are for the others
+PARTS: Final = (
+    Part(
+        "a token's retrieval and its user's leaving, in every order",
+        "tests/refresh/test_leavers.py -k whatever_the_order",
+        "beginnings",
+        full=2,
+        seconds=20,
+    ),
+    Part(
+        "two holders of one connection, in every order",
+        "tests/refresh/test_interleavings.py -k whatever_the_order",
+        "pairs of holders, each at a kind of provider",
+        full=len(HOLDERS),
+        seconds=120,
+    ),
+    Part(
+        "processes killed at every effect",
+        "tests/e2e/test_killed_refreshes.py tests/e2e/test_killed_revocations.py",
+        "providers",
+        full=len(PLAYED),
+        seconds=120,
+    ),
+    Part(
+        "the demo's planted faults",
+        "tests/e2e/test_demo.py",
+        "faults",
+        full=len(FAULTS),
+        seconds=150,
+    ),
+    Part(
+        "leavers from every source, one call in five fails",
+        "tests/e2e/test_many_leavers.py",
+        "leavers",
+        full=200,
+        seconds=240,
+    ),
+    Part(
+        "any JSON instead of an HR event",
+        "tests/unit/test_hr_any_json.py",
+        "examples for each source",
+        full=2000,
+        seconds=300,
+    ),
+    Part(
+        "leavers' cases, whatever happens in any order",
+        "tests/cases/test_machine.py",
+        "runs",
+        full=2500,
+        seconds=300,
+    ),
+    Part(
+        "many connections, whatever happens in any order",
+        "tests/refresh/test_many_connections.py -k whatever_happens",
+        "nights",
+        full=4000,
+        seconds=600,
+    ),
+)

@@ -1,0 +1,61 @@
+"""What a proof found, as the table on the terminal and as docs/proof.md."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tests.proof.run import ROOT, Ran
+
+PAGE = ROOT / "docs" / "proof.md"
+
+
+def shown(ran: Sequence[Ran]) -> str:
+    """Return a line for each part, and what was shortened."""
+    lines = [
+        f"{'passed' if each.passed else 'FAILED'}  {each.part.name}: {each.length} of {each.part.full} "
+        f"{each.part.unit}, {each.seconds:.0f} s. {each.found}"
+        for each in ran
+    ]
+    shortened = [each.part.name for each in ran if each.length < each.part.full]
+    return "\n".join(["", *lines, f"Shortened: {'; '.join(shortened) or 'nothing'}."])
+
+
+def as_markdown(judged: str, ran: Sequence[Ran]) -> str:
+    """Return the page that is kept: which commit, how far each part went, and what it found."""
+    rows = [
+        f"| {each.part.name} | {each.part.full:,} {each.part.unit} | {each.length:,} | "
+        f"{'' if each.passed else '**FAILED** '}{each.found} | {each.seconds:.0f} |"
+        for each in ran
+    ]
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    return "\n".join(
+        [
+            "# What `make proof` found",
+            "",
+            f"Commit {judged}, {datetime.now(UTC):%Y-%m-%d}, {machine}.",
+            "`make test` runs the same explorations and goes part of the way.",
+            "",
+            "| part | asked for | ran | found | seconds |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def commit() -> str:
+    """Return the commit that was judged, and whether it was changed since."""
+    git = ["git", "-C", str(ROOT)]
+    name, changed = (
+        subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+    )
+    return f"{name}, with changes that are not committed" if changed else name
+
+
+def write(page: str) -> None:
+    """Keep it."""
+    PAGE.write_text(page)
+    print(f"Written to {PAGE.relative_to(ROOT)}.")

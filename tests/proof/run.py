@@ -1,0 +1,67 @@
+"""One part of the proof, run by pytest in a process of its own."""
+
+import ast
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tests.conftest import TABLES
+from tests.proof.parts import Part
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How far a part went, what it found, and how long it took."""
+
+    part: Part
+    length: int
+    passed: bool
+    found: str
+    seconds: float
+
+
+def run(part: Part, length: int) -> Ran:
+    """Let pytest show its progress, and read what the tests recorded."""
+    began = time.monotonic()
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        pytest = [sys.executable, "-m", "pytest", "-q", "--no-header", "--numprocesses", "auto", "--dist", "loadgroup"]
+        ended = subprocess.run(  # noqa: S603 - our own interpreter
+            [*pytest, f"--junit-xml={report.name}", *part.tests.split()],
+            cwd=ROOT,
+            env={**os.environ, "LEAVER_LENGTH": str(length), "LEAVER_SKIP_NOTHING": "1"},
+            check=False,
+        )
+        found = "; ".join(figures(Path(report.name).read_text()))
+    return Ran(part, length, ended.returncode == 0, found, time.monotonic() - began)
+
+
+def figures(report: str) -> Iterator[str]:
+    """Say how many tests passed, and the sum of each figure that they recorded."""
+    suite = ET.fromstring(report).find("testsuite") if report else None  # noqa: S314 - pytest just wrote it
+    if suite is None:
+        return
+    failed = int(suite.attrib["failures"]) + int(suite.attrib["errors"])
+    yield f"{int(suite.attrib['tests']) - failed} tests passed" + (f", {failed} failed" if failed else "")
+    rows: dict[str, list[list[object]]] = {}
+    for kept in suite.iter("property"):
+        rows.setdefault(kept.attrib["name"], []).append(ast.literal_eval(kept.attrib["value"]))
+    for _, name, columns in TABLES:
+        total: Counter[str] = Counter()
+        for row in rows.get(name, []):
+            total.update(
+                {what: cell for what, cell in zip(columns, row, strict=True) if isinstance(cell, int)}
+                if columns
+                else {str(row[0]): int(str(row[1]))}
+            )
+        yield from (f"{figure:,} {what}" for what, figure in total.items())
+        if name in rows and not total:
+            yield f"{len(rows[name])} places to die at"

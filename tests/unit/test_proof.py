@@ -1,0 +1,65 @@
+"""How a short proof is shared out, and what a proof says that it found."""
+
+from typing import Final
+
+import pytest
+
+from tests.length import length, some
+from tests.proof.parts import PARTS, Part
+from tests.proof.report import as_markdown, shown
+from tests.proof.run import Ran, figures
+
+NIGHTS: Final = Part("nights", "tests/nights.py", "nights", full=4000, seconds=400)
+
+REPORT: Final = """<testsuites><testsuite tests="3" failures="1" errors="0">
+<testcase><properties>
+<property name="orders" value="['zoom, strict', 'refresh and revoke', 20, 3, 0]" />
+</properties></testcase>
+<testcase><properties>
+<property name="orders" value="['zoom, strict', 'refresh and leave', 1000, 4, 0]" />
+<property name="many" value="['nights', 7]" />
+<property name="crash" value="['zoom', 'before PutItem', 'works', 'works', 'works']" />
+</properties></testcase>
+</testsuite></testsuites>"""
+
+
+@pytest.mark.parametrize(("seconds", "nights"), [(0.0, 1), (40.0, 400), (9999.0, 4000)])
+def test_a_part_goes_as_far_as_its_share_of_the_time_allows_but_plays_one_case(seconds: float, nights: int) -> None:
+    assert NIGHTS.length_in(seconds) == nights
+
+
+def test_what_is_soon_over_leaves_its_time_to_the_rest() -> None:
+    assert [part.seconds for part in PARTS] == sorted(part.seconds for part in PARTS)
+
+
+def test_fewer_cases_are_spread_over_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEAVER_LENGTH", raising=False)
+    assert some("abcdef") == list("abcdef")
+    assert some("abcdef", 3) == ["a", "c", "e"]
+    monkeypatch.setenv("LEAVER_LENGTH", "2")
+    assert some("abcdef", 3) == ["a", "d"]
+    assert length(40) == 2
+
+
+def test_the_figures_of_all_tests_are_added_up() -> None:
+    assert list(figures(REPORT)) == [
+        "2 tests passed, 1 failed",
+        "1 places to die at",
+        "1,020 orders",
+        "7 died with the only copy",
+        "0 lost, or false alarm",
+        "7 nights",
+    ]
+
+
+def test_a_part_that_never_came_to_its_tests_found_nothing() -> None:
+    assert list(figures("")) == []
+
+
+def test_a_proof_says_what_it_shortened_and_what_failed() -> None:
+    said = shown([Ran(NIGHTS, 400, passed=True, found="400 nights", seconds=41.2)])
+    assert "passed  nights: 400 of 4000 nights, 41 s. 400 nights" in said
+    assert "Shortened: nights." in said
+    failed = Ran(NIGHTS, 4000, passed=False, found="1 failed", seconds=400)
+    assert "Shortened: nothing." in shown([failed])
+    assert "| nights | 4,000 nights | 4,000 | **FAILED** 1 failed | 400 |" in as_markdown("abc", [failed])
