@@ -158,7 +158,7 @@ def test_venafi_is_connected_and_grants_are_revoked_through_it(world: Operated, 
     first = world.tokens(name)
     assert world.leaver("refresh", name).exit_code == 0
     # The command returns when the new tokens are on record; the refresher ends the old grant after that.
-    world.idle()
+    world.wait_until_idle()
     assert world.venafi.live_token_kind(digest(first["access_token"])) is None
 
 
