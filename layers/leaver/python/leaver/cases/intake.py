@@ -11,7 +11,7 @@ from leaver.cases import identities
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import Name, People, name_of
 from leaver.cases.record import REPLACE, Case, Cases, Step, new_case, sweep_of
-from leaver.cases.start import CaseStart
+from leaver.cases.start import COMMANDS, CaseStart
 from leaver.cases.states import UNDER_WAY, CaseEvent, State
 from leaver.connections.record import Connection, Connections, Status
 from leaver.errors import BadMessage, Rejected
@@ -199,6 +199,7 @@ class Intake:
         ]
         owned = [record for name in names for record in self._owned_by(name)]
         steps += [_step(RevokeAccessToken, record.connection, {}) for record in owned if record.role == "personal"]
+        steps.sort(key=lambda step: list(COMMANDS).index(step.command))
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
         return steps + [
             Step(command=REPLACE, connection=record.connection, detail={"owner": record.owner})
