@@ -130,7 +130,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
     session = boto3.Session(region_name=region, profile_name=profile)
     cloudformation = session.client("cloudformation", config=AWS)
     try:
-        told = cloudformation.describe_stacks(StackName=name)
+        response = cloudformation.describe_stacks(StackName=name)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
@@ -138,7 +138,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
             f"there is no stack {name} in {cloudformation.meta.region_name}:"
             " is it called so (--stack), is it this region and account (--region, --profile)?"
         ) from None
-    (stack,) = told["Stacks"]
+    (stack,) = response["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
     if not {"ConnectionsTable", "CasesTable", "KeyArn", "SecretPrefix"} <= outputs.keys():
@@ -151,7 +151,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
-        ahead=_ahead(told["ResponseMetadata"]["HTTPHeaders"]["date"]),
+        ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
         secrets_manager=secrets_manager,
         providers=providers,
     )

@@ -1,4 +1,4 @@
-"""Get a user's Zoom token, leave it in the vault, and say where."""
+"""Get a user's Zoom token, store it in Secrets Manager, and report where."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -55,11 +55,11 @@ def establish(into: Destination, new: ConnectionRequest, target: Target, console
     misfits, remarks = _whose(new, target, made.granted)
     wrong += misfits
     if made.old_grant is not None:
-        told = f"the old grant: {made.old_grant}"
+        outcome = f"the old grant: {made.old_grant}"
         if made.old_grant_ended:
-            remarks.append(told)
+            remarks.append(outcome)
         else:
-            wrong.append(f"{told}; it may live: end it at {new.provider.title()}")
+            wrong.append(f"{outcome}; it may live: end it at {new.provider.title()}")
     for each in [*wrong, *remarks]:
         console.print(Text(each), soft_wrap=True)
     found = (
@@ -86,11 +86,11 @@ def _whose(new: ConnectionRequest, target: Target, tokens: GrantedTokens) -> tup
     if user.account is not None and user.account != new.account:
         wrong.append(f"who consented belongs to account {user.account}, and not to {new.account}")
     if user.email.casefold() != target.owner.strip().casefold():
-        told = f"{user.email} consented, and the owner is {target.owner}"
+        consent = f"{user.email} consented, and the owner is {target.owner}"
         if target.role == "personal":
-            wrong.append(f"{told}: a personal connection is whose consent it is")
+            wrong.append(f"{consent}: a personal connection is whose consent it is")
         else:
-            remarks.append(f"{told}: the grant ends when {user.email} leaves {new.provider.title()}")
+            remarks.append(f"{consent}: the grant ends when {user.email} leaves {new.provider.title()}")
     return wrong, remarks
 
 

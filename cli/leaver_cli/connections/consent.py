@@ -105,10 +105,10 @@ class _Redirect(ThreadingHTTPServer):
 
     def read(self, query: str) -> _Back | None:
         """Read what the browser brings; None where it does not come from the page that we asked for."""
-        told = parse_qs(query, max_num_fields=20)
-        if any(len(values) > 1 for values in told.values()):
+        parameters = parse_qs(query, max_num_fields=20)
+        if any(len(values) > 1 for values in parameters.values()):
             return None
-        one = {name: value for name, (value,) in told.items()}
+        one = {name: value for name, (value,) in parameters.items()}
         # Without this, a page in the same browser could slip us a code of its own: somebody else's connection.
         if not compare_digest(one.get("state", "").encode(), self._state.encode()):
             return None

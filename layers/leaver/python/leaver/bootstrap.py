@@ -197,7 +197,7 @@ def people(table: str) -> People:
 
 @cache
 def stored_user_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> StoredUserTokens:
-    """The user tokens in the vault; only who keeps new ones needs the key."""
+    """The user tokens in Secrets Manager; only who keeps new ones needs the key."""
     items = Items(_dynamodb(), table=cases_table, key=("case_id", "entry"), model=StoredUserToken.model_validate)
     return StoredUserTokens(items, secret_store(secret_prefix, kms_key_arn), now)
 
