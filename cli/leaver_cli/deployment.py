@@ -21,7 +21,7 @@ from leaver.cases.record import Cases
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
 from leaver.errors import Rejected
-from leaver.providers.entry import Client, Host, Providers
+from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
 from leaver.storage.secrets import SecretStore
@@ -59,18 +59,18 @@ class Deployment:
     secrets_manager: "SecretsManagerClient" = field(repr=False)
     providers: Providers = field(default=PROVIDERS, repr=False)
 
-    def url(self, host: Host) -> str:
+    def url(self, host: HostVariables) -> str:
         """Where a provider's host is."""
         return self._setting(host.url)
 
-    def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: Host) -> Client:
+    def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: HostVariables) -> Client:
         """Make a provider's client, whose host is trusted as the functions trust it.
 
         Raises Rejected where the host's CA certificates can't be read.
         """
         return kind(self._transport(host), now)
 
-    def _transport(self, host: Host) -> Transport:
+    def _transport(self, host: HostVariables) -> Transport:
         secret = self._setting(host.ca_bundle) if host.ca_bundle else ""
         if not secret:
             return _transport(self.url(host))

@@ -67,18 +67,18 @@ def _revoke_latest_tokens(
     is_renewable = tokens.refresh_token is not None
     if record.encrypted_refresh_token or (is_renewable and tokens.expires_at <= now):
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
-        raise _refresh_needed(record, version, "has expired")
+        raise _stale_until_refreshed(record, version, "has expired")
     result = grants.revoke(record, tokens.access_token)
     if is_renewable and not grants.proves_revocation(record):
-        raise _refresh_needed(record, version, "is called revoked by a provider that says so of any token")
+        raise _stale_until_refreshed(record, version, "is called revoked by a provider that says so of any token")
     is_unanswered = record.unanswered_since is not None and version == record.version
     if result.outcome is Outcome.ALREADY_GONE and is_renewable and is_unanswered:
         # A refresh whose answer was lost may have replaced it: then newer tokens live that nobody has revoked.
-        raise _refresh_needed(record, version, "is refused after a refresh that was never answered")
+        raise _stale_until_refreshed(record, version, "is refused after a refresh that was never answered")
     return result
 
 
-def _refresh_needed(record: Connection, version: str, why: str) -> CredentialStale:
+def _stale_until_refreshed(record: Connection, version: str, why: str) -> CredentialStale:
     return CredentialStale(
         f"connection {record.connection} is to be revoked, and its access token {why}",
         connection=record.connection,

@@ -11,7 +11,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from leaver.providers.entry import Client, Host
+from leaver.providers.entry import Client, HostVariables
 from leaver.providers.transport import Transport
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections import connect
@@ -37,14 +37,14 @@ class Stack:
     #: names, regions and profiles of the stacks that were asked for
     described: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
-    def url(self, host: Host) -> str:
+    def url(self, host: HostVariables) -> str:
         return {
             "ZOOM_OAUTH_URL": self.zoom_oauth_url,
             "ZOOM_API_URL": f"{self.zoom_oauth_url}/v2",
             "VENAFI_URL": self.venafi_url,
         }[host.url]
 
-    def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: Host) -> Client:
+    def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: HostVariables) -> Client:
         bundle = str(self.venafi_ca_bundle) if host.ca_bundle and self.venafi_ca_bundle else None
         return kind(Transport(self.url(host), ca_bundle=bundle, clock=_now), _now)
 

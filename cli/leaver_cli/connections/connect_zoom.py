@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from leaver.outcomes import Result
-from leaver.providers.entry import Host
+from leaver.providers.entry import HostVariables
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.providers.zoom.entry import SERVER_TO_SERVER, ZOOM
@@ -25,7 +25,7 @@ from leaver_cli.connections.secret_input import SecretInput
 from leaver_cli.stack import Profile, Region, StackName
 
 #: Zoom's REST API
-API: Final = Host("ZOOM_API_URL")
+API: Final = HostVariables("ZOOM_API_URL")
 GrantType = Literal["account_credentials", "refresh_token"]
 
 

@@ -68,7 +68,7 @@ class ConnectionSetup:
         """
         lease = self._take_lease(new)
         try:
-            replacement = _Replacement(lease, self._old_grants.read(lease.record, new)) if lease else None
+            replacement = _Replacement(lease, self._build_old_grants.read(lease.record, new)) if lease else None
             granted = new.obtain()
         except LeaverError:
             if lease:
@@ -151,7 +151,7 @@ class ConnectionSetup:
             self._record_end(old, written, old.revoked_outcome)
             return Established(written, granted)
         try:
-            ended = self._old_grants.end(old, replacement.old_grant, new, granted)
+            ended = self._build_old_grants.end(old, replacement.old_grant, new, granted)
         except LeaverError as error:
             return Established(written, granted, f"not confirmed: {error.reason}", old_grant_ended=False)
         self._record_end(old, written, ended)
@@ -186,7 +186,7 @@ class ConnectionSetup:
         return ended
 
     @property
-    def _old_grants(self) -> OldGrants:
+    def _build_old_grants(self) -> OldGrants:
         return OldGrants(self.secret_store, self.grants, self.clock)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from leaver.outcomes import Result
-from leaver.providers.entry import Host, Leaver, LeaverStep, Provider, Providers
+from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider, Providers
 from leaver.providers.registry import PROVIDERS
 from leaver.tokens import GrantedTokens
 from tests.doubles.acme.credentials import AcmeCredentials
@@ -30,7 +30,7 @@ def _steps(_: Leaver) -> list[LeaverStep]:
 
 
 ACME: Final = Provider(
-    host=Host(url="ACME_URL"),
+    host=HostVariables(url="ACME_URL"),
     client=AcmeOAuth,
     credentials=AcmeCredentials,
     refresh=_refresh,

@@ -34,7 +34,7 @@ from leaver.messages.commands import Command
 from leaver.messages.envelope import Payload
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
-from leaver.providers.entry import Client, Host, Providers
+from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.transport import Transport
 from leaver.settings import ActsOnPeople, Consumes, InvalidSetting, Settings, local_world, stack_name
 from leaver.storage.encryption import TokenEncryption
@@ -113,7 +113,7 @@ def provider_grants(providers: Providers, secret_store: SecretStore) -> Provider
 
 
 @cache
-def _transport_to(host: Host) -> Transport:
+def _transport_to(host: HostVariables) -> Transport:
     url = os.environ.get(host.url, "")
     if not url:
         raise InvalidSetting(f"the environment variable {host.url} is missing")

@@ -17,7 +17,7 @@ Credentials = TypeVar("Credentials", bound=AppCredentials)
 
 
 @dataclass(frozen=True)
-class Host:
+class HostVariables:
     """One of a provider's hosts, by the variables of a function's environment; the template's parameters match them."""
 
     url: str
@@ -59,7 +59,7 @@ class Provider(Generic[Client, Credentials]):
     """A provider's entry: what is asked of its token endpoints, the facts that decisions rest on, a leaver's steps."""
 
     #: where its token endpoints are
-    host: Host
+    host: HostVariables
     #: makes the client of its token endpoints; imports that client, which costs a function time to start
     client: Callable[[Transport, Callable[[], datetime]], Client]
     #: the JSON of a connection's `credentials` secret

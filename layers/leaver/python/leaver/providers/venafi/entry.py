@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Result
-from leaver.providers.entry import Host, Leaver, LeaverStep, Provider
+from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.tokens import GrantedTokens
@@ -43,7 +43,7 @@ def _steps(leaver: Leaver) -> list[LeaverStep]:
 
 
 VENAFI: Final = Provider(
-    host=Host(url="VENAFI_URL", ca_bundle="VENAFI_CA_BUNDLE"),
+    host=HostVariables(url="VENAFI_URL", ca_bundle="VENAFI_CA_BUNDLE"),
     client=_client,
     credentials=VenafiCredentials,
     refresh=_refresh,

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from leaver.messages.commands import DeactivateUser, PurgeUserTokens, RevokeSsoToken
 from leaver.outcomes import Result
-from leaver.providers.entry import Host, Leaver, LeaverStep, Provider
+from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider
 from leaver.providers.transport import Transport
 from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.tokens import GrantedTokens
@@ -52,7 +52,7 @@ def _steps(leaver: Leaver) -> list[LeaverStep]:
 
 
 ZOOM: Final = Provider(
-    host=Host(url="ZOOM_OAUTH_URL"),
+    host=HostVariables(url="ZOOM_OAUTH_URL"),
     client=_client,
     credentials=ZoomCredentials,
     refresh=_refresh,
