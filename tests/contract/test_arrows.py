@@ -22,7 +22,7 @@ ORDER = (
     *("messages.envelope", "messages.commands", "messages.events", "messages.publisher", "messages.hr"),
     *("providers.client_certificate", "providers.transport"),
     *("providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
-    *("providers.venafi.oauth", "providers.venafi.api"),
+    *("providers.venafi.oauth", "providers.venafi.api", "providers.venafi.identities"),
     *("connections.record", "connections.lease", "connections.access_tokens", "connections.grants"),
     *("connections.token_versions", "connections.refresh_policy", "connections.trouble", "connections.dead_grant"),
     "connections.refresh",
