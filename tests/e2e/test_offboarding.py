@@ -125,6 +125,17 @@ def test_the_names_that_the_source_knows_count_more_than_the_mail_address(world:
     assert has_all(world, other)
 
 
+def test_a_zoom_id_that_is_somebody_elses_is_refused_and_both_keep_everything(world: WatchedWorld) -> None:
+    leaver, other = world.hire(), world.hire()
+    subject = {"email": other.email, "zoom_user_id": leaver.zoom_id, "venafi_prefixed_universal": leaver.venafi_id}
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
+    world.wait_until_idle()
+    assert has_all(world, leaver)
+    assert has_all(world, other)
+    [parked] = world.parked("start_offboarding")
+    assert parked.reason == "subject.zoom_user_id: at Zoom this is somebody with another address than subject.email"
+
+
 @pytest.mark.parametrize("searched", ["name", "address"])
 def test_a_stranger_with_a_similar_name_keeps_everything(world: WatchedWorld, searched: str) -> None:
     leaver, stranger = world.hire(at_venafi=False), world.hire()

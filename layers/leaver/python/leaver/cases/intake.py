@@ -75,6 +75,7 @@ class Intake:
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Result | None:
         """Open, extend, cancel or reinstate the leaver's case; None where that was done, REFUSED if that is no news."""
         user = self.find_person(request, heard_at)
+        check_person(request, user)
         names = _names(request, user)
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
@@ -199,7 +200,8 @@ class Intake:
 
     def _find_steps(self, request: OffboardingRequested, user: ZoomUser | None, names: Sequence[str]) -> Sequence[Step]:
         leaver = request.subject
-        who = {"user_id": user.id if user else leaver.zoom_user_id or leaver.email}
+        # An id that Zoom did not confirm might be anybody's.
+        who = {"user_id": user.id if user else leaver.email}
         zoom = find_usable(self.connections, ZOOM) is not None
         steps = [_step(RevokeSsoToken, ZOOM, who)] if zoom else []
         owned = [record for name in names for record in self._owned_by(name)]
@@ -227,6 +229,20 @@ class Intake:
         return [record for record in records if record.status is not Status.REVOKED]
 
 
+def check_person(request: OffboardingRequested, user: ZoomUser | None) -> None:
+    """Hold what HR says against Zoom; raises Rejected where it names two people, before anybody loses anything.
+
+    `me` is whoever consented to the connection.
+    """
+    given = request.subject.zoom_user_id
+    if given is None:
+        return
+    if given.casefold() == "me":
+        raise Rejected("subject.zoom_user_id: me is whoever consented, and not the person of this event")
+    if user is not None and name_of(user.email) != name_of(request.subject.email):
+        raise Rejected("subject.zoom_user_id: at Zoom this is somebody with another address than subject.email")
+
+
 def find_usable(connections: Connections, name: str) -> Connection | None:
     """Read a connection; None where there is none, or a revoked one."""
     try:
@@ -243,8 +259,8 @@ def _step(command: type[Command], connection: str, detail: dict[str, str]) -> St
 
 
 def _names(request: OffboardingRequested, user: ZoomUser | None) -> Sequence[str]:
-    known = [request.subject.email, request.subject.zoom_user_id, *((user.email, user.id) if user else ())]
-    return sorted({name_of(name) for name in known if name})
+    known = [request.subject.email, *((user.email, user.id) if user else ())]
+    return sorted({name_of(name) for name in known})
 
 
 def _is_same_departure(case: Case, occurred_at: datetime, found: Name) -> bool:
