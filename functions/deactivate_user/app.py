@@ -25,7 +25,6 @@ def deactivate_user(command: DeactivateUser, *, zoom: Zoom, tokens: AccessTokens
     """Block the login first: a session that was ended before that may be back, and is ended after it."""
 
     def deactivate(connection: Connection, access_token: SecretStr) -> Result:
-        connection.check_user_id(command.user_id)
         _refuse_to_deactivate_ourselves(command, connection, zoom=zoom, access_token=access_token)
         result = zoom.deactivate_user(command.user_id, access_token)
         if result.outcome is not Outcome.DEACTIVATED:

@@ -43,8 +43,7 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
 
 
 def _find_user(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> ZoomUser | Result:
-    def ask(connection: Connection, access_token: SecretStr) -> ZoomUser | Result:
-        connection.check_user_id(command.user_id)
+    def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
         return zoom.get_user(command.user_id, access_token)
 
     return tokens.with_token(command.connection, ask)

@@ -50,8 +50,7 @@ def retrieve_user_token(
     def gone(user: ZoomUser) -> bool:
         return people.gone((command.user_id, user.id, user.email))
 
-    def ask(connection: Connection, access_token: SecretStr) -> tuple[ZoomUser, UserToken | None] | Result:
-        connection.check_user_id(command.user_id)
+    def ask(_: Connection, access_token: SecretStr) -> tuple[ZoomUser, UserToken | None] | Result:
         # The token is kept under Zoom's own id, so that one person has one place under whatever name they were given.
         user = zoom.get_user(command.user_id, access_token)
         if isinstance(user, Result):

@@ -12,7 +12,8 @@ from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
-from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
+from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
+from leaver.providers.venafi.identities import find_identity, find_universal
 from leaver.settings import ActsOnPeople, CallsVenafi, EndsSteps
 
 
@@ -21,29 +22,35 @@ class Settings(ActsOnPeople, CallsVenafi, EndsSteps):
 
 
 def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens) -> Result:
-    """Revoke, and claim `revoked` only when Venafi itself then counts no grant."""
+    """Revoke, and claim `revoked` only when Venafi itself then counts no grant; the details say whose they were."""
 
     def revoke(_: Connection, access_token: SecretStr) -> Result:
-        target = find_target(command, venafi=venafi, access_token=access_token)
-        if target is None:
+        if command.application_id is not None:
+            return revoke_all(Application(command.application_id), venafi=venafi, access_token=access_token)
+        found = find_grantee(command, venafi=venafi, access_token=access_token)
+        if found is None:
             return Result(Outcome.USER_NOT_FOUND)
-        refuse_to_revoke_ourselves(target, venafi=venafi, access_token=access_token)
-        result = venafi.revoke_grants(target, access_token)
-        if venafi.remaining_grants(target, access_token):
-            raise ProviderUnavailable("Venafi reported success and still counts grants", ProviderResponse(200))
-        return replace(result, details={**result.details, "grants_left": 0})
+        result = revoke_all(Grantee(found.prefixed_universal), venafi=venafi, access_token=access_token)
+        whose = {"prefixed_universal": found.prefixed_universal, "prefixed_name": found.prefixed_name}
+        return replace(result, details={**result.details, **whose})
 
     return tokens.with_token(command.connection, revoke)
 
 
-def find_target(command: RevokeGrants, *, venafi: Venafi, access_token: SecretStr) -> Grantee | Application | None:
-    """Whose grants are meant, or None where Venafi knows no such identity."""
-    if command.application_id is not None:
-        return Application(command.application_id)
+def find_grantee(command: RevokeGrants, *, venafi: Venafi, access_token: SecretStr) -> Identity | None:
+    """Whose grants are meant, in Venafi's own spelling; None where Venafi knows nobody."""
     if command.grantee_prefixed_universal is not None:
-        return Grantee(command.grantee_prefixed_universal)
-    found = venafi.resolve_identity(command.identity or "", access_token)
-    return Grantee(found) if found else None
+        return find_universal(command.grantee_prefixed_universal, venafi=venafi, access_token=access_token)
+    return find_identity(command.identity or "", venafi=venafi, access_token=access_token)
+
+
+def revoke_all(target: Grantee | Application, *, venafi: Venafi, access_token: SecretStr) -> Result:
+    """Revoke every grant of the target; raises ProviderUnavailable where Venafi then still counts one."""
+    refuse_to_revoke_ourselves(target, venafi=venafi, access_token=access_token)
+    result = venafi.revoke_grants(target, access_token)
+    if venafi.remaining_grants(target, access_token):
+        raise ProviderUnavailable("Venafi reported success and still counts grants", ProviderResponse(200))
+    return replace(result, details={**result.details, "grants_left": 0})
 
 
 def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi, access_token: SecretStr) -> None:

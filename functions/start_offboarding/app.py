@@ -134,12 +134,15 @@ class PersonFinder:
         """
         if find_usable(self.connections, ZOOM) is None:
             return None
-        wanted = request.subject.identity(ZOOM, "id") or request.subject.email
+        given, email = request.subject.identity(ZOOM, "id"), request.subject.email
 
         def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
-            return self.zoom.get_user(wanted, access_token)
+            found = self.zoom.get_user(given or email, access_token)
+            # An id that this account does not know may be another account's.
+            return found if given is None or isinstance(found, ZoomUser) else self.zoom.get_user(email, access_token)
 
-        (reservation,) = self.rate_limiter.reserve([Demand(ZOOM, 1, urgent=request.urgency == "urgent")])
+        calls = 1 if given is None else 2
+        (reservation,) = self.rate_limiter.reserve([Demand(ZOOM, calls, urgent=request.urgency == "urgent")])
         try:
             self.rate_limiter.wait(reservation)
             found = self.tokens.with_token(ZOOM, ask)

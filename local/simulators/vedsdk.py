@@ -98,17 +98,29 @@ def browse(state: VenafiState, call: Call) -> Response:
 
 
 def validate(state: VenafiState, call: Call) -> Response:
-    """Answer `POST Identity/Validate`: the one identity of that name, of any provider; `{}` if there is none."""
+    """Answer `POST Identity/Validate`: the one identity, of any provider, in TPP's spelling; an empty body for nobody.
+
+    It is kinder than `RevokeGrants`, which minds every letter of an id.
+    """
     _allowed(state, call, "configuration")
-    wanted = body_of(call.request).get("ID")
-    if not isinstance(wanted, dict):
-        raise venafi_error(400, "invalid_request", "ID is missing or malformed")
-    for identity in state.identities.values():
-        if identity.prefixed_universal == wanted.get("PrefixedUniversal") or (
-            identity.prefixed_name == wanted.get("PrefixedName")
-        ):
-            return json_response(200, {"ID": identity.record()})
-    return json_response(200, {})
+    wanted = _identity_of(body_of(call.request))
+    if "PrefixedUniversal" in wanted:
+        found = state.find_identity(wanted["PrefixedUniversal"])
+    else:
+        found = state.find_name(wanted.get("PrefixedName"))
+    return json_response(200, {"ID": found.record()}) if found else Response(status=200)
+
+
+def read_attribute(state: VenafiState, call: Call) -> Response:
+    """Answer `POST Identity/ReadAttribute`: what the identity has under a name, whose letter case counts."""
+    _allowed(state, call, "configuration")
+    body = body_of(call.request)
+    name = _parameter(body, "AttributeName")
+    if name is None:
+        raise venafi_error(400, "invalid_request", "AttributeName is missing")
+    found = state.find_identity(_identity_of(body).get("PrefixedUniversal"))
+    value = found.attributes.get(name) if found else None
+    return json_response(200, {"Attributes": [value] if value else []})
 
 
 def self_(state: VenafiState, call: Call) -> Response:
@@ -138,6 +150,13 @@ def _require_rights(state: VenafiState, caller: Caller, grantee: str | None, app
 
 def _owns(identity: Identity, owners: frozenset[str]) -> bool:
     return identity.prefixed_universal in owners
+
+
+def _identity_of(body: dict[str, object]) -> dict[str, object]:
+    identity = body.get("ID")
+    if not isinstance(identity, dict):
+        raise venafi_error(400, "invalid_request", "ID is missing or malformed")
+    return identity
 
 
 def _parameter(body: dict[str, object], name: str) -> str | None:

@@ -23,6 +23,7 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[VenafiState, Call], Response]] = {
     ("GET", "vedauth/authorize/verify"): vedauth.verify,
     ("GET", "vedauth/revoke/token"): vedauth.revoke,
     ("POST", "vedsdk/identity/browse"): vedsdk.browse,
+    ("POST", "vedsdk/identity/readattribute"): vedsdk.read_attribute,
     ("GET", "vedsdk/identity/self"): vedsdk.self_,
     ("POST", "vedsdk/identity/validate"): vedsdk.validate,
     ("POST", "vedsdk/oauth/enumerategrants"): vedsdk.enumerate_grants,

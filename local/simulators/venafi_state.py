@@ -48,6 +48,12 @@ class Identity:
         """How a person writes it, `local:jdoe`."""
         return f"{self.prefix}:{self.name}"
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What `ReadAttribute` knows: a directory has its own names for things."""
+        email = "Internet EMail Address" if self.prefix == "local" else "mail"
+        return {"Full Name": self.full_name, email: self.email}
+
     def record(self) -> dict[str, object]:
         """Return the identity as TPP answers it."""
         return {
@@ -84,6 +90,16 @@ class VenafiState:
     identities: dict[str, Identity] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
 
+    def find_identity(self, universal: object) -> Identity | None:
+        """Find an identity by its PrefixedUniversal, in whatever letter case, with or without braces and dashes."""
+        known = self.identities.values()
+        return next((each for each in known if _bare(each.prefixed_universal) == _bare(universal)), None)
+
+    def find_name(self, name: object) -> Identity | None:
+        """Find an identity by its PrefixedName, in whatever letter case."""
+        known = self.identities.values()
+        return next((each for each in known if each.prefixed_name.casefold() == str(name).casefold()), None)
+
     def live_grants(self, now: datetime, grantee: object = None, application: object = None) -> list[Grant]:
         """Return the grants on which something still works, oldest first; values are compared letter by letter."""
         return [
@@ -116,6 +132,10 @@ def covers(held: str, wanted: str) -> bool:
     """Whether one scope string (`admin:delete;configuration`) allows all that another one names."""
     privileges = _parsed(held)
     return all(scope in privileges and names <= privileges[scope] for scope, names in _parsed(wanted).items())
+
+
+def _bare(prefixed_universal: object) -> str:
+    return str(prefixed_universal).translate(str.maketrans("", "", "{}-")).casefold()
 
 
 def _parsed(scope: str) -> dict[str, set[str]]:

@@ -121,8 +121,8 @@ def test_without_any_connection_nothing_is_claimed() -> None:
 
 def test_the_tombstone_stands_on_every_name() -> None:
     office = Office()
-    office.zoom.users[ADA_ID] = "ada.king@example.com"
-    office.hears_and_works(subject={"identities": {"zoom": {"id": ADA_ID}}})
+    office.zoom.users[ADA_ID], office.zoom.aliases[ADA] = "ada.king@example.com", ADA_ID
+    office.hears_and_works()
     assert office.people.under_tombstones == {ADA, "ada.king@example.com", ADA_ID}
 
 

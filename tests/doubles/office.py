@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 from aws_lambda_powertools import Logger, Metrics
 from pydantic import SecretStr
@@ -40,7 +40,7 @@ from leaver.messages.commands import (
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
-from leaver.providers.venafi.api import Application, Grantee
+from leaver.providers.venafi.api import Application, Grantee, Identity
 from leaver.providers.zoom.api import ZoomUser
 from tests.doubles.cases_table import InMemoryCases, InMemoryItems, InMemoryPeople
 from tests.doubles.clock import NOW, Clock
@@ -140,9 +140,19 @@ class Venafi(FakeVenafi):
         do = super().remaining_grants
         return self.weather.call("venafi: count grants", lambda: do(target, access_token))
 
-    def resolve_identity(self, value: str, access_token: SecretStr) -> str | None:
-        do = super().resolve_identity
-        return self.weather.call("venafi: who is it", lambda: do(value, access_token))
+    def browse(self, searched: str, access_token: SecretStr) -> list[Identity]:
+        do = super().browse
+        return self.weather.call("venafi: who is it", lambda: do(searched, access_token))
+
+    def validate(
+        self, key: Literal["PrefixedUniversal", "PrefixedName"], value: str, access_token: SecretStr
+    ) -> Identity | None:
+        do = super().validate
+        return self.weather.call("venafi: who is it", lambda: do(key, value, access_token))
+
+    def read_attribute(self, identity: Identity, attribute: str, access_token: SecretStr) -> list[str]:
+        do = super().read_attribute
+        return self.weather.call("venafi: who is it", lambda: do(identity, attribute, access_token))
 
 
 class Bus(FakeBus):

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
+from typing import Literal
 
 from pydantic import SecretStr
 
 from leaver.connections.grants import ProviderGrants
-from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, ProviderResponse, Rejected
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, ProviderResponse
 from leaver.messages.commands import UserTokenType
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
-from leaver.providers.venafi.api import Application, Grantee, Venafi
+from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
 from leaver.providers.venafi.oauth import Verified
 from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
@@ -26,6 +28,8 @@ class FakeZoom(Zoom):
 
     #: id → e-mail address
     users: dict[str, str] = field(default_factory=dict)
+    #: another address of theirs → id
+    aliases: dict[str, str] = field(default_factory=dict)
     #: ids of those who are logged in
     sessions: set[str] = field(default_factory=set)
     #: ids of those who can't log in any more
@@ -83,7 +87,8 @@ class FakeZoom(Zoom):
             raise self.failing.pop(0)
         if access_token.get_secret_value() not in self.accepts:
             raise InvalidToken("Zoom does not accept the access token", ProviderResponse(401, "124"))
-        return next((each for each, email in self.users.items() if user_id in {each, email}), None)
+        known = (each for each, email in self.users.items() if user_id in {each, email})
+        return next(known, self.aliases.get(user_id))
 
 
 def _not_found() -> Result:
@@ -179,8 +184,10 @@ class FakeVenafi(Venafi):
 
     #: prefixed universal id or application → number of grants
     grants: dict[str, int] = field(default_factory=dict)
-    #: name or e-mail address → prefixed universal ids that it might mean
+    #: name or e-mail address → prefixed universal ids of those who have it
     people: dict[str, list[str]] = field(default_factory=dict)
+    #: prefixed universal ids of groups
+    groups: set[str] = field(default_factory=set)
     #: success is reported, and so many grants are left all the same
     clings_to: int = 0
     own: Verified = field(
@@ -205,12 +212,41 @@ class FakeVenafi(Venafi):
         self._asked("remaining_grants", access_token)
         return self.grants.get(_named(target), 0)
 
-    def resolve_identity(self, value: str, access_token: SecretStr) -> str | None:
-        self._asked("resolve_identity", access_token)
-        found = self.people.get(value, [])
-        if len(found) > 1:
-            raise Rejected("ambiguous identity", ProviderResponse(200))
-        return found[0] if found else None
+    def browse(self, searched: str, access_token: SecretStr) -> list[Identity]:
+        """Whose name or address begins so, and nobody of another identity provider than the robot's own."""
+        self._asked("browse", access_token)
+        own = self.own.identity.partition(":")[0]
+        beginning = searched.casefold()
+        found = [
+            self._known(universal)
+            for name, universals in self.people.items()
+            for universal in universals
+            if name.casefold().startswith(beginning) and universal.partition(":")[0] == own
+        ]
+        return found[:2]
+
+    def validate(
+        self, key: Literal["PrefixedUniversal", "PrefixedName"], value: str, access_token: SecretStr
+    ) -> Identity | None:
+        """Of any provider, in Venafi's own spelling."""
+        self._asked("validate", access_token)
+        known = [self._known(each) for each in (*chain(*self.people.values()), self.own.identity)]
+        if key == "PrefixedName":
+            return next((each for each in known if each.prefixed_name.casefold() == value.casefold()), None)
+        return next((each for each in known if same_identity(each.prefixed_universal, value)), None)
+
+    def read_attribute(self, identity: Identity, attribute: str, access_token: SecretStr) -> list[str]:
+        """A directory has the address as `mail`, Venafi's own users under Venafi's name for it."""
+        self._asked("read_attribute", access_token)
+        kept_as = "Internet EMail Address" if identity.prefixed_universal.startswith("local:") else "mail"
+        names = [name for name, universals in self.people.items() if identity.prefixed_universal in universals]
+        return [name for name in names if "@" in name] if attribute == kept_as else []
+
+    def _known(self, universal: str) -> Identity:
+        names = [name for name, universals in self.people.items() if universal in universals]
+        name = next((name for name in names if "@" not in name), names[0].partition("@")[0] if names else "robot")
+        prefixed_name = f"{universal.partition(':')[0]}:{name}"
+        return Identity(universal, prefixed_name, name, is_user=universal not in self.groups)
 
     def verify(self, access_token: SecretStr) -> Verified:
         self._asked("verify", access_token)

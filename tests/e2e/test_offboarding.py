@@ -113,14 +113,39 @@ def test_our_own_event_straight_into_the_queue_ends_access(world: WatchedWorld) 
 
 def test_the_names_that_the_source_knows_count_more_than_the_mail_address(world: WatchedWorld) -> None:
     leaver, other = world.hire(), world.hire()
+    world.venafi.add_identity(leaver.venafi_id, "known-otherwise", email="known.otherwise@example.com")
     subject = {
-        "email": other.email,
-        "identities": {"zoom": {"id": leaver.zoom_id}, "venafi": {"prefixed_universal": leaver.venafi_id}},
+        "email": leaver.email,
+        "identities": {"zoom": {"id": leaver.zoom_id}, "venafi": {"prefixed_universal": leaver.venafi_id.upper()}},
     }
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
     world.wait_until_idle()
     assert is_out(world, leaver)
     assert has_all(world, other)
+
+
+def test_a_zoom_id_that_is_somebody_elses_is_refused_and_both_keep_everything(world: WatchedWorld) -> None:
+    leaver, other = world.hire(), world.hire()
+    subject = {"email": other.email, "zoom_user_id": leaver.zoom_id, "venafi_prefixed_universal": leaver.venafi_id}
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
+    world.wait_until_idle()
+    assert has_all(world, leaver)
+    assert has_all(world, other)
+    [parked] = world.parked("start_offboarding")
+    assert parked.reason == "subject.zoom_user_id: at Zoom this is somebody with another address than subject.email"
+
+
+@pytest.mark.parametrize("searched", ["name", "address"])
+def test_a_stranger_with_a_similar_name_keeps_everything(world: WatchedWorld, searched: str) -> None:
+    leaver, stranger = world.hire(at_venafi=False), world.hire()
+    world.venafi.add_identity(stranger.venafi_id, "jdoe2", email=f"{leaver.email}.au")
+    subject = {"email": leaver.email} | ({"venafi_identity": "jdoe"} if searched == "name" else {})
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
+    world.wait_until_idle()
+    assert has_all(world, stranger)
+    assert world.announced("GrantsRevoked") == []
+    [failed] = world.announced("RevocationFailed")
+    assert (failed.detail["command"], failed.detail["outcome"]) == ("RevokeGrants", "user_not_found")
 
 
 def test_a_name_with_an_apostrophe_and_a_plus_leaves_like_everybody_else(world: WatchedWorld) -> None:
@@ -154,6 +179,12 @@ def test_a_departure_that_is_told_too_late_ends_nothing(world: WatchedWorld) -> 
 # --- What is kept and said of it ---
 
 
+def acted_on(leaver: Person) -> dict[str, Any]:
+    """What a receipt says of whose grants were revoked."""
+    name = leaver.email.partition("@")[0]
+    return {"grants_left": 0, "prefixed_universal": leaver.venafi_id, "prefixed_name": f"local:{name}"}
+
+
 def test_the_receipts_carry_the_providers_word(world: WatchedWorld) -> None:
     leaver = world.hire()
     published = in_seconds(-90)
@@ -172,7 +203,7 @@ def test_the_receipts_carry_the_providers_word(world: WatchedWorld) -> None:
 
     assert (grants["system"], grants["connection"]) == ("venafi", "venafi")
     assert (grants["outcome"], grants["provider_status"], grants["provider_code"]) == ("revoked", 200, "0")
-    assert grants["details"] == {"grants_left": 0}
+    assert grants["details"] == acted_on(leaver)
     assert grants["attempts"] == 1
 
     # Access lasted from the HR event, not from when we heard of it.
@@ -191,7 +222,7 @@ def test_what_ended_is_announced_by_its_name_with_the_providers_word(world: Watc
     assert (session.detail["subject"], grants.detail["subject"]) == (leaver.zoom_id, leaver.email)
     assert (session.detail["outcome"], session.detail["provider_status"]) == ("revoked", 204)
     assert (grants.detail["outcome"], grants.detail["provider_code"]) == ("revoked", "0")
-    assert grants.detail["details"] == {"grants_left": 0}
+    assert grants.detail["details"] == acted_on(leaver)
     assert session.detail["announcement_id"] != grants.detail["announcement_id"]
 
 

@@ -21,6 +21,7 @@ EVENTS = Path(__file__).parents[2] / "events"
 JOHN = {"user_id": "john.doe@example.com"}
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
 GRANTEE = "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"
+JOHN_AT_VENAFI = {"PrefixedUniversal": GRANTEE, "PrefixedName": "local:jdoe", "Name": "jdoe"}
 USER = f"{ZOOM_API}/users/john.doe%40example.com"
 BEARER = header_matcher({"Authorization": "Bearer access-1"})
 
@@ -316,8 +317,8 @@ def grants(*left: dict[str, Any]) -> dict[str, Any]:
 
 def test_revoke_grants_revokes_and_proves_it(leaver: Deployment, provider: responses.RequestsMock) -> None:
     leaver.connect("venafi")
-    found = {"Identities": [{"PrefixedUniversal": GRANTEE}]}
-    provider.post(f"{VENAFI}/vedsdk/Identity/Browse", json=found, match=[BEARER])
+    provider.post(f"{VENAFI}/vedsdk/Identity/Browse", json={"Identities": [JOHN_AT_VENAFI]}, match=[BEARER])
+    provider.post(f"{VENAFI}/vedsdk/Identity/ReadAttribute", json={"Attributes": ["john.doe@example.com"]})
     own = {"identity": "local:{00000000-0000-4000-8000-0000000000aa}", "application": "leaver", "scope": "admin:delete"}
     provider.get(f"{VENAFI}/vedauth/authorize/verify", json=own)
     one_key = json_params_matcher({"GranteePrefixedUniversal": GRANTEE})
@@ -325,7 +326,8 @@ def test_revoke_grants_revokes_and_proves_it(leaver: Deployment, provider: respo
     provider.post(f"{VENAFI}/vedsdk/oauth/GetGrants", json=grants())
     assert leaver.deliver("revoke_grants", on_the_bus("RevokeGrants", {"identity": "john.doe@example.com"})) == set()
     (told,) = leaver.heard()
-    assert (told["detail-type"], told["detail"]["details"]) == ("GrantsRevoked", {"grants_left": 0})
+    details = {"grants_left": 0, "prefixed_universal": GRANTEE, "prefixed_name": "local:jdoe"}
+    assert (told["detail-type"], told["detail"]["details"]) == ("GrantsRevoked", details)
 
 
 def test_revoke_grants_claims_nothing_while_venafi_still_counts_one(
@@ -334,6 +336,7 @@ def test_revoke_grants_claims_nothing_while_venafi_still_counts_one(
     leaver.connect("venafi")
     own = {"identity": "local:{00000000-0000-4000-8000-0000000000aa}", "application": "leaver", "scope": "admin:delete"}
     provider.get(f"{VENAFI}/vedauth/authorize/verify", json=own)
+    provider.post(f"{VENAFI}/vedsdk/Identity/Validate", json={"ID": JOHN_AT_VENAFI})
     provider.post(f"{VENAFI}/vedsdk/oauth/RevokeGrants", json={"Result": 0, "Success": True})
     provider.post(f"{VENAFI}/vedsdk/oauth/GetGrants", json=grants({"RefreshToken": "canary-refresh"}))
     body = json.dumps({"grantee_prefixed_universal": GRANTEE})

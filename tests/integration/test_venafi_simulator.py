@@ -228,13 +228,55 @@ def test_validating_finds_one_identity_in_any_provider_or_nothing(venafi: Venafi
         answer = post(venafi, "vedsdk/Identity/Validate", {"ID": wanted}, token).json()
         assert answer["ID"]["PrefixedUniversal"] == BOB
         assert answer["ID"]["PrefixedName"] == "AD+corp:bob"
-    for wanted in ({"PrefixedUniversal": BOB.lower()}, {"PrefixedName": "local:bob"}, {}):
-        assert seen(post(venafi, "vedsdk/Identity/Validate", {"ID": wanted}, token)) == (200, {})
+    for wanted in ({"PrefixedUniversal": "AD+corp:{bob}"}, {"PrefixedName": "local:bob"}, {}):
+        nobody = post(venafi, "vedsdk/Identity/Validate", {"ID": wanted}, token)
+        assert (nobody.status_code, nobody.text) == (200, "")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"PrefixedUniversal": BOB.lower()},
+        {"PrefixedUniversal": BOB.upper()},
+        {"PrefixedUniversal": BOB.translate(str.maketrans("", "", "{}-"))},
+        {"PrefixedName": "ad+corp:Bob"},
+    ],
+)
+def test_validating_answers_in_its_own_spelling_and_grants_are_known_by_that_alone(
+    venafi: VenafiSimulator, token: str, wanted: dict[str, str]
+) -> None:
+    answer = post(venafi, "vedsdk/Identity/Validate", {"ID": wanted}, token).json()
+    assert (answer["ID"]["PrefixedUniversal"], answer["ID"]["PrefixedName"]) == (BOB, "AD+corp:bob")
+    (asked,) = wanted.values()
+    assert seen(revoke_grants(venafi, token, {"GranteePrefixedUniversal": asked}))[1]["Result"] == 3
+    assert venafi.live_grants(BOB) == 1
+
+
+@pytest.mark.parametrize(
+    ("universal", "attribute", "values"),
+    [
+        (ADA, "Internet EMail Address", ["ada@example.com"]),
+        (ADA, "Internet Email Address", []),
+        (ADA, "mail", []),
+        (ADA, "Full Name", ["Ada Lovelace"]),
+        (BOB, "mail", ["bob@example.com"]),
+        (BOB, "Internet EMail Address", []),
+        ("local:{nobody}", "Full Name", []),
+    ],
+)
+def test_an_attribute_is_read_by_its_exact_name(
+    venafi: VenafiSimulator, token: str, universal: str, attribute: str, values: list[str]
+) -> None:
+    venafi.add_identity(BOB, "bob", full_name="Bob Adams", email="bob@example.com")
+    body = {"ID": {"PrefixedUniversal": universal}, "AttributeName": attribute}
+    assert seen(post(venafi, "vedsdk/Identity/ReadAttribute", body, token)) == (200, {"Attributes": values})
+    for malformed in ({"ID": {"PrefixedUniversal": ADA}}, {"AttributeName": "mail"}):
+        assert refused(post(venafi, "vedsdk/Identity/ReadAttribute", malformed, token)) == (400, "invalid_request")
 
 
 def test_looking_somebody_up_wants_the_scope_configuration(venafi: VenafiSimulator) -> None:
     token = str(venafi.authorize("leaver", ROBOT, "admin:delete")["access_token"])
-    for path in ("Browse", "Validate"):
+    for path in ("Browse", "Validate", "ReadAttribute"):
         assert refused(post(venafi, f"vedsdk/Identity/{path}", {}, token)) == (403, "insufficient_scope")
 
 

@@ -7,6 +7,8 @@ import pytest
 from leaver.errors import BadMessage
 from leaver.messages.commands import (
     Command,
+    DeactivateUser,
+    PurgeUserTokens,
     RefreshAccessToken,
     RetrieveUserToken,
     RevokeAccessToken,
@@ -44,7 +46,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "-starts-with-a-hyphen",
         "_x",
         "a" * 254,
-        "me",
+        "me2",
         "...",
         "{odd}|~^*&",
     ],
@@ -76,6 +78,12 @@ def test_every_id_that_a_person_may_have_passes(user_id: str) -> None:
 )
 def test_an_id_that_could_make_another_path_is_refused_by_name(user_id: str) -> None:
     assert reason(RevokeSsoToken, {"user_id": user_id}) == EXPECTED_OF_A_USER_ID
+
+
+@pytest.mark.parametrize("command", [RevokeSsoToken, RetrieveUserToken, PurgeUserTokens, DeactivateUser])
+@pytest.mark.parametrize("me", ["me", "ME", " me "])
+def test_me_is_nobody_in_every_command(command: type[Command], me: str) -> None:
+    assert reason(command, {"user_id": me}) == "user_id: expected an id or an e-mail address; me is whoever consented"
 
 
 def test_white_space_around_a_text_is_dropped() -> None:

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from functions.deactivate_user.app import deactivate_user
 from leaver.connections.access_tokens import AccessTokens
-from leaver.errors import BadMessage, ProviderResponse, Rejected, Throttled
+from leaver.errors import ProviderResponse, Rejected, Throttled
 from leaver.messages.commands import DeactivateUser
 from leaver.outcomes import Outcome, Result
 from tests.doubles.clock import NOW, Clock
@@ -75,9 +76,9 @@ def test_others_are_deactivated_through_a_persons_consent() -> None:
     assert Stage(owner="it@example.com").deactivate().outcome is Outcome.DEACTIVATED
 
 
-def test_me_is_nobody_on_a_service_connection() -> None:
+def test_me_is_nobody() -> None:
     stage = Stage()
-    with pytest.raises(BadMessage, match="me works on personal connections only"):
+    with pytest.raises(ValidationError, match="me is whoever consented"):
         stage.deactivate("me")
     assert stage.zoom.asked == []
 

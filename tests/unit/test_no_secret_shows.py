@@ -99,6 +99,12 @@ class Scene:
         "refresh_access_token": [("POST", f"{ZOOM_OAUTH}/oauth/token", 200, PAIR)],
         "revoke_access_token": [("POST", f"{ZOOM_OAUTH}/oauth/revoke", 200, {"status": "success"})],
         "revoke_grants": [
+            (
+                "POST",
+                f"{VENAFI}/vedsdk/Identity/Validate",
+                200,
+                {"ID": {"PrefixedUniversal": GRANTEE, "PrefixedName": "local:jdoe", "Name": "jdoe"}},
+            ),
             ("GET", f"{VENAFI}/vedauth/authorize/verify", 200, {"identity": "local:{1}", "application": "leaver"}),
             ("POST", f"{VENAFI}/vedsdk/oauth/RevokeGrants", 200, {"Result": 0, "Success": True}),
             ("POST", f"{VENAFI}/vedsdk/oauth/GetGrants", 200, {"Result": 0, "Success": True, "Grants": []}),

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from functions.purge_user_tokens.app import purge_user_tokens
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
@@ -113,6 +113,6 @@ def test_a_connection_that_does_not_exist_has_nothing_purged_and_that_is_no_succ
         Stage().purge(JOHN_ID, connection="zom")
 
 
-def test_me_is_nobody_on_a_service_connection() -> None:
-    with pytest.raises(BadMessage, match="me works on personal connections only"):
+def test_me_is_nobody() -> None:
+    with pytest.raises(ValidationError, match="me is whoever consented"):
         Stage().purge("me")

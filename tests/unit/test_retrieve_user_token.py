@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from functions.retrieve_user_token.app import retrieve_user_token
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
@@ -163,9 +164,9 @@ def test_a_ttl_at_the_maximum_passes() -> None:
     assert Stage().retrieve(ttl=7200).outcome is Outcome.RETRIEVED
 
 
-def test_me_is_nobody_on_a_service_connection() -> None:
+def test_me_is_nobody() -> None:
     stage = Stage()
-    with pytest.raises(BadMessage, match="me works on personal connections only"):
+    with pytest.raises(ValidationError, match="me is whoever consented"):
         stage.retrieve("me")
     assert stage.zoom.asked == []
 

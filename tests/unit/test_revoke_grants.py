@@ -1,5 +1,6 @@
 """Revoking Venafi grants: for whom, and only claimed when none is left."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result
+from leaver.providers.venafi import identities
 from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeVenafi
@@ -23,7 +25,7 @@ CONFIRMED = {"confirm": "every user of this application"}
 def venafi() -> FakeVenafi:
     return FakeVenafi(
         grants={JOHN: 3, JANE: 1, "vault": 17},
-        people={"john.doe@example.com": [JOHN], "smith": [JOHN, JANE]},
+        people={"john.doe@example.com": [JOHN], "smith": [JOHN, "local:{another-smith}"], "jane": [JANE]},
     )
 
 
@@ -39,7 +41,8 @@ def revoke(venafi: FakeVenafi, **target: Any) -> Result:
 @pytest.mark.parametrize("target", [{"grantee_prefixed_universal": JOHN}, {"identity": "john.doe@example.com"}])
 def test_all_grants_of_one_identity_are_revoked_and_counted_to_none(venafi: FakeVenafi, target: dict[str, str]) -> None:
     result = revoke(venafi, **target)
-    assert (result.outcome, result.response.status, result.details) == (Outcome.REVOKED, 200, {"grants_left": 0})
+    assert (result.outcome, result.response.status) == (Outcome.REVOKED, 200)
+    assert result.details == {"grants_left": 0, "prefixed_universal": JOHN, "prefixed_name": "local:smith"}
     assert venafi.grants == {JOHN: 0, JANE: 1, "vault": 17}
     assert venafi.asked[-1] == "remaining_grants"
 
@@ -66,7 +69,74 @@ def test_a_name_that_may_mean_two_is_ambiguous_and_nobody_loses_anything(venafi:
 
 def test_a_name_that_nobody_has_is_user_not_found(venafi: FakeVenafi) -> None:
     assert revoke(venafi, identity="nobody@example.com") == Result(Outcome.USER_NOT_FOUND)
-    assert venafi.asked == ["resolve_identity"]
+    assert venafi.asked == ["browse"]
+
+
+# --- the wrong person ---
+
+STRANGER = "local:{22222222-2d77-43af-8f1f-39f1ba132825}"
+SIMILAR = pytest.mark.parametrize(
+    ("searched", "strangers"),
+    [("jdoe", "jdoe2"), ("jo.smith@example.com", "jo.smith@example.com.au")],
+    ids=["a name", "an address"],
+)
+
+
+@SIMILAR
+def test_a_stranger_with_a_similar_name_keeps_everything(venafi: FakeVenafi, searched: str, strangers: str) -> None:
+    venafi.people[strangers], venafi.grants[STRANGER] = [STRANGER], 2
+    assert revoke(venafi, identity=searched) == Result(Outcome.USER_NOT_FOUND)
+    assert venafi.grants[STRANGER] == 2
+    assert "revoke_grants" not in venafi.asked
+
+
+@SIMILAR
+def test_that_test_sees_it_where_the_first_hit_wins(
+    venafi: FakeVenafi, searched: str, strangers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identities, "is_exactly", lambda *_, **__: True)
+    with pytest.raises(AssertionError):
+        test_a_stranger_with_a_similar_name_keeps_everything(venafi, searched, strangers)
+    assert venafi.grants[STRANGER] == 0
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [JOHN.upper(), JOHN.translate(str.maketrans("", "", "{}")), JOHN.translate(str.maketrans("", "", "{}-"))],
+)
+def test_an_id_that_is_spelt_otherwise_ends_that_persons_grants(venafi: FakeVenafi, spelling: str) -> None:
+    result = revoke(venafi, grantee_prefixed_universal=spelling)
+    assert (result.outcome, result.details["prefixed_universal"]) == (Outcome.REVOKED, JOHN)
+    assert venafi.grants == {JOHN: 0, JANE: 1, "vault": 17}
+
+
+@pytest.mark.parametrize("nobody", ["local:{nobody}", "john.doe@example.com", "AD+corp:smith"])
+def test_an_id_that_nobody_has_is_user_not_found_and_never_already_gone(venafi: FakeVenafi, nobody: str) -> None:
+    assert revoke(venafi, grantee_prefixed_universal=nobody) == Result(Outcome.USER_NOT_FOUND)
+    assert venafi.asked == ["validate"]
+
+
+@pytest.mark.parametrize(
+    "target", [{"grantee_prefixed_universal": JOHN}, {"identity": JOHN}, {"identity": "john.doe@example.com"}]
+)
+def test_a_group_is_refused_and_keeps_its_grants(venafi: FakeVenafi, target: dict[str, str]) -> None:
+    venafi.groups.add(JOHN)
+    with pytest.raises(Rejected, match="no person"):
+        revoke(venafi, **target)
+    assert venafi.grants[JOHN] == 3
+
+
+@pytest.mark.parametrize("name", ["AD+corp:jane", "ad+corp:JANE"])
+def test_a_name_with_its_prefix_is_found_in_every_provider_and_any_letter_case(venafi: FakeVenafi, name: str) -> None:
+    result = revoke(venafi, identity=name)
+    assert (result.outcome, result.details["prefixed_universal"]) == (Outcome.REVOKED, JANE)
+
+
+def test_an_address_of_a_directory_is_proved_by_the_directorys_own_attribute(venafi: FakeVenafi) -> None:
+    venafi.own = replace(venafi.own, identity="AD+corp:{robot}")
+    venafi.people["jane@example.com"] = [JANE]
+    assert revoke(venafi, identity="Jane@Example.com").details["prefixed_universal"] == JANE
+    assert venafi.asked.count("read_attribute") == 2
 
 
 def test_all_users_of_an_application_lose_their_grants(venafi: FakeVenafi) -> None:

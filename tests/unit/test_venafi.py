@@ -25,7 +25,8 @@ from leaver.errors import (
 )
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, Transport
-from leaver.providers.venafi.api import Application, Grantee, ResultCode, Role, Venafi, same_identity
+from leaver.providers.venafi.api import Application, Grantee, Identity, ResultCode, Role, Venafi, same_identity
+from leaver.providers.venafi.identities import find_identity, find_universal
 from leaver.providers.venafi.oauth import Verified
 from leaver.tokens import GrantedTokens
 from tests.doubles.canary import shown_by
@@ -36,6 +37,7 @@ TOKEN = SecretStr("CANARY-access-token==")
 REFRESH_TOKEN = SecretStr("CANARY-old-refresh-token==")
 ANN = Grantee("local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}")
 APP = Application("VenafiPS")
+UNIVERSAL = "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"
 
 
 def revoke_grants(venafi: Venafi) -> Result:
@@ -46,12 +48,21 @@ def remaining_grants(venafi: Venafi) -> int:
     return venafi.remaining_grants(ANN, TOKEN)
 
 
+def find(venafi: Venafi, value: str) -> str | None:
+    found = find_identity(value, venafi=venafi, access_token=TOKEN)
+    return found.prefixed_universal if found else None
+
+
 def browse(venafi: Venafi) -> str | None:
-    return venafi.resolve_identity("ann", TOKEN)
+    return find(venafi, "ann")
 
 
 def validate(venafi: Venafi) -> str | None:
-    return venafi.resolve_identity("AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011", TOKEN)
+    return find(venafi, UNIVERSAL)
+
+
+def read_attribute(venafi: Venafi) -> list[str]:
+    return venafi.read_attribute(Identity(UNIVERSAL, "AD+corp:ann", "ann", is_user=True), "mail", TOKEN)
 
 
 def refresh(venafi: Venafi) -> GrantedTokens:
@@ -71,7 +82,17 @@ def revoke_token(venafi: Venafi) -> Result:
 
 
 Call = Callable[[Venafi], object]
-EVERY_CALL = [revoke_grants, remaining_grants, get_role, browse, validate, refresh, verify, revoke_token]
+EVERY_CALL = [
+    revoke_grants,
+    remaining_grants,
+    get_role,
+    browse,
+    validate,
+    read_attribute,
+    refresh,
+    verify,
+    revoke_token,
+]
 WITH_BEARER = [call for call in EVERY_CALL if call is not refresh]
 
 NOT_DOCUMENTED = "Venafi's answer is not the documented one"
@@ -152,6 +173,7 @@ SCOPES = [
     (get_role, "missing scopes: admin"),
     (browse, "missing scopes: configuration"),
     (validate, "missing scopes: configuration"),
+    (read_attribute, "missing scopes: configuration"),
     (verify, "missing scopes"),
     (revoke_token, "missing scopes"),
 ]
@@ -197,9 +219,12 @@ BESIDE_THE_POINT: list[tuple[Call, str]] = [
     (get_role, "200-role-unknown"),
     (get_role, "200-success-false-result-03"),
     (browse, "200-browse-without-universal"),
+    (browse, "200-browse-without-name"),
     (browse, "200-empty-body"),
     (browse, "200-validate-empty-object"),
     (validate, "200-browse-none"),
+    (read_attribute, "200-browse-none"),
+    (read_attribute, "200-empty-body"),
     (verify, "200-verified-without-application"),
     (verify, "200-empty-body"),
     (revoke_token, "200-without-access-token"),
@@ -333,14 +358,14 @@ def test_the_result_codes_are_venafis() -> None:
 
 def test_a_prefixed_universal_id_is_validated() -> None:
     with venafi_answering("200-validate-found") as (venafi, wire):
-        assert validate(venafi) == "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"
+        assert validate(venafi) == UNIVERSAL
     assert (wire.only.method, wire.only.target) == ("POST", "/vedsdk/Identity/Validate")
     assert json.loads(wire.only.body) == {"ID": {"PrefixedUniversal": "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"}}
 
 
 def test_a_prefixed_name_is_validated_as_a_name() -> None:
     with venafi_answering("200-validate-empty-object", "200-validate-found") as (venafi, wire):
-        assert venafi.resolve_identity("AD+corp:ann", TOKEN) == "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"
+        assert find(venafi, "AD+corp:ann") == "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"
     assert [json.loads(asked.body) for asked in wire.asked] == [
         {"ID": {"PrefixedUniversal": "AD+corp:ann"}},
         {"ID": {"PrefixedName": "AD+corp:ann"}},
@@ -355,7 +380,7 @@ def test_nobody_is_found_where_validate_answers_with_nothing(nobody: str) -> Non
 
 def test_a_name_is_browsed_for_and_two_are_asked_for() -> None:
     with venafi_answering("200-browse-one") as (venafi, wire):
-        assert browse(venafi) == "AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011"
+        assert browse(venafi) == UNIVERSAL
     assert (wire.only.method, wire.only.target) == ("POST", "/vedsdk/Identity/Browse")
     assert json.loads(wire.only.body) == {"Filter": "ann", "Limit": 2, "IdentityType": 1}
 
@@ -365,16 +390,79 @@ def test_nobody_is_found_where_browse_finds_none() -> None:
         assert browse(venafi) is None
 
 
-def test_two_candidates_are_refused_rather_than_chosen_from() -> None:
-    with venafi_answering("200-browse-two") as (venafi, _), pytest.raises(Rejected) as caught:
+# `Limit` counts in each provider: three answers to a limit of two are legal.
+@pytest.mark.parametrize("candidates", ["200-browse-two", "200-browse-three"])
+def test_two_candidates_are_refused_rather_than_chosen_from(candidates: str) -> None:
+    with venafi_answering(candidates) as (venafi, _), pytest.raises(Rejected) as caught:
         browse(venafi)
     assert caught.value.reason == "ambiguous identity"
+
+
+def test_a_stranger_whose_name_only_begins_like_that_is_not_who_was_searched_for() -> None:
+    with venafi_answering("200-browse-begins-so") as (venafi, _):
+        assert browse(venafi) is None
+
+
+def test_a_name_is_one_and_the_same_in_any_letter_case() -> None:
+    with venafi_answering("200-browse-one") as (venafi, _):
+        assert find(venafi, "Ann") == UNIVERSAL
+
+
+@pytest.mark.parametrize(
+    "attributes", [["200-attribute-ann"], ["200-attribute-none", "200-attribute-ann"]], ids=["venafi's", "mail"]
+)
+def test_an_address_is_proved_by_the_identitys_own_under_either_name(attributes: list[str]) -> None:
+    with venafi_answering("200-browse-one", *attributes) as (venafi, wire):
+        assert find(venafi, "ann.leaver@example.com") == UNIVERSAL
+    asked = [(each.target, json.loads(each.body)) for each in wire.asked[1:]]
+    who = {"ID": {"PrefixedUniversal": UNIVERSAL}}
+    assert asked == [
+        ("/vedsdk/Identity/ReadAttribute", {**who, "AttributeName": name})
+        for name in ("Internet EMail Address", "mail")[: len(attributes)]
+    ]
+
+
+@pytest.mark.parametrize("own", ["200-attribute-another", "200-attribute-none"])
+def test_a_stranger_with_another_address_is_not_who_was_searched_for(own: str) -> None:
+    with venafi_answering("200-browse-one", own, own) as (venafi, _):
+        assert find(venafi, "ann.leaver@example.com") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [("ann", "200-browse-group"), ("AD+corp:1f2d3c4b5a697887a6b5c4d3e2f10011", "200-validate-group")],
+)
+def test_a_group_is_refused(value: str, answer: str) -> None:
+    with venafi_answering(answer) as (venafi, _), pytest.raises(Rejected, match="is no person: a group, or a machine"):
+        find(venafi, value)
+
+
+@pytest.mark.parametrize("value", ["AD+corp:ann", UNIVERSAL])
+def test_another_identity_than_was_asked_for_is_refused(value: str) -> None:
+    with venafi_answering("200-validate-another") as (venafi, _), pytest.raises(Rejected, match="another identity"):
+        find(venafi, value)
+
+
+def test_a_prefix_in_small_letters_is_a_prefix() -> None:
+    with venafi_answering("200-empty-body", "200-validate-found") as (venafi, wire):
+        assert find(venafi, "ad+corp:ann") == UNIVERSAL
+    assert {each.target for each in wire.asked} == {"/vedsdk/Identity/Validate"}
+
+
+@pytest.mark.parametrize(
+    "spelling", ["AD+CORP:1F2D3C4B5A697887A6B5C4D3E2F10011", "AD+corp:{1f2d3c4b-5a69-7887-a6b5-c4d3e2f10011}"]
+)
+def test_an_id_comes_back_in_venafis_own_spelling(spelling: str) -> None:
+    with venafi_answering("200-validate-found") as (venafi, wire):
+        found = find_universal(spelling, venafi=venafi, access_token=TOKEN)
+    assert found == Identity(UNIVERSAL, "AD+corp:ann", "ann", is_user=True)
+    assert json.loads(wire.only.body) == {"ID": {"PrefixedUniversal": spelling}}
 
 
 @pytest.mark.parametrize("value", ["", " ", "*", "an*"])
 def test_nobody_is_looked_for_with_a_wildcard(value: str) -> None:
     with venafi_answering("200-browse-one") as (venafi, wire), pytest.raises(BadMessage):
-        venafi.resolve_identity(value, TOKEN)
+        find(venafi, value)
     assert wire.asked == []
 
 

@@ -68,6 +68,7 @@ class Intake:
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Result | None:
         """Open, extend, cancel or reinstate the leaver's case; None where that was done, REFUSED if that is no news."""
         user = self.find_person(request, heard_at)
+        check_person(request, user)
         names = _names(request, user)
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
@@ -212,6 +213,20 @@ class Intake:
         return [record for record in records if record.status is not Status.REVOKED]
 
 
+def check_person(request: OffboardingRequested, user: Person | None) -> None:
+    """Hold what HR says against Zoom; raises Rejected where it names two people, before anybody loses anything.
+
+    `me` is whoever consented to the connection.
+    """
+    given = request.subject.identity(ZOOM, "id")
+    if given is None:
+        return
+    if given.casefold() == "me":
+        raise Rejected("subject.identities.zoom.id: me is whoever consented, and not the person of this event")
+    if user is not None and name_of(user.email) != name_of(request.subject.email):
+        raise Rejected("subject.identities.zoom.id: at Zoom this is somebody with another address than subject.email")
+
+
 def find_usable(connections: Connections, name: str) -> Connection | None:
     """Read a connection; None where there is none, or a revoked one."""
     try:
@@ -228,8 +243,8 @@ def _step(command: type[Command], connection: str, fields: Mapping[str, str]) ->
 
 
 def _names(request: OffboardingRequested, user: Person | None) -> Sequence[str]:
-    known = [request.subject.email, request.subject.identity(ZOOM, "id"), *((user.email, user.id) if user else ())]
-    return sorted({name_of(name) for name in known if name})
+    known = [request.subject.email, *((user.email, user.id) if user else ())]
+    return sorted({name_of(name) for name in known})
 
 
 def _is_same_departure(case: Case, occurred_at: datetime, found: Name) -> bool:

@@ -106,11 +106,6 @@ class Connection(BaseModel):
             return None
         return Result(self.revoked_outcome, ProviderResponse(self.revoked_status, tracking_id=self.revoked_tracking_id))
 
-    def check_user_id(self, user_id: str) -> None:
-        """Raise BadMessage for `me`, which on a service connection is nobody in particular."""
-        if user_id == "me" and self.role == "service":
-            raise BadMessage("user_id: expected an id or an e-mail address; me works on personal connections only")
-
     def has_expired_lease(self, now: datetime) -> bool:
         """Whether the lease on it is that of a run which can't be alive any more."""
         return self.leased_at is not None and now - self.leased_at > LEASE

@@ -45,8 +45,15 @@ def _to_utc(moment: datetime) -> datetime:
         raise ValueError("expected a time that can be told in UTC") from None
 
 
+def _refuse_me(user_id: str) -> str:
+    # Zoom's word for whoever consented: an administrator, whose access nobody meant to end.
+    if user_id.casefold() == "me":
+        raise ValueError("expected an id or an e-mail address; me is whoever consented")
+    return user_id
+
+
 Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
-UserId = Annotated[str, _matching(USER_ID, "a Zoom user id or an e-mail address")]
+UserId = Annotated[str, _matching(USER_ID, "a Zoom user id or an e-mail address"), AfterValidator(_refuse_me)]
 ConnectionName = Annotated[
     str, _matching(r"[a-z][a-z0-9-]{0,31}", "up to 32 lower-case letters, digits and hyphens, a letter first")
 ]
@@ -185,7 +192,7 @@ class PurgeUserTokens(Command):
     @property
     def names_somebody(self) -> bool:
         """Whether the user is given otherwise than by Zoom's own id."""
-        return "@" in self.user_id or self.user_id == "me"
+        return "@" in self.user_id
 
 
 class DeactivateUser(Command):
@@ -209,7 +216,7 @@ class RevokeGrants(Command):
 
     system = "venafi"
     announced_as = "GrantsRevoked"
-    calls = 5
+    calls = 6
     #: what somebody has to type before every user of an application loses access
     CONFIRMATION: ClassVar[str] = "every user of this application"
 

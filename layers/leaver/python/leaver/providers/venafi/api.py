@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final, Literal
 
 from pydantic import SecretStr
 
-from leaver.errors import BadMessage, InvalidToken, LeaverError, ProviderUnavailable, Rejected
+from leaver.errors import InvalidToken, LeaverError, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, BearerAuth, safe_code
 from leaver.providers.venafi.oauth import READ_TIMEOUT, Refusal, VenafiAuth
@@ -67,7 +67,20 @@ _RESULTS: Final[Mapping[int, type[LeaverError]]] = {
     ResultCode.AUTHENTICATION_MISSING: InvalidToken,
     ResultCode.AUTHENTICATION_INVALID: InvalidToken,
 }
-_PREFIXED: Final = re.compile(r"(local|(AD|LDAP)\+[^:]+):.+")
+_PREFIXED: Final = re.compile(r"(local|(AD|LDAP)\+[^:]+):.+", re.IGNORECASE)
+#: the bit of `Type` that stands for people; the others are groups, machines, and what holds them
+_USER: Final = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom Venafi knows, in its own spelling."""
+
+    prefixed_universal: str
+    #: with the identity provider's prefix, `AD+corp:jdoe`
+    prefixed_name: str
+    name: str
+    is_user: bool
 
 
 @dataclass(frozen=True)
@@ -117,28 +130,32 @@ class Venafi(VenafiAuth):
             raise self._error(answer)
         return len(grants)
 
-    def resolve_identity(self, value: str, access_token: SecretStr) -> str | None:
-        """Find a person's prefixed universal id; None where Venafi knows nobody. Raises Rejected where it knows two.
+    def browse(self, searched: str, access_token: SecretStr) -> list[Identity]:
+        """WebSDK "POST Identity/Browse": users whose name or e-mail address begins so, two or a few more at most.
 
-        A value with a provider's prefix goes to WebSDK "POST Identity/Validate", as an id and then as a name; anything
-        else (a name, an e-mail) goes to "POST Identity/Browse", which looks into the robot's own identity provider
-        alone. Danger: Browse matches the beginnings of names, so a single hit is a user whose name begins like that,
-        and whether it is the one who is meant can't be proved from the answer. Give a prefixed value where you can.
+        It looks into the robot's own identity provider; `Limit` counts in each provider that Venafi looks into.
         """
-        if _PREFIXED.fullmatch(value):
-            return self._validated("PrefixedUniversal", value, access_token) or self._validated(
-                "PrefixedName", value, access_token
-            )
-        if not value.strip() or "*" in value:
-            raise BadMessage("identity: expected a name or an e-mail address, without wildcards")
-        query = {"Filter": value, "Limit": 2, "IdentityType": 1}
+        query = {"Filter": searched, "Limit": 2, "IdentityType": _USER}
         answer = self._post("/vedsdk/Identity/Browse", access_token, query)
-        found = (answer.json or {}).get("Identities") if answer.status == HTTPStatus.OK else None
-        if not isinstance(found, list):
-            raise self._error(answer, needs="configuration")
-        if len(found) > 1:
-            raise Rejected("ambiguous identity", answer.response())
-        return self._prefixed_universal(found[0], answer) if found else None
+        return [self._identity(each, answer) for each in self._list("Identities", answer)]
+
+    def validate(
+        self, key: Literal["PrefixedUniversal", "PrefixedName"], value: str, access_token: SecretStr
+    ) -> Identity | None:
+        """WebSDK "POST Identity/Validate": the one identity of that id or name, of any provider; None for nobody."""
+        answer = self._post("/vedsdk/Identity/Validate", access_token, {"ID": {key: value}})
+        if answer.status == HTTPStatus.OK:
+            if answer.empty or answer.json in ({}, {"ID": {}}, {"ID": None}):
+                return None
+            if answer.json is not None and "ID" in answer.json:
+                return self._identity(answer.json["ID"], answer)
+        raise self._error(answer, needs="configuration")
+
+    def read_attribute(self, identity: Identity, attribute: str, access_token: SecretStr) -> list[str]:
+        """WebSDK "POST Identity/ReadAttribute": what the identity has under that name; empty where it has nothing."""
+        body = {"ID": {"PrefixedUniversal": identity.prefixed_universal}, "AttributeName": attribute}
+        answer = self._post("/vedsdk/Identity/ReadAttribute", access_token, body)
+        return [each for each in self._list("Attributes", answer) if isinstance(each, str)]
 
     def get_role(self, access_token: SecretStr) -> Role:
         """WebSDK "POST OAuth/GetRole": the OAuth role of whom the token speaks for."""
@@ -155,20 +172,22 @@ class Venafi(VenafiAuth):
             "POST", path, auth=BearerAuth(access_token), json=body, read_timeout=READ_TIMEOUT
         )
 
-    def _validated(self, key: str, value: str, access_token: SecretStr) -> str | None:
-        answer = self._post("/vedsdk/Identity/Validate", access_token, {"ID": {key: value}})
-        if answer.status == HTTPStatus.OK:
-            if answer.empty or answer.json in ({}, {"ID": {}}, {"ID": None}):
-                return None
-            if answer.json is not None and "ID" in answer.json:
-                return self._prefixed_universal(answer.json["ID"], answer)
-        raise self._error(answer, needs="configuration")
-
-    def _prefixed_universal(self, identity: object, answer: Answer) -> str:
-        found = identity.get("PrefixedUniversal") if isinstance(identity, dict) else None
-        if not isinstance(found, str) or not _PREFIXED.fullmatch(found):
-            raise self._error(answer)
+    def _list(self, key: str, answer: Answer) -> list[Any]:
+        found = (answer.json or {}).get(key) if answer.status == HTTPStatus.OK else None
+        if not isinstance(found, list):
+            raise self._error(answer, needs="configuration")
         return found
+
+    def _identity(self, told: object, answer: Answer) -> Identity:
+        fields = told if isinstance(told, dict) else {}
+        universal, prefixed_name, name = (fields.get(key) for key in ("PrefixedUniversal", "PrefixedName", "Name"))
+        if not isinstance(universal, str) or not is_prefixed(universal):
+            raise self._error(answer)
+        if not isinstance(prefixed_name, str) or not isinstance(name, str):
+            raise self._error(answer)
+        kind = fields.get("Type")
+        is_group = fields.get("IsGroup") is True or (isinstance(kind, int) and not kind & _USER)
+        return Identity(universal, prefixed_name, name, is_user=not is_group)
 
     def _outcome(self, answer: Answer, *, needs: str) -> Outcome:
         """Read `Success` and `Result`; whatever is neither done nor gone is raised, and so is a contradiction."""
@@ -187,6 +206,11 @@ class Venafi(VenafiAuth):
             refusal = (_RESULTS.get(result, Rejected), f"Venafi reports {_name(result)}")
         error, reason = refusal
         raise error(reason, answer.response(safe_code(result)))
+
+
+def is_prefixed(value: str) -> bool:
+    """Tell whether a value names an identity provider: `local:jdoe`, `AD+corp:jdoe`, in any letter case."""
+    return _PREFIXED.fullmatch(value) is not None
 
 
 def same_identity(one: str, other: str) -> bool:

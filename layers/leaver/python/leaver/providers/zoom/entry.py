@@ -43,7 +43,7 @@ def _revoke(oauth: "ZoomOAuth", read: Callable[[], ZoomCredentials], access_toke
 
 
 def _steps(leaver: Leaver) -> list[LeaverStep]:
-    who = {"user_id": leaver.found or leaver.identities.get("id") or leaver.email}
+    who = {"user_id": leaver.found or leaver.email}
     return [
         LeaverStep(RevokeSsoToken, who),
         LeaverStep(PurgeUserTokens, who),
