@@ -17,6 +17,7 @@ from leaver.cases.states import (
     is_possible,
     transition,
 )
+from leaver.messages.commands import Command
 from leaver.outcomes import Outcome
 from leaver.storage.tables import Items, columns, item, timestamp, update_with_retry
 
@@ -59,6 +60,21 @@ class Step(BaseModel):
     def receipt(self) -> str:
         """The sort key of its receipt."""
         return f"receipt#{self.name}"
+
+    @property
+    def subject(self) -> str:
+        """Whose access, or which connection, as its receipt names it."""
+        return next(iter(self.detail.values()), self.connection)
+
+    def asks_for(self, command: Command) -> bool:
+        """Whether this is the step's own command, field by field; urgency and time say nothing of the step."""
+        detail = command.model_dump(exclude=set(Command.model_fields), exclude_none=True)
+        return (type(command).__name__, command.connection, detail) == (self.command, self.connection, self.detail)
+
+    def is_reported_by(self, receipt: Receipt) -> bool:
+        """Whether this is the step's own receipt: another's would end what is not ended."""
+        reported = (receipt.entry, receipt.command, receipt.connection, receipt.subject)
+        return reported == (self.receipt, self.command, self.connection, self.subject)
 
 
 class Case(BaseModel):
