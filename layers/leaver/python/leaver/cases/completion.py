@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE, Case, Cases
-from leaver.cases.seal import head_of
+from leaver.cases.record import DONE, Case, Cases, receipts_of
 from leaver.cases.states import WAITING, AnnouncementName, CaseEvent, State
 from leaver.errors import BadMessage
 from leaver.messages.commands import Command
@@ -73,14 +72,15 @@ class CaseCompletion:
         return case
 
     def _seal(self, case: Case) -> Case:
-        by_entry = self.cases.read_receipts(case.case_id)
+        stored = self.cases.read_stored(case.case_id)
+        by_entry = receipts_of(case, stored)
         receipts = [by_entry[step.receipt] for step in case.steps]
         now = self.clock()
 
         def with_seal(standing: Case) -> Case | None:
             if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
                 return None
-            return standing.after_seal(head_of(receipts), _residual(receipts), now)
+            return standing.after_seal(stored, _residual(receipts), now)
 
         sealed = self.cases.change(case, with_seal)
         if sealed is None:
