@@ -89,6 +89,17 @@ class Leavers(RuleBasedStateMachine):
         self._step()
         self.office.redrive()
 
+    @rule(place=places, email=people, command=st.sampled_from(["RevokeSsoToken", "PurgeUserTokens", "RevokeGrants"]))
+    def somebody_forges_a_command(self, place: int, email: str, command: str) -> None:
+        """A command about anybody, under a name that no step has, with the id of a case that is there."""
+        self._step()
+        cases = self.office.cases.every
+        if cases:
+            who = {"identity": f"AD+corp:{email}"} if command == "RevokeGrants" else {"user_id": f"no.step.{email}"}
+            case_id = cases[place % len(cases)].case_id
+            self.office.deliver(self.office.queue(command, who | {"case_id": case_id}))
+            self.figures["forged"] += 1
+
     # -- faults
 
     @rule(provider=st.sampled_from(["zoom", "venafi"]), fault=st.sampled_from(["429", "5xx", "lost"]))
