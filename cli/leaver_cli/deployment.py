@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -19,17 +18,15 @@ from pydantic import SecretStr
 from leaver import settings
 from leaver.cases.people import name_of
 from leaver.cases.record import Cases
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
 from leaver.errors import Rejected
+from leaver.providers.entry import Client, HostVariables, Providers
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
-from leaver.providers.venafi.api import Venafi
-from leaver.providers.venafi.oauth import VenafiAuth
-from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
-from leaver_cli.connections.setup import ConnectionSetup, Established, credentials_json
+from leaver_cli.connections.setup import ConnectionSetup, Established
 from leaver_cli.stack import AWS, Stack, reach
 
 if TYPE_CHECKING:
@@ -60,42 +57,36 @@ class Deployment:
     #: by how much AWS's clock is ahead of this machine's
     ahead: timedelta
     secrets_manager: "SecretsManagerClient" = field(repr=False)
+    providers: Providers = field(default=PROVIDERS, repr=False)
 
-    @cached_property
-    def zoom_oauth_url(self) -> str:
-        """Zoom's OAuth host."""
-        return self.parameters["ZoomOAuthUrl"]
+    def url(self, host: HostVariables) -> str:
+        """Where a provider's host is."""
+        return self._setting(host.url)
 
-    @cached_property
-    def venafi_url(self) -> str:
-        """Venafi's host."""
-        return self.parameters["VenafiUrl"]
+    def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: HostVariables) -> Client:
+        """Make a provider's client, whose host is trusted as the functions trust it.
 
-    @cached_property
-    def zoom_oauth(self) -> ZoomOAuth:
-        """Zoom's token endpoints."""
-        return ZoomOAuth(_transport(self.zoom_oauth_url), now)
+        Raises Rejected where the host's CA certificates can't be read.
+        """
+        return kind(self._transport(host), now)
 
-    @cached_property
-    def zoom(self) -> Zoom:
-        """Zoom's REST API."""
-        return Zoom(_transport(self.parameters["ZoomApiUrl"]), now)
-
-    @cached_property
-    def venafi(self) -> Venafi:
-        """Venafi, trusted as the functions trust it; raises Rejected where its CA certificates can't be read."""
-        secret = self.parameters["VenafiCaBundle"]
+    def _transport(self, host: HostVariables) -> Transport:
+        secret = self._setting(host.ca_bundle) if host.ca_bundle else ""
         if not secret:
-            return Venafi(_transport(self.venafi_url), now)
+            return _transport(self.url(host))
         pem = self.secrets_manager.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
         with NamedTemporaryFile("w", suffix=".pem") as file:
             file.write(pem)
             file.flush()
             try:
-                return Venafi(_transport(self.venafi_url, file.name), now)
+                return _transport(self.url(host), file.name)
             except ssl.SSLError:
                 pass
         raise Rejected(f"secret {secret}: holds no certificates in PEM")
+
+    def _setting(self, variable: str) -> str:
+        """Read the template's parameter that functions know by this variable: ZOOM_API_URL is ZoomApiUrl."""
+        return next(value for name, value in self.parameters.items() if name.upper() == variable.replace("_", ""))
 
     def check_the_clock(self) -> None:
         """Raise WrongClock where a lease would begin too early or too late: others could not tell when it ends."""
@@ -107,12 +98,13 @@ class Deployment:
     def establish(self, new: ConnectionRequest, target: Target) -> Established:
         """Write a connection into the stack; raises what ConnectionSetup.establish does, and WrongClock."""
         self.check_the_clock()
-        # The other provider is not asked anything, and its CA certificates may not be there yet.
-        venafi = self.venafi if new.provider == "venafi" else VenafiAuth(_transport(self.venafi_url), now)
+        # No other provider is asked anything, and its CA certificates may not be there yet.
+        provider = self.providers[new.provider]
+        clients = {new.provider: self.client(provider.client, provider.host)}
         setup = ConnectionSetup(
             connections=self.connections,
             secret_store=self.secret_store,
-            grants=Grants(zoom=self.zoom_oauth, venafi=venafi, secret_store=self.secret_store),
+            grants=ProviderGrants({new.provider: provider}, clients, self.secret_store),
             holder=f"connect#{uuid4()}",
             clock=now,
             pause=time.sleep,
@@ -126,19 +118,19 @@ class Deployment:
                 role=target.role,
                 # As people are remembered: whoever leaves is looked up by that.
                 owner=name_of(target.owner.strip()),
-                credentials=credentials_json(new.credentials),
+                credentials=new.credentials,
                 obtain=new.obtain,
                 find_consenter=_find_consenter(new),
             )
         )
 
 
-def describe(name: str, region: str | None, profile: str | None) -> Deployment:
+def describe(name: str, region: str | None, profile: str | None, providers: Providers = PROVIDERS) -> Deployment:
     """Ask CloudFormation for a stack's parameters and outputs; raises NoSuchStack."""
     session = boto3.Session(region_name=region, profile_name=profile)
     cloudformation = session.client("cloudformation", config=AWS)
     try:
-        told = cloudformation.describe_stacks(StackName=name)
+        response = cloudformation.describe_stacks(StackName=name)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
@@ -146,7 +138,7 @@ def describe(name: str, region: str | None, profile: str | None) -> Deployment:
             f"there is no stack {name} in {cloudformation.meta.region_name}:"
             " is it called so (--stack), is it this region and account (--region, --profile)?"
         ) from None
-    (stack,) = told["Stacks"]
+    (stack,) = response["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
     if not {"ConnectionsTable", "CasesTable", "KeyArn", "SecretPrefix"} <= outputs.keys():
@@ -159,8 +151,9 @@ def describe(name: str, region: str | None, profile: str | None) -> Deployment:
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
-        ahead=_ahead(told["ResponseMetadata"]["HTTPHeaders"]["date"]),
+        ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
         secrets_manager=secrets_manager,
+        providers=providers,
     )
 
 
@@ -180,6 +173,6 @@ def _transport(url: str, ca_bundle: str | None = None) -> Transport:
 def _find_consenter(new: ConnectionRequest) -> Callable[[SecretStr], str | None]:
     def find(access_token: SecretStr) -> str | None:
         user = new.find_consenter(access_token) if new.find_consenter else None
-        return user.id if isinstance(user, ZoomUser) else None
+        return user.id if user else None
 
     return find

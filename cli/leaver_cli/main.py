@@ -13,6 +13,7 @@ from leaver_cli.cases.show import case
 from leaver_cli.connections import connect
 from leaver_cli.connections.consent import NoConsent
 from leaver_cli.connections.disconnect import disconnect
+from leaver_cli.connections.forms import FORMS
 from leaver_cli.connections.refresh import refresh
 from leaver_cli.connections.secret_input import NoSecret
 from leaver_cli.connections.show import connections
@@ -54,7 +55,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # an error is one line that can be searched for
     pretty_exceptions_enable=False,  # it would print what variables hold
 )
-app.add_typer(connect.commands(describe), name="connect")
+app.add_typer(connect.commands(describe, FORMS), name="connect")
 app.command()(connections)
 app.command()(refresh)
 app.command()(disconnect)

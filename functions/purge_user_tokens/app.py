@@ -56,7 +56,7 @@ def consumer() -> Consumer[PurgeUserTokens]:
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         purge_user_tokens,
-        zoom=bootstrap.zoom(settings.zoom_api_url),
+        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         tokens=tokens,
         kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix),
     )

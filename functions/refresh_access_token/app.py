@@ -6,26 +6,23 @@ from datetime import timedelta
 from typing import Any
 
 from leaver import bootstrap
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.refresh import TokenRefresher
 from leaver.connections.token_versions import TokenVersions
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.messages.commands import RefreshAccessToken
-from leaver.settings import CallsTokenEndpoints, Consumes, EncryptsTokens, UsesConnections
+from leaver.providers.registry import PROVIDERS
+from leaver.settings import Consumes, EncryptsTokens, UsesConnections
 
 
-class Settings(Consumes, UsesConnections, CallsTokenEndpoints, EncryptsTokens):
-    """What `refresh_access_token` reads from its environment."""
+class Settings(Consumes, UsesConnections, EncryptsTokens):
+    """What `refresh_access_token` reads from its environment, beside the hosts that the providers' entries name."""
 
 
-def grants() -> Grants:
+def grants() -> ProviderGrants:
     """What speaks to the providers' token endpoints."""
     settings = bootstrap.settings_of(Settings)
-    return Grants(
-        zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
-        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
-        secret_store=bootstrap.secret_store(settings.secret_prefix, at_once=True),
-    )
+    return bootstrap.provider_grants(PROVIDERS, bootstrap.secret_store(settings.secret_prefix, at_once=True))
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:

@@ -1,4 +1,4 @@
-"""Get a user's Zoom token, leave it in the vault, and say where."""
+"""Get a user's Zoom token, store it in Secrets Manager, and report where."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -116,7 +116,7 @@ def consumer() -> Consumer[RetrieveUserToken]:
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
     operation = partial(
         retrieve_user_token,
-        zoom=bootstrap.zoom(settings.zoom_api_url),
+        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         tokens=tokens,
         people=bootstrap.people(settings.cases_table),
         kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix, settings.kms_key_arn),

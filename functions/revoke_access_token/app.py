@@ -5,25 +5,26 @@ from datetime import datetime
 from uuid import uuid4
 
 from leaver import bootstrap
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.lease import take_lease
 from leaver.connections.record import Connection, Connections, Status
 from leaver.consuming.consumer import Consumer
 from leaver.errors import CredentialStale, LeaverError, NeedsReauthorization
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.settings import CallsTokenEndpoints, Consumes, RequestsRefreshes, UsesConnections
+from leaver.providers.registry import PROVIDERS
+from leaver.settings import Consumes, RequestsRefreshes, UsesConnections
 from leaver.storage.secrets import SecretStore
 
 
-class Settings(Consumes, UsesConnections, RequestsRefreshes, CallsTokenEndpoints):
-    """What `revoke_access_token` reads from its environment."""
+class Settings(Consumes, UsesConnections, RequestsRefreshes):
+    """What `revoke_access_token` reads from its environment, beside the hosts that the providers' entries name."""
 
 
 def revoke_access_token(
     command: RevokeAccessToken,
     *,
-    grants: Grants,
+    grants: ProviderGrants,
     connections: Connections,
     secret_store: SecretStore,
     holder: str,
@@ -57,23 +58,27 @@ def _begin_revoking(current: Connection) -> Connection | None:
     return None if current.status in {Status.REVOKING, Status.REVOKED} else current.as_revoking()
 
 
-def _revoke_latest_tokens(record: Connection, *, grants: Grants, secret_store: SecretStore, now: datetime) -> Result:
+def _revoke_latest_tokens(
+    record: Connection, *, grants: ProviderGrants, secret_store: SecretStore, now: datetime
+) -> Result:
     # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
     version = secret_store.latest_version(record.connection, record.version)
     tokens = secret_store.tokens(record.connection, version)
     is_renewable = tokens.refresh_token is not None
     if record.encrypted_refresh_token or (is_renewable and tokens.expires_at <= now):
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
-        raise _refresh_needed(record, version, "has expired")
+        raise _stale_until_refreshed(record, version, "has expired")
     result = grants.revoke(record, tokens.access_token)
+    if is_renewable and not grants.proves_revocation(record):
+        raise _stale_until_refreshed(record, version, "is called revoked by a provider that says so of any token")
     is_unanswered = record.unanswered_since is not None and version == record.version
     if result.outcome is Outcome.ALREADY_GONE and is_renewable and is_unanswered:
         # A refresh whose answer was lost may have replaced it: then newer tokens live that nobody has revoked.
-        raise _refresh_needed(record, version, "is refused after a refresh that was never answered")
+        raise _stale_until_refreshed(record, version, "is refused after a refresh that was never answered")
     return result
 
 
-def _refresh_needed(record: Connection, version: str, why: str) -> CredentialStale:
+def _stale_until_refreshed(record: Connection, version: str, why: str) -> CredentialStale:
     return CredentialStale(
         f"connection {record.connection} is to be revoked, and its access token {why}",
         connection=record.connection,
@@ -86,11 +91,7 @@ def consumer() -> Consumer[RevokeAccessToken]:
     """What works through the queue `revoke-access-token`."""
     settings = bootstrap.settings_of(Settings)
     secret_store = bootstrap.secret_store(settings.secret_prefix)
-    grants = Grants(
-        zoom=bootstrap.zoom_oauth(settings.zoom_oauth_url),
-        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle),
-        secret_store=secret_store,
-    )
+    grants = bootstrap.provider_grants(PROVIDERS, secret_store)
     connections = bootstrap.connections(settings.connections_table)
 
     def operation(command: RevokeAccessToken) -> Result:

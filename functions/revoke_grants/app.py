@@ -64,7 +64,7 @@ def consumer() -> Consumer[RevokeGrants]:
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="venafi")
     operation = partial(
         revoke_grants,
-        venafi=bootstrap.venafi(settings.venafi_url, settings.venafi_ca_bundle, opened=True),
+        venafi=bootstrap.api(Venafi, settings.venafi_url, settings.venafi_ca_bundle),
         tokens=tokens,
     )
     return bootstrap.paced_consumer(

@@ -9,6 +9,7 @@ from typing import ClassVar, Final, Literal
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.cases import identities
 from leaver.cases.intake import ZOOM, Intake, find_usable
 from leaver.cases.record import Case
 from leaver.cases.states import CaseEvent
@@ -30,6 +31,8 @@ from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.hr import HrChoices, read_hr_event
 from leaver.outcomes import Outcome, Result
+from leaver.providers.entry import Person
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, CommaSeparated, Flag, StartsCases, WholeNumber
 
@@ -122,14 +125,14 @@ class PersonFinder:
     rate_limiter: RateLimiter
     clock: Callable[[], datetime]
 
-    def find(self, request: OffboardingRequested, heard_at: datetime) -> ZoomUser | None:
+    def find(self, request: OffboardingRequested, heard_at: datetime) -> Person | None:
         """Ask Zoom who is meant; None where it knows nobody, or can't be asked: then the case goes by the event alone.
 
         A Zoom that is out of order must not keep a leaver's grants at Venafi alive.
         """
         if find_usable(self.connections, ZOOM) is None:
             return None
-        wanted = request.subject.zoom_user_id or request.subject.email
+        wanted = request.subject.identity(ZOOM, "id") or request.subject.email
 
         def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
             return self.zoom.get_user(wanted, access_token)
@@ -146,7 +149,7 @@ class PersonFinder:
             return None
         except (ProviderUnavailable, NeedsReauthorization, Rejected, BadMessage):
             return None
-        return found if isinstance(found, ZoomUser) else None
+        return Person(found.id, found.email) if isinstance(found, ZoomUser) else None
 
     def _is_worth_waiting(self, error: CredentialStale | Throttled, heard_at: datetime) -> bool:
         # Our own queue passes; what the provider will not answer until tomorrow must not be waited for at all.
@@ -164,6 +167,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     if payload.event is None and "held_case" in payload.detail:
         return parse(Decision, payload.detail, direct=True)
     request = read_hr_event(payload, choices)
+    identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
         request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.sent_at
     )
@@ -178,7 +182,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
     person_finder = PersonFinder(
         connections=connections,
         tokens=tokens,
-        zoom=bootstrap.zoom(settings.zoom_api_url),
+        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         clock=bootstrap.now,
     )
@@ -189,6 +193,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         connections=connections,
         find_person=person_finder.find,
+        providers=PROVIDERS,
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
         deactivates_users=settings.deactivate_users,

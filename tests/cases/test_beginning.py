@@ -122,7 +122,7 @@ def test_without_any_connection_nothing_is_claimed() -> None:
 def test_the_tombstone_stands_on_every_name() -> None:
     office = Office()
     office.zoom.users[ADA_ID] = "ada.king@example.com"
-    office.hears_and_works(subject={"zoom_user_id": ADA_ID})
+    office.hears_and_works(subject={"identities": {"zoom": {"id": ADA_ID}}})
     assert office.people.under_tombstones == {ADA, "ada.king@example.com", ADA_ID}
 
 
@@ -229,7 +229,7 @@ def test_where_many_leave_at_once_a_slot_is_waited_for_longer_for_without_zoom_s
 
 def test_venafis_most_exact_name_is_used() -> None:
     office = Office()
-    office.hears_and_works(subject={"venafi_prefixed_universal": ADA_UNIVERSAL})
+    office.hears_and_works(subject={"identities": {"venafi": {"prefixed_universal": ADA_UNIVERSAL}}})
     (grants,) = [each for each in office.commands() if each["command"] == "RevokeGrants"]
     assert grants["grantee_prefixed_universal"] == ADA_UNIVERSAL
 

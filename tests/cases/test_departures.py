@@ -136,7 +136,7 @@ def test_two_sources_open_one_case(other: dict[str, str]) -> None:
 def test_an_alias_and_the_address_open_one_case() -> None:
     office = Office()
     office.hears()
-    office.hears(email="ada.king@example.com", subject={"zoom_user_id": ADA_ID})
+    office.hears(email="ada.king@example.com", subject={"identities": {"zoom": {"id": ADA_ID}}})
     office.works()
     assert states(office) == [State.COMPLETED]
     assert office.people.under_tombstones == {ADA, "ada.king@example.com", ADA_ID}
@@ -530,6 +530,6 @@ def test_an_id_that_is_confirmed_later_proves_nothing_of_the_name_that_was_not_f
     office.hears_and_works()
     assert office.receipts.items[office.case.case_id, "receipt#RevokeSsoToken#zoom"].outcome == "user_not_found"
     office.clock.passes(minutes=1)
-    office.hears_and_works(subject={"zoom_user_id": ADA_ID}, source="okta")
+    office.hears_and_works(subject={"identities": {"zoom": {"id": ADA_ID}}}, source="okta")
     assert ADA_ID in office.zoom.sessions
     assert states(office) == [State.OPEN]

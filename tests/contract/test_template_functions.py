@@ -11,6 +11,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from leaver import settings
 from leaver.connections.record import LEASE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
+from leaver.providers.registry import PROVIDERS
 from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
 
 HR_SOURCES = {
@@ -58,16 +59,14 @@ TOLD_ALL = {
     "STACK_NAME",
 }
 #: what each is told besides
+HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
+ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
 PACED = {"PACE_TABLE", "REQUESTS_PER_SECOND"}
 TOLD = {
     "RetrieveUserToken": READER | PACED | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
-    "RefreshAccessToken": {
-        "CASES_TABLE",
-        *("CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"),
-        *("ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"),
-    },
-    "RevokeAccessToken": READER | {"ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "RefreshAccessToken": {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"} | HOSTS,
+    "RevokeAccessToken": READER | HOSTS,
     "RevokeSsoToken": READER | PACED | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
     "RevokeGrants": READER | PACED | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "MISSING_USER_IS_DONE"},
     "PurgeUserTokens": READER | PACED | {"ZOOM_API_URL"},
@@ -163,8 +162,9 @@ def test_every_function_is_told_exactly_what_it_needs(full: Stack) -> None:
 def test_settings_read_what_the_template_tells(function: str) -> None:
     reads = {name.upper() for name in settings_of(function).model_fields}
     tells = TOLD_ALL | TOLD[function]
+    hosts = HOSTS if function in ASKS_EVERY_PROVIDER else set()
     # Powertools reads the first two, and bootstrap the third, for the metrics of every function.
-    assert reads == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
+    assert reads | hosts == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
 
 
 def test_what_is_read_is_read_by_a_function() -> None:

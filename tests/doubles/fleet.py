@@ -37,12 +37,12 @@ from tests.doubles.clock import NOW, Clock
 from tests.doubles.effects import Kms
 from tests.doubles.night import FUNCTION_TIMEOUT, Message, Night, Shared
 from tests.doubles.steps import Moment, Run
-from tests.doubles.token_endpoints import SECRET, AuthorizationServer, Provider
+from tests.doubles.token_endpoints import SECRET, AuthorizationServer
 
 Mood = Literal["well", "429", "5xx", "invalid_client", "unreachable"]
 
 #: name → how its provider rotates, and which one it is
-CONNECTIONS: Final[dict[str, tuple[Kind, Provider]]] = {
+CONNECTIONS: Final[dict[str, tuple[Kind, str]]] = {
     "zoom-strict": (Kind.STRICT, "zoom"),
     "zoom-grace": (Kind.GRACE, "zoom"),
     "zoom-reuse": (Kind.REUSE_DETECTING, "zoom"),
@@ -155,7 +155,7 @@ class Deployment(Shared):
         self.kms: RefusingKms = RefusingKms(self.effects)
         self._seeds = iter(range(1000))
 
-    def server(self, provider: Provider, grants: SimulatedGrants) -> MoodyServer:
+    def server(self, provider: str, grants: SimulatedGrants) -> MoodyServer:
         mint = TokenMint("night-", random.Random(next(self._seeds)))  # noqa: S311 - the same each time
         return MoodyServer(provider, grants, self.there, self.effects, _mint=mint, ours=self.ours)
 

@@ -9,11 +9,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from aws_lambda_powertools import Logger, Metrics
-from pydantic import SecretStr
 
 from functions.revoke_access_token.app import revoke_access_token
 from leaver.cases.people import Name
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import LEASE, Connection, Status
 from leaver.connections.refresh import TokenRefresher
 from leaver.connections.token_versions import TokenVersions
@@ -23,11 +22,13 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
+from leaver.tokens import AppCredentials
 from leaver_cli.connections.request import NewConnection
 from leaver_cli.connections.setup import ConnectionSetup
 from local.simulators.grants import Grants as SimulatedGrants
 from local.simulators.grants import Rotation as Kind
 from local.simulators.grants import digest
+from tests.doubles.acme.entry import REGISTRY
 from tests.doubles.cases_table import InMemoryPeople
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
@@ -40,7 +41,7 @@ from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import PARENT, Secret
 from tests.doubles.sqs import DEAD_LETTERS, FIFO_DEAD_LETTERS, REFRESH_QUEUE
 from tests.doubles.steps import Effects, in_words
-from tests.doubles.token_endpoints import CLIENT, SECRET, AuthorizationServer, Provider, VenafiEndpoints, ZoomEndpoints
+from tests.doubles.token_endpoints import CLIENT, ENDPOINTS, SECRET, AuthorizationServer
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -103,7 +104,7 @@ class Shared:
         self.queued: list[Message] = []
         self.parked: list[Message] = []
 
-    def server(self, provider: Provider, grants: SimulatedGrants) -> AuthorizationServer:
+    def server(self, provider: str, grants: SimulatedGrants) -> AuthorizationServer:
         """Make the provider of one connection, whose app is nobody else's."""
         return AuthorizationServer(provider, grants, self.there, self.effects)
 
@@ -114,7 +115,7 @@ class Night:
     def __init__(
         self,
         kind: Kind,
-        provider: Provider = "zoom",
+        provider: str = "zoom",
         *,
         expired: bool = False,
         role: Literal["service", "personal"] = "service",
@@ -153,15 +154,13 @@ class Night:
         self.secrets.secrets[f"leaver/tokens/{self.name}"] = Secret(
             {PARENT: json.dumps(issued.token_set())}, {"AWSCURRENT": PARENT}
         )
-        credentials = {"client_id": CLIENT} | (
-            {"client_secret": SECRET.get_secret_value()} if provider == "zoom" else {}
-        )
+        self._credentials: Final[type[AppCredentials]] = REGISTRY[provider].credentials
+        own = {"client_id": CLIENT, "client_secret": SECRET.get_secret_value()}
+        credentials = {name: value for name, value in own.items() if name in self._credentials.model_fields}
         self.secrets.secrets[f"leaver/credentials/{self.name}"] = Secret(
             {PARENT: json.dumps(credentials)}, {"AWSCURRENT": PARENT}
         )
-        self.grants = Grants(
-            zoom=ZoomEndpoints(self.server), venafi=VenafiEndpoints(self.server), secret_store=self.secret_store
-        )
+        self.grants = ProviderGrants(REGISTRY, {provider: ENDPOINTS[provider](self.server)}, self.secret_store)
         self._template = Consumer(
             function="night",
             command=Command,
@@ -210,7 +209,9 @@ class Night:
             grant_type="refresh_token",
             role="service",
             owner=owner,
-            credentials=SecretStr(self.secrets.secrets[f"leaver/credentials/{self.name}"].versions[PARENT]),
+            credentials=self._credentials.model_validate_json(
+                self.secrets.secrets[f"leaver/credentials/{self.name}"].versions[PARENT]
+            ),
             obtain=lambda: self.server.obtain(owner),
         )
         setup = ConnectionSetup(

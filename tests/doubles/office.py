@@ -26,7 +26,7 @@ from leaver.cases.record import Case
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.consuming.consumer import Consumer
 from leaver.errors import AnswerLost, LeaverError, ProviderResponse
 from leaver.messages.commands import (
@@ -39,6 +39,7 @@ from leaver.messages.commands import (
 )
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import Application, Grantee
 from leaver.providers.zoom.api import ZoomUser
 from tests.doubles.cases_table import InMemoryCases, InMemoryItems, InMemoryPeople
@@ -249,6 +250,7 @@ class Office:
             case_start=self.case_start,
             connections=self.table,
             find_person=person_finder.find,
+            providers=PROVIDERS,
             clock=self.clock,
             routine_limit=routine_limit,
             deactivates_users=deactivates,
@@ -423,7 +425,7 @@ class Office:
         oauth = FakeZoomOAuth(self.grants[command.connection])
         return revoke_access_token(
             command,
-            grants=Grants(zoom=oauth, venafi=self.venafi, secret_store=self.secret_store),
+            grants=ProviderGrants(PROVIDERS, {"zoom": oauth}, self.secret_store),
             connections=self.table,
             secret_store=self.secret_store,
             holder=f"revoke#{next(self._ids)}",

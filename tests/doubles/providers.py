@@ -6,12 +6,16 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
+from leaver.connections.grants import ProviderGrants
 from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, ProviderResponse, Rejected
+from leaver.messages.commands import UserTokenType
 from leaver.outcomes import Outcome, Result
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import Application, Grantee, Venafi
 from leaver.providers.venafi.oauth import Verified
-from leaver.providers.zoom.api import UserToken, UserTokenType, Zoom, ZoomUser
+from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.storage.secrets import SecretStore
 from leaver.tokens import GrantedTokens
 from tests.doubles.clock import Clock
 
@@ -245,3 +249,8 @@ class FakeVenafi(Venafi):
 
 def _named(target: Grantee | Application) -> str:
     return target.prefixed_universal if isinstance(target, Grantee) else target.application_id
+
+
+def provider_grants(grant: FakeGrant, secret_store: SecretStore) -> ProviderGrants:
+    """Both providers' token endpoints, in front of one grant."""
+    return ProviderGrants(PROVIDERS, {"zoom": FakeZoomOAuth(grant), "venafi": FakeVenafi(grant=grant)}, secret_store)

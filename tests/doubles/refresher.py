@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from leaver.connections.grants import Grants
 from leaver.connections.record import Connection
 from leaver.connections.refresh import TokenRefresher
 from leaver.connections.token_versions import TokenVersions
@@ -20,7 +19,7 @@ from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.event_bus import FakeBus
 from tests.doubles.kms import KEY, FakeKms
-from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
+from tests.doubles.providers import FakeGrant, provider_grants
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 from tests.doubles.sqs import FIFO_DEAD_LETTERS, FakeSqs
 
@@ -67,9 +66,7 @@ class Stage:
             connections=self.connections,
             has_left=self.people.gone,
             token_versions=TokenVersions(self.secret_store, TokenEncryption(self.kms.client, key_arn=KEY)),
-            grants=Grants(
-                zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), secret_store=self.secret_store
-            ),
+            grants=provider_grants(self.grant, self.secret_store),
             publisher=Publisher(
                 events=self.bus.client, sqs=FakeSqs().client, bus="leaver", dead_letter_queue_url=FIFO_DEAD_LETTERS
             ),

@@ -1,8 +1,9 @@
-"""The two providers' token endpoints in memory, each call an effect."""
+"""All providers' token endpoints in memory, each call an effect."""
 
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -12,10 +13,11 @@ from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
 from local.simulators.grants import Grants, InvalidGrantError, Issued, TokenMint, digest
+from tests.doubles.acme.credentials import AcmeCredentials
+from tests.doubles.acme.entry import REGISTRY
+from tests.doubles.acme.oauth import AcmeOAuth
 from tests.doubles.clock import Clock
 from tests.doubles.steps import Effects
-
-Provider = Literal["zoom", "venafi"]
 
 #: the app that every connection was made by
 CLIENT: Final = "client-id"
@@ -26,7 +28,8 @@ SECRET: Final = SecretStr("client-secret")
 class AuthorizationServer:
     """A provider's grants, as the simulators keep them; each call an effect."""
 
-    provider: Provider
+    #: its name in the registry
+    provider: str
     grants: Grants
     clock: Clock
     effects: Effects
@@ -40,8 +43,8 @@ class AuthorizationServer:
     _mint: TokenMint = field(default_factory=lambda: TokenMint("night-", random.Random(7)))  # noqa: S311 - the same each time
 
     def authorized(self, subject: str) -> Issued:
-        """Somebody consents: at Zoom that retires the pair which the same person and app had before."""
-        if self.provider == "zoom":
+        """Somebody consents: at some providers that retires the pair which the same person and app had before."""
+        if REGISTRY[self.provider].consent_replaces_grant:
             for grant in self.grants:
                 if grant.subject == subject:
                     self.grants.revoke(grant)
@@ -123,3 +126,27 @@ class VenafiEndpoints(VenafiAuth):
         if result.outcome is Outcome.ALREADY_GONE:
             raise InvalidToken("Venafi does not accept the access token", ProviderResponse(401))
         return result
+
+
+@dataclass
+class AcmeEndpoints(AcmeOAuth):
+    """Acme's way to it: it calls every token revoked, whatever it was."""
+
+    server: AuthorizationServer
+
+    def refresh(self, own: AcmeCredentials, refresh_token: SecretStr) -> GrantedTokens:
+        assert (own.client_id, own.client_secret) == (CLIENT, SECRET)
+        return self.server.refresh(refresh_token)
+
+    def revoke(self, own: AcmeCredentials, token: SecretStr) -> Result:
+        assert (own.client_id, own.client_secret) == (CLIENT, SECRET)
+        self.server.revoke(token)
+        return Result(Outcome.REVOKED, ProviderResponse(200))
+
+
+#: by a provider's name: its way to its server
+ENDPOINTS: Final[Mapping[str, Callable[[AuthorizationServer], Any]]] = {
+    "zoom": ZoomEndpoints,
+    "venafi": VenafiEndpoints,
+    "acme": AcmeEndpoints,
+}

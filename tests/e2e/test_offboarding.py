@@ -115,8 +115,7 @@ def test_the_names_that_the_source_knows_count_more_than_the_mail_address(world:
     leaver, other = world.hire(), world.hire()
     subject = {
         "email": other.email,
-        "zoom_user_id": leaver.zoom_id,
-        "venafi_prefixed_universal": leaver.venafi_id,
+        "identities": {"zoom": {"id": leaver.zoom_id}, "venafi": {"prefixed_universal": leaver.venafi_id}},
     }
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
     world.wait_until_idle()

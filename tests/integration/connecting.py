@@ -1,6 +1,7 @@
 """A stack that takes, in memory, what `leaver connect` makes."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +11,11 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from leaver.providers.entry import Client, HostVariables
 from leaver.providers.transport import Transport
-from leaver.providers.venafi.api import Venafi
-from leaver.providers.zoom.api import Zoom
-from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections import connect
+from leaver_cli.connections.forms import FORMS
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.setup import Established, credentials_json
 from leaver_cli.main import Commands
@@ -37,18 +37,16 @@ class Stack:
     #: names, regions and profiles of the stacks that were asked for
     described: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
-    @property
-    def zoom_oauth(self) -> ZoomOAuth:
-        return ZoomOAuth(Transport(self.zoom_oauth_url, clock=_now), _now)
+    def url(self, host: HostVariables) -> str:
+        return {
+            "ZOOM_OAUTH_URL": self.zoom_oauth_url,
+            "ZOOM_API_URL": f"{self.zoom_oauth_url}/v2",
+            "VENAFI_URL": self.venafi_url,
+        }[host.url]
 
-    @property
-    def zoom(self) -> Zoom:
-        return Zoom(Transport(f"{self.zoom_oauth_url}/v2", clock=_now), _now)
-
-    @property
-    def venafi(self) -> Venafi:
-        bundle = None if self.venafi_ca_bundle is None else str(self.venafi_ca_bundle)
-        return Venafi(Transport(self.venafi_url, ca_bundle=bundle, clock=_now), _now)
+    def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: HostVariables) -> Client:
+        bundle = str(self.venafi_ca_bundle) if host.ca_bundle and self.venafi_ca_bundle else None
+        return kind(Transport(self.url(host), ca_bundle=bundle, clock=_now), _now)
 
     def describe(self, name: str, region: str | None, profile: str | None) -> "Stack":
         self.described.append((name, region, profile))
@@ -77,7 +75,7 @@ class Stack:
     def leaver(self, *arguments: object, answer: str | None = None) -> Result:
         """Run the command line as in a wide terminal."""
         app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False)
-        app.add_typer(connect.commands(self.describe), name="connect")
+        app.add_typer(connect.commands(self.describe, FORMS), name="connect")
         environ = {"COLUMNS": "200"}
         return CliRunner().invoke(app, ["connect", *map(str, arguments)], input=answer, env=environ)
 

@@ -13,6 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from leaver import bootstrap
+from leaver.providers.registry import PROVIDERS
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.zoom.api import Zoom
+from leaver.settings import InvalidSetting
 from tests.doubles.deployed import VENAFI, Deployment, deployment
 
 
@@ -38,32 +42,42 @@ def test_venafis_authority_may_lie_in_a_secret_and_stays_off_the_disk(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     leaver.secrets.create_secret(Name="leaver/venafi-ca", SecretString=authority)
-    assert bootstrap.venafi(VENAFI, "leaver/venafi-ca") is bootstrap.venafi(VENAFI, "leaver/venafi-ca")
+    assert bootstrap.api(Venafi, VENAFI, "leaver/venafi-ca") is bootstrap.api(Venafi, VENAFI, "leaver/venafi-ca")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("leaver")
 def test_venafis_authority_may_lie_in_a_file(authority: str, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text(authority)
-    assert bootstrap.venafi(VENAFI, str(tmp_path / "ca.pem"))
+    assert bootstrap.api(Venafi, VENAFI, str(tmp_path / "ca.pem"))
 
 
 def test_an_authority_that_is_none_fails_before_anything_is_sent(leaver: Deployment) -> None:
     leaver.secrets.create_secret(Name="leaver/venafi-ca", SecretString="no PEM")
     with pytest.raises(ssl.SSLError):
-        bootstrap.venafi(VENAFI, "leaver/venafi-ca")
+        bootstrap.api(Venafi, VENAFI, "leaver/venafi-ca")
 
 
 @pytest.mark.usefixtures("leaver")
 @pytest.mark.parametrize("url", ["http://zoom.us", "http://zoom.test/v2", "ftp://127.0.0.1", "https://user:pw@zoom.us"])
 def test_a_provider_is_spoken_to_in_private(url: str) -> None:
     with pytest.raises(ValueError, match=r"^a provider's URL (must be https|is a host)"):
-        bootstrap.zoom(url)
+        bootstrap.api(Zoom, url)
 
 
 @pytest.mark.usefixtures("leaver")
 def test_plain_http_is_for_the_hosts_that_the_local_world_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAVER_LOCAL_WORLD", "zoom.test")
-    assert bootstrap.zoom("http://zoom.test/v2")
+    assert bootstrap.api(Zoom, "http://zoom.test/v2")
     with pytest.raises(ValueError, match="must be https"):
-        bootstrap.zoom("http://zoom.us/v2")
+        bootstrap.api(Zoom, "http://zoom.us/v2")
+
+
+@pytest.mark.usefixtures("leaver")
+@pytest.mark.parametrize("variable", ["ZOOM_OAUTH_URL", "VENAFI_URL"])
+def test_a_provider_whose_host_is_not_given_fails_by_the_variables_name(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(variable)
+    with pytest.raises(InvalidSetting, match=rf"^the environment variable {variable} is missing$"):
+        bootstrap.provider_grants(PROVIDERS, bootstrap.secret_store("leaver"))

@@ -13,7 +13,10 @@ from pydantic import SecretStr
 
 from leaver.connections.record import Connection, Status
 from leaver.errors import LeaseHeld, Rejected
-from leaver.tokens import GrantedTokens, TokenSet, ZoomCredentials
+from leaver.providers.venafi.api import Venafi
+from leaver.providers.venafi.entry import VENAFI
+from leaver.providers.zoom.credentials import ZoomCredentials
+from leaver.tokens import GrantedTokens, TokenSet
 from leaver_cli.connections import disconnect
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
@@ -85,10 +88,10 @@ def test_another_stack_and_one_that_is_not_there_are_told_by_name() -> None:
 def test_venafi_is_trusted_by_the_certificates_that_the_functions_trust(tmp_path: Path) -> None:
     secret_store = boto3.client("secretsmanager", region_name=REGION)
     secret_store.create_secret(Name="acme/venafi-ca", SecretString=authority(tmp_path, "ours").bundle.read_text())
-    assert deployed(VenafiCaBundle="acme/venafi-ca").venafi
+    assert deployed(VenafiCaBundle="acme/venafi-ca").client(Venafi, VENAFI.host)
     secret_store.put_secret_value(SecretId="acme/venafi-ca", SecretString="no certificate")
     with pytest.raises(Rejected, match=r"^secret acme/venafi-ca: holds no certificates in PEM$"):
-        _ = describe("leaver", REGION, None).venafi
+        describe("leaver", REGION, None).client(Venafi, VENAFI.host)
 
 
 def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() -> None:

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection, Status
 from leaver.errors import LeaseHeld, LeaverError, NotKept, Rejected
 from leaver.outcomes import Outcome
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.api import Venafi
+from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.providers.zoom.api import Zoom, ZoomUser
+from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from leaver.tokens import GrantedTokens
@@ -68,10 +71,9 @@ class Desk:
         return SecretStore(self.secrets.client, prefix="leaver", kms_key_arn=KEY)
 
     @property
-    def grants(self) -> Grants:
-        nowhere = Transport("https://venafi.invalid", clock=now)
+    def grants(self) -> ProviderGrants:
         oauth = ZoomOAuth(Transport(self.zoom.url, clock=now), now)
-        return Grants(zoom=oauth, venafi=Venafi(nowhere, now), secret_store=self.secret_store)
+        return ProviderGrants(PROVIDERS, {"zoom": oauth}, self.secret_store)
 
     @property
     def record(self) -> Connection:
@@ -94,7 +96,7 @@ class Desk:
             "grant_type": "refresh_token",
             "role": "service",
             "owner": owner,
-            "credentials": SecretStr(json.dumps({"client_id": app, "client_secret": secret_of(app)})),
+            "credentials": ZoomCredentials(client_id=app, client_secret=SecretStr(secret_of(app))),
             "obtain": obtain,
             "find_consenter": lambda token: (
                 found.id if isinstance(found := rest.get_user("me", token), ZoomUser) else None
@@ -235,7 +237,7 @@ def test_another_apps_grant_does_not_end_by_itself_and_is_ended_by_that_app(desk
 def test_of_one_app_the_newer_secret_ends_the_old_grant(desk: Desk) -> None:
     desk.connect(IT)
     desk.zoom.add_app(APP, "rotated", account_id="acme", scopes=SCOPES)
-    credentials = SecretStr(json.dumps({"client_id": APP, "client_secret": "rotated"}))
+    credentials = ZoomCredentials(client_id=APP, client_secret=SecretStr("rotated"))
     assert desk.connect(BOSS, credentials=credentials).old_grant == "revoked"
 
 
@@ -454,8 +456,6 @@ def test_a_venafi_connection_that_is_made_anew_ends_the_login_that_it_replaces()
         client = Venafi(Transport(venafi.url, clock=now), now)
         secrets, connections = StrictSecretsManager(), InMemoryConnections()
         secret_store = SecretStore(secrets.client, prefix="leaver")
-        oauth = ZoomOAuth(Transport("https://zoom.invalid", clock=now), now)
-        credentials = {"client_id": "leaver", "username": "robot", "password": "pass-word"}
         password = SecretStr("pass-word")
         new = NewConnection(
             name="venafi",
@@ -464,7 +464,7 @@ def test_a_venafi_connection_that_is_made_anew_ends_the_login_that_it_replaces()
             grant_type="password",
             role="service",
             owner=IT,
-            credentials=SecretStr(json.dumps(credentials)),
+            credentials=VenafiCredentials(client_id="leaver", username="robot", password=password),
             obtain=lambda: client.authorize_oauth("leaver", "robot", password, "admin:delete;configuration"),
         )
 
@@ -472,7 +472,7 @@ def test_a_venafi_connection_that_is_made_anew_ends_the_login_that_it_replaces()
             return ConnectionSetup(
                 connections=connections,
                 secret_store=secret_store,
-                grants=Grants(zoom=oauth, venafi=client, secret_store=secret_store),
+                grants=ProviderGrants(PROVIDERS, {"venafi": client}, secret_store),
                 holder=f"connect#{run}",
                 clock=now,
                 pause=lambda _: None,

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from leaver.errors import InvalidClient, InvalidGrant, LeaverError, NotSent, Rejected
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.api import Role, Venafi
-from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url, code_challenge
+from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url
 from leaver.tokens import GrantedTokens
+from leaver_cli.connections.consent import code_challenge
 from local.simulators.grants import Rotation
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator

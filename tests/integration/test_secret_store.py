@@ -11,8 +11,10 @@ from moto import mock_aws
 from pydantic import SecretStr
 
 from leaver.errors import NotKept, NotRead, Rejected, Superseded
+from leaver.providers.venafi.credentials import VenafiCredentials
+from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.storage.secrets import SecretStore, next_version_id
-from leaver.tokens import TokenSet, VenafiCredentials, ZoomCredentials
+from leaver.tokens import TokenSet
 from tests.doubles.canary import shown_by
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, tokens
 from tests.integration.dynamodb import SESSION

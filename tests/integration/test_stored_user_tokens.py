@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from leaver.cases.user_tokens import SETTLED, StoredUserToken, StoredUserTokens
 from leaver.errors import LeaseHeld
-from leaver.providers.zoom.api import UserTokenType
+from leaver.messages.commands import UserTokenType
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items
 from tests.doubles.clock import NOW, Clock

@@ -6,10 +6,11 @@ from typing import Any, Final, get_args
 import pytest
 
 from leaver.connections.record import Status
+from leaver.providers.registry import PROVIDERS
 from local.simulators.grants import Rotation as Kind
+from tests.doubles.acme.entry import REGISTRY
 from tests.doubles.night import Night
 from tests.doubles.steps import Killed, Moment
-from tests.doubles.token_endpoints import Provider
 
 WORKS: Final = "works"
 LOST: Final = "needs a person"
@@ -34,7 +35,6 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     ("acknowledge", "works / works / works", "works / works / works"),
 )
 KINDS: Final = (Kind.STRICT, Kind.GRACE, Kind.REUSE_DETECTING)
-PROVIDERS: Final[tuple[Provider, ...]] = get_args(Provider)
 
 
 def kill_at(night: Night, place: int, moment: Moment) -> None:
@@ -89,15 +89,15 @@ def check(night: Night) -> None:
         assert len(night.server.asked) == calls
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_the_matrix_names_every_effect_of_a_refresh(provider: Provider) -> None:
+@pytest.mark.parametrize("provider", REGISTRY)
+def test_the_matrix_names_every_effect_of_a_refresh(provider: str) -> None:
     night = Night(Kind.STRICT, provider)
     assert effects_of(night, night.refresh()) == [effect for effect, _, _ in EXPECTED]
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", REGISTRY)
 def test_whatever_the_crash_the_token_is_lost_only_where_no_client_could_keep_it(
-    provider: Provider, record_property: Callable[[str, object], None]
+    provider: str, record_property: Callable[[str, object], None]
 ) -> None:
     wrong: list[str] = []
     for place, (effect, *expected) in enumerate(EXPECTED):
@@ -117,10 +117,10 @@ def test_whatever_the_crash_the_token_is_lost_only_where_no_client_could_keep_it
 ANSWER_LOST: Final = {Kind.STRICT: LOST, Kind.GRACE: WORKS, Kind.REUSE_DETECTING: LOST}
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", REGISTRY)
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_that_is_lost_after_the_provider_committed(
-    provider: Provider, kind: Kind, record_property: Callable[[str, object], None]
+    provider: str, kind: Kind, record_property: Callable[[str, object], None]
 ) -> None:
     night = Night(kind, provider)
     night.server.loses = 1
@@ -136,7 +136,7 @@ def test_an_answer_that_is_lost_after_the_provider_committed(
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_crashes_in_a_row_are_no_worse_than_each_of_them(provider: Provider, kind: Kind) -> None:
+def test_two_crashes_in_a_row_are_no_worse_than_each_of_them(provider: str, kind: Kind) -> None:
     irreducible = {("refresh at the provider", "after"), ("write secret", "before")}
     moments: tuple[Moment, ...] = get_args(Moment)
     for first in range(len(EXPECTED)):
@@ -175,11 +175,11 @@ def effects_until_death(night: Night, do: Callable[[], object], place: int) -> l
     return []
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", REGISTRY)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("expired", [False, True], ids=["fresh", "expired"])
 def test_whatever_the_crash_a_revocation_is_finished_or_says_what_it_cannot_reach(
-    provider: Provider, kind: Kind, *, expired: bool
+    provider: str, kind: Kind, *, expired: bool
 ) -> None:
     night = Night(kind, provider, expired=expired)
     places = len(effects_of(night, night.revoke()))
@@ -191,11 +191,9 @@ def test_whatever_the_crash_a_revocation_is_finished_or_says_what_it_cannot_reac
             assert night.fate() == "revoked", (place, moment)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", REGISTRY)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_refresh_for_a_revocation_that_dies_never_claims_what_it_does_not_know(
-    provider: Provider, kind: Kind
-) -> None:
+def test_a_refresh_for_a_revocation_that_dies_never_claims_what_it_does_not_know(provider: str, kind: Kind) -> None:
     """Killed with the only copy of the new pair, nobody can revoke it: that is said, and not called revoked."""
     for place in range(16):
         for moment in get_args(Moment):
@@ -216,9 +214,9 @@ def test_a_refresh_for_a_revocation_that_dies_never_claims_what_it_does_not_know
             )
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", REGISTRY)
 @pytest.mark.parametrize("kind", KINDS)
-def test_secrets_manager_out_of_order_for_a_whole_run_costs_nothing(provider: Provider, kind: Kind) -> None:
+def test_secrets_manager_out_of_order_for_a_whole_run_costs_nothing(provider: str, kind: Kind) -> None:
     night = Night(kind, provider)
     night.secrets.read_only = True
     night.refresh()()

@@ -4,13 +4,14 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
 
-from leaver.providers.zoom.oauth import code_challenge
-from leaver_cli.connections.consent import Consent, NoConsent, ask_for_consent
+from leaver.providers.zoom.oauth import authorize_url
+from leaver_cli.connections.consent import Consent, NoConsent, ask_for_consent, code_challenge
 
 CODE = "CANARY-code"
 
@@ -48,7 +49,8 @@ def consent(*browser: Callable[[Visit], object], port: int = 0, timeout: float =
             visits.append(Visit(dict(parse_qsl(urlsplit(page).query)), redirect_uri))
             pool.submit(browse, visits[0])
 
-        given = ask_for_consent("https://zoom.us", "client-id", show=show, port=port, timeout=timeout)
+        page = partial(authorize_url, "https://zoom.us", client_id="client-id")
+        given = ask_for_consent(page, show=show, port=port, timeout=timeout)
     return given, visits[0]
 
 
@@ -107,9 +109,9 @@ def test_every_consent_has_a_state_and_a_verifier_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        ("access_denied", "Zoom sent the browser back without a code: access_denied"),
-        ("<script>CANARY", "Zoom sent the browser back without a code: it did not say why"),
-        (None, "Zoom sent the browser back without a code: it did not say why"),
+        ("access_denied", "the browser was sent back without a code: access_denied"),
+        ("<script>CANARY", "the browser was sent back without a code: it did not say why"),
+        (None, "the browser was sent back without a code: it did not say why"),
     ],
 )
 def test_who_declines_ends_it(error: str | None, said: str) -> None:
@@ -119,7 +121,7 @@ def test_who_declines_ends_it(error: str | None, said: str) -> None:
 
 
 def test_nobody_is_waited_for_for_ever() -> None:
-    with pytest.raises(NoConsent, match=r"^nobody came back from Zoom's consent page within 0\.05 seconds$"):
+    with pytest.raises(NoConsent, match=r"^nobody came back from the consent page within 0\.05 seconds$"):
         consent(timeout=0.05)
 
 

@@ -1,14 +1,16 @@
 """Which token endpoint is asked for which connection, and with what."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from pydantic import SecretStr
 
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection
 from leaver.errors import InvalidGrant, ProviderResponse, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome
+from leaver.providers.registry import PROVIDERS
 from leaver.tokens import TokenSet
 from tests.doubles.clock import Clock
 from tests.doubles.connections_table import connection
@@ -20,9 +22,10 @@ SERVER_TO_SERVER = connection(grant_type="account_credentials")
 VENAFI = connection("venafi", provider="venafi")
 
 
-def grants_of(record: Connection, grant: FakeGrant, secrets: StrictSecretsManager) -> tuple[Grants, TokenSet]:
+def grants_of(record: Connection, grant: FakeGrant, secrets: StrictSecretsManager) -> tuple[ProviderGrants, TokenSet]:
     secret_store = secret_store_of(secrets, record.connection)
-    grants = Grants(zoom=FakeZoomOAuth(grant), venafi=FakeVenafi(grant=grant), secret_store=secret_store)
+    clients = {"zoom": FakeZoomOAuth(grant), "venafi": FakeVenafi(grant=grant)}
+    grants = ProviderGrants(PROVIDERS, clients, secret_store)
     return grants, secret_store.tokens(record.connection, PARENT)
 
 
@@ -138,17 +141,55 @@ def test_an_account_id_beside_an_app_that_users_authorise_is_no_login(
 
 
 @pytest.mark.parametrize(
-    ("grant_type", "nothing_to_lose"),
+    ("provider", "grant_type", "nothing_to_lose"),
     [
-        ("refresh_token", False),
-        ("account_credentials", True),
-        ("certificate", True),
-        ("jwt", True),
-        ("password", True),
+        ("zoom", "refresh_token", False),
+        ("venafi", "refresh_token", False),
+        ("zoom", "account_credentials", True),
+        ("venafi", "certificate", True),
+        ("venafi", "jwt", True),
+        ("venafi", "password", True),
     ],
 )
-def test_only_a_refresh_token_can_be_lost(grant_type: str, *, nothing_to_lose: bool) -> None:
-    assert Grants.reauthenticates(connection(grant_type=grant_type)) is nothing_to_lose
+def test_only_a_refresh_token_can_be_lost(
+    provider: str, grant_type: str, grant: FakeGrant, secrets: StrictSecretsManager, *, nothing_to_lose: bool
+) -> None:
+    record = connection(provider=provider, grant_type=grant_type)
+    grants, _ = grants_of(record, grant, secrets)
+    assert grants.reauthenticates(record) is nothing_to_lose
+
+
+def test_a_grant_type_that_the_provider_does_not_have_is_refused_by_name(
+    grant: FakeGrant, secrets: StrictSecretsManager
+) -> None:
+    record = connection(grant_type="password")
+    grants, held = grants_of(record, grant, secrets)
+    with pytest.raises(
+        Rejected, match=r"^connection zoom: grant_type: expected one of account_credentials, refresh_token$"
+    ):
+        grants.refresh(record, held)
+    assert grant.asked == []
+
+
+UNKNOWN: dict[str, Callable[[ProviderGrants, Connection, TokenSet], object]] = {
+    "refresh": lambda grants, record, held: grants.refresh(record, held),
+    "authorize": lambda grants, record, held: grants.authorize(record, held.scope),
+    "revoke": lambda grants, record, held: grants.revoke(record, held.access_token),
+    "reauthenticates": lambda grants, record, _: grants.reauthenticates(record),
+    "outlives": lambda grants, record, _: grants.outlives(record),
+    "proves_revocation": lambda grants, record, _: grants.proves_revocation(record),
+}
+
+
+@pytest.mark.parametrize("what", UNKNOWN)
+def test_a_provider_that_is_not_in_the_registry_is_refused_by_name_and_nobody_else_sees_its_token(
+    what: str, grant: FakeGrant, secrets: StrictSecretsManager
+) -> None:
+    record = connection(provider="acme")
+    grants, held = grants_of(record, grant, secrets)
+    with pytest.raises(Rejected, match=r"^connection zoom is one to acme: expected one of venafi, zoom$"):
+        UNKNOWN[what](grants, record, held)
+    assert grant.asked == []
 
 
 @pytest.mark.parametrize("record", [ZOOM, VENAFI], ids=["zoom", "venafi"])

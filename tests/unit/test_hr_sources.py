@@ -9,7 +9,7 @@ import pytest
 from leaver.messages.hr import WEBHOOKS
 from tests.doubles.hr_events import CANARY, CHOICES, EVENTS, Choices, bad, envelope, payload, read, webhook
 
-SUBJECT = ("email", "source_id", "venafi_identity", "venafi_prefixed_universal", "zoom_user_id")
+SUBJECT = ("email", "identities", "source_id")
 REQUEST = ("actor", "effective_at", "event_id", "kind", "occurred_at", "source", "subject", "urgency", "version")
 CANONICAL: dict[str, Any] = {
     "version": "leaver.v1",

@@ -10,9 +10,8 @@ from functions.purge_user_tokens.app import purge_user_tokens
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, ProviderUnavailable
-from leaver.messages.commands import PurgeUserTokens
+from leaver.messages.commands import PurgeUserTokens, UserTokenType
 from leaver.outcomes import Outcome, Result
-from leaver.providers.zoom.api import UserTokenType
 from tests.doubles.cases_table import InMemoryItems
 from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import responses
 
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Status
 from leaver.errors import LeaverError, NotRead, Rejected
 from leaver.outcomes import Outcome, Result
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import next_version_id
 from leaver.tokens import TokenSet
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
-from tests.doubles.providers import FakeVenafi
 from tests.doubles.refresher import CHILD, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
 
@@ -163,9 +163,8 @@ ANSWER = {"access_token": "access-2", "refresh_token": "refresh-2", "expires_in"
 def answered(stage: Stage, body: Any) -> Result | None:
     """Refresh through the real client, with this as Zoom's answer."""
     zoom = ZoomOAuth(Transport(ZOOM, clock=stage.clock), clock=stage.clock)
-    refresher = replace(
-        stage.refresher(), grants=Grants(zoom=zoom, venafi=FakeVenafi(), secret_store=stage.secret_store)
-    )
+    grants = ProviderGrants(PROVIDERS, {"zoom": zoom}, stage.secret_store)
+    refresher = replace(stage.refresher(), grants=grants)
     with responses.RequestsMock() as provider:
         provider.post(f"{ZOOM}/oauth/token", json=body)
         return stage.run(refresher)

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from functions.revoke_access_token.app import revoke_access_token
-from leaver.connections.grants import Grants
 from leaver.connections.record import LEASE, Connection, Status
 from leaver.errors import (
     BadMessage,
@@ -22,7 +21,7 @@ from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoomOAuth
+from tests.doubles.providers import FakeGrant, provider_grants
 from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
 
 EXPIRED = NOW - timedelta(seconds=1)
@@ -53,9 +52,7 @@ class Stage:
     def revoke(self) -> Result:
         return revoke_access_token(
             RevokeAccessToken(connection=self.name),
-            grants=Grants(
-                zoom=FakeZoomOAuth(self.grant), venafi=FakeVenafi(grant=self.grant), secret_store=self.secret_store
-            ),
+            grants=provider_grants(self.grant, self.secret_store),
             connections=self.connections,
             secret_store=self.secret_store,
             holder="revoke#1",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from functions.refresh_access_token.app import Settings as RefreshAccessTokenSettings
 from functions.retrieve_user_token.app import Settings as RetrieveUserTokenSettings
+from functions.revoke_grants.app import Settings as RevokeGrantsSettings
 from functions.revoke_sso_token.app import Settings as RevokeSsoTokenSettings
 from functions.schedule_refreshes.app import Settings as ScheduleRefreshesSettings
 from functions.start_offboarding.app import Settings as StartOffboardingSettings
@@ -43,8 +43,9 @@ def test_a_number_that_is_none_fails_by_its_name_without_its_value(value: str) -
 
 
 def test_what_has_a_default_may_be_absent() -> None:
-    needed = {name.upper(): "1" for name in RefreshAccessTokenSettings.model_fields if name != "venafi_ca_bundle"}
-    assert RefreshAccessTokenSettings.read(needed).venafi_ca_bundle == ""
+    fields = RevokeGrantsSettings.model_fields
+    needed = {name.upper(): "1" for name in fields if name not in {"venafi_ca_bundle", "missing_user_is_done"}}
+    assert RevokeGrantsSettings.read(needed).venafi_ca_bundle == ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from leaver.cases.intake import Intake
 from leaver.cases.states import State
 from leaver.messages.events import OffboardingRequested
+from leaver.providers.registry import PROVIDERS
 from tests.doubles.connections_table import InMemoryConnections
 from tests.doubles.watched_cases import ADA, GRANTS, PERSONAL, SSO, World
 
@@ -37,6 +38,7 @@ def comes_back(world: World) -> None:
         case_start=world.watch.case_start,
         connections=InMemoryConnections(),
         find_person=lambda _request, _heard_at: None,
+        providers=PROVIDERS,
         clock=world.clock,
         routine_limit=50,
         deactivates_users=False,

@@ -7,7 +7,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from leaver.errors import explain
-from leaver.tokens import GrantedTokens, KeptUserToken, TokenSet, VenafiCredentials, ZoomCredentials
+from leaver.providers.venafi.credentials import VenafiCredentials
+from leaver.providers.zoom.credentials import ZoomCredentials
+from leaver.tokens import GrantedTokens, KeptUserToken, TokenSet
 
 CANARY = "canary-90ab3e"
 ASKED_AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

@@ -26,8 +26,9 @@ from leaver.errors import (
 )
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, Transport
-from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url, code_challenge
+from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url
 from leaver.tokens import GrantedTokens
+from leaver_cli.connections.consent import code_challenge
 from tests.doubles.canary import shown_by
 from tests.doubles.wire import Play, Wire, fixture, fixtures, serving
 

@@ -1,19 +1,84 @@
-"""A new connection to Venafi: by certificate, JWT or password; and the scopes and the role that it needs."""
+"""`leaver connect venafi`: by certificate, JWT or password; and the scopes and the role that a connection needs."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
+import click
+import typer
 from pydantic import SecretStr
+from rich.console import Console
+from rich.text import Text
 
 from leaver.errors import LeaverError, Rejected
 from leaver.providers.venafi.api import Role, Venafi
-from leaver.tokens import GrantedTokens, VenafiCredentials
-from leaver_cli.connections.request import ConnectionRequest
+from leaver.providers.venafi.credentials import VenafiCredentials
+from leaver.providers.venafi.entry import VENAFI
+from leaver.tokens import GrantedTokens
+from leaver_cli.connections.connect import ClientId, Name, Owner, RoleOption, checked, establish
+from leaver_cli.connections.destination import Describe
+from leaver_cli.connections.request import ConnectionRequest, Target
+from leaver_cli.connections.secret_input import SecretInput
+from leaver_cli.stack import Profile, Region, StackName
 
 Login = Literal["certificate", "jwt", "password"]
 
 #: what Leaver works with; `configuration` only to find people by name
 SCOPE = "admin:delete;configuration"
+
+
+def form(describe: Describe) -> Callable[..., None]:
+    """Make the sub-command `leaver connect venafi`."""
+
+    def venafi(
+        name: Name = "venafi",
+        *,
+        client_id: ClientId,
+        grant_type: Annotated[Login, typer.Option(prompt="Log in by", help="How Leaver logs in.")],
+        username: Annotated[
+            str | None, typer.Option(help="With its provider if there are several: local:robot.")
+        ] = None,
+        password_file: Annotated[
+            str | None, typer.Option(metavar="PATH|-", help="Where the password is; else you are asked.")
+        ] = None,
+        jwt_file: Annotated[
+            str | None, typer.Option(metavar="PATH|-", help="Where the JWT is; else you are asked.")
+        ] = None,
+        certificate_file: Annotated[
+            str | None, typer.Option(metavar="PATH", help="The client certificate, and its chain, in PEM.")
+        ] = None,
+        private_key_file: Annotated[
+            str | None, typer.Option(metavar="PATH|-", help="Its private key, unencrypted, in PEM.")
+        ] = None,
+        scope: Annotated[str, typer.Option(help="What to ask for.")] = SCOPE,
+        owner: Owner,
+        role: RoleOption = "service",
+        stack: StackName = "leaver",
+        region: Region = None,
+        profile: Profile = None,
+    ) -> None:
+        """Connect a Venafi TPP server, by certificate, JWT or password."""
+        console = Console()
+        into = describe(stack, region, profile)
+        asking = SecretInput()
+        match grant_type:
+            case "password":
+                who = username or typer.prompt("Username")
+                login = {"username": who, "password": asking.secret("password", password_file)}
+            case "jwt":
+                login = {"jwt": asking.secret("JWT", jwt_file)}
+            case "certificate":
+                if certificate_file is None or private_key_file is None:
+                    raise click.UsageError("--certificate-file and --private-key-file: are both needed")
+                certificate = asking.content("certificate", certificate_file)
+                login = {"certificate": certificate, "private_key": asking.secret("private key", private_key_file)}
+        credentials = checked(VenafiCredentials, client_id=client_id, **login)
+        host = urlsplit(into.url(VENAFI.host)).netloc
+        new = by_login(into.client(Venafi, VENAFI.host), host, grant_type, credentials, scope)
+        console.print(Text(f"logging in to {host} as {credentials.client_id} for {scope}"), soft_wrap=True)
+        establish(into, new, Target(name, owner, role), console)
+
+    return venafi
 
 
 def by_login(

@@ -1,14 +1,31 @@
-"""A new connection to Zoom: server-to-server, or by a person's consent; and the scopes that it needs."""
+"""`leaver connect zoom`: server-to-server, or by a person's consent; and the scopes that a connection needs."""
 
+import webbrowser
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Annotated, Final, Literal
 
-from leaver.providers.zoom.api import Zoom
-from leaver.providers.zoom.oauth import ZoomOAuth
-from leaver.tokens import GrantedTokens, ZoomCredentials
-from leaver_cli.connections.consent import Consent
-from leaver_cli.connections.request import ConnectionRequest
+import typer
+from rich.console import Console
+from rich.text import Text
 
+from leaver.outcomes import Result
+from leaver.providers.entry import HostVariables
+from leaver.providers.zoom.api import Zoom, ZoomUser
+from leaver.providers.zoom.credentials import ZoomCredentials
+from leaver.providers.zoom.entry import SERVER_TO_SERVER, ZOOM
+from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url
+from leaver.tokens import GrantedTokens
+from leaver_cli.connections.connect import ClientId, Name, Owner, RoleOption, checked, establish
+from leaver_cli.connections.consent import Consent, ask_for_consent
+from leaver_cli.connections.destination import Describe
+from leaver_cli.connections.request import ConnectionRequest, Consenter, Target
+from leaver_cli.connections.secret_input import SecretInput
+from leaver_cli.stack import Profile, Region, StackName
+
+#: Zoom's REST API
+API: Final = HostVariables("ZOOM_API_URL")
 GrantType = Literal["account_credentials", "refresh_token"]
 
 
@@ -31,6 +48,50 @@ NEEDS = (
     Need("user:read:token:admin", "user:read:admin", "retrieve_user_token can't get tokens"),
     Need("user:read:user:admin", "user:read:admin", "retrieve_user_token can't find people"),
 )
+
+
+def form(describe: Describe) -> Callable[..., None]:
+    """Make the sub-command `leaver connect zoom`."""
+
+    def zoom(
+        name: Name = "zoom",
+        *,
+        client_id: ClientId,
+        client_secret_file: Annotated[
+            str | None, typer.Option(metavar="PATH|-", help="Where the client secret is; else you are asked.")
+        ] = None,
+        account_id: Annotated[str, typer.Option(prompt="Account ID", help="The Zoom account's id.")],
+        owner: Owner,
+        role: RoleOption = "service",
+        grant_type: Annotated[
+            GrantType,
+            typer.Option(help="account_credentials: a server-to-server app; refresh_token: somebody's consent."),
+        ] = "account_credentials",
+        port: Annotated[
+            int, typer.Option(min=0, max=65535, help="Of the redirect URI http://127.0.0.1:PORT/; 0: any free one.")
+        ] = 0,
+        timeout: Annotated[int, typer.Option(min=1, help="Seconds to wait for the consent.")] = 300,
+        open_browser: Annotated[bool, typer.Option("--open-browser", help="Open the consent page too.")] = False,
+        stack: StackName = "leaver",
+        region: Region = None,
+        profile: Profile = None,
+    ) -> None:
+        """Connect a Zoom account, by a server-to-server app or by somebody's consent."""
+        console = Console()
+        into = describe(stack, region, profile)
+        secret = SecretInput().secret("client secret", client_secret_file)
+        credentials = checked(ZoomCredentials, client_id=client_id, client_secret=secret, account_id=account_id)
+        oauth = into.client(ZoomOAuth, ZOOM.host)
+        if grant_type == SERVER_TO_SERVER:
+            new = server_to_server(oauth, credentials, account_id.strip())
+        else:
+            show = _consent_page(console, open_browser=open_browser)
+            page = partial(authorize_url, into.url(ZOOM.host), client_id=credentials.client_id)
+            consent = ask_for_consent(page, show=show, port=port, timeout=timeout)
+            new = by_consent(oauth, into.client(Zoom, API), credentials, account_id.strip(), consent)
+        establish(into, new, Target(name, owner, role), console)
+
+    return zoom
 
 
 def server_to_server(oauth: ZoomOAuth, credentials: ZoomCredentials, account_id: str) -> ConnectionRequest:
@@ -70,7 +131,7 @@ def by_consent(
         credentials=credentials.model_copy(update={"account_id": None}),
         obtain=obtain,
         check=lambda tokens: [*missing_refresh_token(tokens), *missing_scopes(tokens)],
-        find_consenter=lambda access_token: zoom.get_user("me", access_token),
+        find_consenter=lambda access_token: _consenter(zoom.get_user("me", access_token)),
     )
 
 
@@ -91,3 +152,18 @@ def missing_refresh_token(tokens: GrantedTokens) -> list[str]:
     if tokens.refresh_token is not None:
         return []
     return ["Zoom gave no refresh token: the connection ends with its access token"]
+
+
+def _consenter(found: ZoomUser | Result) -> Consenter | None:
+    return Consenter(found.id, found.email, found.account_id) if isinstance(found, ZoomUser) else None
+
+
+def _consent_page(console: Console, *, open_browser: bool) -> Callable[[str, str], None]:
+    def show(page: str, redirect_uri: str) -> None:
+        console.print(Text(f"The app at Zoom must have {redirect_uri} on its list of redirect URLs."), soft_wrap=True)
+        console.print("Open this page, signed in as whoever is to consent:")
+        console.print(Text(page), soft_wrap=True)
+        if open_browser and not webbrowser.open(page):
+            console.print("No browser could be opened here.")
+
+    return show

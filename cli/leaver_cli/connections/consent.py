@@ -1,22 +1,23 @@
 """A person's consent, by way of their browser: authorization code with PKCE and a loopback redirect (RFC 8252)."""
 
 import queue
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from hmac import compare_digest
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_urlsafe
 from threading import Thread
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
 from leaver.providers.transport import safe_code
-from leaver.providers.zoom.oauth import authorize_url, code_challenge
 
 _LOOPBACK = "127.0.0.1"
 
@@ -34,13 +35,25 @@ class Consent:
     redirect_uri: str
 
 
-def ask_for_consent(
-    oauth_url: str, client_id: str, *, show: Callable[[str, str], None], port: int = 0, timeout: float = 300
-) -> Consent:
-    """Wait for somebody to consent at Zoom, `timeout` seconds; raises NoConsent.
+class ConsentPage(Protocol):
+    """Builds the address of a provider's consent page (RFC 6749, section 4.1.1; RFC 7636, section 4.3)."""
 
-    `show` is given the page to open and the redirect URI, which the app must have on its list at Zoom; port 0 is any
-    free one.
+    def __call__(self, *, redirect_uri: str, state: str, code_challenge: str) -> str:
+        """Build it: it holds nothing that has to be kept from the browser."""
+
+
+def code_challenge(code_verifier: SecretStr) -> str:
+    """Return what may be shown of a code verifier before it is used itself (RFC 7636, section 4.2, S256)."""
+    return urlsafe_b64encode(sha256(code_verifier.get_secret_value().encode()).digest()).decode().rstrip("=")
+
+
+def ask_for_consent(
+    consent_page: ConsentPage, *, show: Callable[[str, str], None], port: int = 0, timeout: float = 300
+) -> Consent:
+    """Wait for somebody to consent at a provider, `timeout` seconds; raises NoConsent.
+
+    `show` is given the page to open and the redirect URI, which the app must have on its list there; port 0 is any free
+    one.
     """
     state, code_verifier = token_urlsafe(32), SecretStr(token_urlsafe(64))
     try:
@@ -48,13 +61,7 @@ def ask_for_consent(
     except OSError as error:
         raise NoConsent(f"port {port}: {error.strerror}") from None
     with listening as redirect:
-        page = authorize_url(
-            oauth_url,
-            client_id=client_id,
-            redirect_uri=redirect.uri,
-            state=state,
-            code_challenge=code_challenge(code_verifier),
-        )
+        page = consent_page(redirect_uri=redirect.uri, state=state, code_challenge=code_challenge(code_verifier))
         show(page, redirect.uri)
         return Consent(redirect.wait(timeout), code_verifier, redirect.uri)
 
@@ -91,17 +98,17 @@ class _Redirect(ThreadingHTTPServer):
         try:
             back = self._came_back.get(timeout=timeout)
         except queue.Empty:
-            raise NoConsent(f"nobody came back from Zoom's consent page within {timeout:g} seconds") from None
+            raise NoConsent(f"nobody came back from the consent page within {timeout:g} seconds") from None
         if back.code is None:
-            raise NoConsent(f"Zoom sent the browser back without a code: {back.error or 'it did not say why'}")
+            raise NoConsent(f"the browser was sent back without a code: {back.error or 'it did not say why'}")
         return back.code
 
     def read(self, query: str) -> _Back | None:
         """Read what the browser brings; None where it does not come from the page that we asked for."""
-        told = parse_qs(query, max_num_fields=20)
-        if any(len(values) > 1 for values in told.values()):
+        parameters = parse_qs(query, max_num_fields=20)
+        if any(len(values) > 1 for values in parameters.values()):
             return None
-        one = {name: value for name, (value,) in told.items()}
+        one = {name: value for name, (value,) in parameters.items()}
         # Without this, a page in the same browser could slip us a code of its own: somebody else's connection.
         if not compare_digest(one.get("state", "").encode(), self._state.encode()):
             return None

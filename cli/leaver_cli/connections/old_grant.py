@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from leaver.connections.grants import Grants
+from leaver.connections.grants import REFRESH_TOKEN, ProviderGrants
 from leaver.connections.record import Connection
 from leaver.errors import InvalidGrant, LeaverError, Rejected
 from leaver.outcomes import Outcome
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import timestamp
-from leaver.tokens import GrantedTokens, TokenSet
-from leaver_cli.connections.request import CREDENTIALS, Credentials, NewConnection
+from leaver.tokens import AppCredentials, GrantedTokens, TokenSet
+from leaver_cli.connections.request import NewConnection
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class OldGrant:
     """What only its own app and its own tokens can tell."""
 
     #: None: they can't be read
-    credentials: Credentials | None
+    credentials: AppCredentials | None
     #: whose consent it is, as the provider calls them; None: nobody can be asked
     consenter: str | None
 
@@ -29,13 +29,13 @@ class OldGrants:
     """What reads and ends them."""
 
     secret_store: SecretStore
-    grants: Grants
+    grants: ProviderGrants
     clock: Callable[[], datetime]
 
     def read(self, record: Connection, new: NewConnection) -> OldGrant:
         """Read whose grant it is, while its own credentials and tokens still work; raises NotRead."""
         try:
-            credentials = self.secret_store.credentials(record.connection, CREDENTIALS[record.provider])
+            credentials = self.grants.credentials(record)
         except Rejected:
             credentials = None
         try:
@@ -50,20 +50,20 @@ class OldGrants:
 
         Raises LeaverError where it may live on.
         """
-        if record.provider == "zoom" and record.grant_type == "account_credentials":
+        if self.grants.reauthenticates(record) and not self.grants.outlives(record):
             return f"a server-to-server token, which ends at {timestamp(record.expires_at)}"
         if old.credentials is None:
             raise Rejected("the credentials that it was made with can't be read any more")
-        new_credentials = new.parse_credentials()
-        is_same_app = old.credentials.client_id == new_credentials.client_id
-        if is_same_app and _is_replaced(record, old, new, granted):
+        is_same_app = old.credentials.client_id == new.credentials.client_id
+        if is_same_app and self.grants.ends_by_consent(record) and _is_replaced(record, old, new, granted):
             return "ended by the new one"
         # Of one app the newer secret is the one that works.
-        grants = self.grants.by(new_credentials if is_same_app else old.credentials)
+        grants = self.grants.by(new.credentials if is_same_app else old.credentials)
         version, tokens = self._latest_tokens(record)
         if tokens.expires_at > self.clock():
             result = grants.revoke(record, tokens.access_token)
-            if result.outcome is Outcome.REVOKED or tokens.refresh_token is None:
+            is_proved = result.outcome is Outcome.REVOKED and grants.proves_revocation(record)
+            if is_proved or tokens.refresh_token is None:
                 return result.outcome
         if tokens.refresh_token is None:
             return Outcome.ALREADY_GONE
@@ -76,7 +76,7 @@ class OldGrants:
         version = self.secret_store.latest_version(record.connection, record.version)
         return version, self.secret_store.tokens(record.connection, version)
 
-    def _renew_and_revoke(self, record: Connection, tokens: TokenSet, grants: Grants, *, is_known: bool) -> str:
+    def _renew_and_revoke(self, record: Connection, tokens: TokenSet, grants: ProviderGrants, *, is_known: bool) -> str:
         """End a grant whose access token proves nothing any more; `is_known`: no lost answer replaced its tokens."""
         try:
             renewed = grants.refresh(record, tokens)
@@ -84,18 +84,15 @@ class OldGrants:
             if not is_known:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
             return Outcome.ALREADY_GONE
-        result = grants.revoke(record, renewed.access_token)
-        if result.outcome is Outcome.ALREADY_GONE and renewed.expires_at <= self.clock():
+        ended = revoke_and_prove(grants, record, renewed.as_token_set(tokens))
+        if ended is Outcome.ALREADY_GONE and renewed.expires_at <= self.clock():
             raise Rejected("its new access token expired before it was revoked: this machine must have slept")
-        return result.outcome
+        return ended
 
 
 def _is_replaced(record: Connection, old: OldGrant, new: NewConnection, granted: GrantedTokens) -> bool:
-    """Whether the new authorization ends the old one by itself: to revoke the old one could then end the new.
-
-    Zoom knows one authorization for each user and app, and the last one counts (4741).
-    """
-    if record.provider != "zoom" or new.grant_type != "refresh_token":
+    """Whether the new authorization ends the old one by itself: to revoke the old one could then end the new."""
+    if new.grant_type != REFRESH_TOKEN:
         return False
     try:
         consenter = new.find_consenter(granted.access_token) if old.consenter else None
@@ -103,3 +100,15 @@ def _is_replaced(record: Connection, old: OldGrant, new: NewConnection, granted:
         consenter = None
     # Where nobody can be asked, whoever owned it is taken for who consented.
     return old.consenter == consenter if consenter else record.owner == new.owner
+
+
+def revoke_and_prove(grants: ProviderGrants, record: Connection, tokens: TokenSet) -> Outcome:
+    """Revoke a grant; where the provider's word proves nothing, a refresh has to be refused, or Rejected is raised."""
+    ended = grants.revoke(record, tokens.access_token).outcome
+    if tokens.refresh_token is None or grants.proves_revocation(record):
+        return ended
+    try:
+        grants.refresh(record, tokens)
+    except InvalidGrant:
+        return ended
+    raise Rejected("the provider called it revoked, and renews it still")

@@ -10,16 +10,16 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import SecretStr
 
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.lease import Lease, take_lease
 from leaver.connections.record import Connection, Connections, Status
 from leaver.connections.refresh_policy import next_refresh
 from leaver.errors import BadMessage, LeaseHeld, LeaverError, NotKept, Rejected
 from leaver.outcomes import Outcome
 from leaver.storage.secrets import SecretStore
-from leaver.tokens import GrantedTokens
-from leaver_cli.connections.old_grant import OldGrant, OldGrants
-from leaver_cli.connections.request import Credentials, NewConnection
+from leaver.tokens import AppCredentials, GrantedTokens
+from leaver_cli.connections.old_grant import OldGrant, OldGrants, revoke_and_prove
+from leaver_cli.connections.request import NewConnection
 
 #: how often Secrets Manager is asked again to store what was just granted, and how long after, in seconds
 ATTEMPTS: Final = 30
@@ -53,7 +53,7 @@ class ConnectionSetup:
 
     connections: Connections
     secret_store: SecretStore
-    grants: Grants
+    grants: ProviderGrants
     #: names this run: `connect#` and what tells it from all others
     holder: str
     clock: Callable[[], datetime]
@@ -68,7 +68,7 @@ class ConnectionSetup:
         """
         lease = self._take_lease(new)
         try:
-            replacement = _Replacement(lease, self._old_grants.read(lease.record, new)) if lease else None
+            replacement = _Replacement(lease, self._build_old_grants.read(lease.record, new)) if lease else None
             granted = new.obtain()
         except LeaverError:
             if lease:
@@ -79,7 +79,7 @@ class ConnectionSetup:
             self._store(lambda: self.secret_store.store_first(new.name, record.version, granted.as_token_set()))
             if replacement:
                 # Before anybody can work through the new tokens, and nobody else reads them: the lease is ours.
-                self._store(lambda: self.secret_store.store_credentials(new.name, new.credentials))
+                self._store(lambda: self.secret_store.store_credentials(new.name, credentials_json(new.credentials)))
         except NotKept as failure:
             ended = self._withdraw(new, record, granted, replacement)
             raise NotKept(f"{failure.reason}; the new grant: {ended}") from None
@@ -89,7 +89,7 @@ class ConnectionSetup:
             ended = self._withdraw(new, record, granted, None)
             raise LeaseHeld(f"connection {new.name} was made by somebody else meanwhile; the new grant: {ended}")
         # Now that the name is ours: somebody else's credentials are not to be overwritten.
-        self._store(lambda: self.secret_store.store_credentials(new.name, new.credentials))
+        self._store(lambda: self.secret_store.store_credentials(new.name, credentials_json(new.credentials)))
         return Established(record, granted)
 
     def _take_lease(self, new: NewConnection) -> Lease | None:
@@ -151,7 +151,7 @@ class ConnectionSetup:
             self._record_end(old, written, old.revoked_outcome)
             return Established(written, granted)
         try:
-            ended = self._old_grants.end(old, replacement.old_grant, new, granted)
+            ended = self._build_old_grants.end(old, replacement.old_grant, new, granted)
         except LeaverError as error:
             return Established(written, granted, f"not confirmed: {error.reason}", old_grant_ended=False)
         self._record_end(old, written, ended)
@@ -170,7 +170,7 @@ class ConnectionSetup:
     ) -> str:
         """Revoke a grant that came to nothing, and leave the old one as it was; returns how the new one ended."""
         try:
-            ended: str = self.grants.by(new.parse_credentials()).revoke(record, granted.access_token).outcome
+            ended: str = revoke_and_prove(self.grants.by(new.credentials), record, granted.as_token_set())
         except LeaverError as error:
             ended = f"not confirmed: {error.reason}; end it at the provider"
         if replacement is None:
@@ -186,11 +186,11 @@ class ConnectionSetup:
         return ended
 
     @property
-    def _old_grants(self) -> OldGrants:
+    def _build_old_grants(self) -> OldGrants:
         return OldGrants(self.secret_store, self.grants, self.clock)
 
 
-def credentials_json(credentials: Credentials) -> SecretStr:
+def credentials_json(credentials: AppCredentials) -> SecretStr:
     """Make the JSON of secret `<prefix>/credentials/<connection>`."""
     fields = {name: value for name, value in credentials if value is not None}
     clear = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in fields.items()}

@@ -1,1 +1,1 @@
-"""What the functions share: the providers' clients, the vault, the records, and the way from queue to operation."""
+"""What the functions share: the providers' clients, what is stored, the cases, and the way from queue to operation."""

@@ -23,6 +23,7 @@ from leaver.cases.record import Cases
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
 from leaver.consuming.consumer import Consumer
 from leaver.consuming.invocation import BatchFailures, LambdaContext
@@ -33,11 +34,9 @@ from leaver.messages.commands import Command
 from leaver.messages.envelope import Payload
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
+from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.transport import Transport
-from leaver.providers.venafi.api import Venafi
-from leaver.providers.zoom.api import Zoom
-from leaver.providers.zoom.oauth import ZoomOAuth
-from leaver.settings import ActsOnPeople, Consumes, Settings, local_world, stack_name
+from leaver.settings import ActsOnPeople, Consumes, InvalidSetting, Settings, local_world, stack_name
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items
@@ -99,28 +98,29 @@ def in_init(build: Callable[[], object]) -> None:
 
 
 @cache
-def zoom(api_url: str) -> Zoom:
-    """Zoom's REST API."""
-    return Zoom(_opened(_transport(api_url)), clock=now)
+def api(client: Callable[[Transport, Callable[[], datetime]], Client], url: str, ca_bundle: str = "") -> Client:
+    """Make the client of a provider's API, with connections for a whole batch, see in_init().
 
-
-@cache
-def zoom_oauth(url: str) -> ZoomOAuth:
-    """Zoom's token endpoints."""
-    return ZoomOAuth(_transport(url), clock=now)
-
-
-@cache
-def venafi(url: str, ca_bundle: str, *, opened: bool = False) -> Venafi:
-    """A Venafi server; `ca_bundle` is empty, the path of a PEM file, or the name of a secret that holds one.
-
-    `opened`: with connections for a whole batch, see in_init().
+    `ca_bundle` is empty, the path of a PEM file, or the name of a secret that holds one.
     """
-    transport = _venafi_transport(url, ca_bundle)
-    return Venafi(_opened(transport) if opened else transport, clock=now)
+    return client(_opened(_trusting(url, ca_bundle)), now)
 
 
-def _venafi_transport(url: str, ca_bundle: str) -> Transport:
+def provider_grants(providers: Providers, secret_store: SecretStore) -> ProviderGrants:
+    """Make what renews and revokes connections; raises InvalidSetting by name where a provider's host is not given."""
+    clients = {name: provider.client(_transport_to(provider.host), now) for name, provider in providers.items()}
+    return ProviderGrants(providers, clients, secret_store)
+
+
+@cache
+def _transport_to(host: HostVariables) -> Transport:
+    url = os.environ.get(host.url, "")
+    if not url:
+        raise InvalidSetting(f"the environment variable {host.url} is missing")
+    return _trusting(url, os.environ.get(host.ca_bundle or "", ""))
+
+
+def _trusting(url: str, ca_bundle: str) -> Transport:
     if not ca_bundle or ca_bundle.startswith("/"):
         return _transport(url, ca_bundle=ca_bundle or None)
     pem = _secrets_manager().get_secret_value(SecretId=ca_bundle, VersionStage="AWSCURRENT")["SecretString"]
@@ -197,7 +197,7 @@ def people(table: str) -> People:
 
 @cache
 def stored_user_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> StoredUserTokens:
-    """The user tokens in the vault; only who keeps new ones needs the key."""
+    """The user tokens in Secrets Manager; only who keeps new ones needs the key."""
     items = Items(_dynamodb(), table=cases_table, key=("case_id", "entry"), model=StoredUserToken.model_validate)
     return StoredUserTokens(items, secret_store(secret_prefix, kms_key_arn), now)
 

@@ -109,12 +109,6 @@ class CallsVenafi(Settings):
     venafi_ca_bundle: str = ""
 
 
-class CallsTokenEndpoints(CallsVenafi):
-    """Where tokens are refreshed and revoked."""
-
-    zoom_oauth_url: str
-
-
 class EncryptsTokens(Settings):
     """The stack's key."""
 

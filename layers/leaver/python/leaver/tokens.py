@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, SecretStr
 
 _SECRET = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
 
@@ -99,40 +99,12 @@ def _lifetime(expires_in: object) -> timedelta:
     return timedelta(seconds=seconds) if 0 < seconds <= _TEN_YEARS else ASSUMED_LIFETIME
 
 
-class ZoomCredentials(BaseModel):
-    """The JSON of secret `<prefix>/credentials/<connection>` for Zoom; `account_id` for server-to-server OAuth."""
+class AppCredentials(BaseModel):
+    """The JSON of secret `<prefix>/credentials/<connection>`: the app, to which each provider adds its own."""
 
     model_config = _SECRET
 
     client_id: Filled
-    client_secret: Secret
-    account_id: Filled | None = None
-
-
-class VenafiCredentials(BaseModel):
-    """The JSON of secret `<prefix>/credentials/<connection>` for Venafi: the application, and one way to log in.
-
-    A connection that lives on its refresh token alone needs only `client_id`.
-    """
-
-    model_config = _SECRET
-
-    client_id: Filled
-    username: Filled | None = None
-    password: Secret | None = None
-    certificate: Filled | None = None
-    private_key: Secret | None = None
-    jwt: Secret | None = None
-
-    @model_validator(mode="after")
-    def _one_whole_login(self) -> Self:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password: expected both or neither")
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key: expected both or neither")
-        if sum(login is not None for login in (self.username, self.certificate, self.jwt)) > 1:
-            raise ValueError("expected one of (username, password), (certificate, private_key), jwt")
-        return self
 
 
 class KeptUserToken(BaseModel):

@@ -93,7 +93,7 @@ class CaseCompletion:
     def _ends(self, receipt: Receipt, case: Case) -> bool:
         if receipt.outcome is Outcome.USER_NOT_FOUND:
             # An id that was confirmed after the command had gone out under another name proves nothing of that name.
-            asked_by_it = receipt.system != "zoom" or receipt.subject == case.zoom_user_id
+            asked_by_it = case.id_at(receipt.system) in {None, receipt.subject}
             return (case.zoom_user_id is not None and asked_by_it) or self.missing_user_is_done
         return receipt.outcome in DONE
 

@@ -1,34 +1,26 @@
 """From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 from uuid import uuid4
 
+from leaver.cases import identities
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import Name, People, name_of
 from leaver.cases.record import REPLACE, Case, Cases, Step, new_case, sweep_of
-from leaver.cases.start import CaseStart
+from leaver.cases.start import COMMANDS, CaseStart
 from leaver.cases.states import UNDER_WAY, CaseEvent, State
 from leaver.connections.record import Connection, Connections, Status
 from leaver.errors import BadMessage, Rejected
-from leaver.messages.commands import (
-    Command,
-    DeactivateUser,
-    PurgeUserTokens,
-    RevokeAccessToken,
-    RevokeGrants,
-    RevokeSsoToken,
-    parse,
-)
+from leaver.messages.commands import Command, RevokeAccessToken, parse
 from leaver.messages.events import OffboardingRequested
 from leaver.outcomes import Outcome, Result
-from leaver.providers.zoom.api import ZoomUser
+from leaver.providers.entry import Person, Providers
 
 ZOOM: Final = "zoom"
-VENAFI: Final = "venafi"
 #: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
 #: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
 SAME_DEPARTURE: Final = timedelta(days=1)
@@ -40,7 +32,7 @@ class Departure:
 
     request: OffboardingRequested
     #: who that is at Zoom, where Zoom was asked and knew
-    user: ZoomUser | None
+    user: Person | None
     names: Sequence[str]
     steps: Sequence[Step]
 
@@ -59,8 +51,9 @@ class Intake:
     completion: CaseCompletion
     case_start: CaseStart
     connections: Connections
+    providers: Providers
     #: asks Zoom who is meant, by an event that was heard then; None where Zoom knows nobody or can't be asked
-    find_person: Callable[[OffboardingRequested, datetime], ZoomUser | None]
+    find_person: Callable[[OffboardingRequested, datetime], Person | None]
     clock: Callable[[], datetime]
     #: routine cases an hour, beyond which one is held until a person has looked
     routine_limit: int
@@ -192,24 +185,16 @@ class Intake:
 
     # -- what there is to end
 
-    def _find_steps(self, request: OffboardingRequested, user: ZoomUser | None, names: Sequence[str]) -> Sequence[Step]:
-        leaver = request.subject
-        who = {"user_id": user.id if user else leaver.zoom_user_id or leaver.email}
-        zoom = find_usable(self.connections, ZOOM) is not None
-        steps = [_step(RevokeSsoToken, ZOOM, who)] if zoom else []
+    def _find_steps(self, request: OffboardingRequested, user: Person | None, names: Sequence[str]) -> Sequence[Step]:
+        usable = {name: each for name, each in self.providers.items() if find_usable(self.connections, name)}
+        steps = [
+            _step(step.command, name, step.fields)
+            for name, step in identities.steps(request.subject, usable, {ZOOM: user.id} if user else {})
+            if self.deactivates_users or not step.opt_in
+        ]
         owned = [record for name in names for record in self._owned_by(name)]
         steps += [_step(RevokeAccessToken, record.connection, {}) for record in owned if record.role == "personal"]
-        if find_usable(self.connections, VENAFI) is not None:
-            identity = (
-                {"grantee_prefixed_universal": leaver.venafi_prefixed_universal}
-                if leaver.venafi_prefixed_universal
-                else {"identity": leaver.venafi_identity or leaver.email}
-            )
-            steps.append(_step(RevokeGrants, VENAFI, identity))
-        if zoom:
-            steps.append(_step(PurgeUserTokens, ZOOM, who))
-        if zoom and self.deactivates_users:
-            steps.append(_step(DeactivateUser, ZOOM, who))
+        steps.sort(key=lambda step: list(COMMANDS).index(step.command))
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
         return steps + [
             Step(command=REPLACE, connection=record.connection, detail={"owner": record.owner})
@@ -231,14 +216,14 @@ def find_usable(connections: Connections, name: str) -> Connection | None:
     return None if record.status is Status.REVOKED else record
 
 
-def _step(command: type[Command], connection: str, detail: dict[str, str]) -> Step:
+def _step(command: type[Command], connection: str, fields: Mapping[str, str]) -> Step:
     """A step whose command can be sent; raises BadMessage while nothing is recorded and a person can still mend it."""
-    parse(command, detail | {"connection": connection}, direct=False)
-    return Step(command=command.__name__, connection=connection, detail=detail)
+    parse(command, {**fields, "connection": connection}, direct=False)
+    return Step(command=command.__name__, connection=connection, detail=dict(fields))
 
 
-def _names(request: OffboardingRequested, user: ZoomUser | None) -> Sequence[str]:
-    known = [request.subject.email, request.subject.zoom_user_id, *((user.email, user.id) if user else ())]
+def _names(request: OffboardingRequested, user: Person | None) -> Sequence[str]:
+    known = [request.subject.email, request.subject.identity(ZOOM, "id"), *((user.email, user.id) if user else ())]
     return sorted({name_of(name) for name in known if name})
 
 

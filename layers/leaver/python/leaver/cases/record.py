@@ -129,6 +129,10 @@ class Case(BaseModel):
         """Whether this can happen to the case as it is."""
         return is_possible(self.state, event)
 
+    def id_at(self, provider: str) -> str | None:
+        """The id that this provider confirmed; None where it was not asked, or knows nobody."""
+        return {"zoom": self.zoom_user_id}.get(provider)
+
     def after(self, event: CaseEvent, now: datetime) -> Self:
         """The case after something happened to it; raises ImpossibleTransition where that can not be."""
         row = transition(self.state, event)

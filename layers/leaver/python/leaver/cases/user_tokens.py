@@ -1,4 +1,4 @@
-"""Which user tokens lie in the vault, whose they are and until when they live: recorded before each is written."""
+"""Which user tokens lie in Secrets Manager, whose they are and until when they live: recorded first."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Final, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
 from leaver.errors import LeaseHeld
-from leaver.providers.zoom.api import UserTokenType
+from leaver.messages.commands import UserTokenType
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items, timestamp
 
@@ -22,7 +22,7 @@ SETTLED: Final = timedelta(minutes=2)
 
 
 class StoredUserToken(BaseModel):
-    """One place in the vault, `user-tokens/<connection>/<zoom id>/<type>`, and never what lies there.
+    """One secret, `user-tokens/<connection>/<zoom id>/<type>`, and never what lies there.
 
     The item stays when the token is gone: until the last one handed out has died, somebody may still hold it, and a
     token that was written a moment after the destruction is found again.
@@ -56,7 +56,7 @@ class StoredUserToken(BaseModel):
 
 
 class StoredUserTokens:
-    """The user tokens in the vault, and their items in the Cases table."""
+    """The user tokens in Secrets Manager, and their items in the Cases table."""
 
     def __init__(self, items: Items[StoredUserToken], secret_store: SecretStore, clock: Callable[[], datetime]) -> None:
         self._items = items
@@ -73,7 +73,7 @@ class StoredUserTokens:
         expires_at: datetime,
         expires_at_assumed: bool,
     ) -> tuple[str, str]:
-        """Keep a user's token in the vault; returns the secret's ARN and version.
+        """Keep a user's token in Secrets Manager; returns the secret's ARN and version.
 
         Raises LeaseHeld while the one that lay there is being destroyed.
         """

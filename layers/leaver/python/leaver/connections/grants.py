@@ -2,99 +2,107 @@
 
 from collections.abc import Mapping
 from copy import copy
-from typing import Final, Self
+from functools import partial
+from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
 from leaver.connections.record import Connection
 from leaver.errors import InvalidGrant, InvalidToken, Rejected
 from leaver.outcomes import Outcome, Result
-from leaver.providers.venafi.oauth import VenafiAuth
-from leaver.providers.zoom.oauth import ZoomOAuth
-from leaver.storage.secrets import Secret, SecretStore
-from leaver.tokens import GrantedTokens, TokenSet, VenafiCredentials, ZoomCredentials
+from leaver.providers.entry import Provider, Providers
+from leaver.storage.secrets import SecretStore
+from leaver.tokens import AppCredentials, GrantedTokens, TokenSet
 
-#: what a grant type logs in with, each time anew
-_LOGINS: Final[Mapping[str, str]] = {
-    "account_credentials": "account_id: is missing",
-    "certificate": "certificate and private_key: are missing",
-    "jwt": "jwt: is missing",
-    "password": "username and password: are missing",
-}
+#: the grant type of a connection that lives on its refresh token
+REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - RFC 6749's word, not a secret
 
 
-class Grants:
-    """Both providers' token endpoints, chosen by a connection's record.
+class ProviderGrants:
+    """The token endpoints of all providers, chosen by a connection's record.
 
-    What asks for tokens raises InvalidClient, Rejected, Throttled, NotSent, AnswerLost or ProviderUnavailable.
+    Every method raises Rejected for a provider that is not in the registry. What asks for tokens raises InvalidClient,
+    Rejected, Throttled, NotSent, AnswerLost or ProviderUnavailable.
     """
 
-    def __init__(self, *, zoom: ZoomOAuth, venafi: VenafiAuth, secret_store: SecretStore) -> None:
-        self._zoom = zoom
-        self._venafi = venafi
-        self._vault = secret_store
-        self._own: ZoomCredentials | VenafiCredentials | None = None
+    def __init__(self, providers: Providers, clients: Mapping[str, Any], secret_store: SecretStore) -> None:
+        """Take the registry, and by the same names the clients of the token endpoints."""
+        self._providers = providers
+        self._clients = clients
+        self._secret_store = secret_store
+        self._own: AppCredentials | None = None
 
-    def by(self, own: ZoomCredentials | VenafiCredentials) -> Self:
+    def by(self, own: AppCredentials) -> Self:
         """Make the same with these credentials, whatever is stored: a grant is asked about by the app that it is of."""
         other = copy(self)
         other._own = own  # noqa: SLF001 - our own
         return other
 
-    @staticmethod
-    def reauthenticates(record: Connection) -> bool:
+    def reauthenticates(self, record: Connection) -> bool:
         """Tell whether new tokens come by a login, so that no refresh token can be lost and asking twice is safe."""
-        return record.grant_type in _LOGINS
+        return record.grant_type in self._provider(record).logins
 
-    @classmethod
-    def outlives(cls, record: Connection) -> bool:
-        """Tell whether a login leaves a grant behind that lives on beside the new one (Venafi's do, until they end)."""
-        return record.provider == "venafi" and cls.reauthenticates(record)
+    def outlives(self, record: Connection) -> bool:
+        """Tell whether a login leaves a grant behind that lives on beside the new one, until it ends."""
+        return self._provider(record).login_leaves_grant and self.reauthenticates(record)
+
+    def proves_revocation(self, record: Connection) -> bool:
+        """Tell whether `revoked` is a word about the token; else only a refresh that is then refused proves an end."""
+        return not self._provider(record).revokes_unknown_tokens
+
+    def ends_by_consent(self, record: Connection) -> bool:
+        """Tell whether a person's consent ends what the same person granted the same app before."""
+        return self._provider(record).consent_replaces_grant
+
+    def credentials(self, record: Connection) -> AppCredentials:
+        """Read what a connection logs in with; raises Rejected, field by field, where it can't be used, and NotRead."""
+        kind: type[AppCredentials] = self._provider(record).credentials
+        return self._own if isinstance(self._own, kind) else self._secret_store.credentials(record.connection, kind)
 
     def refresh(self, record: Connection, held: TokenSet) -> GrantedTokens:
         """Ask for new tokens, once: of all calls only this one must never be repeated blindly.
 
         A connection that reauthenticates() logs in for the scope that it holds. Raises also InvalidGrant.
         """
-        if self.reauthenticates(record):
+        provider = self._provider(record)
+        if record.grant_type in provider.logins:
             granted = self.authorize(record, held.scope)
             if granted is None:
-                raise Rejected(f"secret credentials/{record.connection}: {_LOGINS[record.grant_type]}")
+                raise Rejected(f"secret credentials/{record.connection}: {provider.logins[record.grant_type]}")
             return granted
+        if record.grant_type != REFRESH_TOKEN:
+            known = ", ".join(sorted({REFRESH_TOKEN, *provider.logins}))
+            raise Rejected(f"connection {record.connection}: grant_type: expected one of {known}")
         if held.refresh_token is None:
             raise InvalidGrant(f"connection {record.connection} holds no refresh token")
-        if record.provider == "venafi":
-            own = self._credentials(record, VenafiCredentials)
-            return self._venafi.refresh(own.client_id, held.refresh_token)
-        client = self._credentials(record, ZoomCredentials)
-        return self._zoom.refresh(client.client_id, client.client_secret, held.refresh_token)
+        return provider.refresh(self._clients[record.provider], self.credentials(record), held.refresh_token)
 
     def authorize(self, record: Connection, scope: str) -> GrantedTokens | None:
         """Log in anew with the stored credentials, whatever became of the old grant; None where they hold no login.
 
-        `scope` is for Venafi: an app's scopes at Zoom are what they are. For both, earlier grants stay as they are.
+        Earlier grants stay as they are.
         """
-        if record.provider == "venafi":
-            return self._venafi.authorize(self._credentials(record, VenafiCredentials), scope)
-        client = self._credentials(record, ZoomCredentials)
-        # an account_id alone is no login: with an app that users authorise it only helps people to remember
-        if record.grant_type != "account_credentials" or client.account_id is None:
-            return None
-        return self._zoom.account_credentials(client.client_id, client.client_secret, client.account_id)
+        provider = self._provider(record)
+        return provider.log_in(self._clients[record.provider], self.credentials(record), record.grant_type, scope)
 
     def revoke(self, record: Connection, access_token: SecretStr) -> Result:
         """Revoke the grant that this access token belongs to, its refresh token with it (RFC 7009).
 
         `already_gone` is the provider's word that the token is invalid: ask only with one that has not expired, or
-        where there is no refresh token that could outlive it.
+        where there is no refresh token that could outlive it. What `revoked` is worth says proves_revocation().
         """
-        if record.provider == "venafi":
-            try:
-                return self._venafi.revoke_token(access_token)
-            except InvalidToken as gone:
-                return Result(Outcome.ALREADY_GONE, gone.response)
-        client = self._credentials(record, ZoomCredentials)
-        return self._zoom.revoke(client.client_id, client.client_secret, access_token)
+        provider = self._provider(record)
+        try:
+            return provider.revoke(self._clients[record.provider], partial(self.credentials, record), access_token)
+        except InvalidToken as refused:
+            if not provider.token_signs_revocation:
+                raise
+            return Result(Outcome.ALREADY_GONE, refused.response)
 
-    def _credentials(self, record: Connection, kind: type[Secret]) -> Secret:
-        return self._own if isinstance(self._own, kind) else self._vault.credentials(record.connection, kind)
+    def _provider(self, record: Connection) -> Provider[Any, Any]:
+        try:
+            return self._providers[record.provider]
+        except KeyError:
+            known = ", ".join(sorted(self._providers))
+            reason = f"connection {record.connection} is one to {record.provider}: expected one of {known}"
+        raise Rejected(reason)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected, explain
-from leaver.messages.commands import ConnectionName
+from leaver.messages.commands import ConnectionName, GrantType, ProviderName
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Items, Value, timestamp, update_with_retry
@@ -45,10 +45,12 @@ class Connection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     connection: ConnectionName
-    provider: Literal["zoom", "venafi"]
+    #: its name in the registry; whoever asks the provider says where it is not there
+    provider: ProviderName
     #: the provider's name for whose connection it is: a Zoom account id, a Venafi host
     account: str
-    grant_type: Literal["refresh_token", "account_credentials", "certificate", "jwt", "password"]
+    #: refresh_token, or one of those by which the provider's entry logs in
+    grant_type: GrantType
     owner: str
     #: service: Leaver itself works through it; personal: it is one person's
     role: Literal["service", "personal"]

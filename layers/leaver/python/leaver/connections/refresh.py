@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from leaver.connections.dead_grant import finish_revocation, require_reauthorization
-from leaver.connections.grants import Grants
+from leaver.connections.grants import ProviderGrants
 from leaver.connections.lease import Lease, take_lease
 from leaver.connections.record import IN_USE, Connection, Connections, Status
 from leaver.connections.refresh_policy import decline, next_refresh
@@ -53,7 +53,7 @@ class TokenRefresher:
     #: whether a tombstone stands on any of these names
     has_left: Callable[[Iterable[str]], bool]
     token_versions: TokenVersions
-    grants: Grants
+    grants: ProviderGrants
     publisher: Publisher
     #: names this run: `refresh#` and what tells it from all others
     holder: str
@@ -130,7 +130,8 @@ class TokenRefresher:
         """Whether to revoke these tokens as they are would end the grant, and prove it."""
         # A lost answer may have replaced what is on record; tokens that were stored beside it are that answer.
         is_known = newest.id != record.version or record.unanswered_since is None
-        return newest.is_fresh(self.clock()) and is_known and command.failed_version != newest.id
+        is_proof = newest.tokens.refresh_token is None or self.grants.proves_revocation(record)
+        return newest.is_fresh(self.clock()) and is_known and is_proof and command.failed_version != newest.id
 
     def _roll_forward(self, lease: Lease, newest: TokenVersion) -> None:
         """Record the newest tokens and keep the lease: a call's answer must be the successor of what is on record."""
@@ -233,6 +234,10 @@ class TokenRefresher:
             # The tokens are in Secrets Manager, where `revoke_access_token` finds them.
             lease.release()
             raise
+        if tokens.refresh_token is not None and not self.grants.proves_revocation(lease.record):
+            # `revoke_access_token` comes back, and the refresh that it then asks for has to be refused.
+            lease.release()
+            return
         self.connections.change(
             lease.record.connection,
             lambda current: current.as_revoked(result) if current.status is Status.REVOKING else None,

@@ -50,6 +50,10 @@ UserId = Annotated[str, _matching(USER_ID, "a Zoom user id or an e-mail address"
 ConnectionName = Annotated[
     str, _matching(r"[a-z][a-z0-9-]{0,31}", "up to 32 lower-case letters, digits and hyphens, a letter first")
 ]
+ProviderName = Annotated[str, _matching(r"[a-z][a-z0-9-]{0,31}", "a provider's name in the registry")]
+GrantType = Annotated[str, _matching(r"[a-z_]{1,40}", "a grant type, in small letters")]
+#: Zoom's kinds of user token
+UserTokenType = Literal["zak", "token", "onbehalf"]
 CaseId = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{1,128}", "up to 128 letters, digits and _ . : -")]
 Printable = Annotated[
     str, _matching(r"[^\x00-\x1f\x7f-\x9f]{1,256}", "up to 256 characters, none of them a control character")
@@ -98,7 +102,7 @@ class RetrieveUserToken(Command):
     calls = 2
 
     user_id: UserId
-    type: Literal["zak", "token", "onbehalf"] = "zak"
+    type: UserTokenType = "zak"
     ttl: Annotated[int, Field(ge=1, le=MAX_TTL)] | None = None
     meeting_id: Annotated[str, _matching(r"[0-9]{1,20}", "a meeting number, as a string")] | None = None
     connection: ConnectionName = "zoom"

@@ -1,12 +1,12 @@
 """The facts that travel on the bus: HR events as Leaver understands them, and what Leaver announces."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 
-from leaver.messages.commands import Email, Moment, Printable
+from leaver.messages.commands import Email, Moment, Printable, ProviderName
 
 _FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
@@ -26,16 +26,31 @@ class HrEvent(NamedTuple):
     looked_up_email: str | None = None
 
 
+def _identities(value: object, check: Callable[[object], dict[str, dict[str, str]]]) -> dict[str, dict[str, str]]:
+    try:
+        return check(value)
+    except ValidationError:
+        # Its keys come from outside and could be anything, a secret included: they are not named back.
+        pass
+    raise ValueError("expected by provider an object of names, without control characters and up to 256 long")
+
+
+Identities = Annotated[dict[ProviderName, dict[str, Printable]], WrapValidator(_identities)]
+
+
 class Subject(BaseModel):
     """The person who leaves, under the names that the source knows."""
 
     model_config = _FACT
 
     email: Email
-    zoom_user_id: Printable | None = None
-    venafi_identity: Printable | None = None
-    venafi_prefixed_universal: Printable | None = None
     source_id: Printable | None = None
+    #: by provider, by the keys that the provider's entry takes: cases.identities.check() holds them to that
+    identities: Identities = Field(default_factory=dict)
+
+    def identity(self, provider: str, key: str) -> str | None:
+        """What the source calls the person at a provider."""
+        return self.identities.get(provider, {}).get(key)
 
 
 class OffboardingRequested(BaseModel):

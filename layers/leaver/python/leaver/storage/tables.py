@@ -127,17 +127,17 @@ def update_with_retry(
             return written
 
 
-def columns(told: BaseModel) -> dict[str, Value]:
+def columns(record: BaseModel) -> dict[str, Value]:
     """What of an item is stored: no nothing, no version before the first change, and times as text."""
-    dumped: dict[str, Any] = told.model_dump(exclude_none=True)
+    dumped: dict[str, Any] = record.model_dump(exclude_none=True)
     if not dumped.get("item_version"):
         dumped.pop("item_version", None)
     return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in dumped.items()}
 
 
-def item_version_of(told: BaseModel) -> int:
+def item_version_of(record: BaseModel) -> int:
     """How often it was changed."""
-    item_version: int = getattr(told, "item_version", 0)
+    item_version: int = getattr(record, "item_version", 0)
     return item_version
 
 

@@ -21,7 +21,8 @@ from leaver.errors import (
 )
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, BearerAuth, Transport, safe_code
-from leaver.tokens import GrantedTokens, VenafiCredentials
+from leaver.providers.venafi.credentials import VenafiCredentials
+from leaver.tokens import GrantedTokens
 
 #: seconds: the first call after a while wakes the web server's application pool up
 READ_TIMEOUT: Final = 30.0
@@ -169,11 +170,11 @@ class VenafiAuth:
     def verify(self, access_token: SecretStr) -> Verified:
         """WebSDK "GET Authorize/Verify". Raises also InvalidToken."""
         answer = self._get("/vedauth/authorize/verify", access_token)
-        told = answer.json or {}
-        identity, application, scope = told.get("identity"), told.get("application"), told.get("scope")
+        token = answer.json or {}
+        identity, application, scope = token.get("identity"), token.get("application"), token.get("scope")
         if answer.status != HTTPStatus.OK or not isinstance(identity, str) or not isinstance(application, str):
             raise self._error(answer)
-        expires = told.get("expires_unix_time")
+        expires = token.get("expires_unix_time")
         return Verified(
             identity=identity,
             application=application,
@@ -227,9 +228,9 @@ class VenafiAuth:
 
 def _error_word(answer: Answer) -> str:
     """Return RFC 6749's word for what is wrong; Venafi spells the key `error` and `Error`."""
-    told = {key.lower(): value for key, value in (answer.json or {}).items() if isinstance(value, str)}
-    description = told.get("error_description", "")
+    fields = {key.lower(): value for key, value in (answer.json or {}).items() if isinstance(value, str)}
+    description = fields.get("error_description", "")
     for known, word in _DESCRIPTIONS.items():
         if known in description:
             return word
-    return told.get("error", "")
+    return fields.get("error", "")

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from leaver.errors import BadMessage, InvalidToken, ProviderUnavailable, Rejected
-from leaver.messages.commands import USER_ID
+from leaver.messages.commands import USER_ID, UserTokenType
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, BearerAuth, Transport
 from leaver.providers.zoom.answers import EVERYWHERE, Clock, Table, decided, result_of, word
-
-UserTokenType = Literal["zak", "token", "onbehalf"]
 
 # Zoom varies the status of one and the same code, so the code decides; the status only where there is no known code.
 _REST: Final[Table] = {

@@ -1,8 +1,6 @@
 """Zoom's OAuth endpoints, one method each, and what each of their answers means."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -170,11 +168,6 @@ def authorize_url(oauth_url: str, *, client_id: str, redirect_uri: str, state: s
         "code_challenge_method": "S256",
     }
     return f"{oauth_url.rstrip('/')}/oauth/authorize?{urlencode(asked)}"
-
-
-def code_challenge(code_verifier: SecretStr) -> str:
-    """Return what may be shown of a code verifier before it is used itself (RFC 7636, section 4.2, S256)."""
-    return urlsafe_b64encode(sha256(code_verifier.get_secret_value().encode()).digest()).decode().rstrip("=")
 
 
 def _codes(answer: Answer) -> tuple[str, ...]:

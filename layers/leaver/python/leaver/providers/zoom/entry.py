@@ -1,0 +1,69 @@
+"""Zoom, as the registry has it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from pydantic import SecretStr
+
+from leaver.messages.commands import DeactivateUser, PurgeUserTokens, RevokeSsoToken
+from leaver.outcomes import Result
+from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider
+from leaver.providers.transport import Transport
+from leaver.providers.zoom.credentials import ZoomCredentials
+from leaver.tokens import GrantedTokens
+
+if TYPE_CHECKING:
+    from leaver.providers.zoom.oauth import ZoomOAuth
+
+SERVER_TO_SERVER: Final = "account_credentials"
+
+
+def _client(transport: Transport, clock: Callable[[], datetime]) -> "ZoomOAuth":
+    from leaver.providers.zoom.oauth import ZoomOAuth  # noqa: PLC0415 - whoever refreshes nothing starts without it
+
+    return ZoomOAuth(transport, clock)
+
+
+def _refresh(oauth: "ZoomOAuth", own: ZoomCredentials, refresh_token: SecretStr) -> GrantedTokens:
+    return oauth.refresh(own.client_id, own.client_secret, refresh_token)
+
+
+def _log_in(oauth: "ZoomOAuth", own: ZoomCredentials, grant_type: str, _scope: str) -> GrantedTokens | None:
+    # An account_id alone is no login: with an app that users authorise it only helps people to remember. An app's
+    # scopes at Zoom are what they are.
+    if grant_type != SERVER_TO_SERVER or own.account_id is None:
+        return None
+    return oauth.account_credentials(own.client_id, own.client_secret, own.account_id)
+
+
+def _revoke(oauth: "ZoomOAuth", read: Callable[[], ZoomCredentials], access_token: SecretStr) -> Result:
+    own = read()
+    return oauth.revoke(own.client_id, own.client_secret, access_token)
+
+
+def _steps(leaver: Leaver) -> list[LeaverStep]:
+    who = {"user_id": leaver.found or leaver.identities.get("id") or leaver.email}
+    return [
+        LeaverStep(RevokeSsoToken, who),
+        LeaverStep(PurgeUserTokens, who),
+        LeaverStep(DeactivateUser, who, opt_in=True),
+    ]
+
+
+ZOOM: Final = Provider(
+    host=HostVariables(url="ZOOM_OAUTH_URL"),
+    client=_client,
+    credentials=ZoomCredentials,
+    refresh=_refresh,
+    log_in=_log_in,
+    revoke=_revoke,
+    logins={SERVER_TO_SERVER: "account_id: is missing"},
+    login_leaves_grant=False,
+    # Zoom 4741
+    consent_replaces_grant=True,
+    token_signs_revocation=False,
+    revokes_unknown_tokens=False,
+    identity_keys=frozenset({"id"}),
+    steps=_steps,
+)

@@ -1,0 +1,109 @@
+"""A leaver at each provider: the names that an event may give, and the steps that follow from them."""
+
+import pytest
+
+from leaver.cases import identities
+from leaver.errors import BadMessage
+from leaver.messages.commands import parse
+from leaver.messages.events import Subject
+from leaver.providers.registry import PROVIDERS
+from tests.doubles.acme.entry import REGISTRY
+from tests.doubles.hr_events import CANARY
+from tests.doubles.office import Office
+
+ADA = "ada@example.com"
+SHAPE = "expected by provider an object of names, without control characters and up to 256 long"
+
+
+def subject(**told: dict[str, str]) -> Subject:
+    return Subject.model_validate({"email": ADA, "identities": told})
+
+
+def steps_of(leaver: Subject, **found: str) -> dict[str, dict[str, str]]:
+    """By provider and command: whose access it ends."""
+    steps = identities.steps(leaver, PROVIDERS, found)
+    return {f"{name}: {step.command.__name__}": dict(step.fields) for name, step in steps}
+
+
+def test_somebody_of_whom_only_the_address_is_known_is_meant_by_it_everywhere() -> None:
+    assert steps_of(subject()) == {
+        "zoom: RevokeSsoToken": {"user_id": ADA},
+        "zoom: PurgeUserTokens": {"user_id": ADA},
+        "zoom: DeactivateUser": {"user_id": ADA},
+        "venafi: RevokeGrants": {"identity": ADA},
+    }
+
+
+def test_what_the_source_calls_somebody_at_a_provider_counts_more_than_the_address() -> None:
+    steps = steps_of(subject(zoom={"id": "ada-id"}, venafi={"name": "ada"}))
+    assert steps["zoom: RevokeSsoToken"] == {"user_id": "ada-id"}
+    assert steps["venafi: RevokeGrants"] == {"identity": "ada"}
+
+
+def test_a_prefixed_universal_counts_more_than_a_name() -> None:
+    steps = steps_of(subject(venafi={"name": "ada", "prefixed_universal": "local:{ada}"}))
+    assert steps["venafi: RevokeGrants"] == {"grantee_prefixed_universal": "local:{ada}"}
+
+
+def test_what_the_provider_itself_calls_somebody_counts_most() -> None:
+    steps = steps_of(subject(zoom={"id": "told"}, venafi={"name": "ada"}), zoom="found", venafi="local:{found}")
+    assert steps["zoom: PurgeUserTokens"] == {"user_id": "found"}
+    assert steps["venafi: RevokeGrants"] == {"grantee_prefixed_universal": "local:{found}"}
+
+
+def test_only_deactivating_is_opted_into() -> None:
+    steps = [step for _, step in identities.steps(subject(), PROVIDERS, {})]
+    assert [step.command.__name__ for step in steps if step.opt_in] == ["DeactivateUser"]
+
+
+def test_every_step_is_a_command_that_can_be_sent() -> None:
+    for _, step in identities.steps(subject(), PROVIDERS, {}):
+        assert parse(step.command, dict(step.fields), direct=False)
+
+
+def test_a_provider_where_a_leaver_has_nothing_adds_no_step() -> None:
+    names = {name for name, _ in identities.steps(subject(acme={"login": "ada"}), REGISTRY, {})}
+    assert names == {"zoom", "venafi"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{}, {"zoom": {}}, {"zoom": {"id": "ada-id"}, "venafi": {"name": "ada", "prefixed_universal": "local:{ada}"}}],
+)
+def test_the_keys_of_a_providers_entry_are_taken(told: dict[str, dict[str, str]]) -> None:
+    identities.check(subject(**told), PROVIDERS)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"zoom": {CANARY: "x"}}, "subject.identities.zoom: unknown field (allowed: id)"),
+        ({"zoom": {"id": "x", "name": "x"}}, "subject.identities.zoom: unknown field (allowed: id)"),
+        ({"venafi": {"id": "x"}}, "subject.identities.venafi: unknown field (allowed: name, prefixed_universal)"),
+        ({"acme": {"login": "x"}}, "subject.identities: unknown field (allowed: venafi, zoom)"),
+    ],
+)
+def test_a_key_that_no_entry_takes_is_refused_by_its_field_and_not_named_back(
+    told: dict[str, dict[str, str]], expected: str
+) -> None:
+    with pytest.raises(BadMessage) as refused:
+        identities.check(subject(**told), PROVIDERS)
+    assert refused.value.reason == expected
+    office = Office()
+    office.hears_and_works(subject={"identities": told})
+    assert office.reasons() == [expected]
+    assert office.commands() == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["zoom", ["zoom"], {"zoom": "x"}, {"zoom": {"id": 1}}, {"zoom": {"id": "\x00"}}, {CANARY.upper(): {"id": "x"}}],
+)
+def test_what_is_no_object_of_names_is_refused_and_not_named_back(told: object) -> None:
+    office = Office()
+    office.hears_and_works(subject={"identities": told})
+    assert office.reasons() == [f"subject.identities: {SHAPE}"]
+
+
+def test_an_event_may_name_somebody_at_whatever_provider_the_registry_holds() -> None:
+    identities.check(subject(acme={"login": "ada"}), REGISTRY)
