@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from leaver.cases.intake import Intake
 from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
 from tests.doubles.clock import NOW
@@ -41,6 +42,86 @@ def test_the_same_event_twice_at_once_opens_one_case() -> None:
     office.works()
     assert states(office) == [State.COMPLETED]
     assert [each for each in office.zoom.asked if each[0] == "delete_user_token"] == [("delete_user_token", ADA_ID)]
+
+
+def test_nobody_can_know_a_cases_id_before_the_case_is_there() -> None:
+    one, other = Office(), Office()
+    assert one.deliver(one.hears())
+    assert other.deliver(other.hears())
+    assert (one.case.event_id, one.case.email) == (other.case.event_id, other.case.email)
+    assert one.case.case_id != other.case.case_id
+
+
+def kill_before_the_case_is_recorded(office: Office) -> str:
+    """A run was killed between the person's pointer and the case; returns the id that the pointer names."""
+
+    def kill(name: str, moment: Moment) -> None:
+        if (name, moment) == ("add case", "before"):
+            raise Killed
+
+    office.effects.watch = kill
+    with pytest.raises(Killed):
+        office.deliver(office.queued[0])
+    office.effects.dead.clear()
+    office.effects.watch = lambda _name, _moment: None
+    assert office.cases.every == []
+    pointed = {each.case for each in office.people.items.scan()}
+    assert len(pointed) == 1
+    return str(pointed.pop())
+
+
+def test_a_run_that_is_killed_before_the_case_is_recorded_leaves_its_id_to_the_next() -> None:
+    office = Office()
+    office.hears()
+    pointed = kill_before_the_case_is_recorded(office)
+    office.works()
+    assert (office.case.case_id, office.case.state) == (pointed, State.COMPLETED)
+
+
+def test_without_the_persons_pointer_the_same_event_would_open_another_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    office = Office()
+    office.hears()
+    pointed = kill_before_the_case_is_recorded(office)
+    monkeypatch.setattr(
+        Intake, "_claim", lambda _self, found, *, case_id, **_: found.model_copy(update={"case": case_id})
+    )
+    office.works()
+    assert office.case.case_id != pointed
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "reinstated"])
+def test_the_same_event_again_opens_no_other_case_after_the_person_stays(kind: str) -> None:
+    office = Office()
+    message = office.hears()
+    office.deliver(message)
+    office.hears_and_works(kind)
+    office.queued.append(message)
+    office.works()
+    assert len(states(office)) == 1
+
+
+def test_another_sources_event_of_the_same_number_is_another_event() -> None:
+    office = Office(routine_limit=0)
+    office.hears_and_works(event_id="1")
+    discards(office)
+    office.hears_and_works(event_id="1", source="okta")
+    assert states(office) == [State.DISCARDED, State.HELD]
+
+
+@pytest.mark.parametrize("again", [1, 3])
+def test_the_same_event_again_opens_no_other_case_after_its_case_was_discarded(again: int) -> None:
+    office = Office(routine_limit=0)
+    message = office.hears_and_works()
+    discards(office)
+    for _ in range(again):
+        office.queued.append(message)
+        office.works()
+    assert states(office) == [State.DISCARDED]
+
+
+def discards(office: Office) -> None:
+    office.queue("StartOffboarding", {"held_case": office.case.case_id, "decision": "discard"})
+    office.works()
 
 
 @pytest.mark.parametrize("other", [{"source": "okta"}, {"email": "Ada@Example.com"}, {"occurred_at": at(-300)}])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from leaver.cases.record import DONE, Case
-from leaver.cases.seal import chain
+from leaver.cases.seal import head_of
 from leaver.cases.states import UNDER_WAY, State
 from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
@@ -89,6 +89,17 @@ class Leavers(RuleBasedStateMachine):
         self._step()
         self.office.redrive()
 
+    @rule(place=places, email=people, command=st.sampled_from(["RevokeSsoToken", "PurgeUserTokens", "RevokeGrants"]))
+    def somebody_forges_a_command(self, place: int, email: str, command: str) -> None:
+        """A command about anybody, under a name that no step has, with the id of a case that is there."""
+        self._step()
+        cases = self.office.cases.every
+        if cases:
+            who = {"identity": f"AD+corp:{email}"} if command == "RevokeGrants" else {"user_id": f"no.step.{email}"}
+            case_id = cases[place % len(cases)].case_id
+            self.office.deliver(self.office.queue(command, who | {"case_id": case_id}))
+            self.figures["forged"] += 1
+
     # -- faults
 
     @rule(provider=st.sampled_from(["zoom", "venafi"]), fault=st.sampled_from(["429", "5xx", "lost"]))
@@ -162,7 +173,8 @@ class Leavers(RuleBasedStateMachine):
                 kept = self.office.cases.read_receipts(case.case_id)
                 receipts = [kept[step.receipt] for step in case.steps]
                 assert all(receipt.outcome in DONE | {Outcome.USER_NOT_FOUND} for receipt in receipts)
-                assert case.head == chain(receipts)[-1]
+                stored = self.office.cases.read_stored(case.case_id)
+                assert case.head == head_of(stored["case"], stored)
 
     @invariant()
     def nobody_has_two_cases_under_way(self) -> None:

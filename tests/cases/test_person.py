@@ -7,7 +7,7 @@ import pytest
 from leaver.cases.intake import check_person
 from leaver.errors import ProviderUnavailable, Rejected
 from leaver.messages.events import OffboardingRequested, Subject
-from leaver.providers.zoom.api import ZoomUser
+from leaver.providers.entry import Person
 from tests.doubles.office import ADA, ADA_ID, Office
 
 JOHN, JOHN_ID = "john.doe@example.com", "john-id"
@@ -24,7 +24,7 @@ def office() -> Office:
 
 
 def request(email: str, zoom_user_id: str | None) -> OffboardingRequested:
-    subject = Subject(email=email, zoom_user_id=zoom_user_id)
+    subject = Subject(email=email, identities={"zoom": {"id": zoom_user_id}} if zoom_user_id else {})
     return OffboardingRequested(
         event_id="hr-1", source="hr", kind="immediate", subject=subject, effective_at=NOW, occurred_at=NOW
     )
@@ -33,20 +33,20 @@ def request(email: str, zoom_user_id: str | None) -> OffboardingRequested:
 @pytest.mark.parametrize(
     ("zoom_user_id", "user"),
     [
-        (ADA_ID, ZoomUser(ADA_ID, "Ada@Example.com")),
+        (ADA_ID, Person(ADA_ID, "Ada@Example.com")),
         (ADA_ID, None),
-        ("of-another-account", ZoomUser(ADA_ID, ADA)),
-        (None, ZoomUser(ADA_ID, "ada.king@example.com")),
+        ("of-another-account", Person(ADA_ID, ADA)),
+        (None, Person(ADA_ID, "ada.king@example.com")),
         (None, None),
     ],
 )
-def test_what_contradicts_nothing_is_one_person(zoom_user_id: str | None, user: ZoomUser | None) -> None:
+def test_what_contradicts_nothing_is_one_person(zoom_user_id: str | None, user: Person | None) -> None:
     check_person(request(ADA, zoom_user_id), user)
 
 
 @pytest.mark.parametrize("me", ["me", "ME"])
-@pytest.mark.parametrize("user", [None, ZoomUser("admin-id", ADA)])
-def test_me_is_nobodys_id_whoever_consented(me: str, user: ZoomUser | None) -> None:
+@pytest.mark.parametrize("user", [None, Person("admin-id", ADA)])
+def test_me_is_nobodys_id_whoever_consented(me: str, user: Person | None) -> None:
     with pytest.raises(Rejected, match=NOBODYS):
         check_person(request(ADA, me), user)
 
@@ -64,7 +64,7 @@ def test_an_address_and_an_id_of_two_people_are_refused_and_both_keep_everything
 
 
 def test_an_id_that_zoom_does_not_know_says_nothing_and_the_address_is_asked_for(office: Office) -> None:
-    office.hears_and_works(email=JOHN, subject={"identities": {"zoom": {"id": }}"of-another-account"})
+    office.hears_and_works(email=JOHN, subject={"identities": {"zoom": {"id": "of-another-account"}}})
     assert office.access_of(JOHN) == set()
     assert office.case.zoom_user_id == JOHN_ID
     assert office.people.under_tombstones == {JOHN, JOHN_ID}

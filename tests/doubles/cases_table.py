@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import WATCHED, Case, Cases, CaseSummary
+from leaver.cases.seal import Stored
 from leaver.storage.tables import Item, Items, Value, columns, item_version_of
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.steps import Effects
@@ -77,6 +78,14 @@ class InMemoryCases(Cases):
     def only(self) -> Case:
         (case,) = self.every
         return case
+
+    def read_stored(self, case_id: str) -> dict[str, Stored]:
+        def read() -> dict[str, Stored]:
+            own = {entry: dict(each) for (case, entry), each in self.items.kept.items() if case == case_id}
+            beside = {entry: columns(each) for (case, entry), each in self.beside.items.items() if case == case_id}
+            return {str(entry): each for entry, each in sorted((own | beside).items())}
+
+        return self.effects.of("read receipts", read)
 
     def read_receipts(self, case_id: str) -> dict[str, Receipt]:
         def read() -> dict[str, Receipt]:

@@ -105,7 +105,7 @@ class World(ConsumerHarness):
             entry=step.receipt,
             command=step.command,
             system="zoom",
-            subject=ADA,
+            subject=step.subject,
             connection=step.connection,
             requested_at=NOW - timedelta(minutes=1),
             first_attempt_at=self.clock(),

@@ -1,5 +1,6 @@
 """Cases and people in the Cases table: conditions on moto, and the fakes that other tests use held to the same."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -13,6 +14,7 @@ from leaver.cases.record import Case, Cases, Step, new_case
 from leaver.cases.states import State
 from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
+from leaver.storage.tables import columns
 from tests.doubles.cases_table import InMemoryCases, InMemoryPeople
 from tests.doubles.clock import NOW
 from tests.doubles.receipts_table import InMemoryReceipts
@@ -197,6 +199,10 @@ def test_a_cases_receipts_are_those_beside_it(kind: str, request: pytest.Fixture
     found = cases.read_receipts("c-1")
     assert list(found) == ["receipt#A#zoom", "receipt#B#zoom"]
     assert found["receipt#A#zoom"] == kept.read(receipt("c-1", "receipt#A#zoom"))
+    stored = cases.read_stored("c-1")
+    # A seal digests what is stored: the text of it must be what is digested before it is written.
+    expected = {"case": columns(case())} | {entry: columns(each) for entry, each in found.items()}
+    assert json.dumps(stored, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 
 def receipt(case_id: str, entry: str) -> Receipt:

@@ -12,12 +12,12 @@ import pytest
 from functions.start_offboarding.app import Decision
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import REPLACE, Case, Cases, Step, new_case
-from leaver.cases.seal import chain
+from leaver.cases.seal import head_of
 from leaver.cases.states import State
 from leaver.errors import ProviderResponse
 from leaver.messages.commands import parse
 from leaver.outcomes import Outcome, Result
-from leaver.storage.tables import item
+from leaver.storage.tables import Value, item
 from tests.integration.dynamodb import dynamodb, make_tables
 from tests.integration.parked_stack import REGION, World, leaver, world_on_moto
 
@@ -70,12 +70,15 @@ class Stack:
     def seals(self, case_id: str = "c-1") -> str:
         """Have a completed case of two steps; returns its head."""
         case = self.has(case_id, SSO, GRANTS)
-        head = chain([self.receives(case_id, SSO), self.receives(case_id, GRANTS)])[-1]
-        done = case.after_step(SSO.name).after_step(GRANTS.name).after_seal(head, [], BEGAN + timedelta(seconds=7))
+        for step in (SSO, GRANTS):
+            self.receives(case_id, step)
+        stored = self.cases.read_stored(case_id)
+        done = case.after_step(SSO.name).after_step(GRANTS.name).after_seal(stored, [], BEGAN + timedelta(seconds=7))
         self.cases.change(case, lambda _: done)
-        return head
+        assert done.head
+        return done.head
 
-    def alters(self, case_id: str, entry: str, **to: str) -> None:
+    def alters(self, case_id: str, entry: str, **to: Value) -> None:
         """Change an item as somebody could who may write the table."""
         self.dynamodb.update_item(
             TableName="Cases",
@@ -149,7 +152,36 @@ def test_a_changed_receipt_breaks_the_seal(stack: Stack) -> None:
     stack.alters("c-1", SSO.receipt, tracking_id="v=2.0;rid=WEB_2")
     result = leaver("case", "c-1")
     assert result.exit_code == 1
-    assert "THE SEAL DOES NOT HOLD: the receipts come to" in result.output
+    assert "THE SEAL DOES NOT HOLD: the case and the receipts come to" in result.output
+
+
+@pytest.mark.parametrize(
+    ("field", "to"),
+    [
+        ("email", "ben@example.com"),
+        ("names", ["ben@example.com"]),
+        ("event_id", "another"),
+        ("steps", [SSO.model_dump(), {**GRANTS.model_dump(), "detail": {"identity": "ben@example.com"}}]),
+        ("requested_at", "2026-01-01T00:00:00Z"),
+        ("finished_at", "2031-01-01T00:00:00Z"),
+        ("residual", [{"what": "nothing", "until": "now"}]),
+    ],
+)
+def test_a_rewritten_case_breaks_the_seal(stack: Stack, field: str, to: Value) -> None:
+    announced = stack.seals()
+    stack.alters("c-1", "case", **{field: to})
+    for arguments in ((), ("--head", announced)):
+        result = leaver("case", "c-1", *arguments)
+        assert result.exit_code == 1
+        assert "THE SEAL DOES NOT HOLD" in result.output
+
+
+def test_a_seal_of_a_later_version_is_not_said_to_hold(stack: Stack) -> None:
+    stack.seals()
+    stack.alters("c-1", "case", seal_version=99)
+    result = leaver("case", "c-1")
+    assert result.exit_code == 1
+    assert "THE SEAL DOES NOT HOLD: it is of version 99, which this leaver does not know" in result.output
 
 
 def test_a_receipt_written_later_or_taken_away_is_named(stack: Stack) -> None:
@@ -162,19 +194,29 @@ def test_a_receipt_written_later_or_taken_away_is_named(stack: Stack) -> None:
     assert "the receipt of RevokeGrants#venafi is missing" in result.output
 
 
-def test_a_receipt_too_many_is_named(stack: Stack) -> None:
-    stack.seals()
+def test_a_receipt_too_many_is_named_and_breaks_no_seal(stack: Stack) -> None:
+    announced = stack.seals()
     stack.receives("c-1", OWNED)
+    result = leaver("case", "c-1", "--head", announced)
+    assert result.exit_code == 0
+    assert f"{OWNED.receipt} says revoked of ada@example.com; it belongs to no step" in result.output
+    assert "the seal holds" in result.output
+
+
+def test_a_receipt_of_somebody_else_under_a_steps_key_is_not_that_steps(stack: Stack) -> None:
+    stack.seals()
+    stack.alters("c-1", SSO.receipt, subject="ben@example.com")
     result = leaver("case", "c-1")
     assert result.exit_code == 1
-    assert f"{OWNED.receipt} belongs to no step" in result.output
+    assert "the receipt of RevokeSsoToken#zoom is missing" in result.output
+    assert f"{SSO.receipt} says revoked of ben@example.com; it belongs to no step" in result.output
 
 
 def test_who_changes_the_receipts_and_the_case_is_found_out_by_the_announced_head(stack: Stack) -> None:
     announced = stack.seals()
     stack.alters("c-1", SSO.receipt, tracking_id="v=2.0;rid=WEB_2")
-    kept = stack.cases.read_receipts("c-1")
-    stack.alters("c-1", "case", head=chain([kept[SSO.receipt], kept[GRANTS.receipt]])[-1])
+    kept = stack.cases.read_stored("c-1")
+    stack.alters("c-1", "case", head=head_of(kept["case"], kept))
     assert leaver("case", "c-1").exit_code == 0
     result = leaver("case", "c-1", "--head", announced)
     assert result.exit_code == 1

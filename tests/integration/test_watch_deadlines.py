@@ -86,6 +86,7 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
         command="RevokeSsoToken",
         system="zoom",
         subject="ada@example.com",
+        connection="zoom",
         requested_at=began,
         first_attempt_at=began,
     )

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import REPLACE, Case, Cases, Step
-from leaver.cases.seal import head_of
+from leaver.cases.record import ENTRY, REPLACE, Case, Cases, Step, receipts_of
+from leaver.cases.seal import Stored, UnknownSeal, head_of
 from leaver.cases.states import State
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
@@ -44,14 +44,14 @@ def case(
         _list(console, cases)
         return
     found = read_existing(cases, case_id)
-    receipts = cases.read_receipts(case_id)
-    _show(console, found, receipts)
+    stored = cases.read_stored(case_id)
+    _show(console, found, stored)
     if found.state is not State.COMPLETED:
         console.print("not sealed: only a completed case is")
         if head is not None:
             raise typer.Exit(1)
         return
-    if faults := find_faults(found, receipts, head):
+    if faults := find_faults(found, stored, head):
         for fault in faults:
             console.print(Text(f"THE SEAL DOES NOT HOLD: {fault}"), soft_wrap=True)
         raise typer.Exit(1)
@@ -66,25 +66,26 @@ def read_existing(cases: Cases, case_id: str) -> Case:
     return found
 
 
-def find_faults(case: Case, receipts: Mapping[str, Receipt], announced: str | None) -> list[str]:
+def find_faults(case: Case, stored: Mapping[str, Stored], announced: str | None) -> list[str]:
     """What of a sealed case is not as it was sealed.
 
-    Of the digests only the last is kept: which receipt differs can be told where one is missing, was written after the
-    seal, or belongs to no step.
+    Of the digests only the last is kept: what differs can be told where a receipt is missing, or was written after the
+    seal.
     """
-    steps = case.steps
-    known = {step.receipt for step in steps}
+    steps, receipts = case.steps, receipts_of(case, stored)
     faults = [f"the receipt of {step.name} is missing" for step in steps if step.receipt not in receipts]
-    faults += [f"{entry} belongs to no step" for entry in receipts if entry not in known]
     for step in steps:
         receipt = receipts.get(step.receipt)
         if receipt and case.finished_at and receipt.finished_at and receipt.finished_at > case.finished_at:
             faults.append(f"the receipt of {step.name} was written after the seal, at {moment(receipt.finished_at)}")
-    recomputed = head_of(receipts[step.receipt] for step in steps if step.receipt in receipts)
+    try:
+        recomputed = head_of(stored[ENTRY], stored)
+    except UnknownSeal as unknown:
+        return [*faults, f"it is of version {unknown}, which this leaver does not know"]
     if recomputed != case.head:
-        faults.append(f"the receipts come to {recomputed}, and the case says {case.head}")
+        faults.append(f"the case and the receipts come to {recomputed}, and the case says {case.head}")
     if announced is not None and recomputed != announced.strip().lower():
-        faults.append(f"the receipts come to {recomputed}, and {announced} was announced")
+        faults.append(f"the case and the receipts come to {recomputed}, and {announced} was announced")
     return faults
 
 
@@ -119,7 +120,8 @@ def _list(console: Console, cases: Cases) -> None:
     console.print(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")
 
 
-def _show(console: Console, case: Case, receipts: Mapping[str, Receipt]) -> None:
+def _show(console: Console, case: Case, stored: Mapping[str, Stored]) -> None:
+    receipts = receipts_of(case, stored)
     console.print(table_of([case], title=f"Case {case.case_id}"))
     table = Table()
     for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
@@ -128,6 +130,10 @@ def _show(console: Console, case: Case, receipts: Mapping[str, Receipt]) -> None
         cells = _row(step, receipts.get(step.receipt), outstanding=step.name in case.outstanding)
         table.add_row(*(Text(_printable(cell)) for cell in cells))
     console.print(table)
+    for entry in sorted(stored.keys() - receipts.keys() - {ENTRY}):
+        said = stored[entry].get("outcome", "nothing"), stored[entry].get("subject", "nobody")
+        beside = f"beside them: {entry} says {said[0]} of {said[1]}; it belongs to no step, and ends none"
+        console.print(Text(_printable(beside)), soft_wrap=True)
     if case.sweep_of:
         console.print(f"looked once more after case {case.sweep_of}", soft_wrap=True)
     if case.time_to_revoke is not None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE, Case, Cases
-from leaver.cases.seal import head_of
-from leaver.cases.states import OVER, AnnouncementName, CaseEvent, State
+from leaver.cases.record import DONE, Case, Cases, receipts_of
+from leaver.cases.states import WAITING, AnnouncementName, CaseEvent, State
 from leaver.errors import BadMessage
+from leaver.messages.commands import Command
 from leaver.messages.events import CaseAnnouncement
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome
@@ -26,15 +26,16 @@ class CaseCompletion:
     #: takes the name of a time, and seconds
     measure: Callable[[str, int], None] = field(default=lambda _name, _seconds: None, repr=False)
 
-    def is_over(self, case_id: str) -> bool:
-        """Whether the case was cancelled, reinstated or thrown away: its commands are not carried out any more.
-
-        Raises BadMessage for one that is not there.
-        """
+    def read_case(self, case_id: str, command: Command) -> Case:
+        """Read the case whose step this command is; raises BadMessage where no such case asks for this very command."""
         case = self.cases.read(case_id)
         if case is None:
             raise BadMessage("case_id: expected the id of a case that exists")
-        return case.state in OVER
+        if not any(step.asks_for(command) for step in case.steps):
+            raise BadMessage("case_id: expected the id of a case of which this very command is a step")
+        if case.state in WAITING:
+            raise BadMessage("case_id: expected the id of a case that has begun")
+        return case
 
     def count_receipt(self, receipt: Receipt) -> None:
         """Count a receipt into its case, and seal the case if it was the last; repeating it changes nothing."""
@@ -42,11 +43,13 @@ class CaseCompletion:
         if case is None:
             # Its command was parked for just that.
             return
-        step = receipt.entry.removeprefix("receipt#")
 
         def without_step(standing: Case) -> Case | None:
-            counts = standing.state is State.OPEN and step in standing.outstanding and self._ends(receipt, standing)
-            return standing.after_step(step) if counts else None
+            if standing.state is not State.OPEN or not self._ends(receipt, standing):
+                return None
+            ended = [step.name for step in standing.steps if step.is_reported_by(receipt)]
+            counts = ended and ended[0] in standing.outstanding
+            return standing.after_step(ended[0]) if counts else None
 
         # Where it was counted before, a run may have been killed before the seal or the announcement.
         self.seal(self.cases.change(case, without_step) or self.cases.require(case.case_id))
@@ -69,14 +72,15 @@ class CaseCompletion:
         return case
 
     def _seal(self, case: Case) -> Case:
-        by_entry = self.cases.read_receipts(case.case_id)
+        stored = self.cases.read_stored(case.case_id)
+        by_entry = receipts_of(case, stored)
         receipts = [by_entry[step.receipt] for step in case.steps]
         now = self.clock()
 
         def with_seal(standing: Case) -> Case | None:
             if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
                 return None
-            return standing.after_seal(head_of(receipts), _residual(receipts), now)
+            return standing.after_seal(stored, _residual(receipts), now)
 
         sealed = self.cases.change(case, with_seal)
         if sealed is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
+from uuid import uuid4
 
 from leaver.cases import identities
 from leaver.cases.completion import CaseCompletion
@@ -35,12 +35,6 @@ class Departure:
     user: Person | None
     names: Sequence[str]
     steps: Sequence[Step]
-
-    @property
-    def case_id(self) -> str:
-        """The id of the case that this event opens, the same however often it comes."""
-        person = name_of(self.request.subject.email)
-        return f"c-{uuid5(NAMESPACE_URL, f'leaver:{person}:{self.request.event_id}')}"
 
     def effective_at(self, now: datetime) -> datetime:
         """When access ends: what is not planned ends at once."""
@@ -90,7 +84,8 @@ class Intake:
 
     def _claim_person(self, departure: Departure) -> str | None:
         """Make this case the person's, or find the one that they have; None for an event that comes too late."""
-        case_id = departure.case_id
+        # Random, so that nobody can send a command of the case before it is there; the same event finds the pointer.
+        case_id = f"c-{uuid4()}"
         for name in departure.names:
             claim = partial(self._claim, departure=departure, case_id=case_id)
             claimed = self.people.change(name, departure.request.occurred_at, claim)
@@ -108,8 +103,8 @@ class Intake:
             return found.model_copy(update=heard)
         if late:
             return None
-        if standing is None and found.case:
-            # Another run is about to record that one, or was killed: whoever comes first records it.
+        if found.case and (standing is None or _is_of_same_event(standing, departure.request)):
+            # Where that one is not recorded, another run is about to, or was killed: whoever comes first records it.
             return found.model_copy(update=heard)
         return found.model_copy(update={"case": case_id} | heard)
 
@@ -250,6 +245,10 @@ def _names(request: OffboardingRequested, user: Person | None) -> Sequence[str]:
 def _is_same_departure(case: Case, occurred_at: datetime, found: Name) -> bool:
     finished = case.finished_at if case.state is State.COMPLETED else None
     return finished is not None and found.gone_since is not None and occurred_at - finished < SAME_DEPARTURE
+
+
+def _is_of_same_event(case: Case, request: OffboardingRequested) -> bool:
+    return (case.source, case.event_id) == (request.source, request.event_id)
 
 
 def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from leaver.cases.receipts import Receipt
+from leaver.cases.seal import VERSION, Stored, head_of
 from leaver.cases.states import (
     UNDER_WAY,
     AnnouncementName,
@@ -17,6 +18,7 @@ from leaver.cases.states import (
     is_possible,
     transition,
 )
+from leaver.messages.commands import Command
 from leaver.outcomes import Outcome
 from leaver.storage.tables import Items, columns, item, timestamp, update_with_retry
 
@@ -60,6 +62,21 @@ class Step(BaseModel):
         """The sort key of its receipt."""
         return f"receipt#{self.name}"
 
+    @property
+    def subject(self) -> str:
+        """Whose access, or which connection, as its receipt names it."""
+        return next(iter(self.detail.values()), self.connection)
+
+    def asks_for(self, command: Command) -> bool:
+        """Whether this is the step's own command, field by field; urgency and time say nothing of the step."""
+        detail = command.model_dump(exclude=set(Command.model_fields), exclude_none=True)
+        return (type(command).__name__, command.connection, detail) == (self.command, self.connection, self.detail)
+
+    def is_reported_by(self, receipt: Receipt) -> bool:
+        """Whether this is the step's own receipt: another's would end what is not ended."""
+        reported = (receipt.entry, receipt.command, receipt.connection, receipt.subject)
+        return reported == (self.receipt, self.command, self.connection, self.subject)
+
 
 class Case(BaseModel):
     """The case's own item in the Cases table.
@@ -97,8 +114,9 @@ class Case(BaseModel):
     #: when commands that seemed lost were sent again, and how often
     resent_at: AwareDatetime | None = None
     resent: int = 0
-    #: the seal: the last digest of the chain over the receipts
+    #: the seal: the last digest of the chain over case and receipts, and how it is computed
     head: str | None = None
+    seal_version: int | None = None
     #: what no API can end, and until when it lives
     residual: tuple[dict[str, str], ...] = ()
     #: this case looks once more for access that came back after that one
@@ -131,9 +149,12 @@ class Case(BaseModel):
         """Under way from now on."""
         return self.after(CaseEvent.STARTED, now).model_copy(update={"started_at": now, "deadline_at": now + deadline})
 
-    def after_seal(self, head: str, residual: Iterable[Mapping[str, str]], now: datetime) -> Self:
-        """Done, and closed with the digest of its receipts."""
-        return self.after(CaseEvent.SEALED, now).model_copy(update={"head": head, "residual": tuple(residual)})
+    def after_seal(self, receipts: Mapping[str, Stored], residual: Iterable[Mapping[str, str]], now: datetime) -> Self:
+        """Done, and closed with the digest of the case and its receipts, as they are stored."""
+        done = self.after(CaseEvent.SEALED, now).model_copy(
+            update={"residual": tuple(residual), "seal_version": VERSION}
+        )
+        return done.model_copy(update={"head": head_of(columns(done), receipts)})
 
     def after_deadline(self, now: datetime) -> Self:
         """Overdue, where it is, and the announcement of that pending: once."""
@@ -256,6 +277,11 @@ class Cases:
         written = self._items.compare_and_swap(old, new)
         return None if written is None else _as_written(written)
 
+    def read_stored(self, case_id: str) -> dict[str, Stored]:
+        """Read what is stored of a case as it is now, by sort key: the case, its receipts, and what else lies there."""
+        found = self._items.query(None, "#case_id = :case_id", {"#case_id": "case_id"}, {":case_id": case_id})
+        return {str(each["entry"]): each for each in found}
+
     def read_receipts(self, case_id: str) -> dict[str, Receipt]:
         """Read a case's receipts as they are now, by their sort key."""
         condition = "#case_id = :case_id AND begins_with(#entry, :receipt)"
@@ -320,6 +346,12 @@ class Cases:
                     ReturnValues="ALL_NEW",
                 )["Attributes"]
         return int(updated["opened"]["N"])
+
+
+def receipts_of(case: Case, stored: Mapping[str, Stored]) -> dict[str, Receipt]:
+    """The receipts of a case's steps among what is stored of it, by their sort key; what is another's is not one."""
+    found = [(step, Receipt.model_validate(stored[step.receipt])) for step in case.steps if step.receipt in stored]
+    return {step.receipt: receipt for step, receipt in found if step.is_reported_by(receipt)}
 
 
 def _as_written(case: Case) -> Case:

@@ -25,6 +25,8 @@ class State(StrEnum):
 
 #: at most one such case per person
 UNDER_WAY: Final = frozenset({State.SCHEDULED, State.HELD, State.OPEN})
+#: nothing of such a case has begun, and whoever gets a command of it does not carry it out either
+WAITING: Final = frozenset({State.SCHEDULED, State.HELD})
 #: whoever gets a command of such a case does not carry it out
 OVER: Final = frozenset({State.CANCELLED, State.REINSTATED, State.DISCARDED})
 

@@ -13,12 +13,14 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.receipts import Receipts
+from leaver.cases.record import Case
+from leaver.cases.states import OVER
 from leaver.consuming.failures import FailureHandler
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.message import Handled, Message, MessageReader
 from leaver.consuming.rate_limiter import RateLimiter, Reservation
 from leaver.consuming.recorder import OutcomeRecorder
-from leaver.errors import AlreadyInBatch, Rejected
+from leaver.errors import AlreadyInBatch, BadMessage, Rejected
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Envelope, Payload
 from leaver.messages.publisher import Publisher
@@ -117,7 +119,7 @@ class Consumer(Generic[AnyCommand]):
         """Join each command to the receipt that stands; where that can't be read, nothing is carried out."""
         if self.receipts is None:
             return messages
-        asked = [message.receipt for message in messages if not isinstance(message.command, Exception)]
+        asked = [message.case_receipt for message in messages if not isinstance(message.command, Exception)]
         try:
             standing = self.receipts.standing(asked)
         except Exception as error:  # noqa: BLE001 - each message comes back for itself
@@ -140,30 +142,43 @@ class Consumer(Generic[AnyCommand]):
         if isinstance(message.command, Exception):
             return self._failures.handle(message, message.command, reservation)
         try:
-            return self._carry_out(message.command, message, reservation, context)
+            return self._begin(message.command, message, reservation, context)
         except Exception as error:  # noqa: BLE001 - see above
             return self._failures.handle(message, error, reservation)
 
-    def _carry_out(
+    def _begin(
         self, command: AnyCommand, message: Message[AnyCommand], reservation: Reservation, context: LambdaContext
     ) -> Handled:
         if command.case_id is None and self.clock() - message.receipt.requested_at > MAX_AGE:
             raise Rejected("older than 14 days: it might hit somebody who was hired again")
+        if not message.is_done:
+            if self.rate_limiter is not None:
+                self.rate_limiter.wait(reservation)
+            if context.get_remaining_time_in_millis() < TIME_FOR_ONE_MESSAGE:
+                return self._failures.return_to_queue(message.envelope, timedelta(0))
+        # After the wait, in which the case may be cancelled; whatever failed until here is no word on the case.
+        case = self._read_case(command)
+        step = message.as_step()
+        try:
+            return self._carry_out(command, step, is_over=case is not None and case.state in OVER)
+        except Exception as error:  # noqa: BLE001 - see above
+            return self._failures.handle(step, error, reservation)
+
+    def _read_case(self, command: AnyCommand) -> Case | None:
+        if command.case_id is None:
+            return None
+        if self.completion is None:
+            raise BadMessage("case_id: expected none, since this command is a step of no case")
+        return self.completion.read_case(command.case_id, command)
+
+    def _carry_out(self, command: AnyCommand, message: Message[AnyCommand], *, is_over: bool) -> Handled:
         if message.standing and message.is_done:
             return Handled(acknowledged=True, announcement=self._recorder.repeat(message.standing))
-        if self.rate_limiter is not None:
-            self.rate_limiter.wait(reservation)
-        if context.get_remaining_time_in_millis() < TIME_FOR_ONE_MESSAGE:
-            return self._failures.return_to_queue(message.envelope, timedelta(0))
-        is_over = self._belongs_to_a_case_that_is_over(command)
         if self.receipts and message.standing and message.standing.outcome:
             self.receipts.reopen(message.standing)
         result = Result(Outcome.REFUSED) if is_over else self.operation(command)
         announcement = self._recorder.record(message.receipt, result) if result else None
         return Handled(acknowledged=True, announcement=announcement)
-
-    def _belongs_to_a_case_that_is_over(self, command: AnyCommand) -> bool:
-        return self.completion is not None and command.case_id is not None and self.completion.is_over(command.case_id)
 
     # -- what came of it
 

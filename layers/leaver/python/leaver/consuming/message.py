@@ -20,16 +20,24 @@ class Message(Generic[AnyCommand]):
     """What a message asks for, or why that can't be said."""
 
     envelope: Envelope
-    #: the receipt that this message will leave
+    #: the receipt that this message will leave: the message's own, until its command is known to be its case's step
     receipt: Receipt
     command: AnyCommand | Exception
     #: the receipt that stands under the same key, final or not
     standing: Receipt | None = None
 
     @property
+    def case_receipt(self) -> Receipt:
+        """The receipt as it lies in the command's case; the message's own for a command of no case."""
+        if isinstance(self.command, Exception) or self.command.case_id is None:
+            return self.receipt
+        entry = f"receipt#{self.receipt.command}#{self.command.connection}"
+        return self.receipt.model_copy(update={"case_id": self.command.case_id, "entry": entry})
+
+    @property
     def receipt_key(self) -> tuple[str, str]:
         """Where its receipt lies: the same command has the same."""
-        return self.receipt.case_id, self.receipt.entry
+        return self.case_receipt.case_id, self.case_receipt.entry
 
     @property
     def is_done(self) -> bool:
@@ -51,6 +59,10 @@ class Message(Generic[AnyCommand]):
             return self
         # A redriven message arrives as a new one, and is as old as it was.
         return replace(self, standing=standing, receipt=self.receipt.as_old_as(standing))
+
+    def as_step(self) -> Self:
+        """The same message, whose command is its case's step: the receipt lies in the case from now on."""
+        return replace(self, receipt=self.case_receipt)
 
 
 @dataclass(frozen=True)
@@ -105,8 +117,6 @@ class MessageReader(Generic[AnyCommand]):
     def _fill_receipt(self, draft: Receipt, command: AnyCommand) -> Receipt:
         return draft.model_copy(
             update={
-                "case_id": command.case_id or draft.case_id,
-                "entry": f"{draft.entry}#{command.connection}" if command.case_id else draft.entry,
                 "subject": command.subject,
                 "connection": command.connection,
                 "requested_at": command.requested_at or draft.requested_at,
