@@ -68,6 +68,14 @@ def test_a_record_is_read_as_it_was_written(made: Made) -> None:
     assert made(connection()).read("zoom") == connection()
 
 
+def test_the_refreshes_that_readers_asked_for_are_read_as_they_were_written(made: Made) -> None:
+    connections = made(connection())
+    connections.change("zoom", lambda standing: standing.with_demanded_refresh(NOW).with_demanded_refresh(LATER))
+    assert connections.read("zoom").demanded_refreshes == (NOW, LATER)
+    connections.change("zoom", lambda standing: standing.with_demanded_refresh(NOW + timedelta(days=1)))
+    assert connections.read("zoom").demanded_refreshes == (LATER, NOW + timedelta(days=1))
+
+
 def test_an_unknown_connection_is_the_messages_fault(made: Made) -> None:
     with pytest.raises(BadMessage, match=r"^connection: expected the name of a connection that exists$"):
         made(connection()).read("zoom-eu")

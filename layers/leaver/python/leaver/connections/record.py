@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: Nobody who took a lease lives longer: 90 seconds of a function, and five minutes by which two clocks may differ
 #: before AWS refuses the signature of one of them. Below that, two holders could refresh with one token.
 LEASE: Final = timedelta(minutes=7)
+DAY: Final = timedelta(days=1)
 
 
 class Status(StrEnum):
@@ -59,6 +60,8 @@ class Connection(BaseModel):
     #: when the next refresh is due
     refresh_at: AwareDatetime
     refreshed_at: AwareDatetime | None = None
+    #: when tokens were replaced only because a reader saw them refused: those of the last day
+    demanded_refreshes: tuple[AwareDatetime, ...] = ()
     #: counts the changes: each write is conditional on the version that it was made from
     item_version: int = 0
     #: when a person authorized it, by `leaver connect`: another time is another grant
@@ -142,6 +145,11 @@ class Connection(BaseModel):
         """Tokens that an earlier run stored, under the same lease: that run's answer is known now."""
         tokens = {"version": version, "leased_version": version, "expires_at": expires_at}
         return self.model_copy(update=tokens | {"unanswered_since": None, "encrypted_refresh_token": None})
+
+    def with_demanded_refresh(self, now: datetime) -> Self:
+        """One more of those that readers asked for."""
+        recent = (each for each in self.demanded_refreshes if now - each < DAY)
+        return self.model_copy(update={"demanded_refreshes": (*recent, now)})
 
     def with_new_tokens(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
         """Healthy, without a lease; its recovery is to be announced where its trouble was."""
