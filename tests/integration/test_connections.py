@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from leaver.connections.record import IN_USE, Connection, Connections, Status
+from leaver.connections.record import IN_USE, Connection, Connections, Status, Unreadable
 from leaver.errors import BadMessage, ProviderResponse, Rejected
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
@@ -196,9 +196,24 @@ def test_a_connection_is_added_once(made: Made) -> None:
 
 def test_people_see_every_record(made: Made) -> None:
     records = [connection(status.replace("_", "-"), status=status) for status in Status]
-    assert {each.connection: each.status for each in made(*records).read_all()} == {
-        each.connection: each.status for each in records
-    }
+    seen = sorted(made(*records).read_all(), key=lambda each: each.connection)
+    assert seen == sorted(records, key=lambda each: each.connection)
+
+
+def test_people_see_a_record_that_can_not_be_read_beside_the_others(table: Made, aws: Any) -> None:
+    connections = table(connection("whole"), connection("broken"))
+    aws.update_item(
+        TableName="Connections",
+        Key=item({"connection": "broken"}),
+        UpdateExpression="REMOVE version, grant_type SET expires_at = :canary",
+        ExpressionAttributeValues=item({":canary": "canary"}),
+    )
+    broken, whole = sorted(connections.read_all(), key=lambda each: each.connection)
+    assert whole == connection("whole")
+    assert isinstance(broken, Unreadable)
+    assert "grant_type: is missing" in broken.reason
+    assert "version: is missing" in broken.reason
+    assert "canary" not in broken.reason
 
 
 def test_a_living_connection_has_no_revocation() -> None:

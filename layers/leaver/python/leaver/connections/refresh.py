@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from leaver.connections.dead_grant import finish_revocation, require_reauthorization
 from leaver.connections.grants import Grants
 from leaver.connections.lease import Lease, take_lease
-from leaver.connections.record import IN_USE, Connection, Connections, Status
+from leaver.connections.record import DAY, IN_USE, Connection, Connections, Status
 from leaver.connections.refresh_policy import decline, is_demanded, next_refresh
 from leaver.connections.token_versions import TokenVersion, TokenVersions
 from leaver.connections.trouble import announce_pending, cool_down
@@ -71,8 +71,14 @@ class TokenRefresher:
         when a person must authorize the connection again, Rejected when one must mend its configuration, LeaseHeld and
         OutOfTime before anything was asked, and whatever else prevented the refresh.
         """
+        now = self.clock()
         try:
-            record, now = self.connections.read(command.connection), self.clock()
+            record = self.connections.read(command.connection)
+        except Rejected:
+            # The schedule would send it, and this would set it aside, once a minute.
+            self.connections.postpone(command.connection, now + DAY)
+            raise
+        try:
             if declined := decline(record, command, now=now, has_left=self.has_left):
                 return declined
             lease = take_lease(self.connections, record, holder=self.holder, now=now, revoking=command.for_revocation)
