@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any, Final
 
 from leaver import bootstrap
-from leaver.connections.record import Connections
+from leaver.connections.record import Connections, Unreadable
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.errors import BadMessage
 from leaver.messages.commands import RefreshAccessToken
-from leaver.messages.publisher import Publisher
+from leaver.messages.publisher import Due, Publisher
 from leaver.settings import Consumes, RequestsRefreshes
 
 #: Secrets Manager takes 50 writes a second, and every refresh is one. Ten refreshers at once (MaximumConcurrency), of
@@ -27,12 +27,15 @@ class Settings(Consumes, RequestsRefreshes):
     connections_table: str
 
 
-def plan(*, connections: Connections, publisher: Publisher, now: datetime) -> int:
-    """Send one refresh for each connection that is due, the longest due first; returns how many. Raises Undelivered.
+def plan(*, connections: Connections, publisher: Publisher, now: datetime) -> list[Unreadable]:
+    """Send one refresh for each connection that is due, the longest due first; returns the records that can't be read.
 
-    What is still waiting in the queue a minute later is sent again: the refresher finds it fresh by then.
+    What is still waiting in the queue a minute later is sent again: the refresher finds it fresh by then. Raises
+    Undelivered.
     """
-    return publisher.schedule(islice(connections.due(now), MOST_AT_ONCE), now=now)
+    found = list(islice(connections.due(now), MOST_AT_ONCE))
+    publisher.schedule((each for each in found if isinstance(each, Due)), now=now)
+    return [each for each in found if isinstance(each, Unreadable)]
 
 
 def pass_on(command: RefreshAccessToken, *, publisher: Publisher) -> None:
@@ -51,7 +54,14 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
             event, context
         )
     connections = bootstrap.connections(settings.connections_table)
+    unreadable = plan(connections=connections, publisher=publisher, now=bootstrap.now())
     # Counted each minute and not when it happens: a run that is killed at that moment would count nothing.
-    bootstrap.gauge("ConnectionsNeedingAPerson", connections.count_needing_reauthorization())
-    plan(connections=connections, publisher=publisher, now=bootstrap.now())
+    bootstrap.gauge("ConnectionsNeedingAPerson", connections.count_needing_reauthorization() + len(unreadable))
+    for each in unreadable:
+        _log_once(each)
     return None
+
+
+@cache
+def _log_once(record: Unreadable) -> None:
+    bootstrap.logger().error("a connection's record can't be read", extra=record.model_dump())

@@ -54,6 +54,7 @@ def test_a_receipt_says_all_that_an_auditor_asks() -> None:
         "requested_at": NOW,
         "first_attempt_at": NOW + timedelta(seconds=30),
         "attempts": 1,
+        "refused_version": None,
         "outcome": Outcome.REVOKED,
         "provider_status": 204,
         "tracking_id": "v=2.0",

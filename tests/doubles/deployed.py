@@ -138,6 +138,12 @@ class Deployment:
         self.dynamodb.put_item(TableName="Connections", Item=item(record | other))
         return version
 
+    def rewrite(self, name: str, **fields: str | None) -> None:
+        """Somebody edits a connection's record by hand: another field, or none."""
+        record = self.connection(name) | fields
+        self.dynamodb.delete_item(TableName="Connections", Key=item({"connection": name}))
+        self.dynamodb.put_item(TableName="Connections", Item=item(record))
+
     def stored(self, name: str) -> dict[str, Any]:
         """The current value of a secret."""
         found = self.secrets.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")

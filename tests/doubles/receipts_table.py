@@ -38,7 +38,9 @@ class InMemoryReceipts(Receipts):
     def reopen(self, receipt: Receipt) -> None:
         standing = self.items[receipt.case_id, receipt.entry]
         if standing.outcome is Outcome.FAILED:
-            taken_back = dict.fromkeys(("outcome", "finished_at", "reason", "provider_status", "provider_code"))
+            taken_back = dict.fromkeys(
+                ("outcome", "finished_at", "reason", "provider_status", "provider_code", "refused_version")
+            )
             self.items[receipt.case_id, receipt.entry] = standing.model_copy(update=taken_back)
 
     def _put(self, receipt: Receipt) -> Receipt | None:
@@ -49,6 +51,7 @@ class InMemoryReceipts(Receipts):
             return None
         written = receipt.model_copy(
             update={
+                "refused_version": receipt.refused_version or (standing.refused_version if standing else None),
                 "attempts": (standing.attempts if standing else 0) + 1,
                 "first_attempt_at": standing.first_attempt_at if standing else receipt.first_attempt_at,
             }

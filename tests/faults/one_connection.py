@@ -47,7 +47,7 @@ class OneConnection:
         self.zoom = PartlyRefusingZoom(users=users, sessions=set(users))
         self.harness = ConsumerHarness(clock=self.clock)
         tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock)
-        self._consumer: Consumer[Any] = self.harness.consumer(
+        self.consumer: Consumer[Any] = self.harness.consumer(
             RevokeSsoToken, partial(revoke_sso_token, zoom=self.zoom, tokens=tokens)
         )
         #: deduplication ids of the refreshes that were carried out
@@ -55,7 +55,7 @@ class OneConnection:
 
     def deliver(self, user_id: str, receives: int = 1) -> bool:
         """Lambda takes the message that ends a user's session; tells whether it was acknowledged."""
-        return not consume(self._consumer, record({"user_id": user_id}, message_id=user_id, receives=receives))
+        return not consume(self.consumer, record({"user_id": user_id}, message_id=user_id, receives=receives))
 
     def deliver_for(self, time: timedelta, user_id: str) -> None:
         """Lambda takes the message whenever it is visible, and the refresher what it was asked for meanwhile."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from leaver.connections.record import IN_USE, Connection, Connections, Status
+from leaver.connections.record import IN_USE, Connection, Connections, Status, Unreadable
 from leaver.errors import BadMessage, ProviderResponse, Rejected
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
@@ -66,6 +66,14 @@ def made(request: pytest.FixtureRequest) -> Made:
 
 def test_a_record_is_read_as_it_was_written(made: Made) -> None:
     assert made(connection()).read("zoom") == connection()
+
+
+def test_the_refreshes_that_readers_asked_for_are_read_as_they_were_written(made: Made) -> None:
+    connections = made(connection())
+    connections.change("zoom", lambda standing: standing.with_demanded_refresh(NOW).with_demanded_refresh(LATER))
+    assert connections.read("zoom").demanded_refreshes == (NOW, LATER)
+    connections.change("zoom", lambda standing: standing.with_demanded_refresh(NOW + timedelta(days=1)))
+    assert connections.read("zoom").demanded_refreshes == (LATER, NOW + timedelta(days=1))
 
 
 def test_an_unknown_connection_is_the_messages_fault(made: Made) -> None:
@@ -188,9 +196,24 @@ def test_a_connection_is_added_once(made: Made) -> None:
 
 def test_people_see_every_record(made: Made) -> None:
     records = [connection(status.replace("_", "-"), status=status) for status in Status]
-    assert {each.connection: each.status for each in made(*records).read_all()} == {
-        each.connection: each.status for each in records
-    }
+    seen = sorted(made(*records).read_all(), key=lambda each: each.connection)
+    assert seen == sorted(records, key=lambda each: each.connection)
+
+
+def test_people_see_a_record_that_can_not_be_read_beside_the_others(table: Made, aws: Any) -> None:
+    connections = table(connection("whole"), connection("broken"))
+    aws.update_item(
+        TableName="Connections",
+        Key=item({"connection": "broken"}),
+        UpdateExpression="REMOVE version, grant_type SET expires_at = :canary",
+        ExpressionAttributeValues=item({":canary": "canary"}),
+    )
+    broken, whole = sorted(connections.read_all(), key=lambda each: each.connection)
+    assert whole == connection("whole")
+    assert isinstance(broken, Unreadable)
+    assert "grant_type: is missing" in broken.reason
+    assert "version: is missing" in broken.reason
+    assert "canary" not in broken.reason
 
 
 def test_a_living_connection_has_no_revocation() -> None:

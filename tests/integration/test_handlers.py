@@ -372,6 +372,34 @@ def test_schedule_refreshes_counts_each_minute_who_needs_a_person(
     assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "service"]]
 
 
+def test_a_record_that_no_refresh_can_be_sent_for_stops_nobody_elses_and_is_logged_once(
+    leaver: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaver.connect("zoom", minutes=5)
+    leaver.connect("venafi", minutes=5)
+    leaver.rewrite("venafi", version=None)
+    leaver.connect("venafi-eu", minutes=5)
+    leaver.rewrite("venafi-eu", connection="No Name of Ours")
+    for _ in range(2):
+        leaver.invoke("schedule_refreshes", json.loads((EVENTS / "schedule_refreshes.json").read_text()))
+        assert [json.loads(each["Body"]) for each in leaver.drained("refresh.fifo")] == [{"connection": "zoom"}]
+    printed = capsys.readouterr().out
+    assert printed.count("version: is missing") == 1
+    assert printed.count("connection: expected up to 32 lower-case letters") == 1
+    assert printed.count('"ConnectionsNeedingAPerson":[2.0]') == 2
+
+
+def test_a_record_without_an_owner_is_set_aside_and_announced_once_and_not_each_minute(leaver: Deployment) -> None:
+    leaver.connect("zoom", minutes=5)
+    leaver.rewrite("zoom", owner=None)
+    for _ in range(3):
+        leaver.invoke("schedule_refreshes", json.loads((EVENTS / "schedule_refreshes.json").read_text()))
+        for asked in leaver.drained("refresh.fifo"):
+            leaver.deliver("refresh_access_token", asked["Body"])
+    assert leaver.reasons() == ["record of connection zoom: owner: is missing"]
+    assert [each["detail-type"] for each in leaver.heard()] == ["RefreshFailed"]
+
+
 def test_schedule_refreshes_passes_on_what_came_over_the_bus(leaver: Deployment) -> None:
     body = on_the_bus("RefreshAccessToken", {"connection": "zoom", "force": True})
     assert leaver.deliver("schedule_refreshes", body) == set()

@@ -118,6 +118,17 @@ def test_a_failure_can_be_taken_back_and_the_command_done(receipts: Receipts) ->
     assert (done.outcome, done.attempts, done.reason) == (Outcome.REVOKED, 2, None)
 
 
+def test_the_token_version_that_was_refused_is_remembered_until_a_person_sends_the_command_again(
+    receipts: Receipts,
+) -> None:
+    receipts.count_failure(OPEN.model_copy(update={"refused_version": "version-1"}))
+    receipts.count_failure(OPEN)
+    assert standing(receipts).refused_version == "version-1"
+    receipts.finish(OPEN.closed(FAILED, now=NOW))
+    receipts.reopen(OPEN)
+    assert standing(receipts).refused_version is None
+
+
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.FAILED])
 def test_nothing_but_a_failure_can_be_taken_back(receipts: Receipts, outcome: Outcome) -> None:
     closed = receipts.finish(OPEN.closed(Result(outcome), now=NOW))

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from leaver.connections.record import Status
+from leaver.connections.record import Status, Unreadable
 from leaver.outcomes import Outcome
 from leaver_cli.connections.health import health, needs_a_person
-from leaver_cli.connections.show import fields_of
+from leaver_cli.connections.show import fields_of, unreadable_fields
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 
@@ -97,3 +97,11 @@ def test_programs_are_told_that_a_token_is_encrypted_and_not_the_ciphertext() ->
     assert record["encrypted_refresh_token"] is True
     assert "c2VhbGVk" not in str(record)
     assert (record["lease_holder"], record["leased_at"]) == ("refresh#1", "2026-11-22T09:30:00Z")
+
+
+def test_programs_are_told_of_a_record_that_can_not_be_read_that_it_needs_a_person() -> None:
+    assert unreadable_fields(Unreadable(connection="zoom", reason="owner: is missing")) == {
+        "connection": "zoom",
+        "health": "needs a person: its record can't be read (owner: is missing)",
+        "needs_a_person": True,
+    }

@@ -188,6 +188,30 @@ def test_a_refresh_that_can_not_be_asked_for_brings_the_message_back(harness: Co
     assert harness.logged[-1]["reason"] == "the refresh queue refused 1 messages: InternalError"
 
 
+@pytest.mark.parametrize(
+    ("then", "parked"),
+    [("version-1", False), ("version-2", True)],
+    ids=["the refresher was not there yet", "a newer token is refused too"],
+)
+def test_a_token_that_replaced_a_refused_one_is_not_replaced_again(
+    harness: ConsumerHarness, then: str, *, parked: bool
+) -> None:
+    def refused(version: str) -> CredentialStale:
+        return CredentialStale("is refused", ProviderResponse(401, "124"), connection="zoom", version=version)
+
+    consume(failing(harness, refused("version-1")))
+    # What else fails in between does not make it forget.
+    consume(failing(harness, ProviderUnavailable("Zoom is out of order")))
+    assert consume(failing(harness, refused(then))) == parked
+    assert len(harness.sqs.to(REFRESH_QUEUE)) == (1 if parked else 2)
+
+
+def test_a_token_that_only_expired_is_replaced_however_often(harness: ConsumerHarness) -> None:
+    for version in ("version-1", "version-2", "version-3"):
+        assert not consume(failing(harness, CredentialStale("has expired", connection="zoom", version=version)))
+    assert len(harness.sqs.to(REFRESH_QUEUE)) == 3
+
+
 def test_a_credential_that_is_stale_for_a_day_is_a_persons_business(harness: ConsumerHarness) -> None:
     assert consume(failing(harness, STALE), first_received_at=NOW - timedelta(hours=24))
     assert harness.parked_attributes["error"] == "CredentialStale"

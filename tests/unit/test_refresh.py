@@ -45,6 +45,38 @@ def test_what_is_refused_or_asked_for_is_refreshed_although_it_is_fresh(asked: d
     assert Stage(connection()).refresh(**asked) == REFRESHED
 
 
+def test_readers_have_a_connection_refreshed_once_in_five_minutes() -> None:
+    stage = Stage(connection())
+    assert stage.refresh(failed_version=PARENT) == REFRESHED
+    stage.clock.passes(minutes=4, seconds=59)
+    refused = Result(Outcome.REFUSED, details={"because": "readers had it refreshed too often"})
+    assert stage.refresh(failed_version=CHILD) == refused
+    stage.clock.passes(seconds=1)
+    assert stage.refresh(failed_version=CHILD) == Result(Outcome.REFRESHED, details={"version_id": GRANDCHILD})
+
+
+def test_readers_have_a_connection_refreshed_sixty_times_in_any_day() -> None:
+    stage, in_a_day = Stage(connection()), list[int]()
+    for _ in range(204):
+        stage.alter(refresh_at=stage.clock() + timedelta(days=2))
+        stage.refresh(failed_version=stage.record.version)
+        stage.clock.passes(minutes=10)
+        in_a_day.append(len(stage.grant.asked))
+    assert in_a_day[143] == 60
+    assert in_a_day[203] == 120
+
+
+@pytest.mark.parametrize("asked", [{"force": True}, {"for_revocation": True}, {}], ids=["person", "revocation", "due"])
+def test_who_asks_for_another_reason_is_not_counted_among_the_readers(asked: dict[str, Any]) -> None:
+    stage = Stage(connection())
+    stage.refresh(failed_version=PARENT)
+    if not asked:
+        stage.alter(refresh_at=NOW)
+    stage.refresh(failed_version=CHILD, **asked)
+    assert [operation for operation, _ in stage.grant.asked].count("refresh") == 2
+    assert len(stage.record.demanded_refreshes) == 1
+
+
 @pytest.mark.parametrize("status", [Status.REVOKING, Status.REVOKED, Status.NEEDS_REAUTHORIZATION])
 @pytest.mark.parametrize("asked", [{}, {"force": True}, {"failed_version": PARENT}])
 def test_what_is_out_of_use_is_not_refreshed(status: Status, asked: dict[str, Any]) -> None:

@@ -1,9 +1,12 @@
 """What the transport sends, what it never does, and how it tells "not sent" from "answer lost"."""
 
+import gzip
 import json
 import logging
 import socket
-from collections.abc import Iterator
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, NotSent
-from leaver.providers.transport import Answer, BasicAuth, BearerAuth, Transport, retry_after, safe_code
+from leaver.providers.transport import MAX_BODY, Answer, BasicAuth, BearerAuth, Transport, retry_after, safe_code
 from tests.doubles.canary import shown_by
 from tests.doubles.wire import Play, Wire, fixture, serving
 
@@ -225,6 +228,42 @@ def test_an_empty_body_is_told_apart() -> None:
 def test_a_byte_order_mark_does_no_harm() -> None:
     with answering(saying(b'\xef\xbb\xbf{"a": 1}')) as (transport, _):
         assert transport.request("GET", "/x", auth=None).json == {"a": 1}
+
+
+def test_nobody_is_asked_to_compress() -> None:
+    with answering(OK) as (transport, wire):
+        transport.request("GET", "/x", auth=None)
+    assert wire.only.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
+def test_what_is_compressed_all_the_same_is_read(pack: Callable[[bytes], bytes]) -> None:
+    encoding = b"Content-Encoding: " + (b"gzip" if pack is gzip.compress else b"deflate")
+    with answering(saying(pack(b'{"a": 1}'), encoding)) as (transport, _):
+        assert transport.request("GET", "/x", auth=None).json == {"a": 1}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["a long body", "a small body that unpacks to a long one"])
+def test_of_a_body_without_end_one_mebibyte_is_read_and_the_status_counts(*, packed: bool) -> None:
+    long = b'{"a": "' + b"x" * 64 * MAX_BODY + b'"}'
+    raw = saying(gzip.compress(long, 1), b"Content-Encoding: gzip") if packed else saying(long)
+    with answering(raw, OK) as (transport, _):
+        tracemalloc.start()
+        try:
+            answer = transport.request("GET", "/x", auth=None)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert (answer.status, answer.json, answer.empty) == (200, None, False)
+        assert most < 8 * MAX_BODY
+        assert transport.request("GET", "/x", auth=None).status == 200
+
+
+def test_a_call_that_lists_may_say_that_it_reads_more() -> None:
+    long = b'{"a": "' + b"x" * 2 * MAX_BODY + b'"}'
+    with answering(saying(long)) as (transport, _):
+        answer = transport.request("GET", "/x", auth=None, max_body=16 * MAX_BODY)
+    assert answer.json == {"a": "x" * 2 * MAX_BODY}
 
 
 @pytest.mark.parametrize("value", [b"", b"<script>", b"x" * 129, b"two words"])

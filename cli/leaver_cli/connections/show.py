@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaver.connections.record import Connection
+from leaver.connections.record import Connection, Unreadable
 from leaver_cli.connections.health import health, moment, needs_a_person
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
@@ -24,13 +24,16 @@ def connections(
     profile: Profile = None,
 ) -> None:
     """Show every connection and how it is; the exit status is 1 if one needs a person."""
-    records = sorted(describe(stack, region, profile).connections.read_all(), key=lambda each: each.connection)
+    found = sorted(describe(stack, region, profile).connections.read_all(), key=lambda each: each.connection)
+    records = [each for each in found if isinstance(each, Connection)]
+    unreadable = [each for each in found if isinstance(each, Unreadable)]
     at = now()
     if as_json:
-        typer.echo(json.dumps([fields_of(each, at) for each in records], indent=2))
+        shown = [fields_of(each, at) for each in records] + [unreadable_fields(each) for each in unreadable]
+        typer.echo(json.dumps(shown, indent=2))
     else:
-        _show(records, at)
-    if any(needs_a_person(each) for each in records):
+        _show(records, unreadable, at)
+    if unreadable or any(needs_a_person(each) for each in records):
         raise typer.Exit(1)
 
 
@@ -44,7 +47,13 @@ def fields_of(record: Connection, now: datetime) -> Mapping[str, Any]:
     )
 
 
-def _show(records: list[Connection], now: datetime) -> None:
+def unreadable_fields(record: Unreadable) -> Mapping[str, Any]:
+    """Return what programs may know of a record that can't be read: why not, and none of its values."""
+    health = f"needs a person: its record can't be read ({record.reason})"
+    return {"connection": record.connection, "health": health, "needs_a_person": True}
+
+
+def _show(records: list[Connection], unreadable: list[Unreadable], now: datetime) -> None:
     table = Table(show_lines=True)
     for column in ("connection", "whose", "health", "times", "held by"):
         table.add_column(column, overflow="fold")
@@ -56,7 +65,11 @@ def _show(records: list[Connection], now: datetime) -> None:
         style = "red" if needs_a_person(each) else ""
         cells = (each.connection, whose, health(each, now), times, lease)
         table.add_row(*(Text(cell) for cell in cells), style=style)
+    for broken in unreadable:
+        table.add_row(Text(broken.connection), "", Text(unreadable_fields(broken)["health"]), "", "", style="red")
     console = Console()
     console.print(table)
-    people = sum(needs_a_person(each) for each in records)
-    console.print(f"{len(records)} connections" + (f", {people} of them need a person" if people else ""))
+    people = sum(needs_a_person(each) for each in records) + len(unreadable)
+    console.print(
+        f"{len(records) + len(unreadable)} connections" + (f", {people} of them need a person" if people else "")
+    )

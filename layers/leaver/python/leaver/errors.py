@@ -99,6 +99,11 @@ class CredentialStale(LeaverError):
         #: the refresher is to revoke what it gets, and to retire the connection
         self.for_revocation = for_revocation
 
+    @property
+    def refused_version(self) -> str | None:
+        """The version that the provider refused; None where it was not asked: the token is known to have expired."""
+        return None if self.response.status is None else self.version
+
 
 class NeedsReauthorization(LeaverError):
     """The connection's grant is dead: a person must connect it again."""

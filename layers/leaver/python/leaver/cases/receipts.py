@@ -32,6 +32,8 @@ class Receipt(BaseModel):
     requested_at: AwareDatetime
     first_attempt_at: AwareDatetime
     attempts: int = 0
+    #: the token version that the provider refused to this command, while it is open
+    refused_version: str | None = None
     outcome: Outcome | None = None
     provider_status: int | None = None
     provider_code: str | None = None
@@ -131,7 +133,8 @@ class Receipts:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(receipt),
-                UpdateExpression="REMOVE outcome, finished_at, reason, provider_status, provider_code, tracking_id",
+                UpdateExpression="REMOVE outcome, finished_at, reason, provider_status, provider_code, tracking_id"
+                ", refused_version",
                 ConditionExpression="outcome = :failed",
                 ExpressionAttributeValues=item({":failed": Outcome.FAILED}),
             )

@@ -15,6 +15,8 @@ class Lease:
     connections: Connections
     holder: str
     record: Connection
+    #: whether tokens are replaced only because a reader saw them refused
+    is_demanded: bool = False
 
     def is_on(self, current: Connection) -> bool:
         """Whether this lease stands on a record, and on the version from which this run goes on."""

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from heapq import merge
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,14 +13,20 @@ from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected, exp
 from leaver.messages.commands import ConnectionName, GrantType, ProviderName
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
-from leaver.storage.tables import Items, Value, timestamp, update_with_retry
+from leaver.storage.tables import Items, Value, item, timestamp, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+Model = TypeVar("Model", bound=BaseModel)
+
 #: Nobody who took a lease lives longer: 90 seconds of a function, and five minutes by which two clocks may differ
 #: before AWS refuses the signature of one of them. Below that, two holders could refresh with one token.
 LEASE: Final = timedelta(minutes=7)
+DAY: Final = timedelta(days=1)
+
+
+VersionId = Annotated[str, Field(min_length=32, max_length=64)]
 
 
 class Status(StrEnum):
@@ -56,11 +63,13 @@ class Connection(BaseModel):
     role: Literal["service", "personal"]
     status: Status
     #: the version id of the current tokens
-    version: Annotated[str, Field(min_length=32, max_length=64)]
+    version: VersionId
     expires_at: AwareDatetime
     #: when the next refresh is due
     refresh_at: AwareDatetime
     refreshed_at: AwareDatetime | None = None
+    #: when tokens were replaced only because a reader saw them refused: those of the last day
+    demanded_refreshes: tuple[AwareDatetime, ...] = ()
     #: counts the changes: each write is conditional on the version that it was made from
     item_version: int = 0
     #: when a person authorized it, by `leaver connect`: another time is another grant
@@ -140,6 +149,11 @@ class Connection(BaseModel):
         tokens = {"version": version, "leased_version": version, "expires_at": expires_at}
         return self.model_copy(update=tokens | {"unanswered_since": None, "encrypted_refresh_token": None})
 
+    def with_demanded_refresh(self, now: datetime) -> Self:
+        """One more of those that readers asked for."""
+        recent = (each for each in self.demanded_refreshes if now - each < DAY)
+        return self.model_copy(update={"demanded_refreshes": (*recent, now)})
+
     def with_new_tokens(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
         """Healthy, without a lease; its recovery is to be announced where its trouble was."""
         tokens: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
@@ -217,11 +231,32 @@ _NO_LEASE: Final[dict[str, object]] = {"lease_holder": None, "leased_at": None, 
 _CLOSED: Final[dict[str, object]] = {"status": Status.REVOKED, "encrypted_refresh_token": None}
 
 
+class _Named(BaseModel):
+    """What the index `due` tells of a record."""
+
+    connection: ConnectionName
+    version: VersionId
+
+
+class Unreadable(BaseModel):
+    """A record that waits for a person, and why: it stops nothing but its own connection."""
+
+    model_config = ConfigDict(frozen=True)
+
+    connection: str
+    reason: str
+
+
 class Connections:
     """The Connections table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
         self._items = Items(dynamodb, table=table, key=("connection",), model=_parse)
+        self._listed: Items[Connection | Unreadable] = Items(
+            dynamodb, table=table, key=("connection",), model=partial(_read_or_say_why_not, Connection)
+        )
 
     def read(self, name: str) -> Connection:
         """Read a record as it is now; raises BadMessage for an unknown one, Rejected for an unusable one."""
@@ -230,9 +265,9 @@ class Connections:
             raise BadMessage("connection: expected the name of a connection that exists")
         return found
 
-    def read_all(self) -> Iterator[Connection]:
+    def read_all(self) -> Iterator[Connection | Unreadable]:
         """Read all records: for people who want to see them, and for nothing that runs by itself."""
-        return self._items.scan()
+        return self._listed.scan()
 
     def add(self, record: Connection) -> bool:
         """Write a record that is not there yet; returns whether it was written."""
@@ -249,14 +284,26 @@ class Connections:
         """Write `new` on condition that the record still is `old`; returns what was written, None if it was not."""
         return self._items.compare_and_swap(old, new)
 
-    def due(self, now: datetime) -> Iterator[Due]:
+    def postpone(self, name: str, until: datetime) -> None:
+        """Let the schedule pass over a record until then, although it can't be read."""
+        self._dynamodb.update_item(
+            TableName=self._table,
+            Key=item({"connection": name}),
+            UpdateExpression="SET refresh_at = :until",
+            ConditionExpression="attribute_exists(#key)",
+            ExpressionAttributeNames={"#key": "connection"},
+            ExpressionAttributeValues=item({":until": timestamp(until)}),
+        )
+
+    def due(self, now: datetime) -> Iterator[Due | Unreadable]:
         """Find the connections in use whose time to refresh has come, the longest due first, by the index `due`.
 
         Reads the index only as far as the caller iterates.
         """
         came = [self._query(status, " AND refresh_at <= :now", {":now": timestamp(now)}) for status in sorted(IN_USE)]
         for found in merge(*came, key=lambda each: str(each["refresh_at"])):
-            yield Due(connection=str(found["connection"]), version=str(found["version"]))
+            named = _read_or_say_why_not(_Named, found)
+            yield named if isinstance(named, Unreadable) else Due(named.connection, named.version)
 
     def count_needing_reauthorization(self) -> int:
         """Count the connections whose grant is dead, by the index `due`."""
@@ -270,6 +317,13 @@ class Connections:
     def _query(self, status: Status, condition: str, bound: dict[str, Value]) -> Iterator[dict[str, Value]]:
         values = {":status": status, **bound}
         return self._items.query("due", f"#status = :status{condition}", {"#status": "status"}, values)
+
+
+def _read_or_say_why_not(model: type[Model], values: Mapping[str, Value]) -> Model | Unreadable:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        return Unreadable(connection=str(values["connection"]), reason=explain(error, model))
 
 
 def _parse(values: Mapping[str, Value]) -> Connection:

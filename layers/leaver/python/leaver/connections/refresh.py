@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from leaver.connections.dead_grant import finish_revocation, require_reauthorization
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.lease import Lease, take_lease
-from leaver.connections.record import IN_USE, Connection, Connections, Status
-from leaver.connections.refresh_policy import decline, next_refresh
+from leaver.connections.record import DAY, IN_USE, Connection, Connections, Status
+from leaver.connections.refresh_policy import decline, is_demanded, next_refresh
 from leaver.connections.token_versions import TokenVersion, TokenVersions
 from leaver.connections.trouble import announce_pending, cool_down
 from leaver.errors import (
@@ -71,11 +71,18 @@ class TokenRefresher:
         when a person must authorize the connection again, Rejected when one must mend its configuration, LeaseHeld and
         OutOfTime before anything was asked, and whatever else prevented the refresh.
         """
+        now = self.clock()
         try:
-            record, now = self.connections.read(command.connection), self.clock()
+            record = self.connections.read(command.connection)
+        except Rejected:
+            # The schedule would send it, and this would set it aside, once a minute.
+            self.connections.postpone(command.connection, now + DAY)
+            raise
+        try:
             if declined := decline(record, command, now=now, has_left=self.has_left):
                 return declined
             lease = take_lease(self.connections, record, holder=self.holder, now=now, revoking=command.for_revocation)
+            lease.is_demanded = is_demanded(record, command, now)
             try:
                 return self._replace_tokens(lease, command)
             except (Throttled, OutOfTime, NotKept, NotRead, Superseded):
@@ -209,7 +216,8 @@ class TokenRefresher:
         def change(current: Connection) -> Connection | None:
             if current.status not in IN_USE:
                 return None
-            return current.with_new_tokens(stored.id, expires_at=expires_at, refresh_at=refresh_at, now=now)
+            renewed = current.with_new_tokens(stored.id, expires_at=expires_at, refresh_at=refresh_at, now=now)
+            return renewed.with_demanded_refresh(now) if lease.is_demanded else renewed
 
         if lease.update(change):
             return Result(Outcome.REFRESHED, details={"version_id": stored.id})

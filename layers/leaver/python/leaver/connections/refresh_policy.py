@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from leaver.connections.record import Connection, Status
+from leaver.connections.record import DAY, Connection, Status
 from leaver.errors import NeedsReauthorization
 from leaver.messages.commands import RefreshAccessToken
 from leaver.outcomes import Outcome, Result
@@ -20,6 +20,10 @@ FIRST_COOLING: Final = timedelta(seconds=30)
 LONGEST_COOLING: Final = timedelta(hours=1)
 #: a passing fault is announced after so many attempts; one that waits for a person at once
 ANNOUNCE_AFTER: Final = 3
+#: between two refreshes that readers ask for
+DEMAND_PAUSE: Final = timedelta(minutes=5)
+#: AWS removes no version of a secret that is younger than a day, and takes about a hundred; an hour's life needs 30
+MOST_DEMANDED_A_DAY: Final = 60
 
 
 def next_refresh(
@@ -54,6 +58,8 @@ def decline(
         return Result(Outcome.REFUSED, details={"status": record.status})
     if not is_needed(record, command, now):
         return Result(Outcome.STILL_FRESH)
+    if is_demanded(record, command, now) and has_met_demand(record, now):
+        return Result(Outcome.REFUSED, details={"because": "readers had it refreshed too often"})
     # A service connection goes on: nobody switches Leaver off by leaving.
     if record.role == "personal" and not command.for_revocation and has_left([record.owner]):
         return Result(Outcome.REFUSED, details={"because": "its owner left"})
@@ -76,3 +82,15 @@ def is_needed(record: Connection, command: RefreshAccessToken, now: datetime) ->
     """Whether there is a reason: somebody asks for it, the time has come, or a reader saw these tokens refused."""
     is_requested = command.force or command.for_revocation
     return is_requested or record.refresh_at <= now or command.failed_version == record.version
+
+
+def is_demanded(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:
+    """Whether nothing else is the reason than that a reader saw these tokens refused."""
+    unasked = command.model_copy(update={"failed_version": None})
+    return is_needed(record, command, now) and not is_needed(record, unasked, now)
+
+
+def has_met_demand(record: Connection, now: datetime) -> bool:
+    """Whether readers had as many refreshes as they may: an endpoint that refuses good tokens would ask for more."""
+    recent = [each for each in record.demanded_refreshes if now - each < DAY]
+    return len(recent) >= MOST_DEMANDED_A_DAY or any(now - each < DEMAND_PAUSE for each in recent)

@@ -3,7 +3,7 @@
 import math
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +101,13 @@ class FailureHandler:
         return self.return_to_queue(message.envelope, pause)
 
     def _request_refresh(self, message: Message[Any], error: CredentialStale) -> Handled:
-        """Have the refresher replace the token before the message comes back."""
-        self._count_attempt(message)
+        """Have the refresher replace the token before the message comes back, unless it did so in vain."""
+        if _is_refused_anew(message, error):
+            # A third token would fare no better, and each is one of the versions that AWS takes of a secret in a day.
+            reason = f"{error.reason}, although it replaced one that was refused"
+            return self._dead_letter(message, Rejected(reason, error.response))
+        receipt = message.receipt.model_copy(update={"refused_version": error.refused_version})
+        self._count_attempt(replace(message, receipt=receipt))
         self.publisher.request_refresh(
             error.connection, error.version, now=self.clock(), for_revocation=error.for_revocation
         )
@@ -152,6 +157,12 @@ class FailureHandler:
     def log(self, event: str, message: Message[Any], error: Exception) -> None:
         """Log what happened to a message, and why."""
         self.logger.warning(event, extra=log_fields(message.receipt) | _error_fields(error))
+
+
+def _is_refused_anew(message: Message[Any], stale: CredentialStale) -> bool:
+    """Whether the provider refuses a newer token than the one that it refused to this message before."""
+    before, now = message.refused_version, stale.refused_version
+    return before is not None and now is not None and before != now
 
 
 def _error_fields(error: Exception) -> dict[str, Any]:

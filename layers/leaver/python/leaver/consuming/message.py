@@ -46,6 +46,11 @@ class Message(Generic[AnyCommand]):
         return outcome is not None and not (outcome is Outcome.FAILED and self.envelope.redriven)
 
     @property
+    def refused_version(self) -> str | None:
+        """The token version that the provider refused to it before; a redriven message begins anew."""
+        return self.standing.refused_version if self.standing and self.standing.outcome is None else None
+
+    @property
     def demand(self) -> Demand | None:
         """What it asks of the rate limiter; None where it calls nobody."""
         command = self.command

@@ -69,5 +69,5 @@ def _announcement(command: type[Command], closed: Receipt) -> Announcement:
         detail_type=command.announced_as if closed.outcome in SUCCESSES else command.failure_announced_as,
         case_id=closed.case_id if closed.belongs_to_a_case else None,
         details=closed.details,
-        **closed.model_dump(exclude={"case_id", "entry", "details"}),
+        **closed.model_dump(exclude={"case_id", "entry", "details", "refused_version"}),
     )

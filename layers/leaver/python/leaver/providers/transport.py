@@ -4,6 +4,7 @@ import json as jsonlib
 import logging
 import re
 import ssl
+import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -34,8 +35,15 @@ from leaver.providers import client_certificate
 CONNECT_TIMEOUT: Final = 3.0
 #: seconds between two pieces of an answer, where a call does not say otherwise
 READ_TIMEOUT: Final = 20.0
+#: bytes of a body, as they are sent and as they unpack, where a call does not say otherwise
+MAX_BODY: Final = 2**20
 #: no limit of our providers outlasts a day, so no Retry-After is believed beyond it
 LONGEST_WAIT: Final = timedelta(days=1)
+
+# compressed all the same, although nobody asked for it
+_COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate"})
+# zlib's word for "whichever of the two headers there is"
+_GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 
 # what was sent is never repeated, whatever the answer's status or Retry-After: a refresh token works once
 _CONNECT_TWICE: Final = Retry(total=None, connect=1, read=False, redirect=0, status=0, other=0)
@@ -178,11 +186,13 @@ class Transport:
         form: Mapping[str, str | SecretStr] | None = None,
         json: Mapping[str, object] | None = None,
         read_timeout: float | None = None,
+        max_body: int = MAX_BODY,
     ) -> Answer:
         """Send one request, at most once, and return the answer whatever its status; redirects are not followed.
 
         `path` is appended to the base URL. `auth` is None only where the body identifies the caller. Secrets in `form`
         and `json` (top level) stay wrapped until they are sent; `params` takes none, because URLs turn up in logs.
+        Of a body not more than `max_body` bytes are read, sent or unpacked; what is cut is no JSON.
         Raises NotSent when nothing left this machine, AnswerLost when the request may have been received.
         """
         if not path.startswith("/") or not all(_SEGMENT.fullmatch(segment) for segment in path[1:].split("/")):
@@ -206,12 +216,13 @@ class Transport:
             raise NotSent(f"the request to {self._host} can't be put into HTTP")
         try:
             response = self._session.send(
-                request, timeout=(CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT), allow_redirects=False
+                request, timeout=(CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT), allow_redirects=False, stream=True
             )
-        except (requests.RequestException, HTTPError, ValueError) as error:
+            body = _read_body(response, max_body)
+        except (requests.RequestException, HTTPError, ValueError, zlib.error) as error:
             failure = self._failure(error)
         else:
-            return _answer(response, self._clock())
+            return _answer(response, body, self._clock())
         raise failure
 
     def open(self, count: int) -> None:
@@ -350,7 +361,7 @@ def _session(adapter: HTTPAdapter) -> requests.Session:
     # with it, .netrc would replace our Authorization, and the environment would name proxies and roots
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"User-Agent": "leaver", "Accept": "application/json"})
+    session.headers.update({"User-Agent": "leaver", "Accept": "application/json", "Accept-Encoding": "identity"})
     session.adapters.clear()
     session.mount("https://" if isinstance(adapter, _TlsAdapter) else "http://", adapter)
     return session
@@ -372,17 +383,30 @@ def _revealed(fields: Mapping[str, object] | None) -> dict[str, Any] | None:
     return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in fields.items()}
 
 
-def _answer(response: requests.Response, now: datetime) -> Answer:
+def _read_body(response: requests.Response, limit: int) -> bytes:
+    """Read so much of a body and no more; raises what reading raises, and zlib.error."""
+    sent = b""
+    with response:
+        # Only a read that finds nothing more says whether the body is whole.
+        while len(sent) < limit and (piece := response.raw.read(limit - len(sent), decode_content=False)):
+            sent += piece
+    if response.headers.get("Content-Encoding", "").strip().lower() in _COMPRESSED and sent:
+        # A small body may unpack to more than the function has memory for.
+        return zlib.decompressobj(_GZIP_OR_ZLIB).decompress(sent, limit)
+    return sent
+
+
+def _answer(response: requests.Response, body: bytes, now: datetime) -> Answer:
     try:
-        body = jsonlib.loads(response.content)
+        json = jsonlib.loads(body)
     except (ValueError, RecursionError):
-        body = None
+        json = None
     tracking_id = response.headers.get("x-zm-trackingid", "")
     return Answer(
         status=response.status_code,
         headers=CaseInsensitiveDict(response.headers),
-        json=body if isinstance(body, dict) else None,
-        empty=not response.content,
+        json=json if isinstance(json, dict) else None,
+        empty=not body,
         retry_after=retry_after(response.headers, now),
         tracking_id=tracking_id if _TRACKING_ID.fullmatch(tracking_id) else None,
     )

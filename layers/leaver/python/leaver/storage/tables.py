@@ -132,7 +132,16 @@ def columns(record: BaseModel) -> dict[str, Value]:
     dumped: dict[str, Any] = record.model_dump(exclude_none=True)
     if not dumped.get("item_version"):
         dumped.pop("item_version", None)
-    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in dumped.items()}
+    return {name: _stored(value) for name, value in dumped.items()}
+
+
+def _stored(value: Any) -> Any:
+    match value:
+        case datetime():
+            return timestamp(value)
+        case tuple():
+            return tuple(_stored(each) for each in value)
+    return value
 
 
 def item_version_of(record: BaseModel) -> int:
