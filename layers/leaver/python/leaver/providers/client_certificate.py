@@ -14,6 +14,8 @@ def context(roots: bytes, certificate: str, private_key: SecretStr) -> ssl.SSLCo
     Raises ValueError where certificate and key are no pair, or the key is encrypted.
     """
     made = ssl.create_default_context(cadata=roots.decode("ascii", "ignore"))
+    # IIS reads the path before it asks for a certificate: under TLS 1.3 that is after the handshake
+    made.post_handshake_auth = True
     if not _loaded(made, certificate, private_key):
         raise ValueError("not a certificate and its private key, unencrypted, in PEM")
     return made

@@ -27,7 +27,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-from leaver.errors import AnswerLost, NotSent, ProviderResponse
+from leaver.errors import AnswerLost, NotSent, ProviderResponse, Rejected
 from leaver.providers import client_certificate
 
 #: seconds to reach the host, TLS included
@@ -50,6 +50,13 @@ _CODE: Final = re.compile(r"\d{1,6}|[a-z_]{1,40}", re.ASCII)
 
 # how a server says, under TLS 1.3 only after the handshake, that it does not like the client's certificate
 _CERTIFICATE_REFUSED: Final = re.compile(r"ALERT_.*(?:CERTIFICATE|UNKNOWN_CA)")
+# X509_V_ERR_…: 80 to 93 are what OpenSSL minds in its strict mode, which is Python's since 3.13; two are wrong names
+_STRICT: Final = frozenset(range(80, 94))
+_HOST_MISMATCH: Final = frozenset({62, 64})
+_NEEDED: Final = (
+    "a CA needs basic constraints that are critical, key usage and a subject key identifier; "
+    "a server needs an authority key identifier and a subjectAltName with its name"
+)
 
 # its warning about headers that it can't parse shows what came in their place, and that may be a body with a token
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -183,7 +190,8 @@ class Transport:
 
         `path` is appended to the base URL. `auth` is None only where the body identifies the caller. Secrets in `form`
         and `json` (top level) stay wrapped until they are sent; `params` takes none, because URLs turn up in logs.
-        Raises NotSent when nothing left this machine, AnswerLost when the request may have been received.
+        Raises NotSent when nothing left this machine, AnswerLost when the request may have been received, and Rejected
+        where the server's certificate or our own is not accepted: somebody must mend it first.
         """
         if not path.startswith("/") or not all(_SEGMENT.fullmatch(segment) for segment in path[1:].split("/")):
             raise ValueError("a path is /segments, none of them empty or dots")
@@ -227,15 +235,15 @@ class Transport:
         """Close all connections."""
         self._session.close()
 
-    def _failure(self, error: Exception) -> NotSent | AnswerLost:
+    def _failure(self, error: Exception) -> NotSent | AnswerLost | Rejected:
         causes = _causes(error)
+        if any(isinstance(each, ssl.SSLError) and _CERTIFICATE_REFUSED.search(each.reason or "") for each in causes):
+            return Rejected(f"{self._host} does not accept our client certificate, or wants one")
         if any(isinstance(cause, ConnectTimeoutError) for cause in causes):
             untrusted = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
             if untrusted is not None:
-                return NotSent(f"the certificate of {self._host} is not accepted: {untrusted.verify_message}")
+                return Rejected(f"the certificate of {self._host} is not accepted: {_fault(untrusted)}")
             return NotSent(f"{self._host} can't be reached (name, connection or TLS)")
-        if any(isinstance(each, ssl.SSLError) and _CERTIFICATE_REFUSED.search(each.reason or "") for each in causes):
-            return NotSent(f"{self._host} does not accept our client certificate, or wants one")
         if any(isinstance(cause, ReadTimeoutError) for cause in causes):
             return AnswerLost(f"{self._host} took the request and did not answer in time")
         return AnswerLost(f"{self._host} took the request and its answer broke off")
@@ -386,6 +394,11 @@ def _answer(response: requests.Response, now: datetime) -> Answer:
         retry_after=retry_after(response.headers, now),
         tracking_id=tracking_id if _TRACKING_ID.fullmatch(tracking_id) else None,
     )
+
+
+def _fault(untrusted: ssl.SSLCertVerificationError) -> str:
+    incomplete = untrusted.verify_code in _STRICT | _HOST_MISMATCH
+    return f"{untrusted.verify_message}; {_NEEDED}" if incomplete else untrusted.verify_message
 
 
 def _causes(error: BaseException) -> list[BaseException]:
