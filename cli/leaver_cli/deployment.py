@@ -1,14 +1,12 @@
 """What a deployed stack says of itself: where its connections and secrets are, and which providers it speaks to."""
 
 import os
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -21,7 +19,7 @@ from leaver.cases.people import name_of
 from leaver.cases.record import Cases
 from leaver.connections.grants import Grants
 from leaver.connections.record import Connections
-from leaver.errors import Rejected
+from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.api import Venafi
 from leaver.providers.venafi.oauth import VenafiAuth
@@ -85,17 +83,11 @@ class Deployment:
     def venafi(self) -> Venafi:
         """Venafi, trusted as the functions trust it; raises Rejected where its CA certificates can't be read."""
         secret = self.parameters["VenafiCaBundle"]
-        if not secret:
-            return Venafi(_transport(self.venafi_url), now)
-        pem = self.secrets_manager.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
-        with NamedTemporaryFile("w", suffix=".pem") as file:
-            file.write(pem)
-            file.flush()
-            try:
-                return Venafi(_transport(self.venafi_url, file.name), now)
-            except ssl.SSLError:
-                pass
-        raise Rejected(f"secret {secret}: holds no certificates in PEM")
+        bundle = CaBundle(f"secret {secret}", lambda: self.secret_store.text(secret)) if secret else None
+        transport = _transport(self.venafi_url, bundle)
+        # Before anybody is asked for a password.
+        transport.load_roots()
+        return Venafi(transport, now)
 
     def check_the_clock(self) -> None:
         """Raise WrongClock where a lease would begin too early or too late: others could not tell when it ends."""
@@ -173,7 +165,7 @@ def _ahead(date: str) -> timedelta:
     return parsedate_to_datetime(date) - now()
 
 
-def _transport(url: str, ca_bundle: str | None = None) -> Transport:
+def _transport(url: str, ca_bundle: CaBundle | None = None) -> Transport:
     return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
 
 

@@ -20,7 +20,7 @@ ORDER = (
     *("errors", "outcomes", "tokens", "settings"),
     *("storage.tables", "storage.secrets", "storage.encryption"),
     *("messages.envelope", "messages.commands", "messages.events", "messages.publisher", "messages.hr"),
-    *("providers.client_certificate", "providers.transport"),
+    *("providers.ca_bundle", "providers.client_certificate", "providers.transport"),
     *("providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
     *("providers.venafi.oauth", "providers.venafi.api"),
     *("connections.record", "connections.lease", "connections.access_tokens", "connections.grants"),

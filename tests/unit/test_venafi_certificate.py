@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from leaver.errors import InvalidClient, LeaverError, ProviderUnavailable, Rejected
 from leaver.providers import client_certificate
+from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.tokens import GrantedTokens
@@ -166,7 +167,7 @@ def test_a_private_key_touches_no_disk(ours: Authority, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", watched)
     certificate, private_key = client_of(ours)
-    client_certificate.context(ours.bundle.read_bytes(), certificate, SecretStr(private_key))
+    client_certificate.context(CaBundle.of_file(ours.bundle), certificate, SecretStr(private_key))
     ((file, content),) = files
     assert content == "/memfd:leaver (deleted)"
     assert not file.exists()

@@ -7,7 +7,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import boto3
@@ -33,6 +32,7 @@ from leaver.messages.commands import Command
 from leaver.messages.envelope import Payload
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
+from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.api import Venafi
 from leaver.providers.zoom.api import Zoom
@@ -116,19 +116,14 @@ def venafi(url: str, ca_bundle: str, *, opened: bool = False) -> Venafi:
 
     `opened`: with connections for a whole batch, see in_init().
     """
-    transport = _venafi_transport(url, ca_bundle)
+    transport = _trusting(url, ca_bundle)
     return Venafi(_opened(transport) if opened else transport, clock=now)
 
 
-def _venafi_transport(url: str, ca_bundle: str) -> Transport:
+def _trusting(url: str, ca_bundle: str) -> Transport:
     if not ca_bundle or ca_bundle.startswith("/"):
         return _transport(url, ca_bundle=ca_bundle or None)
-    pem = _secrets_manager().get_secret_value(SecretId=ca_bundle, VersionStage="AWSCURRENT")["SecretString"]
-    # Read once, while the transport is built: nothing needs to stay on the disk.
-    with NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(pem)
-        file.flush()
-        return _transport(url, ca_bundle=file.name)
+    return _transport(url, ca_bundle=CaBundle(f"secret {ca_bundle}", lambda: secret_store("").text(ca_bundle)))
 
 
 @cache
@@ -307,7 +302,9 @@ def _in_lambda() -> bool:
 
 def _opened(transport: Transport) -> Transport:
     if _in_lambda():
-        transport.open(WIDTH)
+        # Whatever is wrong with its CA bundle, the first command that needs it says so.
+        with suppress(LeaverError):
+            transport.open(WIDTH)
     return transport
 
 
@@ -316,8 +313,12 @@ def _executor() -> Executor:
     return ThreadPoolExecutor(WIDTH, thread_name_prefix="message")
 
 
-def _transport(url: str, *, ca_bundle: str | None = None) -> Transport:
-    return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now)
+def _transport(url: str, *, ca_bundle: CaBundle | str | None = None) -> Transport:
+    transport = Transport(url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now)
+    if _in_lambda():
+        with suppress(LeaverError):
+            transport.load_roots()
+    return transport
 
 
 @cache

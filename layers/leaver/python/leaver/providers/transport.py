@@ -11,6 +11,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar, cast
@@ -29,6 +30,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from leaver.errors import AnswerLost, NotSent, ProviderResponse, Rejected
 from leaver.providers import client_certificate
+from leaver.providers.ca_bundle import CaBundle
 
 #: seconds to reach the host, TLS included
 CONNECT_TIMEOUT: Final = 3.0
@@ -135,16 +137,17 @@ class Answer:
 class Transport:
     """One host. Holds connections, no authorisation and no cookies: each request carries its own `auth`.
 
-    `base_url` must be https; plain http is for loopback and for `plain_http_hosts`. `ca_bundle` (path of a PEM file)
-    *replaces* the public roots: a private host has no business being vouched for by a public authority, and whoever
-    needs both puts both into the file. Certificates and host names are always checked; nothing can switch that off.
+    `base_url` must be https; plain http is for loopback and for `plain_http_hosts`. `ca_bundle` (or the path of a PEM
+    file) *replaces* the public roots: a private host has no business being vouched for by a public authority, and
+    whoever needs both puts both into it. Certificates and host names are always checked; nothing can switch that off.
+    A bundle that is no PEM is the first request's trouble: whoever calls other hosts goes on.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
-        ca_bundle: str | None = None,
+        ca_bundle: CaBundle | str | None = None,
         plain_http_hosts: frozenset[str] = frozenset(),
         pool_maxsize: int = 10,
         clock: Callable[[], datetime],
@@ -152,21 +155,25 @@ class Transport:
         self._clock = clock
         self._base_url = _checked(base_url, _LOOPBACK | plain_http_hosts)
         self._host = urlsplit(self._base_url).netloc
-        #: PEM, kept because the file may be gone when with_client_certificate() needs it; None without TLS
-        self._roots: bytes | None = None
+        self._pool_maxsize = pool_maxsize
+        #: None without TLS
+        self._roots: CaBundle | None = None
         if self._base_url.startswith("https:"):
-            cafile = ca_bundle or DEFAULT_CA_BUNDLE_PATH
-            self._roots = Path(cafile).read_bytes()
-            context = ssl.create_default_context(cafile=cafile)
-            self._session = _session(_TlsAdapter(pool_maxsize=pool_maxsize, context=context))
-        else:
-            self._session = _session(HTTPAdapter(pool_maxsize=pool_maxsize, max_retries=_CONNECT_TWICE))
+            if not isinstance(ca_bundle, CaBundle):
+                ca_bundle = CaBundle.of_file(Path(ca_bundle or DEFAULT_CA_BUNDLE_PATH))
+            self._roots = ca_bundle
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        if self._roots is None:
+            return _session(HTTPAdapter(pool_maxsize=self._pool_maxsize, max_retries=_CONNECT_TWICE))
+        return _session(_TlsAdapter(pool_maxsize=self._pool_maxsize, context=self._roots.context()))
 
     def with_client_certificate(self, certificate: str, private_key: SecretStr) -> Self:
         """Make a transport to the same host, with the same roots, that shows who we are (TLS client authentication).
 
         Both are PEM. Close it after use: no other request should go out under that name. Raises ValueError where they
-        are no pair, or the host is spoken to without TLS.
+        are no pair, or the host is spoken to without TLS, and Rejected where the CA bundle is none.
         """
         if self._roots is None:
             raise ValueError("a client certificate can be shown under TLS only")
@@ -191,12 +198,13 @@ class Transport:
         `path` is appended to the base URL. `auth` is None only where the body identifies the caller. Secrets in `form`
         and `json` (top level) stay wrapped until they are sent; `params` takes none, because URLs turn up in logs.
         Raises NotSent when nothing left this machine, AnswerLost when the request may have been received, and Rejected
-        where the server's certificate or our own is not accepted: somebody must mend it first.
+        where a certificate (the server's, our own, the CA bundle's) is not accepted: somebody must mend it first.
         """
         if not path.startswith("/") or not all(_SEGMENT.fullmatch(segment) for segment in path[1:].split("/")):
             raise ValueError("a path is /segments, none of them empty or dots")
+        session = self._session
         try:
-            request = self._session.prepare_request(
+            request = session.prepare_request(
                 requests.Request(
                     method,
                     self._base_url + path,
@@ -213,7 +221,7 @@ class Transport:
         if request is None:
             raise NotSent(f"the request to {self._host} can't be put into HTTP")
         try:
-            response = self._session.send(
+            response = session.send(
                 request, timeout=(CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT), allow_redirects=False
             )
         except (requests.RequestException, HTTPError, ValueError) as error:
@@ -221,6 +229,10 @@ class Transport:
         else:
             return _answer(response, self._clock())
         raise failure
+
+    def load_roots(self) -> None:
+        """Read the CA bundle ahead of the first request, which takes its time; raises what request() would raise."""
+        _ = self._session
 
     def open(self, count: int) -> None:
         """Open so many connections ahead of the first requests, which then need not wait for TLS.

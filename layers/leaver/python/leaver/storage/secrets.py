@@ -59,6 +59,10 @@ class SecretStore:
         name = f"{self._prefix}/credentials/{connection}"
         return _parse(kind, self._read(name, VersionStage="AWSCURRENT"), name)
 
+    def text(self, name: str) -> str:
+        """Read a secret that lies below no prefix; raises Rejected where it is missing, and NotRead."""
+        return self._read(name, VersionStage="AWSCURRENT")
+
     def store_next(self, connection: str, parent_version: str, tokens: TokenSet) -> str:
         """Store the successor of `parent_version` and return its version id.
 
