@@ -45,7 +45,8 @@ Answer = Callable[[], dict[str, Any]]
 
 
 def _answer(status: int, body: Any) -> Answer:
-    return lambda: {"status": status, "body": body if isinstance(body, str) else json.dumps(body)}
+    text = body if isinstance(body, str) else json.dumps(body)
+    return lambda: {"status": status, "body": text, "headers": {"x-zm-trackingid": ACCESS}}
 
 
 #: whatever a provider can do to us, the tokens in its mouth

@@ -46,7 +46,9 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _SEGMENT: Final = re.compile(r"(?!\.{1,2}\Z)(?:[\w.~!$&'()*+,;=:@-]|%(?!2[EeFf])[0-9A-Fa-f]{2})+", re.ASCII)
 # what a token consists of (RFC 6749, appendix A.12), less the space; http.client's complaint would show it
 _VSCHAR: Final = re.compile(r"[\x21-\x7e]+")
-_TRACKING_ID: Final = re.compile(r"[\w=;:.,+/-]{1,128}", re.ASCII)
+# Zoom's own, as in v=2.0;clid=us04;rid=WEB_ and 32 hexadecimal digits: whatever else comes in its place may be a token
+_REQUEST_ID: Final = "[A-Z]{2,8}_[0-9A-Fa-f]{1,32}"
+_TRACKING_ID: Final = re.compile(rf"v=\d\.\d(?:;clid=\w{{1,8}})?(?:;rid={_REQUEST_ID})?|{_REQUEST_ID}", re.ASCII)
 # numbers and RFC 6749's words only: a code ends up in logs, and nothing that looks like a token may pass for one
 _CODE: Final = re.compile(r"\d{1,6}|[a-z_]{1,40}", re.ASCII)
 
