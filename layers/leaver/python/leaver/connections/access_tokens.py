@@ -96,7 +96,8 @@ class AccessTokens:
             raise InvalidToken(f"the access token of connection {record.connection} has expired")
         version, access_token = self._tokens.get(record.connection, ("", None))
         if access_token is None or version != record.version:
-            access_token = self.secret_store.tokens(record.connection, record.version).access_token
+            is_new = record.has_new_tokens(self.clock())
+            access_token = self.secret_store.tokens(record.connection, record.version, is_new=is_new).access_token
             self._tokens[record.connection] = (record.version, access_token)
         return access_token
 

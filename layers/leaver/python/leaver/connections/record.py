@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 LEASE: Final = timedelta(minutes=7)
 
 
+#: After this long Secrets Manager shows a version to everybody: one that it does not show then is gone.
+SEEN_AFTER: Final = timedelta(minutes=5)
+
+
 class Status(StrEnum):
     """How a connection is; only `active` and `cooling_down` ones are worked through."""
 
@@ -108,6 +112,11 @@ class Connection(BaseModel):
         """Raise BadMessage for `me`, which on a service connection is nobody in particular."""
         if user_id == "me" and self.role == "service":
             raise BadMessage("user_id: expected an id or an e-mail address; me works on personal connections only")
+
+    def has_new_tokens(self, now: datetime) -> bool:
+        """Whether its tokens were written so lately that Secrets Manager may not show them yet."""
+        written = [each for each in (self.refreshed_at, self.granted_at) if each is not None]
+        return bool(written) and now - max(written) < SEEN_AFTER
 
     def has_expired_lease(self, now: datetime) -> bool:
         """Whether the lease on it is that of a run which can't be alive any more."""
