@@ -9,7 +9,6 @@ import click
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.console import Console
-from rich.text import Text
 
 from leaver.errors import LeaverError, explain
 from leaver.messages.commands import ConnectionName
@@ -25,6 +24,7 @@ from leaver_cli.connections.request import ConnectionRequest, Role, Target
 from leaver_cli.connections.secret_input import SecretInput
 from leaver_cli.connections.setup import Established
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import printable
 
 Credentials = TypeVar("Credentials", bound=BaseModel)
 
@@ -163,7 +163,7 @@ def commands(describe: Describe) -> typer.Typer:
         credentials = _checked(VenafiCredentials, client_id=client_id, **login)
         host = urlsplit(into.venafi_url).netloc
         new = connect_venafi.by_login(into.venafi, host, grant_type, credentials, scope)
-        console.print(Text(f"logging in to {host} as {credentials.client_id} for {scope}"), soft_wrap=True)
+        console.print(printable(f"logging in to {host} as {credentials.client_id} for {scope}"), soft_wrap=True)
         _establish(into, new, Target(name, owner, role), console)
 
     return app
@@ -182,13 +182,13 @@ def _establish(into: Destination, new: ConnectionRequest, target: Target, consol
         else:
             wrong.append(f"{told}; it may live: end it at {new.provider.title()}")
     for each in [*wrong, *remarks]:
-        console.print(Text(each), soft_wrap=True)
+        console.print(printable(each), soft_wrap=True)
     found = (
         "but not all is well with it"
         if wrong
         else f"its access token lives until {made.record.expires_at:%Y-%m-%d %H:%M} UTC"
     )
-    console.print(Text(f"{target.name} is connected, {found}"), soft_wrap=True)
+    console.print(printable(f"{target.name} is connected, {found}"), soft_wrap=True)
     if wrong:
         raise typer.Exit(1)
 
@@ -217,9 +217,11 @@ def _whose(new: ConnectionRequest, target: Target, tokens: GrantedTokens) -> tup
 
 def _consent_page(console: Console, *, open_browser: bool) -> Callable[[str, str], None]:
     def show(page: str, redirect_uri: str) -> None:
-        console.print(Text(f"The app at Zoom must have {redirect_uri} on its list of redirect URLs."), soft_wrap=True)
+        console.print(
+            printable(f"The app at Zoom must have {redirect_uri} on its list of redirect URLs."), soft_wrap=True
+        )
         console.print("Open this page, signed in as whoever is to consent:")
-        console.print(Text(page), soft_wrap=True)
+        console.print(printable(page), soft_wrap=True)
         if open_browser and not webbrowser.open(page):
             console.print("No browser could be opened here.")
 
