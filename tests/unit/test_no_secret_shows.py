@@ -158,6 +158,7 @@ class Scene:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG")
     with deployment(monkeypatch) as deployed:
         yield Scene(deployed)
 
@@ -165,7 +166,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 @pytest.fixture
 def nothing_shows(scene: Scene, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """After the test, look for every canary in everything that was said, in the spellings in which it could hide."""
-    caplog.set_level("INFO")
+    # as Lambda does where AWS_LAMBDA_LOG_LEVEL is DEBUG
+    caplog.set_level("DEBUG")
     yield
     out, err = capfd.readouterr()
     records = "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.get_records("call"))

@@ -1,5 +1,6 @@
 """The composition root: the only place that builds what is concrete, and that imports boto3."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+
+# Danger: at DEBUG they log bodies and headers, with every token; Lambda's own log level would set them to it.
+for _library in ("boto3", "botocore", "urllib3"):
+    logging.getLogger(_library).setLevel(logging.INFO)
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 AnySettings = TypeVar("AnySettings", bound=Settings)
