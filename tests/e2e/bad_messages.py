@@ -79,7 +79,7 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
         ),
         "me": (
             {"user_id": "me"},
-            "user_id: expected an id or an e-mail address; me works on personal connections only",
+            "user_id: expected an id or an e-mail address; me is nobody in particular",
         ),
         "an urgency that there is not": (
             {"user_id": "ada@example.com", "urgency": SECRET},
@@ -123,7 +123,7 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
         ),
         "me": (
             {"user_id": "me"},
-            "user_id: expected an id or an e-mail address; me works on personal connections only",
+            "user_id: expected an id or an e-mail address; me is nobody in particular",
         ),
     },
     "revoke_grants": {

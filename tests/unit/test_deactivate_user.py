@@ -26,7 +26,7 @@ class Stage:
         self.secret_store = secret_store_of(StrictSecretsManager())
 
     def deactivate(self, user_id: str = JOHN) -> Result:
-        tokens = AccessTokens(self.connections, self.secret_store, Clock())
+        tokens = AccessTokens(self.connections, self.secret_store, Clock(), "zoom")
         return deactivate_user(DeactivateUser(user_id=user_id), zoom=self.zoom, tokens=tokens)
 
 
@@ -77,7 +77,7 @@ def test_others_are_deactivated_through_a_persons_consent() -> None:
 
 def test_me_is_nobody_on_a_service_connection() -> None:
     stage = Stage()
-    with pytest.raises(BadMessage, match="me works on personal connections only"):
+    with pytest.raises(BadMessage, match="me is nobody in particular"):
         stage.deactivate("me")
     assert stage.zoom.asked == []
 

@@ -46,7 +46,7 @@ class Stage:
         )
 
     def purge(self, user_id: str = JOHN, **asked: Any) -> Result:
-        tokens = AccessTokens(self.connections, self.secret_store, self.clock)
+        tokens = AccessTokens(self.connections, self.secret_store, self.clock, "zoom")
         command = PurgeUserTokens(user_id=user_id, **asked)
         return purge_user_tokens(command, zoom=self.zoom, tokens=tokens, kept=self.kept)
 
@@ -115,5 +115,5 @@ def test_a_connection_that_does_not_exist_has_nothing_purged_and_that_is_no_succ
 
 
 def test_me_is_nobody_on_a_service_connection() -> None:
-    with pytest.raises(BadMessage, match="me works on personal connections only"):
+    with pytest.raises(BadMessage, match="me is nobody in particular"):
         Stage().purge("me")

@@ -47,7 +47,7 @@ class Stage:
         return retrieve_user_token(
             RetrieveUserToken(user_id=user_id, **asked),
             zoom=self.zoom,
-            tokens=AccessTokens(self.connections, secret_store, self.clock),
+            tokens=AccessTokens(self.connections, secret_store, self.clock, "zoom"),
             people=self.people,
             kept=StoredUserTokens(self.items, secret_store, self.clock),
             max_ttl=self.max_ttl,
@@ -165,7 +165,7 @@ def test_a_ttl_at_the_maximum_passes() -> None:
 
 def test_me_is_nobody_on_a_service_connection() -> None:
     stage = Stage()
-    with pytest.raises(BadMessage, match="me works on personal connections only"):
+    with pytest.raises(BadMessage, match="me is nobody in particular"):
         stage.retrieve("me")
     assert stage.zoom.asked == []
 

@@ -32,7 +32,7 @@ class Stage:
         self.secret_store = secret_store_of(self.secrets)
 
     def revoke(self, user_id: str = "john.doe@example.com", name: str = "zoom") -> Result:
-        access_tokens = AccessTokens(self.connections, self.secret_store, Clock())
+        access_tokens = AccessTokens(self.connections, self.secret_store, Clock(), "zoom")
         return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
 
     def somebody_refreshes(self) -> None:
@@ -61,15 +61,16 @@ def test_a_user_whom_zoom_does_not_know_is_not_found_and_not_revoked(stage: Stag
 
 
 def test_me_is_nobody_on_a_service_connection(stage: Stage) -> None:
-    with pytest.raises(BadMessage, match=r"^user_id: expected an id or an e-mail address; me works on personal"):
+    with pytest.raises(BadMessage, match=r"^user_id: expected an id or an e-mail address; me is nobody in particular"):
         stage.revoke("me")
     assert stage.zoom.asked == []
 
 
-def test_me_is_the_owner_on_a_personal_connection() -> None:
+def test_through_a_personal_connection_nobody_is_logged_out() -> None:
     stage = Stage(connection(role="personal"))
-    stage.revoke("me")
-    assert stage.zoom.asked == [("delete_user_token", "me")]
+    with pytest.raises(BadMessage, match=r"^connection: expected a service connection to Zoom$"):
+        stage.revoke("me")
+    assert stage.zoom.asked == []
 
 
 def test_an_unknown_connection_is_named_as_the_field(stage: Stage) -> None:

@@ -151,13 +151,13 @@ def connections(table: str) -> Connections:
 
 
 @cache
-def access_tokens(connections_table: str, secret_prefix: str, usual: str | None = None) -> AccessTokens:
-    """The way to the access tokens of the connections in this table; that of the `usual` one is read in init."""
-    tokens = AccessTokens(connections(connections_table), secret_store(secret_prefix), now)
-    if usual and _in_lambda():
+def access_tokens(connections_table: str, secret_prefix: str, provider: str) -> AccessTokens:
+    """The way to a provider's access tokens; that of the usual connection, which is called like it, is read in init."""
+    tokens = AccessTokens(connections(connections_table), secret_store(secret_prefix), now, provider)
+    if _in_lambda():
         # Whatever is wrong with it, the first command that needs it says so.
         with suppress(LeaverError, BotoCoreError, ClientError):
-            tokens.read_ahead(usual)
+            tokens.read_ahead(provider)
     return tokens
 
 

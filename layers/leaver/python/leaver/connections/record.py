@@ -110,8 +110,8 @@ class Connection(BaseModel):
 
     def check_user_id(self, user_id: str) -> None:
         """Raise BadMessage for `me`, which on a service connection is nobody in particular."""
-        if user_id == "me" and self.role == "service":
-            raise BadMessage("user_id: expected an id or an e-mail address; me works on personal connections only")
+        if user_id == "me":
+            raise BadMessage("user_id: expected an id or an e-mail address; me is nobody in particular")
 
     def has_new_tokens(self, now: datetime) -> bool:
         """Whether its tokens were written so lately that Secrets Manager may not show them yet."""
