@@ -20,7 +20,7 @@ async def serve(folder: Path, rtt: float, latency: float) -> None:
 
     async def answer(_: Request) -> bytes:
         await asyncio.sleep(rtt + latency)
-        return b"HTTP/1.1 204 No Content\r\nx-zm-trackingid: WEB_benchmark\r\nContent-Length: 0\r\n\r\n"
+        return b"HTTP/1.1 204 No Content\r\nx-zm-trackingid: WEB_be7c4\r\nContent-Length: 0\r\n\r\n"
 
     tls = server_of(authority(folder, "authority"))
     loop = asyncio.get_running_loop()

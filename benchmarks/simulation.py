@@ -59,7 +59,7 @@ class Environment:
         self._queue = queue
         tomorrow = BEGINNING + timedelta(days=1)
         secret_store = secret_store_of(StrictSecretsManager(), text=stored_user_tokens(expires_at=tomorrow))
-        tokens = AccessTokens(InMemoryConnections(connection(expires_at=tomorrow)), secret_store, time.clock)
+        tokens = AccessTokens(InMemoryConnections(connection(expires_at=tomorrow)), secret_store, time.clock, "zoom")
         rate_limiter = RateLimiter(
             world.table.client,
             table="Pace",

@@ -1,13 +1,11 @@
 """What a deployed stack says of itself: where its connections and secrets are, and which providers it speaks to."""
 
 import os
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -20,7 +18,7 @@ from leaver.cases.people import name_of
 from leaver.cases.record import Cases
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
-from leaver.errors import Rejected
+from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
@@ -72,17 +70,11 @@ class Deployment:
 
     def _transport(self, host: HostVariables) -> Transport:
         secret = self._setting(host.ca_bundle) if host.ca_bundle else ""
-        if not secret:
-            return _transport(self.url(host))
-        pem = self.secrets_manager.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
-        with NamedTemporaryFile("w", suffix=".pem") as file:
-            file.write(pem)
-            file.flush()
-            try:
-                return _transport(self.url(host), file.name)
-            except ssl.SSLError:
-                pass
-        raise Rejected(f"secret {secret}: holds no certificates in PEM")
+        bundle = CaBundle(f"secret {secret}", lambda: self.secret_store.text(secret)) if secret else None
+        transport = _transport(self.url(host), bundle)
+        # Before anybody is asked for a password.
+        transport.load_roots()
+        return transport
 
     def _setting(self, variable: str) -> str:
         """Read the template's parameter that functions know by this variable: ZOOM_API_URL is ZoomApiUrl."""
@@ -166,7 +158,7 @@ def _ahead(date: str) -> timedelta:
     return parsedate_to_datetime(date) - now()
 
 
-def _transport(url: str, ca_bundle: str | None = None) -> Transport:
+def _transport(url: str, ca_bundle: CaBundle | None = None) -> Transport:
     return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=settings.local_world(os.environ), clock=now)
 
 

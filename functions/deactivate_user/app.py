@@ -52,7 +52,7 @@ def _refuse_to_deactivate_ourselves(
 def consumer() -> Consumer[DeactivateUser]:
     """What works through the queue `deactivate-user`."""
     settings = bootstrap.settings_of(Settings)
-    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     operation = partial(deactivate_user, zoom=bootstrap.api(Zoom, settings.zoom_api_url), tokens=tokens)
     return bootstrap.paced_consumer(
         DeactivateUser, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done

@@ -52,7 +52,7 @@ def _find_user(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) ->
 def consumer() -> Consumer[PurgeUserTokens]:
     """What works through the queue `purge-user-tokens`."""
     settings = bootstrap.settings_of(Settings)
-    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     operation = partial(
         purge_user_tokens,
         zoom=bootstrap.api(Zoom, settings.zoom_api_url),

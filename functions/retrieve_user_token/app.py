@@ -112,7 +112,7 @@ def life_to_ask_for(command: RetrieveUserToken, max_ttl: int) -> int | None:
 def consumer() -> Consumer[RetrieveUserToken]:
     """What works through the queue `retrieve-user-token`."""
     settings = bootstrap.settings_of(Settings)
-    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     operation = partial(
         retrieve_user_token,
         zoom=bootstrap.api(Zoom, settings.zoom_api_url),

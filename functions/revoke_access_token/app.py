@@ -63,7 +63,7 @@ def _revoke_latest_tokens(
 ) -> Result:
     # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
     version = secret_store.latest_version(record.connection, record.version)
-    tokens = secret_store.tokens(record.connection, version)
+    tokens = secret_store.tokens(record.connection, version, is_new=record.has_new_tokens(now))
     is_renewable = tokens.refresh_token is not None
     if record.encrypted_refresh_token or (is_renewable and tokens.expires_at <= now):
         # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.

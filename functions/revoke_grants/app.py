@@ -68,7 +68,7 @@ def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi,
 def consumer() -> Consumer[RevokeGrants]:
     """What works through the queue `revoke-grants`."""
     settings = bootstrap.settings_of(Settings)
-    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="venafi")
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="venafi")
     operation = partial(
         revoke_grants,
         venafi=bootstrap.api(Venafi, settings.venafi_url, settings.venafi_ca_bundle),

@@ -30,7 +30,7 @@ def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessToken
 def consumer() -> Consumer[RevokeSsoToken]:
     """What works through the queue `revoke-sso-token`."""
     settings = bootstrap.settings_of(Settings)
-    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual="zoom")
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     operation = partial(revoke_sso_token, zoom=bootstrap.api(Zoom, settings.zoom_api_url), tokens=tokens)
     return bootstrap.paced_consumer(
         RevokeSsoToken, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done

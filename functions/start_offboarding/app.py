@@ -183,7 +183,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
     connections = bootstrap.connections(settings.connections_table)
-    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, usual=ZOOM)
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider=ZOOM)
     person_finder = PersonFinder(
         connections=connections,
         tokens=tokens,

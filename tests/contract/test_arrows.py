@@ -20,7 +20,7 @@ ORDER = (
     *("errors", "outcomes", "tokens", "settings"),
     *("storage.tables", "storage.secrets", "storage.encryption"),
     *("messages.envelope", "messages.commands", "messages.events", "messages.publisher", "messages.hr"),
-    *("providers.client_certificate", "providers.transport", "providers.entry"),
+    *("providers.ca_bundle", "providers.client_certificate", "providers.transport", "providers.entry"),
     *("providers.zoom.credentials", "providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
     "providers.zoom.entry",
     *("providers.venafi.credentials", "providers.venafi.oauth", "providers.venafi.api"),

@@ -21,7 +21,8 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
 
 
-def authority(folder: Path, name: str) -> Authority:
+def authority(folder: Path, name: str, *, lacks: str = "") -> Authority:
+    """A certificate authority as Python's strict checks want it, but for what it `lacks`."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(tz=UTC)
@@ -36,15 +37,19 @@ def authority(folder: Path, name: str) -> Authority:
         ),
         False,
     )
-    certificate = (
+    unsigned = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=2))
         .not_valid_after(now + timedelta(days=2))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=lacks != "critical basic constraints")
     )
+    if lacks != "key usage":
+        key_usage = x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage)
+        unsigned = unsigned.add_extension(key_usage, critical=True)
+    if lacks != "subject key identifier":
+        identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        unsigned = unsigned.add_extension(identifier, critical=False)
+    certificate = unsigned.sign(key, hashes.SHA256())
     bundle = folder / f"{name}.pem"
     bundle.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return Authority(bundle, certificate, key)
@@ -57,6 +62,7 @@ def server_of(
     name: x509.GeneralName | None = None,
     clients: Authority | None = None,
     clients_must: ssl.VerifyMode = ssl.CERT_REQUIRED,
+    lacks: str = "",
 ) -> ssl.SSLContext:
     """A server's side of TLS, with a certificate for 127.0.0.1 unless another name is given.
 
@@ -64,18 +70,19 @@ def server_of(
     """
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(tz=UTC)
-    certificate = (
-        x509.CertificateBuilder(
-            issuer.certificate.subject, x509.Name([]), key.public_key(), x509.random_serial_number()
-        )
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")] if lacks == "subjectAltName" else [])
+    unsigned = (
+        x509.CertificateBuilder(issuer.certificate.subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=-1, hours=1) if expired else now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([name or x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=True
-        )
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
-        .sign(issuer.key, hashes.SHA256())
     )
+    if lacks != "subjectAltName":
+        names = x509.SubjectAlternativeName([name or x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        unsigned = unsigned.add_extension(names, critical=True)
+    if lacks != "authority key identifier":
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+        unsigned = unsigned.add_extension(identifier, critical=False)
+    certificate = unsigned.sign(issuer.key, hashes.SHA256())
     own = issuer.bundle.with_suffix(f".{certificate.serial_number}.server.pem")
     own.write_bytes(
         certificate.public_bytes(serialization.Encoding.PEM)

@@ -264,7 +264,7 @@ class Fleet:
                 raise InvalidToken("refused")
 
         try:
-            AccessTokens(self.shared.table, self.shared.secret_store, self.shared.clock).with_token(name, call)
+            AccessTokens(self.shared.table, self.shared.secret_store, self.shared.clock, "zoom").with_token(name, call)
         except CredentialStale as stale:
             night._publisher().request_refresh(stale.connection, stale.version, now=self.shared.clock())
             night._collect()

@@ -249,7 +249,8 @@ class Office:
             give_up_after=GIVE_UP_AFTER,
             sweep_after=None,
         )
-        access_tokens = AccessTokens(self.table, self.secret_store, self.clock)
+        access_tokens = AccessTokens(self.table, self.secret_store, self.clock, "zoom")
+        venafi_tokens = AccessTokens(self.table, self.secret_store, self.clock, "venafi")
         person_finder = PersonFinder(
             connections=self.table, tokens=access_tokens, zoom=self.zoom, rate_limiter=NoLimit(), clock=self.clock
         )
@@ -268,7 +269,7 @@ class Office:
         self._operations: dict[type[Command], Callable[..., Result | None]] = {
             StartOffboarding: partial(start_offboarding, intake=self.intake),
             RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
-            RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=access_tokens),
+            RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=venafi_tokens),
             PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
             DeactivateUser: partial(deactivate_user, zoom=self.zoom, tokens=access_tokens),
             RevokeAccessToken: self._revoke_connection,

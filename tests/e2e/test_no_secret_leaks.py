@@ -322,7 +322,7 @@ PLANTS = {
     "queue leaver-revoke-access-token-dead-letters: in clear": _in_message,
     "queue leaver-retrieve-user-token-dead-letters: in clear": _in_attribute,
     "table leaver-Cases: in base64 at 1": _in_table,
-    "archive leaver-HrEventArchive: URL-encoded": _in_event,
+    "archive leaver: URL-encoded": _in_event,
     "a call of AWSEvents.PutEvents: URL-encoded": _in_event,
     "announcement Planted: in hex": _in_announcement,
     "secret planted, but its value: in clear": _in_description,

@@ -46,7 +46,7 @@ class OneConnection:
         self.clock = self.stage.clock
         self.zoom = PartlyRefusingZoom(users=users, sessions=set(users))
         self.harness = ConsumerHarness(clock=self.clock)
-        tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock)
+        tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock, "zoom")
         self.consumer: Consumer[Any] = self.harness.consumer(
             RevokeSsoToken, partial(revoke_sso_token, zoom=self.zoom, tokens=tokens)
         )

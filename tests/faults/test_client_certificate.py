@@ -6,10 +6,8 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from pydantic import SecretStr
 
-from leaver.errors import Rejected
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.oauth import VenafiAuth
 from tests.doubles.certificates import authority, client_of, server_of
@@ -45,7 +43,6 @@ class AskingLate(ssl.SSLSocket):
         return True
 
 
-@pytest.mark.xfail(strict=True, raises=Rejected, reason="the client's TLS context offers post-handshake authentication")
 def test_a_server_that_asks_for_the_certificate_after_the_handshake_is_shown_it(tmp_path: Path) -> None:
     ours = authority(tmp_path, "ours")
     certificate, private_key = client_of(ours)

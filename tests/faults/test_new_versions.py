@@ -1,16 +1,11 @@
 """Secrets Manager is eventually consistent: the version that the record names is not found for a moment."""
 
-import pytest
-
 from tests.doubles.connections_table import connection
 from tests.doubles.office import ADA_ID, LASTING, Office
 from tests.doubles.secrets_manager import PARENT
 from tests.faults.one_connection import OneConnection
 
-MENDED_BY = "a version of tokens that is not found yet is NotRead, so that the message comes back, and not Rejected"
 
-
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=MENDED_BY)
 def test_a_message_comes_back_until_the_version_of_a_refresh_is_visible() -> None:
     acme = OneConnection(ada="ada@example.com")
     acme.refresh(force=True)
@@ -21,7 +16,6 @@ def test_a_message_comes_back_until_the_version_of_a_refresh_is_visible() -> Non
     assert "ada" not in acme.zoom.sessions
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=MENDED_BY)
 def test_a_case_does_not_begin_without_zooms_id_because_a_version_is_not_visible_yet() -> None:
     office = Office()
     office.table.put(connection("zoom", expires_at=LASTING, refreshed_at=office.clock()))

@@ -1,18 +1,21 @@
 """What the composition root builds, where building it can go wrong."""
 
-import ssl
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import responses
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.errors import InvalidToken, Rejected
+from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import Venafi
 from leaver.providers.zoom.api import Zoom
@@ -52,10 +55,33 @@ def test_venafis_authority_may_lie_in_a_file(authority: str, tmp_path: Path) -> 
     assert bootstrap.api(Venafi, VENAFI, str(tmp_path / "ca.pem"))
 
 
-def test_an_authority_that_is_none_fails_before_anything_is_sent(leaver: Deployment) -> None:
-    leaver.secrets.create_secret(Name="leaver/venafi-ca", SecretString="no PEM")
-    with pytest.raises(ssl.SSLError):
-        bootstrap.api(Venafi, VENAFI, "leaver/venafi-ca")
+@pytest.mark.parametrize(
+    "stored", [" ", "no PEM", "TUlJQg==", '{"pem": ""}', "-----BEGIN CERTIFICATE-----\\nMIIB\\n", "Tanúsítvány"]
+)
+def test_an_authority_that_is_none_is_refused_before_anything_is_sent_and_believed_once_it_is_mended(
+    leaver: Deployment, authority: str, stored: str
+) -> None:
+    leaver.secrets.create_secret(Name="leaver/venafi-ca", SecretString=stored)
+    venafi = bootstrap.api(Venafi, VENAFI, "leaver/venafi-ca")
+    for _ in range(2):
+        with pytest.raises(Rejected, match=r"^secret leaver/venafi-ca: holds no certificates in PEM$"):
+            venafi.verify(SecretStr("access-1"))
+    leaver.secrets.put_secret_value(SecretId="leaver/venafi-ca", SecretString=authority)
+    with responses.RequestsMock() as provider:
+        provider.get(f"{VENAFI}/vedauth/authorize/verify", status=401)
+        with pytest.raises(InvalidToken):
+            venafi.verify(SecretStr("access-1"))
+
+
+@pytest.mark.usefixtures("leaver")
+def test_an_authority_that_is_not_there_is_refused_by_its_name() -> None:
+    with pytest.raises(Rejected, match=r"^secret leaver/venafi-ca: is missing$"):
+        bootstrap.api(Venafi, VENAFI, "leaver/venafi-ca").verify(SecretStr("access-1"))
+
+
+def test_a_bundle_without_any_text_is_not_taken_for_the_roots_of_the_system() -> None:
+    with pytest.raises(Rejected, match=r"^secret empty: holds no certificates in PEM$"):
+        CaBundle("secret empty", lambda: "").context()
 
 
 @pytest.mark.usefixtures("leaver")

@@ -1,7 +1,7 @@
 """`leaver case` and `leaver release` against a stack on moto."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,13 +67,15 @@ class Stack:
         closed = open_receipt.closed(result, now=BEGAN + timedelta(seconds=seconds))
         return Receipts(self.dynamodb, table="Cases").finish(closed)
 
-    def seals(self, case_id: str = "c-1") -> str:
+    def seals(self, case_id: str = "c-1", *residual: Mapping[str, str]) -> str:
         """Have a completed case of two steps; returns its head."""
         case = self.has(case_id, SSO, GRANTS)
         for step in (SSO, GRANTS):
             self.receives(case_id, step)
         stored = self.cases.read_stored(case_id)
-        done = case.after_step(SSO.name).after_step(GRANTS.name).after_seal(stored, [], BEGAN + timedelta(seconds=7))
+        done = (
+            case.after_step(SSO.name).after_step(GRANTS.name).after_seal(stored, residual, BEGAN + timedelta(seconds=7))
+        )
         self.cases.change(case, lambda _: done)
         assert done.head
         return done.head
@@ -136,6 +138,14 @@ def test_shows_one_with_what_came_of_each_step(stack: Stack) -> None:
     assert any("leaver connect" in line for line in lines)
     assert "HTTP 204, tracking id v=2.0;rid=WEB_1" in result.output
     assert "not sealed: only a completed case is" in result.output
+
+
+def test_what_is_left_of_a_case_is_not_taken_for_markup_or_terminal_control(stack: Stack) -> None:
+    stack.seals("c-1", {"zoom": "[/nonsense]\x9b2J"})
+    result = leaver("case", "c-1")
+    assert result.exit_code == 0
+    assert "[/nonsense]" in result.output
+    assert "\x9b" not in result.output
 
 
 def test_a_seal_holds_and_can_be_compared_with_what_was_announced(stack: Stack) -> None:

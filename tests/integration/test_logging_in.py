@@ -12,7 +12,7 @@ import pytest
 import requests
 from pydantic import SecretStr
 
-from leaver.errors import InvalidClient, InvalidGrant, LeaverError, NotSent, Rejected
+from leaver.errors import InvalidClient, InvalidGrant, LeaverError, Rejected
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.api import Role, Venafi
 from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url
@@ -159,7 +159,7 @@ def test_a_certificate_that_stands_for_nobody_is_refused(venafi: Venafi, ours: A
 
 def test_a_certificate_of_another_authority_is_refused_by_tls(venafi: Venafi, tmp_path: Path) -> None:
     certificate, private_key = client_of(authority(tmp_path, "foreign"))
-    with pytest.raises(NotSent) as caught:
+    with pytest.raises(Rejected) as caught:
         venafi.authorize_certificate("leaver", certificate, SecretStr(private_key), SCOPE)
     assert caught.value.reason.endswith("does not accept our client certificate, or wants one")
 

@@ -78,10 +78,11 @@ def test_a_body_is_shown_only_when_asked_for(world: World) -> None:
 
 
 def test_neither_a_body_nor_a_reason_is_taken_for_markup_or_terminal_control(world: World) -> None:
-    world.park('[bold]"\x9b2J[/nonsense]', reason="[red]why[/nonsense]")
+    world.park('[bold]"\x9b2J[/nonsense]', reason="[red]why\x9b2J[/nonsense]")
     output = leaver("parked", "revoke_sso_token", "--show-body").output
     assert 'first-id [bold]" 2J[/nonsense]' in output
-    assert "[red]why[/nonsense]" in output
+    assert "[red]why 2J[/nonsense]" in output
+    assert "\x9b" not in output + leaver("redrive", "revoke_sso_token", "--dry-run").output
 
 
 @pytest.mark.parametrize(("function", "group"), [("revoke-sso-token", None), ("refresh-access-token", "zoom")])

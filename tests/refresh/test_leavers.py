@@ -107,7 +107,7 @@ class Office:
         secret_store_of(self.secrets)
         self.secrets.effects = self.effects
         self.secret_store = SecretStore(self.secrets.client, prefix="leaver")
-        self.tokens = AccessTokens(InMemoryConnections(connection()), self.secret_store, self.clock)
+        self.tokens = AccessTokens(InMemoryConnections(connection()), self.secret_store, self.clock, "zoom")
         self.kept = StoredUserTokens(self.items, self.secret_store, self.clock)
         self.looks_again = looks_again
         #: of what was acknowledged

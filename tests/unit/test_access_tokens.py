@@ -39,7 +39,7 @@ class Desk:
         self.clock = Clock()
         self.connections = Counting(connection())
         self.secrets = CountingSecrets()
-        self.tokens = AccessTokens(self.connections, secret_store_of(self.secrets), self.clock)
+        self.tokens = AccessTokens(self.connections, secret_store_of(self.secrets), self.clock, "zoom")
         self.used: list[str] = []
 
     def use(self) -> None:

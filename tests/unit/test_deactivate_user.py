@@ -27,7 +27,7 @@ class Stage:
         self.secret_store = secret_store_of(StrictSecretsManager())
 
     def deactivate(self, user_id: str = JOHN) -> Result:
-        tokens = AccessTokens(self.connections, self.secret_store, Clock())
+        tokens = AccessTokens(self.connections, self.secret_store, Clock(), "zoom")
         return deactivate_user(DeactivateUser(user_id=user_id), zoom=self.zoom, tokens=tokens)
 
 

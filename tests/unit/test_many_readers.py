@@ -53,7 +53,7 @@ class Readers:
 
     def come(self) -> set[str]:
         """Each tries; returns the ids of the messages that come back."""
-        tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock)
+        tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock, "zoom")
 
         def operation(command: RevokeSsoToken) -> Result:
             return tokens.with_token(

@@ -45,7 +45,8 @@ Answer = Callable[[], dict[str, Any]]
 
 
 def _answer(status: int, body: Any) -> Answer:
-    return lambda: {"status": status, "body": body if isinstance(body, str) else json.dumps(body)}
+    text = body if isinstance(body, str) else json.dumps(body)
+    return lambda: {"status": status, "body": text, "headers": {"x-zm-trackingid": ACCESS}}
 
 
 #: whatever a provider can do to us, the tokens in its mouth
@@ -163,6 +164,7 @@ class Scene:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG")
     with deployment(monkeypatch) as deployed:
         yield Scene(deployed)
 
@@ -170,7 +172,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 @pytest.fixture
 def nothing_shows(scene: Scene, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """After the test, look for every canary in everything that was said, in the spellings in which it could hide."""
-    caplog.set_level("INFO")
+    # as Lambda does where AWS_LAMBDA_LOG_LEVEL is DEBUG
+    caplog.set_level("DEBUG")
     yield
     out, err = capfd.readouterr()
     records = "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.get_records("call"))

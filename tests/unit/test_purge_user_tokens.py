@@ -45,7 +45,7 @@ class Stage:
         )
 
     def purge(self, user_id: str = JOHN, **asked: Any) -> Result:
-        tokens = AccessTokens(self.connections, self.secret_store, self.clock)
+        tokens = AccessTokens(self.connections, self.secret_store, self.clock, "zoom")
         command = PurgeUserTokens(user_id=user_id, **asked)
         return purge_user_tokens(command, zoom=self.zoom, tokens=tokens, kept=self.kept)
 

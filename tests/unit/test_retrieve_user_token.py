@@ -48,7 +48,7 @@ class Stage:
         return retrieve_user_token(
             RetrieveUserToken(user_id=user_id, **asked),
             zoom=self.zoom,
-            tokens=AccessTokens(self.connections, secret_store, self.clock),
+            tokens=AccessTokens(self.connections, secret_store, self.clock, "zoom"),
             people=self.people,
             kept=StoredUserTokens(self.items, secret_store, self.clock),
             max_ttl=self.max_ttl,

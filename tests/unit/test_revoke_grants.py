@@ -34,6 +34,7 @@ def revoke(venafi: FakeVenafi, **target: Any) -> Result:
         InMemoryConnections(connection("venafi", provider="venafi")),
         secret_store_of(StrictSecretsManager(), "venafi"),
         Clock(),
+        "venafi",
     )
     return revoke_grants(parse(RevokeGrants, target, direct=True), venafi=venafi, tokens=access_tokens)
 

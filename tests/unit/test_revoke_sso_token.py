@@ -33,7 +33,7 @@ class Stage:
         self.secret_store = secret_store_of(self.secrets)
 
     def revoke(self, user_id: str = "john.doe@example.com", name: str = "zoom") -> Result:
-        access_tokens = AccessTokens(self.connections, self.secret_store, Clock())
+        access_tokens = AccessTokens(self.connections, self.secret_store, Clock(), "zoom")
         return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
 
     def somebody_refreshes(self) -> None:
@@ -66,6 +66,13 @@ def test_me_is_nobody_on_any_connection(role: str) -> None:
     stage = Stage(connection(role=role))
     with pytest.raises(ValidationError, match="me is whoever consented"):
         stage.revoke("me")
+    assert stage.zoom.asked == []
+
+
+def test_through_a_personal_connection_nobody_is_logged_out() -> None:
+    stage = Stage(connection(role="personal"))
+    with pytest.raises(BadMessage, match=r"^connection: expected a service connection to Zoom$"):
+        stage.revoke("jchill@example.com")
     assert stage.zoom.asked == []
 
 

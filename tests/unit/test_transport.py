@@ -266,7 +266,20 @@ def test_a_call_that_lists_may_say_that_it_reads_more() -> None:
     assert answer.json == {"a": "x" * 2 * MAX_BODY}
 
 
-@pytest.mark.parametrize("value", [b"", b"<script>", b"x" * 129, b"two words"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"<script>",
+        b"x" * 129,
+        b"two words",
+        b"eyJhbGciOiJIUzUxMiJ9.eyJhdWQiOiJodHRwczovL29hdXRoLnpvb20udXMifQ.c2lnbmF0dXJl",
+        b"8JWhvbmVfdG9rZW4-dGhhdA==",
+        b"v=2.0;clid=us04;rid=8JWhvbmVfdG9rZW4dGhhdA",
+        b"v=2.0;clid=8JWhvbmVfdG9rZW4dGhhdA;rid=WEB_1",
+        b"WEB_" + b"0" * 33,
+    ],
+)
 def test_an_odd_tracking_id_is_dropped(value: bytes) -> None:
     with answering(saying(b"{}", b"x-zm-trackingid: " + value)) as (transport, _):
         assert transport.request("GET", "/x", auth=None).tracking_id is None

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -12,7 +13,7 @@ import pytest
 from cryptography import x509
 from pydantic import SecretStr
 
-from leaver.errors import AnswerLost, NotSent
+from leaver.errors import AnswerLost, NotSent, Rejected
 from leaver.providers import transport as transport_module
 from leaver.providers.transport import BearerAuth, Transport
 from tests.doubles.canary import shown_by
@@ -54,7 +55,7 @@ def test_a_server_that_our_bundle_vouches_for_is_believed(ours: Authority) -> No
 
 
 def test_a_server_of_another_authority_was_sent_nothing(ours: Authority, foreign: Authority) -> None:
-    with answering(server_of(foreign), ours.bundle, OK) as (transport, wire), pytest.raises(NotSent) as caught:
+    with answering(server_of(foreign), ours.bundle, OK) as (transport, wire), pytest.raises(Rejected) as caught:
         ask(transport)
     assert wire.asked == []
     assert caught.value.reason.startswith(f"the certificate of 127.0.0.1:{wire.port} is not accepted: ")
@@ -62,14 +63,14 @@ def test_a_server_of_another_authority_was_sent_nothing(ours: Authority, foreign
 
 
 def test_a_private_authority_is_not_believed_without_its_bundle(ours: Authority) -> None:
-    with answering(server_of(ours), None, OK) as (transport, wire), pytest.raises(NotSent):
+    with answering(server_of(ours), None, OK) as (transport, wire), pytest.raises(Rejected):
         ask(transport)
     assert wire.asked == []
 
 
 def test_a_certificate_for_another_host_is_not_believed(ours: Authority) -> None:
     tls = server_of(ours, name=x509.DNSName("venafi.example.com"))
-    with answering(tls, ours.bundle, OK) as (transport, wire), pytest.raises(NotSent) as caught:
+    with answering(tls, ours.bundle, OK) as (transport, wire), pytest.raises(Rejected) as caught:
         ask(transport)
     assert wire.asked == []
     assert "IP address mismatch" in caught.value.reason
@@ -77,10 +78,35 @@ def test_a_certificate_for_another_host_is_not_believed(ours: Authority) -> None
 
 def test_an_expired_certificate_is_not_believed(ours: Authority) -> None:
     with answering(server_of(ours, expired=True), ours.bundle, OK) as (transport, wire):
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(Rejected) as caught:
             ask(transport)
         assert wire.asked == []
     assert caught.value.reason == f"the certificate of 127.0.0.1:{wire.port} is not accepted: certificate has expired"
+
+
+@pytest.mark.parametrize(
+    ("lacks", "seen"),
+    [
+        ("critical basic constraints", "Basic Constraints of CA cert not marked critical"),
+        ("key usage", "Path length given without key usage keyCertSign"),
+        ("subject key identifier", "Missing Subject Key Identifier"),
+        ("authority key identifier", "Missing Authority Key Identifier"),
+        ("subjectAltName", "IP address mismatch"),
+    ],
+)
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="Python is strict since 3.13")
+def test_a_certificate_that_is_not_complete_is_refused_with_all_that_it_needs(
+    tmp_path: Path, lacks: str, seen: str
+) -> None:
+    made = authority(tmp_path, "incomplete", lacks=lacks)
+    with answering(server_of(made, lacks=lacks), made.bundle, OK) as (transport, wire):
+        with pytest.raises(Rejected, match=seen) as caught:
+            ask(transport)
+        assert wire.asked == []
+    assert caught.value.reason.endswith(
+        "a CA needs basic constraints that are critical, key usage and a subject key identifier; "
+        "a server needs an authority key identifier and a subjectAltName with its name"
+    )
 
 
 def test_a_bundle_replaces_the_public_roots(ours: Authority) -> None:
@@ -115,10 +141,10 @@ def test_the_environment_can_not_name_whom_to_believe(
     name: str, ours: Authority, foreign: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, str(foreign.bundle))
-    with answering(server_of(foreign), ours.bundle, OK) as (transport, wire), pytest.raises(NotSent):
+    with answering(server_of(foreign), ours.bundle, OK) as (transport, wire), pytest.raises(Rejected):
         ask(transport)
     assert wire.asked == []
-    with answering(server_of(foreign), None, OK) as (transport, wire), pytest.raises(NotSent):
+    with answering(server_of(foreign), None, OK) as (transport, wire), pytest.raises(Rejected):
         ask(transport)
     assert wire.asked == []
 
@@ -126,10 +152,10 @@ def test_the_environment_can_not_name_whom_to_believe(
 def test_even_a_session_told_not_to_verify_verifies(ours: Authority, foreign: Authority) -> None:
     with answering(server_of(foreign), ours.bundle, OK, OK) as (transport, wire):
         transport._session.verify = False
-        with pytest.raises(NotSent):
+        with pytest.raises(Rejected):
             ask(transport)
         transport._session.verify = str(foreign.bundle)
-        with pytest.raises(NotSent):
+        with pytest.raises(Rejected):
             ask(transport)
     assert wire.asked == []
 
@@ -221,7 +247,7 @@ def test_a_server_that_is_not_believed_is_not_believed_when_connections_are_open
 ) -> None:
     with shaking_hands(server_of(foreign)) as (url, told), closing(transport_to(url, ours.bundle)) as transport:
         transport.open(3)
-        with pytest.raises(NotSent, match="is not accepted"):
+        with pytest.raises(Rejected, match="is not accepted"):
             ask(transport)
         assert "request" not in told
 

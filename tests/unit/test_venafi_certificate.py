@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from leaver.errors import InvalidClient, LeaverError, NotSent, ProviderUnavailable, Rejected
+from leaver.errors import InvalidClient, LeaverError, ProviderUnavailable, Rejected
 from leaver.providers import client_certificate
+from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.tokens import GrantedTokens
@@ -61,7 +62,7 @@ def test_no_other_request_shows_it(ours: Authority) -> None:
     tls = server_of(ours, clients=ours)
     with venafi_answering("200-granted", "200-granted", tls=tls, roots=ours) as (venafi, wire):
         log_in(venafi, *client_of(ours))
-        with pytest.raises(NotSent):
+        with pytest.raises(Rejected):
             venafi.authorize_jwt("leaver", SecretStr("CANARY-jwt"), SCOPE)
     assert len(wire.asked) == 1
 
@@ -72,15 +73,16 @@ def test_a_certificate_of_another_authority_is_refused_before_anything_is_read(
 ) -> None:
     tls = server_of(ours, clients=ours)
     tls.maximum_version = version
-    with venafi_answering("200-granted", tls=tls, roots=ours) as (venafi, wire), pytest.raises(NotSent) as caught:
+    with venafi_answering("200-granted", tls=tls, roots=ours) as (venafi, wire), pytest.raises(Rejected) as caught:
         log_in(venafi, *client_of(foreign))
     assert wire.asked == []
+    assert caught.value.reason == f"127.0.0.1:{wire.port} does not accept our client certificate, or wants one"
     assert "PRIVATE KEY" not in shown_by(caught.value)
 
 
 def test_a_server_of_another_authority_is_shown_nothing(ours: Authority, foreign: Authority) -> None:
     tls = server_of(foreign, clients=ours)
-    with venafi_answering("200-granted", tls=tls, roots=ours) as (venafi, wire), pytest.raises(NotSent) as caught:
+    with venafi_answering("200-granted", tls=tls, roots=ours) as (venafi, wire), pytest.raises(Rejected) as caught:
         log_in(venafi, *client_of(ours))
     assert wire.asked == []
     assert caught.value.reason.startswith(f"the certificate of 127.0.0.1:{wire.port} is not accepted")
@@ -165,7 +167,7 @@ def test_a_private_key_touches_no_disk(ours: Authority, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", watched)
     certificate, private_key = client_of(ours)
-    client_certificate.context(ours.bundle.read_bytes(), certificate, SecretStr(private_key))
+    client_certificate.context(CaBundle.of_file(ours.bundle), certificate, SecretStr(private_key))
     ((file, content),) = files
     assert content == "/memfd:leaver (deleted)"
     assert not file.exists()

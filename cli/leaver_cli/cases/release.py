@@ -6,12 +6,12 @@ from typing import Annotated
 import click
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from leaver.cases.states import State
 from leaver_cli.cases.show import read_existing, table_of
 from leaver_cli.deployment import describe
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import printable
 
 
 def release(
@@ -37,7 +37,7 @@ def release(
     held = [each for each in found if each.state is State.HELD]
     for each in found:
         if case_id and each.state is not State.HELD:
-            console.print(Text(f"{each.case_id} is not held: it is {each.state}"), soft_wrap=True)
+            console.print(printable(f"{each.case_id} is not held: it is {each.state}"), soft_wrap=True)
             raise typer.Exit(1)
     if not held:
         console.print("no case is held")

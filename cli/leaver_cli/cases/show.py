@@ -9,7 +9,6 @@ import click
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import ENTRY, REPLACE, Case, Cases, Step, receipts_of
@@ -18,6 +17,7 @@ from leaver.cases.states import State
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import printable
 
 CaseIdArgument = Annotated[str | None, typer.Argument(metavar="[CASE_ID]", help="One case; else those not done.")]
 
@@ -53,10 +53,10 @@ def case(
         return
     if faults := find_faults(found, stored, head):
         for fault in faults:
-            console.print(Text(f"THE SEAL DOES NOT HOLD: {fault}"), soft_wrap=True)
+            console.print(printable(f"THE SEAL DOES NOT HOLD: {fault}"), soft_wrap=True)
         raise typer.Exit(1)
     compared = "as it was announced" if head else "as the case says; compare it with the announced one by --head"
-    console.print(f"the seal holds: head {found.head}, {compared}", soft_wrap=True)
+    console.print(printable(f"the seal holds: head {found.head}, {compared}"), soft_wrap=True)
 
 
 def read_existing(cases: Cases, case_id: str) -> Case:
@@ -92,7 +92,7 @@ def find_faults(case: Case, stored: Mapping[str, Stored], announced: str | None)
 def table_of(cases: Sequence[Case], *, title: str) -> Table:
     """One row for each case: who, since when, how far."""
     at = now()
-    table = Table(title=title)
+    table = Table(title=printable(title))
     for column in ("case, event", "who", "since", "how far"):
         table.add_column(column, overflow="fold")
     for each in cases:
@@ -103,7 +103,7 @@ def table_of(cases: Sequence[Case], *, title: str) -> Table:
             f"{moment(since)}\n{_lasting(since, at)}",
             _how_far(each, at),
         )
-        table.add_row(*(Text(_printable(cell)) for cell in row), style="red" if _is_late(each, at) else "")
+        table.add_row(*(printable(cell) for cell in row), style="red" if _is_late(each, at) else "")
     return table
 
 
@@ -128,17 +128,18 @@ def _show(console: Console, case: Case, stored: Mapping[str, Stored]) -> None:
         table.add_column(column, overflow="fold")
     for step in case.steps:
         cells = _row(step, receipts.get(step.receipt), outstanding=step.name in case.outstanding)
-        table.add_row(*(Text(_printable(cell)) for cell in cells))
+        table.add_row(*(printable(cell) for cell in cells))
     console.print(table)
     for entry in sorted(stored.keys() - receipts.keys() - {ENTRY}):
         said = stored[entry].get("outcome", "nothing"), stored[entry].get("subject", "nobody")
         beside = f"beside them: {entry} says {said[0]} of {said[1]}; it belongs to no step, and ends none"
-        console.print(Text(_printable(beside)), soft_wrap=True)
+        console.print(printable(beside), soft_wrap=True)
     if case.sweep_of:
-        console.print(f"looked once more after case {case.sweep_of}", soft_wrap=True)
+        console.print(printable(f"looked once more after case {case.sweep_of}"), soft_wrap=True)
     if case.time_to_revoke is not None:
+        residual = json.dumps(case.residual)
         console.print(
-            f"done {case.time_to_revoke} seconds after it was to take effect; residual: {json.dumps(case.residual)}"
+            printable(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {residual}")
         )
 
 
@@ -173,8 +174,3 @@ def _lasting(since: datetime, at: datetime) -> str:
     minutes, seconds = divmod(max(0, int((at - since).total_seconds())), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02} ago"
-
-
-def _printable(text: str) -> str:
-    # What came from outside may hold control characters that a terminal would obey.
-    return "".join(each if each.isprintable() or each == "\n" else " " for each in text)

@@ -7,13 +7,13 @@ import click
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.console import Console
-from rich.text import Text
 
 from leaver.errors import LeaverError, explain
 from leaver.messages.commands import ConnectionName
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.destination import Describe, Destination
 from leaver_cli.connections.request import ConnectionRequest, Role, Target
+from leaver_cli.terminal import printable
 
 Credentials = TypeVar("Credentials", bound=BaseModel)
 
@@ -61,13 +61,13 @@ def establish(into: Destination, new: ConnectionRequest, target: Target, console
         else:
             wrong.append(f"{outcome}; it may live: end it at {new.provider.title()}")
     for each in [*wrong, *remarks]:
-        console.print(Text(each), soft_wrap=True)
+        console.print(printable(each), soft_wrap=True)
     found = (
         "but not all is well with it"
         if wrong
         else f"its access token lives until {made.record.expires_at:%Y-%m-%d %H:%M} UTC"
     )
-    console.print(Text(f"{target.name} is connected, {found}"), soft_wrap=True)
+    console.print(printable(f"{target.name} is connected, {found}"), soft_wrap=True)
     if wrong:
         raise typer.Exit(1)
 

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from leaver.connections.record import Connection, Status
 from leaver.errors import LeaseHeld
@@ -16,6 +15,7 @@ from leaver_cli.connections.refresh import ExistingName
 from leaver_cli.connections.waiting import wait_until
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import printable
 
 
 def disconnect(
@@ -41,19 +41,19 @@ def disconnect(
     if without_provider and record.status is not Status.REVOKED:
         _remove(deployment, record)
         warning = f"its grant may live on, and {record.provider.title()} has NOT confirmed its end: end it there"
-        console.print(Text(f"{name} IS REMOVED; {warning}"), soft_wrap=True)
+        console.print(printable(f"{name} IS REMOVED; {warning}"), soft_wrap=True)
         return
     if record.status is not Status.REVOKED:
         record = _revoke(deployment, record, timeout)
     if record.status is not Status.REVOKED:
-        console.print(Text(f"{name} is NOT confirmed as revoked: {health(record, now())}"), soft_wrap=True)
+        console.print(printable(f"{name} is NOT confirmed as revoked: {health(record, now())}"), soft_wrap=True)
         console.print(
             "its secrets are kept, for with them it can still be revoked: `leaver parked revoke_access_token`"
         )
         raise typer.Exit(1)
     _take_lease(deployment, name, lambda current: current if current.status is Status.REVOKED else None)
     _destroy_secrets(deployment, name)
-    console.print(Text(f"{name} is {health(record, now())}; its secrets are destroyed"), soft_wrap=True)
+    console.print(printable(f"{name} is {health(record, now())}; its secrets are destroyed"), soft_wrap=True)
 
 
 def _question(record: Connection, *, without_provider: bool) -> str:

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from leaver.connections.record import IN_USE, Connection, Status
 from leaver_cli.connections.connect import connection_name
@@ -14,6 +13,7 @@ from leaver_cli.connections.health import health, moment
 from leaver_cli.connections.waiting import wait_until
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import printable
 
 ExistingName = Annotated[str, typer.Argument(metavar="NAME", callback=connection_name, help="The connection.")]
 
@@ -31,7 +31,7 @@ def refresh(
     deployment = describe(stack, region, profile)
     before = deployment.connections.read(name)
     if before.status not in IN_USE:
-        console.print(Text(f"{name} is not refreshed: {health(before, now())}"), soft_wrap=True)
+        console.print(printable(f"{name} is not refreshed: {health(before, now())}"), soft_wrap=True)
         raise typer.Exit(1)
     deployment.stack.sqs.send_message(
         QueueUrl=deployment.stack.queue_url(deployment.stack.queue_of("refresh_access_token")),
@@ -52,5 +52,5 @@ def refresh(
         console.print(f"{name} is refreshed, its access token lives until {moment(record.expires_at)}")
         return
     late = "" if is_decided(record) else f" within {timeout} seconds; the message still waits in its queue"
-    console.print(Text(f"{name} is not refreshed{late}: {health(record, now())}"), soft_wrap=True)
+    console.print(printable(f"{name} is not refreshed{late}: {health(record, now())}"), soft_wrap=True)
     raise typer.Exit(1)

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from leaver.connections.record import Connection, Unreadable
 from leaver_cli.connections.health import health, moment, needs_a_person
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import printable
 
 
 def connections(
@@ -64,9 +64,11 @@ def _show(records: list[Connection], unreadable: list[Unreadable], now: datetime
         lease = f"{holder} since {moment(each.leased_at)}" if holder else ""
         style = "red" if needs_a_person(each) else ""
         cells = (each.connection, whose, health(each, now), times, lease)
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        table.add_row(*(printable(cell) for cell in cells), style=style)
     for broken in unreadable:
-        table.add_row(Text(broken.connection), "", Text(unreadable_fields(broken)["health"]), "", "", style="red")
+        table.add_row(
+            printable(broken.connection), "", printable(unreadable_fields(broken)["health"]), "", "", style="red"
+        )
     console = Console()
     console.print(table)
     people = sum(needs_a_person(each) for each in records) + len(unreadable)

@@ -10,13 +10,13 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import track
-from rich.text import Text
 
 from leaver.errors import Undelivered
 from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue, ParkedMessage
 from leaver_cli.parked.redrive_target import Send, to_its_queue, to_the_bus
 from leaver_cli.parked.show import UNSEEN, described
 from leaver_cli.stack import NoSuchQueue, Place, Profile, Region, StackName, reach
+from leaver_cli.terminal import printable
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def redrive(
     if unseen:
         console.print(f"about {unseen} {UNSEEN}")
     if missing := wanted - frozenset[str]().union(*(each.message.known_as for each in moved)):
-        console.print(Text(f"not found: {', '.join(sorted(missing))}"))
+        console.print(printable(f"not found: {', '.join(sorted(missing))}"))
     if unseen or missing or any(each.stays for each in moved):
         raise typer.Exit(1)
 
@@ -117,7 +117,7 @@ def _put_back(parking: DeadLetterQueue, send: Send, message: ParkedMessage) -> M
 def _tell(console: Console, moved: list[Moved]) -> None:
     for each in moved:
         if each.stays:
-            console.print(Text(f"{each.message.message_id} {each.stays}"), soft_wrap=True)
+            console.print(printable(f"{each.message.message_id} {each.stays}"), soft_wrap=True)
     sent = sum(each.sent for each in moved)
     stayed = sum(each.stays is not None for each in moved)
     lapsed = sum(not each.sent and each.stays is None for each in moved)

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from leaver.storage.tables import timestamp
 from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
 from leaver_cli.stack import PLACES, Place, Profile, Region, Stack, StackName, reach
+from leaver_cli.terminal import printable
 
 #: why there can be more than were shown
 UNSEEN = "more could not be seen: somebody else looks at them, or they lie behind ten of their FIFO group"
@@ -52,24 +52,19 @@ def _list(console: Console, parking: DeadLetterQueue, *, show_body: bool) -> Non
         console.print(described(found, title=parking.name))
     if show_body:
         for message in found:
-            console.print(Text(f"{message.message_id} {_printable(message.body)}"), soft_wrap=True)
+            console.print(printable(f"{message.message_id} {message.body}".replace("\n", " ")), soft_wrap=True)
     unseen = max(0, parking.count() - len(found))
     more = f"; about {unseen} {UNSEEN}" if unseen else ""
-    console.print(Text(f"{len(found)} parked in {parking.name}{more}"))
+    console.print(printable(f"{len(found)} parked in {parking.name}{more}"))
 
 
 def described(messages: list[ParkedMessage], *, title: str) -> Table:
     """One row for each message: who it is, since when, what stopped it and why, and the queue that it came from."""
-    table = Table(title=title)
+    table = Table(title=printable(title))
     table.add_column("message id, since", no_wrap=True)
     table.add_column("error", no_wrap=True)
     table.add_column("reason, queue", overflow="fold")
     for each in messages:
         why = f"{each.reason}\n{each.queue}" if each.queue else each.reason
-        table.add_row(Text(f"{each.message_id}\n{timestamp(each.since)}"), Text(each.error), Text(why))
+        table.add_row(printable(f"{each.message_id}\n{timestamp(each.since)}"), printable(each.error), printable(why))
     return table
-
-
-def _printable(text: str) -> str:
-    # What came from outside may hold control characters that a terminal would obey.
-    return "".join(each if each.isprintable() else " " for each in text)

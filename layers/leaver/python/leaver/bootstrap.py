@@ -1,5 +1,6 @@
 """The composition root: the only place that builds what is concrete, and that imports boto3."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -7,7 +8,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import boto3
@@ -34,6 +34,7 @@ from leaver.messages.commands import Command
 from leaver.messages.envelope import Payload
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
+from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.transport import Transport
 from leaver.settings import ActsOnPeople, Consumes, InvalidSetting, Settings, local_world, stack_name
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+
+# Danger: at DEBUG they log bodies and headers, with every token; Lambda's own log level would set them to it.
+for _library in ("boto3", "botocore", "urllib3"):
+    logging.getLogger(_library).setLevel(logging.INFO)
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -123,12 +128,7 @@ def _transport_to(host: HostVariables) -> Transport:
 def _trusting(url: str, ca_bundle: str) -> Transport:
     if not ca_bundle or ca_bundle.startswith("/"):
         return _transport(url, ca_bundle=ca_bundle or None)
-    pem = _secrets_manager().get_secret_value(SecretId=ca_bundle, VersionStage="AWSCURRENT")["SecretString"]
-    # Read once, while the transport is built: nothing needs to stay on the disk.
-    with NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(pem)
-        file.flush()
-        return _transport(url, ca_bundle=file.name)
+    return _transport(url, ca_bundle=CaBundle(f"secret {ca_bundle}", lambda: secret_store("").text(ca_bundle)))
 
 
 @cache
@@ -151,13 +151,13 @@ def connections(table: str) -> Connections:
 
 
 @cache
-def access_tokens(connections_table: str, secret_prefix: str, usual: str | None = None) -> AccessTokens:
-    """The way to the access tokens of the connections in this table; that of the `usual` one is read in init."""
-    tokens = AccessTokens(connections(connections_table), secret_store(secret_prefix), now)
-    if usual and _in_lambda():
+def access_tokens(connections_table: str, secret_prefix: str, provider: str) -> AccessTokens:
+    """The way to a provider's access tokens; that of the usual connection, which is called like it, is read in init."""
+    tokens = AccessTokens(connections(connections_table), secret_store(secret_prefix), now, provider)
+    if _in_lambda():
         # Whatever is wrong with it, the first command that needs it says so.
         with suppress(LeaverError, BotoCoreError, ClientError):
-            tokens.read_ahead(usual)
+            tokens.read_ahead(provider)
     return tokens
 
 
@@ -307,7 +307,9 @@ def _in_lambda() -> bool:
 
 def _opened(transport: Transport) -> Transport:
     if _in_lambda():
-        transport.open(WIDTH)
+        # Whatever is wrong with its CA bundle, the first command that needs it says so.
+        with suppress(LeaverError):
+            transport.open(WIDTH)
     return transport
 
 
@@ -316,8 +318,12 @@ def _executor() -> Executor:
     return ThreadPoolExecutor(WIDTH, thread_name_prefix="message")
 
 
-def _transport(url: str, *, ca_bundle: str | None = None) -> Transport:
-    return Transport(url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now)
+def _transport(url: str, *, ca_bundle: CaBundle | str | None = None) -> Transport:
+    transport = Transport(url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now)
+    if _in_lambda():
+        with suppress(LeaverError):
+            transport.load_roots()
+    return transport
 
 
 @cache

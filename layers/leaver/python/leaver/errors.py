@@ -70,7 +70,7 @@ class ProviderUnavailable(LeaverError):
 
 
 class NotSent(ProviderUnavailable):
-    """The request never left (name, connection, certificate): repeating it is always safe."""
+    """The request never left (name, connection, TLS): repeating it is always safe."""
 
 
 class AnswerLost(ProviderUnavailable):
@@ -114,7 +114,7 @@ class InvalidGrant(NeedsReauthorization):
 
 
 class Rejected(LeaverError):
-    """The provider understood and will not do it (scope, rights, request): the same message can't succeed."""
+    """The provider will not do it (scope, rights, request), or a certificate is wrong: repeating it can't succeed."""
 
 
 class LeaseHeld(LeaverError):

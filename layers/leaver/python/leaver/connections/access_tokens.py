@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from leaver.connections.record import Connection, Connections, Status
-from leaver.errors import CredentialStale, InvalidToken, LeaverError, NeedsReauthorization, Rejected
+from leaver.errors import BadMessage, CredentialStale, InvalidToken, LeaverError, NeedsReauthorization, Rejected
 from leaver.storage.secrets import SecretStore
 
 Answer = TypeVar("Answer")
@@ -24,11 +24,13 @@ MAX_ACCOUNT_AGE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class AccessTokens:
-    """Reads tokens and reports refused ones; it never refreshes."""
+    """Reads one provider's tokens, to act on somebody there, and reports refused ones; it never refreshes."""
 
     connections: Connections
     secret_store: SecretStore
     clock: Callable[[], datetime]
+    #: whose tokens: a token goes to its own provider only
+    provider: str
     #: by connection: what was read for a batch, and when
     _records: dict[str, tuple[datetime, Connection]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -60,7 +62,8 @@ class AccessTokens:
     def with_token(self, name: str, call: Callable[[Connection, SecretStr], Answer]) -> Answer:
         """Call with the connection's access token; once more if it was refused and has been replaced meanwhile.
 
-        Raises CredentialStale where the refused token is still the stored one: readers never refresh.
+        Raises BadMessage where the connection is another provider's or a personal one, and CredentialStale where the
+        refused token is still the stored one: readers never refresh.
         """
         record = self._read_usable(name, as_of=self.clock() - MAX_RECORD_AGE)
         try:
@@ -78,6 +81,8 @@ class AccessTokens:
         read_at, record = self._records.get(name, (None, None))
         if record is None or read_at is None or as_of is None or read_at < as_of:
             record = self.connections.read(name)
+        if (record.provider, record.role) != (self.provider, "service"):
+            raise BadMessage(f"connection: expected a service connection to {self.provider.title()}")
         match record.status:
             case Status.NEEDS_REAUTHORIZATION:
                 raise NeedsReauthorization(f"connection {name} needs a person to authorize it again")
@@ -96,7 +101,8 @@ class AccessTokens:
             raise InvalidToken(f"the access token of connection {record.connection} has expired")
         version, access_token = self._tokens.get(record.connection, ("", None))
         if access_token is None or version != record.version:
-            access_token = self.secret_store.tokens(record.connection, record.version).access_token
+            is_new = record.has_new_tokens(self.clock())
+            access_token = self.secret_store.tokens(record.connection, record.version, is_new=is_new).access_token
             self._tokens[record.connection] = (record.version, access_token)
         return access_token
 

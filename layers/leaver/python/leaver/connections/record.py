@@ -29,6 +29,10 @@ DAY: Final = timedelta(days=1)
 VersionId = Annotated[str, Field(min_length=32, max_length=64)]
 
 
+#: After this long Secrets Manager shows a version to everybody: one that it does not show then is gone.
+SEEN_AFTER: Final = timedelta(minutes=5)
+
+
 class Status(StrEnum):
     """How a connection is; only `active` and `cooling_down` ones are worked through."""
 
@@ -114,6 +118,11 @@ class Connection(BaseModel):
         if self.status is not Status.REVOKED or self.revoked_outcome is None:
             return None
         return Result(self.revoked_outcome, ProviderResponse(self.revoked_status, tracking_id=self.revoked_tracking_id))
+
+    def has_new_tokens(self, now: datetime) -> bool:
+        """Whether its tokens were written so lately that Secrets Manager may not show them yet."""
+        written = [each for each in (self.refreshed_at, self.granted_at) if each is not None]
+        return bool(written) and now - max(written) < SEEN_AFTER
 
     def has_expired_lease(self, now: datetime) -> bool:
         """Whether the lease on it is that of a run which can't be alive any more."""

@@ -102,7 +102,7 @@ class TokenRefresher:
 
     def _replace_tokens(self, lease: Lease, command: RefreshAccessToken) -> Result | None:
         """Read the newest tokens there are, ask the provider once, store the answer before all else, then record it."""
-        newest = self.token_versions.read_newest(lease.record)
+        newest = self.token_versions.read_newest(lease.record, self.clock())
         if command.for_revocation and self._can_revoke(newest, lease.record, command):
             self._revoke(lease, newest.tokens)
             return None

@@ -30,14 +30,14 @@ class TokenVersions:
     secret_store: SecretStore
     token_encryption: TokenEncryption
 
-    def read_newest(self, record: Connection) -> TokenVersion:
+    def read_newest(self, record: Connection, now: datetime) -> TokenVersion:
         """Read the newest tokens that there are; raises NotRead, NotKept, Superseded and Rejected.
 
         A refresh token that was encrypted into the record is stored first.
         """
         if successor := self.read_successor(record):
             return successor
-        recorded = self._read(record, record.version)
+        recorded = self._read(record, record.version, is_new=record.has_new_tokens(now))
         if record.encrypted_refresh_token is None:
             return recorded
         refresh_token = self.token_encryption.decrypt(
@@ -50,7 +50,7 @@ class TokenVersions:
     def read_successor(self, record: Connection) -> TokenVersion | None:
         """Read tokens that an earlier run stored and never recorded; None where there are none."""
         latest = self.secret_store.latest_version(record.connection, record.version)
-        return None if latest == record.version else self._read(record, latest)
+        return None if latest == record.version else self._read(record, latest, is_new=True)
 
     def store_next(self, record: Connection, tokens: TokenSet) -> TokenVersion:
         """Store the successor of the tokens on record; raises Superseded and NotKept."""
@@ -60,5 +60,5 @@ class TokenVersions:
         """Encrypt the successor of the refresh token on record, to keep it in the record; raises NotKept."""
         return self.token_encryption.encrypt(refresh_token, connection=record.connection, parent_version=record.version)
 
-    def _read(self, record: Connection, version: str) -> TokenVersion:
-        return TokenVersion(version, self.secret_store.tokens(record.connection, version))
+    def _read(self, record: Connection, version: str, *, is_new: bool) -> TokenVersion:
+        return TokenVersion(version, self.secret_store.tokens(record.connection, version, is_new=is_new))

@@ -7,13 +7,17 @@ from contextlib import contextmanager
 
 from pydantic import SecretStr
 
+from leaver.providers.ca_bundle import CaBundle
 
-def context(roots: bytes, certificate: str, private_key: SecretStr) -> ssl.SSLContext:
-    """Believe `roots` and nobody else, and present the certificate, which its chain may follow. All are PEM.
 
-    Raises ValueError where certificate and key are no pair, or the key is encrypted.
+def context(roots: CaBundle, certificate: str, private_key: SecretStr) -> ssl.SSLContext:
+    """Believe `roots` and nobody else, and present the certificate, which its chain may follow. Both are PEM.
+
+    Raises ValueError where certificate and key are no pair, or the key is encrypted, and what `roots` raise.
     """
-    made = ssl.create_default_context(cadata=roots.decode("ascii", "ignore"))
+    made = roots.context()
+    # IIS reads the path before it asks for a certificate: under TLS 1.3 that is after the handshake
+    made.post_handshake_auth = True
     if not _loaded(made, certificate, private_key):
         raise ValueError("not a certificate and its private key, unencrypted, in PEM")
     return made

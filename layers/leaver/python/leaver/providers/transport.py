@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar, cast
@@ -28,8 +29,9 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-from leaver.errors import AnswerLost, NotSent, ProviderResponse
+from leaver.errors import AnswerLost, NotSent, ProviderResponse, Rejected
 from leaver.providers import client_certificate
+from leaver.providers.ca_bundle import CaBundle
 
 #: seconds to reach the host, TLS included
 CONNECT_TIMEOUT: Final = 3.0
@@ -52,12 +54,21 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _SEGMENT: Final = re.compile(r"(?!\.{1,2}\Z)(?:[\w.~!$&'()*+,;=:@-]|%(?!2[EeFf])[0-9A-Fa-f]{2})+", re.ASCII)
 # what a token consists of (RFC 6749, appendix A.12), less the space; http.client's complaint would show it
 _VSCHAR: Final = re.compile(r"[\x21-\x7e]+")
-_TRACKING_ID: Final = re.compile(r"[\w=;:.,+/-]{1,128}", re.ASCII)
+# Zoom's own, as in v=2.0;clid=us04;rid=WEB_ and 32 hexadecimal digits: whatever else comes in its place may be a token
+_REQUEST_ID: Final = "[A-Z]{2,8}_[0-9A-Fa-f]{1,32}"
+_TRACKING_ID: Final = re.compile(rf"v=\d\.\d(?:;clid=\w{{1,8}})?(?:;rid={_REQUEST_ID})?|{_REQUEST_ID}", re.ASCII)
 # numbers and RFC 6749's words only: a code ends up in logs, and nothing that looks like a token may pass for one
 _CODE: Final = re.compile(r"\d{1,6}|[a-z_]{1,40}", re.ASCII)
 
 # how a server says, under TLS 1.3 only after the handshake, that it does not like the client's certificate
 _CERTIFICATE_REFUSED: Final = re.compile(r"ALERT_.*(?:CERTIFICATE|UNKNOWN_CA)")
+# X509_V_ERR_…: 80 to 93 are what OpenSSL minds in its strict mode, which is Python's since 3.13; two are wrong names
+_STRICT: Final = frozenset(range(80, 94))
+_HOST_MISMATCH: Final = frozenset({62, 64})
+_NEEDED: Final = (
+    "a CA needs basic constraints that are critical, key usage and a subject key identifier; "
+    "a server needs an authority key identifier and a subjectAltName with its name"
+)
 
 # its warning about headers that it can't parse shows what came in their place, and that may be a body with a token
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -136,16 +147,17 @@ class Answer:
 class Transport:
     """One host. Holds connections, no authorisation and no cookies: each request carries its own `auth`.
 
-    `base_url` must be https; plain http is for loopback and for `plain_http_hosts`. `ca_bundle` (path of a PEM file)
-    *replaces* the public roots: a private host has no business being vouched for by a public authority, and whoever
-    needs both puts both into the file. Certificates and host names are always checked; nothing can switch that off.
+    `base_url` must be https; plain http is for loopback and for `plain_http_hosts`. `ca_bundle` (or the path of a PEM
+    file) *replaces* the public roots: a private host has no business being vouched for by a public authority, and
+    whoever needs both puts both into it. Certificates and host names are always checked; nothing can switch that off.
+    A bundle that is no PEM is the first request's trouble: whoever calls other hosts goes on.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
-        ca_bundle: str | None = None,
+        ca_bundle: CaBundle | str | None = None,
         plain_http_hosts: frozenset[str] = frozenset(),
         pool_maxsize: int = 10,
         clock: Callable[[], datetime],
@@ -153,21 +165,25 @@ class Transport:
         self._clock = clock
         self._base_url = _checked(base_url, _LOOPBACK | plain_http_hosts)
         self._host = urlsplit(self._base_url).netloc
-        #: PEM, kept because the file may be gone when with_client_certificate() needs it; None without TLS
-        self._roots: bytes | None = None
+        self._pool_maxsize = pool_maxsize
+        #: None without TLS
+        self._roots: CaBundle | None = None
         if self._base_url.startswith("https:"):
-            cafile = ca_bundle or DEFAULT_CA_BUNDLE_PATH
-            self._roots = Path(cafile).read_bytes()
-            context = ssl.create_default_context(cafile=cafile)
-            self._session = _session(_TlsAdapter(pool_maxsize=pool_maxsize, context=context))
-        else:
-            self._session = _session(HTTPAdapter(pool_maxsize=pool_maxsize, max_retries=_CONNECT_TWICE))
+            if not isinstance(ca_bundle, CaBundle):
+                ca_bundle = CaBundle.of_file(Path(ca_bundle or DEFAULT_CA_BUNDLE_PATH))
+            self._roots = ca_bundle
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        if self._roots is None:
+            return _session(HTTPAdapter(pool_maxsize=self._pool_maxsize, max_retries=_CONNECT_TWICE))
+        return _session(_TlsAdapter(pool_maxsize=self._pool_maxsize, context=self._roots.context()))
 
     def with_client_certificate(self, certificate: str, private_key: SecretStr) -> Self:
         """Make a transport to the same host, with the same roots, that shows who we are (TLS client authentication).
 
         Both are PEM. Close it after use: no other request should go out under that name. Raises ValueError where they
-        are no pair, or the host is spoken to without TLS.
+        are no pair, or the host is spoken to without TLS, and Rejected where the CA bundle is none.
         """
         if self._roots is None:
             raise ValueError("a client certificate can be shown under TLS only")
@@ -193,12 +209,14 @@ class Transport:
         `path` is appended to the base URL. `auth` is None only where the body identifies the caller. Secrets in `form`
         and `json` (top level) stay wrapped until they are sent; `params` takes none, because URLs turn up in logs.
         Of a body not more than `max_body` bytes are read, sent or unpacked; what is cut is no JSON.
-        Raises NotSent when nothing left this machine, AnswerLost when the request may have been received.
+        Raises NotSent when nothing left this machine, AnswerLost when the request may have been received, and Rejected
+        where a certificate (the server's, our own, the CA bundle's) is not accepted: somebody must mend it first.
         """
         if not path.startswith("/") or not all(_SEGMENT.fullmatch(segment) for segment in path[1:].split("/")):
             raise ValueError("a path is /segments, none of them empty or dots")
+        session = self._session
         try:
-            request = self._session.prepare_request(
+            request = session.prepare_request(
                 requests.Request(
                     method,
                     self._base_url + path,
@@ -215,7 +233,7 @@ class Transport:
         if request is None:
             raise NotSent(f"the request to {self._host} can't be put into HTTP")
         try:
-            response = self._session.send(
+            response = session.send(
                 request, timeout=(CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT), allow_redirects=False, stream=True
             )
             body = _read_body(response, max_body)
@@ -224,6 +242,10 @@ class Transport:
         else:
             return _answer(response, body, self._clock())
         raise failure
+
+    def load_roots(self) -> None:
+        """Read the CA bundle ahead of the first request, which takes its time; raises what request() would raise."""
+        _ = self._session
 
     def open(self, count: int) -> None:
         """Open so many connections ahead of the first requests, which then need not wait for TLS.
@@ -238,15 +260,15 @@ class Transport:
         """Close all connections."""
         self._session.close()
 
-    def _failure(self, error: Exception) -> NotSent | AnswerLost:
+    def _failure(self, error: Exception) -> NotSent | AnswerLost | Rejected:
         causes = _causes(error)
+        if any(isinstance(each, ssl.SSLError) and _CERTIFICATE_REFUSED.search(each.reason or "") for each in causes):
+            return Rejected(f"{self._host} does not accept our client certificate, or wants one")
         if any(isinstance(cause, ConnectTimeoutError) for cause in causes):
             untrusted = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
             if untrusted is not None:
-                return NotSent(f"the certificate of {self._host} is not accepted: {untrusted.verify_message}")
+                return Rejected(f"the certificate of {self._host} is not accepted: {_fault(untrusted)}")
             return NotSent(f"{self._host} can't be reached (name, connection or TLS)")
-        if any(isinstance(each, ssl.SSLError) and _CERTIFICATE_REFUSED.search(each.reason or "") for each in causes):
-            return NotSent(f"{self._host} does not accept our client certificate, or wants one")
         if any(isinstance(cause, ReadTimeoutError) for cause in causes):
             return AnswerLost(f"{self._host} took the request and did not answer in time")
         return AnswerLost(f"{self._host} took the request and its answer broke off")
@@ -410,6 +432,11 @@ def _answer(response: requests.Response, body: bytes, now: datetime) -> Answer:
         retry_after=retry_after(response.headers, now),
         tracking_id=tracking_id if _TRACKING_ID.fullmatch(tracking_id) else None,
     )
+
+
+def _fault(untrusted: ssl.SSLCertVerificationError) -> str:
+    incomplete = untrusted.verify_code in _STRICT | _HOST_MISMATCH
+    return f"{untrusted.verify_message}; {_NEEDED}" if incomplete else untrusted.verify_message
 
 
 def _causes(error: BaseException) -> list[BaseException]:

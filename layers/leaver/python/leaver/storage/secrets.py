@@ -34,13 +34,17 @@ class SecretStore:
         self._prefix = prefix
         self._kms_key_arn = kms_key_arn
 
-    def tokens(self, connection: str, version: str) -> TokenSet:
+    def tokens(self, connection: str, version: str, *, is_new: bool = False) -> TokenSet:
         """Read the tokens of exactly this version: stage labels are only eventually consistent.
 
-        Raises Rejected where secret or version are missing, or the JSON is not that of a TokenSet, and NotRead.
+        Raises Rejected where secret or version are missing, or the JSON is no TokenSet, and NotRead. A version
+        that `is_new` is not missing but NotRead: it is not seen everywhere at once.
         """
         name = f"{self._prefix}/tokens/{connection}"
-        return _parse(TokenSet, self._read(name, VersionId=version), name)
+        text = self._find(name, VersionId=version)
+        if text is None:
+            raise (NotRead if is_new else Rejected)(f"secret {name}: has no version {version}")
+        return _parse(TokenSet, text, name)
 
     def latest_version(self, connection: str, version: str) -> str:
         """Follow a version's successors to the last: a run that was killed leaves one that no record names yet.
@@ -57,7 +61,14 @@ class SecretStore:
         Raises Rejected, field by field, where it can't be used, and NotRead.
         """
         name = f"{self._prefix}/credentials/{connection}"
-        return _parse(kind, self._read(name, VersionStage="AWSCURRENT"), name)
+        return _parse(kind, self.text(name), name)
+
+    def text(self, name: str) -> str:
+        """Read the current text of a secret, by its whole name; raises Rejected where it is missing, and NotRead."""
+        text = self._find(name, VersionStage="AWSCURRENT")
+        if text is None:
+            raise Rejected(f"secret {name}: is missing")
+        return text
 
     def store_next(self, connection: str, parent_version: str, tokens: TokenSet) -> str:
         """Store the successor of `parent_version` and return its version id.
@@ -166,13 +177,6 @@ class SecretStore:
 
     def _holds(self, connection: str, version: str) -> bool:
         return self._find(f"{self._prefix}/tokens/{connection}", VersionId=version) is not None
-
-    def _read(self, name: str, **which: Any) -> str:
-        text = self._find(name, **which)
-        if text is None:
-            version = which.get("VersionId")
-            raise Rejected(f"secret {name}: {f'has no version {version}' if version else 'is missing'}")
-        return text
 
     def _find(self, name: str, **which: Any) -> str | None:
         try:
