@@ -15,7 +15,10 @@ from local.http_server import handshake
 
 CATALOGUE = Path(__file__).parents[2] / "local" / "catalogue"
 
-Ending = Literal["close", "reset", "hold"]
+#: so that a caller who never hangs up fails its test and does not hang it
+MOST_DRIPS = 500
+
+Ending = Literal["close", "reset", "hold", "drip"]
 
 
 def fixture(name: str) -> bytes:
@@ -30,7 +33,10 @@ def fixtures(provider: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Play:
-    """Bytes to answer with, and then: close in peace, reset the connection, or hold it open and say no more."""
+    """Bytes to answer with, and then: close in peace, reset the connection, hold it open and say no more, or drip.
+
+    A dripping server sends byte after byte until the other side hangs up.
+    """
 
     raw: bytes = b""
     ending: Ending = "close"
@@ -53,6 +59,8 @@ class Wire:
     port: int
     scheme: str
     asked: list[Asked] = field(default_factory=list)
+    #: how many callers hung up while it dripped
+    hung_up: int = 0
 
     @property
     def url(self) -> str:
@@ -105,9 +113,26 @@ def _serve(listener: socket.socket, plays: list[Play], wire: Wire, held: ExitSta
                 spoken.sendall(play.raw)
             if play.ending == "reset":
                 spoken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if play.ending == "drip":
+                wire.hung_up += _drip(spoken)
             if play.ending == "hold":
                 held.push(own.pop_all())
     listener.close()
+
+
+def _drip(connection: socket.socket) -> bool:
+    """Send byte after byte; returns whether the other side has hung up."""
+    connection.settimeout(0.02)
+    for _ in range(MOST_DRIPS):
+        try:
+            if not connection.recv(1):
+                return True
+        except TimeoutError:
+            with suppress(OSError):
+                connection.sendall(b"x")
+        except OSError:
+            return True
+    return False
 
 
 def _read(connection: socket.socket) -> Asked | None:

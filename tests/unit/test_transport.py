@@ -230,6 +230,24 @@ def test_a_byte_order_mark_does_no_harm() -> None:
         assert transport.request("GET", "/x", auth=None).json == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"HTTP/1.1 ",
+        b"HTTP/1.1 204 No Content\r\nX-Slow: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+    ids=["in the status", "in a header", "in the body", "in a body without a length"],
+)
+def test_an_answer_that_drips_for_ever_is_given_up_and_never_taken_for_a_whole_one(begun: bytes) -> None:
+    with answering(Play(begun, "drip"), OK) as (transport, wire):
+        with pytest.raises(AnswerLost):
+            transport.request("DELETE", "/x", auth=None, read_timeout=0.2)
+        assert transport.request("GET", "/x", auth=None, read_timeout=20).status == 200
+        assert wire.hung_up == 1
+
+
 def test_nobody_is_asked_to_compress() -> None:
     with answering(OK) as (transport, wire):
         transport.request("GET", "/x", auth=None)

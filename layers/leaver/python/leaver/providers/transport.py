@@ -3,11 +3,13 @@
 import json as jsonlib
 import logging
 import re
+import socket
 import ssl
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
+from threading import Timer
 from typing import Any, Final, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -24,8 +27,8 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import HTTPSConnectionPool, Retry
-from urllib3.connection import HTTPSConnection
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
@@ -35,7 +38,7 @@ from leaver.providers.ca_bundle import CaBundle
 
 #: seconds to reach the host, TLS included
 CONNECT_TIMEOUT: Final = 3.0
-#: seconds between two pieces of an answer, where a call does not say otherwise
+#: seconds for an answer, headers and body together, where a call does not say otherwise
 READ_TIMEOUT: Final = 20.0
 #: bytes of a body, as they are sent and as they unpack, where a call does not say otherwise
 MAX_BODY: Final = 2**20
@@ -176,7 +179,7 @@ class Transport:
     @cached_property
     def _session(self) -> requests.Session:
         if self._roots is None:
-            return _session(HTTPAdapter(pool_maxsize=self._pool_maxsize, max_retries=_CONNECT_TWICE))
+            return _session(_PlainAdapter(pool_maxsize=self._pool_maxsize, max_retries=_CONNECT_TWICE))
         return _session(_TlsAdapter(pool_maxsize=self._pool_maxsize, context=self._roots.context()))
 
     def with_client_certificate(self, certificate: str, private_key: SecretStr) -> Self:
@@ -237,7 +240,7 @@ class Transport:
                 request, timeout=(CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT), allow_redirects=False, stream=True
             )
             body = _read_body(response, max_body)
-        except (requests.RequestException, HTTPError, ValueError, zlib.error) as error:
+        except (requests.RequestException, HTTPError, ValueError, TimeoutError, zlib.error) as error:
             failure = self._failure(error)
         else:
             return _answer(response, body, self._clock())
@@ -269,7 +272,7 @@ class Transport:
             if untrusted is not None:
                 return Rejected(f"the certificate of {self._host} is not accepted: {_fault(untrusted)}")
             return NotSent(f"{self._host} can't be reached (name, connection or TLS)")
-        if any(isinstance(cause, ReadTimeoutError) for cause in causes):
+        if any(isinstance(cause, ReadTimeoutError | TimeoutError) for cause in causes):
             return AnswerLost(f"{self._host} took the request and did not answer in time")
         return AnswerLost(f"{self._host} took the request and its answer broke off")
 
@@ -299,7 +302,47 @@ def safe_code(value: object) -> str | None:
     return text if _CODE.fullmatch(text) else None
 
 
-class _Connection(HTTPSConnection):
+class _Deadline:
+    """Shuts a socket down whose answer does not end in time: `requests` bounds only the pause between two reads."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self.has_passed = False
+        self._connection = connection
+        self._timer = Timer(seconds, self._shut_down)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_error: object) -> None:
+        self._timer.cancel()
+        if self.has_passed:
+            # Headers, and bodies that end with the connection, look whole where we have shut it down.
+            raise TimeoutError
+
+    def _shut_down(self) -> None:
+        self.has_passed = True
+        with suppress(OSError):
+            # The socket below TLS: SSLSocket.shutdown would let the reader go on without TLS.
+            socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
+
+
+class _BoundedConnection(HTTPConnection):
+    """Gives the whole answer, headers included, no more time than one read may take."""
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself overrides http.client's
+        deadline = _Deadline(self.sock, cast("float", self.timeout))
+        try:
+            response = super().getresponse()
+        except BaseException:
+            with deadline:
+                raise
+        response.deadline = deadline  # type: ignore[attr-defined]  # ours, for who reads the body
+        return response
+
+
+class _Connection(_BoundedConnection, HTTPSConnection):
     """Marks whatever fails before TLS stands as a failure to connect: the request is not sent yet."""
 
     def connect(self) -> None:
@@ -332,6 +375,10 @@ class _Connection(HTTPSConnection):
         return False
 
 
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _BoundedConnection
+
+
 class _Pool(HTTPSConnectionPool):
     ConnectionCls = _Connection
 
@@ -341,6 +388,14 @@ class _Pool(HTTPSConnectionPool):
         with ThreadPoolExecutor(count) as side_by_side:
             for connection in side_by_side.map(_connected, connections):
                 self._put_conn(connection)
+
+
+class _PlainAdapter(HTTPAdapter):
+    """Connects without TLS, to this machine only."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool}
 
 
 class _TlsAdapter(HTTPAdapter):
@@ -408,7 +463,8 @@ def _revealed(fields: Mapping[str, object] | None) -> dict[str, Any] | None:
 def _read_body(response: requests.Response, limit: int) -> bytes:
     """Read so much of a body and no more; raises what reading raises, and zlib.error."""
     sent = b""
-    with response:
+    # An answer that came over no socket has no deadline.
+    with response, getattr(response.raw, "deadline", nullcontext()):
         # Only a read that finds nothing more says whether the body is whole.
         while len(sent) < limit and (piece := response.raw.read(limit - len(sent), decode_content=False)):
             sent += piece
