@@ -40,6 +40,13 @@ PARTS: Final = (
         seconds=40,
     ),
     Part(
+        "any JSON instead of an HR event",
+        "tests/unit/test_hr_any_json.py",
+        "examples for each source",
+        full=2000,
+        seconds=75,
+    ),
+    Part(
         "leavers' cases, whatever happens in any order",
         "tests/cases/test_machine.py",
         "runs",
@@ -66,13 +73,6 @@ PARTS: Final = (
         "leavers",
         full=200,
         seconds=200,
-    ),
-    Part(
-        "any JSON instead of an HR event",
-        "tests/unit/test_hr_any_json.py",
-        "examples for each source",
-        full=2000,
-        seconds=220,
     ),
     Part(
         "many connections, whatever happens in any order",
