@@ -31,14 +31,16 @@ CREDENTIALS: Final = 6
 MOMENTS: Final[tuple[Moment, ...]] = ("before", "after")
 
 
-@pytest.mark.parametrize("provider", some(["zoom", "venafi"]))
+@pytest.mark.parametrize("provider", ["zoom", "venafi"])
 def test_whatever_the_kill_nothing_that_was_issued_on_the_grant_works(world: WatchedWorld, provider: Provider) -> None:
     expected = [row for place, row in enumerate(EXPECTED) if provider == "zoom" or place != CREDENTIALS]
     effects = [effect for effect, _, _ in expected]
     revocations = Deaths(world, "revoke_access_token", provider, REVOKE, effects)
     assert revocations.done(revocations.connect()) == effects
 
-    killed = {(place, moment): revocations.connect() for place in range(len(effects)) for moment in MOMENTS}
+    # a new process costs most of a second of computing
+    places = some(range(len(effects)), short=4)
+    killed = {(place, moment): revocations.connect() for place in places for moment in MOMENTS}
     sent = {cell: revocations.die(connection, *cell) for cell, connection in killed.items()}
     revocations.morning()
 
@@ -46,8 +48,8 @@ def test_whatever_the_kill_nothing_that_was_issued_on_the_grant_works(world: Wat
     assert {world.record(connection)["status"] for connection in killed.values()} == {"revoked"}
     assert {cell: world.receipt(each)["outcome"] for cell, each in sent.items()} == {
         (place, moment): outcome
-        for place, (_, *both) in enumerate(expected)
-        for moment, outcome in zip(MOMENTS, both, strict=True)
+        for place in places
+        for moment, outcome in zip(MOMENTS, expected[place][1:], strict=True)
     }
     told = [each.detail["subject"] for each in world.announced("AccessTokenRevoked")]
     assert set(killed.values()) <= set(told)

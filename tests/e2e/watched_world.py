@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,7 +14,6 @@ from leaver.connections.record import LEASE
 from leaver.storage.tables import item, values
 from local import acme
 from local.acme import Person
-from local.runtime_api import FunctionError
 from local.simulators.provider import ProviderSimulator
 from local.world import World
 
@@ -88,9 +87,6 @@ class WatchedWorld(World):
         if any("factor" in each for each in kept):
             for function in PACED:
                 self.kill(function)
-                # The first event may still meet the dead; the next one starts a new process.
-                with suppress(FunctionError):
-                    self.functions[function].invoke({"Records": []})
 
     # -- who there is
 

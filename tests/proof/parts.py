@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.e2e.test_demo import FAULTS
-from tests.e2e.test_killed_refreshes import PLAYED
+from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
 from tests.refresh.test_interleavings import HOLDERS
 
 
@@ -30,21 +30,35 @@ PARTS: Final = (
         "tests/refresh/test_leavers.py -k whatever_the_order",
         "beginnings",
         full=2,
-        seconds=20,
+        seconds=10,
     ),
     Part(
         "two holders of one connection, in every order",
         "tests/refresh/test_interleavings.py -k whatever_the_order",
         "pairs of holders, each at a kind of provider",
         full=len(HOLDERS),
-        seconds=120,
+        seconds=40,
+    ),
+    Part(
+        "any JSON instead of an HR event",
+        "tests/unit/test_hr_any_json.py",
+        "examples for each source",
+        full=2000,
+        seconds=75,
+    ),
+    Part(
+        "leavers' cases, whatever happens in any order",
+        "tests/cases/test_machine.py",
+        "runs",
+        full=2500,
+        seconds=95,
     ),
     Part(
         "processes killed at every effect",
         "tests/e2e/test_killed_refreshes.py tests/e2e/test_killed_revocations.py",
-        "providers",
-        full=len(PLAYED),
-        seconds=120,
+        "effects, before and after each",
+        full=len(REVOCATION),
+        seconds=150,
     ),
     Part(
         "the demo's planted faults",
@@ -58,27 +72,13 @@ PARTS: Final = (
         "tests/e2e/test_many_leavers.py",
         "leavers",
         full=200,
-        seconds=240,
-    ),
-    Part(
-        "any JSON instead of an HR event",
-        "tests/unit/test_hr_any_json.py",
-        "examples for each source",
-        full=2000,
-        seconds=300,
-    ),
-    Part(
-        "leavers' cases, whatever happens in any order",
-        "tests/cases/test_machine.py",
-        "runs",
-        full=2500,
-        seconds=300,
+        seconds=200,
     ),
     Part(
         "many connections, whatever happens in any order",
         "tests/refresh/test_many_connections.py -k whatever_happens",
         "nights",
         full=4000,
-        seconds=600,
+        seconds=260,
     ),
 )

@@ -141,7 +141,7 @@ def explore(
     return (played for played in ways if played)
 
 
-@pytest.mark.parametrize(("provider", "kind", "other"), some(HOLDERS))
+@pytest.mark.parametrize(("provider", "kind", "other"), some(HOLDERS, short=10))
 def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
     kind: Kind, other: Other, provider: str, record_property: Callable[[str, object], None]
 ) -> None:
