@@ -34,9 +34,11 @@ def test_somebody_of_whom_only_the_address_is_known_is_meant_by_it_everywhere() 
     }
 
 
-def test_what_the_source_calls_somebody_at_a_provider_counts_more_than_the_address() -> None:
-    steps = steps_of(subject(zoom={"id": "ada-id"}, venafi={"name": "ada"}))
-    assert steps["zoom: RevokeSsoToken"] == {"user_id": "ada-id"}
+def test_what_the_source_calls_somebody_counts_more_than_the_address_and_at_zoom_once_zoom_has_confirmed_it() -> None:
+    leaver = subject(zoom={"id": "ada-id"}, venafi={"name": "ada"})
+    steps = steps_of(leaver)
+    assert steps["zoom: RevokeSsoToken"] == {"user_id": ADA}
+    assert steps_of(leaver, zoom="ada-id")["zoom: RevokeSsoToken"] == {"user_id": "ada-id"}
     assert steps["venafi: RevokeGrants"] == {"identity": "ada"}
 
 
