@@ -81,7 +81,7 @@ SIZES = {
     "RetrieveUserToken": (5, 2),
     "PurgeUserTokens": (5, 2),
     "DeactivateUser": (5, 2),
-    "RevokeGrants": (5, 2),
+    "RevokeGrants": (4, 2),
 }
 
 
