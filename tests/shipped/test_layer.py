@@ -66,11 +66,17 @@ def uncompiled(layer: Path) -> Iterator[str]:
 
 
 def clients() -> set[str]:
-    """Name every service that a function may make a client of."""
+    """Name every service that a function may make a client of; a provider's entry makes other clients."""
     files = [*(SOURCE / "python").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
     calls = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
-    made = [call for call in calls if isinstance(call.func, ast.Attribute) and re.search("client$", call.func.attr)]
+    made = [
+        call for call in calls if re.fullmatch(r"(boto3|(boto3\.|_)[Ss]ession\(\))\.client", ast.unparse(call.func))
+    ]
     return {str(ast.literal_eval(call.args[0])) for call in made}
+
+
+def test_boto3_is_asked_for_clients_of_several_services() -> None:
+    assert clients() >= {"dynamodb", "secretsmanager", "sqs"}
 
 
 def pinned() -> dict[str, str]:
