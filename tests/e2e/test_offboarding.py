@@ -126,20 +126,23 @@ def test_the_names_that_the_source_knows_count_more_than_the_mail_address(world:
 
 def test_a_zoom_id_that_is_somebody_elses_is_refused_and_both_keep_everything(world: WatchedWorld) -> None:
     leaver, other = world.hire(), world.hire()
-    subject = {"email": other.email, "zoom_user_id": leaver.zoom_id, "venafi_prefixed_universal": leaver.venafi_id}
+    identities = {"zoom": {"id": leaver.zoom_id}, "venafi": {"prefixed_universal": leaver.venafi_id}}
+    subject = {"email": other.email, "identities": identities}
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
     world.wait_until_idle()
     assert has_all(world, leaver)
     assert has_all(world, other)
     [parked] = world.parked("start_offboarding")
-    assert parked.reason == "subject.zoom_user_id: at Zoom this is somebody with another address than subject.email"
+    assert (
+        parked.reason == "subject.identities.zoom.id: at Zoom this is somebody with another address than subject.email"
+    )
 
 
 @pytest.mark.parametrize("searched", ["name", "address"])
 def test_a_stranger_with_a_similar_name_keeps_everything(world: WatchedWorld, searched: str) -> None:
     leaver, stranger = world.hire(at_venafi=False), world.hire()
     world.venafi.add_identity(stranger.venafi_id, "jdoe2", email=f"{leaver.email}.au")
-    subject = {"email": leaver.email} | ({"venafi_identity": "jdoe"} if searched == "name" else {})
+    subject = {"email": leaver.email} | ({"identities": {"venafi": {"name": "jdoe"}}} if searched == "name" else {})
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
     world.wait_until_idle()
     assert has_all(world, stranger)

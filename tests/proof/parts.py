@@ -6,6 +6,7 @@ from typing import Final
 from tests.e2e.test_demo import FAULTS
 from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
 from tests.refresh.test_interleavings import HOLDERS
+from tests.unit.test_no_secret_shows import GOES_WRONG
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,13 @@ PARTS: Final = (
         "pairs of holders, each at a kind of provider",
         full=len(HOLDERS),
         seconds=40,
+    ),
+    Part(
+        "a provider that echoes every secret, at each request",
+        "tests/unit/test_no_secret_shows.py -k goes_wrong",
+        "faults, each at a request of a function",
+        full=len(GOES_WRONG),
+        seconds=50,
     ),
     Part(
         "any JSON instead of an HR event",

@@ -5,8 +5,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-pytest.importorskip("matplotlib", reason="`make bench` draws by matplotlib, which `make test` does not install")
-
 from benchmarks import plot
 
 

@@ -16,6 +16,7 @@ from leaver import bootstrap
 from leaver.storage.secrets import SecretStore
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 from tests.doubles.lambda_events import event
+from tests.length import some
 
 #: all that must stay secret, each told apart from the others
 CLIENT_SECRET = "canary/client+secret=8d1f0a"
@@ -197,15 +198,28 @@ def test_nothing_shows_when_all_goes_well(scene: Scene, function: str) -> None:
         assert scene.leaver.stored("leaver/tokens/zoom")["refresh_token"] == NEW_REFRESH
 
 
+#: every fault at every request of every function; `make test` takes each fault and each request several times
+GOES_WRONG = [
+    (function, number, fault)
+    for fault in FAULTS
+    for function, each in Scene.REQUESTS.items()
+    for number in range(len(each))
+]
+
+
 @pytest.mark.usefixtures("nothing_shows")
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(
-    ("function", "number"),
-    [(function, number) for function, each in Scene.REQUESTS.items() for number in range(len(each))],
-)
+@pytest.mark.parametrize(("function", "number", "fault"), some(GOES_WRONG, 70))
 def test_nothing_shows_when_the_provider_goes_wrong(scene: Scene, function: str, number: int, fault: str) -> None:
     assert scene.run(function, fault=(number, FAULTS[fault])) > number
     assert scene.leaver.receipts() or function == "refresh_access_token" or fault == "429"
+
+
+def test_what_make_test_takes_of_it_leaves_out_no_fault_and_no_request() -> None:
+    taken = [GOES_WRONG[place * len(GOES_WRONG) // 70] for place in range(70)]
+    assert {fault for _, _, fault in taken} == set(FAULTS)
+    assert {(function, number) for function, number, _ in taken} == {
+        (function, number) for function, number, _ in GOES_WRONG
+    }
 
 
 @pytest.mark.usefixtures("nothing_shows")
