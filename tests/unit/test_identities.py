@@ -3,9 +3,11 @@
 import pytest
 
 from leaver.cases import identities
+from leaver.cases.start import COMMANDS
 from leaver.errors import BadMessage
 from leaver.messages.commands import parse
 from leaver.messages.events import Subject
+from leaver.providers.entry import Leaver
 from leaver.providers.registry import PROVIDERS
 from tests.doubles.acme.entry import REGISTRY
 from tests.doubles.hr_events import CANARY
@@ -109,3 +111,9 @@ def test_what_is_no_object_of_names_is_refused_and_not_named_back(told: object) 
 
 def test_an_event_may_name_somebody_at_whatever_provider_the_registry_holds() -> None:
     identities.check(subject(acme={"login": "ada"}), REGISTRY)
+
+
+def test_every_command_that_ends_something_for_a_leaver_can_be_sent_as_a_step() -> None:
+    leaver = Leaver(email=ADA)
+    asked = {step.command.__name__ for provider in PROVIDERS.values() for step in provider.steps(leaver)}
+    assert asked - set(COMMANDS) == set()
