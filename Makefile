@@ -35,7 +35,7 @@ lint: .venv/dev  ## types, style, the template, and a build of what would be dep
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m samcli validate --lint
-	$(BIN)/python -m cfnlint template.yaml
+	$(BIN)/python $(BIN)/cfn-lint template.yaml
 	$(MAKE) build
 
 build: .venv/dev  ## what `sam deploy` ships, in .aws-sam/build
