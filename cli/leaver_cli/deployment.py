@@ -55,7 +55,8 @@ class Deployment:
     #: by how much AWS's clock is ahead of this machine's
     ahead: timedelta
     secrets_manager: "SecretsManagerClient" = field(repr=False)
-    providers: Providers = field(default=PROVIDERS, repr=False)
+    # Python 3.11 takes the registry itself for a mutable default.
+    providers: Providers = field(default_factory=lambda: PROVIDERS, repr=False)
 
     def url(self, host: HostVariables) -> str:
         """Where a provider's host is."""
