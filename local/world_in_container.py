@@ -105,7 +105,7 @@ class WorldInContainer:
             Name=f"leaver/user-tokens/zoom/{zoom_user_id}/zak", SecretString='{"token": "dead"}'
         )
         fields = StoredUserToken(
-            case_id=f"user-token#zoom#{zoom_user_id}#zak",
+            partition=f"user-token#zoom#{zoom_user_id}#zak",
             connection="zoom",
             zoom_user_id=zoom_user_id,
             type="zak",

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from leaver import settings
+from leaver.cases.heard import HeardEvents
 from leaver.cases.people import name_of
 from leaver.cases.record import Cases
 from leaver.connections.grants import ProviderGrants
@@ -49,6 +50,7 @@ class Deployment:
     stack: Stack
     connections: Connections
     cases: Cases
+    heard: HeardEvents
     secret_store: SecretStore
     #: the template's parameters
     parameters: Mapping[str, str]
@@ -142,6 +144,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         stack=reach(name, region, profile),
         connections=Connections(dynamodb, table=outputs["ConnectionsTable"]),
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
+        heard=HeardEvents(dynamodb, table=outputs["CasesTable"]),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
         ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.cases import identities
+from leaver.cases.heard import Fate
 from leaver.cases.intake import ZOOM, Intake, find_usable
-from leaver.cases.record import Case
+from leaver.cases.record import Case, Policy
 from leaver.cases.states import CaseEvent
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections
@@ -30,11 +31,11 @@ from leaver.messages.commands import CaseId, Command, Moment, parse
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.hr import HrChoices, read_hr_event
-from leaver.outcomes import Outcome, Result
+from leaver.outcomes import Result
 from leaver.providers.entry import Person
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom, CommaSeparated, Flag, StartsCases, WholeNumber
+from leaver.settings import ActsOnPeople, CallsZoom, CommaSeparated, EndsSteps, Flag, StartsCases, WholeNumber
 
 #: how long after it heard of the event Zoom is waited for to say who is meant: for a refresh, or a limit per second
 PATIENCE: Final = timedelta(minutes=2)
@@ -42,7 +43,7 @@ PATIENCE: Final = timedelta(minutes=2)
 PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 
 
-class Settings(ActsOnPeople, CallsZoom, StartsCases):
+class Settings(ActsOnPeople, CallsZoom, StartsCases, EndsSteps):
     """What `start_offboarding` reads from its environment."""
 
     #: how many routine cases may begin in an hour before one is held
@@ -91,16 +92,16 @@ class Decision(Command):
         return self.held_case
 
 
-def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake) -> Result | None:
-    """Do as HR or a person says; None where that was done, REFUSED if that is no news."""
+def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake) -> Fate:
+    """Do as HR or a person says."""
     if isinstance(command, Decision):
         return decide(command, intake=intake)
     occurred_at = command.request.occurred_at
     return intake.take_in(command.request, max(occurred_at, command.heard_at or occurred_at))
 
 
-def decide(command: Decision, *, intake: Intake) -> Result | None:
-    """Let a held case go on, or throw it away; REFUSED where it is not held."""
+def decide(command: Decision, *, intake: Intake) -> Fate:
+    """Let a held case go on, or throw it away."""
     event = CaseEvent.RELEASED if command.decision == "release" else CaseEvent.DISCARDED
     now = intake.clock()
     case = intake.cases.read(command.held_case)
@@ -112,9 +113,16 @@ def decide(command: Decision, *, intake: Intake) -> Result | None:
 
     decided = intake.cases.change(case, follow)
     if decided is None:
-        return Result(Outcome.REFUSED, details={"because": "the case is not held"})
+        return Fate("refused", case.case_id, "the case is not held")
     intake.set_going(decided)
-    return None
+    return Fate("changed", case.case_id)
+
+
+def name(command: StartOffboarding | Decision) -> tuple[str, str | None]:
+    """Who said it, and how it is called there."""
+    if isinstance(command, Decision):
+        return "operator", None
+    return command.request.source, command.request.event_id
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,11 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         providers=PROVIDERS,
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
-        deactivates_users=settings.deactivate_users,
+        policy=Policy(
+            missing_user_is_done=settings.missing_user_is_done,
+            deactivate_users=settings.deactivate_users,
+            deadline=settings.case_deadline,
+        ),
     )
     return bootstrap.consumer(
         StartOffboarding,
@@ -209,6 +221,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         settings,
         refresh_queue_url=settings.refresh_queue_url,
         read=partial(understand, choices=settings),
+        journal=bootstrap.journal(settings.cases_table, name),
     )
 
 

@@ -87,14 +87,10 @@ class Watch:
         outstanding = [step for step in case.steps if step.name in case.outstanding]
         for step in outstanding:
             # A run that was killed after its receipt, and whose message nobody delivers again.
-            receipt = (
-                self._receipt_of_replacement(case, step) if step.command == REPLACE else receipts.get(step.receipt)
-            )
+            receipt = self._receipt_of_replacement(case, step) if step.command == REPLACE else receipts.get(step.name)
             if receipt is not None and receipt.outcome:
                 self.completion.count_receipt(receipt)
-        lost = [
-            step.name for step in outstanding if step.command != REPLACE and self._is_lost(receipts.get(step.receipt))
-        ]
+        lost = [step.name for step in outstanding if step.command != REPLACE and self._is_lost(receipts.get(step.name))]
         self.completion.seal(self._resend(case, lost))
 
     def _resend(self, case: Case, lost: Sequence[str]) -> Case:
@@ -160,7 +156,9 @@ class Watch:
     def _sweep(self, case: Case) -> None:
         now = self.clock()
         steps = [step for step in case.steps if step.command in SWEPT]
-        fields = case.model_dump(include={"email", "zoom_user_id", "event_id", "source", "actor", "urgency"})
+        fields = case.model_dump(
+            include={"email", "zoom_user_id", "event_id", "source", "actor", "urgency", "request", "policy", "searched"}
+        )
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = new_case(sweep_of(case.case_id), steps, case.names, **fields)
         # It raises no tombstones: where they are gone, the person is here again.
@@ -214,7 +212,7 @@ def destroy_expired(tokens: StoredUserTokens, now: datetime, *, logger: Logger, 
         try:
             destroyed += bool(tokens.destroy(token))
         except Exception as error:  # noqa: BLE001 - one that can't be destroyed keeps no other alive
-            logger.warning("token could not be destroyed", extra=_log_fields(token.case_id, error))
+            logger.warning("token could not be destroyed", extra=_log_fields(token.partition, error))
     return destroyed
 
 
@@ -247,7 +245,7 @@ def _silence(resent: int) -> timedelta:
 def _open_receipt(case: Case, step: Step, record: Connection, at: datetime) -> Receipt:
     return Receipt(
         case_id=case.case_id,
-        entry=step.receipt,
+        entry=step.name,
         command=REPLACE,
         system=record.provider,
         subject=step.detail["owner"],

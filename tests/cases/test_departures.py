@@ -297,9 +297,9 @@ def test_after_that_it_stops_what_is_outstanding_lifts_the_tombstones_and_claims
     assert states(office) == [State(kind)]
     outcomes = {entry: each.outcome for (_, entry), each in office.receipts.items.items()}
     assert outcomes == {
-        "receipt#RevokeSsoToken#zoom": "revoked",
-        "receipt#RevokeGrants#venafi": "refused",
-        "receipt#PurgeUserTokens#zoom": "refused",
+        "RevokeSsoToken#zoom": "revoked",
+        "RevokeGrants#venafi": "refused",
+        "PurgeUserTokens#zoom": "refused",
     }
     assert office.announced("OffboardingCompleted") == []
 
@@ -430,7 +430,7 @@ def test_a_parked_command_that_is_sent_back_after_that_is_refused(kind: str) -> 
     office.redrive()
     office.works()
     assert "grants" in office.access_of(ADA)
-    assert office.receipts.items[office.case.case_id, "receipt#RevokeGrants#venafi"].outcome == "refused"
+    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi"].outcome == "refused"
 
 
 def test_a_replayed_event_is_parked() -> None:
@@ -475,7 +475,7 @@ def test_a_step_that_fails_for_good_keeps_the_case_open_and_visible_and_a_redriv
     office.hears_and_works()
     assert states(office) == [State.OPEN]
     assert office.case.watch_at is not None
-    assert office.receipts.items[office.case.case_id, "receipt#RevokeGrants#venafi"].outcome == "failed"
+    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi"].outcome == "failed"
     office.venafi.people[ADA].pop()
     office.redrive()
     office.works()
@@ -494,7 +494,7 @@ def forgotten(office: Office) -> None:
 def test_a_user_who_is_gone_is_done_with_where_zoom_had_confirmed_who_is_meant() -> None:
     office = Office()
     forgotten(office)
-    assert office.receipts.items[office.case.case_id, "receipt#RevokeSsoToken#zoom"].outcome == "user_not_found"
+    assert office.receipts.items[office.case.case_id, "RevokeSsoToken#zoom"].outcome == "user_not_found"
     assert office.case.state is State.COMPLETED
     assert office.announced("SsoTokenRevoked") == []
 
@@ -504,7 +504,7 @@ def test_so_is_one_whom_venafi_never_knew() -> None:
     office.venafi.people[ADA] = []
     office.deliver(office.hears())
     office.works()
-    assert office.receipts.items[office.case.case_id, "receipt#RevokeGrants#venafi"].outcome == "user_not_found"
+    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi"].outcome == "user_not_found"
     assert states(office) == [State.COMPLETED]
     assert office.announced("GrantsRevoked") == []
 
@@ -529,7 +529,7 @@ def test_an_id_that_is_confirmed_later_proves_nothing_of_the_name_that_was_not_f
     office.zoom.users[ADA_ID] = "ada.king@example.com"
     office.weather.to_come.append(("zoom: who is it", ProviderUnavailable("out of order")))
     office.hears_and_works()
-    assert office.receipts.items[office.case.case_id, "receipt#RevokeSsoToken#zoom"].outcome == "user_not_found"
+    assert office.receipts.items[office.case.case_id, "RevokeSsoToken#zoom"].outcome == "user_not_found"
     office.clock.passes(minutes=1)
     office.zoom.aliases[ADA] = ADA_ID
     office.hears_and_works(source="okta")

@@ -171,7 +171,7 @@ class Leavers(RuleBasedStateMachine):
         for case in self.office.cases.every:
             if case.state is State.COMPLETED:
                 kept = self.office.cases.read_receipts(case.case_id)
-                receipts = [kept[step.receipt] for step in case.steps]
+                receipts = [kept[step.name] for step in case.steps]
                 assert all(receipt.outcome in DONE | {Outcome.USER_NOT_FOUND} for receipt in receipts)
                 stored = self.office.cases.read_stored(case.case_id)
                 assert case.head == head_of(stored["case"], stored)
@@ -189,7 +189,7 @@ class Leavers(RuleBasedStateMachine):
             assert set(outstanding) <= set(names)
             assert len(set(outstanding)) == len(outstanding)
             for name in set(names) - set(outstanding):
-                receipt = self.office.receipts.items[case.case_id, f"receipt#{name}"]
+                receipt = self.office.receipts.items[case.case_id, f"{name}"]
                 assert receipt.outcome in DONE | {Outcome.USER_NOT_FOUND}
             assert (case.state is State.COMPLETED) <= (not outstanding)
 
@@ -199,7 +199,7 @@ class Leavers(RuleBasedStateMachine):
             if case.finished_at is None or case.state not in {State.CANCELLED, State.REINSTATED}:
                 continue
             for step in case.steps:
-                receipt = self.office.receipts.items.get((case.case_id, step.receipt))
+                receipt = self.office.receipts.items.get((case.case_id, step.name))
                 if receipt is not None and receipt.outcome in DONE and receipt.finished_at is not None:
                     assert receipt.finished_at.replace(microsecond=0) <= case.finished_at
 
@@ -243,7 +243,7 @@ class Leavers(RuleBasedStateMachine):
         """Zoom did not know them when it was asked: nobody may say that they are done with."""
         kept = self.office.cases.read_receipts(case.case_id)
         asked = [step for step in case.steps if step.name in case.outstanding]
-        return all(kept[step.receipt].outcome is Outcome.USER_NOT_FOUND for step in asked)
+        return all(kept[step.name].outcome is Outcome.USER_NOT_FOUND for step in asked)
 
     def _access_of(self, email: str) -> set[str]:
         if email not in self.office.zoom.users.values():

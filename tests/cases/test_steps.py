@@ -83,7 +83,7 @@ def test_the_case_ends_all_the_same(office: Office, stray: str) -> None:
     office.works()
     assert office.case.state is State.COMPLETED
     assert office.access_of(ADA) == set()
-    assert {entry for _, entry in receipts_of(office, case_id)} == {step.receipt for step in office.case.steps}
+    assert {entry for _, entry in receipts_of(office, case_id)} == {step.name for step in office.case.steps}
 
 
 @strays
@@ -187,7 +187,7 @@ def test_a_case_that_can_not_be_read_costs_its_command_nothing_but_time(
         ("subject", BEN_ID),
         ("connection", "zoom-twin"),
         ("command", "DeactivateUser"),
-        ("entry", "receipt#RevokeSsoToken#zoom-twin"),
+        ("entry", "RevokeSsoToken#zoom-twin"),
         ("case_id", "another"),
     ],
 )
@@ -204,7 +204,7 @@ def closed_receipt(office: Office) -> Receipt:
     step = office.case.steps[0]
     return Receipt(
         case_id=office.case.case_id,
-        entry=step.receipt,
+        entry=step.name,
         command=step.command,
         system="zoom",
         subject=step.subject,
@@ -222,7 +222,7 @@ def always(_step: Step, _other: object) -> bool:
 
 
 def by_entry(step: Step, receipt: Receipt) -> bool:
-    return step.receipt == receipt.entry
+    return step.name == receipt.entry
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,19 @@ ORDER = (
     *("connections.token_versions", "connections.refresh_policy", "connections.trouble", "connections.dead_grant"),
     "connections.refresh",
     "cases.identities",
-    *("cases.states", "cases.receipts", "cases.seal", "cases.people", "cases.record", "cases.user_tokens"),
+    *(
+        "cases.partitions",
+        "cases.heard",
+        "cases.states",
+        "cases.receipts",
+        "cases.seal",
+        "cases.people",
+        "cases.record",
+        "cases.user_tokens",
+    ),
     *("cases.start", "cases.completion", "cases.intake"),
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
-    *("consuming.message", "consuming.recorder", "consuming.failures", "consuming.consumer"),
+    *("consuming.message", "consuming.journal", "consuming.recorder", "consuming.failures", "consuming.consumer"),
     "bootstrap",
 )
 LOWEST = ORDER[:4]

@@ -1,6 +1,7 @@
 """Each function has one role, and that role may do what the function does and nothing else."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ READER = {
     # the receipts of a whole batch
     "dynamodb:BatchGetItem": {"table/Cases"},
     "dynamodb:UpdateItem": {"table/Cases"},
-    # a case's last receipt seals it, together with the others
     "dynamodb:Query": {"table/Cases"},
     "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
     "kms:Decrypt": {"key/Key"},
@@ -27,10 +27,40 @@ DESTROYER = {
     "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
     "secretsmanager:DeleteSecret": {"leaver/user-tokens/*"},
 }
-#: action on the table of cases → with which first part of the key alone
-ONLY_ABOUT = {
-    ("RetrieveUserToken", "dynamodb:PutItem"): "user-token#*",
-    ("RefreshAccessToken", "dynamodb:GetItem"): "person#*",
+#: what whoever carries out a step may do in the table of cases
+STEP = {
+    "GetItem": {"receipts#*", "message#*", "case#*"},
+    "BatchGetItem": {"receipts#*", "message#*"},
+    "UpdateItem": {"receipts#*", "message#*", "case#*"},
+    "Query": {"case#*", "receipts#*"},
+}
+#: function → action on the table of cases → partitions, and no others
+PARTITIONS: dict[str, dict[str, set[str]]] = {
+    "RetrieveUserToken": STEP
+    | {
+        "GetItem": STEP["GetItem"] | {"person#*", "user-token#*"},
+        "UpdateItem": STEP["UpdateItem"] | {"user-token#*"},
+        "PutItem": {"user-token#*"},
+    },
+    "RefreshAccessToken": {"GetItem": {"person#*"}},
+    "RevokeAccessToken": STEP,
+    "RevokeSsoToken": STEP,
+    "RevokeGrants": STEP,
+    "PurgeUserTokens": STEP
+    | {"GetItem": STEP["GetItem"] | {"user-token#*"}, "UpdateItem": STEP["UpdateItem"] | {"user-token#*"}},
+    "DeactivateUser": STEP,
+    "ScheduleRefreshes": {},
+    "StartOffboarding": {
+        "GetItem": {"case#*", "person#*", "hour#*", "heard#*"},
+        "PutItem": {"case#*", "person#*", "heard#*"},
+        "UpdateItem": {"case#*", "person#*", "hour#*"},
+    },
+    "WatchDeadlines": {
+        "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
+        "PutItem": {"case#*", "person#*"},
+        "UpdateItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
+        "Query": {"case#*", "receipts#*"},
+    },
 }
 CA_BUNDLE = "leaver/venafi-ca-??????"
 #: action → resources, without what every function may do
@@ -229,21 +259,31 @@ def condition_faults(stack: Stack) -> list[str]:
 
 
 def key_faults(stack: Stack) -> list[str]:
-    """Who has to do with one kind of item in the table of cases gets at no other."""
+    """Compare which partitions of the table of cases each role gets at with what is written above."""
     faults = []
-    for (function, action), keys in ONLY_ABOUT.items():
-        narrowed = {
-            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys},
-            "Null": {"dynamodb:LeadingKeys": "false"},
-        }
+    for function in FUNCTIONS:
+        found: dict[str, set[str]] = {}
+        for statement in statements(stack, function):
+            if any(resource.endswith("table/Cases") for resource in statement["Resource"]):
+                keys = leading_keys(statement.get("Condition", {}))
+                for action in statement["Action"]:
+                    found.setdefault(action.removeprefix("dynamodb:"), set()).update(keys)
+        expected = PARTITIONS[function]
         faults += [
-            f"{function}: may {action} on condition {statement.get('Condition')}"
-            for statement in statements(stack, function)
-            if action in statement["Action"]
-            and any(resource.endswith("table/Cases") for resource in statement["Resource"])
-            and statement.get("Condition") != narrowed
+            f"{function}: may {action} {sorted(found.get(action, ()))}, not {sorted(expected.get(action, ()))}"
+            for action in sorted(found.keys() | expected.keys())
+            if found.get(action) != expected.get(action)
         ]
     return faults
+
+
+def leading_keys(condition: Mapping[str, Any]) -> list[str]:
+    """The partitions that a condition narrows to; all of them, where it is not exactly that."""
+    keys = condition.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", "*")
+    narrowed = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}, "Null": {"dynamodb:LeadingKeys": "false"}}
+    if condition != narrowed:
+        return ["*"]
+    return [keys] if isinstance(keys, str) else list(keys)
 
 
 def role_faults(stack: Stack) -> list[str]:
@@ -325,14 +365,21 @@ def test_functions_speak_as_themselves_and_use_the_key_through_its_services(eith
     assert condition_faults(either) == []
 
 
-def test_the_refresher_sees_tombstones_alone_and_the_retriever_adds_user_tokens_alone(either: Stack) -> None:
+def test_every_function_gets_at_its_own_partitions_of_the_cases_and_at_no_others(either: Stack) -> None:
     assert key_faults(either) == []
 
 
-@pytest.mark.parametrize(("function", "action"), ONLY_ABOUT)
-def test_a_way_to_all_cases_is_noticed(full: Stack, function: str, action: str) -> None:
-    path = _statement_about(full, function, action)
-    change(full, [*path, "Condition"], DROP)
+@pytest.mark.parametrize(("function", "action"), [(f, action) for f, may in PARTITIONS.items() for action in may])
+@pytest.mark.parametrize("part", [DROP, "Null", "LeadingKeys"])
+def test_a_way_to_all_partitions_is_noticed(full: Stack, function: str, action: str, part: object) -> None:
+    path = _statement_about(full, function, f"dynamodb:{action}", "table/Cases")
+    match part:
+        case "Null":
+            change(full, [*path, "Condition", "Null"], DROP)
+        case "LeadingKeys":
+            change(full, [*path, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys"], "*")
+        case _:
+            change(full, [*path, "Condition"], DROP)
     assert [fault for fault in key_faults(full) if fault.startswith(f"{function}: may {action} ")]
 
 
@@ -372,10 +419,14 @@ def test_no_policy_lies_beside_the_roles(either: Stack) -> None:
     assert of_iam == {f"{function}Role": "AWS::IAM::Role" for function in FUNCTIONS}
 
 
-def _statement_about(stack: Stack, function: str, action: str) -> list[str | int]:
-    """The path to the first statement of a role that holds an action."""
+def _statement_about(stack: Stack, function: str, action: str, resource: str = "") -> list[str | int]:
+    """The path to the first statement of a role that holds an action on what is called so."""
     path: list[str | int] = [f"{function}Role", "Properties", "Policies", 0, "PolicyDocument", "Statement"]
-    index = next(i for i, each in enumerate(statements(stack, function)) if action in each["Action"])
+    index = next(
+        i
+        for i, each in enumerate(statements(stack, function))
+        if action in each["Action"] and any(found.endswith(resource) for found in each["Resource"])
+    )
     return [*path, index]
 
 

@@ -9,7 +9,7 @@ KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
 TABLES: dict[str, dict[str, object]] = {
     "Cases": {
         "KeySchema": [
-            {"AttributeName": "case_id", "KeyType": "HASH"},
+            {"AttributeName": "partition", "KeyType": "HASH"},
             {"AttributeName": "entry", "KeyType": "RANGE"},
         ],
         "GlobalSecondaryIndexes": [
@@ -21,7 +21,7 @@ TABLES: dict[str, dict[str, object]] = {
                 ],
                 "Projection": {
                     "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": [each for each in CaseSummary.model_fields if each != "case_id"],
+                    "NonKeyAttributes": list(CaseSummary.model_fields),
                 },
             }
         ],

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, cast
 
+from leaver.cases.heard import Heard, HeardEvents
+from leaver.cases.partitions import KEY, of_case
 from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import WATCHED, Case, Cases, CaseSummary
@@ -65,7 +67,7 @@ class InMemoryCases(Cases):
         self.beside = receipts or InMemoryReceipts()
         self.hours: dict[tuple[str, str], set[str]] = {}
         self.effects = effects or Effects()
-        self.items = InMemoryItems(Case, key=("case_id", "entry"), effects=self.effects)
+        self.items = InMemoryItems(Case, key=("partition", "entry"), effects=self.effects)
         self._items = self.items
         for case in cases:
             self.put(case)
@@ -81,7 +83,7 @@ class InMemoryCases(Cases):
 
     def read_stored(self, case_id: str) -> dict[str, Stored]:
         def read() -> dict[str, Stored]:
-            own = {entry: dict(each) for (case, entry), each in self.items.kept.items() if case == case_id}
+            own = {entry: dict(each) for (case, entry), each in self.items.kept.items() if case == of_case(case_id)}
             beside = {entry: columns(each) for (case, entry), each in self.beside.items.items() if case == case_id}
             return {str(entry): each for entry, each in sorted((own | beside).items())}
 
@@ -89,8 +91,7 @@ class InMemoryCases(Cases):
 
     def read_receipts(self, case_id: str) -> dict[str, Receipt]:
         def read() -> dict[str, Receipt]:
-            kept = sorted((entry, each) for (case, entry), each in self.beside.items.items() if case == case_id)
-            return {entry: receipt for entry, receipt in kept if entry.startswith("receipt#")}
+            return dict(sorted((entry, each) for (case, entry), each in self.beside.items.items() if case == case_id))
 
         return self.effects.of("read receipts", read)
 
@@ -109,11 +110,11 @@ class InMemoryCases(Cases):
 
     def put(self, case: Case) -> None:
         """Have a case, whatever was there."""
-        self.items.kept[case.case_id, case.entry] = columns(case)
+        self.items.kept[case.partition, case.entry] = columns(case)
 
     def alter(self, case_id: str, **to: Any) -> None:
         """Change a case behind everybody's back."""
-        standing = self.items.read(case_id=case_id, entry="case")
+        standing = self.items.read(partition=of_case(case_id), entry="case")
         assert standing is not None
         self.put(standing.model_copy(update=to | {"item_version": standing.item_version + 1}))
 
@@ -130,11 +131,23 @@ class InMemoryCases(Cases):
         return self.effects.of("count case", count)
 
 
+class InMemoryHeard(HeardEvents):
+    """What was heard, and what became of it."""
+
+    def __init__(self, effects: Effects | None = None) -> None:
+        self.items = InMemoryItems(Heard, key=KEY, effects=effects)
+        self._items = self.items
+
+    @property
+    def fates(self) -> list[Heard]:
+        return [each for each in self.items.scan() if each.fate]
+
+
 class InMemoryPeople(People):
     """Whoever left, by name."""
 
     def __init__(self, *names: Name, effects: Effects | None = None) -> None:
-        self.items = InMemoryItems(Name, key=("case_id", "entry"), effects=effects)
+        self.items = InMemoryItems(Name, key=("partition", "entry"), effects=effects)
         self._items = self.items
         for name in names:
             assert self.items.add(name)
@@ -142,4 +155,4 @@ class InMemoryPeople(People):
     @property
     def under_tombstones(self) -> set[str]:
         """The names on which a tombstone stands."""
-        return {each.case_id.removeprefix("person#") for each in self.items.scan() if each.gone_since}
+        return {each.partition.removeprefix("person#") for each in self.items.scan() if each.gone_since}

@@ -96,13 +96,13 @@ class Deployment:
 
     def receipts(self) -> list[dict[str, Any]]:
         items = [values(found) for found in self.dynamodb.scan(TableName="Cases")["Items"]]
-        return [each for each in items if str(each["entry"]).startswith("receipt#")]
+        return [each for each in items if str(each["partition"]).startswith(("receipts#", "message#"))]
 
     def leaves(self, *names: str) -> None:
         """Raise a tombstone under these names."""
         now = timestamp(datetime.now(tz=UTC))
         for name in names:
-            gone = {"case_id": f"person#{name}", "entry": "person", "occurred_at": now, "gone_since": now}
+            gone = {"partition": f"person#{name}", "entry": "person", "occurred_at": now, "gone_since": now}
             self.dynamodb.put_item(TableName="Cases", Item=item(gone))
 
     @property

@@ -17,17 +17,19 @@ from functions.purge_user_tokens.app import purge_user_tokens
 from functions.revoke_access_token.app import revoke_access_token
 from functions.revoke_grants.app import revoke_grants
 from functions.revoke_sso_token.app import revoke_sso_token
-from functions.start_offboarding.app import PersonFinder, StartOffboarding, start_offboarding, understand
+from functions.start_offboarding.app import PersonFinder, StartOffboarding, name, start_offboarding, understand
 from functions.watch_deadlines.app import Watch
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case
+from leaver.cases.record import Case, Policy
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.consuming.consumer import Consumer
+from leaver.consuming.journal import EventJournal
 from leaver.errors import AnswerLost, LeaverError, ProviderResponse
 from leaver.messages.commands import (
     Command,
@@ -42,7 +44,7 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import Application, Grantee, Identity
 from leaver.providers.zoom.api import ZoomUser
-from tests.doubles.cases_table import InMemoryCases, InMemoryItems, InMemoryPeople
+from tests.doubles.cases_table import InMemoryCases, InMemoryHeard, InMemoryItems, InMemoryPeople
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.effects import Table
@@ -216,8 +218,9 @@ class Office:
         self.cases = InMemoryCases(receipts=self.receipts, effects=self.effects)
         self.people = InMemoryPeople(effects=self.effects)
         self.kept = StoredUserTokens(
-            InMemoryItems(StoredUserToken, key=("case_id", "entry")), self.secret_store, self.clock
+            InMemoryItems(StoredUserToken, key=("partition", "entry")), self.secret_store, self.clock
         )
+        self.heard = InMemoryHeard(self.effects)
         self.queued: list[Message] = []
         self.parked: list[Message] = []
         self._heard = 0
@@ -264,9 +267,13 @@ class Office:
             providers=PROVIDERS,
             clock=self.clock,
             routine_limit=routine_limit,
-            deactivates_users=deactivates,
+            policy=Policy(
+                missing_user_is_done=missing_is_done,
+                deactivate_users=deactivates,
+                deadline=int(DEADLINE.total_seconds()),
+            ),
         )
-        self._operations: dict[type[Command], Callable[..., Result | None]] = {
+        self._operations: dict[type[Command], Callable[..., Result | Fate | None]] = {
             StartOffboarding: partial(start_offboarding, intake=self.intake),
             RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
             RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=venafi_tokens),
@@ -412,8 +419,8 @@ class Office:
     def reasons(self) -> list[str]:
         return [each["MessageAttributes"]["reason"]["StringValue"] for each in self.sqs.to(DEAD_LETTERS)]
 
-    def consumer(self, name: str) -> Consumer[Any]:
-        command = next(each for each in self._operations if each.__name__ == name)
+    def consumer(self, function: str) -> Consumer[Any]:
+        command = next(each for each in self._operations if each.__name__ == function)
         hr = command is StartOffboarding
         consumer: Consumer[Any] = Consumer(
             function="office",
@@ -430,7 +437,8 @@ class Office:
             executor=OneByOne(),
             jitter=lambda _, longest: longest,
         )
-        return replace(consumer, read=partial(understand, choices=CHOICES)) if hr else consumer
+        journal = EventJournal(self.heard, name, _LOGGER)
+        return replace(consumer, read=partial(understand, choices=CHOICES), journal=journal) if hr else consumer
 
     def _revoke_connection(self, command: RevokeAccessToken) -> Result:
         oauth = FakeZoomOAuth(self.grants[command.connection])

@@ -102,7 +102,7 @@ class World(ConsumerHarness):
     def tried(self, step: Step, *, case_id: str = "c-1") -> Receipt:
         return Receipt(
             case_id=case_id,
-            entry=step.receipt,
+            entry=step.name,
             command=step.command,
             system="zoom",
             subject=step.subject,

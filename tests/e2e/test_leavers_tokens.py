@@ -87,7 +87,7 @@ def test_a_token_that_is_dead_is_destroyed_by_the_schedule_and_one_that_lives_is
     world.wait_until_idle()
     world.client("dynamodb").update_item(
         TableName=world.resource("Cases").ref,
-        Key=item({"case_id": f"user-token#zoom#{one.zoom_id}#zak", "entry": "user-token"}),
+        Key=item({"partition": f"user-token#zoom#{one.zoom_id}#zak", "entry": "user-token"}),
         UpdateExpression="SET expires_at = :past, watch_at = :past",
         ExpressionAttributeValues=item({":past": "2020-01-01T00:00:00Z"}),
     )

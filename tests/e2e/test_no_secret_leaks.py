@@ -289,7 +289,7 @@ def _in_attribute(world: WatchedWorld, token: str) -> None:
 
 def _in_table(world: WatchedWorld, token: str) -> None:
     encoded = base64.urlsafe_b64encode(f"?{token}".encode()).decode()
-    item: dict[str, Any] = {"case_id": {"S": "planted"}, "entry": {"S": "planted"}, "attempts": {"N": "1"}}
+    item: dict[str, Any] = {"partition": {"S": "planted"}, "entry": {"S": "planted"}, "attempts": {"N": "1"}}
     table = world.resource("Cases").ref
     world.client("dynamodb").put_item(TableName=table, Item={**item, "subject": {"S": encoded}})
 

@@ -160,12 +160,12 @@ class WatchedWorld(World):
 
     def receipt(self, sent: str) -> Mapping[str, Any]:
         """Return the one receipt of a message or event, by its id."""
-        [receipt] = [each for each in self.receipts() if each["case_id"] == f"message#{sent}"]
+        [receipt] = [each for each in self.receipts() if each["partition"] == f"message#{sent}"]
         return receipt
 
     def receipts(self, subject: str | None = None) -> list[Mapping[str, Any]]:
         """Return all receipts, or those about one subject."""
-        receipts = [each for each in self._kept() if each["entry"].startswith("receipt#")]
+        receipts = [each for each in self._kept() if each["partition"].startswith(("receipts#", "message#"))]
         return [each for each in receipts if subject in (None, each["subject"])]
 
     def cases(self) -> list[Mapping[str, Any]]:

@@ -36,13 +36,13 @@ def make_tables(client: "DynamoDBClient") -> None:
         TableName="Cases",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
-            {"AttributeName": "case_id", "AttributeType": "S"},
+            {"AttributeName": "partition", "AttributeType": "S"},
             {"AttributeName": "entry", "AttributeType": "S"},
             {"AttributeName": "watch", "AttributeType": "S"},
             {"AttributeName": "watch_at", "AttributeType": "S"},
         ],
         KeySchema=[
-            {"AttributeName": "case_id", "KeyType": "HASH"},
+            {"AttributeName": "partition", "KeyType": "HASH"},
             {"AttributeName": "entry", "KeyType": "RANGE"},
         ],
         GlobalSecondaryIndexes=[
@@ -54,7 +54,7 @@ def make_tables(client: "DynamoDBClient") -> None:
                 ],
                 "Projection": {
                     "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": ["state", "started_at", "deadline_at", "outstanding"],
+                    "NonKeyAttributes": ["case_id", "state", "started_at", "deadline_at", "outstanding"],
                 },
             }
         ],

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from functions.start_offboarding.app import Decision
+from leaver.cases.heard import Fate, HeardEvents, heard
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import REPLACE, Case, Cases, Step, new_case
 from leaver.cases.seal import head_of
@@ -17,7 +18,7 @@ from leaver.cases.states import State
 from leaver.errors import ProviderResponse
 from leaver.messages.commands import parse
 from leaver.outcomes import Outcome, Result
-from leaver.storage.tables import Value, item
+from leaver.storage.tables import Value, item, values
 from tests.integration.dynamodb import dynamodb, make_tables
 from tests.integration.parked_stack import REGION, World, leaver, world_on_moto
 
@@ -55,7 +56,7 @@ class Stack:
     def receives(self, case_id: str, step: Step, *, seconds: int = 7) -> Receipt:
         open_receipt = Receipt(
             case_id=case_id,
-            entry=step.receipt,
+            entry=step.name,
             command=step.command,
             system="zoom",
             subject="ada@example.com",
@@ -80,11 +81,11 @@ class Stack:
         assert done.head
         return done.head
 
-    def alters(self, case_id: str, entry: str, **to: Value) -> None:
+    def alters(self, partition: str, entry: str, **to: Value) -> None:
         """Change an item as somebody could who may write the table."""
         self.dynamodb.update_item(
             TableName="Cases",
-            Key=item({"case_id": case_id, "entry": entry}),
+            Key=item({"partition": partition, "entry": entry}),
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in to),
             ExpressionAttributeNames={f"#{name}": name for name in to},
             ExpressionAttributeValues=item({f":{name}": value for name, value in to.items()}),
@@ -159,7 +160,7 @@ def test_a_seal_holds_and_can_be_compared_with_what_was_announced(stack: Stack) 
 
 def test_a_changed_receipt_breaks_the_seal(stack: Stack) -> None:
     stack.seals()
-    stack.alters("c-1", SSO.receipt, tracking_id="v=2.0;rid=WEB_2")
+    stack.alters("receipts#c-1", SSO.name, tracking_id="v=2.0;rid=WEB_2")
     result = leaver("case", "c-1")
     assert result.exit_code == 1
     assert "THE SEAL DOES NOT HOLD: the case and the receipts come to" in result.output
@@ -179,7 +180,7 @@ def test_a_changed_receipt_breaks_the_seal(stack: Stack) -> None:
 )
 def test_a_rewritten_case_breaks_the_seal(stack: Stack, field: str, to: Value) -> None:
     announced = stack.seals()
-    stack.alters("c-1", "case", **{field: to})
+    stack.alters("case#c-1", "case", **{field: to})
     for arguments in ((), ("--head", announced)):
         result = leaver("case", "c-1", *arguments)
         assert result.exit_code == 1
@@ -188,7 +189,7 @@ def test_a_rewritten_case_breaks_the_seal(stack: Stack, field: str, to: Value) -
 
 def test_a_seal_of_a_later_version_is_not_said_to_hold(stack: Stack) -> None:
     stack.seals()
-    stack.alters("c-1", "case", seal_version=99)
+    stack.alters("case#c-1", "case", seal_version=99)
     result = leaver("case", "c-1")
     assert result.exit_code == 1
     assert "THE SEAL DOES NOT HOLD: it is of version 99, which this leaver does not know" in result.output
@@ -196,8 +197,8 @@ def test_a_seal_of_a_later_version_is_not_said_to_hold(stack: Stack) -> None:
 
 def test_a_receipt_written_later_or_taken_away_is_named(stack: Stack) -> None:
     stack.seals()
-    stack.alters("c-1", SSO.receipt, finished_at="2031-01-01T00:00:00Z")
-    stack.dynamodb.delete_item(TableName="Cases", Key=item({"case_id": "c-1", "entry": GRANTS.receipt}))
+    stack.alters("receipts#c-1", SSO.name, finished_at="2031-01-01T00:00:00Z")
+    stack.dynamodb.delete_item(TableName="Cases", Key=item({"partition": "receipts#c-1", "entry": GRANTS.name}))
     result = leaver("case", "c-1")
     assert result.exit_code == 1
     assert "the receipt of RevokeSsoToken#zoom was written after the seal" in result.output
@@ -209,24 +210,24 @@ def test_a_receipt_too_many_is_named_and_breaks_no_seal(stack: Stack) -> None:
     stack.receives("c-1", OWNED)
     result = leaver("case", "c-1", "--head", announced)
     assert result.exit_code == 0
-    assert f"{OWNED.receipt} says revoked of ada@example.com; it belongs to no step" in result.output
+    assert f"{OWNED.name} says revoked of ada@example.com; it belongs to no step" in result.output
     assert "the seal holds" in result.output
 
 
 def test_a_receipt_of_somebody_else_under_a_steps_key_is_not_that_steps(stack: Stack) -> None:
     stack.seals()
-    stack.alters("c-1", SSO.receipt, subject="ben@example.com")
+    stack.alters("receipts#c-1", SSO.name, subject="ben@example.com")
     result = leaver("case", "c-1")
     assert result.exit_code == 1
     assert "the receipt of RevokeSsoToken#zoom is missing" in result.output
-    assert f"{SSO.receipt} says revoked of ben@example.com; it belongs to no step" in result.output
+    assert f"{SSO.name} says revoked of ben@example.com; it belongs to no step" in result.output
 
 
 def test_who_changes_the_receipts_and_the_case_is_found_out_by_the_announced_head(stack: Stack) -> None:
     announced = stack.seals()
-    stack.alters("c-1", SSO.receipt, tracking_id="v=2.0;rid=WEB_2")
+    stack.alters("receipts#c-1", SSO.name, tracking_id="v=2.0;rid=WEB_2")
     kept = stack.cases.read_stored("c-1")
-    stack.alters("c-1", "case", head=head_of(kept["case"], kept))
+    stack.alters("case#c-1", "case", head=head_of(kept["case"], kept))
     assert leaver("case", "c-1").exit_code == 0
     result = leaver("case", "c-1", "--head", announced)
     assert result.exit_code == 1
@@ -300,3 +301,23 @@ def test_what_is_sent_is_what_start_offboarding_reads(stack: Stack) -> None:
     leaver("release", "h-1", "--yes")
     [told] = stack.decided()
     assert parse(Decision, told, direct=True).decision == "release"
+
+
+# --- what was heard
+
+
+def test_an_event_without_a_fate_is_shown_on_its_day_and_one_with_a_fate_is_not(stack: Stack) -> None:
+    events = HeardEvents(stack.dynamodb, table="Cases")
+    first = heard("m-1", BEGAN, source="okta", event_id="o-1")
+    second = heard("m-2", BEGAN + timedelta(seconds=1), source=None, event_id=None)
+    for each in (first, second, first.closed(Fate("opened", "c-1"))):
+        events.put_once(each)
+    shown = leaver("heard", "--day", f"{BEGAN:%Y-%m-%d}")
+    assert (shown.exit_code, shown.output.count("message")) == (1, 1)
+    assert "message m-2: nobody can read it" in shown.output
+    events.put_once(second.closed(Fate("dead_lettered", because="body: expected JSON")))
+    events.put_once(second.closed(Fate("opened", "c-2")))
+    shown = leaver("heard", "--day", f"{BEGAN:%Y-%m-%d}")
+    assert (shown.exit_code, shown.output) == (0, "0 without a fate\n")
+    kept = [values(each) for each in stack.dynamodb.scan(TableName="Cases")["Items"]]
+    assert [each["fate"] for each in kept if each["entry"] == f"{second.entry}#fate"] == ["dead_lettered"]

@@ -22,7 +22,7 @@ from tests.integration.dynamodb import SESSION
 
 ANNOUNCEMENT = Announcement(
     detail_type="SsoTokenRevoked",
-    announcement_id="message#1/receipt#RevokeSsoToken/revoked/1",
+    announcement_id="message#1/RevokeSsoToken/revoked/1",
     command="RevokeSsoToken",
     system="zoom",
     subject="john.doe@example.com",
@@ -102,7 +102,7 @@ def test_an_announcement_is_heard_on_the_bus(world: World) -> None:
     event = json.loads(message["Body"])
     assert (event["source"], event["detail-type"]) == ("leaver", "SsoTokenRevoked")
     assert event["detail"] == {
-        "announcement_id": "message#1/receipt#RevokeSsoToken/revoked/1",
+        "announcement_id": "message#1/RevokeSsoToken/revoked/1",
         "command": "RevokeSsoToken",
         "system": "zoom",
         "subject": "john.doe@example.com",

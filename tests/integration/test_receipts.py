@@ -17,7 +17,7 @@ from tests.integration.dynamodb import dynamodb, make_tables
 
 OPEN = Receipt(
     case_id="message#1",
-    entry="receipt#RevokeSsoToken",
+    entry="RevokeSsoToken",
     command="RevokeSsoToken",
     system="zoom",
     subject="john.doe@example.com",
@@ -137,8 +137,8 @@ def test_nothing_but_a_failure_can_be_taken_back(receipts: Receipts, outcome: Ou
 
 
 def test_commands_of_one_case_do_not_overwrite_each_other(receipts: Receipts) -> None:
-    one = OPEN.model_copy(update={"case_id": "case-1", "entry": "receipt#RevokeSsoToken#zoom"})
-    other = OPEN.model_copy(update={"case_id": "case-1", "entry": "receipt#RevokeGrants#venafi"})
+    one = OPEN.model_copy(update={"case_id": "case-1", "entry": "RevokeSsoToken#zoom"})
+    other = OPEN.model_copy(update={"case_id": "case-1", "entry": "RevokeGrants#venafi"})
     receipts.finish(one.closed(REVOKED, now=NOW))
     assert receipts.read(other) is None
 

@@ -230,9 +230,9 @@ def test_a_refused_command_is_done_after_the_cause_is_mended_and_it_is_put_back(
     dynamodb = boto3.client("dynamodb", region_name=REGION)
     dynamodb.create_table(
         TableName="cases",
-        KeySchema=[{"AttributeName": "case_id", "KeyType": "HASH"}, {"AttributeName": "entry", "KeyType": "RANGE"}],
+        KeySchema=[{"AttributeName": "partition", "KeyType": "HASH"}, {"AttributeName": "entry", "KeyType": "RANGE"}],
         AttributeDefinitions=[
-            {"AttributeName": "case_id", "AttributeType": "S"},
+            {"AttributeName": "partition", "AttributeType": "S"},
             {"AttributeName": "entry", "AttributeType": "S"},
         ],
         BillingMode="PAY_PER_REQUEST",

@@ -30,7 +30,7 @@ class Kept:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        items = Items(self.dynamodb, table="Cases", key=("case_id", "entry"), model=StoredUserToken.model_validate)
+        items = Items(self.dynamodb, table="Cases", key=("partition", "entry"), model=StoredUserToken.model_validate)
         self.tokens = StoredUserTokens(items, SecretStore(self.secrets, prefix="leaver"), self.clock)
 
     def keep(self, kind: UserTokenType = "zak", *, life: timedelta = timedelta(hours=2), user: str = JOHN_ID) -> None:

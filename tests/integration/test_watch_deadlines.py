@@ -82,7 +82,7 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
         cases.add(begun.without_pending("OffboardingStarted"))
     open_receipt = Receipt(
         case_id="done",
-        entry=SSO.receipt,
+        entry=SSO.name,
         command="RevokeSsoToken",
         system="zoom",
         subject="ada@example.com",

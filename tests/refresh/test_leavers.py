@@ -73,7 +73,7 @@ class Items(InMemoryItems[StoredUserToken]):
 
     def read(self, **key: str) -> StoredUserToken | None:
         read = super().read
-        return read(**key) if key["case_id"].endswith(THE_TOKEN) else self._read(tuple(key.values()))
+        return read(**key) if key["partition"].endswith(THE_TOKEN) else self._read(tuple(key.values()))
 
 
 class OneLook(People):
@@ -102,7 +102,7 @@ class Office:
         self.effects, self.clock = Effects(), Clock()
         self.zoom = FakeZoom(users={JOHN_ID: JOHN}, tokens={JOHN_ID: "zak-canary"})
         self.people = InMemoryPeople(effects=self.effects)
-        self.items = Items(StoredUserToken, key=("case_id", "entry"), effects=self.effects)
+        self.items = Items(StoredUserToken, key=("partition", "entry"), effects=self.effects)
         self.secrets = Secrets()
         secret_store_of(self.secrets)
         self.secrets.effects = self.effects

@@ -115,4 +115,4 @@ def test_the_neighbours_of_bad_input_are_not_touched(command: type[Command], bod
     assert len(operation.commands) == 2
     assert harness.parked_attributes["reason"] == reason
     for name in ("before", "after"):
-        assert harness.receipts.items[f"message#{name}", "receipt#RevokeSsoToken"].outcome is Outcome.REVOKED
+        assert harness.receipts.items[f"message#{name}", "RevokeSsoToken"].outcome is Outcome.REVOKED

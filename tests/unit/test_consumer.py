@@ -43,7 +43,7 @@ def test_a_command_leaves_a_receipt_and_an_announcement_and_is_acknowledged(harn
     body = event("RevokeSsoToken", JOHN, id="event-1", time="2026-11-22T09:29:00Z")
     assert consume(sso(harness, Operation(REVOKED)), record(body)) == set()
     receipt = harness.receipts.only
-    assert (receipt.case_id, receipt.entry) == ("message#event-1", "receipt#RevokeSsoToken")
+    assert (receipt.case_id, receipt.entry) == ("message#event-1", "RevokeSsoToken")
     assert (receipt.system, receipt.subject, receipt.connection) == ("zoom", "john.doe@example.com", "zoom")
     assert (receipt.outcome, receipt.provider_status, receipt.tracking_id) == ("revoked", 204, "v=2.0;clid=us05")
     assert (receipt.attempts, receipt.first_attempt_at, receipt.finished_at) == (1, NOW, NOW)
@@ -51,7 +51,7 @@ def test_a_command_leaves_a_receipt_and_an_announcement_and_is_acknowledged(harn
     assert harness.bus.announced == [
         {
             "detail_type": "SsoTokenRevoked",
-            "announcement_id": "message#event-1/receipt#RevokeSsoToken/revoked/1",
+            "announcement_id": "message#event-1/RevokeSsoToken/revoked/1",
             "command": "RevokeSsoToken",
             "system": "zoom",
             "subject": "john.doe@example.com",
@@ -88,7 +88,7 @@ def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(harness:
     detail = JOHN | {"case_id": "case-1", "requested_at": "2026-11-22T08:30:00Z"}
     consume(sso(harness, Operation(REVOKED)), record(detail))
     receipt = harness.receipts.only
-    assert (receipt.case_id, receipt.entry) == ("case-1", "receipt#RevokeSsoToken#zoom")
+    assert (receipt.case_id, receipt.entry) == ("case-1", "RevokeSsoToken#zoom")
     assert receipt.time_to_revoke == 3600
     assert harness.bus.announced[0]["case_id"] == "case-1"
     assert harness.cases.only.state is State.COMPLETED

@@ -273,7 +273,7 @@ def test_one_users_limit_slows_nobody(harness: ConsumerHarness) -> None:
     )
     assert consume(consumer, *messages(*TEN)) == {TEN[0]}
     assert "factor" not in table.items["zoom/acme"]
-    assert harness.receipts.items.keys() == {(f"message#{person}", "receipt#RevokeSsoToken") for person in TEN[1:]}
+    assert harness.receipts.items.keys() == {(f"message#{person}", "RevokeSsoToken") for person in TEN[1:]}
 
 
 def test_who_is_refused_again_and_again_slows_nobody_and_is_tried_less_and_less(harness: ConsumerHarness) -> None:

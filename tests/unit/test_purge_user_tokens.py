@@ -31,7 +31,7 @@ class Stage:
         self.secrets = StrictSecretsManager()
         self.secret_store = secret_store_of(self.secrets)
         self.kept = StoredUserTokens(
-            InMemoryItems(StoredUserToken, key=("case_id", "entry")), self.secret_store, self.clock
+            InMemoryItems(StoredUserToken, key=("partition", "entry")), self.secret_store, self.clock
         )
 
     def keep(self, kind: UserTokenType, hours: int, *, user: str = JOHN_ID, connection: str = "zoom") -> None:

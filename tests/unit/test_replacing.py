@@ -59,13 +59,13 @@ def test_the_receipt_holds_the_providers_word_and_belongs_to_the_seal(world: Wor
     connected(world)
     world.clock.passes(minutes=5)
     world.looks()
-    receipt = world.cases.read_receipts("c-1")[REPLACED.receipt]
+    receipt = world.cases.read_receipts("c-1")[REPLACED.name]
     assert (receipt.command, receipt.subject, receipt.connection) == ("ReplaceServiceConnection", ADA, "zoom")
     assert (receipt.outcome, receipt.time_to_revoke) == (Outcome.REVOKED, 10 * 60)
     assert receipt.details == {"owner": "bob@example.com", "said": "revoked"}
     kept = world.cases.read_stored("c-1")
     assert world.case().head == head_of(kept["case"], kept)
-    del kept[REPLACED.receipt]
+    del kept[REPLACED.name]
     assert world.case().head != head_of(kept["case"], kept)
 
 

@@ -35,7 +35,7 @@ class Stage:
         self.secrets = StrictSecretsManager()
         self.connections = InMemoryConnections(connection())
         self.people = InMemoryPeople()
-        self.items = InMemoryItems(StoredUserToken, key=("case_id", "entry"))
+        self.items = InMemoryItems(StoredUserToken, key=("partition", "entry"))
         secret_store_of(self.secrets)
 
     def leaves(self, *names: str) -> None:
@@ -250,7 +250,7 @@ def test_a_token_is_told_of_before_it_is_kept() -> None:
     with pytest.raises(stage.secrets.exceptions.InvalidRequestException):
         stage.retrieve()
     (item,) = stage.items.scan()
-    assert (item.case_id, item.expires_at.isoformat()) == (
+    assert (item.partition, item.expires_at.isoformat()) == (
         f"user-token#zoom#{JOHN_ID}#zak",
         "2026-11-22T11:30:00+00:00",
     )

@@ -54,7 +54,7 @@ def test_what_has_a_default_may_be_absent() -> None:
 )
 def test_a_set_is_written_with_commas(value: str, values: set[str]) -> None:
     needed = {name.upper(): "1" for name in StartOffboardingSettings.model_fields}
-    needed |= {"DEACTIVATE_USERS": "true", "URGENT_SOURCES": value}
+    needed |= {"DEACTIVATE_USERS": "true", "MISSING_USER_IS_DONE": "true", "URGENT_SOURCES": value}
     assert StartOffboardingSettings.read(needed).urgent_sources == values
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from leaver.cases.intake import Intake
+from leaver.cases.record import Policy
 from leaver.cases.states import State
 from leaver.messages.events import OffboardingRequested
 from leaver.providers.registry import PROVIDERS
@@ -41,12 +42,12 @@ def comes_back(world: World) -> None:
         providers=PROVIDERS,
         clock=world.clock,
         routine_limit=50,
-        deactivates_users=False,
+        policy=Policy(deadline=900),
     )
     told = {"event_id": "back", "source": "hr", "kind": "reinstated", "subject": {"email": ADA}}
     at = world.clock().isoformat()
     request = OffboardingRequested.model_validate_json(json.dumps(told | {"effective_at": at, "occurred_at": at}))
-    assert intake.take_in(request, world.clock()) is None
+    assert intake.take_in(request, world.clock()).name == "changed"
 
 
 def test_a_day_later_the_session_and_the_grants_are_ended_once_more_by_a_case_of_its_own(world: World) -> None:

@@ -73,9 +73,9 @@ def find_faults(case: Case, stored: Mapping[str, Stored], announced: str | None)
     seal.
     """
     steps, receipts = case.steps, receipts_of(case, stored)
-    faults = [f"the receipt of {step.name} is missing" for step in steps if step.receipt not in receipts]
+    faults = [f"the receipt of {step.name} is missing" for step in steps if step.name not in receipts]
     for step in steps:
-        receipt = receipts.get(step.receipt)
+        receipt = receipts.get(step.name)
         if receipt and case.finished_at and receipt.finished_at and receipt.finished_at > case.finished_at:
             faults.append(f"the receipt of {step.name} was written after the seal, at {moment(receipt.finished_at)}")
     try:
@@ -127,7 +127,7 @@ def _show(console: Console, case: Case, stored: Mapping[str, Stored]) -> None:
     for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
         table.add_column(column, overflow="fold")
     for step in case.steps:
-        cells = _row(step, receipts.get(step.receipt), outstanding=step.name in case.outstanding)
+        cells = _row(step, receipts.get(step.name), outstanding=step.name in case.outstanding)
         table.add_row(*(printable(cell) for cell in cells))
     console.print(table)
     for entry in sorted(stored.keys() - receipts.keys() - {ENTRY}):

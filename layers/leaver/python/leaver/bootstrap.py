@@ -17,6 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.heard import Fate, HeardEvents
+from leaver.cases.partitions import KEY
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
 from leaver.cases.record import Cases
@@ -27,6 +29,7 @@ from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
 from leaver.consuming.consumer import Consumer
 from leaver.consuming.invocation import BatchFailures, LambdaContext
+from leaver.consuming.journal import EventJournal
 from leaver.consuming.metrics import SharedMetrics
 from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError
@@ -198,8 +201,13 @@ def people(table: str) -> People:
 @cache
 def stored_user_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> StoredUserTokens:
     """The user tokens in Secrets Manager; only who keeps new ones needs the key."""
-    items = Items(_dynamodb(), table=cases_table, key=("case_id", "entry"), model=StoredUserToken.model_validate)
+    items = Items(_dynamodb(), table=cases_table, key=KEY, model=StoredUserToken.model_validate)
     return StoredUserTokens(items, secret_store(secret_prefix, kms_key_arn), now)
+
+
+def journal(table: str, name: Callable[[AnyCommand], tuple[str, str | None]]) -> EventJournal[AnyCommand]:
+    """What tells of HR events, in this table; see EventJournal."""
+    return EventJournal(HeardEvents(_dynamodb(), table=table), name, logger())
 
 
 def completion(table: str, publisher: Publisher, *, missing_user_is_done: bool = False) -> CaseCompletion:
@@ -246,7 +254,7 @@ def gauges(values: Mapping[str, int]) -> None:
 
 def consumer(
     command: type[AnyCommand],
-    operation: Callable[[AnyCommand], Result | None],
+    operation: Callable[[AnyCommand], Result | Fate | None],
     settings: Consumes,
     *,
     cases_table: str | None = None,
@@ -255,6 +263,7 @@ def consumer(
     missing_user_is_done: bool = False,
     rate_limiter: RateLimiter | None = None,
     tokens: AccessTokens | None = None,
+    journal: EventJournal[AnyCommand] | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt, and counts.
 
@@ -277,6 +286,7 @@ def consumer(
         rate_limiter=rate_limiter,
         prepare=tokens.look_up if tokens else None,
         read=read,
+        journal=journal,
     )
 
 

@@ -74,7 +74,7 @@ class CaseCompletion:
     def _seal(self, case: Case) -> Case:
         stored = self.cases.read_stored(case.case_id)
         by_entry = receipts_of(case, stored)
-        receipts = [by_entry[step.receipt] for step in case.steps]
+        receipts = [by_entry[step.name] for step in case.steps]
         now = self.clock()
 
         def with_seal(standing: Case) -> Case | None:

@@ -9,21 +9,24 @@ from uuid import uuid4
 
 from leaver.cases import identities
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People, name_of
-from leaver.cases.record import REPLACE, Case, Cases, Step, new_case, sweep_of
+from leaver.cases.record import REPLACE, Case, Cases, Policy, Step, new_case, sweep_of
 from leaver.cases.start import COMMANDS, CaseStart
 from leaver.cases.states import UNDER_WAY, CaseEvent, State
 from leaver.connections.record import Connection, Connections, Status
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.commands import Command, RevokeAccessToken, parse
 from leaver.messages.events import OffboardingRequested
-from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Person, Providers
 
 ZOOM: Final = "zoom"
 #: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
 #: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
 SAME_DEPARTURE: Final = timedelta(days=1)
+
+
+LATER: Final = "a later event about this person has come before"
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,10 @@ class Intake:
     clock: Callable[[], datetime]
     #: routine cases an hour, beyond which one is held until a person has looked
     routine_limit: int
-    deactivates_users: bool
+    policy: Policy
 
-    def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Result | None:
-        """Open, extend, cancel or reinstate the leaver's case; None where that was done, REFUSED if that is no news."""
+    def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
+        """Open, extend, cancel or reinstate the leaver's case."""
         user = self.find_person(request, heard_at)
         check_person(request, user)
         names = _names(request, user)
@@ -70,16 +73,16 @@ class Intake:
 
     # -- somebody leaves
 
-    def _end_access(self, departure: Departure) -> Result | None:
+    def _end_access(self, departure: Departure) -> Fate:
         if not departure.steps:
             raise Rejected("there is no connection to any provider: nothing can be ended")
         case_id = self._claim_person(departure)
         if case_id is None:
-            return _refuse("a later event about this person has come before")
+            return Fate("refused", because=LATER)
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, departure)):
             self.set_going(recorded)
-            return None
+            return Fate("opened", case_id)
         return self._extend(case or self.cases.require(case_id), departure)
 
     def _claim_person(self, departure: Departure) -> str | None:
@@ -124,6 +127,8 @@ class Intake:
             urgency=request.urgency,
             requested_at=request.occurred_at,
             effective_at=effective_at,
+            request=request.model_dump(mode="json", exclude_none=True),
+            policy=self.policy,
         )
         return self.cases.add(self._hold_above_limit(case.with_look_at(max(effective_at, now)), now))
 
@@ -137,14 +142,14 @@ class Intake:
             return case
         return case.after(CaseEvent.HELD_FIRST if opened == self.routine_limit + 1 else CaseEvent.HELD, now)
 
-    def _extend(self, case: Case, departure: Departure) -> Result | None:
+    def _extend(self, case: Case, departure: Departure) -> Fate:
         """Give a leaver who is a case already what the case lacks, and never a second set."""
         extended = self.cases.change(case, partial(_with_departure, departure=departure, now=self.clock()))
         # Also where it lacks nothing: an earlier run may have been killed on its way.
         self.set_going(extended or self.cases.require(case.case_id))
         if extended is None:
-            return _refuse("this departure is a case already", case=case.case_id)
-        return None
+            return Fate("repeated", case.case_id, "this departure is a case already")
+        return Fate("changed", case.case_id)
 
     def set_going(self, case: Case) -> None:
         """Begin a case whose time has come, and announce what is pending."""
@@ -152,14 +157,14 @@ class Intake:
 
     # -- somebody stays
 
-    def _keep_access(self, request: OffboardingRequested, names: Sequence[str]) -> Result | None:
+    def _keep_access(self, request: OffboardingRequested, names: Sequence[str]) -> Fate:
         """Stop what is not done and lift the tombstones; what was revoked stays revoked, and nobody says otherwise."""
         event = CaseEvent.CANCELLED if request.kind == "cancelled" else CaseEvent.REINSTATED
         case_ids: set[str] = set()
         for name in names:
             heard = self.people.change(name, request.occurred_at, lambda found: found.with_stay(request.occurred_at))
             if heard is None:
-                return _refuse("a later event about this person has come before")
+                return Fate("refused", because=LATER)
             if heard.case:
                 case_ids.add(heard.case)
         for case_id in case_ids:
@@ -169,7 +174,9 @@ class Intake:
         # After the tombstones: whoever opens a sweep looks at those once more when it is there.
         for case_id in case_ids:
             self._stop(sweep_of(case_id), event)
-        return None
+        if not case_ids:
+            return Fate("nothing_follows", because="this person has no case")
+        return Fate("changed", min(case_ids))
 
     def _stop(self, case_id: str, event: CaseEvent) -> None:
         case = self.cases.read(case_id)
@@ -191,7 +198,7 @@ class Intake:
         steps = [
             _step(step.command, name, step.fields)
             for name, step in identities.steps(request.subject, usable, {ZOOM: user.id} if user else {})
-            if self.deactivates_users or not step.opt_in
+            if self.policy.deactivate_users or not step.opt_in
         ]
         owned = [record for name in names for record in self._owned_by(name)]
         steps += [_step(RevokeAccessToken, record.connection, {}) for record in owned if record.role == "personal"]
@@ -267,7 +274,3 @@ def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case 
     if extended.state is State.SCHEDULED:
         extended = extended.with_look_at(max(extended.effective_at, now))
     return extended if extended != case else None
-
-
-def _refuse(because: str, **details: str) -> Result:
-    return Result(Outcome.REFUSED, details={"because": because} | details)

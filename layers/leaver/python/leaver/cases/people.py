@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from leaver.cases.partitions import KEY, of_person
 from leaver.storage.tables import Items, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-#: the sort key of a name's item in the Cases table; its partition is `person#<name>`
+#: the sort key of a name's item in the Cases table
 ENTRY: Final = "person"
 
 
@@ -26,7 +27,7 @@ class Name(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    case_id: str
+    partition: str
     entry: str = ENTRY
     #: the person's case, the last that was opened
     case: str | None = None
@@ -64,11 +65,11 @@ class People:
     """The names in the Cases table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
-        self._items = Items(dynamodb, table=table, key=("case_id", "entry"), model=Name.model_validate)
+        self._items = Items(dynamodb, table=table, key=KEY, model=Name.model_validate)
 
     def read(self, name: str) -> Name | None:
         """Read what is remembered of a name, as of now; None of somebody who never left."""
-        return self._items.read(case_id=_key(name), entry=ENTRY)
+        return self._items.read(partition=_key(name), entry=ENTRY)
 
     def gone(self, names: Iterable[str]) -> bool:
         """Whether a tombstone stands on any of these names."""
@@ -79,7 +80,7 @@ class People:
 
         None, and nothing written, where `update` makes None of it.
         """
-        nothing = Name(case_id=_key(name), occurred_at=at.replace(microsecond=0))
+        nothing = Name(partition=_key(name), occurred_at=at.replace(microsecond=0))
         while True:
             if self.read(name) is None:
                 new = update(nothing)
@@ -90,4 +91,4 @@ class People:
 
 
 def _key(name: str) -> str:
-    return f"person#{name_of(name)}"
+    return of_person(name_of(name))

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
+from leaver.cases.partitions import KEY, OF_A_MESSAGE, of_receipts
 from leaver.errors import NotRead, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Value, item, timestamp, values
@@ -24,6 +25,7 @@ class Receipt(BaseModel):
 
     #: the case, or `message#<event or message id>` for a command that belongs to none
     case_id: str
+    #: the step's name, or the command's
     entry: str
     command: str
     system: str
@@ -45,6 +47,12 @@ class Receipt(BaseModel):
     #: names and counts
     details: dict[str, str | int | bool] = Field(default_factory=dict)
 
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no property under a decorator
+    @property
+    def partition(self) -> str:
+        """Where it lies in the table."""
+        return of_receipts(self.case_id)
+
     @property
     def response(self) -> ProviderResponse:
         """The provider's response to the last attempt."""
@@ -53,7 +61,7 @@ class Receipt(BaseModel):
     @property
     def belongs_to_a_case(self) -> bool:
         """Whether `case_id` is a case's: those can't hold a #."""
-        return not self.case_id.startswith("message#")
+        return not self.case_id.startswith(OF_A_MESSAGE)
 
     def as_old_as(self, first: Self) -> Self:
         """The same receipt with the times of an earlier one for the same command."""
@@ -81,7 +89,7 @@ class Receipt(BaseModel):
 
 
 class Receipts:
-    """The receipts in the Cases table: partition `case_id`, sort key `entry`."""
+    """The receipts in the Cases table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
         self._dynamodb = dynamodb
@@ -167,11 +175,11 @@ class Receipts:
 
 
 def _key(receipt: Receipt) -> dict[str, Any]:
-    return item({"case_id": receipt.case_id, "entry": receipt.entry})
+    return item({"partition": receipt.partition, "entry": receipt.entry})
 
 
 def _columns(receipt: Receipt) -> Mapping[str, Value]:
     """Everything but the key and what the table itself counts."""
-    counted = {"case_id", "entry", "first_attempt_at", "attempts"}
+    counted = {*KEY, "first_attempt_at", "attempts"}
     fields = receipt.model_dump(exclude=counted, exclude_none=True)
     return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in fields.items()}

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
+from leaver.cases.partitions import KEY, of_case, of_hour, of_receipts
 from leaver.cases.receipts import Receipt
 from leaver.cases.seal import VERSION, Stored, head_of
 from leaver.cases.states import (
@@ -20,12 +21,12 @@ from leaver.cases.states import (
 )
 from leaver.messages.commands import Command
 from leaver.outcomes import Outcome
-from leaver.storage.tables import Items, columns, item, timestamp, update_with_retry
+from leaver.storage.tables import Items, Value, columns, item, timestamp, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-#: the sort key of the case's own item; its receipts lie beside it
+#: the sort key of the case's own item
 ENTRY: Final = "case"
 #: the index `watch`: what has to be looked at, and when; and what waits for a person
 WATCHED: Final = "case"
@@ -54,13 +55,8 @@ class Step(BaseModel):
 
     @property
     def name(self) -> str:
-        """Names the step within its case, and its receipt."""
+        """Names the step within its case; its receipt has that for a sort key."""
         return f"{self.command}#{self.connection}"
-
-    @property
-    def receipt(self) -> str:
-        """The sort key of its receipt."""
-        return f"receipt#{self.name}"
 
     @property
     def subject(self) -> str:
@@ -75,7 +71,18 @@ class Step(BaseModel):
     def is_reported_by(self, receipt: Receipt) -> bool:
         """Whether this is the step's own receipt: another's would end what is not ended."""
         reported = (receipt.entry, receipt.command, receipt.connection, receipt.subject)
-        return reported == (self.receipt, self.command, self.connection, self.subject)
+        return reported == (self.name, self.command, self.connection, self.subject)
+
+
+class Policy(BaseModel):
+    """What the deployment has decided about cases."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    missing_user_is_done: bool = False
+    deactivate_users: bool = False
+    #: seconds
+    deadline: int
 
 
 class Case(BaseModel):
@@ -89,6 +96,11 @@ class Case(BaseModel):
     case_id: str
     entry: str = ENTRY
     state: State
+    #: the HR event as it was understood, and what the deployment had decided when the case was recorded
+    request: dict[str, Any] = Field(default_factory=dict)
+    policy: Policy | None = None
+    #: where the person was looked for, and what was found there
+    searched: tuple[dict[str, str], ...] = ()
     #: whose access: the e-mail address of the HR event, and the ids that Zoom confirmed
     email: str
     zoom_user_id: str | None = None
@@ -124,6 +136,12 @@ class Case(BaseModel):
     watch: str | None = None
     watch_at: AwareDatetime | None = None
     item_version: int = 0
+
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no property under a decorator
+    @property
+    def partition(self) -> str:
+        """Where it lies in the table."""
+        return of_case(self.case_id)
 
     def allows(self, event: CaseEvent) -> bool:
         """Whether this can happen to the case as it is."""
@@ -243,13 +261,13 @@ class Cases:
     """The cases in the Cases table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
-        self._items = Items(dynamodb, table=table, key=("case_id", "entry"), model=Case.model_validate)
+        self._items = Items(dynamodb, table=table, key=KEY, model=Case.model_validate)
         self._dynamodb = dynamodb
         self._table = table
 
     def read(self, case_id: str) -> Case | None:
         """Read a case as it is now."""
-        return self._items.read(case_id=case_id, entry=ENTRY)
+        return self._items.read(partition=of_case(case_id), entry=ENTRY)
 
     def require(self, case_id: str) -> Case:
         """Read a case that must be there; raises LookupError where it is not."""
@@ -279,15 +297,16 @@ class Cases:
 
     def read_stored(self, case_id: str) -> dict[str, Stored]:
         """Read what is stored of a case as it is now, by sort key: the case, its receipts, and what else lies there."""
-        found = self._items.query(None, "#case_id = :case_id", {"#case_id": "case_id"}, {":case_id": case_id})
+        found = [each for partition in (of_case, of_receipts) for each in self._lying_in(partition(case_id))]
         return {str(each["entry"]): each for each in found}
 
     def read_receipts(self, case_id: str) -> dict[str, Receipt]:
         """Read a case's receipts as they are now, by their sort key."""
-        condition = "#case_id = :case_id AND begins_with(#entry, :receipt)"
-        names = {"#case_id": "case_id", "#entry": "entry"}
-        found = self._items.query(None, condition, names, {":case_id": case_id, ":receipt": "receipt#"})
+        found = self._lying_in(of_receipts(case_id))
         return {str(each["entry"]): Receipt.model_validate(each) for each in found}
+
+    def _lying_in(self, partition: str) -> Iterator[dict[str, Value]]:
+        return self._items.query(None, "#partition = :one", {"#partition": "partition"}, {":one": partition})
 
     def find_due(self, now: datetime) -> Iterator[str]:
         """Find the cases at which something has to be done by now, the longest waiting first, by the index `watch`."""
@@ -350,8 +369,8 @@ class Cases:
 
 def receipts_of(case: Case, stored: Mapping[str, Stored]) -> dict[str, Receipt]:
     """The receipts of a case's steps among what is stored of it, by their sort key; what is another's is not one."""
-    found = [(step, Receipt.model_validate(stored[step.receipt])) for step in case.steps if step.receipt in stored]
-    return {step.receipt: receipt for step, receipt in found if step.is_reported_by(receipt)}
+    found = [(step, Receipt.model_validate(stored[step.name])) for step in case.steps if step.name in stored]
+    return {step.name: receipt for step, receipt in found if step.is_reported_by(receipt)}
 
 
 def _as_written(case: Case) -> Case:
@@ -360,7 +379,7 @@ def _as_written(case: Case) -> Case:
 
 
 def _hour(urgency: str, at: datetime) -> dict[str, Any]:
-    return item({"case_id": f"hour#{urgency}#{at:%Y-%m-%dT%H}", "entry": "hour"})
+    return item({"partition": of_hour(urgency, at), "entry": "hour"})
 
 
 def sweep_of(case_id: str) -> str:

@@ -6,12 +6,13 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
+from leaver.cases.partitions import of_user_token
 from leaver.errors import LeaseHeld
 from leaver.messages.commands import UserTokenType
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items, timestamp
 
-#: the sort key of a token's item in the Cases table; its partition is `user-token#<connection>#<zoom id>#<type>`
+#: the sort key of a token's item in the Cases table
 ENTRY: Final = "user-token"
 #: the index `watch`: what has to be destroyed, and when
 WATCHED: Final = "token"
@@ -30,7 +31,7 @@ class StoredUserToken(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    case_id: str
+    partition: str
     entry: str = ENTRY
     connection: str
     zoom_user_id: str
@@ -93,7 +94,7 @@ class StoredUserTokens:
         condition, names = "#watch = :watch AND watch_at <= :now", {"#watch": "watch"}
         for found in self._items.query("watch", condition, names, {":watch": WATCHED, ":now": timestamp(now)}):
             # The index is behind the table: by now it may be another token's.
-            standing = self._items.read(case_id=str(found["case_id"]), entry=ENTRY)
+            standing = self._items.read(partition=str(found["partition"]), entry=ENTRY)
             if standing and standing.watch_at and standing.watch_at <= now:
                 yield standing
 
@@ -111,7 +112,7 @@ class StoredUserTokens:
 
     def destroy_one(self, connection: str, zoom_user_id: str, type: UserTokenType) -> bool:  # noqa: A002
         """Destroy one of somebody's tokens whatever its item says; tells whether there was one."""
-        while standing := self._items.read(case_id=_key(connection, zoom_user_id, type), entry=ENTRY):
+        while standing := self._items.read(partition=of_user_token(connection, zoom_user_id, type), entry=ENTRY):
             if (was_there := self.destroy(standing)) is not None:
                 return was_there
         return self._secret_store.destroy_user_token(connection, zoom_user_id, type)
@@ -122,20 +123,22 @@ class StoredUserTokens:
         Repeated, it tells the same time again, as long as that is to come; None where nothing lives any more.
         """
         destroyed = sum(self.destroy_one(connection, zoom_user_id, each) for each in TYPES)
-        items = [self._items.read(case_id=_key(connection, zoom_user_id, each), entry=ENTRY) for each in TYPES]
+        items = [
+            self._items.read(partition=of_user_token(connection, zoom_user_id, each), entry=ENTRY) for each in TYPES
+        ]
         alive = [item.expires_at for item in items if item and item.expires_at > self._clock()]
         return destroyed, max(alive, default=None)
 
     def _expect(self, connection: str, zoom_user_id: str, type: UserTokenType, expires_at: datetime) -> None:  # noqa: A002
         new = StoredUserToken(
-            case_id=_key(connection, zoom_user_id, type),
+            partition=of_user_token(connection, zoom_user_id, type),
             connection=connection,
             zoom_user_id=zoom_user_id,
             type=type,
             expires_at=expires_at,
         ).with_expected(expires_at)
         while True:
-            standing = self._items.read(case_id=new.case_id, entry=ENTRY)
+            standing = self._items.read(partition=new.partition, entry=ENTRY)
             if standing is None:
                 if self._items.add(new):
                     return
@@ -144,7 +147,3 @@ class StoredUserTokens:
                 raise LeaseHeld(f"the {type} that lay there is being destroyed")
             if self._items.compare_and_swap(standing, standing.with_expected(expires_at)):
                 return
-
-
-def _key(connection: str, zoom_user_id: str, type: UserTokenType) -> str:  # noqa: A002
-    return f"user-token#{connection}#{zoom_user_id}#{type}"

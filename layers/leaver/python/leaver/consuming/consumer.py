@@ -12,11 +12,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.heard import Fate
 from leaver.cases.receipts import Receipts
 from leaver.cases.record import Case
 from leaver.cases.states import OVER
 from leaver.consuming.failures import FailureHandler
 from leaver.consuming.invocation import BatchFailures, LambdaContext
+from leaver.consuming.journal import EventJournal
 from leaver.consuming.message import Handled, Message, MessageReader
 from leaver.consuming.rate_limiter import RateLimiter, Reservation
 from leaver.consuming.recorder import OutcomeRecorder
@@ -44,7 +46,7 @@ class Consumer(Generic[AnyCommand]):
     function: str
     command: type[AnyCommand]
     #: None where there is nothing to put on a receipt, and nothing to announce
-    operation: Callable[[AnyCommand], Result | None]
+    operation: Callable[[AnyCommand], Result | Fate | None]
     sqs: "SQSClient"
     publisher: Publisher
     #: see OutcomeRecorder
@@ -62,6 +64,8 @@ class Consumer(Generic[AnyCommand]):
     prepare: Callable[[Iterable[str]], None] | None = None
     #: see MessageReader
     read: Callable[[Payload], AnyCommand] | None = None
+    #: for HR events, of which none may end in silence
+    journal: EventJournal[AnyCommand] | None = None
     jitter: Callable[[float, float], float] = field(default=random.uniform)
 
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
@@ -139,12 +143,18 @@ class Consumer(Generic[AnyCommand]):
 
     def _handle(self, message: Message[AnyCommand], reservation: Reservation, context: LambdaContext) -> Handled:
         """Carry out one message; whatever goes wrong, it must not touch the neighbours in the batch."""
-        if isinstance(message.command, Exception):
-            return self._failures.handle(message, message.command, reservation)
         try:
-            return self._begin(message.command, message, reservation, context)
+            if self.journal is not None:
+                self.journal.hear(message)
+            if isinstance(message.command, Exception):
+                handled = self._failures.handle(message, message.command, reservation)
+            else:
+                handled = self._begin(message.command, message, reservation, context)
+            if self.journal is not None and handled.fate is not None:
+                self.journal.close(message, handled.fate)
         except Exception as error:  # noqa: BLE001 - see above
             return self._failures.handle(message, error, reservation)
+        return handled
 
     def _begin(
         self, command: AnyCommand, message: Message[AnyCommand], reservation: Reservation, context: LambdaContext
@@ -177,6 +187,9 @@ class Consumer(Generic[AnyCommand]):
         if self.receipts and message.standing and message.standing.outcome:
             self.receipts.reopen(message.standing)
         result = Result(Outcome.REFUSED) if is_over else self.operation(command)
+        if isinstance(result, Fate):
+            self._recorder.count(result.name)
+            return Handled(acknowledged=True, fate=result)
         announcement = self._recorder.record(message.receipt, result) if result else None
         return Handled(acknowledged=True, announcement=announcement)
 

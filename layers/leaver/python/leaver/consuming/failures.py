@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
+from leaver.cases.heard import Fate
 from leaver.cases.receipts import Receipts
 from leaver.consuming.message import Handled, Message
 from leaver.consuming.rate_limiter import RateLimiter, Reservation
@@ -131,7 +132,8 @@ class FailureHandler:
             )
         )
         failed = Result(Outcome.FAILED, error.response if isinstance(error, LeaverError) else NO_RESPONSE)
-        return Handled(acknowledged=True, announcement=self.recorder.record(message.receipt, failed, reason))
+        announcement = self.recorder.record(message.receipt, failed, reason)
+        return Handled(acknowledged=True, announcement=announcement, fate=Fate("dead_lettered", because=reason))
 
     def _count_attempt(self, message: Message[Any]) -> int:
         return self.receipts.count_failure(message.receipt) if self.receipts else message.envelope.receives

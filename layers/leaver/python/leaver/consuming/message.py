@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Self, TypeVar
 
+from leaver.cases.heard import Fate
+from leaver.cases.partitions import OF_A_MESSAGE
 from leaver.cases.receipts import Receipt
 from leaver.consuming.rate_limiter import Demand
 from leaver.errors import BadMessage, Rejected
@@ -31,7 +33,7 @@ class Message(Generic[AnyCommand]):
         """The receipt as it lies in the command's case; the message's own for a command of no case."""
         if isinstance(self.command, Exception) or self.command.case_id is None:
             return self.receipt
-        entry = f"receipt#{self.receipt.command}#{self.command.connection}"
+        entry = f"{self.receipt.command}#{self.command.connection}"
         return self.receipt.model_copy(update={"case_id": self.command.case_id, "entry": entry})
 
     @property
@@ -77,6 +79,8 @@ class Handled:
     #: whether Lambda may delete it
     acknowledged: bool
     announcement: Announcement | None = None
+    #: what became of an HR event; of a message that comes back, nothing has yet
+    fate: Fate | None = None
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,8 @@ class MessageReader(Generic[AnyCommand]):
     def _draft_receipt(self, envelope: Envelope, payload: Payload | None = None) -> Receipt:
         """The receipt of a message whose command can't be read (yet)."""
         return Receipt(
-            case_id=f"message#{payload.id if payload else envelope.message_id}",
-            entry=f"receipt#{self.command.__name__}",
+            case_id=f"{OF_A_MESSAGE}{payload.id if payload else envelope.message_id}",
+            entry=self.command.__name__,
             command=self.command.__name__,
             system=self.command.system,
             subject="unknown",

@@ -59,7 +59,7 @@ class OutcomeRecorder:
 
 def log_fields(receipt: Receipt) -> dict[str, Any]:
     """What a log line says of a command."""
-    return receipt.model_dump(mode="json", exclude_none=True)
+    return receipt.model_dump(mode="json", exclude={"partition"}, exclude_none=True)
 
 
 def _announcement(command: type[Command], closed: Receipt) -> Announcement:
@@ -69,5 +69,5 @@ def _announcement(command: type[Command], closed: Receipt) -> Announcement:
         detail_type=command.announced_as if closed.outcome in SUCCESSES else command.failure_announced_as,
         case_id=closed.case_id if closed.belongs_to_a_case else None,
         details=closed.details,
-        **closed.model_dump(exclude={"case_id", "entry", "details", "refused_version"}),
+        **closed.model_dump(exclude={"case_id", "partition", "entry", "details", "refused_version"}),
     )

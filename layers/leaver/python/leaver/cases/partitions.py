@@ -1,0 +1,39 @@
+"""The partitions of the Cases table: one for each kind of thing, so that a role can be given one and not another."""
+
+from datetime import datetime
+from typing import Final
+
+#: the Cases table's key
+KEY: Final = ("partition", "entry")
+#: how the receipt's id begins of a command that belongs to no case
+OF_A_MESSAGE: Final = "message#"
+
+
+def of_case(case_id: str) -> str:
+    """The case alone."""
+    return f"case#{case_id}"
+
+
+def of_receipts(case_id: str) -> str:
+    """The receipts of a case's steps; `message#<id>` is a partition of its own."""
+    return case_id if case_id.startswith(OF_A_MESSAGE) else f"receipts#{case_id}"
+
+
+def of_person(name: str) -> str:
+    """What is remembered of somebody under one name."""
+    return f"person#{name}"
+
+
+def of_hour(kind: str, at: datetime) -> str:
+    """How many cases of a kind were opened in an hour."""
+    return f"hour#{kind}#{at:%Y-%m-%dT%H}"
+
+
+def of_day(at: datetime) -> str:
+    """What was heard on a day, in UTC."""
+    return f"heard#{at:%Y-%m-%d}"
+
+
+def of_user_token(connection: str, zoom_user_id: str, kind: str) -> str:
+    """One place for user tokens."""
+    return f"user-token#{connection}#{zoom_user_id}#{kind}"
