@@ -185,7 +185,8 @@ def test_a_departure_that_is_told_too_late_ends_nothing(world: WatchedWorld) -> 
 def acted_on(leaver: Person) -> dict[str, Any]:
     """What a receipt says of whose grants were revoked."""
     name = leaver.email.partition("@")[0]
-    return {"grants_left": 0, "prefixed_universal": leaver.venafi_id, "prefixed_name": f"local:{name}"}
+    whose = {"prefixed_universal": leaver.venafi_id, "prefixed_name": f"local:{name}"}
+    return {"grants_left": 0, **whose, "found_by": "address", "searched": "address"}
 
 
 def test_the_receipts_carry_the_providers_word(world: WatchedWorld) -> None:
