@@ -187,6 +187,8 @@ class FakeVenafi(Venafi):
     grants: dict[str, int] = field(default_factory=dict)
     #: name or e-mail address → prefixed universal ids of those who have it
     people: dict[str, list[str]] = field(default_factory=dict)
+    #: another address → the prefixed universal id of whom the search finds by it
+    aliases: dict[str, str] = field(default_factory=dict)
     #: prefixed universal ids of groups
     groups: set[str] = field(default_factory=set)
     #: how long each answer takes
@@ -232,9 +234,10 @@ class FakeVenafi(Venafi):
         self._asked("browse", access_token)
         own = self.own.identity.partition(":")[0]
         beginning = searched.casefold()
+        searchable = self.people | {alias: [universal] for alias, universal in self.aliases.items()}
         found = [
             self._known(universal)
-            for name, universals in self.people.items()
+            for name, universals in searchable.items()
             for universal in universals
             if name.casefold().startswith(beginning) and universal.partition(":")[0] == own
         ]

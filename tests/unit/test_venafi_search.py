@@ -121,11 +121,11 @@ def test_a_local_robot_does_not_end_a_case_of_somebody_whom_it_can_not_see() -> 
 
 def test_the_known_address_is_searched_once_with_each_token_and_not_for_each_leaver() -> None:
     company = Company()
-    company.revoke()
+    company.revoke("nobody")
     first = company.venafi.asked.count("browse")
-    company.revoke()
+    company.revoke("nobody")
     assert (first, company.venafi.asked.count("browse")) == (2, 3)
-    company.search.find(NOBODY, version="the-next-version", access_token=SecretStr("access-1"))
+    company.search.find("nobody", version="the-next-version", access_token=SecretStr("access-1"))
     assert company.venafi.asked.count("browse") == 5
 
 
@@ -187,6 +187,22 @@ def test_one_address_in_two_providers_is_ambiguous() -> None:
     with pytest.raises(Rejected, match=r"^ambiguous identity$"):
         company.revoke("ada@example.com")
     assert set(company.venafi.grants.values()) == {2}
+
+
+def test_an_address_that_venafi_knows_as_an_alias_is_nobody_elses_proof() -> None:
+    company = Company()
+    company.hire(ADA, "ada", "ada.king@example.com")
+    company.venafi.aliases["ada@example.com"] = ADA
+    result = company.revoke("ada@example.com")
+    assert (result.outcome, company.venafi.grants[ADA]) == (Outcome.NOT_SEARCHABLE, 2)
+    assert "HR can give their prefixed_universal" in str(result.details["because"])
+
+
+def test_a_stranger_whose_own_address_begins_so_is_no_alias() -> None:
+    company = Company()
+    company.hire("local:{stranger}", "ada@example.com.au")
+    assert company.revoke("ada@example.com").outcome is Outcome.USER_NOT_FOUND
+    assert company.venafi.grants["local:{stranger}"] == 2
 
 
 # --- grants as the directory ---
@@ -294,6 +310,11 @@ MUTATIONS: list[tuple[Callable[..., None], tuple[Any, ...], tuple[Any, str, Any]
         test_a_namesake_with_another_address_keeps_everything,
         (),
         (identities, "is_exactly", lambda *_, **__: True),
+    ),
+    (
+        test_an_address_that_venafi_knows_as_an_alias_is_nobody_elses_proof,
+        (),
+        (search, "may_be_an_alias", lambda *_, **__: False),
     ),
     (
         test_one_address_in_two_providers_is_ambiguous,

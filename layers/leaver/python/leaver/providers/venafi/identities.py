@@ -1,7 +1,7 @@
 """Who is meant at Venafi: what was given must come back as exactly that, or it is nobody."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -71,10 +71,20 @@ def is_exactly(value: str, found: Identity, *, venafi: Venafi, access_token: Sec
         return same_identity(found.prefixed_universal, value) or fold(found.prefixed_name) == fold(value)
     if "@" not in value:
         return fold(found.name) == fold(value)
+    return any(fold(address) == fold(value) for address in _addresses(found, venafi=venafi, access_token=access_token))
+
+
+def may_be_an_alias(address: str, *, venafi: Venafi, access_token: SecretStr) -> bool:
+    """Whether the search finds somebody by an address with which neither their name nor their own address begins.
+
+    A directory finds people by all their addresses, and tells one.
+    """
     return any(
-        fold(address) == fold(value)
-        for attribute in EMAIL_ATTRIBUTES
-        for address in venafi.read_attribute(found, attribute, access_token)
+        not any(
+            fold(text).startswith(fold(address))
+            for text in (hit.name, *_addresses(hit, venafi=venafi, access_token=access_token))
+        )
+        for hit in venafi.browse(address, access_token)
     )
 
 
@@ -89,6 +99,11 @@ def only_one(found: Iterable[Identity]) -> Identity | None:
 def fold(text: str) -> str:
     """Make of a text what is the same in any letter case and composition."""
     return unicodedata.normalize("NFC", text).casefold()
+
+
+def _addresses(found: Identity, *, venafi: Venafi, access_token: SecretStr) -> Iterator[str]:
+    for attribute in EMAIL_ATTRIBUTES:
+        yield from venafi.read_attribute(found, attribute, access_token)
 
 
 def _by_prefixed(value: str, *, venafi: Venafi, access_token: SecretStr) -> Found | None:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from leaver.providers.venafi.api import Venafi, is_prefixed, prefix_of
 from leaver.providers.venafi.grantees import look_through_grants
-from leaver.providers.venafi.identities import Found, find_identity, is_exactly, ways_of
+from leaver.providers.venafi.identities import Found, find_identity, is_exactly, may_be_an_alias, ways_of
 
 #: how long grants are looked through for one person: what is left of a function's time must do for the rest
 TIME_FOR_GRANTS: Final = timedelta(seconds=15)
@@ -65,13 +65,27 @@ class PeopleSearch:
         return Nobody(because, {**details, "because": because} if because else details)
 
     def _unproved(self, value: str, version: str, access_token: SecretStr) -> str | None:
-        """Why nobody may be somebody all the same, and what to configure; None where it is proved."""
+        """Why nobody may be somebody all the same, and what to do about it; None where it is proved."""
+        unconfigured = self._unconfigured(value)
+        if unconfigured is not None:
+            return unconfigured
+        is_address = "@" in value and not is_prefixed(value)
+        if is_address and may_be_an_alias(value, venafi=self._venafi, access_token=access_token):
+            return (
+                "the search finds somebody by this address whose own is another: HR can give their prefixed_universal"
+            )
+        return self._unseen(version, access_token)
+
+    def _unconfigured(self, value: str) -> str | None:
         if not self._prefixes:
             return "VenafiPrefixes is empty: name the identity providers that people are in, such as AD+corp,local"
         if not self._known_addresses:
             return "VenafiKnownAddress is empty: in each of VenafiPrefixes, name somebody whom the search must find"
         if is_prefixed(value) and prefix_of(value) not in map(str.casefold, self._prefixes):
             return "VenafiPrefixes does not name this identity's provider: add it, with a known address in it"
+        return None
+
+    def _unseen(self, version: str, access_token: SecretStr) -> str | None:
         if version in self._proved:
             return None
         visible = self._visible(access_token)
