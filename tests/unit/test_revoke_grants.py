@@ -11,6 +11,8 @@ from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi import identities
+from leaver.providers.venafi.api import Identity
+from leaver.providers.venafi.identities import Found
 from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeVenafi, proved_search
@@ -141,6 +143,17 @@ def test_an_id_that_nobody_has_is_user_not_found_and_never_already_gone(venafi: 
     assert "revoke_grants" not in venafi.asked
 
 
+def test_that_test_sees_it_where_an_id_is_taken_as_it_was_given(
+    venafi: FakeVenafi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def believed(value: str, **_: Any) -> Found:
+        return Found(Identity(value, value, value, is_user=True), "prefixed_universal")
+
+    monkeypatch.setattr(identities, "_by_prefixed", believed)
+    with pytest.raises(AssertionError):
+        test_an_id_that_nobody_has_is_user_not_found_and_never_already_gone(venafi, "LOCAL:{NOBODY}")
+
+
 def test_an_id_of_a_provider_that_nobody_named_is_no_proof(venafi: FakeVenafi) -> None:
     assert revoke(venafi, grantee_prefixed_universal="AD+corp:smith").outcome is Outcome.NOT_SEARCHABLE
 
@@ -151,8 +164,16 @@ def test_an_id_of_a_provider_that_nobody_named_is_no_proof(venafi: FakeVenafi) -
 def test_an_address_or_a_name_in_place_of_an_id_is_looked_up(venafi: FakeVenafi, given: str, found_by: str) -> None:
     venafi.people = {"john.doe@example.com": [JOHN], "jane": [JANE]}
     result = revoke(venafi, grantee_prefixed_universal=given)
-    assert (result.outcome, result.details["found_by"]) == (Outcome.REVOKED, found_by)
+    assert (result.outcome, result.details.get("found_by")) == (Outcome.REVOKED, found_by)
     assert (result.details["prefixed_universal"], venafi.grants[JOHN]) == (JOHN, 0)
+
+
+def test_that_test_sees_it_where_an_address_is_taken_for_an_id(
+    venafi: FakeVenafi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identities, "is_prefixed", lambda _: True)
+    with pytest.raises(AssertionError):
+        test_an_address_or_a_name_in_place_of_an_id_is_looked_up(venafi, "john.doe@example.com", "address")
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,7 @@ def test_the_robot_is_not_cut_off_as_a_grantee() -> None:
 
 
 UNPROVED_BY = PeopleSearch._unproved
+LOOK_THROUGH_GRANTS = grantees.look_through_grants
 
 #: the test, what it is given, and the fault that is planted: where, under which name, and what stands there then
 MUTATIONS: list[tuple[Callable[..., None], tuple[Any, ...], tuple[Any, str, Any]]] = [
@@ -335,6 +336,11 @@ MUTATIONS: list[tuple[Callable[..., None], tuple[Any, ...], tuple[Any, str, Any]
         test_a_deleted_account_loses_its_grants_by_its_id_in_any_spelling,
         (ADA_IN_AD.upper(),),
         (grantees, "same_identity", lambda one, other: one == other),
+    ),
+    (
+        test_grants_of_a_deleted_account_may_be_the_leavers_and_nobody_is_no_proof,
+        (),
+        (search, "look_through_grants", lambda *of, **by: replace(LOOK_THROUGH_GRANTS(*of, **by), because=None)),
     ),
     (
         test_the_grants_are_looked_through_for_a_while_and_that_they_were_not_all_is_said,
