@@ -8,7 +8,7 @@ from typing import Literal
 
 from local.simulators.provider import CANARY
 from local.simulators.venafi_state import Role
-from local.world import World
+from local.world import KNOWN_ADDRESS, World
 
 ZOOM_ACCOUNT = "acme-zoom-account"
 
@@ -58,7 +58,7 @@ def set_up(world: World) -> None:
     for name, scopes in ZOOM_CONNECTIONS.items():
         connect_zoom(world, name, scopes)
 
-    world.venafi.add_identity(LEAVER_ID, "leaver-robot", role=Role.GRANT_ADMIN)
+    world.venafi.add_identity(LEAVER_ID, "leaver-robot", email=KNOWN_ADDRESS, role=Role.GRANT_ADMIN)
     world.venafi.add_application(CERTIFICATE_APP, scope="certificate:manage")
     for person in PEOPLE:
         world.venafi.authorize(CERTIFICATE_APP, person.venafi_id)

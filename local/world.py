@@ -18,6 +18,8 @@ TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 #: stand for the partner buses, whose real names have slashes, which moto can't address
 OKTA_BUS = "okta-partner"
 SAILPOINT_BUS = "sailpoint-partner"
+#: the robot's own: Leaver's search of Venafi is believed where it finds this address
+KNOWN_ADDRESS = "leaver-robot@example.com"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class World(Deployment):
                 "OktaEventBusName": OKTA_BUS,
                 "SailPointEventBusName": SAILPOINT_BUS,
                 "VenafiUrl": self.venafi_url,
+                "VenafiPrefixes": "local",
+                "VenafiKnownAddress": KNOWN_ADDRESS,
                 "ZoomApiUrl": f"{self.zoom_url}/v2",
                 "ZoomOAuthUrl": self.zoom_url,
             }

@@ -12,36 +12,28 @@ from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
-from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
-from leaver.providers.venafi.identities import find_identity, find_universal
-from leaver.settings import ActsOnPeople, CallsVenafi, EndsSteps
+from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
+from leaver.providers.venafi.search import Nobody, PeopleSearch
+from leaver.settings import ActsOnPeople, EndsSteps, SearchesVenafi
 
 
-class Settings(ActsOnPeople, CallsVenafi, EndsSteps):
+class Settings(ActsOnPeople, SearchesVenafi, EndsSteps):
     """What `revoke_grants` reads from its environment."""
 
 
-def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens) -> Result:
+def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens, search: PeopleSearch) -> Result:
     """Revoke, and claim `revoked` only when Venafi itself then counts no grant; the details say whose they were."""
 
-    def revoke(_: Connection, access_token: SecretStr) -> Result:
+    def revoke(connection: Connection, access_token: SecretStr) -> Result:
         if command.application_id is not None:
             return revoke_all(Application(command.application_id), venafi=venafi, access_token=access_token)
-        found = find_grantee(command, venafi=venafi, access_token=access_token)
-        if found is None:
-            return Result(Outcome.USER_NOT_FOUND)
-        result = revoke_all(Grantee(found.prefixed_universal), venafi=venafi, access_token=access_token)
-        whose = {"prefixed_universal": found.prefixed_universal, "prefixed_name": found.prefixed_name}
-        return replace(result, details={**result.details, **whose})
+        found = search.find(command.subject, version=connection.version, access_token=access_token)
+        if isinstance(found, Nobody):
+            return Result(Outcome.NOT_SEARCHABLE if found.because else Outcome.USER_NOT_FOUND, details=found.details)
+        result = revoke_all(Grantee(found.identity.prefixed_universal), venafi=venafi, access_token=access_token)
+        return replace(result, details={**result.details, **found.details_of(command.subject)})
 
     return tokens.with_token(command.connection, revoke)
-
-
-def find_grantee(command: RevokeGrants, *, venafi: Venafi, access_token: SecretStr) -> Identity | None:
-    """Whose grants are meant, in Venafi's own spelling; None where Venafi knows nobody."""
-    if command.grantee_prefixed_universal is not None:
-        return find_universal(command.grantee_prefixed_universal, venafi=venafi, access_token=access_token)
-    return find_identity(command.identity or "", venafi=venafi, access_token=access_token)
 
 
 def revoke_all(target: Grantee | Application, *, venafi: Venafi, access_token: SecretStr) -> Result:
@@ -69,11 +61,14 @@ def consumer() -> Consumer[RevokeGrants]:
     """What works through the queue `revoke-grants`."""
     settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="venafi")
-    operation = partial(
-        revoke_grants,
-        venafi=bootstrap.api(Venafi, settings.venafi_url, settings.venafi_ca_bundle),
-        tokens=tokens,
+    venafi = bootstrap.api(Venafi, settings.venafi_url, settings.venafi_ca_bundle)
+    search = PeopleSearch(
+        venafi,
+        prefixes=settings.venafi_prefixes,
+        known_addresses=settings.venafi_known_address,
+        clock=bootstrap.now,
     )
+    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search)
     return bootstrap.paced_consumer(
         RevokeGrants, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done
     )

@@ -67,6 +67,22 @@ def enumerate_grants(state: VenafiState, call: Call) -> Response:
     return _page(body, state.live_grants(call.now, application=application_id), call)
 
 
+def enumerate_applications(state: VenafiState, call: Call) -> Response:
+    """Answer `POST oauth/EnumerateApplications`: one page of those for which the caller has a role."""
+    caller = _allowed(state, call, "admin")
+    body = body_of(call.request)
+    start, count = body.get("Start"), body.get("Count")
+    if not isinstance(start, int) or not isinstance(count, int):
+        raise venafi_error(400, "invalid_request", "Start or Count is missing or malformed")
+    sees_all = caller.identity.role in (Role.AUDITOR, Role.GRANT_ADMIN, Role.ADMIN)
+    seen = [
+        {"ApplicationId": each.id, "Name": each.id, "AccessValidityDays": 90}
+        for each in state.applications.values()
+        if sees_all or _owns(caller.identity, each.owners)
+    ]
+    return json_response(200, {"Applications": seen[start : start + count], "Result": SUCCESS, "Success": True})
+
+
 def get_role(state: VenafiState, call: Call) -> Response:
     """Answer `POST oauth/GetRole`: what the caller may do with grants; any token will do."""
     identity = authenticated(state, call).identity
@@ -80,21 +96,31 @@ def get_role(state: VenafiState, call: Call) -> Response:
 
 
 def browse(state: VenafiState, call: Call) -> Response:
-    """Answer `POST Identity/Browse`: by the beginning of a name, within the caller's own identity provider."""
+    """Answer `POST Identity/Browse`: by the beginning of a name or an address, in the caller's own identity provider.
+
+    Who is of a directory finds local users as well, but by their names alone. `Limit` counts in each provider.
+    """
     caller = _allowed(state, call, "configuration")
     body = body_of(call.request)
     limit, wanted, searched = body.get("Limit", 500), body.get("IdentityType", 1), body.get("Filter")
     if not isinstance(limit, int) or not isinstance(wanted, int) or not isinstance(searched, str):
         raise venafi_error(400, "invalid_request", "Filter, Limit or IdentityType is missing or malformed")
-    beginning = searched.rstrip("*").casefold()
-    found = [
-        identity.record()
-        for identity in state.identities.values()
-        if identity.prefix == caller.identity.prefix
-        and identity.type & wanted
-        and any(name.casefold().startswith(beginning) for name in (identity.name, identity.full_name, identity.email))
-    ]
-    return json_response(200, {"Identities": found[:limit]})
+    beginning, own = searched.rstrip("*").casefold(), caller.identity.prefix
+
+    def found_in(prefix: str) -> list[dict[str, object]]:
+        return [
+            each.record()
+            for each in state.identities.values()
+            if each.prefix == prefix
+            and each.type & wanted
+            and any(
+                text.casefold().startswith(beginning)
+                for text in (each.name, each.full_name, *([each.email] if prefix == own else []))
+            )
+        ][:limit]
+
+    prefixes = dict.fromkeys((own, "local"))
+    return json_response(200, {"Identities": [each for prefix in prefixes for each in found_in(prefix)]})
 
 
 def validate(state: VenafiState, call: Call) -> Response:

@@ -26,6 +26,7 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[VenafiState, Call], Response]] = {
     ("POST", "vedsdk/identity/readattribute"): vedsdk.read_attribute,
     ("GET", "vedsdk/identity/self"): vedsdk.self_,
     ("POST", "vedsdk/identity/validate"): vedsdk.validate,
+    ("POST", "vedsdk/oauth/enumerateapplications"): vedsdk.enumerate_applications,
     ("POST", "vedsdk/oauth/enumerategrants"): vedsdk.enumerate_grants,
     ("POST", "vedsdk/oauth/getgrants"): vedsdk.get_grants,
     ("POST", "vedsdk/oauth/getrole"): vedsdk.get_role,
@@ -42,6 +43,7 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
         "add_identity",
         "answer_result",
         "authorize",
+        "delete_identity",
         "live_grants",
         "live_token_kind",
         "live_tokens",
@@ -87,6 +89,11 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
         identity = Identity(prefixed_universal, name, full_name, email, type, Role(role), password, jwt, certificate)
         with self._lock:
             self._state.identities[prefixed_universal] = identity
+
+    def delete_identity(self, prefixed_universal: str) -> None:
+        """Delete an identity in its directory: nobody finds it any more, and its grants live on."""
+        with self._lock:
+            del self._state.identities[prefixed_universal]
 
     def add_application(
         self, application_id: str, *, scope: str, owners: Sequence[str] = (), renewable: bool = True

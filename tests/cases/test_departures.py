@@ -502,6 +502,7 @@ def test_a_user_who_is_gone_is_done_with_where_zoom_had_confirmed_who_is_meant()
 def test_so_is_one_whom_venafi_never_knew() -> None:
     office = Office()
     office.venafi.people[ADA] = []
+    office.venafi.grants.clear()
     office.deliver(office.hears())
     office.works()
     assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi"].outcome == "user_not_found"

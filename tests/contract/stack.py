@@ -46,6 +46,8 @@ SMALLEST = {"VenafiUrl": "https://tpp.example.com"}
 #: every option in use
 FULL = SMALLEST | {
     "VenafiCaBundle": "leaver/venafi-ca",
+    "VenafiPrefixes": "AD+corp,local",
+    "VenafiKnownAddress": "ada@example.com,bob@example.com",
     "TrustedProducers": "arn:aws:iam::123456789012:role/hr-sync,arn:aws:iam::123456789012:role/on-call-*",
     "OktaEventBusName": "aws.partner/okta.com/acme/leaver",
     "SailPointEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed",

@@ -55,7 +55,7 @@ from tests.doubles.lambda_events import Context
 from tests.doubles.lambda_events import batch as batch_of
 from tests.doubles.lambda_events import record as record_of
 from tests.doubles.night import Silence
-from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth
+from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth, proved_search
 from tests.doubles.rate_limiter import NoLimit
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
@@ -276,7 +276,12 @@ class Office:
         self._operations: dict[type[Command], Callable[..., Result | Fate | None]] = {
             StartOffboarding: partial(start_offboarding, intake=self.intake),
             RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
-            RevokeGrants: partial(revoke_grants, venafi=self.venafi, tokens=venafi_tokens),
+            RevokeGrants: partial(
+                revoke_grants,
+                venafi=self.venafi,
+                tokens=venafi_tokens,
+                search=proved_search(self.venafi, self.clock),
+            ),
             PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
             DeactivateUser: partial(deactivate_user, zoom=self.zoom, tokens=access_tokens),
             RevokeAccessToken: self._revoke_connection,

@@ -13,8 +13,9 @@ from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, P
 from leaver.messages.commands import UserTokenType
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
-from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
+from leaver.providers.venafi.api import PAGE, Application, Grantee, Identity, Venafi, is_prefixed, same_identity
 from leaver.providers.venafi.oauth import Verified
+from leaver.providers.venafi.search import PeopleSearch
 from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
@@ -186,8 +187,13 @@ class FakeVenafi(Venafi):
     grants: dict[str, int] = field(default_factory=dict)
     #: name or e-mail address → prefixed universal ids of those who have it
     people: dict[str, list[str]] = field(default_factory=dict)
+    #: another address → the prefixed universal id of whom the search finds by it
+    aliases: dict[str, str] = field(default_factory=dict)
     #: prefixed universal ids of groups
     groups: set[str] = field(default_factory=set)
+    #: how long each answer takes
+    clock: Clock = field(default_factory=Clock)
+    takes: timedelta = timedelta(0)
     #: success is reported, and so many grants are left all the same
     clings_to: int = 0
     own: Verified = field(
@@ -212,14 +218,26 @@ class FakeVenafi(Venafi):
         self._asked("remaining_grants", access_token)
         return self.grants.get(_named(target), 0)
 
+    def list_applications(self, start: int, access_token: SecretStr) -> list[str]:
+        self._asked("list_applications", access_token)
+        return ["vcert"][start:]
+
+    def list_grantees(self, application_id: str, start: int, access_token: SecretStr) -> list[str]:
+        """Whoever has a grant, has it of one application."""
+        assert application_id == "vcert"
+        self._asked("list_grantees", access_token)
+        grantees = [grantee for grantee, count in self.grants.items() if is_prefixed(grantee) for _ in range(count)]
+        return grantees[start : start + PAGE]
+
     def browse(self, searched: str, access_token: SecretStr) -> list[Identity]:
         """Whose name or address begins so, and nobody of another identity provider than the robot's own."""
         self._asked("browse", access_token)
         own = self.own.identity.partition(":")[0]
         beginning = searched.casefold()
+        searchable = self.people | {alias: [universal] for alias, universal in self.aliases.items()}
         found = [
             self._known(universal)
-            for name, universals in self.people.items()
+            for name, universals in searchable.items()
             for universal in universals
             if name.casefold().startswith(beginning) and universal.partition(":")[0] == own
         ]
@@ -279,8 +297,16 @@ class FakeVenafi(Venafi):
 
     def _asked(self, operation: str, access_token: SecretStr) -> None:
         self.asked.append(operation)
+        self.clock.now += self.takes
         if access_token.get_secret_value() not in self.accepts:
             raise InvalidToken("Venafi does not accept the access token", ProviderResponse(401))
+
+
+def proved_search(venafi: FakeVenafi, clock: Clock) -> PeopleSearch:
+    """A search that sees everybody whom this robot's identity provider knows, and knows it by a colleague of theirs."""
+    prefix = venafi.own.identity.partition(":")[0]
+    venafi.people["colleague@example.com"] = [f"{prefix}:{{colleague}}"]
+    return PeopleSearch(venafi, prefixes={prefix}, known_addresses={"colleague@example.com"}, clock=clock)
 
 
 def _named(target: Grantee | Application) -> str:

@@ -185,7 +185,8 @@ def test_a_departure_that_is_told_too_late_ends_nothing(world: WatchedWorld) -> 
 def acted_on(leaver: Person) -> dict[str, Any]:
     """What a receipt says of whose grants were revoked."""
     name = leaver.email.partition("@")[0]
-    return {"grants_left": 0, "prefixed_universal": leaver.venafi_id, "prefixed_name": f"local:{name}"}
+    whose = {"prefixed_universal": leaver.venafi_id, "prefixed_name": f"local:{name}"}
+    return {"grants_left": 0, **whose, "found_by": "address", "searched": "address"}
 
 
 def test_the_receipts_carry_the_providers_word(world: WatchedWorld) -> None:
@@ -252,6 +253,40 @@ def test_an_identity_that_venafi_does_not_know_is_never_announced_as_revoked(wor
     [failed] = world.announced("RevocationFailed")
     assert (failed.detail["command"], failed.detail["outcome"]) == ("RevokeGrants", "user_not_found")
     assert world.parked("revoke_grants") == []
+
+
+def test_a_leaver_whom_the_robot_can_not_see_and_whose_name_is_another_is_found_by_their_grants(
+    world: WatchedWorld,
+) -> None:
+    leaver = world.hire(at_venafi=False)
+    in_directory = "AD+corp:{5e1f0000-2d77-43af-8f1f-39f1ba132825}"
+    world.venafi.add_identity(in_directory, "u4711", email=leaver.email)
+    world.venafi.authorize(acme.CERTIFICATE_APP, in_directory)
+    world.put_okta_event(okta_event(leaver))
+    world.wait_until_idle()
+    assert world.venafi.live_grants(in_directory) == 0
+    [revoked] = world.announced("GrantsRevoked")
+    assert revoked.detail["details"] == {
+        "grants_left": 0,
+        "prefixed_universal": in_directory,
+        "prefixed_name": "AD+corp:u4711",
+        "found_by": "application",
+        "searched": "address,local_part,application",
+    }
+
+
+def test_a_leaver_whose_account_was_deleted_before_hr_spoke_is_not_said_to_be_unknown(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.venafi.delete_identity(leaver.venafi_id)
+    world.put_okta_event(okta_event(leaver))
+    world.wait_until_idle()
+    assert world.venafi.live_grants(leaver.venafi_id) == 1
+    [failed] = world.announced("RevocationFailed")
+    assert (failed.detail["command"], failed.detail["outcome"]) == ("RevokeGrants", "not_searchable")
+    assert world.announced("OffboardingCompleted") == []
+    sent = world.put_command("RevokeGrants", {"grantee_prefixed_universal": leaver.venafi_id})
+    world.wait_until_idle()
+    assert (world.receipt(sent)["outcome"], world.venafi.live_grants(leaver.venafi_id)) == ("revoked", 0)
 
 
 def test_two_identities_under_one_name_are_a_persons_decision(world: WatchedWorld) -> None:

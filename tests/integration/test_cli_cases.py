@@ -53,7 +53,7 @@ class Stack:
         assert self.cases.add(case)
         return case
 
-    def receives(self, case_id: str, step: Step, *, seconds: int = 7) -> Receipt:
+    def receives(self, case_id: str, step: Step, *, seconds: int = 7, result: Result | None = None) -> Receipt:
         open_receipt = Receipt(
             case_id=case_id,
             entry=step.name,
@@ -64,7 +64,7 @@ class Stack:
             requested_at=BEGAN,
             first_attempt_at=BEGAN,
         )
-        result = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;rid=WEB_1"))
+        result = result or Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;rid=WEB_1"))
         closed = open_receipt.closed(result, now=BEGAN + timedelta(seconds=seconds))
         return Receipts(self.dynamodb, table="Cases").finish(closed)
 
@@ -139,6 +139,15 @@ def test_shows_one_with_what_came_of_each_step(stack: Stack) -> None:
     assert any("leaver connect" in line for line in lines)
     assert "HTTP 204, tracking id v=2.0;rid=WEB_1" in result.output
     assert "not sealed: only a completed case is" in result.output
+
+
+def test_shows_why_a_search_that_found_nobody_ends_nothing(stack: Stack) -> None:
+    stack.has("c-1", GRANTS)
+    because = {"because": "VenafiKnownAddress is empty"}
+    stack.receives("c-1", GRANTS, result=Result(Outcome.NOT_SEARCHABLE, details=because))
+    shown = " ".join(leaver("case", "c-1").output.split())
+    assert "not_searchable, outstanding" in shown
+    assert "VenafiKnownAddress is empty" in shown
 
 
 def test_what_is_left_of_a_case_is_not_taken_for_markup_or_terminal_control(stack: Stack) -> None:

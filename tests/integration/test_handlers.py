@@ -326,7 +326,8 @@ def test_revoke_grants_revokes_and_proves_it(leaver: Deployment, provider: respo
     provider.post(f"{VENAFI}/vedsdk/oauth/GetGrants", json=grants())
     assert leaver.deliver("revoke_grants", on_the_bus("RevokeGrants", {"identity": "john.doe@example.com"})) == set()
     (told,) = leaver.heard()
-    details = {"grants_left": 0, "prefixed_universal": GRANTEE, "prefixed_name": "local:jdoe"}
+    whose = {"prefixed_universal": GRANTEE, "prefixed_name": "local:jdoe"}
+    details = {"grants_left": 0, **whose, "found_by": "address", "searched": "address"}
     assert (told["detail-type"], told["detail"]["details"]) == ("GrantsRevoked", details)
 
 

@@ -157,6 +157,26 @@ def test_an_applications_grants_are_told_in_pages(venafi: VenafiSimulator, token
     assert [record["GranteePrefixedUniversal"] for record in answer["Grants"]] == [BOB, ADA]
 
 
+def test_the_applications_are_told_in_pages_and_an_owner_is_told_of_their_own(
+    venafi: VenafiSimulator, token: str
+) -> None:
+    def listed(token: str, **page: int) -> list[str]:
+        answer = post(venafi, "vedsdk/oauth/EnumerateApplications", page, token).json()
+        return [each["ApplicationId"] for each in answer["Applications"]]
+
+    assert listed(token, Start=0, Count=9) == ["leaver", "vcert"]
+    assert listed(token, Start=1, Count=9) == ["vcert"]
+    assert listed(str(venafi.authorize("leaver", BOB)["access_token"]), Start=0, Count=9) == ["vcert"]
+    assert refused(post(venafi, "vedsdk/oauth/EnumerateApplications", {}, token)) == (400, "invalid_request")
+
+
+def test_a_deleted_identity_is_found_by_nobody_and_its_grants_live_on(venafi: VenafiSimulator, token: str) -> None:
+    venafi.delete_identity(BOB)
+    nobody = post(venafi, "vedsdk/Identity/Validate", {"ID": {"PrefixedUniversal": BOB}}, token)
+    assert (nobody.status_code, nobody.text) == (200, "")
+    assert venafi.live_grants(BOB) == 1
+
+
 def test_grants_are_told_only_to_who_may_know(venafi: VenafiSimulator, token: str) -> None:
     plain = str(venafi.authorize("leaver", ROBOT, "configuration")["access_token"])
     user = str(venafi.authorize("leaver", ADA)["access_token"])
@@ -209,6 +229,20 @@ def test_browsing_finds_by_the_beginning_of_a_name_in_the_callers_own_provider(
     venafi: VenafiSimulator, token: str, searched: str, found: list[str]
 ) -> None:
     body = {"Filter": searched, "Limit": 2, "IdentityType": 1}
+    answer = post(venafi, "vedsdk/Identity/Browse", body, token).json()
+    assert [identity["PrefixedUniversal"] for identity in answer["Identities"]] == found
+
+
+@pytest.mark.parametrize(
+    ("searched", "found"),
+    [("bob", [BOB]), ("bob@example", [BOB]), ("ada", [ADA]), ("ada@example", []), ("", [BOB, ROBOT])],
+)
+def test_a_directorys_robot_finds_its_own_by_address_and_local_users_by_name_alone(
+    venafi: VenafiSimulator, searched: str, found: list[str]
+) -> None:
+    venafi.add_identity(BOB, "bob", full_name="Bob Adams", email="bob@example.com")
+    token = str(venafi.authorize("leaver", BOB)["access_token"])
+    body = {"Filter": searched, "Limit": 1, "IdentityType": 1}
     answer = post(venafi, "vedsdk/Identity/Browse", body, token).json()
     assert [identity["PrefixedUniversal"] for identity in answer["Identities"]] == found
 

@@ -11,9 +11,11 @@ from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi import identities
+from leaver.providers.venafi.api import Identity
+from leaver.providers.venafi.identities import Found
 from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.providers import FakeVenafi
+from tests.doubles.providers import FakeVenafi, proved_search
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 
 JOHN = "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"
@@ -36,14 +38,35 @@ def revoke(venafi: FakeVenafi, **target: Any) -> Result:
         Clock(),
         "venafi",
     )
-    return revoke_grants(parse(RevokeGrants, target, direct=True), venafi=venafi, tokens=access_tokens)
+    search = proved_search(venafi, Clock())
+    return revoke_grants(parse(RevokeGrants, target, direct=True), venafi=venafi, tokens=access_tokens, search=search)
 
 
-@pytest.mark.parametrize("target", [{"grantee_prefixed_universal": JOHN}, {"identity": "john.doe@example.com"}])
-def test_all_grants_of_one_identity_are_revoked_and_counted_to_none(venafi: FakeVenafi, target: dict[str, str]) -> None:
+def is_not_found(result: Result, *, searched: str) -> None:
+    """Nobody was found, and that is proved."""
+    assert (result.outcome, result.details["searched"]) == (Outcome.USER_NOT_FOUND, searched)
+    assert "because" not in result.details
+
+
+@pytest.mark.parametrize(
+    ("target", "found_by"),
+    [
+        ({"grantee_prefixed_universal": JOHN}, "prefixed_universal"),
+        ({"identity": "john.doe@example.com"}, "address"),
+    ],
+)
+def test_all_grants_of_one_identity_are_revoked_and_counted_to_none(
+    venafi: FakeVenafi, target: dict[str, str], found_by: str
+) -> None:
     result = revoke(venafi, **target)
     assert (result.outcome, result.response.status) == (Outcome.REVOKED, 200)
-    assert result.details == {"grants_left": 0, "prefixed_universal": JOHN, "prefixed_name": "local:smith"}
+    assert result.details == {
+        "grants_left": 0,
+        "prefixed_universal": JOHN,
+        "prefixed_name": "local:smith",
+        "found_by": found_by,
+        "searched": found_by,
+    }
     assert venafi.grants == {JOHN: 0, JANE: 1, "vault": 17}
     assert venafi.asked[-1] == "remaining_grants"
 
@@ -69,8 +92,10 @@ def test_a_name_that_may_mean_two_is_ambiguous_and_nobody_loses_anything(venafi:
 
 
 def test_a_name_that_nobody_has_is_user_not_found(venafi: FakeVenafi) -> None:
-    assert revoke(venafi, identity="nobody@example.com") == Result(Outcome.USER_NOT_FOUND)
-    assert venafi.asked == ["browse"]
+    del venafi.grants[JANE]
+    is_not_found(revoke(venafi, identity="nobody@example.com"), searched="address,local_part,application")
+    is_not_found(revoke(venafi, identity="nobody"), searched="name,application")
+    assert "revoke_grants" not in venafi.asked
 
 
 # --- the wrong person ---
@@ -86,7 +111,7 @@ SIMILAR = pytest.mark.parametrize(
 @SIMILAR
 def test_a_stranger_with_a_similar_name_keeps_everything(venafi: FakeVenafi, searched: str, strangers: str) -> None:
     venafi.people[strangers], venafi.grants[STRANGER] = [STRANGER], 2
-    assert revoke(venafi, identity=searched) == Result(Outcome.USER_NOT_FOUND)
+    assert revoke(venafi, identity=searched).outcome is Outcome.USER_NOT_FOUND
     assert venafi.grants[STRANGER] == 2
     assert "revoke_grants" not in venafi.asked
 
@@ -111,10 +136,44 @@ def test_an_id_that_is_spelt_otherwise_ends_that_persons_grants(venafi: FakeVena
     assert venafi.grants == {JOHN: 0, JANE: 1, "vault": 17}
 
 
-@pytest.mark.parametrize("nobody", ["local:{nobody}", "john.doe@example.com", "AD+corp:smith"])
+@pytest.mark.parametrize("nobody", ["local:{nobody}", "LOCAL:{NOBODY}", "local:nobody", "local:smithson"])
 def test_an_id_that_nobody_has_is_user_not_found_and_never_already_gone(venafi: FakeVenafi, nobody: str) -> None:
-    assert revoke(venafi, grantee_prefixed_universal=nobody) == Result(Outcome.USER_NOT_FOUND)
-    assert venafi.asked == ["validate"]
+    searched = "prefixed_universal,name,application"
+    is_not_found(revoke(venafi, grantee_prefixed_universal=nobody), searched=searched)
+    assert "revoke_grants" not in venafi.asked
+
+
+def test_that_test_sees_it_where_an_id_is_taken_as_it_was_given(
+    venafi: FakeVenafi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def believed(value: str, **_: Any) -> Found:
+        return Found(Identity(value, value, value, is_user=True), "prefixed_universal")
+
+    monkeypatch.setattr(identities, "_by_prefixed", believed)
+    with pytest.raises(AssertionError):
+        test_an_id_that_nobody_has_is_user_not_found_and_never_already_gone(venafi, "LOCAL:{NOBODY}")
+
+
+def test_an_id_of_a_provider_that_nobody_named_is_no_proof(venafi: FakeVenafi) -> None:
+    assert revoke(venafi, grantee_prefixed_universal="AD+corp:smith").outcome is Outcome.NOT_SEARCHABLE
+
+
+@pytest.mark.parametrize(
+    ("given", "found_by"), [("john.doe@example.com", "address"), ("local:john.doe", "name"), ("john.doe", "name")]
+)
+def test_an_address_or_a_name_in_place_of_an_id_is_looked_up(venafi: FakeVenafi, given: str, found_by: str) -> None:
+    venafi.people = {"john.doe@example.com": [JOHN], "jane": [JANE]}
+    result = revoke(venafi, grantee_prefixed_universal=given)
+    assert (result.outcome, result.details.get("found_by")) == (Outcome.REVOKED, found_by)
+    assert (result.details["prefixed_universal"], venafi.grants[JOHN]) == (JOHN, 0)
+
+
+def test_that_test_sees_it_where_an_address_is_taken_for_an_id(
+    venafi: FakeVenafi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identities, "is_prefixed", lambda _: True)
+    with pytest.raises(AssertionError):
+        test_an_address_or_a_name_in_place_of_an_id_is_looked_up(venafi, "john.doe@example.com", "address")
 
 
 @pytest.mark.parametrize(

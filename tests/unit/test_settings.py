@@ -44,8 +44,11 @@ def test_a_number_that_is_none_fails_by_its_name_without_its_value(value: str) -
 
 def test_what_has_a_default_may_be_absent() -> None:
     fields = RevokeGrantsSettings.model_fields
-    needed = {name.upper(): "1" for name in fields if name not in {"venafi_ca_bundle", "missing_user_is_done"}}
-    assert RevokeGrantsSettings.read(needed).venafi_ca_bundle == ""
+    defaults = {"venafi_ca_bundle", "venafi_prefixes", "venafi_known_address", "missing_user_is_done"}
+    needed = {name.upper(): "1" for name in fields if name not in defaults}
+    settings = RevokeGrantsSettings.read(needed)
+    assert settings.venafi_ca_bundle == ""
+    assert settings.venafi_prefixes == settings.venafi_known_address == frozenset()
 
 
 @pytest.mark.parametrize(

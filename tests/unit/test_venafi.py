@@ -26,7 +26,7 @@ from leaver.errors import (
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, Transport
 from leaver.providers.venafi.api import Application, Grantee, Identity, ResultCode, Role, Venafi, same_identity
-from leaver.providers.venafi.identities import find_identity, find_universal
+from leaver.providers.venafi.identities import Found, find_identity
 from leaver.providers.venafi.oauth import Verified
 from leaver.tokens import GrantedTokens
 from tests.doubles.canary import shown_by
@@ -49,8 +49,8 @@ def remaining_grants(venafi: Venafi) -> int:
 
 
 def find(venafi: Venafi, value: str) -> str | None:
-    found = find_identity(value, venafi=venafi, access_token=TOKEN)
-    return found.prefixed_universal if found else None
+    found = find_identity(value, ["AD+corp"], venafi=venafi, access_token=TOKEN)
+    return found.identity.prefixed_universal if found else None
 
 
 def browse(venafi: Venafi) -> str | None:
@@ -59,6 +59,14 @@ def browse(venafi: Venafi) -> str | None:
 
 def validate(venafi: Venafi) -> str | None:
     return find(venafi, UNIVERSAL)
+
+
+def list_applications(venafi: Venafi) -> list[str]:
+    return venafi.list_applications(0, TOKEN)
+
+
+def list_grantees(venafi: Venafi) -> list[str]:
+    return venafi.list_grantees("VenafiPS", 0, TOKEN)
 
 
 def read_attribute(venafi: Venafi) -> list[str]:
@@ -85,6 +93,8 @@ Call = Callable[[Venafi], object]
 EVERY_CALL = [
     revoke_grants,
     remaining_grants,
+    list_applications,
+    list_grantees,
     get_role,
     browse,
     validate,
@@ -215,6 +225,9 @@ REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
 #: what is no answer to the question that was asked
 BESIDE_THE_POINT: list[tuple[Call, str]] = [
     (remaining_grants, "200-grants-missing"),
+    (list_applications, "200-grants-missing"),
+    (list_grantees, "200-grants-missing"),
+    (list_grantees, "200-grant-without-grantee"),
     (get_role, "200-role-missing"),
     (get_role, "200-role-unknown"),
     (get_role, "200-success-false-result-03"),
@@ -231,7 +244,11 @@ BESIDE_THE_POINT: list[tuple[Call, str]] = [
 ]
 
 TABLE: list[tuple[Call, str, type[LeaverError], str, str | None]] = [
-    *((call, *row) for row in RESULTS for call in (revoke_grants, remaining_grants, get_role)),
+    *(
+        (call, *row)
+        for row in RESULTS
+        for call in (revoke_grants, remaining_grants, list_applications, list_grantees, get_role)
+    ),
     *((call, *row) for row in REFUSALS for call in WITH_BEARER),
     *(
         (call, name, Rejected, reason, "insufficient_scope")
@@ -322,6 +339,26 @@ def test_the_proof_for_an_application_asks_enumerate_grants_for_one_record() -> 
         assert venafi.remaining_grants(APP, TOKEN) == 1
     assert wire.only.target == "/vedsdk/oauth/EnumerateGrants"
     assert json.loads(wire.only.body) == {"ApplicationId": "VenafiPS", "Start": 0, "Count": 1}
+
+
+def test_the_applications_are_listed_by_their_ids() -> None:
+    with venafi_answering("200-applications", "200-success-false-result-03") as (venafi, wire):
+        assert [venafi.list_applications(0, TOKEN), venafi.list_applications(1000, TOKEN)] == [
+            ["VenafiPS", "vcert"],
+            [],
+        ]
+    assert {each.target for each in wire.asked} == {"/vedsdk/oauth/EnumerateApplications"}
+    assert [json.loads(each.body) for each in wire.asked] == [
+        {"Start": 0, "Count": 1000},
+        {"Start": 1000, "Count": 1000},
+    ]
+
+
+def test_of_an_applications_grants_only_their_grantees_are_kept() -> None:
+    with venafi_answering("200-one-grant") as (venafi, wire):
+        assert list_grantees(venafi) == [ANN.prefixed_universal]
+    assert wire.only.target == "/vedsdk/oauth/EnumerateGrants"
+    assert json.loads(wire.only.body) == {"ApplicationId": "VenafiPS", "Start": 0, "Count": 1000}
 
 
 def test_the_result_codes_are_venafis() -> None:
@@ -424,7 +461,25 @@ def test_an_address_is_proved_by_the_identitys_own_under_either_name(attributes:
 
 @pytest.mark.parametrize("own", ["200-attribute-another", "200-attribute-none"])
 def test_a_stranger_with_another_address_is_not_who_was_searched_for(own: str) -> None:
-    with venafi_answering("200-browse-one", own, own) as (venafi, _):
+    with venafi_answering("200-browse-one", own, own, "200-empty-body") as (venafi, _):
+        assert find(venafi, "ann.leaver@example.com") is None
+
+
+def test_an_address_that_is_not_found_may_have_its_local_part_for_a_name() -> None:
+    with venafi_answering("200-browse-none", "200-validate-found", "200-attribute-ann") as (venafi, wire):
+        found = find_identity("ann.leaver@example.com", ["AD+corp"], venafi=venafi, access_token=TOKEN)
+    assert found == Found(Identity(UNIVERSAL, "AD+corp:ann", "ann", is_user=True), "local_part")
+    assert json.loads(wire.asked[1].body) == {"ID": {"PrefixedName": "AD+corp:ann.leaver"}}
+
+
+@pytest.mark.parametrize("own", ["200-attribute-another", "200-attribute-none"])
+def test_a_namesake_with_another_address_is_not_who_was_searched_for(own: str) -> None:
+    with venafi_answering("200-browse-none", "200-validate-found", own, own) as (venafi, _):
+        assert find(venafi, "ann.leaver@example.com") is None
+
+
+def test_a_group_that_is_called_like_an_address_is_nobody() -> None:
+    with venafi_answering("200-browse-none", "200-validate-group") as (venafi, _):
         assert find(venafi, "ann.leaver@example.com") is None
 
 
@@ -454,8 +509,8 @@ def test_a_prefix_in_small_letters_is_a_prefix() -> None:
 )
 def test_an_id_comes_back_in_venafis_own_spelling(spelling: str) -> None:
     with venafi_answering("200-validate-found") as (venafi, wire):
-        found = find_universal(spelling, venafi=venafi, access_token=TOKEN)
-    assert found == Identity(UNIVERSAL, "AD+corp:ann", "ann", is_user=True)
+        found = find_identity(spelling, [], venafi=venafi, access_token=TOKEN)
+    assert found == Found(Identity(UNIVERSAL, "AD+corp:ann", "ann", is_user=True), "prefixed_universal")
     assert json.loads(wire.only.body) == {"ID": {"PrefixedUniversal": spelling}}
 
 
@@ -646,6 +701,8 @@ def test_a_venafi_that_wakes_up_is_given_thirty_seconds(call: Call) -> None:
         *BESIDE_THE_POINT,
         *((call, name) for call in EVERY_CALL for name, _ in LIMITS),
         (browse, "200-one-grant"),
+        (remaining_grants, "200-grants-in-a-contradiction"),
+        (list_grantees, "200-grants-in-a-contradiction"),
         (refresh, "200-token-truncated"),
     ],
 )

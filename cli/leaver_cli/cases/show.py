@@ -148,12 +148,13 @@ def _row(step: Step, receipt: Receipt | None, *, outstanding: bool) -> tuple[str
         waits = "a person: leaver connect" if step.command == REPLACE else "nothing heard of it yet"
         return (step.name, " ".join(step.detail.values()), "outstanding", waits, "", "")
     outcome = str(receipt.outcome) if receipt.outcome else "being tried"
+    because = str(receipt.details.get("because", ""))
     took = (receipt.finished_at - receipt.requested_at).total_seconds() if receipt.finished_at else None
     return (
         step.name,
         receipt.subject,
         f"{outcome}, outstanding" if outstanding else outcome,
-        "; ".join(part for part in (str(receipt.response), receipt.reason or "") if part),
+        "; ".join(part for part in (str(receipt.response), receipt.reason or "", because) if part),
         str(receipt.attempts),
         "" if took is None else str(max(0, int(took))),
     )

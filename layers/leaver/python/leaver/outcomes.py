@@ -13,8 +13,10 @@ class Outcome(StrEnum):
     REVOKED = "revoked"
     #: the provider says that there was nothing left to revoke
     ALREADY_GONE = "already_gone"
-    #: Zoom 1001 or 1010: acknowledged, never counted as revoked
+    #: Zoom 1001 or 1010; at Venafi a search that is proved: acknowledged, never counted as revoked
     USER_NOT_FOUND = "user_not_found"
+    #: nobody was found where the search can not see everybody: it says nothing, and ends nothing
+    NOT_SEARCHABLE = "not_searchable"
     RETRIEVED = "retrieved"
     #: Zoom's legal `{"token": null}`: the user logs in through Google or Facebook
     NO_TOKEN = "no_token"  # noqa: S105 - an outcome, not a secret

@@ -109,6 +109,15 @@ class CallsVenafi(Settings):
     venafi_ca_bundle: str = ""
 
 
+class SearchesVenafi(CallsVenafi):
+    """What proves that a search of Venafi sees everybody; without both, a search that finds nobody proves nothing."""
+
+    #: the identity providers that people are in, as Venafi writes them (`AD+corp`, `local`)
+    venafi_prefixes: CommaSeparated = frozenset()
+    #: in each of them the e-mail address of somebody whom the search must find
+    venafi_known_address: CommaSeparated = frozenset()
+
+
 class EncryptsTokens(Settings):
     """The stack's key."""
 

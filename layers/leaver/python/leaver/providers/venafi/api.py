@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from leaver.errors import InvalidToken, LeaverError, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, BearerAuth, safe_code
+from leaver.providers.transport import MAX_BODY, Answer, BearerAuth, safe_code
 from leaver.providers.venafi.oauth import READ_TIMEOUT, Refusal, VenafiAuth
 
 
@@ -68,6 +68,10 @@ _RESULTS: Final[Mapping[int, type[LeaverError]]] = {
     ResultCode.AUTHENTICATION_INVALID: InvalidToken,
 }
 _PREFIXED: Final = re.compile(r"(local|(AD|LDAP)\+[^:]+):.+", re.IGNORECASE)
+#: records on a page: of applications, of grants
+PAGE: Final = 1000
+#: bytes of a page, beyond which Leaver reads no further
+_LONGEST_PAGE: Final = 16 * 2**20
 #: the bit of `Type` that stands for people; the others are groups, machines, and what holds them
 _USER: Final = 1
 
@@ -130,6 +134,19 @@ class Venafi(VenafiAuth):
             raise self._error(answer)
         return len(grants)
 
+    def list_applications(self, start: int, access_token: SecretStr) -> list[str]:
+        """WebSDK "POST OAuth/EnumerateApplications": the ids of up to PAGE applications, from that one on."""
+        body = {"Start": start, "Count": PAGE}
+        return self._column("Applications", "ApplicationId", "EnumerateApplications", body, access_token)
+
+    def list_grantees(self, application_id: str, start: int, access_token: SecretStr) -> list[str]:
+        """WebSDK "POST OAuth/EnumerateGrants": whose the application's next grants are, up to PAGE, one id for each.
+
+        Of a record nothing else is kept: it holds a refresh token.
+        """
+        body = {**_key(Application(application_id)), "Start": start, "Count": PAGE}
+        return self._column("Grants", "GranteePrefixedUniversal", "EnumerateGrants", body, access_token)
+
     def browse(self, searched: str, access_token: SecretStr) -> list[Identity]:
         """WebSDK "POST Identity/Browse": users whose name or e-mail address begins so, two or a few more at most.
 
@@ -167,10 +184,22 @@ class Venafi(VenafiAuth):
             raise self._error(answer)
         return Role(role)
 
-    def _post(self, path: str, access_token: SecretStr, body: Mapping[str, object]) -> Answer:
-        return self._transport.request(
-            "POST", path, auth=BearerAuth(access_token), json=body, read_timeout=READ_TIMEOUT
-        )
+    def _post(
+        self, path: str, access_token: SecretStr, body: Mapping[str, object], *, max_body: int = MAX_BODY
+    ) -> Answer:
+        auth = BearerAuth(access_token)
+        return self._transport.request("POST", path, auth=auth, json=body, read_timeout=READ_TIMEOUT, max_body=max_body)
+
+    def _column(
+        self, records: str, key: str, method: str, body: Mapping[str, object], access_token: SecretStr
+    ) -> list[str]:
+        answer = self._post(f"/vedsdk/oauth/{method}", access_token, body, max_body=_LONGEST_PAGE)
+        if self._outcome(answer, needs="admin") is Outcome.ALREADY_GONE:
+            return []
+        column = _column((answer.json or {}).get(records), key)
+        if column is None:
+            raise self._error(answer)
+        return column
 
     def _list(self, key: str, answer: Answer) -> list[Any]:
         found = (answer.json or {}).get(key) if answer.status == HTTPStatus.OK else None
@@ -191,8 +220,8 @@ class Venafi(VenafiAuth):
 
     def _outcome(self, answer: Answer, *, needs: str) -> Outcome:
         """Read `Success` and `Result`; whatever is neither done nor gone is raised, and so is a contradiction."""
-        told = answer.json or {}
-        success, result = told.get("Success"), told.get("Result")
+        # Danger: what raises an error must not hold the answer, in which there may be grants with their tokens.
+        success, result = ((answer.json or {}).get(key) for key in ("Success", "Result"))
         # for Python false is 0, and 0 is success
         if answer.status != HTTPStatus.OK or type(success) is not bool or type(result) is not int:
             raise self._error(answer, needs=needs)
@@ -213,6 +242,11 @@ def is_prefixed(value: str) -> bool:
     return _PREFIXED.fullmatch(value) is not None
 
 
+def prefix_of(prefixed: str) -> str:
+    """Tell the identity provider of a prefixed id or name, in small letters: Venafi minds its case now and then."""
+    return prefixed.partition(":")[0].casefold()
+
+
 def same_identity(one: str, other: str) -> bool:
     """Tell whether two prefixed universal ids may be one: braces, dashes and case vary between Venafi's own answers."""
     return _bare(one) == _bare(other)
@@ -226,6 +260,14 @@ def _key(target: Grantee | Application) -> dict[str, str]:
     if isinstance(target, Grantee):
         return {"GranteePrefixedUniversal": target.prefixed_universal}
     return {"ApplicationId": target.application_id}
+
+
+def _column(records: object, key: str) -> list[str] | None:
+    """What the records have under that key; None where one lacks it: it may be anybody's, and is not passed over."""
+    if not isinstance(records, list):
+        return None
+    column = [told for each in records if isinstance(each, dict) and isinstance(told := each.get(key), str)]
+    return column if len(column) == len(records) else None
 
 
 def _name(result: int) -> str:
