@@ -1,12 +1,12 @@
 """Whoever left, under each of their names: which case is theirs, and the tombstone that says so to everybody."""
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from leaver.messages.names import name_of
 from leaver.storage.tables import Items, update_with_retry
 
 if TYPE_CHECKING:
@@ -14,11 +14,6 @@ if TYPE_CHECKING:
 
 #: the sort key of a name's item in the Cases table; its partition is `person#<name>`
 ENTRY: Final = "person"
-
-
-def name_of(text: str) -> str:
-    """The name under which somebody is remembered: e-mail addresses in NFC and case-folded, ids verbatim."""
-    return unicodedata.normalize("NFC", text).casefold() if "@" in text else text
 
 
 class Name(BaseModel):
