@@ -34,7 +34,7 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Person
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom, CommaSeparated, Flag, StartsCases, WholeNumber
+from leaver.settings import ActsOnPeople, CallsZoom, CommaSeparated, Flag, ServesProviders, StartsCases, WholeNumber
 
 #: how long after it heard of the event Zoom is waited for to say who is meant: for a refresh, or a limit per second
 PATIENCE: Final = timedelta(minutes=2)
@@ -42,7 +42,7 @@ PATIENCE: Final = timedelta(minutes=2)
 PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 
 
-class Settings(ActsOnPeople, CallsZoom, StartsCases):
+class Settings(ActsOnPeople, CallsZoom, ServesProviders, StartsCases):
     """What `start_offboarding` reads from its environment."""
 
     #: how many routine cases may begin in an hour before one is held
@@ -198,7 +198,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         connections=connections,
         find_person=person_finder.find,
-        providers=PROVIDERS,
+        providers=settings.served(PROVIDERS),
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
         deactivates_users=settings.deactivate_users,
