@@ -11,6 +11,8 @@ from local.simulators.venafi_state import Role
 from local.world import KNOWN_ADDRESS, World
 
 ZOOM_ACCOUNT = "acme-zoom-account"
+#: the company that Acme bought: it still has an account of its own at Zoom
+BOUGHT_ACCOUNT = "bought-zoom-account"
 
 READ_USER = "user:read:user:admin"
 READ_TOKEN = "user:read:token:admin"  # noqa: S105 - a scope's name
@@ -38,15 +40,10 @@ ADA = Person("ada@example.com", "-dAGIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-
 GRACE = Person("grace@example.com", "_gRGIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000003}")
 ALAN = Person("alan@example.com", "aLaNIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000004}")
 OBRIEN = Person("o'brien+test@example.com", "oBrIm1QgePTO8WbOqwIQAA", "local:{00000000-aaaa-4aaa-8aaa-000000000005}")
+BOUGHT_ADMIN = Person("admin@bought.example", "bAdm1nIm1QgePTO8WbOqwA", "")
 PEOPLE = (ADMIN, JOHN, ADA, GRACE, ALAN, OBRIEN)
 
-#: Zoom's connections: name → scopes of the app behind it
-ZOOM_CONNECTIONS: Mapping[str, tuple[str, ...]] = {
-    "zoom": (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS),
-    "zoom-rotating": (READ_USER, READ_TOKEN, END_SESSION),
-    "zoom-retired": (READ_USER,),
-    "zoom-narrow": (READ_USER,),
-}
+ALL_SCOPES = (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS)
 
 
 def set_up(world: World) -> None:
@@ -55,8 +52,7 @@ def set_up(world: World) -> None:
     for person in PEOPLE:
         world.zoom.add_user(person.zoom_id, person.email, account_id=ZOOM_ACCOUNT)
         world.venafi.add_identity(person.venafi_id, person.email.partition("@")[0], email=person.email)
-    for name, scopes in ZOOM_CONNECTIONS.items():
-        connect_zoom(world, name, scopes)
+    connect_zoom(world, "zoom", ALL_SCOPES)
 
     world.venafi.add_identity(LEAVER_ID, "leaver-robot", email=KNOWN_ADDRESS, role=Role.GRANT_ADMIN)
     world.venafi.add_application(CERTIFICATE_APP, scope="certificate:manage")
@@ -66,21 +62,47 @@ def set_up(world: World) -> None:
     connect_venafi(world)
 
 
+def buy_company(world: World, *people: Person, connection: str = "zoom-bought") -> None:
+    """Add a second Zoom account: its own administrator, these people signed in there, and a service connection."""
+    world.zoom.add_account(BOUGHT_ACCOUNT)
+    for person in (BOUGHT_ADMIN, *people):
+        world.zoom.add_user(person.zoom_id, person.email, account_id=BOUGHT_ACCOUNT)
+    connect_zoom(world, connection, ALL_SCOPES, account=BOUGHT_ACCOUNT, administrator=BOUGHT_ADMIN)
+
+
 def zoom_secret(app: str) -> str:
     """Name the client secret of an app, recognisable in a log where it has no business."""
     return f"{CANARY}secret-of-{app}"
 
 
-def connect_zoom(world: World, name: str, scopes: tuple[str, ...], *, personal_to: Person | None = None) -> None:
+def connect_zoom(
+    world: World,
+    name: str,
+    scopes: tuple[str, ...],
+    *,
+    personal_to: Person | None = None,
+    account: str = ZOOM_ACCOUNT,
+    administrator: Person = ADMIN,
+) -> None:
     """Register an app of this name at Zoom, let somebody authorise it, and keep what Leaver needs.
 
-    The administrator authorises it for everybody; with `personal_to`, that person does so for themselves alone.
+    The account's administrator authorises it for everybody; with `personal_to`, that person does so for themselves
+    alone.
     """
-    secret, owner = zoom_secret(name), personal_to or ADMIN
-    world.zoom.add_app(name, secret, account_id=ZOOM_ACCOUNT, scopes=scopes)
+    secret, owner = zoom_secret(name), personal_to or administrator
+    world.zoom.add_app(name, secret, account_id=account, scopes=scopes)
     tokens = world.zoom.authorize(name, owner.email)
     credentials = {"client_id": name, "client_secret": secret}
-    _connect(world, name, "zoom", owner, account=ZOOM_ACCOUNT, credentials=credentials, tokens=tokens)
+    _connect(
+        world,
+        name,
+        "zoom",
+        owner,
+        role="personal" if personal_to else "service",
+        account=account,
+        credentials=credentials,
+        tokens=tokens,
+    )
 
 
 def connect_venafi(world: World, name: str = "venafi") -> None:
@@ -88,7 +110,8 @@ def connect_venafi(world: World, name: str = "venafi") -> None:
     world.venafi.add_application(VENAFI_APP, scope=VENAFI_SCOPE)
     tokens = world.venafi.authorize(VENAFI_APP, LEAVER_ID)
     credentials = {"client_id": VENAFI_APP}
-    _connect(world, name, "venafi", ADMIN, account="tpp.example.com", credentials=credentials, tokens=tokens)
+    account = "tpp.example.com"
+    _connect(world, name, "venafi", ADMIN, role="service", account=account, credentials=credentials, tokens=tokens)
 
 
 def _connect(
@@ -97,6 +120,7 @@ def _connect(
     provider: Literal["zoom", "venafi"],
     owner: Person,
     *,
+    role: Literal["service", "personal"],
     account: str,
     credentials: Mapping[str, str],
     tokens: Mapping[str, object],
@@ -110,7 +134,7 @@ def _connect(
         "provider": provider,
         "account": account,
         "grant_type": "refresh_token",
-        "role": "service" if owner is ADMIN else "personal",
+        "role": role,
         "owner": owner.email,
         "status": "active",
         "version": version,

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,14 @@ EVENTS = Path(__file__).parents[1] / "events"
 PATIENCE = 12.0
 
 
+#: beside `zoom`, in the same account: name → scopes of the app behind it
+MORE_CONNECTIONS: Mapping[str, tuple[str, ...]] = {
+    "zoom-rotating": (acme.READ_USER, acme.READ_TOKEN, acme.END_SESSION),
+    "zoom-retired": (acme.READ_USER,),
+    "zoom-narrow": (acme.READ_USER,),
+}
+
+
 def run(broken: str | None) -> int:
     """Play the whole story and print the table; returns 0 only if every row was observed."""
     # Wide enough for the table where there is no terminal to ask.
@@ -35,8 +43,10 @@ def run(broken: str | None) -> int:
     began = time.monotonic()
     with PeakMemory() as memory, console.status("The local world starts …") as status, World() as world:
         acme.set_up(world)
+        for name, scopes in MORE_CONNECTIONS.items():
+            acme.connect_zoom(world, name, scopes)
         acme.connect_zoom(world, JOHNS, (acme.READ_USER,), personal_to=acme.JOHN)
-        world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.email})
+        world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.email, "connection": "zoom"})
         world.wait_until_idle()
         before = Before(
             rotating_refresh_token=token(world, "zoom-rotating", "refresh_token"),
@@ -79,11 +89,11 @@ def _act(world: World) -> None:
     leaves = json.loads((EVENTS / "okta.json").read_text())["detail"]
     world.put_okta_event({**leaves, "published": datetime.now(UTC).isoformat()})
     world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
-    world.put_command("RetrieveUserToken", {"user_id": acme.GRACE.email, "ttl": 600})
+    world.put_command("RetrieveUserToken", {"user_id": acme.GRACE.email, "ttl": 600, "connection": "zoom"})
     world.put_command("RefreshAccessToken", {"connection": "zoom-rotating", "force": True})
     by_queue = {
         "revoke_sso_token": [
-            {"user_id": acme.OBRIEN.email},
+            {"user_id": acme.OBRIEN.email, "connection": "zoom"},
             {"user_id": acme.ALAN.email, "connection": "zoom-narrow"},
         ],
         "revoke_access_token": [{"connection": "zoom-retired"}],
@@ -93,7 +103,7 @@ def _act(world: World) -> None:
             world.client("sqs").send_message(QueueUrl=world.queue_url(function), MessageBody=json.dumps(detail))
     with suppress(TimeoutError):
         world.wait_until(lambda: (case := case_of_john(world)) and case.state is not State.SCHEDULED, PATIENCE)
-    world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.zoom_id})
+    world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.zoom_id, "connection": "zoom"})
 
 
 def _mend_and_redrive(world: World) -> None:

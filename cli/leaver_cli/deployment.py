@@ -15,10 +15,10 @@ from pydantic import SecretStr
 
 from leaver import settings
 from leaver.cases.heard import HeardEvents
-from leaver.cases.people import name_of
 from leaver.cases.record import Cases
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
+from leaver.messages.names import name_of
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.registry import PROVIDERS

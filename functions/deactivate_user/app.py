@@ -6,12 +6,12 @@ from functools import partial
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.cases.people import name_of
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
 from leaver.messages.commands import DeactivateUser
+from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, EndsSteps

@@ -25,8 +25,9 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
 
     A user whom Zoom does not know is purged under the id that was given: it is about our copies.
     """
+    connection = tokens.connection_for(command.connection)
     # A misspelt connection has nothing to purge, and that must not look like success.
-    tokens.connections.read(command.connection)
+    tokens.connections.read(connection)
     details: dict[str, str | int | bool] = {}
     user_id = command.user_id
     if command.names_somebody:
@@ -35,7 +36,7 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
             user_id = found.id
         else:
             details["zoom"] = found.outcome
-    destroyed, alive_until = kept.destroy_all(command.connection, user_id)
+    destroyed, alive_until = kept.destroy_all(connection, user_id)
     details["destroyed"] = destroyed
     if alive_until:
         details["handed_out_until"] = timestamp(alive_until)

@@ -14,7 +14,7 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
 from leaver.errors import BadMessage
-from leaver.messages.commands import RetrieveUserToken
+from leaver.messages.commands import RetrieveUserToken, UserTokenType
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, EncryptsTokens, WholeNumber
@@ -46,6 +46,7 @@ def retrieve_user_token(
     REFUSED for somebody who left, whenever that becomes known, and then nothing of it is kept.
     """
     ttl = life_to_ask_for(command, max_ttl)
+    connection = tokens.connection_for(command.connection)
 
     def gone(user: ZoomUser) -> bool:
         return people.gone((command.user_id, user.id, user.email))
@@ -61,19 +62,19 @@ def retrieve_user_token(
         return user, token
 
     asked_at = clock()
-    answered = tokens.with_token(command.connection, ask)
+    answered = tokens.with_token(connection, ask)
     if isinstance(answered, Result):
         return answered
     user, answer = answered
     if answer is None:
         # An earlier run may have been killed between its write and its second look.
-        return _refused(command, user, kept)
+        return _refused(connection, user, command.type, kept)
     if answer.token is None:
         return answer.result
     # Counted from before the call: rather a little early than a token believed alive that is dead.
     expires_at = asked_at + timedelta(seconds=ttl or ASSUMED_LIFE[command.type])
     arn, version = kept.keep(
-        connection=command.connection,
+        connection=connection,
         zoom_user_id=user.id,
         type=command.type,
         token=answer.token,
@@ -82,7 +83,7 @@ def retrieve_user_token(
     )
     if gone(user):
         # The purge that follows a tombstone may have been here before the token was.
-        return _refused(command, user, kept)
+        return _refused(connection, user, command.type, kept)
     where: dict[str, str | int | bool] = {
         "secret_arn": arn,
         "version_id": version,
@@ -92,8 +93,8 @@ def retrieve_user_token(
     return replace(answer.result, details=where)
 
 
-def _refused(command: RetrieveUserToken, user: ZoomUser, kept: StoredUserTokens) -> Result:
-    kept.destroy_one(command.connection, user.id, command.type)
+def _refused(connection: str, user: ZoomUser, kind: UserTokenType, kept: StoredUserTokens) -> Result:
+    kept.destroy_one(connection, user.id, kind)
     return Result(Outcome.REFUSED, details={"because": "the user left"})
 
 

@@ -35,7 +35,16 @@ from leaver.outcomes import Result
 from leaver.providers.entry import Person
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom, CommaSeparated, EndsSteps, Flag, StartsCases, WholeNumber
+from leaver.settings import (
+    ActsOnPeople,
+    CallsZoom,
+    CommaSeparated,
+    EndsSteps,
+    Flag,
+    ServesProviders,
+    StartsCases,
+    WholeNumber,
+)
 
 #: how long after it heard of the event Zoom is waited for to say who is meant: for a refresh, or a limit per second
 PATIENCE: Final = timedelta(minutes=2)
@@ -43,7 +52,7 @@ PATIENCE: Final = timedelta(minutes=2)
 PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 
 
-class Settings(ActsOnPeople, CallsZoom, StartsCases, EndsSteps):
+class Settings(ActsOnPeople, CallsZoom, ServesProviders, StartsCases, EndsSteps):
     """What `start_offboarding` reads from its environment."""
 
     #: how many routine cases may begin in an hour before one is held
@@ -206,7 +215,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         connections=connections,
         find_person=person_finder.find,
-        providers=PROVIDERS,
+        providers=settings.served(PROVIDERS),
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
         policy=Policy(

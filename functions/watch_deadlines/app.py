@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 
 from leaver import bootstrap
 from leaver.cases.completion import CaseCompletion
-from leaver.cases.people import People, name_of
+from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseSummary, Step, new_case, sweep_of
 from leaver.cases.start import CaseStart
@@ -19,6 +19,7 @@ from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.record import Connection, Connections
 from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
+from leaver.messages.names import name_of
 from leaver.outcomes import Result
 from leaver.settings import Consumes, EndsSteps, StartsCases, UsesConnections, WholeNumber
 

@@ -41,7 +41,7 @@ HR_RULES = (
     "SailPointDeletedRule",
 )
 
-#: only what has no default
+#: only what a deployment with every provider must be given
 SMALLEST = {"VenafiUrl": "https://tpp.example.com"}
 #: every option in use
 FULL = SMALLEST | {

@@ -31,6 +31,7 @@ HR_SOURCES = {
 #: what a variable of that name always stands for
 VALUES = {
     "EVENT_BUS_NAME": "EventBus",
+    "PROVIDERS": "zoom,venafi",
     "CASES_TABLE": "Cases",
     "CONNECTIONS_TABLE": "Connections",
     "SECRET_PREFIX": "leaver",
@@ -89,7 +90,8 @@ TOLD = {
     "StartOffboarding": READER
     | PACED
     | {
-        *("ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS", "MISSING_USER_IS_DONE"),
+        *("PROVIDERS", "ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
+        "MISSING_USER_IS_DONE",
         *("URGENT_SOURCES", "OKTA_EMAIL_DOMAIN", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
         *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
     },

@@ -20,8 +20,11 @@ READER = {
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
 }
-#: who calls a provider's limited API books the calls ahead, unseen
-PACED = {"dynamodb:UpdateItem": {"table/Cases", "table/Pace"}}
+#: who calls a provider's limited API books the calls ahead, unseen, and finds the connection of who named none
+PACED = {
+    "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
+    "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
+}
 #: of user tokens: unseen
 DESTROYER = {
     "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
@@ -102,7 +105,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
-        "dynamodb:Query": {"table/Connections/index/owner"},
+        "dynamodb:Query": {"table/Connections/index/role"},
         "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},

@@ -30,12 +30,12 @@ TABLES: dict[str, dict[str, object]] = {
         "KeySchema": [{"AttributeName": "connection", "KeyType": "HASH"}],
         "GlobalSecondaryIndexes": [
             {
-                "IndexName": "owner",
+                "IndexName": "role",
                 "KeySchema": [
-                    {"AttributeName": "owner", "KeyType": "HASH"},
-                    {"AttributeName": "connection", "KeyType": "RANGE"},
+                    {"AttributeName": "role", "KeyType": "HASH"},
+                    {"AttributeName": "provider", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["account", "owner"]},
             },
             {
                 "IndexName": "due",

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from leaver.connections.record import IN_USE, Connection, Connections, Status
+from leaver.connections.record import IN_USE, Connection, Connections, Status, Unreadable
 from leaver.errors import BadMessage
+from leaver.messages.names import name_of
 from leaver.messages.publisher import Due
 from tests.doubles.clock import NOW
 from tests.doubles.secrets_manager import PARENT
@@ -61,7 +62,13 @@ class InMemoryConnections(Connections):
         return sum(record.status is Status.NEEDS_REAUTHORIZATION for record in self.records.values())
 
     def owned_by(self, owner: str) -> list[str]:
-        return sorted(name for name, record in self.records.items() if record.owner == owner)
+        wanted = name_of(owner.strip())
+        return sorted(name for name, record in self.records.items() if name_of(record.owner) == wanted)
+
+    def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:
+        for record in list(self.records.values()):
+            if (record.role, record.provider) == ("service", provider):
+                yield self.read(record.connection)
 
     def put(self, record: Connection) -> None:
         """Keep it as the table does: in UTC and to the second."""

@@ -91,6 +91,8 @@ class ConsumerHarness:
             logger=Logger(service=str(uuid4()), stream=self.log),
             metrics=Metrics(service="leaver", namespace="Leaver"),
             executor=OneByOne(),
+            # There is one connection to each provider, called as it is.
+            name_connection=(lambda named: named or _only_connection_of(command)) if command.calls else None,
             read=read,
             jitter=lambda _, longest: longest,
         )
@@ -119,3 +121,7 @@ class ConsumerHarness:
 
 def consume(consumer: Consumer[Any], *records: dict[str, Any]) -> set[str]:
     return returned(consumer.consume(batch(*records), Context()))
+
+
+def _only_connection_of(command: type[Command]) -> str:
+    return "venafi" if command.system == "venafi" else "zoom"

@@ -185,6 +185,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "MAX_USER_TOKEN_TTL": "7200",
             "GIVE_UP_AFTER": "86400",
             "CASE_DEADLINE": "900",
+            "PROVIDERS": "zoom,venafi",
             "ROUTINE_CASES_AN_HOUR": "50",
             "SWEEP_AFTER": "86400",
             "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",

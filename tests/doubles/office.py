@@ -254,6 +254,7 @@ class Office:
         )
         access_tokens = AccessTokens(self.table, self.secret_store, self.clock, "zoom")
         venafi_tokens = AccessTokens(self.table, self.secret_store, self.clock, "venafi")
+        self._tokens = {"zoom": access_tokens, "venafi": venafi_tokens}
         person_finder = PersonFinder(
             connections=self.table, tokens=access_tokens, zoom=self.zoom, rate_limiter=NoLimit(), clock=self.clock
         )
@@ -440,6 +441,9 @@ class Office:
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),
             executor=OneByOne(),
+            name_connection=self._tokens.get(command.system, self._tokens["zoom"]).connection_for
+            if command.calls
+            else None,
             jitter=lambda _, longest: longest,
         )
         journal = EventJournal(self.heard, name, _LOGGER)

@@ -56,7 +56,16 @@ class Deaths:
             self.world.venafi.add_application(name, scope=acme.VENAFI_SCOPE)
             tokens = self.world.venafi.authorize(name, acme.LEAVER_ID)
             told = {"client_id": name}
-            acme._connect(self.world, name, "venafi", acme.ADMIN, account="tpp", credentials=told, tokens=tokens)
+            acme._connect(
+                self.world,
+                name,
+                "venafi",
+                acme.ADMIN,
+                role="service",
+                account="tpp",
+                credentials=told,
+                tokens=tokens,
+            )
         self.world.change_record(name, refresh_at=in_seconds(-60))
         return name
 

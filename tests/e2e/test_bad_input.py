@@ -104,7 +104,8 @@ def test_what_is_no_json_does_not_get_on_the_bus(world: WatchedWorld) -> None:
 @pytest.mark.parametrize("body", ['{"user_id": ', {"user_id": "a/../b"}, {"user_id": "ada", "conection": "zoom"}])
 def test_the_neighbours_in_the_batch_are_done(world: WatchedWorld, body: object) -> None:
     one, other = world.hire(), world.hire()
-    first, bad, last = world.send("revoke_sso_token", {"user_id": one.email}, body, {"user_id": other.email})
+    asked = [{"user_id": person.email, "connection": "zoom"} for person in (one, other)]
+    first, bad, last = world.send("revoke_sso_token", asked[0], body, asked[1])
     world.wait_until_idle()
     assert not world.zoom.has_session(one.email)
     assert not world.zoom.has_session(other.email)
@@ -114,7 +115,7 @@ def test_the_neighbours_in_the_batch_are_done(world: WatchedWorld, body: object)
 
 
 def test_a_parked_message_leaves_a_receipt_that_says_why(world: WatchedWorld) -> None:
-    [sent] = world.send("revoke_sso_token", {"user_id": ".."})
+    [sent] = world.send("revoke_sso_token", {"user_id": "..", "connection": "zoom"})
     world.wait_until_idle()
     receipt = world.receipt(sent)
     assert (receipt["outcome"], receipt["reason"]) == ("failed", USER_ID)
@@ -128,7 +129,7 @@ def test_an_event_that_nobody_knows_goes_to_the_unrouted_queue(
     world: WatchedWorld, source: str, detail_type: str
 ) -> None:
     person = world.hire()
-    world.put_event("leaver", source, detail_type, {"user_id": person.email})
+    world.put_event("leaver", source, detail_type, {"user_id": person.email, "connection": "zoom"})
     world.wait_until_idle()
     [unrouted] = world.peek(world.resource("UnroutedQueue").ref)
     assert json.loads(unrouted.body)["detail-type"] == detail_type
@@ -137,7 +138,7 @@ def test_an_event_that_nobody_knows_goes_to_the_unrouted_queue(
 
 
 def test_an_event_that_is_known_does_not_go_to_the_unrouted_queue(world: WatchedWorld) -> None:
-    world.put_command("RevokeSsoToken", {"user_id": world.hire().email})
+    world.put_command("RevokeSsoToken", {"user_id": world.hire().email, "connection": "zoom"})
     world.wait_until_idle()
     assert world.peek(world.resource("UnroutedQueue").ref) == []
 

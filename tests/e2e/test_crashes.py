@@ -40,7 +40,7 @@ def held_at_zoom(world: WatchedWorld, path: str, moment: Hold) -> Iterator[None]
 def test_a_kill_while_zoom_ends_a_session(world: WatchedWorld, moment: Hold) -> None:
     person = world.hire()
     with held_at_zoom(world, "/v2/users/.*/token", moment):
-        [sent] = world.send("revoke_sso_token", {"user_id": person.email})
+        [sent] = world.send("revoke_sso_token", {"user_id": person.email, "connection": "zoom"})
         kill(world, world.zoom, "revoke_sso_token")
         assert world.zoom.has_session(person.email) == (moment == "before")
         assert world.receipts(person.email) == []
@@ -56,7 +56,7 @@ def test_a_kill_while_zoom_ends_a_session(world: WatchedWorld, moment: Hold) -> 
 def test_a_kill_while_venafi_revokes_grants(world: WatchedWorld, moment: Hold, outcome: str) -> None:
     person = world.hire()
     world.venafi.inject("/vedsdk/oauth/revokegrants", hold=moment)
-    [sent] = world.send("revoke_grants", {"identity": person.email})
+    [sent] = world.send("revoke_grants", {"identity": person.email, "connection": "venafi"})
     kill(world, world.venafi, "revoke_grants")
     world.try_again()
     # Only now does Venafi get round to the dead function's own request.
@@ -71,7 +71,10 @@ def test_what_the_killed_batch_had_finished_is_announced_and_not_called_again(wo
     others = (first, third)
     held = f"/v2/users/{second.zoom_id}/token"
     with held_at_zoom(world, held, "before"):
-        sent = world.send("revoke_sso_token", *({"user_id": person.zoom_id} for person in (first, second, third)))
+        sent = world.send(
+            "revoke_sso_token",
+            *({"user_id": person.zoom_id, "connection": "zoom"} for person in (first, second, third)),
+        )
         # The three are worked on side by side: the two others are done while Zoom holds one.
         world.wait_until(lambda: all(_is_done(world, person) for person in others))
         kill(world, world.zoom, "revoke_sso_token")
@@ -93,7 +96,7 @@ def _is_done(world: WatchedWorld, person: Person) -> bool:
 def test_a_kill_while_zoom_mints_a_user_token_leaves_the_latest_in_the_vault(world: WatchedWorld, moment: Hold) -> None:
     person = world.hire()
     with held_at_zoom(world, "/v2/users/.*/token", moment):
-        world.send("retrieve_user_token", {"user_id": person.email, "ttl": 600})
+        world.send("retrieve_user_token", {"user_id": person.email, "ttl": 600, "connection": "zoom"})
         kill(world, world.zoom, "retrieve_user_token")
     world.try_again()
     digests = [token.digest for token in world.zoom.user_tokens(person.email)]

@@ -40,7 +40,10 @@ def test_a_leavers_tokens_are_destroyed_the_account_deactivated_and_nothing_is_h
     world.forget()
     leaver, colleague = world.hire(), world.hire()
     for person in (leaver, colleague):
-        world.send("retrieve_user_token", *({"user_id": person.email, "type": kind} for kind in ("zak", "token")))
+        world.send(
+            "retrieve_user_token",
+            *({"user_id": person.email, "type": kind, "connection": "zoom"} for kind in ("zak", "token")),
+        )
     world.wait_until_idle()
     assert len(kept_of(world, leaver)) == len(kept_of(world, colleague)) == 2
     expiries = [told.detail["details"]["expires_at"] for told in world.announced("UserTokenRetrieved")]
@@ -58,7 +61,11 @@ def test_a_leavers_tokens_are_destroyed_the_account_deactivated_and_nothing_is_h
     assert [each["until"] for each in completed.detail["residual"]] == [purged.detail["details"]["handed_out_until"]]
 
     minted = len(world.zoom.user_tokens(leaver.email))
-    sent = world.send("retrieve_user_token", {"user_id": leaver.email}, {"user_id": leaver.zoom_id})
+    sent = world.send(
+        "retrieve_user_token",
+        {"user_id": leaver.email, "connection": "zoom"},
+        {"user_id": leaver.zoom_id, "connection": "zoom"},
+    )
     world.wait_until_idle()
     assert {world.receipt(each)["outcome"] for each in sent} == {"refused"}
     assert len(world.zoom.user_tokens(leaver.email)) == minted
@@ -69,7 +76,7 @@ def test_a_retrieval_that_is_under_way_when_the_user_leaves_leaves_nothing_behin
     world.forget()
     leaver = world.hire()
     world.zoom.inject("/v2/users/.*/token", method="GET", hold="after")
-    [sent] = world.send("retrieve_user_token", {"user_id": leaver.email})
+    [sent] = world.send("retrieve_user_token", {"user_id": leaver.email, "connection": "zoom"})
     assert world.zoom.wait_until_held() == 1
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, event_id="hr-under-way"))
     world.wait_until(lambda: world.announced("UserTokensPurged"))
@@ -83,7 +90,11 @@ def test_a_retrieval_that_is_under_way_when_the_user_leaves_leaves_nothing_behin
 def test_a_token_that_is_dead_is_destroyed_by_the_schedule_and_one_that_lives_is_not(world: WatchedWorld) -> None:
     world.forget()
     one, other = world.hire(), world.hire()
-    world.send("retrieve_user_token", {"user_id": one.email}, {"user_id": other.email})
+    world.send(
+        "retrieve_user_token",
+        {"user_id": one.email, "connection": "zoom"},
+        {"user_id": other.email, "connection": "zoom"},
+    )
     world.wait_until_idle()
     world.client("dynamodb").update_item(
         TableName=world.resource("Cases").ref,

@@ -70,7 +70,10 @@ def rain(world: WatchedWorld, calls: int) -> None:
 def test_all_leavers_lose_everything_although_one_call_in_five_fails(world: WatchedWorld) -> None:
     leavers, colleague = [world.hire() for _ in range(LEAVERS)], world.hire()
     for start in range(0, min(WITH_TOKENS, LEAVERS), 10):
-        world.send("retrieve_user_token", *({"user_id": each.email} for each in leavers[start : start + 10]))
+        world.send(
+            "retrieve_user_token",
+            *({"user_id": each.email, "connection": "zoom"} for each in leavers[start : start + 10]),
+        )
     world.wait_until_idle()
     rain(world, LEAVERS * 4)
     deadline = time.monotonic() + LONGEST

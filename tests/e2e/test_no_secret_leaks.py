@@ -107,14 +107,22 @@ def succeed(world: WatchedWorld) -> None:
     }
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", request)
     world.put_event("leaver", "leaver.hr", "OffboardingWithdrawn", request)
-    world.send("revoke_sso_token", {"user_id": acme.OBRIEN.email}, {"user_id": "nobody@example.com"}, "no JSON")
-    world.send("retrieve_user_token", *({"user_id": acme.ADA.email, "type": kind} for kind in ("zak", "token")))
-    world.send("retrieve_user_token", {"user_id": acme.ALAN.email})
+    world.send(
+        "revoke_sso_token",
+        {"user_id": acme.OBRIEN.email, "connection": "zoom"},
+        {"user_id": "nobody@example.com", "connection": "zoom"},
+        "no JSON",
+    )
+    world.send(
+        "retrieve_user_token",
+        *({"user_id": acme.ADA.email, "type": kind, "connection": "zoom"} for kind in ("zak", "token")),
+    )
+    world.send("retrieve_user_token", {"user_id": acme.ALAN.email, "connection": "zoom"})
     world.wait_until_idle()
-    world.put_command("PurgeUserTokens", {"user_id": acme.ALAN.email})
-    world.put_command("DeactivateUser", {"user_id": world.hire().email})
-    world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
-    world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
+    world.put_command("PurgeUserTokens", {"user_id": acme.ALAN.email, "connection": "zoom"})
+    world.put_command("DeactivateUser", {"user_id": world.hire().email, "connection": "zoom"})
+    world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id, "connection": "venafi"})
+    world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id, "connection": "venafi"})
     for connection in (world.connect_zoom(), world.connect_venafi()):
         world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
         world.wait_until_idle()
@@ -129,14 +137,14 @@ def succeed(world: WatchedWorld) -> None:
     world.change_record(due, refresh_at=in_seconds(-1))
     world.fire_schedule("schedule_refreshes")
     world.fire_schedule("watch_deadlines")
-    world.send("retrieve_user_token", {"user_id": hired.email})  # who has left by now
+    world.send("retrieve_user_token", {"user_id": hired.email, "connection": "zoom"})  # who has left by now
     world.wait_until_idle()
 
 
 def fail(world: WatchedWorld) -> None:
     """Every fault at every endpoint, secrets that can't be read, and a crash."""
-    user = {"user_id": world.hire().email}
-    grants = {"identity": world.hire().email}
+    user = {"user_id": world.hire().email, "connection": "zoom"}
+    grants = {"identity": world.hire().email, "connection": "venafi"}
     many = len(FAULTS)
 
     def refreshes(connect: Callable[[], str]) -> None:

@@ -302,7 +302,7 @@ def test_two_identities_under_one_name_are_a_persons_decision(world: WatchedWorl
 
 def test_leaver_does_not_revoke_the_grants_that_it_works_through(world: WatchedWorld) -> None:
     before = world.venafi.live_grants(acme.LEAVER_ID)
-    sent = world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.LEAVER_ID})
+    sent = world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.LEAVER_ID, "connection": "venafi"})
     world.wait_until_idle()
     assert world.venafi.live_grants(acme.LEAVER_ID) == before
     [parked] = world.parked("revoke_grants")

@@ -34,7 +34,7 @@ def until_midnight() -> float:
 def test_a_limit_per_second_lets_the_message_come_back_within_seconds(world: WatchedWorld, answer: str) -> None:
     person = world.hire()
     world.zoom.inject(SESSION, handling="skip", reply=f"zoom/{answer}")
-    [sent] = world.send("revoke_sso_token", {"user_id": person.email})
+    [sent] = world.send("revoke_sso_token", {"user_id": person.email, "connection": "zoom"})
     world.settle()
     # Its second may be over already: then it came back by itself.
     assert all(waits < 3 for waits in world.waits("revoke_sso_token"))
@@ -49,7 +49,7 @@ def test_a_wait_that_zoom_names_is_kept(world: WatchedWorld) -> None:
     person = world.hire()
     answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     world.zoom.inject(SESSION, handling="skip", reply=answer)
-    world.send("revoke_sso_token", {"user_id": person.email})
+    world.send("revoke_sso_token", {"user_id": person.email, "connection": "zoom"})
     world.settle()
     [waits] = world.waits("revoke_sso_token")
     assert 3600 - SLACK < waits <= 3600
@@ -66,7 +66,7 @@ def test_a_daily_limit_lets_the_message_wait_for_midnight_or_as_long_as_it_can(
     world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT, per_day=0, headers=headers)
     try:
         before = until_midnight()
-        [sent] = world.send("revoke_sso_token", {"user_id": person.email})
+        [sent] = world.send("revoke_sso_token", {"user_id": person.email, "connection": "zoom"})
         world.settle()
         [waits] = world.waits("revoke_sso_token")
         # Midnight may have passed between the two looks at the clock.
@@ -86,7 +86,7 @@ def test_more_leavers_than_zooms_limit_allows_all_get_their_turn(world: WatchedW
     people = [world.hire() for _ in range(5)]
     world.zoom.set_rate_limit(acme.ZOOM_ACCOUNT, per_second=2)
     try:
-        world.send("revoke_sso_token", *({"user_id": person.email} for person in people))
+        world.send("revoke_sso_token", *({"user_id": person.email, "connection": "zoom"} for person in people))
         for _ in range(len(people)):
             world.settle()
             world.zoom.advance(1)
@@ -121,7 +121,7 @@ def test_an_attempt_at_zoom_that_failed_is_repeated_until_zoom_says_204(
 ) -> None:
     person = world.hire()
     world.zoom.inject(SESSION, times=None, handling=handling, reply=reply)
-    [sent] = world.send("revoke_sso_token", {"user_id": person.email})
+    [sent] = world.send("revoke_sso_token", {"user_id": person.email, "connection": "zoom"})
     world.settle()
     assert world.zoom.has_session(person.email) == (handling == "skip")
     # Whatever was done: nothing is claimed on such an answer.
@@ -141,7 +141,7 @@ def test_an_attempt_at_zoom_that_failed_is_repeated_until_zoom_says_204(
 def test_a_provider_that_stays_out_of_order_is_asked_less_and_less(world: WatchedWorld) -> None:
     person = world.hire()
     world.zoom.inject(SESSION, times=None, handling="skip", reply="zoom/503-html")
-    [sent] = world.send("revoke_sso_token", {"user_id": person.email})
+    [sent] = world.send("revoke_sso_token", {"user_id": person.email, "connection": "zoom"})
     for _ in range(7):
         world.settle()
         waits = world.waits("revoke_sso_token")
@@ -161,7 +161,7 @@ def test_grants_that_are_left_after_a_success_are_revoked_again_before_anything_
 ) -> None:
     person = world.hire()
     world.venafi.inject(REVOKE_GRANTS, times=None, handling="pretend")
-    [sent] = world.send("revoke_grants", {"identity": person.email})
+    [sent] = world.send("revoke_grants", {"identity": person.email, "connection": "venafi"})
     world.settle()
     assert world.venafi.live_grants(person.venafi_id) == 1
     assert "outcome" not in world.receipt(sent)
@@ -176,7 +176,7 @@ def test_grants_that_are_left_after_a_success_are_revoked_again_before_anything_
 def test_a_revocation_of_grants_whose_answer_was_lost_ends_as_already_gone(world: WatchedWorld) -> None:
     person = world.hire()
     world.venafi.inject(REVOKE_GRANTS, times=None, handling="commit", reply="reset")
-    [sent] = world.send("revoke_grants", {"identity": person.email})
+    [sent] = world.send("revoke_grants", {"identity": person.email, "connection": "venafi"})
     world.settle()
     assert world.venafi.live_grants(person.venafi_id) == 0
     assert world.announced() == []
@@ -191,7 +191,7 @@ def test_a_revocation_of_grants_whose_answer_was_lost_ends_as_already_gone(world
 def test_a_result_that_may_pass_is_tried_again_although_the_status_was_200(world: WatchedWorld, result: int) -> None:
     person = world.hire()
     world.venafi.answer_result(result, times=None)
-    [sent] = world.send("revoke_grants", {"identity": person.email})
+    [sent] = world.send("revoke_grants", {"identity": person.email, "connection": "venafi"})
     world.settle()
     assert "outcome" not in world.receipt(sent)
     assert world.announced() == []
@@ -222,7 +222,7 @@ def test_what_zoom_refuses_is_parked_at_once_with_zooms_word(
 ) -> None:
     person = world.hire()
     world.zoom.inject(SESSION, handling="skip", reply=f"zoom/{answer}")
-    [sent] = world.send("revoke_sso_token", {"user_id": person.email})
+    [sent] = world.send("revoke_sso_token", {"user_id": person.email, "connection": "zoom"})
     world.wait_until_idle()
     [parked] = world.parked("revoke_sso_token")
     assert (parked.error, parked.reason) == ("Rejected", reason)
@@ -235,7 +235,7 @@ def test_what_zoom_refuses_is_parked_at_once_with_zooms_word(
 def test_what_venafi_refuses_with_status_200_is_parked_at_once(world: WatchedWorld) -> None:
     person = world.hire()
     world.venafi.answer_result(9)
-    [sent] = world.send("revoke_grants", {"identity": person.email})
+    [sent] = world.send("revoke_grants", {"identity": person.email, "connection": "venafi"})
     world.wait_until_idle()
     [parked] = world.parked("revoke_grants")
     assert parked.reason == "Venafi reports result 9, InsufficientPrivileges"
@@ -287,7 +287,7 @@ def test_an_event_that_is_delivered_twice_is_carried_out_once_and_announced_unde
             "detail-type": "RevokeSsoToken",
             "source": "leaver.command",
             "time": datetime.now(UTC).isoformat(),
-            "detail": {"user_id": person.email},
+            "detail": {"user_id": person.email, "connection": "zoom"},
         }
     )
     world.send("revoke_sso_token", event, event)

@@ -66,17 +66,18 @@ def make_tables(client: "DynamoDBClient") -> None:
             {"AttributeName": "connection", "AttributeType": "S"},
             {"AttributeName": "status", "AttributeType": "S"},
             {"AttributeName": "refresh_at", "AttributeType": "S"},
-            {"AttributeName": "owner", "AttributeType": "S"},
+            {"AttributeName": "role", "AttributeType": "S"},
+            {"AttributeName": "provider", "AttributeType": "S"},
         ],
         KeySchema=[{"AttributeName": "connection", "KeyType": "HASH"}],
         GlobalSecondaryIndexes=[
             {
-                "IndexName": "owner",
+                "IndexName": "role",
                 "KeySchema": [
-                    {"AttributeName": "owner", "KeyType": "HASH"},
-                    {"AttributeName": "connection", "KeyType": "RANGE"},
+                    {"AttributeName": "role", "KeyType": "HASH"},
+                    {"AttributeName": "provider", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["account", "owner"]},
             },
             {
                 "IndexName": "due",

@@ -243,7 +243,101 @@ def test_those_that_wait_for_a_person_are_counted(made: Made) -> None:
     assert connections.count_needing_reauthorization() == 2
 
 
+# --- whose they are, and for which accounts Leaver has something to work through ---
+
+
+@pytest.mark.parametrize("written", ["John.Doe@Example.COM", "john.doe@example.com", " JOHN.DOE@example.com "])
+def test_somebodys_connections_are_found_however_their_records_spell_the_owner(made: Made, written: str) -> None:
+    connections = made(
+        connection("johns", owner=written, role="personal"),
+        connection("zoom-of-john", owner=written),
+        connection("adas", owner="ada@example.com", role="personal"),
+        connection("of-an-id", owner="john.doe", role="personal"),
+    )
+    assert connections.owned_by("john.doe@example.com") == ["johns", "zoom-of-john"]
+    assert connections.owned_by("John.DOE@example.com") == ["johns", "zoom-of-john"]
+
+
+def test_an_owner_is_found_in_whichever_normal_form_the_address_is_written(made: Made) -> None:
+    connections = made(connection("joses", owner="jose\u0301@example.com", role="personal"))
+    assert connections.owned_by("jos\u00e9@example.com") == ["joses"]
+
+
+def test_what_leaver_works_through_is_found_whatever_it_is_called_and_however_it_is(made: Made) -> None:
+    ours = [connection(f"my-{status.replace('_', '-')}", status=status) for status in Status]
+    connections = made(*ours, connection("tpp", provider="venafi"), connection("zoom", role="personal"))
+    found = sorted(connections.service_connections("zoom"), key=lambda each: each.connection)
+    assert found == sorted(ours, key=lambda each: each.connection)
+    assert [each.connection for each in connections.service_connections("venafi")] == ["tpp"]
+
+
+def test_an_account_is_worked_at_through_an_active_connection_before_one_that_is_cooling_down(made: Made) -> None:
+    connections = made(
+        connection("a-cooling", status=Status.COOLING_DOWN),
+        connection("b-dead", status=Status.NEEDS_REAUTHORIZATION),
+        connection("c-active"),
+        connection("d-active"),
+        connection("e-cooling", account="acme-eu", status=Status.COOLING_DOWN),
+    )
+    assert connections.accounts("zoom") == {
+        "acme": connections.read("c-active"),
+        "acme-eu": connections.read("e-cooling"),
+    }
+    assert connections.usable("zoom", "acme") == connections.read("c-active")
+    assert connections.usable("zoom", "unheard-of") is None
+
+
+@pytest.mark.parametrize("status", [Status.NEEDS_REAUTHORIZATION, Status.REVOKING, Status.REVOKED])
+def test_an_account_stands_although_there_is_nothing_to_work_through_until_it_is_given_up(
+    made: Made, status: Status
+) -> None:
+    connections = made(connection("my-zoom", status=status))
+    assert connections.accounts("zoom") == {"acme": None}
+    connections.change("my-zoom", lambda standing: standing.as_given_up(NOW))
+    assert connections.accounts("zoom") == {}
+
+
+def test_an_account_is_not_given_up_while_another_record_says_that_it_is_the_companys(made: Made) -> None:
+    connections = made(
+        connection("old", status=Status.REVOKED, given_up_at=NOW), connection("older", status=Status.REVOKED)
+    )
+    assert connections.accounts("zoom") == {"acme": None}
+
+
+def test_an_account_that_is_connected_anew_is_the_companys_again(made: Made) -> None:
+    connections = made(connection("my-zoom", status=Status.REVOKED, given_up_at=NOW))
+    connections.change("my-zoom", lambda standing: standing.with_new_grant(connection("my-zoom"), now=NOW))
+    assert list(connections.accounts("zoom")) == ["acme"]
+
+
+def test_two_connections_of_one_account_are_one_account_whatever_white_space_was_written(made: Made) -> None:
+    connections = made(connection("one", account=" acme "), connection("other", account="acme"))
+    assert list(connections.accounts("zoom")) == ["acme"]
+
+
 # --- what only a table can be ---
+
+
+def test_a_record_that_can_not_be_read_still_counts_for_its_account(table: Made, aws: Any) -> None:
+    connections = table(connection("broken"), connection("nameless", account="acme-eu"), connection("whole"))
+    for name, damage in (("broken", "REMOVE grant_type"), ("nameless", "REMOVE account")):
+        aws.update_item(TableName="Connections", Key=item({"connection": name}), UpdateExpression=damage)
+    assert connections.accounts("zoom") == {"acme": connections.read("whole"), "nameless": None}
+    aws.delete_item(TableName="Connections", Key=item({"connection": "whole"}))
+    assert connections.accounts("zoom") == {"acme": None, "nameless": None}
+
+
+def test_accounts_and_owners_are_found_by_the_index_and_never_by_a_scan(table: Made, aws: Any) -> None:
+    connections = table(connection("my-zoom"), connection("johns", owner="john@example.com", role="personal"))
+    asked: list[str] = []
+    aws.meta.events.register(
+        "provide-client-params.dynamodb.*", lambda model, **_: asked.append(model.name), unique_id="asked"
+    )
+    assert connections.usable("zoom", "acme")
+    assert asked == ["Query", "GetItem"]
+    asked.clear()
+    assert connections.owned_by("john@example.com") == ["johns"]
+    assert asked == ["Query", "Query"]
 
 
 def test_more_connections_are_due_than_one_page_holds(table: Made, aws: Any) -> None:

@@ -23,7 +23,14 @@ PROD, TEST = "leaver", "leaver-test"
 #: variables that say how a function works, and not with what: they may be the same
 HOW = {
     *("ZOOM_API_URL", "ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE", "REQUESTS_PER_SECOND", "GIVE_UP_AFTER"),
-    *("MAX_USER_TOKEN_TTL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "SWEEP_AFTER", "MISSING_USER_IS_DONE"),
+    *(
+        "PROVIDERS",
+        "MAX_USER_TOKEN_TTL",
+        "CASE_DEADLINE",
+        "ROUTINE_CASES_AN_HOUR",
+        "SWEEP_AFTER",
+        "MISSING_USER_IS_DONE",
+    ),
     *("SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES", "SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
     *(
         "DEACTIVATE_USERS",

@@ -1,12 +1,13 @@
 """A batch's commands share what was read of their connection; what was refused is read anew."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from leaver.connections.access_tokens import AccessTokens
-from leaver.connections.record import Connection
+from leaver.connections.record import Connection, Status, Unreadable
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, Rejected
 from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW, Clock
@@ -18,6 +19,11 @@ class Counting(InMemoryConnections):
     def __init__(self, *records: Connection) -> None:
         super().__init__(*records)
         self.reads = 0
+        self.searches = 0
+
+    def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:
+        self.searches += 1
+        return super().service_connections(provider)
 
     def read(self, name: str) -> Connection:
         self.reads += 1
@@ -33,11 +39,11 @@ class CountingSecrets(StrictSecretsManager):
 
 
 class Desk:
-    """One connection, and a reader of its tokens who counts how often anything is looked up."""
+    """Connections, and a reader of their tokens who counts how often anything is looked up."""
 
-    def __init__(self) -> None:
+    def __init__(self, *records: Connection) -> None:
         self.clock = Clock()
-        self.connections = Counting(connection())
+        self.connections = Counting(*(records or [connection()]))
         self.secrets = CountingSecrets()
         self.tokens = AccessTokens(self.connections, secret_store_of(self.secrets), self.clock, "zoom")
         self.used: list[str] = []
@@ -152,14 +158,62 @@ def test_a_token_that_expired_since_the_batch_began_is_not_used(desk: Desk) -> N
 
 
 def test_reading_ahead_leaves_nothing_to_read_but_the_record(desk: Desk) -> None:
-    desk.tokens.read_ahead("zoom")
+    desk.tokens.read_ahead()
     desk.use()
-    assert desk.secrets.reads == 1
+    assert (desk.secrets.reads, desk.connections.reads) == (1, 1)
 
 
 def test_reading_ahead_says_what_is_wrong(desk: Desk) -> None:
+    desk.connections.put(connection(expires_at=NOW))
+    with pytest.raises(InvalidToken):
+        desk.tokens.read_ahead()
+
+
+def test_reading_ahead_reads_every_connection_in_use_whatever_it_is_called() -> None:
+    desk = Desk(
+        connection("my-zoom"), connection("zoom-eu", account="acme-eu"), connection("old", status=Status.REVOKED)
+    )
+    for name in ("my-zoom", "zoom-eu"):
+        desk.secrets.create_secret(Name=f"leaver/tokens/{name}", SecretString=tokens(), ClientRequestToken=PARENT)
+    desk.tokens.read_ahead()
+    assert desk.secrets.reads == 2
+
+
+def test_a_command_without_a_connection_goes_over_the_only_service_connection_whatever_it_is_called() -> None:
+    others = [
+        connection("johns", role="personal"),
+        connection("tpp", provider="venafi"),
+        connection("old", status=Status.REVOKED),
+        connection("older", status=Status.REVOKING),
+    ]
+    assert Desk(connection("my-zoom"), *others).tokens.connection_for(None) == "my-zoom"
+
+
+@pytest.mark.parametrize("twin", [{}, {"account": "acme-eu"}, {"status": Status.NEEDS_REAUTHORIZATION}], ids=str)
+def test_with_several_service_connections_a_command_has_to_say_which(twin: dict[str, Any]) -> None:
+    desk = Desk(connection("my-zoom"), connection("zoom-eu", **twin))
+    expected = r"^connection: expected the name of one of several service connections to Zoom$"
+    with pytest.raises(BadMessage, match=expected):
+        desk.tokens.with_token(None, lambda _, __: None)
+    assert desk.tokens.connection_for("zoom-eu") == "zoom-eu"
+
+
+def test_without_any_service_connection_a_command_is_told_so() -> None:
+    desk = Desk(connection("zoom", role="personal"))
+    with pytest.raises(BadMessage, match=r"^connection: expected a service connection to Zoom, and there is none$"):
+        desk.tokens.connection_for(None)
+
+
+def test_the_only_one_is_believed_for_a_minute_and_a_named_one_is_never_looked_for(desk: Desk) -> None:
+    desk.tokens.connection_for("zoom")
+    assert desk.connections.searches == 0
+    for _ in range(10):
+        desk.tokens.connection_for(None)
+    desk.clock.passes(seconds=61)
+    desk.connections.put(connection("second"))
     with pytest.raises(BadMessage):
-        desk.tokens.read_ahead("nobody-made")
+        desk.tokens.connection_for(None)
+    assert desk.connections.searches == 2
 
 
 def test_no_token_shows_in_a_reader(desk: Desk) -> None:

@@ -33,9 +33,9 @@ def reason(model: type[Command], detail: dict[str, Any], *, direct: bool = False
 
 def test_defaults_are_those_of_the_contract() -> None:
     command = parse(RetrieveUserToken, SSO, direct=False)
-    assert (command.type, command.ttl, command.meeting_id, command.connection) == ("zak", None, None, "zoom")
+    assert (command.type, command.ttl, command.meeting_id, command.connection) == ("zak", None, None, None)
     assert (command.case_id, command.urgency, command.requested_at) == (None, "routine", None)
-    assert parse(RevokeGrants, {"identity": "john"}, direct=False).connection == "venafi"
+    assert parse(RevokeGrants, {"identity": "john"}, direct=False).connection is None
 
 
 @pytest.mark.parametrize(

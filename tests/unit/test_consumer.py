@@ -350,7 +350,7 @@ def test_a_whole_application_is_revoked_only_by_a_message_to_the_queue(
 
 
 def test_a_function_may_read_its_messages_itself(harness: ConsumerHarness) -> None:
-    command = RevokeSsoToken(user_id="jane@example.com")
+    command = RevokeSsoToken(user_id="jane@example.com", connection="zoom")
     operation = Operation(REVOKED)
     consume(harness.consumer(RevokeSsoToken, operation, read=lambda _: command), record(event("SystemLog", {})))
     assert operation.commands == [command]

@@ -7,7 +7,8 @@ from functions.revoke_grants.app import Settings as RevokeGrantsSettings
 from functions.revoke_sso_token.app import Settings as RevokeSsoTokenSettings
 from functions.schedule_refreshes.app import Settings as ScheduleRefreshesSettings
 from functions.start_offboarding.app import Settings as StartOffboardingSettings
-from leaver.settings import InvalidSetting, local_world
+from leaver.providers.registry import PROVIDERS
+from leaver.settings import InvalidSetting, ServesProviders, local_world
 
 ENVIRONMENT = {
     "EVENT_BUS_NAME": "leaver",
@@ -34,6 +35,18 @@ def test_a_missing_or_empty_variable_fails_by_its_name(name: str, *, emptied: bo
     lacking = {key: value for key, value in ENVIRONMENT.items() if key != name} | ({name: ""} if emptied else {})
     with pytest.raises(InvalidSetting, match=f"^the environment variable {name} is missing$"):
         ScheduleRefreshesSettings.read(lacking)
+
+
+@pytest.mark.parametrize(("value", "names"), [("zoom,venafi", ["zoom", "venafi"]), (" zoom ,", ["zoom"])])
+def test_the_company_has_the_providers_that_are_named(value: str, names: list[str]) -> None:
+    assert list(ServesProviders.read({"PROVIDERS": value}).served(PROVIDERS)) == names
+
+
+@pytest.mark.parametrize("value", ["zoom,canary-71", "Zoom", ","])
+def test_a_provider_that_is_not_in_the_registry_fails_by_the_variables_name_without_its_value(value: str) -> None:
+    with pytest.raises(InvalidSetting) as failed:
+        ServesProviders.read({"PROVIDERS": value}).served(PROVIDERS)
+    assert str(failed.value) == "the environment variable PROVIDERS: expected one or more of zoom, venafi"
 
 
 @pytest.mark.parametrize("value", ["a day", "-1", "1.5", "²"])

@@ -73,7 +73,8 @@ def form(describe: Describe) -> Callable[..., None]:
                 certificate = asking.content("certificate", certificate_file)
                 login = {"certificate": certificate, "private_key": asking.secret("private key", private_key_file)}
         credentials = checked(VenafiCredentials, client_id=client_id, **login)
-        host = urlsplit(into.url(VENAFI.host)).netloc
+        # In one spelling: two connections of one account are one account.
+        host = urlsplit(into.url(VENAFI.host)).netloc.lower()
         new = by_login(into.client(Venafi, VENAFI.host), host, grant_type, credentials, scope)
         console.print(Text(f"logging in to {host} as {credentials.client_id} for {scope}"), soft_wrap=True)
         establish(into, new, Target(name, owner, role), console)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Annotated
 from uuid import uuid4
 
+import click
 import typer
 from rich.console import Console
 
-from leaver.connections.record import Connection, Status
+from leaver.connections.record import Connection, Status, Unreadable
 from leaver.errors import LeaseHeld
 from leaver_cli.connections.health import health
 from leaver_cli.connections.refresh import ExistingName
@@ -25,6 +26,12 @@ def disconnect(
         bool,
         typer.Option("--without-provider", help="Destroy the secrets although the provider confirms nothing."),
     ] = False,
+    give_up_account: Annotated[
+        bool,
+        typer.Option(
+            "--give-up-account", help="The company has left this account: leavers lose nothing there any more."
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     timeout: Annotated[int, typer.Option(min=1, help="Seconds to wait for the provider's word.")] = 180,
     stack: StackName = "leaver",
@@ -36,12 +43,17 @@ def disconnect(
     deployment = describe(stack, region, profile)
     deployment.check_the_clock()
     record = deployment.connections.read(name)
+    if give_up_account and record.role != "service":
+        raise click.UsageError("--give-up-account: expected a service connection, for no other counts for an account")
     if not yes:
-        typer.confirm(_question(record, without_provider=without_provider), abort=True)
+        question = _question(record, without_provider=without_provider, give_up_account=give_up_account)
+        typer.confirm(question, abort=True)
     if without_provider and record.status is not Status.REVOKED:
         _remove(deployment, record)
         warning = f"its grant may live on, and {record.provider.title()} has NOT confirmed its end: end it there"
         console.print(printable(f"{name} IS REMOVED; {warning}"), soft_wrap=True)
+        if give_up_account:
+            _give_up_account(deployment, record, console)
         return
     if record.status is not Status.REVOKED:
         record = _revoke(deployment, record, timeout)
@@ -54,11 +66,22 @@ def disconnect(
     _take_lease(deployment, name, lambda current: current if current.status is Status.REVOKED else None)
     _destroy_secrets(deployment, name)
     console.print(printable(f"{name} is {health(record, now())}; its secrets are destroyed"), soft_wrap=True)
+    if give_up_account:
+        _give_up_account(deployment, record, console)
+    elif record.role == "service" and deployment.connections.usable(record.provider, record.account) is None:
+        wanted = f"leavers' cases wait for a connection to account {record.account}: `leaver connect {record.provider}`"
+        left = f"if the company has left it, `leaver disconnect {name} --give-up-account`"
+        console.print(printable(f"{wanted}; {left}"), soft_wrap=True)
 
 
-def _question(record: Connection, *, without_provider: bool) -> str:
+def _question(record: Connection, *, without_provider: bool, give_up_account: bool) -> str:
     uses = "Leaver works through it" if record.role == "service" else f"it is {record.owner}'s"
     does = "Destroy its secrets, and leave its grant as it is" if without_provider else "Revoke it, destroy its secrets"
+    if give_up_account:
+        does += (
+            f", and give up account {record.account}: whoever leaves keeps what they have there,"
+            " and their cases are completed without it"
+        )
     return f"{record.connection} is a {record.role} connection to {record.provider}, {uses}. {does}?"
 
 
@@ -83,6 +106,34 @@ def _remove(deployment: Deployment, before: Connection) -> None:
     reason = f"`leaver disconnect --without-provider` destroyed its secrets: end its grant at {before.provider.title()}"
     _take_lease(deployment, before.connection, lambda current: current.as_removed(reason))
     _destroy_secrets(deployment, before.connection)
+
+
+def _give_up_account(deployment: Deployment, record: Connection, console: Console) -> None:
+    """Count the record for its account no more; exits with 1 where another one still does."""
+    connections = deployment.connections
+
+    def give_up(current: Connection) -> Connection | None:
+        return current.as_given_up(now()) if current.status is Status.REVOKED else None
+
+    if connections.change(record.connection, give_up) is None:
+        raise LeaseHeld(f"connection {record.connection} was connected anew meanwhile")
+    others = sorted(
+        each.connection
+        for each in connections.service_connections(record.provider)
+        if each.connection != record.connection and each.account == record.account and not _is_given_up(each)
+    )
+    account = f"account {record.account} at {record.provider.title()}"
+    if others:
+        said = (
+            f"{account} is NOT given up, for {', '.join(others)} still counts for it: disconnect that in the same way"
+        )
+        console.print(printable(said), soft_wrap=True)
+        raise typer.Exit(1)
+    console.print(printable(f"{account} is given up: nothing is ended there for whoever leaves"), soft_wrap=True)
+
+
+def _is_given_up(record: Connection | Unreadable) -> bool:
+    return isinstance(record, Connection) and record.given_up_at is not None
 
 
 def _take_lease(deployment: Deployment, name: str, change: Callable[[Connection], Connection | None]) -> None:

@@ -155,12 +155,12 @@ def connections(table: str) -> Connections:
 
 @cache
 def access_tokens(connections_table: str, secret_prefix: str, provider: str) -> AccessTokens:
-    """The way to a provider's access tokens; that of the usual connection, which is called like it, is read in init."""
+    """The way to a provider's access tokens; those that Leaver works with are read in init."""
     tokens = AccessTokens(connections(connections_table), secret_store(secret_prefix), now, provider)
     if _in_lambda():
-        # Whatever is wrong with it, the first command that needs it says so.
+        # Whatever is wrong with them, the first command that needs them says so.
         with suppress(LeaverError, BotoCoreError, ClientError):
-            tokens.read_ahead(provider)
+            tokens.read_ahead()
     return tokens
 
 
@@ -285,6 +285,7 @@ def consumer(
         executor=_executor(),
         rate_limiter=rate_limiter,
         prepare=tokens.look_up if tokens else None,
+        name_connection=tokens.connection_for if tokens else None,
         read=read,
         journal=journal,
     )

@@ -1,9 +1,11 @@
 """What functions read from their environment, by theme: each function joins what it needs in a class of its own."""
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+Entry = TypeVar("Entry")
 
 
 class InvalidSetting(Exception):
@@ -87,6 +89,18 @@ class EndsSteps(Settings):
 
     #: whether a step is done although the provider does not know the user, and nobody has confirmed who is meant
     missing_user_is_done: Flag = False
+
+
+class ServesProviders(Settings):
+    """Which providers the company has."""
+
+    providers: CommaSeparated
+
+    def served(self, registry: Mapping[str, Entry]) -> dict[str, Entry]:
+        """Those of the registry's entries; raises InvalidSetting where one is not in it, or where there is none."""
+        if not self.providers or not self.providers <= registry.keys():
+            raise InvalidSetting(f"the environment variable PROVIDERS: expected one or more of {', '.join(registry)}")
+        return {name: entry for name, entry in registry.items() if name in self.providers}
 
 
 class StartsCases(Settings):

@@ -10,7 +10,7 @@ from uuid import uuid4
 from leaver.cases import identities
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.heard import Fate
-from leaver.cases.people import Name, People, name_of
+from leaver.cases.people import Name, People
 from leaver.cases.record import REPLACE, Case, Cases, Policy, Step, new_case, sweep_of
 from leaver.cases.start import COMMANDS, CaseStart
 from leaver.cases.states import UNDER_WAY, CaseEvent, State
@@ -18,6 +18,7 @@ from leaver.connections.record import Connection, Connections, Status
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.commands import Command, RevokeAccessToken, parse
 from leaver.messages.events import OffboardingRequested
+from leaver.messages.names import name_of
 from leaver.providers.entry import Person, Providers
 
 ZOOM: Final = "zoom"

@@ -1,6 +1,5 @@
 """Whoever left, under each of their names: which case is theirs, and the tombstone that says so to everybody."""
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from leaver.cases.partitions import KEY, of_person
+from leaver.messages.names import name_of
 from leaver.storage.tables import Items, update_with_retry
 
 if TYPE_CHECKING:
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 
 #: the sort key of a name's item in the Cases table
 ENTRY: Final = "person"
-
-
-def name_of(text: str) -> str:
-    """The name under which somebody is remembered: e-mail addresses in NFC and case-folded, ids verbatim."""
-    return unicodedata.normalize("NFC", text).casefold() if "@" in text else text
 
 
 class Name(BaseModel):

@@ -9,7 +9,7 @@ from typing import TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from leaver.connections.record import Connection, Connections, Status
+from leaver.connections.record import IN_USE, Connection, Connections, Status
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, LeaverError, NeedsReauthorization, Rejected
 from leaver.storage.secrets import SecretStore
 
@@ -35,8 +35,21 @@ class AccessTokens:
     _records: dict[str, tuple[datetime, Connection]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    #: what stands for a connection that is not named, and when that was found
+    _only: list[tuple[datetime, str]] = field(default_factory=list, init=False, repr=False, compare=False)
     #: by connection: the version that was last read, and its token. A version never changes
     _tokens: dict[str, tuple[str, SecretStr]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def connection_for(self, named: str | None) -> str:
+        """The connection that a command goes over: the one it names, else the provider's only service connection.
+
+        The only one is believed for a minute. Raises BadMessage where there are several, or none.
+        """
+        if named is not None:
+            return named
+        if not self._only or self._only[0][0] < self.clock() - MAX_ACCOUNT_AGE:
+            self._only[:] = [(self.clock(), self._find_only())]
+        return self._only[0][1]
 
     def account_of(self, name: str) -> str:
         """Whose connection it is, at which provider, as it was a minute ago at the most.
@@ -54,17 +67,22 @@ class AccessTokens:
             with suppress(LeaverError, BotoCoreError, ClientError):
                 self._read(name)
 
-    def read_ahead(self, name: str) -> None:
-        """Read a connection's token before it is needed; raises what reading raises."""
-        self._read(name)
-        self._access_token(self._read_usable(name, as_of=self.clock() - MAX_RECORD_AGE))
+    def read_ahead(self) -> None:
+        """Read the tokens of the provider's service connections before they are needed; raises what reading raises."""
+        with suppress(BadMessage):
+            self.connection_for(None)
+        for _, record in list(self._records.values()):
+            if record.status in IN_USE:
+                self._access_token(record)
 
-    def with_token(self, name: str, call: Callable[[Connection, SecretStr], Answer]) -> Answer:
+    def with_token(self, named: str | None, call: Callable[[Connection, SecretStr], Answer]) -> Answer:
         """Call with the connection's access token; once more if it was refused and has been replaced meanwhile.
 
-        Raises BadMessage where the connection is another provider's or a personal one, and CredentialStale where the
-        refused token is still the stored one: readers never refresh.
+        Without a name it is the connection that connection_for() finds. Raises BadMessage where the connection is
+        another provider's or a personal one, and CredentialStale where the refused token is still the stored one:
+        readers never refresh.
         """
+        name = self.connection_for(named)
         record = self._read_usable(name, as_of=self.clock() - MAX_RECORD_AGE)
         try:
             return call(record, self._access_token(record))
@@ -76,6 +94,21 @@ class AccessTokens:
             return call(newer, self._access_token(newer))
         except InvalidToken as refused:
             raise _credential_stale(newer, refused) from None
+
+    def _find_only(self) -> str:
+        names = []
+        for each in self.connections.service_connections(self.provider):
+            if isinstance(each, Connection):
+                self._records[each.connection] = self.clock(), each
+                if each.status in {Status.REVOKING, Status.REVOKED}:
+                    continue
+            names.append(each.connection)
+        provider = self.provider.title()
+        if not names:
+            raise BadMessage(f"connection: expected a service connection to {provider}, and there is none")
+        if len(names) > 1:
+            raise BadMessage(f"connection: expected the name of one of several service connections to {provider}")
+        return names[0]
 
     def _read_usable(self, name: str, as_of: datetime | None = None) -> Connection:
         read_at, record = self._records.get(name, (None, None))

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from heapq import merge
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeVar, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected, explain
 from leaver.messages.commands import ConnectionName, GrantType, ProviderName
+from leaver.messages.names import name_of
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Items, Value, item, timestamp, update_with_retry
@@ -27,6 +28,9 @@ DAY: Final = timedelta(days=1)
 
 
 VersionId = Annotated[str, Field(min_length=32, max_length=64)]
+#: what a person may have written with white space around it
+Stripped = Annotated[str, StringConstraints(strip_whitespace=True)]
+Role = Literal["service", "personal"]
 
 
 #: After this long Secrets Manager shows a version to everybody: one that it does not show then is gone.
@@ -59,12 +63,12 @@ class Connection(BaseModel):
     #: its name in the registry; whoever asks the provider says where it is not there
     provider: ProviderName
     #: the provider's name for whose connection it is: a Zoom account id, a Venafi host
-    account: str
+    account: Stripped
     #: refresh_token, or one of those by which the provider's entry logs in
     grant_type: GrantType
-    owner: str
+    owner: Stripped
     #: service: Leaver itself works through it; personal: it is one person's
-    role: Literal["service", "personal"]
+    role: Role
     status: Status
     #: the version id of the current tokens
     version: VersionId
@@ -105,6 +109,8 @@ class Connection(BaseModel):
     revoked_outcome: Outcome | None = None
     revoked_status: int | None = None
     revoked_tracking_id: str | None = None
+    #: since when its account is none of the company's any more, by a person's word: this record counts for it no more
+    given_up_at: AwareDatetime | None = None
 
     # the previous owner's grant; `replaced_outcome` is None until its end is confirmed
     replaced_owner: str | None = None
@@ -230,6 +236,10 @@ class Connection(BaseModel):
         }
         return self.model_copy(update=_NO_LEASE | _CLOSED | word)
 
+    def as_given_up(self, now: datetime) -> Self:
+        """The company has given its account up: without this word a revoked connection may be one being replaced."""
+        return self.model_copy(update={"given_up_at": now})
+
     def as_removed(self, reason: str) -> Self:
         """Closed without the provider's word: who asks for its revocation is told that a person must see to it."""
         return self.model_copy(update=_CLOSED | {"orphaned_tokens": True, "reason": reason})
@@ -254,6 +264,8 @@ class Unreadable(BaseModel):
 
     connection: str
     reason: str
+    #: the account that it counts for, where that much can be read
+    account: str | None = None
 
 
 class Connections:
@@ -319,13 +331,65 @@ class Connections:
         return sum(1 for _ in self._query(Status.NEEDS_REAUTHORIZATION, "", {}))
 
     def owned_by(self, owner: str) -> list[str]:
-        """The names of the connections that are one person's, by the index `owner`."""
-        found = self._items.query("owner", "#owner = :owner", {"#owner": "owner"}, {":owner": owner})
-        return [str(each["connection"]) for each in found]
+        """The names of the connections that are one person's, however the owner is spelt, by the index `role`.
+
+        An index by owner would find one spelling alone, and a record may be written by hand.
+        """
+        found = [each for role in get_args(Role) for each in self._query_role(role)]
+        return sorted(str(each["connection"]) for each in found if _is_owner(str(each.get("owner", "")), owner))
+
+    def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:
+        """Read what Leaver works through at a provider, whatever it is called and however it is, by the index `role`.
+
+        Each record is read as it is now; one that was made a moment ago may not be in the index yet.
+        """
+        for found in self._query_role("service", provider):
+            try:
+                yield self.read(str(found["connection"]))
+            except BadMessage:
+                continue
+            except Rejected as error:
+                account = str(found["account"]).strip() if "account" in found else None
+                yield Unreadable(connection=str(found["connection"]), reason=error.reason, account=account)
+
+    def accounts(self, provider: str) -> dict[str, Connection | None]:
+        """The company's accounts at a provider, and the connection to work through at each; None: there is none now.
+
+        An account stands as long as any record says so, revoked or not, until a person has given it up: somebody may
+        just be connecting it anew. What can't be read counts for its account, and for one of its own where that can't
+        be read either.
+        """
+        found: dict[str, Connection | None] = {}
+        for each in self.service_connections(provider):
+            if isinstance(each, Unreadable):
+                found.setdefault(each.account or each.connection, None)
+            elif each.given_up_at is None:
+                found[each.account] = _better(found.get(each.account), each)
+        return found
+
+    def usable(self, provider: str, account: str) -> Connection | None:
+        """The connection to work through at an account, an active one before one that is cooling down."""
+        return self.accounts(provider).get(account)
+
+    def _query_role(self, role: str, provider: str | None = None) -> Iterator[dict[str, Value]]:
+        names, bound, condition = {"#role": "role"}, {":role": role}, "#role = :role"
+        if provider is not None:
+            names, bound = names | {"#provider": "provider"}, bound | {":provider": provider}
+            condition += " AND #provider = :provider"
+        return self._items.query("role", condition, names, bound)
 
     def _query(self, status: Status, condition: str, bound: dict[str, Value]) -> Iterator[dict[str, Value]]:
         values = {":status": status, **bound}
         return self._items.query("due", f"#status = :status{condition}", {"#status": "status"}, values)
+
+
+def _is_owner(written: str, owner: str) -> bool:
+    return name_of(written.strip()) == name_of(owner.strip())
+
+
+def _better(one: Connection | None, other: Connection) -> Connection | None:
+    usable = [each for each in (one, other) if each is not None and each.status in IN_USE]
+    return min(usable, key=lambda each: (each.status is not Status.ACTIVE, each.connection), default=None)
 
 
 def _read_or_say_why_not(model: type[Model], values: Mapping[str, Value]) -> Model | Unreadable:

@@ -63,6 +63,8 @@ class Consumer(Generic[AnyCommand]):
     #: takes the names of a batch's connections, to read them once for all of its commands
     prepare: Callable[[Iterable[str]], None] | None = None
     #: see MessageReader
+    name_connection: Callable[[str | None], str] | None = None
+    #: see MessageReader
     read: Callable[[Payload], AnyCommand] | None = None
     #: for HR events, of which none may end in silence
     journal: EventJournal[AnyCommand] | None = None
@@ -210,7 +212,7 @@ class Consumer(Generic[AnyCommand]):
 
     @cached_property
     def _reader(self) -> MessageReader[AnyCommand]:
-        return MessageReader(self.command, self.read)
+        return MessageReader(self.command, self.read, self.name_connection)
 
     @cached_property
     def _recorder(self) -> OutcomeRecorder:

@@ -90,6 +90,8 @@ class MessageReader(Generic[AnyCommand]):
     command: type[AnyCommand]
     #: for what is not simply the command's own fields
     read_payload: Callable[[Payload], AnyCommand] | None
+    #: says which connection a command goes over, where the command may leave that open
+    name_connection: Callable[[str | None], str] | None = None
 
     def read(self, envelope: Envelope) -> Message[AnyCommand]:
         """Read one message; what is wrong with it stands in the place of its command."""
@@ -100,6 +102,10 @@ class MessageReader(Generic[AnyCommand]):
             command = self._read_command(payload)
             receipt = self._fill_receipt(receipt, command)
             _refuse_replayed(payload)
+            if self.name_connection is not None:
+                # From here on it is as if the sender had named it: for the limits, the receipt and the operation.
+                command = command.model_copy(update={"connection": self.name_connection(command.connection)})
+                receipt = self._fill_receipt(receipt, command)
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
             return Message(envelope, receipt, error)
         return Message(envelope, receipt, command)

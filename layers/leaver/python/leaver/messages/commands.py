@@ -84,6 +84,7 @@ class Command(BaseModel):
     #: how many calls of a provider's limited API it takes at most, but for repetitions
     calls: ClassVar[int] = 0
 
+    #: None, of a command on a person: the provider's only service connection
     connection: ConnectionName | None = None
     case_id: CaseId | None = None
     urgency: Literal["urgent", "routine"] = "routine"
@@ -112,7 +113,6 @@ class RetrieveUserToken(Command):
     type: UserTokenType = "zak"
     ttl: Annotated[int, Field(ge=1, le=MAX_TTL)] | None = None
     meeting_id: Annotated[str, _matching(r"[0-9]{1,20}", "a meeting number, as a string")] | None = None
-    connection: ConnectionName = "zoom"
 
     @model_validator(mode="after")
     def _check_ttl_and_meeting(self) -> Self:
@@ -161,7 +161,6 @@ class RevokeSsoToken(Command):
     calls = 1
 
     user_id: UserId
-    connection: ConnectionName = "zoom"
 
     @property
     def subject(self) -> str:
@@ -177,7 +176,6 @@ class PurgeUserTokens(Command):
     calls = 1
 
     user_id: UserId
-    connection: ConnectionName = "zoom"
 
     @property
     def subject(self) -> str:
@@ -203,7 +201,6 @@ class DeactivateUser(Command):
     calls = 3
 
     user_id: UserId
-    connection: ConnectionName = "zoom"
 
     @property
     def subject(self) -> str:
@@ -224,7 +221,6 @@ class RevokeGrants(Command):
     identity: Printable | None = None
     application_id: Printable | None = None
     confirm: str | None = None
-    connection: ConnectionName = "venafi"
 
     @model_validator(mode="after")
     def _check_target(self, info: ValidationInfo) -> Self:
