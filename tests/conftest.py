@@ -5,10 +5,15 @@ One by one, but those that share a local world, or the layer that was built for 
 
 import os
 from collections.abc import Generator, Sequence
+from functools import cache
 
+import botocore.session
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+# Each boto3 session would read the descriptions of the APIs anew; they only read what they share.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 TABLES = (
     (

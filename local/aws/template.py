@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -61,7 +62,7 @@ class Template:
     """
 
     def __init__(self, path: Path, parameters: Mapping[str, str], pseudo: Mapping[str, str] | None = None) -> None:
-        source = yaml_parse(path.read_text())
+        source = parsed(path.read_text())
         unknown = parameters.keys() - source.get("Parameters", {}).keys()
         if unknown:
             raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}")
@@ -161,6 +162,12 @@ class _NoResources:
 
     def attribute(self, logical_id: str, name: str) -> str:
         raise TemplateError(f"a condition refers to {logical_id}.{name}")
+
+
+@cache
+def parsed(text: str) -> Json:
+    """Return a template as it is written, parsed once: nobody may change it."""
+    return yaml_parse(text)
 
 
 def _expand(source: Json, parameters: Mapping[str, str]) -> Json:

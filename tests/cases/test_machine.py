@@ -264,7 +264,7 @@ def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwis
         run_state_machine_as_test(
             Leavers,
             settings=settings(
-                max_examples=length(250),
+                max_examples=length(100),
                 stateful_step_count=50,
                 derandomize=True,
                 database=None,

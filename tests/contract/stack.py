@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from local.aws.template import ACCOUNT, PSEUDO_PARAMETERS, REGION, Template
+from local.aws.template import ACCOUNT, PSEUDO_PARAMETERS, REGION, Template, parsed
 
 #: logical id → resource, nothing in it left to resolve
 Stack: TypeAlias = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
+
+#: template.yaml as it is written
+WRITTEN: Stack = parsed((ROOT / "template.yaml").read_text())
 
 FUNCTIONS = (
     "RetrieveUserToken",

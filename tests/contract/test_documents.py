@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
 
 from leaver.connections.record import Status
 from leaver.errors import BadMessage
 from leaver.messages import commands
 from leaver.messages.commands import Command, RetrieveUserToken, RevokeGrants, RevokeSsoToken, parse
 from leaver.outcomes import Outcome
-from tests.contract.stack import FUNCTIONS, ROOT, SMALLEST, of_type, snake, stack
+from tests.contract.stack import FUNCTIONS, ROOT, SMALLEST, WRITTEN, of_type, snake, stack
 
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(path for name in ("benchmarks", "docs", "events") for path in (ROOT / name).rglob("*.md"))]
@@ -86,7 +85,7 @@ def test_the_commands_page_explains_every_outcome(outcome: Outcome) -> None:
     assert re.search(rf"^\|[^|]*`{outcome}`[^|]*\|", COMMANDS, re.MULTILINE)
 
 
-@pytest.mark.parametrize("parameter", yaml_parse((ROOT / "template.yaml").read_text())["Parameters"])
+@pytest.mark.parametrize("parameter", WRITTEN["Parameters"])
 def test_the_deploy_page_explains_every_parameter(parameter: str) -> None:
     assert re.search(rf"^\|[^|]*`{parameter}`[^|]*\|", DEPLOY, re.MULTILINE)
 

@@ -6,13 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
 
 from leaver import settings
 from leaver.connections.record import LEASE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
 from leaver.providers.registry import PROVIDERS
-from tests.contract.stack import DROP, FUNCTIONS, ROOT, Stack, change, kebab, of_type, snake
+from tests.contract.stack import DROP, FUNCTIONS, ROOT, WRITTEN, Stack, change, kebab, of_type, snake
 
 HR_SOURCES = {
     *(
@@ -161,7 +160,7 @@ def test_functions_folders_and_the_template_agree(either: Stack) -> None:
 
 
 def test_a_function_is_built_from_the_folder_of_its_name() -> None:
-    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    resources = WRITTEN["Resources"]
     for function in FUNCTIONS:
         assert resources[f"{function}Function"]["Properties"]["CodeUri"] == f"functions/{snake(function)}"
 
@@ -232,7 +231,7 @@ def test_only_functions_that_call_venafi_lie_in_its_network(full: Stack, smalles
 
 
 def test_the_layer_is_built_by_its_own_makefile() -> None:
-    layer = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["LeaverLayer"]
+    layer = WRITTEN["Resources"]["LeaverLayer"]
     # SAM's own builder ships nothing compiled; see tests/shipped for what the makefile makes.
     assert layer["Metadata"] == {"BuildMethod": "makefile"}
     assert "build-LeaverLayer:" in (ROOT / layer["Properties"]["ContentUri"] / "Makefile").read_text()
@@ -271,7 +270,7 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
     ],
 )
 def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refused: str) -> None:
-    pattern = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"][parameter]["AllowedPattern"]
+    pattern = WRITTEN["Parameters"][parameter]["AllowedPattern"]
     assert re.fullmatch(pattern, refused) is None
 
 
@@ -289,7 +288,7 @@ def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refu
     ],
 )
 def test_a_deployment_with_a_number_out_of_bounds_is_refused(parameter: str, least: int, most: int) -> None:
-    declared = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"][parameter]
+    declared = WRITTEN["Parameters"][parameter]
     assert (declared["Type"], declared["MinValue"], declared["MaxValue"]) == ("Number", least, most)
 
 

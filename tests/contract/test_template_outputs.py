@@ -4,9 +4,8 @@ import re
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
 
-from tests.contract.stack import FULL, ROOT, SMALLEST, Stack, of_type, outputs, stack
+from tests.contract.stack import FULL, SMALLEST, WRITTEN, Stack, of_type, outputs, stack
 
 
 def declared(outputs: dict[str, Any]) -> dict[str, Any]:
@@ -17,7 +16,7 @@ def declared(outputs: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-OUTPUTS = declared(yaml_parse((ROOT / "template.yaml").read_text())["Outputs"])
+OUTPUTS = declared(WRITTEN["Outputs"])
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,15 @@ Handler = Callable[[Mapping[str, Any], LambdaContext], BatchFailures | None]
 ZOOM_API = "https://api.zoom.test/v2"
 ZOOM_OAUTH = "https://zoom.test"
 VENAFI = "https://venafi.test"
+
+
+class Clients:
+    """A session whose clients all deployments have in common: to make one takes longer than most tests."""
+
+    client = staticmethod(cache(SESSION.client))
+
+
+_tables = cache(dynamodb)
 
 
 @dataclass
@@ -154,8 +164,10 @@ class Deployment:
 @contextmanager
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """Everything that template.yaml would make, as far as the functions see it."""
+    # moto makes an RSA key even of a symmetric one, and that takes longer than all the rest
+    monkeypatch.setattr("moto.kms.models.generate_private_key", lambda _: None)
     with mock_aws():
-        sqs, events, tables = SESSION.client("sqs"), SESSION.client("events"), dynamodb()
+        sqs, events, tables = Clients.client("sqs"), Clients.client("events"), _tables()
         make_tables(tables)
         fifo: Any = {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
         urls = {
@@ -181,7 +193,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "VENAFI_URL": VENAFI,
             "REFRESH_QUEUE_URL": urls["refresh.fifo"],
             "DEAD_LETTER_QUEUE_URL": urls["dead"],
-            "KMS_KEY_ARN": SESSION.client("kms").create_key()["KeyMetadata"]["Arn"],
+            "KMS_KEY_ARN": Clients.client("kms").create_key()["KeyMetadata"]["Arn"],
             "MAX_USER_TOKEN_TTL": "7200",
             "GIVE_UP_AFTER": "86400",
             "CASE_DEADLINE": "900",
@@ -195,10 +207,10 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(bootstrap, "_session", lambda: SESSION)
+        monkeypatch.setattr(bootstrap, "_session", Clients)
         # before a second look, and between two attempts to keep something: nothing here takes longer for it
         monkeypatch.setattr(time, "sleep", lambda _: None)
-        yield Deployment(sqs, SESSION.client("secretsmanager"), tables, environment["KMS_KEY_ARN"], urls)
+        yield Deployment(sqs, Clients.client("secretsmanager"), tables, environment["KMS_KEY_ARN"], urls)
     forget()
 
 

@@ -11,6 +11,6 @@ CEILING = 2.5
 
 def test_no_function_takes_much_longer_to_start_than_a_bare_client(layer: Path) -> None:
     packages = [Package(snake(each), ROOT / "functions" / snake(each), layer) for each in FUNCTIONS]
-    bare, inits = measure(2, lambda: None, packages)
+    bare, inits = measure(1, lambda: None, packages)
     assert {each.name: ratio for each in inits if (ratio := each.beside(bare)) > CEILING} == {}
     assert len(inits) == len(FUNCTIONS)

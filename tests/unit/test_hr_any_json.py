@@ -101,7 +101,7 @@ def outcome(event: dict[str, Any]) -> OffboardingRequested | str:
     return reason
 
 
-quickly = settings(max_examples=length(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=length(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("source", SENT)

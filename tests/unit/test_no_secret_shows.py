@@ -198,7 +198,9 @@ def test_nothing_shows_when_all_goes_well(scene: Scene, function: str) -> None:
         assert scene.leaver.stored("leaver/tokens/zoom")["refresh_token"] == NEW_REFRESH
 
 
-#: every fault at every request of every function; `make test` takes each fault and each request several times
+#: so many tell of each fault, and of each request
+FEW = 31
+#: every fault at every request of every function
 GOES_WRONG = [
     (function, number, fault)
     for fault in FAULTS
@@ -208,14 +210,14 @@ GOES_WRONG = [
 
 
 @pytest.mark.usefixtures("nothing_shows")
-@pytest.mark.parametrize(("function", "number", "fault"), some(GOES_WRONG, 70))
+@pytest.mark.parametrize(("function", "number", "fault"), some(GOES_WRONG, FEW))
 def test_nothing_shows_when_the_provider_goes_wrong(scene: Scene, function: str, number: int, fault: str) -> None:
     assert scene.run(function, fault=(number, FAULTS[fault])) > number
     assert scene.leaver.receipts() or function == "refresh_access_token" or fault == "429"
 
 
 def test_what_make_test_takes_of_it_leaves_out_no_fault_and_no_request() -> None:
-    taken = [GOES_WRONG[place * len(GOES_WRONG) // 70] for place in range(70)]
+    taken = [GOES_WRONG[place * len(GOES_WRONG) // FEW] for place in range(FEW)]
     assert {fault for _, _, fault in taken} == set(FAULTS)
     assert {(function, number) for function, number, _ in taken} == {
         (function, number) for function, number, _ in GOES_WRONG
@@ -230,7 +232,12 @@ def test_nothing_shows_when_the_vault_does_not_take_a_token(
     def refuse(*_: object, **kwargs: Any) -> None:
         raise ClientError({"Error": {"Code": "InternalServiceError", "Message": kwargs["SecretString"]}}, "Put")
 
-    monkeypatch.setattr(bootstrap, "SecretStore", lambda client, **told: SecretStore(_refusing(client, refuse), **told))
+    def refusing(client: Any, **told: Any) -> SecretStore:
+        for operation in ("put_secret_value", "create_secret"):
+            monkeypatch.setattr(client, operation, refuse)
+        return SecretStore(client, **told)
+
+    monkeypatch.setattr(bootstrap, "SecretStore", refusing)
     scene.leaver.left = (90_000, 90_000, 20_000, 12_000)
     assert scene.run(function) == len(Scene.REQUESTS[function])
     if function == "refresh_access_token":
@@ -279,8 +286,3 @@ def test_a_token_in_a_message_is_not_spread_further(
     assert len(parked) == len(bad)
     # Its body is the message as it came: whoever put a token there finds it there, and nowhere else.
     assert ACCESS not in json.dumps([message["MessageAttributes"] for message in parked])
-
-
-def _refusing(client: Any, refuse: Callable[..., None]) -> Any:
-    client.put_secret_value = client.create_secret = refuse
-    return client
