@@ -17,6 +17,7 @@ from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
 from local.event_source_mapping import EventSourceMapping
+from local.fork_server import ForkServer
 from local.http_server import LOOPBACK
 from local.runtime_api import Function, RunningFunction
 from local.schedule import Schedule
@@ -65,9 +66,15 @@ class Deployment:
             }
             # A developer's ~/.aws/config is none of a function's business.
             environment = self._environment | {"HOME": str(self._folder)}
+            declared = list(self._declared_functions(template.parent))
+            processes = {
+                layers: starting.enter_context(ForkServer(layers)) for layers in {each.layers for each in declared}
+            }
             self.functions = {
-                function.folder.name: RunningFunction(function, self._folder / f"{function.name}.log", environment)
-                for function in self._declared_functions(template.parent)
+                each.folder.name: RunningFunction(
+                    each, self._folder / f"{each.name}.log", environment, processes[each.layers]
+                )
+                for each in declared
             }
             self._mappings = {
                 name: self._mappings_of(function) if consuming else [] for name, function in self.functions.items()
