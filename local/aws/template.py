@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import boto3
+import yaml
 
 # Neither package carries types.
 from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
 from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import intrinsics_multi_constructor  # type: ignore[import-untyped]
 
 #: CloudFormation values are JSON of any shape
 Json: TypeAlias = Any
@@ -43,6 +44,13 @@ class TemplateError(Exception):
     """The template can't be built here; says which resource and why."""
 
 
+class _CloudFormationLoader(yaml.CSafeLoader):
+    """SAM's own reader of YAML with `!Ref` and its like, but in C: the template is long."""
+
+
+_CloudFormationLoader.add_multi_constructor("!", intrinsics_multi_constructor)
+
+
 class References(Protocol):
     """What a resource may point at: the other resources of the stack."""
 
@@ -61,7 +69,7 @@ class Template:
     """
 
     def __init__(self, path: Path, parameters: Mapping[str, str], pseudo: Mapping[str, str] | None = None) -> None:
-        source = yaml_parse(path.read_text())
+        source = yaml.load(path.read_text(), _CloudFormationLoader)  # noqa: S506 - it is a safe one
         unknown = parameters.keys() - source.get("Parameters", {}).keys()
         if unknown:
             raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}")
