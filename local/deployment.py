@@ -81,11 +81,11 @@ class Deployment:
             }
             self._starts = {name: self._start_of(function) for name, function in self.functions.items()}
             self._schedules = {name: self._schedules_of(name) for name in self.functions}
-            # What is registered last ends first: schedules and functions, and then those who wait for functions.
+            # What is registered last ends first: polls, schedules and functions, and then those who wait for functions.
             for start in self._starts.values():
                 starting.callback(start.stop)
             for mapping in self._all_mappings():
-                starting.callback(mapping.stop)
+                starting.callback(mapping.wait)
                 mapping.start()
             for function in self.functions.values():
                 starting.enter_context(function)
@@ -93,6 +93,8 @@ class Deployment:
                 starting.callback(schedule.stop)
                 if ticking:
                     schedule.tick()
+            for mapping in self._all_mappings():
+                starting.callback(mapping.stop)
             self._ending = starting.pop_all()
 
     # -- what there is
