@@ -17,6 +17,7 @@ from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
 from local.event_source_mapping import EventSourceMapping
+from local.fork_server import ForkServer
 from local.http_server import LOOPBACK
 from local.runtime_api import Function, RunningFunction
 from local.schedule import Schedule
@@ -65,20 +66,26 @@ class Deployment:
             }
             # A developer's ~/.aws/config is none of a function's business.
             environment = self._environment | {"HOME": str(self._folder)}
+            declared = list(self._declared_functions(template.parent))
+            processes = {
+                layers: starting.enter_context(ForkServer(layers)) for layers in {each.layers for each in declared}
+            }
             self.functions = {
-                function.folder.name: RunningFunction(function, self._folder / f"{function.name}.log", environment)
-                for function in self._declared_functions(template.parent)
+                each.folder.name: RunningFunction(
+                    each, self._folder / f"{each.name}.log", environment, processes[each.layers]
+                )
+                for each in declared
             }
             self._mappings = {
                 name: self._mappings_of(function) if consuming else [] for name, function in self.functions.items()
             }
             self._starts = {name: self._start_of(function) for name, function in self.functions.items()}
             self._schedules = {name: self._schedules_of(name) for name in self.functions}
-            # What is registered last ends first: schedules and functions, and then those who wait for functions.
+            # What is registered last ends first: polls, schedules and functions, and then those who wait for functions.
             for start in self._starts.values():
                 starting.callback(start.stop)
             for mapping in self._all_mappings():
-                starting.callback(mapping.stop)
+                starting.callback(mapping.wait)
                 mapping.start()
             for function in self.functions.values():
                 starting.enter_context(function)
@@ -86,6 +93,8 @@ class Deployment:
                 starting.callback(schedule.stop)
                 if ticking:
                     schedule.tick()
+            for mapping in self._all_mappings():
+                starting.callback(mapping.stop)
             self._ending = starting.pop_all()
 
     # -- what there is

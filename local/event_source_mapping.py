@@ -54,8 +54,11 @@ class EventSourceMapping:
         self._thread.start()
 
     def stop(self) -> None:
-        """Poll no more, and wait for the batch under way; close the function first to make that short."""
+        """Poll no more; the batch under way goes on."""
         self._stop.set()
+
+    def wait(self) -> None:
+        """Wait for the batch under way; close the function first to make that short."""
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -67,8 +70,9 @@ class EventSourceMapping:
     @property
     def left(self) -> int:
         """How many messages there are: visible, delayed, under way, or waiting for their next attempt."""
-        attributes = self._aws.sqs.get_queue(self.queue_name).attributes
-        return sum(int(value) for name, value in attributes.items() if name.startswith("ApproximateNumberOfMessages"))
+        queue = self._aws.sqs.get_queue(self.queue_name)
+        visible, under_way = queue.approximate_number_of_messages, queue.approximate_number_of_messages_not_visible
+        return visible + under_way + queue.approximate_number_of_messages_delayed
 
     @property
     def moving(self) -> bool:

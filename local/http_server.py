@@ -55,7 +55,7 @@ class HttpServer(ThreadedWSGIServer):
         self._connections: set[socket.socket] = set()
         super().__init__(bind, port, app, _SilentHandler)
         self.ssl_context = tls
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"http-{self.port}", daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, name=f"http-{self.port}", daemon=True)
         self._thread.start()
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -75,6 +75,9 @@ class HttpServer(ThreadedWSGIServer):
 
     def close(self) -> None:
         """Refuse new connections, end those that are open (clients keep them alive), and wait for the threads."""
+        # The server sees that it is to end when its listening socket wakes it, and otherwise half a second later.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.shutdown()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -18,6 +16,7 @@ from werkzeug.wrappers import Request, Response
 
 from local.aws.template import Json
 from local.call_gate import CallGate
+from local.fork_server import ForkServer
 from local.http_server import HttpServer
 
 if TYPE_CHECKING:
@@ -73,9 +72,13 @@ class RunningFunction:
     All that it prints is appended to the file `log`.
     """
 
-    def __init__(self, function: Function, log: Path, environment: Mapping[str, str]) -> None:
-        """Take what every function is given besides its own `environment`: where AWS is, and with which credentials."""
+    def __init__(self, function: Function, log: Path, environment: Mapping[str, str], processes: ForkServer) -> None:
+        """Take what every function is given besides its own `environment`: where AWS is, and with which credentials.
+
+        Its `processes` are forked from one that has imported its layers.
+        """
         self.function = function
+        self._processes = processes
         #: keeps its answers waiting, all of them called "response"
         self.gate = CallGate()
         self._log = log
@@ -137,7 +140,7 @@ class RunningFunction:
                 self._free.remove(dead)
                 dead.close()
             if not self._free:
-                self._free.append(_Sandbox(self.function, self._log, self._environment, self.gate))
+                self._free.append(_Sandbox(self.function, self._log, self._environment, self._processes, self.gate))
             self._busy.append(self._free.pop())
             return self._busy[-1]
 
@@ -167,7 +170,9 @@ class _SandboxLostError(Exception):
 class _Sandbox:
     """One process and the Runtime API that it alone talks to."""
 
-    def __init__(self, function: Function, log: Path, environment: Mapping[str, str], gate: CallGate) -> None:
+    def __init__(
+        self, function: Function, log: Path, environment: Mapping[str, str], processes: ForkServer, gate: CallGate
+    ) -> None:
         self._function = function
         self._gate = gate
         self._changed = threading.Condition()
@@ -177,17 +182,13 @@ class _Sandbox:
         self._closed = False
         self._api = HttpServer(self._serve)
         try:
-            with log.open("ab") as output:
-                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                    [sys.executable, "-m", "awslambdaric", function.handler],
-                    cwd=function.folder,
-                    env=dict(environment) | _lambda_environment(function, f"127.0.0.1:{self._api.port}"),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    # Ctrl-C in the terminal is for the world, which then ends its functions.
-                    start_new_session=True,
-                )
+            self._process = processes.start(
+                "awslambdaric",
+                function.handler,
+                folder=function.folder,
+                environment=dict(environment) | _lambda_environment(function, f"127.0.0.1:{self._api.port}"),
+                log=log,
+            )
         except BaseException:
             self._api.close()
             raise
@@ -226,12 +227,10 @@ class _Sandbox:
 
     def _check(self, invocation: _Invocation, init_deadline: float) -> None:
         started = f"RequestId: {invocation.request_id} Error: "
-        if not self.alive:
+        if (returncode := self._process.poll()) is not None:
             if self._init_error is not None:
                 raise _SandboxLostError(self._init_error["errorType"], self._init_error["errorMessage"])
-            raise _SandboxLostError(
-                "Runtime.ExitError", f"{started}Runtime exited with {_how(self._process.returncode)}"
-            )
+            raise _SandboxLostError("Runtime.ExitError", f"{started}Runtime exited with {_how(returncode)}")
         if invocation.deadline is None and time.time() > init_deadline:
             raise _SandboxLostError("Sandbox.Timedout", f"{started}no init after {_INIT_TIMEOUT_S:.2f} seconds")
         if invocation.deadline is not None and time.time() > invocation.deadline:

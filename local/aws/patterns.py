@@ -1,11 +1,16 @@
 """Event patterns as EventBridge reads them: into arrays of objects too, where moto does not look."""
 
 import json
+from functools import cache
 from typing import Any
 
+import jsonpath_ng.ext
 from moto.events.models import EventPattern
 
 from local.aws.template import Json
+
+#: moto makes the parser itself anew for each path of each event that it delivers
+_parse = cache(jsonpath_ng.ext.parse)  # type: ignore[attr-defined]
 
 
 def matches(pattern: Json, event: Json) -> bool:
@@ -16,6 +21,7 @@ def matches(pattern: Json, event: Json) -> bool:
 
 def patch_moto() -> None:
     """Make moto, which delivers to the targets of rules itself, read events as AWS does."""
+    jsonpath_ng.ext.parse = _parse  # type: ignore[attr-defined]
     EventPattern._flatten_dict = staticmethod(_flatten)  # type: ignore[assignment,method-assign]  # noqa: SLF001 - there is no other way in
 
 

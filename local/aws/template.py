@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import boto3
+import yaml
 
 # Neither package carries types.
 from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
 from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import intrinsics_multi_constructor  # type: ignore[import-untyped]
 
 #: CloudFormation values are JSON of any shape
 Json: TypeAlias = Any
@@ -42,6 +43,13 @@ _LOCAL_CODE = "s3://local/"
 
 class TemplateError(Exception):
     """The template can't be built here; says which resource and why."""
+
+
+class _CloudFormationLoader(yaml.CSafeLoader):
+    """SAM's own reader of YAML with `!Ref` and its like, but in C: the template is long."""
+
+
+_CloudFormationLoader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 class References(Protocol):
@@ -167,7 +175,7 @@ class _NoResources:
 @cache
 def parsed(text: str) -> Json:
     """Return a template as it is written, parsed once: nobody may change it."""
-    return yaml_parse(text)
+    return yaml.load(text, _CloudFormationLoader)  # noqa: S506 - it is a safe one
 
 
 def _expand(source: Json, parameters: Mapping[str, str]) -> Json:

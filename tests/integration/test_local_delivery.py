@@ -118,8 +118,12 @@ def lambda_handler(event, context):
 SEEN = """
 import json
 
+told = 0
+
 def tell(**what):
-    print("SEEN " + json.dumps(what, default=str), flush=True)
+    global told
+    told += 1
+    print("SEEN " + json.dumps(what | {"told": told}, default=str), flush=True)
 """
 
 
@@ -302,6 +306,18 @@ def test_a_killed_process_is_replaced_by_the_next_event(deployment: Deployment) 
     send(deployment, "hello again")
     deployment.wait_until_idle()
     assert bodies(deployment) == [["hello"], ["hello again"]]
+
+
+def test_a_process_has_the_layer_as_it_was_imported_whatever_others_have_done_with_it(deployment: Deployment) -> None:
+    for body in ("hello", "killed"):
+        send(deployment, body)
+        deployment.settle()
+    send(deployment, "hello", function="laned")
+    deployment.settle()
+    assert [each["told"] for each in seen(deployment)] == [1, 2]
+    deployment.hurry()
+    deployment.settle()
+    assert [each["told"] for each in (*seen(deployment), *seen(deployment, "laned"))] == [1, 2, 1, 1]
 
 
 def test_a_function_that_cannot_be_imported_says_so_and_loses_no_message(

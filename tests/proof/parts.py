@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.e2e.test_demo import FAULTS
 from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
+from tests.e2e.test_no_secret_leaks import FAULTS as LEAKS
 from tests.refresh.test_interleavings import HOLDERS
 from tests.unit.test_no_secret_shows import GOES_WRONG
 
@@ -46,6 +47,13 @@ PARTS: Final = (
         "faults, each at a request of a function",
         full=len(GOES_WRONG),
         seconds=50,
+    ),
+    Part(
+        "a provider that echoes every secret, in a world searched everywhere",
+        "tests/e2e/test_no_secret_leaks.py",
+        "faults at each request",
+        full=len(LEAKS),
+        seconds=70,
     ),
     Part(
         "any JSON instead of an HR event",
