@@ -18,7 +18,7 @@ LAYER = ROOT / "layers" / "leaver" / "python"
 ORDER = (
     # the standard library and pydantic only
     *("errors", "outcomes", "tokens", "settings"),
-    *("storage.tables", "storage.secrets", "storage.encryption"),
+    *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
     *("messages.envelope", "messages.commands", "messages.events", "messages.publisher", "messages.hr"),
     *("providers.ca_bundle", "providers.client_certificate", "providers.transport", "providers.entry"),
     *("providers.zoom.credentials", "providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
@@ -30,7 +30,8 @@ ORDER = (
     *("connections.token_versions", "connections.refresh_policy", "connections.trouble", "connections.dead_grant"),
     "connections.refresh",
     "cases.identities",
-    *("cases.states", "cases.receipts", "cases.seal", "cases.people", "cases.record", "cases.user_tokens"),
+    *("cases.states", "cases.receipts", "cases.seal", "cases.people", "cases.record"),
+    *("cases.user_token_index", "cases.user_tokens"),
     *("cases.start", "cases.completion", "cases.intake"),
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
     *("consuming.message", "consuming.recorder", "consuming.failures", "consuming.consumer"),

@@ -27,9 +27,12 @@ DESTROYER = {
     "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
     "secretsmanager:DeleteSecret": {"leaver/user-tokens/*"},
 }
+#: where the index of user tokens may be another table's, the secrets themselves are looked at
+FINDER = {"secretsmanager:ListSecrets": {"*"}, "dynamodb:DescribeTable": {"table/Cases"}}
 #: action on the table of cases → with which first part of the key alone
 ONLY_ABOUT = {
     ("RetrieveUserToken", "dynamodb:PutItem"): "user-token#*",
+    ("PurgeUserTokens", "dynamodb:PutItem"): "user-token#*",
     ("RefreshAccessToken", "dynamodb:GetItem"): "person#*",
 }
 CA_BUNDLE = "leaver/venafi-ca-??????"
@@ -40,6 +43,8 @@ MAY: dict[str, dict[str, set[str]]] = {
     | {
         "secretsmanager:CreateSecret": {"leaver/user-tokens/*"},
         "secretsmanager:PutSecretValue": {"leaver/user-tokens/*"},
+        "secretsmanager:TagResource": {"leaver/user-tokens/*"},
+        "secretsmanager:ListSecretVersionIds": {"leaver/user-tokens/*"},
         "dynamodb:PutItem": {"table/Cases"},
     }
     | DESTROYER,
@@ -59,7 +64,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     "RevokeSsoToken": READER | PACED,
     "RevokeGrants": READER | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
-    "PurgeUserTokens": READER | PACED | DESTROYER,
+    "PurgeUserTokens": READER | PACED | DESTROYER | FINDER | {"dynamodb:PutItem": {"table/Cases"}},
     "DeactivateUser": READER | PACED,
     "ScheduleRefreshes": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
@@ -78,6 +83,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:GenerateDataKey": {"key/Key"},
     },
     "WatchDeadlines": DESTROYER
+    | FINDER
     | {
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
@@ -97,7 +103,7 @@ IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 SECRETS = {
     "credentials": SECRET + "leaver/credentials/zoom-a1B2c3",
     "tokens": SECRET + "leaver/tokens/zoom-a1B2c3",
-    "user tokens": SECRET + "leaver/user-tokens/zoom/KDcuGIm1QgePTO8WbOqwIQ/zak-a1B2c3",
+    "user tokens": SECRET + "leaver/user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak-a1B2c3",
     "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
     "CA bundle's neighbour": SECRET + "leaver/venafi-ca-of-another-a1B2c3",
     "another deployment's tokens": SECRET + "leaver-test/tokens/zoom-a1B2c3",
@@ -117,6 +123,16 @@ def statements(stack: Stack, function: str) -> list[dict[str, Any]]:
             }
             found.append(statement | listed)
     return found
+
+
+def lists_secrets(statement: dict[str, Any]) -> bool:
+    """Whether this is the one right that AWS grants for all secrets or none: to list names and tags, in this region."""
+    condition = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
+    return (statement["Action"], statement["Resource"], statement.get("Condition")) == (
+        ["secretsmanager:ListSecrets"],
+        ["*"],
+        condition,
+    )
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -178,7 +194,8 @@ def wildcard_faults(stack: Stack) -> list[str]:
             faults += [
                 f"{function}: any {resource}"
                 for resource in statement["Resource"]
-                if re.search(r"[*?]", resource.removesuffix(next(filter(resource.endswith, arises), "")))
+                if not lists_secrets(statement)
+                and re.search(r"[*?]", resource.removesuffix(next(filter(resource.endswith, arises), "")))
             ]
     return faults
 
@@ -189,6 +206,8 @@ def secret_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
+            if lists_secrets(statement):
+                continue
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
                 is_about_secrets = any(action.startswith("secretsmanager:") for action in statement["Action"])
@@ -314,9 +333,23 @@ def test_only_the_refresher_and_the_revoker_may_do_more_to_tokens_than_read_them
     assert writers <= {"RefreshAccessToken", "RevokeAccessToken"}
 
 
+def test_all_secrets_names_are_seen_by_who_looks_for_user_tokens_alone(full: Stack) -> None:
+    may_list = {each for each in FUNCTIONS if may(full, each, "secretsmanager:ListSecrets", SECRETS["somebody else's"])}
+    assert may_list == {"PurgeUserTokens", "WatchDeadlines"}
+
+
+def test_a_list_that_becomes_more_than_a_list_is_noticed(full: Stack) -> None:
+    path = _statement_about(full, "PurgeUserTokens", "secretsmanager:ListSecrets")
+    change(full, [*path, "Action"], ["secretsmanager:ListSecrets", "secretsmanager:GetSecretValue"])
+    assert wildcard_faults(full)
+    assert secret_faults(full)
+
+
 def test_nobody_writes_what_people_stored(full: Stack) -> None:
     for function in FUNCTIONS:
         for statement in statements(full, function):
+            if lists_secrets(statement):
+                continue
             if any(matches(pattern, SECRETS["credentials"]) for pattern in statement["Resource"]):
                 assert statement["Action"] == ["secretsmanager:GetSecretValue"]
 

@@ -177,6 +177,8 @@ class PurgeUserTokens(Command):
     calls = 1
 
     user_id: UserId
+    #: the address as HR gave it: tokens may have been fetched for it at another account, or before Zoom forgot it
+    email: UserId | None = None
     connection: ConnectionName = "zoom"
 
     @property
