@@ -43,7 +43,8 @@ class Secrets(StrictSecretsManager):
 
     def create_secret(self, **asked: Any) -> dict[str, Any]:
         create = super().create_secret
-        return self._effect("create secret", asked["Name"], lambda: create(**asked))
+        version = str(uuid5(NAMESPACE_URL, asked["Name"]))
+        return self._effect("create secret", asked["Name"], lambda: create(ClientRequestToken=version, **asked))
 
     def tag_resource(self, **asked: Any) -> None:
         tag = super().tag_resource

@@ -149,8 +149,12 @@ class UserTokenIndex:
             if standing and standing.watch_at and standing.watch_at <= now:
                 yield standing
 
-    def expect(self, place: UserTokenPlace, marks: Iterable[str], expires_at: datetime) -> StoredUserToken:
+    def expect(
+        self, place: UserTokenPlace, marks: Iterable[str], expires_at: datetime
+    ) -> tuple[StoredUserToken | None, StoredUserToken]:
         """Tell of a token to come, that lives until then, and of the addresses that it is for.
+
+        Returns what was told of its place before, and what is told now.
 
         Raises LeaseHeld while what lies there is being destroyed.
         """
@@ -160,12 +164,12 @@ class UserTokenIndex:
             standing = self.read(place)
             if standing is None:
                 if self._tokens.add(new):
-                    return new
+                    return None, new
                 continue
             if standing.destroying:
                 raise LeaseHeld(f"the {place.type} that lay there is being destroyed")
             if written := self.change(standing, standing.with_expected(expires_at)):
-                return written
+                return standing, written
 
     def adopt(self, found: FoundUserToken, now: datetime) -> None:
         """Tell of a secret that was found, where nothing or too little is told of it."""

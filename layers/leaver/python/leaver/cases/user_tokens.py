@@ -37,8 +37,7 @@ class StoredUserTokens:
         """
         marks = {mark(name) for name in names if name != place.zoom_user_id}
         # First, so that a token is found whatever happens next.
-        before = self.index.read(place)
-        token = self.index.expect(place, marks, expires_at)
+        before, token = self.index.expect(place, marks, expires_at)
         try:
             is_new = self.secrets.reserve(place, marks=marks, expires_at=token.expires_at, now=self.clock())
         except Rejected:
