@@ -62,7 +62,7 @@ class Kept:
     def restore(self) -> None:
         """Somebody restores the table as it was; AWS makes it anew, with all that lay there."""
         items = self.dynamodb.scan(TableName="Cases")["Items"]
-        for table in ("Cases", "Connections"):
+        for table in self.dynamodb.list_tables()["TableNames"]:
             self.dynamodb.delete_table(TableName=table)
         make_tables(self.dynamodb)
         for each in items:
