@@ -70,7 +70,7 @@ def _johns_connection(world: World, before: Before) -> str:
 def _johns_kept_tokens(world: World, _: Before) -> str:
     pages = world.client("secretsmanager").get_paginator("list_secrets").paginate()
     names = [secret["Name"] for page in pages for secret in page["SecretList"]]
-    kept = sum(name.startswith(f"leaver/user-tokens/zoom/{acme.JOHN.zoom_id}/") for name in names)
+    kept = sum(name.startswith(f"leaver/user-tokens/{acme.JOHN.zoom_id}/") for name in names)
     return f"{kept} tokens"
 
 
@@ -143,7 +143,7 @@ def _items(world: World) -> list[dict[str, Value]]:
 
 def _kept_token(world: World, _: Before) -> str:
     minted = [token.digest for token in world.zoom.user_tokens(acme.GRACE.email)]
-    name = f"leaver/user-tokens/zoom/{acme.GRACE.zoom_id}/zak"
+    name = f"leaver/user-tokens/{acme.GRACE.zoom_id}/zoom/zak"
     secret_store = world.client("secretsmanager")
     try:
         kept = json.loads(secret_store.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"])[
@@ -219,7 +219,7 @@ def _venafi_refuses(world: World) -> None:
 
 def _another_of_johns_tokens(world: World) -> None:
     """Keep a token of John's where nobody looks for one."""
-    name = f"leaver/user-tokens/zoom/{acme.JOHN.zoom_id}/another"
+    name = f"leaver/user-tokens/{acme.JOHN.zoom_id}/another"
     world.client("secretsmanager").create_secret(Name=name, SecretString="{}")
 
 

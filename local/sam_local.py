@@ -73,7 +73,7 @@ def _grants(world: WorldInContainer, _: Tokens) -> str:
 
 
 def _kept_token(world: WorldInContainer, _: Tokens) -> str:
-    kept = world.secret(f"leaver/user-tokens/zoom/{acme.JOHN.zoom_id}/zak")
+    kept = world.secret(f"leaver/user-tokens/{acme.JOHN.zoom_id}/zoom/zak")
     if kept is None:
         return "no token kept"
     minted = [token["digest"] for token in world.zoom.ask("user_tokens", user=acme.JOHN.email)]
@@ -81,7 +81,7 @@ def _kept_token(world: WorldInContainer, _: Tokens) -> str:
 
 
 def _dead_token(world: WorldInContainer, _: Tokens) -> str:
-    kept = world.secret(f"leaver/user-tokens/zoom/{acme.ALAN.zoom_id}/zak")
+    kept = world.secret(f"leaver/user-tokens/{acme.ALAN.zoom_id}/zoom/zak")
     return "no token kept" if kept is None else "a dead token"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import boto3
 import requests
 
-from leaver.cases.user_tokens import StoredUserToken
+from leaver.cases.user_token_index import StoredUserToken
 from leaver.storage.tables import columns, item
 from local.aws.moto_server import CREDENTIAL
 from local.aws.template import REGION, STACK, Json
@@ -102,10 +102,11 @@ class WorldInContainer:
         """Keep a user's token in Secrets Manager that has been dead for long."""
         long_ago = datetime(2020, 1, 1, tzinfo=UTC)
         self._secrets_manager.create_secret(
-            Name=f"leaver/user-tokens/zoom/{zoom_user_id}/zak", SecretString='{"token": "dead"}'
+            Name=f"leaver/user-tokens/{zoom_user_id}/zoom/zak", SecretString='{"token": "dead"}'
         )
         fields = StoredUserToken(
-            partition=f"user-token#zoom#{zoom_user_id}#zak",
+            partition=f"user-token#{zoom_user_id}",
+            entry="zoom#zak",
             connection="zoom",
             zoom_user_id=zoom_user_id,
             type="zak",

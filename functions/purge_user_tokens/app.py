@@ -23,20 +23,20 @@ class Settings(ActsOnPeople, CallsZoom):
 def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, kept: StoredUserTokens) -> Result:
     """Destroy what is kept; the result says how many there were, and until when those handed out live on at Zoom.
 
-    A user whom Zoom does not know is purged under the id that was given: it is about our copies.
+    A user whom Zoom does not know is purged under the names that were given: it is about our copies.
     """
     connection = tokens.connection_for(command.connection)
     # A misspelt connection has nothing to purge, and that must not look like success.
     tokens.connections.read(connection)
     details: dict[str, str | int | bool] = {}
-    user_id = command.user_id
+    names = {command.user_id, command.email or command.user_id}
     if command.names_somebody:
         found = _find_user(command, zoom=zoom, tokens=tokens)
         if isinstance(found, ZoomUser):
-            user_id = found.id
+            names |= {found.id, found.email}
         else:
             details["zoom"] = found.outcome
-    destroyed, alive_until = kept.destroy_all(connection, user_id)
+    destroyed, alive_until = kept.destroy_all(names)
     details["destroyed"] = destroyed
     if alive_until:
         details["handed_out_until"] = timestamp(alive_until)

@@ -18,7 +18,7 @@ LAYER = ROOT / "layers" / "leaver" / "python"
 ORDER = (
     # the standard library and pydantic only
     *("errors", "outcomes", "tokens", "settings"),
-    *("storage.tables", "storage.secrets", "storage.encryption"),
+    *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
     *(
         "messages.names",
         "messages.envelope",
@@ -46,6 +46,7 @@ ORDER = (
         "cases.seal",
         "cases.people",
         "cases.record",
+        "cases.user_token_index",
         "cases.user_tokens",
     ),
     *("cases.start", "cases.completion", "cases.intake"),

@@ -50,7 +50,12 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     "RevokeSsoToken": STEP,
     "RevokeGrants": STEP,
     "PurgeUserTokens": STEP
-    | {"GetItem": STEP["GetItem"] | {"user-token#*"}, "UpdateItem": STEP["UpdateItem"] | {"user-token#*"}},
+    | {
+        "GetItem": STEP["GetItem"] | {"user-token#*"},
+        "UpdateItem": STEP["UpdateItem"] | {"user-token#*"},
+        "PutItem": {"user-token#*"},
+        "Query": STEP["Query"] | {"user-token#*"},
+    },
     "DeactivateUser": STEP,
     "ScheduleRefreshes": {},
     "StartOffboarding": {
@@ -60,11 +65,13 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     },
     "WatchDeadlines": {
         "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
-        "PutItem": {"case#*", "person#*"},
+        "PutItem": {"case#*", "person#*", "user-token#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
         "Query": {"case#*", "receipts#*"},
     },
 }
+#: where the index of user tokens may be another table's, the secrets themselves are looked at
+FINDER = {"secretsmanager:ListSecrets": {"*"}, "dynamodb:DescribeTable": {"table/Cases"}}
 CA_BUNDLE = "leaver/venafi-ca-??????"
 #: action → resources, without what every function may do
 MAY: dict[str, dict[str, set[str]]] = {
@@ -73,6 +80,8 @@ MAY: dict[str, dict[str, set[str]]] = {
     | {
         "secretsmanager:CreateSecret": {"leaver/user-tokens/*"},
         "secretsmanager:PutSecretValue": {"leaver/user-tokens/*"},
+        "secretsmanager:TagResource": {"leaver/user-tokens/*"},
+        "secretsmanager:ListSecretVersionIds": {"leaver/user-tokens/*"},
         "dynamodb:PutItem": {"table/Cases"},
     }
     | DESTROYER,
@@ -92,7 +101,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     "RevokeSsoToken": READER | PACED,
     "RevokeGrants": READER | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
-    "PurgeUserTokens": READER | PACED | DESTROYER,
+    "PurgeUserTokens": READER | PACED | DESTROYER | FINDER | {"dynamodb:PutItem": {"table/Cases"}},
     "DeactivateUser": READER | PACED,
     "ScheduleRefreshes": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
@@ -111,6 +120,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:GenerateDataKey": {"key/Key"},
     },
     "WatchDeadlines": DESTROYER
+    | FINDER
     | {
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
@@ -130,7 +140,7 @@ IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 SECRETS = {
     "credentials": SECRET + "leaver/credentials/zoom-a1B2c3",
     "tokens": SECRET + "leaver/tokens/zoom-a1B2c3",
-    "user tokens": SECRET + "leaver/user-tokens/zoom/KDcuGIm1QgePTO8WbOqwIQ/zak-a1B2c3",
+    "user tokens": SECRET + "leaver/user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak-a1B2c3",
     "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
     "CA bundle's neighbour": SECRET + "leaver/venafi-ca-of-another-a1B2c3",
     "another deployment's tokens": SECRET + "leaver-test/tokens/zoom-a1B2c3",
@@ -150,6 +160,16 @@ def statements(stack: Stack, function: str) -> list[dict[str, Any]]:
             }
             found.append(statement | listed)
     return found
+
+
+def lists_secrets(statement: dict[str, Any]) -> bool:
+    """Whether this is the one right that AWS grants for all secrets or none: to list names and tags, in this region."""
+    condition = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
+    return (statement["Action"], statement["Resource"], statement.get("Condition")) == (
+        ["secretsmanager:ListSecrets"],
+        ["*"],
+        condition,
+    )
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -211,7 +231,8 @@ def wildcard_faults(stack: Stack) -> list[str]:
             faults += [
                 f"{function}: any {resource}"
                 for resource in statement["Resource"]
-                if re.search(r"[*?]", resource.removesuffix(next(filter(resource.endswith, arises), "")))
+                if not lists_secrets(statement)
+                and re.search(r"[*?]", resource.removesuffix(next(filter(resource.endswith, arises), "")))
             ]
     return faults
 
@@ -222,6 +243,8 @@ def secret_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
+            if lists_secrets(statement):
+                continue
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
                 is_about_secrets = any(action.startswith("secretsmanager:") for action in statement["Action"])
@@ -269,7 +292,7 @@ def key_faults(stack: Stack) -> list[str]:
         for statement in statements(stack, function):
             if any(resource.endswith("table/Cases") for resource in statement["Resource"]):
                 keys = leading_keys(statement.get("Condition", {}))
-                for action in statement["Action"]:
+                for action in set(statement["Action"]) - {"dynamodb:DescribeTable"}:  # which knows no items
                     found.setdefault(action.removeprefix("dynamodb:"), set()).update(keys)
         expected = PARTITIONS[function]
         faults += [
@@ -357,9 +380,23 @@ def test_only_the_refresher_and_the_revoker_may_do_more_to_tokens_than_read_them
     assert writers <= {"RefreshAccessToken", "RevokeAccessToken"}
 
 
+def test_all_secrets_names_are_seen_by_who_looks_for_user_tokens_alone(full: Stack) -> None:
+    may_list = {each for each in FUNCTIONS if may(full, each, "secretsmanager:ListSecrets", SECRETS["somebody else's"])}
+    assert may_list == {"PurgeUserTokens", "WatchDeadlines"}
+
+
+def test_a_list_that_becomes_more_than_a_list_is_noticed(full: Stack) -> None:
+    path = _statement_about(full, "PurgeUserTokens", "secretsmanager:ListSecrets")
+    change(full, [*path, "Action"], ["secretsmanager:ListSecrets", "secretsmanager:GetSecretValue"])
+    assert wildcard_faults(full)
+    assert secret_faults(full)
+
+
 def test_nobody_writes_what_people_stored(full: Stack) -> None:
     for function in FUNCTIONS:
         for statement in statements(full, function):
+            if lists_secrets(statement):
+                continue
             if any(matches(pattern, SECRETS["credentials"]) for pattern in statement["Resource"]):
                 assert statement["Action"] == ["secretsmanager:GetSecretValue"]
 

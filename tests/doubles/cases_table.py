@@ -50,6 +50,18 @@ class InMemoryItems(Items[Item]):
 
         return self.effects.of(f"write {self.name}", compare_and_swap)
 
+    def query(
+        self, index: str | None, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]
+    ) -> Iterator[dict[str, Value]]:
+        """What one partition holds."""
+        assert (index, condition) == (None, "#key = :key")
+        assert names["#key"] == self._key[0]
+
+        def query() -> list[dict[str, Value]]:
+            return [dict(each) for _, each in sorted(self.kept.items()) if each[self._key[0]] == bound[":key"]]
+
+        yield from self.effects.of(f"query {self.name}", query)
+
     def scan(self) -> Iterator[Item]:
         yield from (self.kind.model_validate(stored) for stored in self.kept.values())
 

@@ -25,7 +25,6 @@ from leaver.cases.intake import Intake
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, Policy
 from leaver.cases.start import CaseStart
-from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.consuming.consumer import Consumer
@@ -44,7 +43,8 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import Application, Grantee, Identity
 from leaver.providers.zoom.api import ZoomUser
-from tests.doubles.cases_table import InMemoryCases, InMemoryHeard, InMemoryItems, InMemoryPeople
+from leaver.storage.user_token_secrets import UserTokenPlace
+from tests.doubles.cases_table import InMemoryCases, InMemoryHeard, InMemoryPeople
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.effects import Table
@@ -61,6 +61,7 @@ from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
 from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, FakeSqs
 from tests.doubles.steps import Effects
+from tests.doubles.user_tokens import KeptTokens
 
 T = TypeVar("T")
 
@@ -217,9 +218,8 @@ class Office:
         self.bus.effects = self.receipts.effects = self.effects
         self.cases = InMemoryCases(receipts=self.receipts, effects=self.effects)
         self.people = InMemoryPeople(effects=self.effects)
-        self.kept = StoredUserTokens(
-            InMemoryItems(StoredUserToken, key=("partition", "entry")), self.secret_store, self.clock
-        )
+        self.kept_tokens = KeptTokens(self.secrets, self.clock)
+        self.kept = self.kept_tokens.stored
         self.heard = InMemoryHeard(self.effects)
         self.queued: list[Message] = []
         self.parked: list[Message] = []
@@ -301,14 +301,9 @@ class Office:
         zoom_id = self.zoom_id(email)
         self.zoom.sessions.add(zoom_id)
         self.venafi.grants[self.venafi.people[email][0]] = 2
-        self.kept.keep(
-            connection="zoom",
-            zoom_user_id=zoom_id,
-            type="zak",
-            token=SecretStr("zak-canary"),
-            expires_at=self.clock() + timedelta(hours=1),
-            expires_at_assumed=True,
-        )
+        place, until = UserTokenPlace(zoom_id, "zoom", "zak"), self.clock() + timedelta(hours=1)
+        self.kept.reserve(place, names=(email,), expires_at=until)
+        self.kept.keep(place, SecretStr("zak-canary"), expires_at=until, expires_at_assumed=True)
 
     def zoom_id(self, email: str) -> str:
         return next(zoom_id for zoom_id, each in self.zoom.users.items() if each == email)
@@ -326,7 +321,7 @@ class Office:
         zoom_id = self.zoom_id(email)
         found = {"session"} if zoom_id in self.zoom.sessions else set()
         found |= {"grants"} if self.venafi.grants.get(self.venafi.people[email][0]) else set()
-        found |= {"user token"} if f"leaver/user-tokens/zoom/{zoom_id}/zak" in self.secrets.secrets else set()
+        found |= {"user token"} if f"leaver/user-tokens/{zoom_id}/zoom/zak" in self.secrets.secrets else set()
         owned = [each for each in self.table.records.values() if each.owner == email and each.role == "personal"]
         return found | {each.connection for each in owned if self.grants[each.connection].alive}
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -47,6 +49,9 @@ class Secret:
     stages: dict[str, str] = field(default_factory=dict)
     kms_key_id: str | None = None
     deleted: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    #: when each version was made, where somebody's clock was there to say so
+    made: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass
@@ -65,6 +70,16 @@ class StrictSecretsManager:
     unseen: set[str] = field(default_factory=set)
     #: how many more versions are taken today (AWS takes a hundred or so of one secret); None: as many as come
     versions_left: int | None = None
+    #: secrets that no list shows yet: it is up to five minutes behind
+    unlisted: set[str] = field(default_factory=set)
+    #: names that are not free yet: what is destroyed at once is gone a moment later
+    lingering: set[str] = field(default_factory=set)
+    #: how many secrets a page of a list holds
+    page: int = 100
+    #: how often each operation was called
+    calls: Counter[str] = field(default_factory=Counter)
+    #: with it, a secret takes a hundred versions in a day and no more
+    clock: Callable[[], datetime] | None = None
 
     @property
     def client(self) -> "SecretsManagerClient":
@@ -76,21 +91,82 @@ class StrictSecretsManager:
         Name: str,  # noqa: N803 - AWS's names, here and below
         SecretString: str,  # noqa: N803
         Description: str = "",  # noqa: ARG002, N803
+        Tags: Sequence[Mapping[str, str]] = (),  # noqa: N803
         KmsKeyId: str | None = None,  # noqa: N803
         ClientRequestToken: str | None = None,  # noqa: N803
     ) -> dict[str, Any]:
+        _check_name(Name, "CreateSecret")
+        if Name in self.lingering or (Name in self.secrets and self.secrets[Name].deleted):
+            raise _error(InvalidRequestException, "CreateSecret")
         if Name in self.secrets:
             raise _error(ResourceExistsException, "CreateSecret")
-        self.secrets[Name] = Secret(kms_key_id=KmsKeyId)
-        return self.put_secret_value(SecretId=Name, SecretString=SecretString, ClientRequestToken=ClientRequestToken)
+        if self.read_only:
+            raise ClientError({"Error": {"Code": "InternalServiceError", "Message": ""}}, "CreateSecret")
+        self.secrets[Name] = Secret(kms_key_id=KmsKeyId, tags=_tags(Tags, "CreateSecret"))
+        return StrictSecretsManager.put_secret_value(
+            self, SecretId=Name, SecretString=SecretString, ClientRequestToken=ClientRequestToken
+        )
+
+    def tag_resource(self, *, SecretId: str, Tags: Sequence[Mapping[str, str]]) -> None:  # noqa: N803
+        self.calls["TagResource"] += 1
+        secret = self._secret(SecretId, "TagResource")
+        secret.tags |= _tags(Tags, "TagResource")
+        assert len(secret.tags) <= 50
+
+    def list_secrets(
+        self,
+        *,
+        Filters: Sequence[Mapping[str, Any]],  # noqa: N803
+        IncludePlannedDeletion: bool = False,  # noqa: N803
+        MaxResults: int = 100,  # noqa: N803
+        NextToken: str = "0",  # noqa: N803
+    ) -> dict[str, Any]:
+        """Names, tags and never a value; a filter matches where the name begins so, and capitals matter."""
+        self.calls["ListSecrets"] += 1
+        assert 1 <= MaxResults <= 100
+        (only,) = Filters
+        assert only["Key"] == "name"
+        (prefix,) = only["Values"]
+        found = [
+            {"Name": name, "Tags": [{"Key": key, "Value": value} for key, value in secret.tags.items()]}
+            for name, secret in self.secrets.items()
+            if name.startswith(prefix) and name not in self.unlisted and (IncludePlannedDeletion or not secret.deleted)
+        ]
+        start, end = int(NextToken), int(NextToken) + min(self.page, MaxResults)
+        following = {"NextToken": str(end)} if end < len(found) else {}
+        return {"SecretList": found[start:end]} | following
+
+    def list_secret_version_ids(
+        self,
+        *,
+        SecretId: str,  # noqa: N803
+        IncludeDeprecated: bool = False,  # noqa: N803
+        NextToken: str = "0",  # noqa: N803
+    ) -> dict[str, Any]:
+        """Of a secret that is scheduled for deletion, too: its documentation names no error for that."""
+        self.calls["ListSecretVersionIds"] += 1
+        if SecretId not in self.secrets:
+            raise _error(ResourceNotFoundException, "ListSecretVersionIds")
+        secret = self.secrets[SecretId]
+        labelled = set(secret.stages.values())
+        found = [
+            {"VersionId": version, "CreatedDate": secret.made.get(version, NOW)}
+            for version in secret.versions
+            if IncludeDeprecated or version in labelled
+        ]
+        start, end = int(NextToken), int(NextToken) + self.page
+        following = {"NextToken": str(end)} if end < len(found) else {}
+        return {"Versions": found[start:end]} | following
 
     def delete_secret(self, *, SecretId: str, ForceDeleteWithoutRecovery: bool) -> None:  # noqa: N803
         # To force the deletion of a secret that is not there, or is scheduled for it, is no error.
         assert ForceDeleteWithoutRecovery
+        self.calls["DeleteSecret"] += 1
         _check_name(SecretId, "DeleteSecret")
         self.secrets.pop(SecretId, None)
 
     def describe_secret(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        self.calls["DescribeSecret"] += 1
         _check_name(SecretId, "DescribeSecret")
         # It describes a secret that is scheduled for deletion, too.
         if SecretId not in self.secrets:
@@ -116,6 +192,11 @@ class StrictSecretsManager:
                 if self.versions_left == 0:
                     raise ClientError({"Error": {"Code": "LimitExceededException", "Message": ""}}, "PutSecretValue")
                 self.versions_left -= 1
+            if self.clock:
+                day_ago = self.clock() - timedelta(hours=24)
+                if sum(made > day_ago for made in secret.made.values()) >= 100:
+                    raise ClientError({"Error": {"Code": "LimitExceededException", "Message": ""}}, "PutSecretValue")
+                secret.made[version] = self.clock()
             secret.versions[version] = SecretString
             if current := secret.stages.get("AWSCURRENT"):
                 secret.stages["AWSPREVIOUS"] = current
@@ -173,6 +254,14 @@ def _check_name(name: str, operation: str) -> None:
     """Refuse what can't be a secret's name; moto does not."""
     if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", name):
         raise ClientError({"Error": {"Code": "ValidationException", "Message": "Invalid name."}}, operation)
+
+
+def _tags(tags: Sequence[Mapping[str, str]], operation: str) -> dict[str, str]:
+    """Refuse what can't be a tag, such as an apostrophe; moto does not."""
+    for each in tags:
+        if not all(re.fullmatch(r"[A-Za-z0-9 _.:/=+@-]*", text) for text in each.values()) or len(each["Key"]) > 128:
+            raise ClientError({"Error": {"Code": "InvalidParameterException", "Message": "Invalid tag."}}, operation)
+    return {each["Key"]: each["Value"] for each in tags}
 
 
 def _error(kind: type[ClientError], operation: str) -> ClientError:

@@ -21,7 +21,7 @@ def world() -> Iterator[WatchedWorld]:
 def kept_of(world: WatchedWorld, person: Person) -> list[str]:
     pages = world.client("secretsmanager").get_paginator("list_secrets").paginate()
     names = [secret["Name"] for page in pages for secret in page["SecretList"]]
-    return [name for name in names if f"/user-tokens/zoom/{person.zoom_id}/" in name]
+    return [name for name in names if f"/user-tokens/{person.zoom_id}/" in name]
 
 
 def status_of(world: WatchedWorld, person: Person) -> object:
@@ -98,7 +98,7 @@ def test_a_token_that_is_dead_is_destroyed_by_the_schedule_and_one_that_lives_is
     world.wait_until_idle()
     world.client("dynamodb").update_item(
         TableName=world.resource("Cases").ref,
-        Key=item({"partition": f"user-token#zoom#{one.zoom_id}#zak", "entry": "user-token"}),
+        Key=item({"partition": f"user-token#{one.zoom_id}", "entry": "zoom#zak"}),
         UpdateExpression="SET expires_at = :past, watch_at = :past",
         ExpressionAttributeValues=item({":past": "2020-01-01T00:00:00Z"}),
     )

@@ -233,7 +233,7 @@ class WatchedWorld(World):
     def user_token(self, person: Person, connection: str = "zoom", kind: str = "zak") -> str:
         """Return the token that is kept for a person."""
         kept = self.client("secretsmanager").get_secret_value(
-            SecretId=f"leaver/user-tokens/{connection}/{person.zoom_id}/{kind}", VersionStage="AWSCURRENT"
+            SecretId=f"leaver/user-tokens/{person.zoom_id}/{connection}/{kind}", VersionStage="AWSCURRENT"
         )
         return str(json.loads(kept["SecretString"])["token"])
 

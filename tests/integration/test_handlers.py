@@ -112,7 +112,7 @@ def test_retrieve_user_token_leaves_the_token_in_the_vault_and_says_where(
     asked = [BEARER, query_param_matcher({"type": "zak", "ttl": "600"})]
     provider.get(f"{ZOOM_API}/users/{JOHN_ID}/token", json={"token": "zak-canary"}, match=asked)
     assert leaver.deliver("retrieve_user_token", on_the_bus("RetrieveUserToken", JOHN | {"ttl": 600})) == set()
-    name = f"leaver/user-tokens/zoom/{JOHN_ID}/zak"
+    name = f"leaver/user-tokens/{JOHN_ID}/zoom/zak"
     assert leaver.stored(name)["token"] == "zak-canary"
     described = leaver.secrets.describe_secret(SecretId=name)
     (told,) = leaver.heard()

@@ -207,7 +207,7 @@ Resources: {Queue: {Type: AWS::SQS::Queue, Condition: Never}}
 def test_our_tables_queues_alarms_archive_and_key_are_there_as_declared(leaver: Stack, aws: MotoServer) -> None:
     table = aws.client("dynamodb").describe_table(TableName=leaver["Connections"].ref)["Table"]
     indexes = {each["IndexName"] for each in table["GlobalSecondaryIndexes"]}
-    assert (table["KeySchema"][0]["AttributeName"], indexes) == ("connection", {"due", "owner"})
+    assert (table["KeySchema"][0]["AttributeName"], indexes) == ("connection", {"due", "role"})
     queue = aws.client("sqs").get_queue_attributes(
         QueueUrl=leaver["RefreshAccessTokenQueue"].ref, AttributeNames=["All"]
     )["Attributes"]

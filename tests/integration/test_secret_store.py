@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -219,50 +219,3 @@ def test_a_secret_that_was_stored_as_binary_is_no_json() -> None:
         secrets.create_secret(Name="leaver/credentials/zoom", SecretBinary=b"{}")
         with pytest.raises(Rejected, match=r"^secret leaver/credentials/zoom: Invalid JSON: EOF"):
             SecretStore(secrets, prefix="leaver").credentials("zoom", ZoomCredentials)
-
-
-# --- user tokens ---
-
-
-def keep(secret_store: SecretStore, token: str) -> tuple[str, str]:
-    return secret_store.keep_user_token(
-        connection="zoom",
-        zoom_user_id=JOHN_ID,
-        kind="zak",
-        token=SecretStr(token),
-        expires_at=EXPIRES_AT + timedelta(hours=1),
-        expires_at_assumed=True,
-    )
-
-
-def test_a_user_token_is_kept_under_zooms_own_id(secrets: Any) -> None:
-    arn, version = keep(SecretStore(secrets, prefix="leaver"), "zak-1")
-    found = secrets.get_secret_value(SecretId=f"leaver/user-tokens/zoom/{JOHN_ID}/zak", VersionId=version)
-    assert json.loads(found["SecretString"]) == {
-        "token": "zak-1",
-        "expires_at": "2026-11-22T11:30:00+00:00",
-        "expires_at_assumed": True,
-    }
-    assert f":secret:leaver/user-tokens/zoom/{JOHN_ID}/zak-" in arn
-
-
-def test_the_next_user_token_takes_its_place(secrets: Any) -> None:
-    secret_store = SecretStore(secrets, prefix="leaver")
-    (first_arn, first), (second_arn, second) = keep(secret_store, "zak-1"), keep(secret_store, "zak-2")
-    assert first_arn == second_arn
-    assert first != second
-    current = secrets.get_secret_value(SecretId=first_arn.rpartition(":")[2][:-7], VersionStage="AWSCURRENT")
-    assert json.loads(current["SecretString"])["token"] == "zak-2"
-
-
-@pytest.mark.parametrize("key", ["arn:aws:kms:eu-central-1:123456789012:key/1", None])
-def test_a_new_secret_is_encrypted_with_the_key_that_was_given(key: str | None) -> None:
-    with mock_aws():
-        secrets = SESSION.client("secretsmanager")
-        arn, _ = keep(SecretStore(secrets, prefix="leaver", kms_key_arn=key), "zak-1")
-        assert secrets.describe_secret(SecretId=arn).get("KmsKeyId") == key
-
-
-def test_each_prefix_is_a_world_of_its_own(secrets: Any) -> None:
-    keep(SecretStore(secrets, prefix="leaver-eu"), "zak-1")
-    assert secrets.get_secret_value(SecretId=f"leaver-eu/user-tokens/zoom/{JOHN_ID}/zak", VersionStage="AWSCURRENT")

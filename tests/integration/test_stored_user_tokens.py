@@ -9,11 +9,20 @@ import pytest
 from moto import mock_aws
 from pydantic import SecretStr
 
-from leaver.cases.user_tokens import SETTLED, StoredUserToken, StoredUserTokens
+from leaver.cases.user_token_index import (
+    LONGEST_LIFE,
+    SETTLED,
+    SHOWN,
+    Address,
+    Proof,
+    StoredUserToken,
+    UserTokenIndex,
+)
+from leaver.cases.user_tokens import StoredUserTokens
 from leaver.errors import LeaseHeld
 from leaver.messages.commands import UserTokenType
-from leaver.storage.secrets import SecretStore
-from leaver.storage.tables import Items
+from leaver.storage.tables import Items, identity_of
+from leaver.storage.user_token_secrets import UserTokenPlace, UserTokenSecrets
 from tests.doubles.clock import NOW, Clock
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
 
@@ -30,18 +39,34 @@ class Kept:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        items = Items(self.dynamodb, table="Cases", key=("partition", "entry"), model=StoredUserToken.model_validate)
-        self.tokens = StoredUserTokens(items, SecretStore(self.secrets, prefix="leaver"), self.clock)
+        key = ("partition", "entry")
+        index = UserTokenIndex(
+            Items(self.dynamodb, table="Cases", key=key, model=StoredUserToken.model_validate),
+            Items(self.dynamodb, table="Cases", key=key, model=Address.model_validate),
+            Items(self.dynamodb, table="Cases", key=key, model=Proof.model_validate),
+            lambda: identity_of(self.dynamodb, "Cases"),
+        )
+        self.tokens = StoredUserTokens(index, UserTokenSecrets(self.secrets, prefix="leaver"), self.clock)
 
     def keep(self, kind: UserTokenType = "zak", *, life: timedelta = timedelta(hours=2), user: str = JOHN_ID) -> None:
-        self.tokens.keep(
-            connection="zoom",
-            zoom_user_id=user,
-            type=kind,
-            token=SecretStr("zak-canary"),
-            expires_at=self.clock() + life,
-            expires_at_assumed=False,
-        )
+        place, until = UserTokenPlace(user, "zoom", kind), self.clock() + life
+        self.tokens.reserve(place, names=(user, f"{user}@example.com"), expires_at=until)
+        self.tokens.keep(place, SecretStr("zak-canary"), expires_at=until, expires_at_assumed=False)
+
+    def prove(self) -> None:
+        """Let watch_deadlines look, and look again when Secrets Manager shows what it holds."""
+        self.tokens.prove_index(lambda: True)
+        self.clock.passes(seconds=SHOWN.total_seconds())
+        self.tokens.prove_index(lambda: True)
+
+    def restore(self) -> None:
+        """Somebody restores the table as it was; AWS makes it anew, with all that lay there."""
+        items = self.dynamodb.scan(TableName="Cases")["Items"]
+        for table in self.dynamodb.list_tables()["TableNames"]:
+            self.dynamodb.delete_table(TableName=table)
+        make_tables(self.dynamodb)
+        for each in items:
+            self.dynamodb.put_item(TableName="Cases", Item=each)
 
     def expired(self) -> list[StoredUserToken]:
         return list(self.tokens.find_expired(self.clock()))
@@ -64,33 +89,33 @@ def test_all_tokens_of_one_user_are_destroyed_and_nobody_elses(kept: Kept) -> No
     kept.keep("zak")
     kept.keep("token", life=timedelta(days=14))
     kept.keep("zak", user="somebody-else")
-    assert kept.tokens.destroy_all("zoom", JOHN_ID) == (2, NOW + timedelta(days=14))
-    assert kept.lying == {"zoom/somebody-else/zak"}
+    assert kept.tokens.destroy_all([JOHN_ID]) == (2, NOW + timedelta(days=14))
+    assert kept.lying == {"somebody-else/zoom/zak"}
 
 
 def test_destroying_again_destroys_nothing_and_still_tells_how_long_the_last_one_lives(kept: Kept) -> None:
     kept.keep()
-    kept.tokens.destroy_all("zoom", JOHN_ID)
-    assert kept.tokens.destroy_all("zoom", JOHN_ID) == (0, TWO_HOURS)
+    kept.tokens.destroy_all([JOHN_ID])
+    assert kept.tokens.destroy_all([JOHN_ID]) == (0, TWO_HOURS)
     kept.clock.passes(hours=2)
-    assert kept.tokens.destroy_all("zoom", JOHN_ID) == (0, None)
+    assert kept.tokens.destroy_all([JOHN_ID]) == (0, None)
 
 
 def test_a_shorter_life_does_not_hide_the_longer_one_that_was_handed_out_before(kept: Kept) -> None:
     kept.keep()
     kept.keep(life=timedelta(minutes=1))
-    assert kept.tokens.destroy_all("zoom", JOHN_ID) == (1, TWO_HOURS)
+    assert kept.tokens.destroy_all([JOHN_ID]) == (1, TWO_HOURS)
 
 
 def test_a_secret_without_an_item_is_destroyed_all_the_same(kept: Kept) -> None:
-    kept.secrets.create_secret(Name=f"leaver/user-tokens/zoom/{JOHN_ID}/onbehalf", SecretString="zak-canary")
-    assert kept.tokens.destroy_all("zoom", JOHN_ID) == (1, None)
+    kept.secrets.create_secret(Name=f"leaver/user-tokens/{JOHN_ID}/zoom/onbehalf", SecretString="zak-canary")
+    assert kept.tokens.destroy_all([JOHN_ID]) == (1, NOW + LONGEST_LIFE)
     assert kept.lying == set()
 
 
 def test_somebody_of_whom_nothing_is_kept_has_nothing_destroyed(kept: Kept) -> None:
-    assert kept.tokens.destroy_all("zoom", "o'brien&sons@example.com") == (0, None)
-    assert kept.tokens.destroy_all("zoom", JOHN_ID) == (0, None)
+    assert kept.tokens.destroy_all(["o'brien&sons@example.com"]) == (0, None)
+    assert kept.tokens.destroy_all([JOHN_ID]) == (0, None)
 
 
 def test_a_token_is_found_when_it_has_been_dead_for_as_long_as_its_writer_can_live(kept: Kept) -> None:
@@ -118,39 +143,39 @@ def test_a_token_that_was_renewed_meanwhile_is_not_destroyed_as_the_expired_one(
     (token,) = kept.expired()
     kept.keep()
     assert kept.tokens.destroy(token) is None
-    assert kept.lying == {f"zoom/{JOHN_ID}/zak"}
+    assert kept.lying == {f"{JOHN_ID}/zoom/zak"}
 
 
 def test_nothing_is_kept_where_somebody_is_destroying(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep()
-    destroy = SecretStore.destroy_user_token
+    destroy = UserTokenSecrets.destroy
 
-    def while_another_is_retrieved(secret_store: SecretStore, *which: str) -> bool:
+    def while_another_is_retrieved(secrets: UserTokenSecrets, place: UserTokenPlace) -> bool:
         with pytest.raises(LeaseHeld, match=r"^the zak that lay there is being destroyed$"):
             kept.keep()
-        return destroy(secret_store, *which)
+        return destroy(secrets, place)
 
-    monkeypatch.setattr(SecretStore, "destroy_user_token", while_another_is_retrieved)
-    kept.tokens.destroy_one("zoom", JOHN_ID, "zak")
+    monkeypatch.setattr(UserTokenSecrets, "destroy", while_another_is_retrieved)
+    kept.tokens.destroy_one(UserTokenPlace(JOHN_ID, "zoom", "zak"))
     kept.keep()
-    assert kept.lying == {f"zoom/{JOHN_ID}/zak"}
+    assert kept.lying == {f"{JOHN_ID}/zoom/zak"}
 
 
 def test_a_destruction_that_was_cut_short_is_finished_by_the_next(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep()
     with monkeypatch.context() as broken:
-        broken.setattr(SecretStore, "destroy_user_token", _killed)
+        broken.setattr(UserTokenSecrets, "destroy", _killed)
         with pytest.raises(KeyboardInterrupt):
-            kept.tokens.destroy_all("zoom", JOHN_ID)
-    assert kept.tokens.destroy_all("zoom", JOHN_ID) == (1, TWO_HOURS)
+            kept.tokens.destroy_all([JOHN_ID])
+    assert kept.tokens.destroy_all([JOHN_ID]) == (1, TWO_HOURS)
     assert kept.lying == set()
 
 
 def test_a_token_that_was_written_after_the_purge_is_found_when_it_is_dead(kept: Kept) -> None:
     kept.keep()
-    kept.tokens.destroy_all("zoom", JOHN_ID)
+    kept.tokens.destroy_all([JOHN_ID])
     # Its retrieval had told of it before the purge, and was killed after the write.
-    kept.secrets.create_secret(Name=f"leaver/user-tokens/zoom/{JOHN_ID}/zak", SecretString="zak-canary")
+    kept.secrets.create_secret(Name=f"leaver/user-tokens/{JOHN_ID}/zoom/zak", SecretString="zak-canary")
     kept.clock.passes(hours=3)
     (token,) = kept.expired()
     assert kept.tokens.destroy(token) is True
@@ -166,6 +191,32 @@ def test_an_item_is_there_before_the_token_is(kept: Kept, monkeypatch: pytest.Mo
         kept.keep()
     kept.clock.passes(hours=3)
     assert [each.zoom_user_id for each in kept.expired()] == [JOHN_ID]
+
+
+def test_a_table_that_was_restored_with_its_proof_is_not_believed_until_it_is_proved_anew(kept: Kept) -> None:
+    kept.prove()
+    assert kept.tokens.index.is_whole()
+    kept.restore()
+    assert not kept.tokens.index.is_whole()
+    kept.prove()
+    assert kept.tokens.index.is_whole()
+
+
+@pytest.mark.parametrize("name", [JOHN_ID, f"{JOHN_ID.lower()}@EXAMPLE.com"])
+@pytest.mark.parametrize("proved", [True, False])
+def test_what_the_table_lost_is_found_among_the_secrets(kept: Kept, name: str, *, proved: bool) -> None:
+    kept.prove()
+    kept.keep()
+    kept.keep(user="somebody-else")
+    until = kept.clock() + timedelta(hours=2)
+    for each in kept.dynamodb.scan(TableName="Cases")["Items"]:
+        if each["entry"]["S"] != "proof":
+            kept.dynamodb.delete_item(TableName="Cases", Key={key: each[key] for key in ("partition", "entry")})
+    kept.restore()
+    if proved:
+        kept.prove()
+    assert kept.tokens.destroy_all([name]) == (1, until)
+    assert kept.lying == {"somebody-else/zoom/zak"}
 
 
 def test_no_item_holds_a_token(kept: Kept) -> None:

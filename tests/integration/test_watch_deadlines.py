@@ -15,6 +15,7 @@ from leaver.cases.record import Case, Cases, Step, new_case
 from leaver.cases.states import State
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import values
+from leaver.storage.user_token_secrets import UserTokenPlace
 from tests.doubles.clock import NOW
 from tests.doubles.deployed import Deployment, deployment
 from tests.doubles.metrics import sum_metrics
@@ -101,11 +102,11 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
 def test_a_user_token_that_is_dead_is_destroyed(leaver: Deployment) -> None:
     past = datetime.now(tz=UTC) - timedelta(hours=1)
     kept = bootstrap.stored_user_tokens("Cases", "leaver")
-    leaver.secrets.create_secret(Name="leaver/user-tokens/zoom/ada/zak", SecretString="{}")
-    kept._expect("zoom", "ada", "zak", past)
+    kept.reserve(UserTokenPlace("ada", "zoom", "zak"), names=(), expires_at=past)
+    assert leaver.stored("leaver/user-tokens/ada/zoom/zak")
     leaver.invoke("watch_deadlines", TICK)
     with pytest.raises(leaver.secrets.exceptions.ResourceNotFoundException):
-        leaver.stored("leaver/user-tokens/zoom/ada/zak")
+        leaver.stored("leaver/user-tokens/ada/zoom/zak")
 
 
 def test_the_index_tells_all_that_a_glance_needs(cases: Cases) -> None:

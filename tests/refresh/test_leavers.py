@@ -13,7 +13,7 @@ from functions.purge_user_tokens.app import purge_user_tokens
 from functions.retrieve_user_token import app
 from functions.retrieve_user_token.app import retrieve_user_token
 from leaver.cases.people import Name, People
-from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
+from leaver.cases.user_token_index import StoredUserToken
 from leaver.connections.access_tokens import AccessTokens
 from leaver.messages.commands import PurgeUserTokens, RetrieveUserToken
 from leaver.outcomes import Outcome, Result
@@ -22,8 +22,9 @@ from tests.doubles.cases_table import InMemoryItems, InMemoryPeople
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
-from tests.doubles.secrets_manager import ResourceExistsException, Secret, StrictSecretsManager, secret_store_of
+from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 from tests.doubles.steps import Choices, Effects, Known, Run, all_ways, take_turns
+from tests.doubles.user_tokens import KeptTokens
 from tests.length import some
 
 JOHN, JOHN_ID = "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ"
@@ -41,13 +42,13 @@ class Secrets(StrictSecretsManager):
     effects: Effects = field(default_factory=Effects)
 
     def create_secret(self, **asked: Any) -> dict[str, Any]:
-        def create() -> dict[str, Any]:
-            if asked["Name"] in self.secrets:
-                raise ResourceExistsException({"Error": {"Code": "ResourceExistsException"}}, "CreateSecret")
-            self.secrets[asked["Name"]] = Secret()
-            return self._put(asked["Name"], asked["SecretString"])
+        create = super().create_secret
+        version = str(uuid5(NAMESPACE_URL, asked["Name"]))
+        return self._effect("create secret", asked["Name"], lambda: create(ClientRequestToken=version, **asked))
 
-        return self.effects.of("create secret", create)
+    def tag_resource(self, **asked: Any) -> None:
+        tag = super().tag_resource
+        return self.effects.of("tag secret", lambda: tag(**asked))
 
     def put_secret_value(self, **asked: Any) -> dict[str, Any]:
         return self.effects.of("put secret", lambda: self._put(asked["SecretId"], asked["SecretString"]))
@@ -73,7 +74,7 @@ class Items(InMemoryItems[StoredUserToken]):
 
     def read(self, **key: str) -> StoredUserToken | None:
         read = super().read
-        return read(**key) if key["partition"].endswith(THE_TOKEN) else self._read(tuple(key.values()))
+        return read(**key) if key["entry"].endswith(THE_TOKEN) else self._read(tuple(key.values()))
 
 
 class OneLook(People):
@@ -81,13 +82,12 @@ class OneLook(People):
 
     def __init__(self, people: People) -> None:
         self._people = people
-        self._has_looked = False
 
     def gone(self, names: Iterable[str]) -> bool:
-        if self._has_looked:
-            return False
-        self._has_looked = True
         return self._people.gone(names)
+
+    def refuse_what_was_asked(self, names: Iterable[str], at: datetime) -> str | None:  # noqa: ARG002
+        return None
 
 
 class Office:
@@ -106,9 +106,11 @@ class Office:
         self.secrets = Secrets()
         secret_store_of(self.secrets)
         self.secrets.effects = self.effects
-        self.secret_store = SecretStore(self.secrets.client, prefix="leaver")
-        self.tokens = AccessTokens(InMemoryConnections(connection()), self.secret_store, self.clock, "zoom")
-        self.kept = StoredUserTokens(self.items, self.secret_store, self.clock)
+        secret_store = SecretStore(self.secrets.client, prefix="leaver")
+        self.tokens = AccessTokens(InMemoryConnections(connection()), secret_store, self.clock, "zoom")
+        kept_tokens = KeptTokens(self.secrets, self.clock, self.items)
+        kept_tokens.is_whole_from_the_start()
+        self.kept = kept_tokens.stored
         self.looks_again = looks_again
         #: of what was acknowledged
         self.results: dict[str, Result] = {}

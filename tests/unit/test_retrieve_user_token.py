@@ -1,28 +1,31 @@
 """Getting a user's Zoom token: where it is kept, when it dies, and that nobody else sees it."""
 
 import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from functions.retrieve_user_token.app import retrieve_user_token
-from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
-from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected
+from leaver.errors import BadMessage, LeaseHeld, NotKept, ProviderResponse, Rejected
 from leaver.messages.commands import RetrieveUserToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import ZoomUser
+from leaver.storage import user_token_secrets
 from leaver.storage.secrets import SecretStore
-from tests.doubles.cases_table import InMemoryItems, InMemoryPeople
+from tests.doubles.cases_table import InMemoryPeople
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeZoom
 from tests.doubles.secrets_manager import Secret, StrictSecretsManager, secret_store_of
+from tests.doubles.user_tokens import KeptTokens
 
 JOHN_ID = "KDcuGIm1QgePTO8WbOqwIQ"
 ZAK = "zak-canary-40b1aa"
-KEPT = f"leaver/user-tokens/zoom/{JOHN_ID}/zak"
+KEPT = f"leaver/user-tokens/{JOHN_ID}/zoom/zak"
 
 
 class Stage:
@@ -35,7 +38,9 @@ class Stage:
         self.secrets = StrictSecretsManager()
         self.connections = InMemoryConnections(connection())
         self.people = InMemoryPeople()
-        self.items = InMemoryItems(StoredUserToken, key=("partition", "entry"))
+        self.kept_tokens = KeptTokens(self.secrets, self.clock)
+        self.items = self.kept_tokens.items
+        self.secrets.clock = self.clock
         secret_store_of(self.secrets)
 
     def leaves(self, *names: str) -> None:
@@ -44,13 +49,13 @@ class Stage:
             self.people.change(name, NOW, lambda found: found.model_copy(update={"gone_since": NOW}))
 
     def retrieve(self, user_id: str = "john.doe@example.com", **asked: Any) -> Result:
-        secret_store = SecretStore(self.secrets.client, prefix="leaver", kms_key_arn="arn:aws:kms:key")
+        secret_store = SecretStore(self.secrets.client, prefix="leaver")
         return retrieve_user_token(
             RetrieveUserToken(user_id=user_id, **asked),
             zoom=self.zoom,
             tokens=AccessTokens(self.connections, secret_store, self.clock, "zoom"),
             people=self.people,
-            kept=StoredUserTokens(self.items, secret_store, self.clock),
+            kept=self.kept_tokens.stored,
             max_ttl=self.max_ttl,
             clock=self.clock,
         )
@@ -99,7 +104,7 @@ def test_the_expiry_follows_from_the_ttl_or_is_assumed(
     stage = Stage()
     result = stage.retrieve(**asked)
     assert (result.details["expires_at"], result.details["expires_at_assumed"]) == (expires_at, assumed)
-    kept = stage.kept(f"leaver/user-tokens/zoom/{JOHN_ID}/{asked.get('type', 'zak')}")
+    kept = stage.kept(f"leaver/user-tokens/{JOHN_ID}/zoom/{asked.get('type', 'zak')}")
     assert kept["expires_at"].removesuffix("+00:00") == expires_at.removesuffix("Z")
     assert kept["expires_at_assumed"] is assumed
 
@@ -171,11 +176,131 @@ def test_me_is_nobody() -> None:
     assert stage.zoom.asked == []
 
 
-def test_a_token_that_can_not_be_kept_is_no_success() -> None:
+# --- room to keep it, before it is asked for ---
+
+
+def asked_zoom_for_a_token(stage: Stage) -> int:
+    return sum(what == "get_user_token" for what, _ in stage.zoom.asked)
+
+
+def test_a_secret_that_is_scheduled_for_deletion_asks_nothing_of_zoom_and_the_reason_says_what_to_do() -> None:
     stage = Stage()
     stage.secrets.secrets[KEPT] = Secret(deleted=True)
-    with pytest.raises(stage.secrets.exceptions.InvalidRequestException):
+    with pytest.raises(Rejected, match=r"is scheduled for deletion; PurgeUserTokens of this user destroys it"):
         stage.retrieve()
+    assert asked_zoom_for_a_token(stage) == 0
+    stage.kept_tokens.stored.destroy_all([JOHN_ID])
+    assert stage.retrieve().outcome is Outcome.RETRIEVED
+
+
+def test_a_hundred_tokens_of_one_day_are_kept_and_no_more_are_asked_for_until_the_next() -> None:
+    stage = Stage()
+    stage.secrets.page = 30
+    stage.connections.put(connection(expires_at=NOW + timedelta(days=2)))
+    # The first version of a secret is the one that proves that there is room.
+    for _ in range(99):
+        stage.clock.passes(seconds=60)
+        assert stage.retrieve().outcome is Outcome.RETRIEVED
+    for _ in range(135):
+        with pytest.raises(Rejected, match=r"took 100 tokens in a day and takes no more; PurgeUserTokens of this user"):
+            stage.retrieve()
+    assert asked_zoom_for_a_token(stage) == 99
+    stage.clock.passes(hours=24)
+    assert stage.retrieve().outcome is Outcome.RETRIEVED
+
+
+def test_what_is_refused_for_want_of_room_is_not_told_as_a_token_that_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    stage.retrieve(ttl=600)
+    monkeypatch.setattr(user_token_secrets, "MOST_VERSIONS", 2)
+    with pytest.raises(Rejected):
+        stage.retrieve(ttl=7200)
+    (item,) = stage.items.scan()
+    assert item.expires_at == NOW + timedelta(seconds=600)
+
+
+@pytest.mark.parametrize("state", ["nothing can be written", "the name is not free yet"])
+def test_while_nothing_can_be_kept_nothing_is_asked_of_zoom_and_the_message_comes_back(state: str) -> None:
+    stage = Stage()
+    if state == "nothing can be written":
+        stage.secrets.read_only = True
+    else:
+        stage.secrets.lingering.add(KEPT)
+    for _ in range(135):
+        with pytest.raises(NotKept):
+            stage.retrieve()
+    assert asked_zoom_for_a_token(stage) == 0
+    stage.secrets.read_only = False
+    stage.secrets.lingering.clear()
+    assert stage.retrieve().outcome is Outcome.RETRIEVED
+
+
+def test_a_token_that_came_and_was_not_taken_is_final_and_told_of_and_shows_nobody_what_it_is() -> None:
+    stage = Stage()
+    stage.retrieve(ttl=600)
+    stage.secrets.read_only = True
+    with pytest.raises(
+        Rejected, match=r"InternalServiceError; the token is dropped, and lives at Zoom until 2026-11-22T11:30:00Z"
+    ) as refused:
+        stage.retrieve()
+    assert (refused.value.__context__, refused.value.__cause__) == (None, None)
+    # What nobody holds lives all the same: whoever purges says so.
+    assert stage.kept_tokens.stored.destroy_all([JOHN_ID]) == (1, NOW + timedelta(hours=2))
+
+
+def test_room_that_was_taken_away_before_the_token_came_keeps_nothing_and_begins_anew() -> None:
+    stage = Stage()
+    get_user_token = stage.zoom.get_user_token
+
+    def while_somebody_purges(*args: Any, **kwargs: Any) -> Any:
+        stage.kept_tokens.stored.destroy_all([JOHN_ID])
+        return get_user_token(*args, **kwargs)
+
+    stage.zoom.get_user_token = while_somebody_purges  # type: ignore[method-assign]  # at that very moment
+    with pytest.raises(LeaseHeld, match="was destroyed before the token came"):
+        stage.retrieve()
+    assert stage.user_tokens == {}
+
+
+def test_an_id_that_can_be_no_secrets_name_asks_for_no_token() -> None:
+    stage = Stage()
+    stage.zoom.users["o'brien"] = "o'brien@example.com"
+    with pytest.raises(Rejected, match="can't be the name of a secret"):
+        stage.retrieve("o'brien@example.com")
+    assert asked_zoom_for_a_token(stage) == 0
+
+
+def test_a_token_that_zoom_has_not_leaves_what_was_kept_before_as_it_was() -> None:
+    stage = Stage()
+    stage.retrieve(ttl=600)
+    stage.zoom.tokens[JOHN_ID] = None
+    assert stage.retrieve().outcome is Outcome.NO_TOKEN
+    assert stage.kept()["token"] == ZAK
+    (item,) = stage.items.scan()
+    assert (item.expires_at, item.destroying) == (NOW + timedelta(seconds=600), False)
+
+
+@pytest.mark.parametrize("answer", ["null", "refused"])
+def test_where_zoom_gives_nothing_no_token_is_said_to_live(answer: str) -> None:
+    stage = Stage(token=None)
+    if answer == "null":
+        stage.retrieve()
+    else:
+        refuse_tokens(stage)
+        with pytest.raises(Rejected):
+            stage.retrieve()
+    assert stage.user_tokens == {}
+    assert stage.kept_tokens.stored.destroy_all([JOHN_ID]) == (0, None)
+
+
+def refuse_tokens(stage: Stage) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise Rejected("missing scopes: user:read:token", ProviderResponse(400, "4711"))
+
+    stage.zoom.get_user_token = refuse  # type: ignore[method-assign]  # this call alone
+
+
+# --- what Zoom says ---
 
 
 def test_what_zoom_refuses_is_raised_as_it_is() -> None:
@@ -246,12 +371,12 @@ def test_what_a_killed_run_left_behind_is_destroyed_when_its_message_comes_again
 
 def test_a_token_is_told_of_before_it_is_kept() -> None:
     stage = Stage()
-    stage.secrets.secrets[KEPT] = Secret(deleted=True)
-    with pytest.raises(stage.secrets.exceptions.InvalidRequestException):
+    stage.secrets.read_only = True
+    with pytest.raises(NotKept):
         stage.retrieve()
     (item,) = stage.items.scan()
     assert (item.partition, item.expires_at.isoformat()) == (
-        f"user-token#zoom#{JOHN_ID}#zak",
+        f"user-token#{JOHN_ID}",
         "2026-11-22T11:30:00+00:00",
     )
 
@@ -263,3 +388,48 @@ def test_nothing_is_kept_while_what_lay_there_is_being_destroyed() -> None:
     stage.items.compare_and_swap(item, item.model_copy(update={"destroying": True}))
     with pytest.raises(LeaseHeld):
         stage.retrieve()
+
+
+# --- somebody who stays, and whose access was cut off ---
+
+
+def cut_off(stage: Stage, name: str, at: datetime) -> None:
+    stage.people.change(name, at, lambda found: found.model_copy(update={"cutoff": at}))
+
+
+def while_it_is_asked_for(stage: Stage, do: Callable[[], None]) -> None:
+    get_user_token = stage.zoom.get_user_token
+
+    def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        answer = get_user_token(*args, **kwargs)
+        do()
+        return answer
+
+    stage.zoom.get_user_token = meanwhile  # type: ignore[method-assign]  # at that very moment
+
+
+@pytest.mark.parametrize("name", ["John.Doe@Example.com", JOHN_ID])
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_a_token_that_was_asked_for_before_the_cutoff_is_destroyed_although_it_came_after(
+    name: str, seconds: int
+) -> None:
+    stage = Stage()
+    stage.clock.passes(seconds=0.7)
+
+    def contain() -> None:
+        stage.clock.passes(seconds=seconds)
+        cut_off(stage, name, stage.clock())
+        stage.clock.passes(seconds=5)
+
+    while_it_is_asked_for(stage, contain)
+    because = "the user's access was cut off after the token was asked for"
+    assert stage.retrieve() == Result(Outcome.REFUSED, details={"because": because})
+    assert stage.user_tokens == {}
+
+
+def test_a_token_that_is_asked_for_after_the_cutoff_is_kept() -> None:
+    stage = Stage()
+    cut_off(stage, JOHN_ID, stage.clock())
+    stage.clock.passes(seconds=1)
+    assert stage.retrieve().outcome is Outcome.RETRIEVED
+    assert stage.kept()["token"] == ZAK

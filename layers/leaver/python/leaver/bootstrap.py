@@ -23,7 +23,8 @@ from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
 from leaver.cases.record import Cases
 from leaver.cases.start import CaseStart
-from leaver.cases.user_tokens import StoredUserToken, StoredUserTokens
+from leaver.cases.user_token_index import Address, Proof, StoredUserToken, UserTokenIndex
+from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
@@ -43,7 +44,8 @@ from leaver.providers.transport import Transport
 from leaver.settings import ActsOnPeople, Consumes, InvalidSetting, Settings, local_world, stack_name
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
-from leaver.storage.tables import Items
+from leaver.storage.tables import Items, identity_of
+from leaver.storage.user_token_secrets import UserTokenSecrets
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -201,8 +203,15 @@ def people(table: str) -> People:
 @cache
 def stored_user_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> StoredUserTokens:
     """The user tokens in Secrets Manager; only who keeps new ones needs the key."""
-    items = Items(_dynamodb(), table=cases_table, key=KEY, model=StoredUserToken.model_validate)
-    return StoredUserTokens(items, secret_store(secret_prefix, kms_key_arn), now)
+    index = UserTokenIndex(
+        Items(_dynamodb(), table=cases_table, key=KEY, model=StoredUserToken.model_validate),
+        Items(_dynamodb(), table=cases_table, key=KEY, model=Address.model_validate),
+        Items(_dynamodb(), table=cases_table, key=KEY, model=Proof.model_validate),
+        table_identity=lambda: identity_of(_dynamodb(), cases_table),
+    )
+    return StoredUserTokens(
+        index, UserTokenSecrets(_secrets_manager(), prefix=secret_prefix, kms_key_arn=kms_key_arn), now
+    )
 
 
 def journal(table: str, name: Callable[[AnyCommand], tuple[str, str | None]]) -> EventJournal[AnyCommand]:

@@ -34,6 +34,11 @@ def of_day(at: datetime) -> str:
     return f"heard#{at:%Y-%m-%d}"
 
 
-def of_user_token(connection: str, zoom_user_id: str, kind: str) -> str:
-    """One place for user tokens."""
-    return f"user-token#{connection}#{zoom_user_id}#{kind}"
+def of_user_token(zoom_user_id: str) -> str:
+    """What is told of the user tokens that are kept of one person."""
+    return f"user-token#{zoom_user_id}"
+
+
+def of_address(marked: str) -> str:
+    """For whom tokens were fetched under an address, by the address's mark."""
+    return f"user-token#address:{marked}"

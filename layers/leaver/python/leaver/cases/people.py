@@ -32,6 +32,8 @@ class Name(BaseModel):
     stays: bool = False
     #: the tombstone: since when nothing may be given to this person any more
     gone_since: AwareDatetime | None = None
+    #: nothing that was asked for before this may be kept, though the person stays: our clock, by a contain
+    cutoff: AwareDatetime | None = None
     item_version: int = 0
 
     def has_later_event(self, at: datetime) -> bool:
@@ -69,6 +71,16 @@ class People:
     def gone(self, names: Iterable[str]) -> bool:
         """Whether a tombstone stands on any of these names."""
         return any(found.gone_since for found in map(self.read, names) if found)
+
+    def refuse_what_was_asked(self, names: Iterable[str], at: datetime) -> str | None:
+        """Why nothing may be kept that was asked for at this time for somebody of these names; None where it may."""
+        found = [each for each in map(self.read, names) if each]
+        if any(each.gone_since for each in found):
+            return "the user left"
+        # The table keeps seconds: of the cutoff's own second nothing is kept.
+        if any(each.cutoff and at.replace(microsecond=0) <= each.cutoff for each in found):
+            return "the user's access was cut off after the token was asked for"
+        return None
 
     def change(self, name: str, at: datetime, update: Callable[[Name], Name | None]) -> Name | None:
         """Change what is remembered of a name, from nothing where nothing was; `at` is when the event happened.

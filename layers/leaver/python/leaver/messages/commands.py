@@ -176,6 +176,8 @@ class PurgeUserTokens(Command):
     calls = 1
 
     user_id: UserId
+    #: the address as HR gave it: tokens may have been fetched for it at another account, or before Zoom forgot it
+    email: UserId | None = None
 
     @property
     def subject(self) -> str:

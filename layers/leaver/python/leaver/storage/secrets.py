@@ -1,9 +1,7 @@
 """Tokens in Secrets Manager, written by compare-and-swap: one parent version can have one child."""
 
 import json
-import re
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,9 +15,6 @@ if TYPE_CHECKING:
 
 Secret = TypeVar("Secret", bound=BaseModel)
 
-#: what Secrets Manager takes as a name
-_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
-
 
 def next_version_id(connection: str, parent_version: str) -> str:
     """Compute the id of the version that follows `parent_version`, before it exists: a repeated write is harmless."""
@@ -27,7 +22,7 @@ def next_version_id(connection: str, parent_version: str) -> str:
 
 
 class SecretStore:
-    """Secrets below one prefix: `tokens/`, `credentials/` and `user-tokens/`."""
+    """Secrets below one prefix: `tokens/` and `credentials/`."""
 
     def __init__(self, secrets_manager: "SecretsManagerClient", *, prefix: str, kms_key_arn: str | None = None) -> None:
         self._secrets_manager = secrets_manager
@@ -85,7 +80,7 @@ class SecretStore:
         except self._secrets_manager.exceptions.ResourceExistsException:
             failure = Superseded(f"secret {self._prefix}/tokens/{connection}: {version} holds other tokens")
         except (BotoCoreError, ClientError) as error:
-            failure = NotKept(f"secret {self._prefix}/tokens/{connection}: {_error_code(error)}")
+            failure = NotKept(f"secret {self._prefix}/tokens/{connection}: {error_code(error)}")
         else:
             return version
         # outside its handler: a botocore error may show what it was given
@@ -125,55 +120,11 @@ class SecretStore:
                     Name=name, SecretString=text.get_secret_value(), ClientRequestToken=version, **key
                 )
         except (BotoCoreError, ClientError) as error:
-            failure = NotKept(f"secret {name}: {_error_code(error)}")
+            failure = NotKept(f"secret {name}: {error_code(error)}")
         else:
             return
         # outside its handler: a botocore error may show what it was given
         raise failure
-
-    def keep_user_token(
-        self,
-        *,
-        connection: str,
-        zoom_user_id: str,
-        kind: str,
-        token: SecretStr,
-        expires_at: datetime,
-        expires_at_assumed: bool,
-    ) -> tuple[str, str]:
-        """Keep a user's token at `user-tokens/<connection>/<zoom id>/<type>`; returns the secret's ARN and version."""
-        name = f"{self._prefix}/user-tokens/{connection}/{zoom_user_id}/{kind}"
-        text = json.dumps(
-            {
-                "token": token.get_secret_value(),
-                "expires_at": expires_at.isoformat(),
-                "expires_at_assumed": expires_at_assumed,
-            }
-        )
-        try:
-            put = self._secrets_manager.put_secret_value(SecretId=name, SecretString=text)
-            return put["ARN"], put["VersionId"]
-        except self._secrets_manager.exceptions.ResourceNotFoundException:
-            key: dict[str, Any] = {"KmsKeyId": self._kms_key_arn} if self._kms_key_arn else {}
-            created = self._secrets_manager.create_secret(
-                Name=name, SecretString=text, Description="A Zoom user token that Leaver retrieved.", **key
-            )
-            return created["ARN"], created["VersionId"]
-
-    def destroy_user_token(self, connection: str, zoom_user_id: str, kind: str) -> bool:
-        """Destroy a user's token at once and for good; returns whether there was one."""
-        name = f"{self._prefix}/user-tokens/{connection}/{zoom_user_id}/{kind}"
-        if not _SECRET_NAME.fullmatch(name):
-            # Somebody whom Zoom does not know, under a name that no secret can have.
-            return False
-        try:
-            self._secrets_manager.describe_secret(SecretId=name)
-            was_there = True
-        except self._secrets_manager.exceptions.ResourceNotFoundException:
-            was_there = False
-        # In any case: what was written a moment ago may not be described yet. It is no error where nothing is.
-        self._secrets_manager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-        return was_there
 
     def _holds(self, connection: str, version: str) -> bool:
         return self._find(f"{self._prefix}/tokens/{connection}", VersionId=version) is not None
@@ -187,7 +138,7 @@ class SecretStore:
         except self._secrets_manager.exceptions.InvalidRequestException:
             raise Rejected(f"secret {name}: is scheduled for deletion") from None
         except (BotoCoreError, ClientError) as error:
-            raise NotRead(f"secret {name}: {_error_code(error)}") from None
+            raise NotRead(f"secret {name}: {error_code(error)}") from None
 
 
 def _parse(kind: type[Secret], text: str, name: str) -> Secret:
@@ -208,5 +159,6 @@ def _json(tokens: TokenSet) -> str:
     )
 
 
-def _error_code(error: Exception) -> str:
+def error_code(error: Exception) -> str:
+    """What of an error of Secrets Manager may be shown: never its message, which may quote what it was given."""
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

@@ -111,6 +111,13 @@ class Items(Generic[Item]):
         return {name: str(columns[name]) for name in self._key}
 
 
+def identity_of(dynamodb: "DynamoDBClient", table: str) -> str:
+    """What tells a table from every other that has had its name: a restored one is made anew."""
+    description = dynamodb.describe_table(TableName=table)["Table"]
+    # moto gives no id
+    return f"{description.get('TableId', '')} {description['CreationDateTime'].timestamp()}"
+
+
 def update_with_retry(
     read: Callable[[], Item], update: Callable[[Item], Item | None], swap: Callable[[Item, Item], Item | None]
 ) -> Item | None:

@@ -46,7 +46,7 @@ def _steps(leaver: Leaver) -> list[LeaverStep]:
     who = {"user_id": leaver.found or leaver.email}
     return [
         LeaverStep(RevokeSsoToken, who),
-        LeaverStep(PurgeUserTokens, who),
+        LeaverStep(PurgeUserTokens, who | {"email": leaver.email}),
         LeaverStep(DeactivateUser, who, opt_in=True),
     ]
 
