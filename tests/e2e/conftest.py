@@ -1,4 +1,4 @@
-"""One local world for the tests of a file, tidied up between them."""
+"""One local world for the tests of a file, tidied up before each of them."""
 
 from collections.abc import Iterator
 
@@ -14,10 +14,10 @@ def shared_world() -> Iterator[WatchedWorld]:
     with WatchedWorld() as world:
         acme.set_up(world)
         yield world
+        world.forget()
 
 
 @pytest.fixture
-def world(shared_world: WatchedWorld) -> Iterator[WatchedWorld]:
+def world(shared_world: WatchedWorld) -> WatchedWorld:
     shared_world.forget()
-    yield shared_world
-    shared_world.forget()
+    return shared_world

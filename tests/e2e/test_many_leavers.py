@@ -16,7 +16,7 @@ from tests.e2e.watched_world import WatchedWorld
 from tests.length import length
 
 #: from every source by turns; each costs the local AWS seven tenths of a second of computing
-LEAVERS: Final = length(16)
+LEAVERS: Final = length(8)
 #: of them, how many have a token in Leaver's vault
 WITH_TOKENS: Final = 20
 #: seconds in which all of it must be over
