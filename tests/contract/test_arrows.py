@@ -19,7 +19,14 @@ ORDER = (
     # the standard library and pydantic only
     *("errors", "outcomes", "tokens", "settings"),
     *("storage.tables", "storage.secrets", "storage.encryption"),
-    *("messages.envelope", "messages.commands", "messages.events", "messages.publisher", "messages.hr"),
+    *(
+        "messages.envelope",
+        "messages.commands",
+        "messages.events",
+        "messages.times",
+        "messages.publisher",
+        "messages.hr",
+    ),
     *("providers.ca_bundle", "providers.client_certificate", "providers.transport", "providers.entry"),
     *("providers.zoom.credentials", "providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
     "providers.zoom.entry",
