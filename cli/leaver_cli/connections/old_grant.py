@@ -83,10 +83,7 @@ class OldGrants:
             if not is_known:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
             return Outcome.ALREADY_GONE
-        ended = revoke_and_prove(grants, record, renewed.as_token_set(tokens))
-        if ended is Outcome.ALREADY_GONE and renewed.expires_at <= self.clock():
-            raise Rejected("its new access token expired before it was revoked: this machine must have slept")
-        return ended
+        return revoke_and_prove(grants, record, renewed.as_token_set(tokens))
 
 
 def _is_replaced(record: Connection, old: OldGrant, new: NewConnection, granted: GrantedTokens) -> bool:
