@@ -9,7 +9,7 @@ from leaver.connections.grants import ProviderGrants
 from leaver.connections.lease import take_lease
 from leaver.connections.record import Connection, Connections, Status
 from leaver.consuming.consumer import Consumer
-from leaver.errors import CredentialStale, LeaverError, NeedsReauthorization
+from leaver.errors import NO_RESPONSE, CredentialStale, LeaverError, NeedsReauthorization, ProviderResponse
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
@@ -30,7 +30,7 @@ def revoke_access_token(
     holder: str,
     clock: Callable[[], datetime],
 ) -> Result:
-    """Revoke what the connection holds; `already_gone` only where nothing could prove it wrong.
+    """Revoke what the connection holds; `already_gone` only where there is no refresh token that could live on.
 
     Raises LeaseHeld while another run changes the connection's tokens, CredentialStale where only the refresher can
     revoke, NeedsReauthorization where nobody but a person can.
@@ -64,23 +64,24 @@ def _revoke_latest_tokens(
     # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
     version = secret_store.latest_version(record.connection, record.version)
     tokens = secret_store.tokens(record.connection, version, is_new=record.has_new_tokens(now))
-    is_renewable = tokens.refresh_token is not None
-    if record.encrypted_refresh_token or (is_renewable and tokens.expires_at <= now):
-        # "Invalid token" would only mean "expired", while the refresh token can still bring new ones.
+    if record.encrypted_refresh_token or (tokens.refresh_token is not None and tokens.expires_at <= now):
         raise _stale_until_refreshed(record, version, "has expired")
     result = grants.revoke(record, tokens.access_token)
-    if is_renewable and not grants.proves_revocation(record):
+    if grants.proves_end(record, tokens, result.outcome):
+        return result
+    if result.outcome is Outcome.REVOKED:
         raise _stale_until_refreshed(record, version, "is called revoked by a provider that says so of any token")
-    is_unanswered = record.unanswered_since is not None and version == record.version
-    if result.outcome is Outcome.ALREADY_GONE and is_renewable and is_unanswered:
-        # A refresh whose answer was lost may have replaced it: then newer tokens live that nobody has revoked.
-        raise _stale_until_refreshed(record, version, "is refused after a refresh that was never answered")
-    return result
+    raise _stale_until_refreshed(
+        record, version, "is refused, which says nothing of its refresh token", result.response
+    )
 
 
-def _stale_until_refreshed(record: Connection, version: str, why: str) -> CredentialStale:
+def _stale_until_refreshed(
+    record: Connection, version: str, why: str, response: ProviderResponse = NO_RESPONSE
+) -> CredentialStale:
     return CredentialStale(
         f"connection {record.connection} is to be revoked, and its access token {why}",
+        response,
         connection=record.connection,
         version=version,
         for_revocation=True,

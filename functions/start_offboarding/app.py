@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, Final, Literal
 
+from aws_lambda_powertools import Logger
 from pydantic import SecretStr
 
 from leaver import bootstrap
@@ -31,6 +32,7 @@ from leaver.messages.commands import CaseId, Command, Moment, parse
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.hr import HrChoices, read_hr_event
+from leaver.messages.times import settle_times
 from leaver.outcomes import Result
 from leaver.providers.entry import Person
 from leaver.providers.registry import PROVIDERS
@@ -50,6 +52,8 @@ from leaver.settings import (
 PATIENCE: Final = timedelta(minutes=2)
 #: and how long for a slot, where many leave at once: a case without Zoom's own names might miss what is theirs
 PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
+#: the metric that counts events of HR whose time was wrong
+DATED_AHEAD: Final = "EventsDatedAhead"
 
 
 class Settings(ActsOnPeople, CallsZoom, ServesProviders, StartsCases, EndsSteps):
@@ -78,7 +82,9 @@ class StartOffboarding(Command):
 
     request: OffboardingRequested
     #: when it was put on the bus, which may be long after it happened
-    heard_at: Moment | None = None
+    heard_at: Moment
+    #: how far ahead of that a clock at HR dated it, before it was cut
+    dated_ahead: timedelta = timedelta(0)
 
     @property
     def subject(self) -> str:
@@ -105,8 +111,7 @@ def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake) -
     """Do as HR or a person says."""
     if isinstance(command, Decision):
         return decide(command, intake=intake)
-    occurred_at = command.request.occurred_at
-    return intake.take_in(command.request, max(occurred_at, command.heard_at or occurred_at))
+    return intake.take_in(command.request, command.heard_at)
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
@@ -188,11 +193,25 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     """
     if payload.event is None and "held_case" in payload.detail:
         return parse(Decision, payload.detail, direct=True)
-    request = read_hr_event(payload, choices)
+    request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
-        request=request, requested_at=request.occurred_at, urgency=request.urgency, heard_at=payload.sent_at
+        request=request,
+        requested_at=request.occurred_at,
+        urgency=request.urgency,
+        heard_at=payload.heard_at,
+        dated_ahead=dated_ahead,
     )
+
+
+def tell_of_wrong_clock(command: StartOffboarding | Decision, *, count: Callable[[str], None], logger: Logger) -> None:
+    """Say that a clock at HR is wrong: the event is acted on, and its source orders its own events wrongly."""
+    if isinstance(command, StartOffboarding) and command.dated_ahead:
+        request = command.request
+        seconds = int(command.dated_ahead.total_seconds())
+        told = {"source": request.source, "event_id": request.event_id, "kind": request.kind, "seconds": seconds}
+        logger.warning("dated ahead", extra=told)
+        count(DATED_AHEAD)
 
 
 def consumer() -> Consumer[StartOffboarding | Decision]:
@@ -224,9 +243,14 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
             deadline=settings.case_deadline,
         ),
     )
+
+    def operation(command: StartOffboarding | Decision) -> Fate:
+        tell_of_wrong_clock(command, count=bootstrap.count, logger=bootstrap.logger())
+        return start_offboarding(command, intake=intake)
+
     return bootstrap.consumer(
         StartOffboarding,
-        partial(start_offboarding, intake=intake),
+        operation,
         settings,
         refresh_queue_url=settings.refresh_queue_url,
         read=partial(understand, choices=settings),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from functions.start_offboarding.app import DATED_AHEAD
 from functions.watch_deadlines.app import gauges
 from leaver.messages import commands
 from leaver.outcomes import Outcome
@@ -14,7 +15,7 @@ from tests.doubles.clock import NOW
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {
     *gauges([], NOW),
-    *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
+    *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson", DATED_AHEAD),
 }
 
 

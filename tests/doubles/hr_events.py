@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,9 @@ def envelope(source: Any, detail_type: Any, detail: Mapping[str, Any], resources
 
 
 def read(body: Mapping[str, Any], choices: Choices = CHOICES) -> OffboardingRequested:
-    """Read a message of the queue: an event, or our own detail sent by hand."""
-    return read_hr_event(Envelope(SQSRecord(record(dict(body)))).parse(), choices)
+    """Read a message of the queue: an event as soon as it is on the bus, or our own detail sent by hand."""
+    sent = Envelope(SQSRecord(record(dict(body)))).parse()
+    return read_hr_event(replace(sent, heard_at=sent.sent_at or sent.heard_at), choices)
 
 
 def refusal(body: Mapping[str, Any], choices: Choices = CHOICES) -> LeaverError:

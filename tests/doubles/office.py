@@ -189,6 +189,7 @@ class Message:
     command: str
     body: dict[str, Any]
     id: str
+    sent_at: datetime
     receives: int = 0
     first_received_at: datetime | None = None
     #: the id it had before it was parked and somebody sent it back
@@ -342,7 +343,7 @@ class Office:
         return self.queue("StartOffboarding", usual | fields)
 
     def queue(self, command: str, body: dict[str, Any]) -> Message:
-        message = Message(command, body, f"m-{next(self._ids)}")
+        message = Message(command, body, f"m-{next(self._ids)}", self.clock())
         self.queued.append(message)
         return message
 
@@ -353,7 +354,7 @@ class Office:
         received = record_of(
             message.body,
             message_id=message.id,
-            sent_at=self.clock(),
+            sent_at=message.sent_at,
             first_received_at=message.first_received_at,
             receives=message.receives,
             before_parking=message.before_parking,
@@ -369,7 +370,8 @@ class Office:
             self.queued.remove(message)
         if len(self.sqs.to(DEAD_LETTERS)) > parked:
             before = message.before_parking or message.id
-            self.parked.append(Message(message.command, message.body, f"m-{next(self._ids)}", before_parking=before))
+            new_id, now = f"m-{next(self._ids)}", self.clock()
+            self.parked.append(Message(message.command, message.body, new_id, now, before_parking=before))
         return True
 
     def route(self) -> None:

@@ -19,10 +19,17 @@ def scim(world: WatchedWorld, leaver: Person) -> None:
     webhook(world, "ScimPatch", payload("scim"), leaver)
 
 
-def caep(world: WatchedWorld, leaver: Person) -> None:
-    claims = payload("caep") | {"iat": int(now().timestamp()), "sub_id": {"format": "email", "email": leaver.email}}
-    (content,) = claims["events"].values()
-    content["event_timestamp"] = int(now().timestamp() * 1000)
+def caep(world: WatchedWorld, person: Person, **content: Any) -> None:
+    claims = payload("caep") | {"iat": int(now().timestamp()), "sub_id": {"format": "email", "email": person.email}}
+    (event,) = claims["events"].values()
+    event |= {"event_timestamp": int(now().timestamp() * 1000)} | content
+    webhook(world, "SecurityEventToken", claims)
+
+
+def risc(world: WatchedWorld, leaver: Person) -> None:
+    claims = payload("risc") | {"iat": int(now().timestamp()), "sub_id": {"format": "email", "email": leaver.email}}
+    (event,) = claims["events"].values()
+    event["reason"] = "bulk-account"
     webhook(world, "SecurityEventToken", claims)
 
 
@@ -62,7 +69,7 @@ def is_out(world: WatchedWorld, person: Person) -> bool:
 
 
 @pytest.mark.parametrize(
-    "sends", [bamboohr, caep, gusto, hibob, sailpoint, scim], ids=lambda sends: str(sends.__name__)
+    "sends", [bamboohr, gusto, hibob, risc, sailpoint, scim], ids=lambda sends: str(sends.__name__)
 )
 def test_what_a_source_sends_ends_that_persons_access_alone(
     world: WatchedWorld, sends: Callable[[WatchedWorld, Person], None]
@@ -74,6 +81,24 @@ def test_what_a_source_sends_ends_that_persons_access_alone(
     assert world.zoom.has_session(colleague.email)
     assert world.venafi.live_grants(colleague.venafi_id) == 1
     assert world.parked("start_offboarding") == []
+
+
+def test_a_session_that_a_policy_revoked_ends_grants_and_session_of_somebody_who_stays(world: WatchedWorld) -> None:
+    person, colleague = world.hire(), world.hire()
+    caep(world, person, initiating_entity="policy")
+    world.wait_until_idle()
+    assert is_out(world, person)
+    assert world.zoom.has_session(colleague.email)
+    assert "OffboardingStarted" not in world.announced_names()
+    assert world.parked("start_offboarding") == []
+
+
+def test_a_session_of_which_nobody_says_who_revoked_it_ends_sessions_alone(world: WatchedWorld) -> None:
+    person = world.hire()
+    caep(world, person)
+    world.wait_until_idle()
+    assert not world.zoom.has_session(person.email)
+    assert world.venafi.live_grants(person.venafi_id) == 1
 
 
 def test_a_change_of_another_attribute_at_sailpoint_does_not_even_arrive(world: WatchedWorld) -> None:

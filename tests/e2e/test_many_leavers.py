@@ -10,7 +10,7 @@ import pytest
 from local import acme
 from local.acme import Person
 from local.simulators.faults import RESET
-from tests.e2e.test_hr_sources import bamboohr, caep, gusto, hibob, sailpoint, scim
+from tests.e2e.test_hr_sources import bamboohr, gusto, hibob, risc, sailpoint, scim
 from tests.e2e.test_offboarding import okta_event, requested
 from tests.e2e.watched_world import WatchedWorld
 from tests.length import length
@@ -48,7 +48,7 @@ def canonical(world: WatchedWorld, leaver: Person) -> None:
 
 SOURCES: Final[list[Callable[[WatchedWorld, Person], None]]] = [
     *(okta, sailpoint, scim, canonical),
-    *(caep, hibob, gusto, bamboohr),
+    *(risc, hibob, gusto, bamboohr),
 ]
 
 

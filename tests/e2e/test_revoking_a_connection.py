@@ -1,5 +1,6 @@
 """The end of a connection: nothing that was ever issued on it works any more, or nobody claims so."""
 
+import pytest
 import requests
 
 from leaver.storage.secrets import next_version_id
@@ -66,6 +67,52 @@ def test_an_expired_access_token_goes_by_the_refresher_and_everything_ever_issue
     assert world.parked("revoke_access_token") == world.parked("refresh_access_token") == []
 
 
+def test_an_access_token_that_zoom_has_forgotten_is_no_word_about_the_refresh_token_that_lives(
+    world: WatchedWorld,
+) -> None:
+    connection = world.connect_zoom()
+    world.zoom.inject("/oauth/revoke", handling="skip", reply="zoom_oauth/400-invalid-token")
+    sent = revoke(world, connection)
+    # One call was answered, and nobody says yet that anything is gone.
+    assert "outcome" not in world.receipt(sent)
+    world.try_again()
+    assert world.zoom.live_tokens(connection) == NOTHING
+    assert (world.record(connection)["revoked_outcome"], world.receipt(sent)["outcome"]) == ("revoked", "revoked")
+    assert world.announced_names() == ["AccessTokenRevoked"]
+    assert world.parked("revoke_access_token") == world.parked("refresh_access_token") == []
+
+
+def test_an_access_token_that_venafi_has_forgotten_is_no_word_about_the_refresh_token_that_lives(
+    world: WatchedWorld,
+) -> None:
+    connection = world.connect_venafi()
+    world.venafi.inject("/vedauth/revoke/token", handling="skip", reply="venafi/401-invalid-token")
+    sent = revoke(world, connection)
+    world.try_again()
+    last = world.tokens(connection)
+    assert [world.venafi.live_token_kind(digest(last[each])) for each in ("access_token", "refresh_token")] == [
+        None,
+        None,
+    ]
+    assert (world.record(connection)["revoked_outcome"], world.receipt(sent)["outcome"]) == ("revoked", "revoked")
+
+
+@pytest.mark.parametrize("page", ["401-html", "401-empty-body", "401-of-a-proxy"])
+def test_one_401_of_iis_or_a_proxy_at_venafi_ends_nothing_and_is_never_called_gone(
+    world: WatchedWorld, page: str
+) -> None:
+    connection = world.connect_venafi()
+    tokens = world.tokens(connection)
+    world.venafi.inject("/vedauth/revoke/token", handling="skip", reply=f"venafi/{page}")
+    sent = revoke(world, connection)
+    assert world.venafi.live_token_kind(digest(tokens["refresh_token"])) == "refresh"
+    assert "outcome" not in world.receipt(sent)
+    assert (world.record(connection)["status"], world.announced()) == ("revoking", [])
+    world.try_again()
+    assert world.venafi.live_token_kind(digest(tokens["refresh_token"])) is None
+    assert world.receipt(sent)["outcome"] == "revoked"
+
+
 def test_an_expired_connection_whose_grant_is_dead_is_told_as_already_gone(world: WatchedWorld) -> None:
     with later(world.zoom, -7200):
         connection = world.connect_zoom()
@@ -82,6 +129,8 @@ def test_a_revocation_at_zoom_whose_answer_was_lost_ends_as_already_gone(world: 
     connection = world.connect_zoom()
     world.zoom.inject("/oauth/revoke", handling="commit", reply="reset")
     sent = revoke(world, connection)
+    # Zoom says that the access token is invalid, and only a refresh that it then refuses proves the rest.
+    world.try_again()
     world.try_again()
     assert world.zoom.live_tokens(connection) == NOTHING
     assert world.receipt(sent)["outcome"] == "already_gone"
@@ -149,11 +198,13 @@ def test_a_revocation_at_venafi_whose_answer_was_lost_is_proved_by_verify(world:
     sent = revoke(world, connection)
     world.hurry()
     world.wait_until_idle()
+    world.try_again()
     assert world.venafi.live_token_kind(digest(tokens["refresh_token"])) is None
     assert [(entry.path, entry.status) for entry in world.venafi.journal()] == [
         ("/vedauth/revoke/token", None),
         ("/vedauth/revoke/token", 202),
         ("/vedauth/authorize/verify", 401),
+        ("/vedauth/authorize/token", 400),
     ]
     assert world.receipt(sent)["outcome"] == "already_gone"
     assert world.record(connection)["status"] == "revoked"

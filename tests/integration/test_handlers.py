@@ -425,13 +425,29 @@ def test_start_offboarding_turns_an_okta_deactivation_into_a_case_and_its_comman
         leaver.connect(name)
     provider.get(USER, json={"id": "KDcuGIm1QgePTO8WbOqwIQ", "email": "john.doe@example.com"}, match=[BEARER])
     okta = json.loads((EVENTS / "okta.json").read_text())
-    okta["detail"]["published"] = (datetime.now(tz=UTC) - timedelta(minutes=1)).isoformat()
+    okta["time"] = okta["detail"]["published"] = (datetime.now(tz=UTC) - timedelta(minutes=1)).isoformat()
     assert leaver.deliver("start_offboarding", okta) == set()
     heard = {each["detail-type"]: each["detail"] for each in leaver.heard()}
     assert set(heard) == {"OffboardingStarted", "RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"}
     assert heard["RevokeSsoToken"]["user_id"] == "KDcuGIm1QgePTO8WbOqwIQ"
     assert heard["RevokeGrants"]["identity"] == "john.doe@example.com"
     assert len({each["case_id"] for each in heard.values()}) == 1
+
+
+def test_start_offboarding_says_and_counts_that_a_clock_at_hr_is_wrong(
+    leaver: Deployment, provider: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaver.connect("zoom")
+    provider.get(USER, json={"id": "KDcuGIm1QgePTO8WbOqwIQ", "email": "john.doe@example.com"}, match=[BEARER])
+    okta = json.loads((EVENTS / "okta.json").read_text())
+    okta["time"] = (datetime.now(tz=UTC) - timedelta(minutes=1)).isoformat()
+    okta["detail"]["published"] = (datetime.now(tz=UTC) + timedelta(hours=2)).isoformat()
+    assert leaver.deliver("start_offboarding", okta) == set()
+    assert "RevokeSsoToken" in {each["detail-type"] for each in leaver.heard()}
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    [line] = [each for each in said if each.get("message") == "dated ahead"]
+    assert (line["source"], line["kind"]) == ("okta", "immediate")
+    assert [each["EventsDatedAhead"] for each in said if "EventsDatedAhead" in each] == [[1.0]]
 
 
 def test_start_offboarding_parks_what_it_does_not_understand(leaver: Deployment) -> None:

@@ -1,7 +1,7 @@
 """What stands on a message besides its command."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +40,9 @@ def test_an_event_is_opened_with_its_own_id_and_time() -> None:
 
 def test_a_bare_detail_is_recognised_by_its_shape() -> None:
     message = envelope(message_id="message-1").parse()
-    assert message == Payload(id="message-1", event=None, detail=DETAIL, sent_at=None)
+    assert message == Payload(
+        id="message-1", event=None, detail=DETAIL, sent_at=None, heard_at=NOW - timedelta(minutes=1)
+    )
 
 
 def test_an_event_without_an_id_goes_by_the_messages() -> None:

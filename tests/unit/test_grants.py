@@ -177,7 +177,7 @@ UNKNOWN: dict[str, Callable[[ProviderGrants, Connection, TokenSet], object]] = {
     "revoke": lambda grants, record, held: grants.revoke(record, held.access_token),
     "reauthenticates": lambda grants, record, _: grants.reauthenticates(record),
     "outlives": lambda grants, record, _: grants.outlives(record),
-    "proves_revocation": lambda grants, record, _: grants.proves_revocation(record),
+    "proves_end": lambda grants, record, held: grants.proves_end(record, held),
 }
 
 

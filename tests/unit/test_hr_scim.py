@@ -72,6 +72,11 @@ def test_every_spelling_of_active_is_understood(spelling: dict[str, Any], value:
     assert read(patch(spell(spelling, value))).kind == kind
 
 
+def test_the_event_says_that_it_may_only_repeat_what_was() -> None:
+    active = {"op": "Replace", "path": "active", "value": "True"}
+    assert read(patch(active, {"op": "Replace", "path": "title", "value": "Engineer II"})).may_repeat
+
+
 def test_operations_are_carried_out_in_their_order_and_the_last_one_counts() -> None:
     away, back = {"op": "replace", "path": "active", "value": False}, {"op": "add", "value": {"active": "True"}}
     assert read(patch(away, back)).kind == "reinstated"

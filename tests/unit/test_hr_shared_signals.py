@@ -32,10 +32,10 @@ def refused(event: dict[str, Any]) -> str:
     return error.reason
 
 
-def test_a_revoked_session_is_a_departure_of_its_subject() -> None:
+def test_a_revoked_session_ends_the_sessions_of_its_subject_who_stays() -> None:
     request = read(token())
     assert (request.event_id, request.source) == ("24c63fb56e5a2d77a6b512616ca9fa24", "caep")
-    assert (request.kind, request.urgency) == ("immediate", "routine")
+    assert (request.kind, request.urgency) == ("sessions", "routine")
     assert request.subject.email == "john.doe@example.com"
 
 
@@ -56,7 +56,7 @@ def test_without_a_time_of_the_event_the_tokens_counts() -> None:
 @pytest.mark.parametrize(
     ("event_type", "source", "kind"),
     [
-        (f"{CAEP}session-revoked", "caep", "immediate"),
+        (f"{CAEP}session-revoked", "caep", "sessions"),
         (f"{RISC}account-disabled", "risc", "immediate"),
         (f"{RISC}account-purged", "risc", "immediate"),
         (f"{RISC}account-enabled", "risc", "reinstated"),
@@ -67,10 +67,17 @@ def test_what_each_event_means(event_type: str, source: str, kind: str) -> None:
     assert (request.source, request.kind, request.urgency) == (source, kind, "routine")
 
 
-def test_a_hijacked_account_is_urgent_for_the_source_says_so() -> None:
-    assert read(token("risc", sub_id=JOHN)).urgency == "urgent"
+def test_a_hijacked_account_is_contained_and_urgent_for_the_source_says_so() -> None:
+    hijacked = read(token("risc", sub_id=JOHN))
+    assert (hijacked.kind, hijacked.urgency) == ("contain", "urgent")
     routine = {f"{RISC}account-disabled": {"reason": "bulk-account"}}
-    assert read(token("risc", sub_id=JOHN, events=routine)).urgency == "routine"
+    disabled = read(token("risc", sub_id=JOHN, events=routine))
+    assert (disabled.kind, disabled.urgency) == ("immediate", "routine")
+
+
+def test_an_account_that_is_gone_for_good_is_a_departure_whatever_the_reason() -> None:
+    purged = {f"{RISC}account-purged": {"reason": "hijacking"}}
+    assert read(token("risc", sub_id=JOHN, events=purged)).kind == "immediate"
 
 
 @pytest.mark.parametrize(
@@ -168,18 +175,26 @@ def test_what_the_token_says_of_its_subject_counts_more_than_the_event() -> None
     assert read(revoked(**content)).subject.email == "john.doe@example.com"
 
 
-def test_what_people_do_to_themselves_is_no_departure_however_it_is_spelled() -> None:
-    reason = "caep: initiating_entity: what people do to themselves is no departure"
-    assert refused(revoked(initiatingEntity="user")) == reason
-    assert read(revoked(initiatingEntity="admin")).kind == "immediate"
+@pytest.mark.parametrize("spelling", ["initiating_entity", "initiatingEntity"])
+def test_from_somebodys_own_log_out_nothing_follows_however_it_is_spelled(spelling: str) -> None:
+    reason = "caep: initiating_entity: the person's own log-out: nothing follows"
+    assert refused(revoked(**{spelling: "user"})) == reason
 
 
-def test_what_people_do_to_themselves_is_no_departure() -> None:
-    error = refusal(revoked(initiating_entity="user"))
-    assert isinstance(error, Rejected)
-    assert error.reason == "caep: initiating_entity: what people do to themselves is no departure"
-    for other in ("admin", "policy", "system"):
-        assert read(revoked(initiating_entity=other)).kind == "immediate"
+@pytest.mark.parametrize("spelling", ["initiating_entity", "initiatingEntity"])
+@pytest.mark.parametrize("entity", ["admin", "policy", "system"])
+def test_a_session_that_somebody_else_revoked_contains_its_subject(spelling: str, entity: str) -> None:
+    assert read(revoked(**{spelling: entity})).kind == "contain"
+
+
+def test_an_initiating_entity_that_the_specification_does_not_have_is_named() -> None:
+    assert bad(revoked(initiating_entity=CANARY)) == "initiating_entity: expected one of user, admin, policy, system"
+
+
+def test_what_people_do_to_their_own_account_is_no_departure() -> None:
+    own = {f"{RISC}account-disabled": {"initiating_entity": "user"}}
+    reason = "risc: initiating_entity: what people do to themselves is no departure"
+    assert refused(token("risc", sub_id=JOHN, events=own)) == reason
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,11 @@ from leaver.messages.hr import WEBHOOKS
 from tests.doubles.hr_events import CANARY, CHOICES, EVENTS, Choices, bad, envelope, payload, read, refusal, webhook
 
 SUBJECT = ("email", "identities", "source_id")
-REQUEST = ("actor", "effective_at", "event_id", "kind", "occurred_at", "source", "subject", "urgency", "version")
+REQUEST = (
+    *("actor", "effective_at", "event_id", "kind", "may_repeat", "occurred_at", "source", "subject", "urgency"),
+    "version",
+)
+KINDS = "'immediate', 'scheduled', 'contain', 'sessions', 'cancelled' or 'reinstated'"
 CANONICAL: dict[str, Any] = {
     "version": "leaver.v1",
     "event_id": "hr-1",
@@ -151,7 +155,7 @@ def test_our_own_sample_is_read() -> None:
     ("detail", "expected"),
     [
         ({"version": "leaver.v2"}, "version: Input should be 'leaver.v1'"),
-        ({"kind": CANARY}, "kind: Input should be 'immediate', 'scheduled', 'cancelled' or 'reinstated'"),
+        ({"kind": CANARY}, f"kind: Input should be {KINDS}"),
         ({"subject": {"email": CANARY}}, "subject.email: expected an e-mail address"),
         ({"subject": {"email": "a\x00@example.com"}}, "subject.email: expected an e-mail address"),
         ({"subject": {}}, "subject.email: is missing"),

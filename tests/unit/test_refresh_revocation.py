@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from leaver.connections.record import Status
 from leaver.errors import AnswerLost, LeaverError, NeedsReauthorization, ProviderUnavailable, Rejected
@@ -183,3 +184,44 @@ def test_what_was_revoked_is_not_revoked_again() -> None:
     stage = Stage(connection(status=Status.REVOKED, revoked_outcome=Outcome.REVOKED))
     assert stage.refresh(for_revocation=True) == Result(Outcome.REFUSED, details={"status": "revoked"})
     assert stage.grant.asked == []
+
+
+@pytest.mark.parametrize("provider", ["zoom", "venafi"])
+def test_a_new_access_token_that_is_refused_at_once_says_nothing_of_the_new_refresh_token(provider: str) -> None:
+    stage = Stage(connection(provider, provider=provider, status=Status.REVOKING))
+    refused = iter([True])
+
+    def forget() -> None:
+        # The provider issued the pair, and its revocation does not know the access token yet.
+        if next(refused, False):
+            stage.grant.number += 1
+
+    stage.grant.meanwhile = forget
+    granted = stage.grant.minted
+    stage.grant.minted = lambda: granted().model_copy(update={"access_token": SecretStr("access-2")})  # type: ignore[method-assign]
+    assert stage.refresh(**ASKED) is None
+    assert stage.grant.alive
+    assert (stage.record.status, stage.record.revoked_outcome, stage.record.lease_holder) == (
+        Status.REVOKING,
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize("grant_type", ["jwt", "password", "certificate"])
+def test_a_grant_that_a_login_made_is_ended_by_its_own_refresh_token_and_not_by_a_new_login(grant_type: str) -> None:
+    stage = Stage(connection("venafi", provider="venafi", grant_type=grant_type, status=Status.REVOKING))
+    stage.log_in_with(jwt="ey.jwt")
+    assert stage.refresh(**ASKED) is None
+    assert stage.grant.asked == [("refresh", "refresh-1"), ("revoke", "access-2")]
+    assert not stage.grant.alive
+    assert stage.record.revoked_outcome is Outcome.REVOKED
+
+
+def test_a_lost_answer_of_it_is_remembered_as_of_any_other() -> None:
+    stage = Stage(connection("venafi", provider="venafi", grant_type="jwt", status=Status.REVOKING))
+    stage.log_in_with(jwt="ey.jwt")
+    stage.grant.loses = 1
+    with pytest.raises(NeedsReauthorization, match="can't be named"):
+        stage.refresh(**ASKED)
+    assert (stage.record.status, stage.record.orphaned_tokens) == (Status.REVOKING, True)

@@ -111,9 +111,23 @@ def test_secrets_manager_that_does_not_answer_leaves_no_lease_behind() -> None:
     assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, None)
 
 
-@pytest.mark.parametrize("refresh_token", ["refresh-1", None])
-def test_an_unexpired_token_that_the_provider_does_not_know_is_gone(refresh_token: str | None) -> None:
-    stage = Stage(refresh_token=refresh_token)
+@pytest.mark.parametrize("record", [connection(), connection("venafi", provider="venafi")], ids=["zoom", "venafi"])
+def test_a_dead_access_token_beside_a_refresh_token_that_lives_is_not_called_gone(record: Connection) -> None:
+    # Unexpired on record: somebody else revoked it, or the provider forgot it.
+    stage = Stage(record, access_token="access-0")
+    with pytest.raises(CredentialStale, match=r"is refused, which says nothing of its refresh token$") as stale:
+        stage.revoke()
+    assert stage.grant.alive
+    assert (stale.value.for_revocation, stale.value.refused_version) == (True, PARENT)
+    assert (stage.record.status, stage.record.revoked_outcome, stage.record.lease_holder) == (
+        Status.REVOKING,
+        None,
+        None,
+    )
+
+
+def test_an_unexpired_token_that_the_provider_does_not_know_is_gone_where_nothing_is_beside_it() -> None:
+    stage = Stage(refresh_token=None)
     stage.grant.alive = False
     assert stage.revoke().outcome is Outcome.ALREADY_GONE
     assert stage.record.revoked_outcome is Outcome.ALREADY_GONE
@@ -126,7 +140,7 @@ def test_an_unknown_token_proves_nothing_where_somebodys_answer_may_have_been_lo
 ) -> None:
     stage = Stage(record.model_copy(update=evidence))
     stage.grant.alive = False
-    with pytest.raises(CredentialStale, match=r"is refused after a refresh that was never answered$") as stale:
+    with pytest.raises(CredentialStale, match=r"is refused, which says nothing of its refresh token$") as stale:
         stage.revoke()
     assert (stale.value.version, stale.value.for_revocation) == (PARENT, True)
     assert (stage.record.status, stage.record.lease_holder) == (Status.REVOKING, None)
@@ -146,20 +160,25 @@ def test_without_a_refresh_token_there_is_nothing_that_a_lost_answer_could_have_
     assert stage.revoke().outcome is Outcome.ALREADY_GONE
 
 
-def test_a_killed_refresh_that_left_its_pair_behind_lost_nothing() -> None:
+def test_a_killed_refresh_that_left_its_pair_behind_is_refused_for_the_pair_that_it_left() -> None:
     stage = Stage(connection(**EVIDENCE["a refresh was killed"]))
     stage.secrets.put_secret_value(
         SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
     )
     stage.grant.alive = False
-    assert stage.revoke().outcome is Outcome.ALREADY_GONE
+    with pytest.raises(CredentialStale) as stale:
+        stage.revoke()
+    assert stale.value.refused_version == CHILD
     assert stage.grant.asked == [("revoke", "access-2")]
 
 
 def test_a_killed_revocation_is_no_such_evidence() -> None:
     stage = Stage(connection(status=Status.REVOKING, lease_holder="revoke#killed", leased_at=LONG_AGO))
     stage.grant.alive = False
-    assert stage.revoke().outcome is Outcome.ALREADY_GONE
+    with pytest.raises(CredentialStale):
+        stage.revoke()
+    # A refused refresh is then believed.
+    assert stage.record.unanswered_since is None
 
 
 def test_what_only_an_encrypted_token_could_end_is_left_to_the_refresher() -> None:

@@ -25,6 +25,7 @@ from leaver.errors import (
 )
 from leaver.outcomes import Outcome, Result
 from leaver.providers.transport import Answer, Transport
+from leaver.providers.venafi import oauth
 from leaver.providers.venafi.api import Application, Grantee, Identity, ResultCode, Role, Venafi, same_identity
 from leaver.providers.venafi.identities import Found, find_identity
 from leaver.providers.venafi.oauth import Verified
@@ -104,10 +105,12 @@ EVERY_CALL = [
     revoke_token,
 ]
 WITH_BEARER = [call for call in EVERY_CALL if call is not refresh]
+WORKING = [call for call in WITH_BEARER if call is not revoke_token]
 
 NOT_DOCUMENTED = "Venafi's answer is not the documented one"
 CONTRADICTION = "Venafi contradicts itself: `Success` and `Result` differ"
 NO_ACCESS = "Venafi does not accept the access token"
+NOT_VENAFIS = "Venafi's 401 is not in Venafi's words"
 NO_RIGHTS = "the robot's identity lacks rights: its OAuth role must be GrantAdmin"
 NO_REFRESH_TOKEN = "Venafi does not accept the refresh token"
 NO_CLIENT = "Venafi does not accept the client_id"
@@ -164,7 +167,6 @@ REFUSALS: list[tuple[str, type[LeaverError], str, str | None]] = [
     ("400-html", Rejected, UNKNOWN, None),
     ("401-invalid-token", InvalidToken, NO_ACCESS, "invalid_token"),
     ("401-invalid-token-upper-case", InvalidToken, NO_ACCESS, "invalid_token"),
-    ("401-empty-body", InvalidToken, NO_ACCESS, None),
     ("401-insufficient-rights", Rejected, NO_RIGHTS, "insufficient_rights"),
     ("403-html", Rejected, UNKNOWN, None),
     ("403-access-denied", Rejected, UNKNOWN, "access_denied"),
@@ -174,6 +176,14 @@ REFUSALS: list[tuple[str, type[LeaverError], str, str | None]] = [
     ("503-html", ProviderUnavailable, OUT_OF_ORDER, None),
     ("301-other-host", Rejected, MOVED, None),
     ("302-login-page", ProviderUnavailable, "Venafi redirects elsewhere, where we don't follow", None),
+]
+
+#: what IIS or a proxy says, and Venafi does not: who works with the token may try another one, and it proves nothing
+WORDLESS: list[tuple[str, str | None]] = [
+    ("401-empty-body", None),
+    ("401-html", None),
+    # a word with a capital may be anything: it is not shown
+    ("401-of-a-proxy", None),
 ]
 
 #: until 20.4 a missing scope has status 401, since then 403; the reason names the scope that the call needs
@@ -212,6 +222,8 @@ REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
     ("400-html", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
     ("404-html", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
     ("401-empty-body", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
+    ("401-html", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
+    ("401-of-a-proxy", ProviderUnavailable, NOT_VENAFIS, None),
     ("500-html", ProviderUnavailable, OUT_OF_ORDER, None),
     ("502-html", ProviderUnavailable, OUT_OF_ORDER, None),
     ("503-html", ProviderUnavailable, OUT_OF_ORDER, None),
@@ -250,6 +262,8 @@ TABLE: list[tuple[Call, str, type[LeaverError], str, str | None]] = [
         for call in (revoke_grants, remaining_grants, list_applications, list_grantees, get_role)
     ),
     *((call, *row) for row in REFUSALS for call in WITH_BEARER),
+    *((call, name, InvalidToken, NO_ACCESS, code) for name, code in WORDLESS for call in WORKING),
+    *((revoke_token, name, ProviderUnavailable, NOT_VENAFIS, code) for name, code in WORDLESS),
     *(
         (call, name, Rejected, reason, "insufficient_scope")
         for call, reason in SCOPES
@@ -610,6 +624,19 @@ def test_a_token_that_was_revoked_before_is_told_by_verify() -> None:
     with venafi_answering(*answers) as (venafi, wire), pytest.raises(InvalidToken, match=f"^{NO_ACCESS}$"):
         revoke_token(venafi)
     assert [each.target for each in wire.asked] == ["/vedauth/revoke/token", "/vedauth/authorize/verify"]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in WORDLESS])
+def test_after_a_202_a_401_that_is_not_in_venafis_words_proves_nothing(name: str) -> None:
+    answers = ("202-not-revoked", name)
+    with venafi_answering(*answers) as (venafi, _), pytest.raises(ProviderUnavailable, match=f"^{NOT_VENAFIS}$"):
+        revoke_token(venafi)
+
+
+def test_that_test_sees_it_where_any_401_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oauth, "_REVOKE", oauth._BEARER)
+    with venafi_answering("401-html") as (venafi, _), pytest.raises(InvalidToken):
+        revoke_token(venafi)
 
 
 def test_a_token_that_lives_on_was_not_revoked() -> None:

@@ -62,8 +62,7 @@ class OldGrants:
         version, tokens = self._latest_tokens(record)
         if tokens.expires_at > self.clock():
             result = grants.revoke(record, tokens.access_token)
-            is_proved = result.outcome is Outcome.REVOKED and grants.proves_revocation(record)
-            if is_proved or tokens.refresh_token is None:
+            if grants.proves_end(record, tokens, result.outcome):
                 return result.outcome
         if tokens.refresh_token is None:
             return Outcome.ALREADY_GONE
@@ -79,15 +78,12 @@ class OldGrants:
     def _renew_and_revoke(self, record: Connection, tokens: TokenSet, grants: ProviderGrants, *, is_known: bool) -> str:
         """End a grant whose access token proves nothing any more; `is_known`: no lost answer replaced its tokens."""
         try:
-            renewed = grants.refresh(record, tokens)
+            renewed = grants.refresh(record.as_revoking(), tokens)
         except InvalidGrant:
             if not is_known:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
             return Outcome.ALREADY_GONE
-        ended = revoke_and_prove(grants, record, renewed.as_token_set(tokens))
-        if ended is Outcome.ALREADY_GONE and renewed.expires_at <= self.clock():
-            raise Rejected("its new access token expired before it was revoked: this machine must have slept")
-        return ended
+        return revoke_and_prove(grants, record, renewed.as_token_set(tokens))
 
 
 def _is_replaced(record: Connection, old: OldGrant, new: NewConnection, granted: GrantedTokens) -> bool:
@@ -105,10 +101,10 @@ def _is_replaced(record: Connection, old: OldGrant, new: NewConnection, granted:
 def revoke_and_prove(grants: ProviderGrants, record: Connection, tokens: TokenSet) -> Outcome:
     """Revoke a grant; where the provider's word proves nothing, a refresh has to be refused, or Rejected is raised."""
     ended = grants.revoke(record, tokens.access_token).outcome
-    if tokens.refresh_token is None or grants.proves_revocation(record):
+    if grants.proves_end(record, tokens, ended):
         return ended
     try:
-        grants.refresh(record, tokens)
+        grants.refresh(record.as_revoking(), tokens)
     except InvalidGrant:
         return ended
     raise Rejected("the provider called it revoked, and renews it still")

@@ -247,6 +247,11 @@ def receipts(table: str) -> Receipts:
     return Receipts(_dynamodb(), table=table)
 
 
+def count(name: str) -> None:
+    """Count something that happened; the consumer tells CloudWatch when its batch is done."""
+    _metrics().add_metric(name=name, unit=MetricUnit.Count, value=1)
+
+
 def gauge(name: str, value: int) -> None:
     """Tell CloudWatch how many there are now."""
     gauges({name: value})

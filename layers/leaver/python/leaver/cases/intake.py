@@ -25,6 +25,11 @@ ZOOM: Final = "zoom"
 #: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
 #: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
 SAME_DEPARTURE: Final = timedelta(days=1)
+#: what ends, and nothing else, for somebody who stays
+ENDS: Final[Mapping[str, frozenset[str]]] = {
+    "contain": frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens", "RevokeAccessToken"}),
+    "sessions": frozenset({"RevokeSsoToken", "PurgeUserTokens"}),
+}
 
 
 LATER: Final = "a later event about this person has come before"
@@ -70,13 +75,17 @@ class Intake:
         names = _names(request, user)
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
-        return self._end_access(Departure(request, user, names, self._find_steps(request, user, names)))
+        steps = self._find_steps(request, user, names)
+        if not steps:
+            raise Rejected("there is no connection to any provider: nothing can be ended")
+        if request.kind in ENDS:
+            self._contain(request, steps)
+            return Fate("nothing_follows", because="its commands were sent, without a case")
+        return self._end_access(Departure(request, user, names, steps))
 
     # -- somebody leaves
 
     def _end_access(self, departure: Departure) -> Fate:
-        if not departure.steps:
-            raise Rejected("there is no connection to any provider: nothing can be ended")
         case_id = self._claim_person(departure)
         if case_id is None:
             return Fate("refused", because=LATER)
@@ -155,6 +164,27 @@ class Intake:
     def set_going(self, case: Case) -> None:
         """Begin a case whose time has come, and announce what is pending."""
         self.completion.announce_pending(self.case_start.begin(case))
+
+    # -- somebody stays, and what may be in a thief's hands does not
+
+    def _contain(self, request: OffboardingRequested, steps: Sequence[Step]) -> None:
+        """Send the commands without a case: no tombstone, nothing deactivated or replaced, nothing looked at again.
+
+        Raises Rejected above the hour's limit: the event then waits for a person, who looks and sends it back.
+        """
+        heard = f"{request.source}/{request.event_id}"
+        if request.urgency == "urgent":
+            self.cases.count_urgent(self.clock(), case_id=heard)
+        elif self.cases.count_routine(self.clock(), case_id=heard) > self.routine_limit:
+            raise Rejected(f"{request.kind}: more began in this hour than RoutineCasesAnHour: look, then redrive it")
+        ends = [step for step in steps if step.command in ENDS[request.kind]]
+        told = {"urgency": request.urgency, "requested_at": request.occurred_at.isoformat()}
+        self.case_start.publisher.send_commands(
+            [
+                parse(COMMANDS[each.command], {**each.detail, "connection": each.connection, **told}, direct=False)
+                for each in ends
+            ]
+        )
 
     # -- somebody stays
 

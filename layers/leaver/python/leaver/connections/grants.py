@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
-from leaver.connections.record import Connection
+from leaver.connections.record import Connection, Status
 from leaver.errors import InvalidGrant, InvalidToken, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Provider, Providers
@@ -39,16 +39,24 @@ class ProviderGrants:
         return other
 
     def reauthenticates(self, record: Connection) -> bool:
-        """Tell whether new tokens come by a login, so that no refresh token can be lost and asking twice is safe."""
-        return record.grant_type in self._provider(record).logins
+        """Tell whether new tokens come by a login, so that no refresh token can be lost and asking twice is safe.
+
+        For a connection that is to end they don't: a login would begin a grant, and prove nothing of the old one.
+        """
+        return record.grant_type in self._provider(record).logins and record.status is not Status.REVOKING
 
     def outlives(self, record: Connection) -> bool:
         """Tell whether a login leaves a grant behind that lives on beside the new one, until it ends."""
         return self._provider(record).login_leaves_grant and self.reauthenticates(record)
 
-    def proves_revocation(self, record: Connection) -> bool:
-        """Tell whether `revoked` is a word about the token; else only a refresh that is then refused proves an end."""
-        return not self._provider(record).revokes_unknown_tokens
+    def proves_end(self, record: Connection, tokens: TokenSet, said: Outcome = Outcome.REVOKED) -> bool:
+        """Tell whether what the provider `said` to a revocation by this access token is true of its refresh token too.
+
+        "Invalid token" never is, and `revoked` is not where the provider says so of any token: then only a refresh that
+        is refused proves an end.
+        """
+        is_heard = said is Outcome.REVOKED and not self._provider(record).revokes_unknown_tokens
+        return is_heard or tokens.refresh_token is None
 
     def ends_by_consent(self, record: Connection) -> bool:
         """Tell whether a person's consent ends what the same person granted the same app before."""
@@ -65,12 +73,12 @@ class ProviderGrants:
         A connection that reauthenticates() logs in for the scope that it holds. Raises also InvalidGrant.
         """
         provider = self._provider(record)
-        if record.grant_type in provider.logins:
+        if self.reauthenticates(record):
             granted = self.authorize(record, held.scope)
             if granted is None:
                 raise Rejected(f"secret credentials/{record.connection}: {provider.logins[record.grant_type]}")
             return granted
-        if record.grant_type != REFRESH_TOKEN:
+        if record.grant_type not in {REFRESH_TOKEN, *provider.logins}:
             known = ", ".join(sorted({REFRESH_TOKEN, *provider.logins}))
             raise Rejected(f"connection {record.connection}: grant_type: expected one of {known}")
         if held.refresh_token is None:
@@ -88,8 +96,7 @@ class ProviderGrants:
     def revoke(self, record: Connection, access_token: SecretStr) -> Result:
         """Revoke the grant that this access token belongs to, its refresh token with it (RFC 7009).
 
-        `already_gone` is the provider's word that the token is invalid: ask only with one that has not expired, or
-        where there is no refresh token that could outlive it. What `revoked` is worth says proves_revocation().
+        `already_gone` is the provider's word that the access token is invalid. What either is worth says proves_end().
         """
         provider = self._provider(record)
         try:

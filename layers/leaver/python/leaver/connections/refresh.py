@@ -137,7 +137,7 @@ class TokenRefresher:
         """Whether to revoke these tokens as they are would end the grant, and prove it."""
         # A lost answer may have replaced what is on record; tokens that were stored beside it are that answer.
         is_known = newest.id != record.version or record.unanswered_since is None
-        is_proof = newest.tokens.refresh_token is None or self.grants.proves_revocation(record)
+        is_proof = self.grants.proves_end(record, newest.tokens)
         return newest.is_fresh(self.clock()) and is_known and is_proof and command.failed_version != newest.id
 
     def _roll_forward(self, lease: Lease, newest: TokenVersion) -> None:
@@ -242,7 +242,7 @@ class TokenRefresher:
             # The tokens are in Secrets Manager, where `revoke_access_token` finds them.
             lease.release()
             raise
-        if tokens.refresh_token is not None and not self.grants.proves_revocation(lease.record):
+        if not self.grants.proves_end(lease.record, tokens, result.outcome):
             # `revoke_access_token` comes back, and the refresh that it then asks for has to be refused.
             lease.release()
             return
@@ -254,9 +254,10 @@ class TokenRefresher:
     def _end_old_grant(self, lease: Lease, replaced: TokenSet) -> str:
         """End the grant that a new login has replaced; where that fails, it ends by itself, and nothing is lost."""
         try:
-            return self.grants.revoke(lease.record, replaced.access_token).outcome
+            said = self.grants.revoke(lease.record, replaced.access_token).outcome
         except LeaverError:
             return "not_confirmed"
+        return said if self.grants.proves_end(lease.record, replaced, said) else "not_confirmed"
 
     # --- what a failure leaves behind
 

@@ -71,13 +71,14 @@ class Envelope:
         if not isinstance(detail, dict):
             raise BadMessage("detail: expected a JSON object")
         if event is None:
-            return Payload(id=self.message_id, event=None, detail=detail, sent_at=None)
-        event_id = event.get("id")
+            return Payload(id=self.message_id, event=None, detail=detail, sent_at=None, heard_at=self.sent_at)
+        event_id, sent_at = event.get("id"), _sent_at(event)
         return Payload(
             id=event_id if isinstance(event_id, str) and event_id else self.message_id,
             event=event,
             detail=detail,
-            sent_at=_sent_at(event),
+            sent_at=sent_at,
+            heard_at=min(sent_at, self.sent_at),
         )
 
 
@@ -92,6 +93,8 @@ class Payload:
     detail: Mapping[str, Any]
     #: the event's time; None where the detail was sent by hand
     sent_at: datetime | None
+    #: the same, or when the message came; never later, for whoever puts an event on the bus says its time
+    heard_at: datetime
 
 
 def _sent_at(event: Mapping[str, Any]) -> datetime:

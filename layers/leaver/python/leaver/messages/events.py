@@ -20,6 +20,7 @@ class HrEvent(NamedTuple):
     """What an HR system sent, as a bus delivered it; only that system's adapter understands `detail`."""
 
     id: str
+    #: when we heard of it
     sent_at: datetime
     detail: Mapping[str, Any]
     #: the person's e-mail address, where whoever put the event on the bus looked it up
@@ -54,19 +55,25 @@ class Subject(BaseModel):
 
 
 class OffboardingRequested(BaseModel):
-    """The one canonical HR event, version `leaver.v1`: somebody leaves, left, or does not leave after all."""
+    """The one canonical HR event, version `leaver.v1`: somebody leaves, left, or does not leave after all.
+
+    `contain` and `sessions` are about somebody who stays: after a theft everything that could be stolen ends, or the
+    sessions and Leaver's copies of user tokens alone.
+    """
 
     model_config = _FACT
 
     version: Literal["leaver.v1"] = "leaver.v1"
     event_id: Printable
     source: Printable
-    kind: Literal["immediate", "scheduled", "cancelled", "reinstated"]
+    kind: Literal["immediate", "scheduled", "contain", "sessions", "cancelled", "reinstated"]
     subject: Subject
     effective_at: Moment
     occurred_at: Moment
     actor: Printable | None = None
     urgency: Literal["urgent", "routine"] = "routine"
+    #: the source says how somebody is, with every change of something else, and not that this changed
+    may_repeat: bool = False
 
 
 class Announcement(BaseModel):

@@ -46,9 +46,9 @@ def read_hr_event(payload: Payload, choices: HrChoices) -> OffboardingRequested:
 
 
 def _read_by_source(payload: Payload, choices: HrChoices) -> OffboardingRequested:
-    if payload.event is None or payload.sent_at is None:
+    if payload.event is None:
         return canonical.read(payload.detail)
-    event = HrEvent(payload.id, payload.sent_at, payload.detail, _find_email(payload.event))
+    event = HrEvent(payload.id, payload.heard_at, payload.detail, _find_email(payload.event))
     source = str(payload.event.get("source"))
     if source == HR_EVENTS:
         return _read_by_detail_type(str(payload.event["detail-type"]), event)

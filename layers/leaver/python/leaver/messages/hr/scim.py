@@ -65,6 +65,8 @@ def read(event: HrEvent) -> OffboardingRequested:
         subject=Subject(email=email),
         effective_at=event.sent_at,
         occurred_at=event.sent_at,
+        # Entra sends `active: true` with every later change of that person.
+        may_repeat=True,
     )
 
 

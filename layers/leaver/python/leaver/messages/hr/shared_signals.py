@@ -17,17 +17,27 @@ _TYPES = "https://schemas.openid.net/secevent/"
 _PROFILES = ("caep", "risc", "ssf", "oauth")
 
 
+_Kind = Literal["immediate", "contain", "sessions", "reinstated"]
+
+
 class _Meaning(NamedTuple):
     source: str
-    kind: Literal["immediate", "reinstated"]
+    kind: _Kind
 
 
+_SESSION_REVOKED = f"{_TYPES}caep/event-type/session-revoked"
+_ACCOUNT_DISABLED = f"{_TYPES}risc/event-type/account-disabled"
 _MEANINGS = {
-    f"{_TYPES}caep/event-type/session-revoked": _Meaning("caep", "immediate"),
-    f"{_TYPES}risc/event-type/account-disabled": _Meaning("risc", "immediate"),
+    # who did it says more, see _read_kind
+    _SESSION_REVOKED: _Meaning("caep", "sessions"),
+    _ACCOUNT_DISABLED: _Meaning("risc", "immediate"),
     f"{_TYPES}risc/event-type/account-purged": _Meaning("risc", "immediate"),
     f"{_TYPES}risc/event-type/account-enabled": _Meaning("risc", "reinstated"),
 }
+#: RISC's own word for somebody who is in the account right now
+_HIJACKING = "hijacking"
+#: CAEP's words for who ended a session, beside the person
+_SOMEBODY_ELSE = ("admin", "policy", "system")
 _NAMES = ", ".join(each.rpartition("/")[2] for each in _MEANINGS)
 #: about the stream itself; Google calls its own by RISC's name
 _ABOUT_THE_STREAM = {
@@ -100,9 +110,8 @@ class _Claims(BaseModel):
 def read(event: HrEvent) -> OffboardingRequested:
     """Read the claims of a token: CAEP session-revoked, RISC account-disabled, -purged and -enabled.
 
-    Raises ValidationError or BadMessage where they are other claims, Rejected where the event is no departure (another
-    type, the stream's own, or a person who ended a session of their own), or where the subject is no e-mail address and
-    nobody looked it up.
+    Raises ValidationError or BadMessage where they are other claims, Rejected where nothing follows (another type, the
+    stream's own, or what people do to themselves), or where the subject is no e-mail address and nobody looked it up.
     """
     claims = _Claims.model_validate(event.detail)
     if len(claims.events) != 1 or not claims.events.keys() <= _MEANINGS.keys():
@@ -112,8 +121,7 @@ def read(event: HrEvent) -> OffboardingRequested:
     if not isinstance(content, dict):
         raise BadMessage("events: expected an object under the event's type")
     details = _Event.model_validate(content)
-    if meaning.kind == "immediate" and details.initiating_entity == "user":
-        raise Rejected(f"{meaning.source}: initiating_entity: what people do to themselves is no departure")
+    kind = _read_kind(event_type, details)
     subject = claims.sub_id or details.subject
     if subject is None:
         raise BadMessage("sub_id: is missing, and so is the event's own subject")
@@ -125,13 +133,27 @@ def read(event: HrEvent) -> OffboardingRequested:
     return OffboardingRequested(
         event_id=claims.jti,
         source=meaning.source,
-        kind=meaning.kind,
+        kind=kind,
         subject=Subject(email=email, source_id=person.sub or person.id),
         effective_at=occurred_at,
         occurred_at=occurred_at,
-        # RISC's own word for somebody who is in the account right now.
-        urgency="urgent" if details.reason == "hijacking" else "routine",
+        urgency="urgent" if details.reason == _HIJACKING else "routine",
     )
+
+
+def _read_kind(event_type: str, details: _Event) -> _Kind:
+    source, kind = _MEANINGS[event_type]
+    if event_type == _SESSION_REVOKED:
+        if details.initiating_entity == "user":
+            raise Rejected(f"{source}: initiating_entity: the person's own log-out: nothing follows")
+        if details.initiating_entity is None:
+            return "sessions"
+        if details.initiating_entity not in _SOMEBODY_ELSE:
+            raise BadMessage(f"initiating_entity: expected one of user, {', '.join(_SOMEBODY_ELSE)}")
+        return "contain"
+    if kind == "immediate" and details.initiating_entity == "user":
+        raise Rejected(f"{source}: initiating_entity: what people do to themselves is no departure")
+    return "contain" if event_type == _ACCOUNT_DISABLED and details.reason == _HIJACKING else kind
 
 
 def _refuse_types(events: Mapping[str, Any]) -> BadMessage | Rejected:

@@ -54,6 +54,11 @@ _BEARER: Final[Mapping[str, Refusal]] = {
     "404": (Rejected, "Venafi does not know the endpoint: RevokeGrants needs TPP 22.3 or later"),
     "4xx": (Rejected, "Venafi refuses, for a reason that we don't know"),
 }
+# Readers may try with another token, where IIS or a proxy answered 401; it is no word of Venafi's about this one.
+_REVOKE: Final[Mapping[str, Refusal]] = {
+    **_BEARER,
+    "401": (ProviderUnavailable, "Venafi's 401 is not in Venafi's words"),
+}
 # what is the same for a refresh and for a login
 _TOKEN: Final[Mapping[str, Refusal]] = {
     **_EVERYWHERE,
@@ -69,8 +74,10 @@ _REFRESH: Final[Mapping[str, Refusal]] = {
     "2xx": (AnswerLost, "Venafi's answer has no access token in it"),
     "4xx unauthorized_client": (InvalidClient, "Venafi does not accept the client_id"),
     "4xx unsupported_grant_type": (Rejected, "the application may not refresh its tokens"),
+    "4xx invalid_grant": (InvalidGrant, "Venafi does not accept the refresh token"),
+    "4xx invalid_token": (InvalidGrant, "Venafi does not accept the refresh token"),
     "400 *": (InvalidGrant, "Venafi does not accept the refresh token"),
-    "401 *": (InvalidGrant, "Venafi does not accept the refresh token"),
+    "401 *": (ProviderUnavailable, "Venafi's 401 is not in Venafi's words"),
 }
 
 
@@ -169,11 +176,14 @@ class VenafiAuth:
 
     def verify(self, access_token: SecretStr) -> Verified:
         """WebSDK "GET Authorize/Verify". Raises also InvalidToken."""
+        return self._verified(access_token, _BEARER)
+
+    def _verified(self, access_token: SecretStr, table: Mapping[str, Refusal]) -> Verified:
         answer = self._get("/vedauth/authorize/verify", access_token)
         token = answer.json or {}
         identity, application, scope = token.get("identity"), token.get("application"), token.get("scope")
         if answer.status != HTTPStatus.OK or not isinstance(identity, str) or not isinstance(application, str):
-            raise self._error(answer)
+            raise self._error(answer, table)
         expires = token.get("expires_unix_time")
         return Verified(
             identity=identity,
@@ -187,15 +197,15 @@ class VenafiAuth:
     def revoke_token(self, access_token: SecretStr) -> Result:
         """WebSDK "GET Revoke/Token": REVOKED, and the token's whole grant with it. HTTP 202 means that it failed.
 
-        Raises also InvalidToken, after a 202 too if Verify says so of the same token.
+        Raises also InvalidToken where Venafi itself says so, after a 202 too if Verify says so of the same token.
         """
         answer = self._get("/vedauth/revoke/token", access_token)
         if answer.status == HTTPStatus.OK and (answer.empty or answer.json is not None) and not _error_word(answer):
             return Result(Outcome.REVOKED, answer.response())
         if answer.status == HTTPStatus.ACCEPTED:
             # Also of a token that was revoked before: a run that was killed then would be repeated for ever.
-            self.verify(access_token)
-        raise self._error(answer)
+            self._verified(access_token, _REVOKE)
+        raise self._error(answer, _REVOKE)
 
     def _granted(
         self, transport: Transport, endpoint: str, body: Mapping[str, object], table: Mapping[str, Refusal]
