@@ -14,10 +14,10 @@ from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
 from leaver.providers.venafi.identities import find_identity, find_universal
-from leaver.settings import ActsOnPeople, CallsVenafi, EndsSteps
+from leaver.settings import ActsOnPeople, CallsVenafi, ReportsSteps
 
 
-class Settings(ActsOnPeople, CallsVenafi, EndsSteps):
+class Settings(ActsOnPeople, CallsVenafi, ReportsSteps):
     """What `revoke_grants` reads from its environment."""
 
 
@@ -74,9 +74,7 @@ def consumer() -> Consumer[RevokeGrants]:
         venafi=bootstrap.api(Venafi, settings.venafi_url, settings.venafi_ca_bundle),
         tokens=tokens,
     )
-    return bootstrap.paced_consumer(
-        RevokeGrants, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done
-    )
+    return bootstrap.paced_consumer(RevokeGrants, operation, settings, tokens, seal_queue_url=settings.seal_queue_url)
 
 
 lambda_handler = bootstrap.serve(consumer)

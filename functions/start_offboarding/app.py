@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.cases import identities
+from leaver.cases.finding import ZOOM, StepFinder, find_usable
 from leaver.cases.heard import Fate
-from leaver.cases.intake import ZOOM, Intake, find_usable
+from leaver.cases.intake import Intake
 from leaver.cases.record import Case, Policy
 from leaver.cases.states import CaseEvent
 from leaver.connections.access_tokens import AccessTokens
@@ -202,11 +203,10 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
     intake = Intake(
         cases=bootstrap.cases(settings.cases_table),
         people=bootstrap.people(settings.cases_table),
-        completion=bootstrap.completion(settings.cases_table, publisher),
+        announcer=bootstrap.announcer(settings.cases_table, publisher),
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
-        connections=connections,
+        step_finder=StepFinder(connections, PROVIDERS),
         find_person=person_finder.find,
-        providers=PROVIDERS,
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
         policy=Policy(

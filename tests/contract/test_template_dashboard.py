@@ -15,6 +15,7 @@ from tests.doubles.clock import NOW
 EMITTED = {
     *gauges([], NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
+    *("CasesNotSealed", "CasesAtOddsWithReceipts"),
 }
 
 

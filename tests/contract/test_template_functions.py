@@ -39,6 +39,7 @@ VALUES = {
     "VENAFI_URL": "https://tpp.example.com",
     "VENAFI_CA_BUNDLE": "leaver/venafi-ca",
     "REFRESH_QUEUE_URL": "RefreshAccessTokenQueue",
+    "SEAL_QUEUE_URL": "SealCaseQueue",
     "GIVE_UP_AFTER": 86400,
     "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
     "MAX_USER_TOKEN_TTL": 7200,
@@ -72,15 +73,16 @@ TOLD_ALL = {
 HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
+STEP = READER | {"SEAL_QUEUE_URL"}
 PACED = {"PACE_TABLE", "REQUESTS_PER_SECOND"}
 TOLD = {
     "RetrieveUserToken": READER | PACED | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
     "RefreshAccessToken": {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"} | HOSTS,
-    "RevokeAccessToken": READER | HOSTS,
-    "RevokeSsoToken": READER | PACED | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
-    "RevokeGrants": READER | PACED | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "MISSING_USER_IS_DONE"},
-    "PurgeUserTokens": READER | PACED | {"ZOOM_API_URL"},
-    "DeactivateUser": READER | PACED | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
+    "RevokeAccessToken": STEP | HOSTS,
+    "RevokeSsoToken": STEP | PACED | {"ZOOM_API_URL"},
+    "RevokeGrants": STEP | PACED | {"VENAFI_URL", "VENAFI_CA_BUNDLE"},
+    "PurgeUserTokens": STEP | PACED | {"ZOOM_API_URL"},
+    "DeactivateUser": STEP | PACED | {"ZOOM_API_URL"},
     "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
     "StartOffboarding": READER
     | PACED
@@ -91,8 +93,9 @@ TOLD = {
     },
     "WatchDeadlines": {
         *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
-        *("CASE_DEADLINE", "SWEEP_AFTER", "MISSING_USER_IS_DONE"),
+        *("CASE_DEADLINE", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
     },
+    "SealCase": {"CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
