@@ -81,7 +81,6 @@ class Environment:
             publisher=Publisher(events=events, sqs=sqs, bus="leaver", dead_letter_queue_url="dead"),
             receipts=world.receipts,
             give_up_after=timedelta(days=1),
-            completion=None,
             clock=time.clock,
             logger=Logger(service=f"drain-{id(world)}", stream=io.StringIO(), level="CRITICAL"),
             metrics=Unmeasured(service="leaver", namespace="Leaver"),

@@ -24,12 +24,13 @@ Place = Literal[
     "deactivate_user",
     "schedule_refreshes",
     "start_offboarding",
+    "seal_case",
     "watch_deadlines",
     "unrouted",
 ]
 PLACES: tuple[Place, ...] = get_args(Place)
-#: one connection's refreshes are kept apart
-_FIFO = frozenset({"refresh_access_token"})
+#: one connection's refreshes are kept apart, and cases are sealed one after the other
+_FIFO = frozenset({"refresh_access_token", "seal_case"})
 
 StackName = Annotated[
     str, typer.Option("--stack", envvar="LEAVER_STACK", help="The CloudFormation stack that Leaver was deployed as.")

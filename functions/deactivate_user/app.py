@@ -14,10 +14,10 @@ from leaver.messages.commands import DeactivateUser
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom, EndsSteps
+from leaver.settings import ActsOnPeople, CallsZoom, ReportsSteps
 
 
-class Settings(ActsOnPeople, CallsZoom, EndsSteps):
+class Settings(ActsOnPeople, CallsZoom, ReportsSteps):
     """What `deactivate_user` reads from its environment."""
 
 
@@ -54,9 +54,7 @@ def consumer() -> Consumer[DeactivateUser]:
     settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     operation = partial(deactivate_user, zoom=bootstrap.api(Zoom, settings.zoom_api_url), tokens=tokens)
-    return bootstrap.paced_consumer(
-        DeactivateUser, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done
-    )
+    return bootstrap.paced_consumer(DeactivateUser, operation, settings, tokens, seal_queue_url=settings.seal_queue_url)
 
 
 lambda_handler = bootstrap.serve(consumer)

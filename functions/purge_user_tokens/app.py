@@ -12,11 +12,11 @@ from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom
+from leaver.settings import ActsOnPeople, CallsZoom, ReportsSteps
 from leaver.storage.tables import timestamp
 
 
-class Settings(ActsOnPeople, CallsZoom):
+class Settings(ActsOnPeople, CallsZoom, ReportsSteps):
     """What `purge_user_tokens` reads from its environment."""
 
 
@@ -60,7 +60,9 @@ def consumer() -> Consumer[PurgeUserTokens]:
         tokens=tokens,
         kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix),
     )
-    return bootstrap.paced_consumer(PurgeUserTokens, operation, settings, tokens)
+    return bootstrap.paced_consumer(
+        PurgeUserTokens, operation, settings, tokens, seal_queue_url=settings.seal_queue_url
+    )
 
 
 lambda_handler = bootstrap.serve(consumer)

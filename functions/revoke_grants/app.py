@@ -14,10 +14,10 @@ from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
 from leaver.providers.venafi.search import Nobody, PeopleSearch
-from leaver.settings import ActsOnPeople, EndsSteps, SearchesVenafi
+from leaver.settings import ActsOnPeople, ReportsSteps, SearchesVenafi
 
 
-class Settings(ActsOnPeople, SearchesVenafi, EndsSteps):
+class Settings(ActsOnPeople, SearchesVenafi, ReportsSteps):
     """What `revoke_grants` reads from its environment."""
 
 
@@ -69,9 +69,7 @@ def consumer() -> Consumer[RevokeGrants]:
         clock=bootstrap.now,
     )
     operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search)
-    return bootstrap.paced_consumer(
-        RevokeGrants, operation, settings, tokens, missing_user_is_done=settings.missing_user_is_done
-    )
+    return bootstrap.paced_consumer(RevokeGrants, operation, settings, tokens, seal_queue_url=settings.seal_queue_url)
 
 
 lambda_handler = bootstrap.serve(consumer)

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.cases import identities
+from leaver.cases.finding import ZOOM, StepFinder, find_usable
 from leaver.cases.heard import Fate
-from leaver.cases.intake import ZOOM, Intake, find_usable
+from leaver.cases.intake import Intake
 from leaver.cases.record import Case, Policy
 from leaver.cases.states import CaseEvent
 from leaver.connections.access_tokens import AccessTokens
@@ -204,14 +205,16 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     )
 
 
-def tell_of_wrong_clock(command: StartOffboarding | Decision, *, count: Callable[[str], None], logger: Logger) -> None:
+def tell_of_wrong_clock(
+    command: StartOffboarding | Decision, *, count: Callable[[str, int], None], logger: Logger
+) -> None:
     """Say that a clock at HR is wrong: the event is acted on, and its source orders its own events wrongly."""
     if isinstance(command, StartOffboarding) and command.dated_ahead:
         request = command.request
         seconds = int(command.dated_ahead.total_seconds())
         told = {"source": request.source, "event_id": request.event_id, "kind": request.kind, "seconds": seconds}
         logger.warning("dated ahead", extra=told)
-        count(DATED_AHEAD)
+        count(DATED_AHEAD, 1)
 
 
 def consumer() -> Consumer[StartOffboarding | Decision]:
@@ -230,11 +233,10 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
     intake = Intake(
         cases=bootstrap.cases(settings.cases_table),
         people=bootstrap.people(settings.cases_table),
-        completion=bootstrap.completion(settings.cases_table, publisher),
+        announcer=bootstrap.announcer(settings.cases_table, publisher),
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
-        connections=connections,
+        step_finder=StepFinder(connections, settings.served(PROVIDERS)),
         find_person=person_finder.find,
-        providers=settings.served(PROVIDERS),
         clock=bootstrap.now,
         routine_limit=settings.routine_cases_an_hour,
         policy=Policy(
@@ -245,7 +247,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
     )
 
     def operation(command: StartOffboarding | Decision) -> Fate:
-        tell_of_wrong_clock(command, count=bootstrap.count, logger=bootstrap.logger())
+        tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
         return start_offboarding(command, intake=intake)
 
     return bootstrap.consumer(

@@ -1,6 +1,7 @@
 """Look after what waits: begin what is due, resend what was lost, announce what is pending, destroy what is dead."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,10 +10,10 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 
 from leaver import bootstrap
-from leaver.cases.completion import CaseCompletion
+from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseSummary, Step, new_case, sweep_of
+from leaver.cases.record import DONE, LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseSummary, Step, new_case, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
 from leaver.cases.user_tokens import StoredUserTokens
@@ -20,8 +21,8 @@ from leaver.connections.record import Connection, Connections
 from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
 from leaver.messages.names import name_of
-from leaver.outcomes import Result
-from leaver.settings import Consumes, EndsSteps, StartsCases, UsesConnections, WholeNumber
+from leaver.outcomes import Outcome, Result
+from leaver.settings import Consumes, ReportsSteps, StartsCases, UsesConnections, WholeNumber
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
@@ -33,7 +34,7 @@ TIME_FOR_ONE: Final = 20_000
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
 
 
-class Settings(Consumes, UsesConnections, StartsCases, EndsSteps):
+class Settings(Consumes, UsesConnections, StartsCases, ReportsSteps):
     """What `watch_deadlines` reads from its environment."""
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
@@ -46,7 +47,9 @@ class Watch:
 
     cases: Cases
     people: People
-    completion: CaseCompletion
+    announcer: CaseAnnouncer
+    #: has seal_case look at a case
+    request_seal: Callable[[str], None]
     case_start: CaseStart
     receipts: Receipts
     connections: Connections
@@ -64,13 +67,13 @@ class Watch:
             return
         match case.state:
             case State.SCHEDULED:
-                self.completion.announce_pending(self.case_start.begin(case))
+                self.announcer.announce_pending(self.case_start.begin(case))
             case State.OPEN:
                 self._look_after_open(case)
             case State.COMPLETED:
                 self._look_after_completed(case)
             case _:
-                self._stop_watching(self.completion.announce_pending(case))
+                self._stop_watching(self.announcer.announce_pending(case))
 
     def put_off(self, case_id: str) -> None:
         """Put a case that could not be looked after behind those that wait."""
@@ -87,14 +90,17 @@ class Watch:
         receipts = self.cases.read_receipts(case.case_id)
         outstanding = [step for step in case.steps if step.name in case.outstanding]
         for step in outstanding:
-            # A run that was killed after its receipt, and whose message nobody delivers again.
-            receipt = self._receipt_of_replacement(case, step) if step.command == REPLACE else receipts.get(step.name)
-            if receipt is not None and receipt.outcome:
-                self.completion.count_receipt(receipt)
+            if step.command == REPLACE and (receipt := self._receipt_of_replacement(case, step)):
+                receipts[step.name] = receipt
         lost = [step.name for step in outstanding if step.command != REPLACE and self._is_lost(receipts.get(step.name))]
-        self.completion.seal(self._resend(case, lost))
+        undone = {step.name for step in outstanding if not _is_done(receipts.get(step.name))}
+        case = self.announcer.announce_pending(self._resend(case, lost, undone))
+        heard = [receipts[name] for name in case.outstanding if name in receipts]
+        if not case.outstanding or any(each.outcome not in {None, Outcome.FAILED} for each in heard):
+            # A run that was killed after its receipt, or whose message to seal_case was lost.
+            self.request_seal(case.case_id)
 
-    def _resend(self, case: Case, lost: Sequence[str]) -> Case:
+    def _resend(self, case: Case, lost: Sequence[str], undone: AbstractSet[str]) -> Case:
         """Note that the case was looked at, and send what was lost again if it is time; returns the case after that."""
         now = self.clock()
         again = bool(lost) and now - (case.resent_at or case.started_at or now) >= _silence(case.resent)
@@ -103,7 +109,7 @@ class Watch:
             if standing.state is not State.OPEN:
                 return None
             looked_at = standing.with_look_at(now + LOOK_AGAIN)
-            if standing.outstanding:
+            if undone & set(standing.outstanding):
                 looked_at = looked_at.after_deadline(now)
             return looked_at.after_resending(now) if again else looked_at
 
@@ -139,8 +145,13 @@ class Watch:
     # -- over
 
     def _look_after_completed(self, case: Case) -> None:
-        """Announce that a case is done, wait for its sweep, and open that one; then it is looked at no more."""
-        case = self.completion.announce_pending(case)
+        """Have it announced that a case is done, wait for its sweep, and open that one; then look at it no more."""
+        case = self.announcer.announce_pending(case)
+        if case.pending_announcements:
+            again = self.clock() + LOOK_AGAIN
+            self.cases.change(case, lambda standing: standing.with_look_at(again))
+            self.request_seal(case.case_id)
+            return
         at = self._sweep_at(case)
         if at is not None and self.clock() < at:
             self.cases.change(case, lambda standing: standing.with_look_at(at))
@@ -171,7 +182,7 @@ class Watch:
             self.case_start.send(sweep, sweep.outstanding)
         else:
             sweep = self.cases.change(sweep, partial(_reinstate, now=now)) or sweep
-        self.completion.announce_pending(sweep)
+        self.announcer.announce_pending(sweep)
 
     def _is_gone(self, case: Case) -> bool:
         """Whether the person still is gone, and for no later departure."""
@@ -239,6 +250,10 @@ def _reinstate(sweep: Case, *, now: datetime) -> Case | None:
     return sweep.after(CaseEvent.REINSTATED, now) if sweep.allows(CaseEvent.REINSTATED) else None
 
 
+def _is_done(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.outcome in DONE
+
+
 def _silence(resent: int) -> timedelta:
     return min(SILENCE * (1 << min(resent, 10)), LONGEST_SILENCE)
 
@@ -264,14 +279,15 @@ def _log_fields(case_id: str, error: Exception) -> dict[str, str]:
 def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     """Run once a minute, when the schedule fires."""
     settings = bootstrap.settings_of(Settings)
-    publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url)
+    publisher = bootstrap.publisher(
+        settings.event_bus_name, settings.dead_letter_queue_url, seal_queue_url=settings.seal_queue_url
+    )
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
     watch = Watch(
         cases=cases,
         people=bootstrap.people(settings.cases_table),
-        completion=bootstrap.completion(
-            settings.cases_table, publisher, missing_user_is_done=settings.missing_user_is_done
-        ),
+        announcer=bootstrap.announcer(settings.cases_table, publisher),
+        request_seal=publisher.request_seal,
         case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
         receipts=bootstrap.receipts(settings.cases_table),
         connections=bootstrap.connections(settings.connections_table),

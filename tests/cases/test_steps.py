@@ -194,9 +194,13 @@ def test_a_case_that_can_not_be_read_costs_its_command_nothing_but_time(
 def test_a_receipt_counts_for_a_step_only_if_it_is_that_steps(office: Office, field: str, to: str) -> None:
     begins(office)
     closed = closed_receipt(office)
-    office.completion.count_receipt(closed.model_copy(update={field: to}))
+    # Where the step's own lies, as whoever may write the table could put it there.
+    where = (office.case.case_id, office.case.steps[0].name)
+    office.receipts.items[where] = closed.model_copy(update={field: to})
+    office.completion.complete(office.case)
     assert office.case.outstanding == tuple(step.name for step in office.case.steps)
-    office.completion.count_receipt(closed)
+    office.receipts.items[where] = closed
+    office.completion.complete(office.case)
     assert office.case.outstanding == tuple(step.name for step in office.case.steps[1:])
 
 

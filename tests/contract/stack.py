@@ -24,8 +24,11 @@ FUNCTIONS = (
     "DeactivateUser",
     "ScheduleRefreshes",
     "StartOffboarding",
+    "SealCase",
     "WatchDeadlines",
 )
+#: what a FIFO queue feeds
+FIFO = frozenset({"RefreshAccessToken", "SealCase"})
 #: what no message starts, only the schedule
 ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
 CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED)

@@ -50,7 +50,7 @@ ORDER = (
         "cases.user_token_index",
         "cases.user_tokens",
     ),
-    *("cases.start", "cases.completion", "cases.intake"),
+    *("cases.announcing", "cases.reporting", "cases.start", "cases.finding", "cases.completion", "cases.intake"),
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
     *("consuming.message", "consuming.journal", "consuming.recorder", "consuming.failures", "consuming.consumer"),
     "bootstrap",

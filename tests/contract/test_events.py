@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stack import FUNCTIONS, ROOT, kebab, snake
+from tests.contract.stack import FIFO, FUNCTIONS, ROOT, kebab, snake
 
 FROM_A_SCHEDULE = ["ScheduleRefreshes", "WatchDeadlines"]
 FROM_A_QUEUE = [function for function in FUNCTIONS if function not in FROM_A_SCHEDULE]
@@ -31,14 +31,14 @@ def payload(name: str) -> Any:
 @pytest.mark.parametrize("function", FROM_A_QUEUE)
 def test_a_record_is_whole_and_of_its_functions_queue(function: str) -> None:
     [record] = payload(snake(function))["Records"]
-    fifo = ".fifo" if function == "RefreshAccessToken" else ""
+    fifo = ".fifo" if function in FIFO else ""
     assert record.keys() == RECORD
     assert record["eventSource"] == "aws:sqs"
     assert record["eventSourceARN"] == f"arn:aws:sqs:eu-central-1:123456789012:leaver-{kebab(function)}{fifo}"
     assert record["md5OfBody"] == hashlib.md5(record["body"].encode(), usedforsecurity=False).hexdigest()
 
 
-@pytest.mark.parametrize("function", [each for each in FROM_A_QUEUE if each != "RefreshAccessToken"])
+@pytest.mark.parametrize("function", [each for each in FROM_A_QUEUE if each not in FIFO])
 def test_what_a_rule_delivered_is_an_event_of_its_source(function: str) -> None:
     body = json.loads(payload(snake(function))["Records"][0]["body"])
     assert body.keys() == ENVELOPE

@@ -19,6 +19,10 @@ GAUGE = AT_LEAST | {
 }
 
 
+#: counted when it happens
+FAULTS = ("CasesNotSealed", "CasesAtOddsWithReceipts")
+
+
 def alarm_faults(stack: Stack) -> list[str]:
     alarms = list(of_type(stack, "AWS::CloudWatch::Alarm"))
     expected: dict[str, dict[str, object]] = {
@@ -42,6 +46,8 @@ def alarm_faults(stack: Stack) -> list[str]:
     }
     for what in ("OverdueCases", "HeldCases", "ConnectionsToReplace", "CasesNotLookedAfter"):
         expected[what] = GAUGE | {"MetricName": what}
+    for what in FAULTS:
+        expected[what] = GAUGE | {"MetricName": what, "TreatMissingData": "notBreaching"}
     for logical_id, queue in of_type(stack, "AWS::SQS::Queue"):
         about_a_queue = AT_LEAST | {
             "Namespace": "AWS/SQS",
@@ -67,7 +73,7 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 8
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 8 + len(FAULTS)
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
@@ -80,6 +86,7 @@ def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
     assert quiet.pop("WatchIsSilentAlarm") == "breaching"
     gauges = {name for name, alarm in of_type(either, "AWS::CloudWatch::Alarm") if alarm["Namespace"] == "Leaver"}
     # What is counted where it happens is silent where nothing happens.
+    gauges -= {f"{fault}Alarm" for fault in FAULTS}
     assert {quiet.pop(name) for name in (gauges & quiet.keys()) - {"DatedAheadAlarm"}} == {"ignore"}
     assert set(quiet.values()) == {"notBreaching"}
 

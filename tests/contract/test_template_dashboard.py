@@ -16,6 +16,7 @@ from tests.doubles.clock import NOW
 EMITTED = {
     *gauges([], NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson", DATED_AHEAD),
+    *("CasesNotSealed", "CasesAtOddsWithReceipts"),
 }
 
 

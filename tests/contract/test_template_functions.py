@@ -41,6 +41,7 @@ VALUES = {
     "VENAFI_PREFIXES": "AD+corp,local",
     "VENAFI_KNOWN_ADDRESS": "ada@example.com,bob@example.com",
     "REFRESH_QUEUE_URL": "RefreshAccessTokenQueue",
+    "SEAL_QUEUE_URL": "SealCaseQueue",
     "GIVE_UP_AFTER": 86400,
     "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
     "MAX_USER_TOKEN_TTL": 7200,
@@ -74,17 +75,16 @@ TOLD_ALL = {
 HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
+STEP = READER | {"SEAL_QUEUE_URL"}
 PACED = {"PACE_TABLE", "REQUESTS_PER_SECOND"}
 TOLD = {
     "RetrieveUserToken": READER | PACED | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
     "RefreshAccessToken": {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"} | HOSTS,
-    "RevokeAccessToken": READER | HOSTS,
-    "RevokeSsoToken": READER | PACED | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
-    "RevokeGrants": READER
-    | PACED
-    | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "VENAFI_PREFIXES", "VENAFI_KNOWN_ADDRESS", "MISSING_USER_IS_DONE"},
-    "PurgeUserTokens": READER | PACED | {"ZOOM_API_URL"},
-    "DeactivateUser": READER | PACED | {"ZOOM_API_URL", "MISSING_USER_IS_DONE"},
+    "RevokeAccessToken": STEP | HOSTS,
+    "RevokeSsoToken": STEP | PACED | {"ZOOM_API_URL"},
+    "RevokeGrants": STEP | PACED | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "VENAFI_PREFIXES", "VENAFI_KNOWN_ADDRESS"},
+    "PurgeUserTokens": STEP | PACED | {"ZOOM_API_URL"},
+    "DeactivateUser": STEP | PACED | {"ZOOM_API_URL"},
     "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
     "StartOffboarding": READER
     | PACED
@@ -96,8 +96,9 @@ TOLD = {
     },
     "WatchDeadlines": {
         *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
-        *("CASE_DEADLINE", "SWEEP_AFTER", "MISSING_USER_IS_DONE"),
+        *("CASE_DEADLINE", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
     },
+    "SealCase": {"PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stack import DROP, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, kebab
+from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 READER = {
@@ -15,15 +15,16 @@ READER = {
     # the receipts of a whole batch
     "dynamodb:BatchGetItem": {"table/Cases"},
     "dynamodb:UpdateItem": {"table/Cases"},
-    "dynamodb:Query": {"table/Cases"},
     "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
 }
+#: who carries out a step tells seal_case
+STEP = READER | {"sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-seal-case.fifo"}}
 #: who calls a provider's limited API books the calls ahead, unseen, and finds the connection of who named none
 PACED = {
     "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
-    "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
+    "dynamodb:Query": {"table/Connections/index/role"},
 }
 #: of user tokens: unseen
 DESTROYER = {
@@ -31,32 +32,31 @@ DESTROYER = {
     "secretsmanager:DeleteSecret": {"leaver/user-tokens/*"},
 }
 #: what whoever carries out a step may do in the table of cases
-STEP = {
+KEPT_BY_A_STEP = {
     "GetItem": {"receipts#*", "message#*", "case#*"},
     "BatchGetItem": {"receipts#*", "message#*"},
-    "UpdateItem": {"receipts#*", "message#*", "case#*"},
-    "Query": {"case#*", "receipts#*"},
+    "UpdateItem": {"receipts#*", "message#*"},
 }
 #: function → action on the table of cases → partitions, and no others
 PARTITIONS: dict[str, dict[str, set[str]]] = {
-    "RetrieveUserToken": STEP
+    "RetrieveUserToken": KEPT_BY_A_STEP
     | {
-        "GetItem": STEP["GetItem"] | {"person#*", "user-token#*"},
-        "UpdateItem": STEP["UpdateItem"] | {"user-token#*"},
+        "GetItem": {"receipts#*", "message#*", "person#*", "user-token#*"},
+        "UpdateItem": KEPT_BY_A_STEP["UpdateItem"] | {"user-token#*"},
         "PutItem": {"user-token#*"},
     },
     "RefreshAccessToken": {"GetItem": {"person#*"}},
-    "RevokeAccessToken": STEP,
-    "RevokeSsoToken": STEP,
-    "RevokeGrants": STEP,
-    "PurgeUserTokens": STEP
+    "RevokeAccessToken": KEPT_BY_A_STEP,
+    "RevokeSsoToken": KEPT_BY_A_STEP,
+    "RevokeGrants": KEPT_BY_A_STEP,
+    "PurgeUserTokens": KEPT_BY_A_STEP
     | {
-        "GetItem": STEP["GetItem"] | {"user-token#*"},
-        "UpdateItem": STEP["UpdateItem"] | {"user-token#*"},
+        "GetItem": KEPT_BY_A_STEP["GetItem"] | {"user-token#*"},
+        "UpdateItem": KEPT_BY_A_STEP["UpdateItem"] | {"user-token#*"},
         "PutItem": {"user-token#*"},
-        "Query": STEP["Query"] | {"user-token#*"},
+        "Query": {"user-token#*"},
     },
-    "DeactivateUser": STEP,
+    "DeactivateUser": KEPT_BY_A_STEP,
     "ScheduleRefreshes": {},
     "StartOffboarding": {
         "GetItem": {"case#*", "person#*", "hour#*", "heard#*"},
@@ -67,8 +67,9 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
         "PutItem": {"case#*", "person#*", "user-token#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
-        "Query": {"case#*", "receipts#*"},
+        "Query": {"receipts#*"},
     },
+    "SealCase": {"GetItem": {"case#*"}, "UpdateItem": {"case#*"}, "Query": {"case#*", "receipts#*"}},
 }
 #: where the index of user tokens may be another table's, the secrets themselves are looked at
 FINDER = {"secretsmanager:ListSecrets": {"*"}, "dynamodb:DescribeTable": {"table/Cases"}}
@@ -94,15 +95,19 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
-    "RevokeAccessToken": READER
+    "RevokeAccessToken": STEP
     | {
         "dynamodb:UpdateItem": {"table/Cases", "table/Connections"},
         "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
     },
-    "RevokeSsoToken": READER | PACED,
-    "RevokeGrants": READER | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
-    "PurgeUserTokens": READER | PACED | DESTROYER | FINDER | {"dynamodb:PutItem": {"table/Cases"}},
-    "DeactivateUser": READER | PACED,
+    "RevokeSsoToken": STEP | PACED,
+    "RevokeGrants": STEP | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
+    "PurgeUserTokens": STEP
+    | PACED
+    | DESTROYER
+    | FINDER
+    | {"dynamodb:PutItem": {"table/Cases"}, "dynamodb:Query": {"table/Cases", "table/Connections/index/role"}},
+    "DeactivateUser": STEP | PACED,
     "ScheduleRefreshes": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
         "dynamodb:Query": {"table/Connections/index/due"},
@@ -119,9 +124,17 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
+    "SealCase": {
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:UpdateItem": {"table/Cases"},
+        "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
     "WatchDeadlines": DESTROYER
     | FINDER
     | {
+        "sqs:SendMessage": {"leaver-seal-case.fifo"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
@@ -133,7 +146,7 @@ MAY: dict[str, dict[str, set[str]]] = {
 #: of its own queue, whoever has one
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
 #: who sends commands, and does not only tell what it did
-COMMANDERS = {"StartOffboarding", "WatchDeadlines"}
+COMMANDERS = {"StartOffboarding", "SealCase", "WatchDeadlines"}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
@@ -191,7 +204,7 @@ def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
     faults = []
     for function in FUNCTIONS:
         own = f"leaver-{kebab(function)}"
-        fifo = ".fifo" if function == "RefreshAccessToken" else ""
+        fifo = ".fifo" if function in FIFO else ""
         consumes = function not in ONLY_SCHEDULED
         lanes = {f"{own}{fifo}", *({f"{own}-urgent"} if function in LANED else ())}
         every = {action: lanes for action in CONSUMES if consumes} | {
@@ -349,7 +362,7 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
     ("kind", "readers"),
     [
         ("credentials", {"RefreshAccessToken", "RevokeAccessToken"}),
-        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "WatchDeadlines"}),
+        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "SealCase", "WatchDeadlines"}),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
         ("CA bundle's neighbour", set()),
@@ -407,6 +420,15 @@ def test_functions_speak_as_themselves_and_use_the_key_through_its_services(eith
 
 def test_every_function_gets_at_its_own_partitions_of_the_cases_and_at_no_others(either: Stack) -> None:
     assert key_faults(either) == []
+
+
+def test_intake_watch_and_seal_case_alone_may_change_a_case(full: Stack) -> None:
+    writes = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
+    writers = {each for each, may in PARTITIONS.items() if any("case#*" in may.get(action, ()) for action in writes)}
+    assert writers == {"StartOffboarding", "WatchDeadlines", "SealCase"}
+    path = _statement_about(full, "RevokeSsoToken", "dynamodb:UpdateItem", "table/Cases")
+    change(full, [*path, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys"], ["receipts#*", "case#*"])
+    assert key_faults(full)
 
 
 @pytest.mark.parametrize(("function", "action"), [(f, action) for f, may in PARTITIONS.items() for action in may])

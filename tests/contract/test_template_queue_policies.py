@@ -14,6 +14,8 @@ ADMITS = {
     "RetrieveUserTokenDeadLetterQueue": ["RetrieveUserTokenRule"],
     "RefreshAccessTokenQueue": [],
     "RefreshAccessTokenDeadLetterQueue": [],
+    "SealCaseQueue": [],
+    "SealCaseDeadLetterQueue": [],
     "RevokeAccessTokenQueue": ["RevokeAccessTokenRule"],
     "RevokeAccessTokenUrgentQueue": ["RevokeAccessTokenUrgentRule"],
     "RevokeAccessTokenDeadLetterQueue": ["RevokeAccessTokenRule", "RevokeAccessTokenUrgentRule"],

@@ -6,6 +6,7 @@ from leaver.messages import commands
 from tests.contract.stack import (
     CONSUMERS,
     DROP,
+    FIFO,
     LANED,
     ONLY_SCHEDULED,
     PACED,
@@ -21,13 +22,13 @@ from tests.contract.stack import (
 )
 
 FOURTEEN_DAYS = 1_209_600
-FIFO = {"FifoQueue": True, "ContentBasedDeduplication": False}
+KEPT_IN_ORDER = {"FifoQueue": True, "ContentBasedDeduplication": False}
 
 
 def queue_faults(stack: Stack) -> list[str]:
     faults = []
     for function in CONSUMERS:
-        fifo = FIFO if function == "RefreshAccessToken" else {}
+        fifo = KEPT_IN_ORDER if function in FIFO else {}
         suffix = ".fifo" if fifo else ""
         queues, dead_letters = queues_of(function), f"{function}DeadLetterQueue"
         for queue, lane in zip(queues, ("", "-urgent"), strict=False):

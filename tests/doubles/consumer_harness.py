@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools import Logger, Metrics
 
-from leaver.cases.completion import CaseCompletion
+from leaver.cases.reporting import StepReports
 from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Payload
@@ -22,7 +22,7 @@ from tests.doubles.event_bus import FakeBus
 from tests.doubles.executor import OneByOne
 from tests.doubles.lambda_events import Context, batch, returned
 from tests.doubles.receipts_table import InMemoryReceipts
-from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, FakeSqs
+from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, FakeSqs
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 
@@ -63,10 +63,12 @@ class ConsumerHarness:
             bus="leaver",
             dead_letter_queue_url=dead_letters,
             refresh_queue_url=REFRESH_QUEUE,
+            seal_queue_url=SEAL_QUEUE,
         )
 
-    def completion(self, **choices: Any) -> CaseCompletion:
-        return CaseCompletion(cases=self.cases, publisher=self.publisher(), clock=self.clock, **choices)
+    @property
+    def reports(self) -> StepReports:
+        return StepReports(self.cases, self.publisher())
 
     def consumer(
         self,
@@ -85,7 +87,8 @@ class ConsumerHarness:
             publisher=self.publisher(dead_letters),
             receipts=self.receipts if receipts else None,
             give_up_after=timedelta(hours=24),
-            completion=self.completion() if receipts else None,
+            read_case=self.reports.read_case if receipts else None,
+            tell=self.reports.tell if receipts else None,
             clock=self.clock,
             # Powertools keeps one logger per service name, with its first stream.
             logger=Logger(service=str(uuid4()), stream=self.log),

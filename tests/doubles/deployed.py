@@ -38,6 +38,10 @@ class Clients:
 _tables = cache(dynamodb)
 
 
+#: what is kept in order
+QUEUES = {"refresh_access_token": "refresh.fifo", "seal_case": "seal.fifo"}
+
+
 @dataclass
 class Deployment:
     """One account with Leaver in it."""
@@ -58,7 +62,7 @@ class Deployment:
 
     def deliver(self, function: str, *bodies: str | Mapping[str, Any]) -> set[str]:
         """Put messages into a queue and hand them to the function; returns the bodies of those that come back."""
-        queue = self.urls["refresh.fifo" if function == "refresh_access_token" else "commands"]
+        queue = self.urls[QUEUES.get(function, "commands")]
         for body in bodies:
             text = body if isinstance(body, str) else json.dumps(body)
             fifo = {"MessageGroupId": "zoom", "MessageDeduplicationId": str(uuid4())} if "fifo" in queue else {}
@@ -67,7 +71,7 @@ class Deployment:
 
     def poll(self, function: str) -> set[str]:
         """Hand what is visible in the queue to the function, and delete what it acknowledges."""
-        queue = self.urls["refresh.fifo" if function == "refresh_access_token" else "commands"]
+        queue = self.urls[QUEUES.get(function, "commands")]
         received = self.received(queue)
         arn = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         failures = self.invoke(function, {"Records": [_record(message, arn) for message in received]})
@@ -172,7 +176,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
         fifo: Any = {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
         urls = {
             name: sqs.create_queue(QueueName=name, Attributes=fifo if name.endswith(".fifo") else {})["QueueUrl"]
-            for name in ("heard", "commands", "dead", "refresh.fifo", "dead.fifo")
+            for name in ("heard", "commands", "dead", "refresh.fifo", "seal.fifo", "dead.fifo")
         }
         events.create_event_bus(Name="leaver")
         pattern = json.dumps({"source": [{"prefix": "leaver"}]})
@@ -192,6 +196,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "ZOOM_OAUTH_URL": ZOOM_OAUTH,
             "VENAFI_URL": VENAFI,
             "REFRESH_QUEUE_URL": urls["refresh.fifo"],
+            "SEAL_QUEUE_URL": urls["seal.fifo"],
             "DEAD_LETTER_QUEUE_URL": urls["dead"],
             "KMS_KEY_ARN": Clients.client("kms").create_key()["KeyMetadata"]["Arn"],
             "MAX_USER_TOKEN_TTL": "7200",

@@ -169,7 +169,6 @@ class Night:
             publisher=self._publisher(),
             receipts=None,
             give_up_after=timedelta(hours=24),
-            completion=None,
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),

@@ -17,13 +17,17 @@ from functions.purge_user_tokens.app import purge_user_tokens
 from functions.revoke_access_token.app import revoke_access_token
 from functions.revoke_grants.app import revoke_grants
 from functions.revoke_sso_token.app import revoke_sso_token
+from functions.seal_case.app import SealCase, read_case, seal_case
 from functions.start_offboarding.app import PersonFinder, StartOffboarding, name, start_offboarding, understand
 from functions.watch_deadlines.app import Watch
+from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, Policy
+from leaver.cases.reporting import StepReports
 from leaver.cases.start import CaseStart
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import ProviderGrants
@@ -59,7 +63,7 @@ from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAu
 from tests.doubles.rate_limiter import NoLimit
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
-from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, FakeSqs
+from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, FakeSqs
 from tests.doubles.steps import Effects
 from tests.doubles.user_tokens import KeptTokens
 
@@ -168,6 +172,19 @@ class Bus(FakeBus):
         return self.effects.of("put events", lambda: put(Entries=Entries))
 
 
+class Sqs(FakeSqs):
+    """The queues; what is told to seal_case is an effect."""
+
+    effects: Effects
+
+    def send_message(self, **message: Any) -> None:
+        send = super().send_message
+        if message["QueueUrl"] == SEAL_QUEUE:
+            self.effects.of("tell seal_case", lambda: send(**message))
+        else:
+            send(**message)
+
+
 class Receipts(InMemoryReceipts):
     """Receipts, each call an effect."""
 
@@ -215,8 +232,8 @@ class Office:
         secret_store_of(self.secrets, "venafi")
         #: personal connections' grants at Zoom
         self.grants: dict[str, FakeGrant] = {}
-        self.bus, self.sqs, self.receipts = Bus(), FakeSqs(), Receipts()
-        self.bus.effects = self.receipts.effects = self.effects
+        self.bus, self.sqs, self.receipts = Bus(), Sqs(), Receipts()
+        self.bus.effects = self.sqs.effects = self.receipts.effects = self.effects
         self.cases = InMemoryCases(receipts=self.receipts, effects=self.effects)
         self.people = InMemoryPeople(effects=self.effects)
         self.kept_tokens = KeptTokens(self.secrets, self.clock)
@@ -224,17 +241,18 @@ class Office:
         self.heard = InMemoryHeard(self.effects)
         self.queued: list[Message] = []
         self.parked: list[Message] = []
-        self._heard = 0
+        self._heard = self._told = 0
         self._outbox = Publisher(
             events=self.bus.client,
             sqs=self.sqs.client,
             bus="leaver",
             dead_letter_queue_url=DEAD_LETTERS,
             refresh_queue_url=REFRESH_QUEUE,
+            seal_queue_url=SEAL_QUEUE,
         )
-        self.completion = CaseCompletion(
-            cases=self.cases, publisher=self._outbox, clock=self.clock, missing_user_is_done=missing_is_done
-        )
+        announcer = CaseAnnouncer(self.cases, self._outbox)
+        step_finder = StepFinder(self.table, PROVIDERS)
+        self.reports = StepReports(self.cases, self._outbox)
         self.case_start = CaseStart(
             cases=self.cases,
             people=self.people,
@@ -242,10 +260,21 @@ class Office:
             clock=self.clock,
             deadline=DEADLINE,
         )
+        self.measured: list[tuple[str, int]] = []
+        self.completion = CaseCompletion(
+            cases=self.cases,
+            announcer=replace(announcer, says_completed=True),
+            case_start=self.case_start,
+            clock=self.clock,
+            find_steps_anew=step_finder.find_anew,
+            missing_user_is_done=missing_is_done,
+            measure=lambda name, value: self.measured.append((name, value)),
+        )
         self.watch = Watch(
             cases=self.cases,
             people=self.people,
-            completion=self.completion,
+            announcer=announcer,
+            request_seal=self._outbox.request_seal,
             case_start=self.case_start,
             receipts=self.receipts,
             connections=self.table,
@@ -262,11 +291,10 @@ class Office:
         self.intake = Intake(
             cases=self.cases,
             people=self.people,
-            completion=self.completion,
+            announcer=announcer,
             case_start=self.case_start,
-            connections=self.table,
+            step_finder=step_finder,
             find_person=person_finder.find,
-            providers=PROVIDERS,
             clock=self.clock,
             routine_limit=routine_limit,
             policy=Policy(
@@ -285,6 +313,7 @@ class Office:
                 search=proved_search(self.venafi, self.clock),
             ),
             PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
+            SealCase: self._seal,
             DeactivateUser: partial(deactivate_user, zoom=self.zoom, tokens=access_tokens),
             RevokeAccessToken: self._revoke_connection,
         }
@@ -380,6 +409,10 @@ class Office:
             if entry["Source"] == "leaver.command":
                 self.queue(entry["DetailType"], json.loads(entry["Detail"]))
         self._heard = len(self.bus.put)
+        asked = self.sqs.to(SEAL_QUEUE)
+        for each in asked[self._told :]:
+            self.queue("SealCase", json.loads(each["MessageBody"]))
+        self._told = len(asked)
 
     def works(self, rounds: int = 30) -> None:
         """The functions work through their queues, as often as it takes."""
@@ -424,16 +457,17 @@ class Office:
 
     def consumer(self, function: str) -> Consumer[Any]:
         command = next(each for each in self._operations if each.__name__ == function)
-        hr = command is StartOffboarding
+        hr, seals = command is StartOffboarding, command is SealCase
         consumer: Consumer[Any] = Consumer(
             function="office",
             command=command,
             operation=self._operations[command],
             sqs=self.sqs.client,
             publisher=self._outbox,
-            receipts=None if hr else self.receipts,
+            receipts=None if hr or seals else self.receipts,
             give_up_after=GIVE_UP_AFTER,
-            completion=None if hr else self.completion,
+            read_case=None if hr else partial(read_case, cases=self.cases) if seals else self.reports.read_case,
+            tell=None if hr or seals else self.reports.tell,
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),
@@ -445,6 +479,10 @@ class Office:
         )
         journal = EventJournal(self.heard, name, _LOGGER)
         return replace(consumer, read=partial(understand, choices=CHOICES), journal=journal) if hr else consumer
+
+    def _seal(self, command: SealCase) -> None:
+        measure = self.completion.measure
+        seal_case(command, cases=self.cases, completion=self.completion, measure=measure, logger=_LOGGER)
 
     def _revoke_connection(self, command: RevokeAccessToken) -> Result:
         oauth = FakeZoomOAuth(self.grants[command.connection])

@@ -13,6 +13,7 @@ SQS_URL = "https://sqs.eu-central-1.amazonaws.com"
 DEAD_LETTERS = f"{SQS_URL}/123456789012/leaver-dead-letters"
 FIFO_DEAD_LETTERS = f"{DEAD_LETTERS}.fifo"
 REFRESH_QUEUE = f"{SQS_URL}/123456789012/leaver-refresh-access-token.fifo"
+SEAL_QUEUE = f"{SQS_URL}/123456789012/leaver-seal-case.fifo"
 
 
 @dataclass

@@ -9,7 +9,10 @@ from uuid import uuid4
 
 from aws_lambda_powertools import Logger
 
+from functions.seal_case.app import SealCase, seal_case
 from functions.watch_deadlines.app import Watch, look_after
+from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import Name
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import REPLACE, Case, Step, new_case
@@ -19,6 +22,7 @@ from tests.doubles.cases_table import InMemoryPeople
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness
+from tests.doubles.sqs import SEAL_QUEUE
 
 ADA = "ada@example.com"
 DEADLINE = timedelta(minutes=15)
@@ -45,10 +49,8 @@ class World(ConsumerHarness):
         return Watch(
             cases=self.cases,
             people=self.people,
-            completion=self.completion(
-                missing_user_is_done=self.missing_user_is_done,
-                measure=lambda name, seconds: self.measured.append((name, seconds)),
-            ),
+            announcer=CaseAnnouncer(self.cases, self.publisher()),
+            request_seal=self.publisher().request_seal,
             case_start=case_start,
             receipts=self.receipts,
             connections=self.connections,
@@ -57,15 +59,42 @@ class World(ConsumerHarness):
             sweep_after=self.sweep_after,
         )
 
+    @property
+    def sealing(self) -> CaseCompletion:
+        return CaseCompletion(
+            cases=self.cases,
+            announcer=CaseAnnouncer(self.cases, self.publisher(), says_completed=True),
+            case_start=self.watch.case_start,
+            clock=self.clock,
+            find_steps_anew=lambda _: (),
+            missing_user_is_done=self.missing_user_is_done,
+            measure=lambda name, seconds: self.measured.append((name, seconds)),
+        )
+
+    def seals(self) -> None:
+        """seal_case works through its queue."""
+        asked = [json.loads(each["MessageBody"])["case_id"] for each in self.sqs.to(SEAL_QUEUE)]
+        self.sqs.sent = [each for each in self.sqs.sent if each["QueueUrl"] != SEAL_QUEUE]
+        for case_id in asked:
+            seal_case(
+                SealCase(case_id=case_id),
+                cases=self.cases,
+                completion=self.sealing,
+                measure=self.sealing.measure,
+                logger=Logger(service=str(uuid4()), stream=self.log),
+            )
+
     def looks(self, *, most: int = 100) -> int:
         """Look after what is due, as each minute; returns how many cases failed."""
         left = iter(range(most))
-        return look_after(
+        failed = look_after(
             self.watch,
             self.cases.find_due(self.clock()),
             logger=Logger(service=str(uuid4()), stream=self.log),
             has_time=lambda: next(left, None) is not None,
         )
+        self.seals()
+        return failed
 
     def minutes(self, count: int) -> None:
         for _ in range(count):

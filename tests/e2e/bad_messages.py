@@ -182,6 +182,13 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
             "for_revocation: expected only from revoke_access_token",
         ),
     },
+    "seal_case": {
+        "a case that is not there": ({"case_id": "c-nobody"}, "case_id: expected the id of a case that exists"),
+        "a case's id that can't be one": (
+            {"case_id": f"message#{SECRET}"},
+            "case_id: expected up to 128 letters, digits and _ . : -",
+        ),
+    },
     "start_offboarding": {
         "an unknown source": (
             event("UserDeleted", {"user": SECRET}, source="hr.example.com"),

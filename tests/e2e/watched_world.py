@@ -121,9 +121,9 @@ class WatchedWorld(World):
             {"Id": str(place), "MessageBody": body if isinstance(body, str) else json.dumps(body)}
             for place, body in enumerate(bodies)
         ]
-        if function == "refresh_access_token":
+        if function in {"refresh_access_token", "seal_case"}:
             for entry, body in zip(entries, bodies, strict=True):
-                group = str(body["connection"]) if isinstance(body, dict) else "by-hand"
+                group = str(body.get("connection")) if isinstance(body, dict) else "by-hand"
                 entry |= {"MessageGroupId": group, "MessageDeduplicationId": str(uuid4())}
         answer = self.client("sqs").send_message_batch(QueueUrl=self.queue_url(function), Entries=entries)
         assert not answer.get("Failed")

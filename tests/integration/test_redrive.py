@@ -254,7 +254,6 @@ def test_a_refused_command_is_done_after_the_cause_is_mended_and_it_is_put_back(
         ),
         receipts=Receipts(dynamodb, table="cases"),
         give_up_after=timedelta(days=1),
-        completion=None,
         clock=lambda: datetime.now(tz=UTC),
         logger=Logger(service="leaver"),
         metrics=Metrics(namespace="Leaver", service="leaver"),

@@ -1,12 +1,12 @@
 """What becomes of a message: the receipt, the announcement, the acknowledgement, in this order."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from leaver.cases.record import Step, new_case
-from leaver.cases.states import State
 from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import (
@@ -24,7 +24,7 @@ from tests.doubles.clock import NOW
 from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
 from tests.doubles.lambda_events import FIFO_QUEUE, QUEUE, Context, batch, event, record, returned
 from tests.doubles.metrics import sum_metrics
-from tests.doubles.sqs import DEAD_LETTERS, FIFO_DEAD_LETTERS
+from tests.doubles.sqs import DEAD_LETTERS, FIFO_DEAD_LETTERS, SEAL_QUEUE
 
 JOHN = {"user_id": "john.doe@example.com"}
 REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;clid=us05"))
@@ -85,13 +85,16 @@ def _opens_case(harness: ConsumerHarness, case_id: str) -> None:
 
 def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(harness: ConsumerHarness) -> None:
     _opens_case(harness, "case-1")
+    before = harness.cases.only
     detail = JOHN | {"case_id": "case-1", "requested_at": "2026-11-22T08:30:00Z"}
     consume(sso(harness, Operation(REVOKED)), record(detail))
     receipt = harness.receipts.only
     assert (receipt.case_id, receipt.entry) == ("case-1", "RevokeSsoToken#zoom")
     assert receipt.time_to_revoke == 3600
     assert harness.bus.announced[0]["case_id"] == "case-1"
-    assert harness.cases.only.state is State.COMPLETED
+    # seal_case is told, and nobody else changes the case.
+    assert [json.loads(each["MessageBody"]) for each in harness.sqs.to(SEAL_QUEUE)] == [{"case_id": "case-1"}]
+    assert harness.cases.only == before
 
 
 def test_a_command_of_a_case_that_is_not_there_is_parked(harness: ConsumerHarness) -> None:

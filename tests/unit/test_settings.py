@@ -4,8 +4,8 @@ import pytest
 
 from functions.retrieve_user_token.app import Settings as RetrieveUserTokenSettings
 from functions.revoke_grants.app import Settings as RevokeGrantsSettings
-from functions.revoke_sso_token.app import Settings as RevokeSsoTokenSettings
 from functions.schedule_refreshes.app import Settings as ScheduleRefreshesSettings
+from functions.seal_case.app import Settings as SealCaseSettings
 from functions.start_offboarding.app import Settings as StartOffboardingSettings
 from leaver.providers.registry import PROVIDERS
 from leaver.settings import InvalidSetting, ServesProviders, local_world
@@ -76,16 +76,16 @@ def test_a_set_is_written_with_commas(value: str, values: set[str]) -> None:
 
 @pytest.mark.parametrize(("value", "is_done"), [("true", True), ("false", False), ("", False)])
 def test_a_flag_is_true_or_false(value: str, *, is_done: bool) -> None:
-    needed = {name.upper(): "1" for name in RevokeSsoTokenSettings.model_fields} | {"MISSING_USER_IS_DONE": value}
-    assert RevokeSsoTokenSettings.read(needed).missing_user_is_done is is_done
+    needed = {name.upper(): "1" for name in SealCaseSettings.model_fields} | {"MISSING_USER_IS_DONE": value}
+    assert SealCaseSettings.read(needed).missing_user_is_done is is_done
 
 
 @pytest.mark.parametrize("value", ["True", "1", "yes", "canary-7d1f"])
 def test_a_flag_that_is_neither_fails_by_its_name_without_its_value(value: str) -> None:
-    needed = {name.upper(): "1" for name in RevokeSsoTokenSettings.model_fields} | {"MISSING_USER_IS_DONE": value}
+    needed = {name.upper(): "1" for name in SealCaseSettings.model_fields} | {"MISSING_USER_IS_DONE": value}
     sentence = "^the environment variable MISSING_USER_IS_DONE is neither true nor false$"
     with pytest.raises(InvalidSetting, match=sentence):
-        RevokeSsoTokenSettings.read(needed)
+        SealCaseSettings.read(needed)
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leaver.cases.finding import StepFinder
 from leaver.cases.intake import Intake
 from leaver.cases.record import Policy
 from leaver.cases.states import State
@@ -35,11 +36,10 @@ def comes_back(world: World) -> None:
     intake = Intake(
         cases=world.cases,
         people=world.people,
-        completion=world.completion(),
+        announcer=world.watch.announcer,
         case_start=world.watch.case_start,
-        connections=InMemoryConnections(),
+        step_finder=StepFinder(InMemoryConnections(), PROVIDERS),
         find_person=lambda _request, _heard_at: None,
-        providers=PROVIDERS,
         clock=world.clock,
         routine_limit=50,
         policy=Policy(deadline=900),

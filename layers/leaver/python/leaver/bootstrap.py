@@ -16,12 +16,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leaver.cases.completion import CaseCompletion
+from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.heard import Fate, HeardEvents
 from leaver.cases.partitions import KEY
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
-from leaver.cases.record import Cases
+from leaver.cases.record import Case, Cases
+from leaver.cases.reporting import StepReports
 from leaver.cases.start import CaseStart
 from leaver.cases.user_token_index import Address, Proof, StoredUserToken, UserTokenIndex
 from leaver.cases.user_tokens import StoredUserTokens
@@ -177,7 +178,9 @@ def rate_limiter(table: str, per_second: int, tokens: AccessTokens) -> RateLimit
 
 
 @cache
-def publisher(bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None = None) -> Publisher:
+def publisher(
+    bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None = None, seal_queue_url: str | None = None
+) -> Publisher:
     """The bus and the queues that a function may write to."""
     return Publisher(
         events=_events(),
@@ -185,6 +188,7 @@ def publisher(bus: str, dead_letter_queue_url: str, refresh_queue_url: str | Non
         bus=bus,
         dead_letter_queue_url=dead_letter_queue_url,
         refresh_queue_url=refresh_queue_url,
+        seal_queue_url=seal_queue_url,
     )
 
 
@@ -219,15 +223,9 @@ def journal(table: str, name: Callable[[AnyCommand], tuple[str, str | None]]) ->
     return EventJournal(HeardEvents(_dynamodb(), table=table), name, logger())
 
 
-def completion(table: str, publisher: Publisher, *, missing_user_is_done: bool = False) -> CaseCompletion:
-    """What a done step means to its case."""
-    return CaseCompletion(
-        cases=cases(table),
-        publisher=publisher,
-        clock=now,
-        missing_user_is_done=missing_user_is_done,
-        measure=lambda name, seconds: _metrics().add_metric(name=name, unit=MetricUnit.Seconds, value=seconds),
-    )
+def announcer(table: str, publisher: Publisher, *, says_completed: bool = False) -> CaseAnnouncer:
+    """What announces how far cases are."""
+    return CaseAnnouncer(cases=cases(table), publisher=publisher, says_completed=says_completed)
 
 
 def case_start(table: str, publisher: Publisher, *, case_deadline: int) -> CaseStart:
@@ -247,9 +245,10 @@ def receipts(table: str) -> Receipts:
     return Receipts(_dynamodb(), table=table)
 
 
-def count(name: str) -> None:
-    """Count something that happened; the consumer tells CloudWatch when its batch is done."""
-    _metrics().add_metric(name=name, unit=MetricUnit.Count, value=1)
+def measure(name: str, value: int) -> None:
+    """Tell CloudWatch of one event, with the rest of what its batch counts: how long it took, or that it happened."""
+    unit = MetricUnit.Seconds if name.endswith("Revoke") else MetricUnit.Count
+    _metrics().add_metric(name=name, unit=unit, value=value)
 
 
 def gauge(name: str, value: int) -> None:
@@ -274,16 +273,18 @@ def consumer(
     cases_table: str | None = None,
     refresh_queue_url: str | None = None,
     read: Callable[[Payload], AnyCommand] | None = None,
-    missing_user_is_done: bool = False,
+    seal_queue_url: str | None = None,
+    read_case: Callable[[str, AnyCommand], Case] | None = None,
     rate_limiter: RateLimiter | None = None,
     tokens: AccessTokens | None = None,
     journal: EventJournal[AnyCommand] | None = None,
 ) -> Consumer[AnyCommand]:
-    """Join a function's queue to its operation; with `cases_table` every command leaves a receipt, and counts.
+    """Join a function's queue to its operation; with `cases_table` every command leaves a receipt.
 
-    `missing_user_is_done` is the deployment's choice about cases, see CaseCompletion.
+    With `seal_queue_url` a command may be a case's step.
     """
-    out = publisher(settings.event_bus_name, settings.dead_letter_queue_url, refresh_queue_url)
+    out = publisher(settings.event_bus_name, settings.dead_letter_queue_url, refresh_queue_url, seal_queue_url)
+    reports = StepReports(cases(cases_table), out) if cases_table and seal_queue_url else None
     return Consumer(
         function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__),
         command=command,
@@ -292,7 +293,8 @@ def consumer(
         publisher=out,
         receipts=receipts(cases_table) if cases_table else None,
         give_up_after=timedelta(seconds=settings.give_up_after),
-        completion=completion(cases_table, out, missing_user_is_done=missing_user_is_done) if cases_table else None,
+        read_case=reports.read_case if reports else read_case,
+        tell=reports.tell if reports else None,
         clock=now,
         logger=logger(),
         metrics=_metrics(),
@@ -311,7 +313,7 @@ def paced_consumer(
     settings: ActsOnPeople,
     tokens: AccessTokens,
     *,
-    missing_user_is_done: bool = False,
+    seal_queue_url: str | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to an operation that acts on people through connections, at the pace of their account."""
     return consumer(
@@ -320,7 +322,7 @@ def paced_consumer(
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        missing_user_is_done=missing_user_is_done,
+        seal_queue_url=seal_queue_url,
         rate_limiter=rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
     )

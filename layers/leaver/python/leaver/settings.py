@@ -80,6 +80,12 @@ class Paced(Settings):
     requests_per_second: WholeNumber
 
 
+class ReportsSteps(Settings):
+    """The queue of seal_case."""
+
+    seal_queue_url: str
+
+
 class ActsOnPeople(Consumes, UsesConnections, RequestsRefreshes, Paced):
     """What it takes to act on somebody through a connection."""
 

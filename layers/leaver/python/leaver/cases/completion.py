@@ -1,75 +1,87 @@
-"""What happens to a case when one of its steps is done: less is outstanding, and with the last receipt it is sealed."""
+"""When a case is completed: what is outstanding by its receipts, what has come since, and then the seal."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE, Case, Cases, receipts_of
-from leaver.cases.states import WAITING, AnnouncementName, CaseEvent, State
-from leaver.errors import BadMessage
-from leaver.messages.commands import Command
-from leaver.messages.events import CaseAnnouncement
-from leaver.messages.publisher import Publisher
+from leaver.cases.record import DONE, Case, Cases, Step, receipts_of
+from leaver.cases.start import CaseStart
+from leaver.cases.states import CaseEvent, State
 from leaver.outcomes import Outcome
 
 
 @dataclass(frozen=True)
 class CaseCompletion:
-    """The cases, as far as the functions that carry out their steps have to do with them."""
+    """What it takes to complete a case; seal_case alone has it."""
 
     cases: Cases
-    publisher: Publisher
+    announcer: CaseAnnouncer
+    case_start: CaseStart
     clock: Callable[[], datetime]
+    #: finds what has to end for a case's person as of now
+    find_steps_anew: Callable[[Case], Sequence[Step]]
     #: whether somebody whom the provider does not know is done with, although it is not certain who is meant
     missing_user_is_done: bool = False
-    #: takes the name of a time, and seconds
-    measure: Callable[[str, int], None] = field(default=lambda _name, _seconds: None, repr=False)
+    #: takes the name of what is measured, and seconds or a count
+    measure: Callable[[str, int], None] = field(default=lambda _name, _value: None, repr=False)
 
-    def read_case(self, case_id: str, command: Command) -> Case:
-        """Read the case whose step this command is; raises BadMessage where no such case asks for this very command."""
-        case = self.cases.read(case_id)
-        if case is None:
-            raise BadMessage("case_id: expected the id of a case that exists")
-        if not any(step.asks_for(command) for step in case.steps):
-            raise BadMessage("case_id: expected the id of a case of which this very command is a step")
-        if case.state in WAITING:
-            raise BadMessage("case_id: expected the id of a case that has begun")
-        return case
+    def complete(self, case: Case) -> Case:
+        """Count a case's receipts, and complete it if nothing is outstanding; returns the case as it is then.
 
-    def count_receipt(self, receipt: Receipt) -> None:
-        """Count a receipt into its case, and seal the case if it was the last; repeating it changes nothing."""
-        case = self.cases.read(receipt.case_id)
-        if case is None:
-            # Its command was parked for just that.
-            return
-
-        def without_step(standing: Case) -> Case | None:
-            if standing.state is not State.OPEN or not self._ends(receipt, standing):
-                return None
-            ended = [step.name for step in standing.steps if step.is_reported_by(receipt)]
-            counts = ended and ended[0] in standing.outstanding
-            return standing.after_step(ended[0]) if counts else None
-
-        # Where it was counted before, a run may have been killed before the seal or the announcement.
-        self.seal(self.cases.change(case, without_step) or self.cases.require(case.case_id))
-
-    def seal(self, case: Case) -> Case:
-        """Close a case that has nothing outstanding, and announce what is pending; returns the case as it is then."""
+        Repeated, it changes nothing. Announces what is pending; raises Undelivered.
+        """
+        if case.allows(CaseEvent.SEALED):
+            case = self._count_receipts(case)
+        if case.allows(CaseEvent.SEALED) and not case.outstanding:
+            case = self._add_what_came_since(case)
         if case.allows(CaseEvent.SEALED) and not case.outstanding:
             case = self._seal(case)
-        return self.announce_pending(case)
+        return self.announcer.announce_pending(case)
 
-    def announce_pending(self, case: Case) -> Case:
-        """Announce what is pending until the bus has taken it; returns the case as it is then. Raises Undelivered."""
-        for name in case.pending_announcements:
-            self.publisher.announce(_announcement(case, name))
+    def _count_receipts(self, case: Case) -> Case:
+        """Compute anew what is outstanding, by the receipts alone."""
+        receipts = self.cases.read_receipts(case.case_id)
 
-            def without(standing: Case, name: AnnouncementName = name) -> Case | None:
-                return standing.without_pending(name) if name in standing.pending_announcements else None
+        def with_outstanding(standing: Case) -> Case | None:
+            outstanding = self._outstanding(standing, receipts)
+            if standing.state is not State.OPEN or outstanding == standing.outstanding:
+                return None
+            return standing.model_copy(update={"outstanding": outstanding})
 
-            case = self.cases.change(case, without) or case
-        return case
+        undone = set(self._outstanding(case, receipts)) - set(case.outstanding)
+        if undone:
+            # Somebody's hand: the record says more than the receipts. The case stays open, and its step is sent anew.
+            self.measure("CasesAtOddsWithReceipts", 1)
+        return self.cases.change(case, with_outstanding) or self.cases.require(case.case_id)
+
+    def _outstanding(self, case: Case, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
+        ended = {step.name for step in case.steps if self._is_ended(case, step, receipts.get(step.name))}
+        return tuple(step.name for step in case.steps if step.name not in ended)
+
+    def _is_ended(self, case: Case, step: Step, receipt: Receipt | None) -> bool:
+        if receipt is None or receipt.case_id != case.case_id or not step.is_reported_by(receipt):
+            return False
+        if receipt.outcome is Outcome.USER_NOT_FOUND:
+            # An id that was confirmed after the command had gone out under another name proves nothing of that name.
+            asked_by_it = case.id_at(receipt.system) in {None, receipt.subject}
+            return (case.zoom_user_id is not None and asked_by_it) or self.missing_user_is_done
+        return receipt.outcome in DONE
+
+    def _add_what_came_since(self, case: Case) -> Case:
+        """Add the steps that the case lacks by now, and set them going."""
+        found = self.find_steps_anew(case)
+
+        def with_found(standing: Case) -> Case | None:
+            more = standing.with_steps(found, ())
+            return more if standing.state is State.OPEN and more != standing else None
+
+        extended = self.cases.change(case, with_found)
+        if extended is None:
+            return self.cases.require(case.case_id)
+        self.case_start.send(extended, extended.outstanding)
+        return extended
 
     def _seal(self, case: Case) -> Case:
         stored = self.cases.read_stored(case.case_id)
@@ -90,13 +102,6 @@ class CaseCompletion:
             self.measure("CaseTimeToRevoke", sealed.time_to_revoke)
         return sealed
 
-    def _ends(self, receipt: Receipt, case: Case) -> bool:
-        if receipt.outcome is Outcome.USER_NOT_FOUND:
-            # An id that was confirmed after the command had gone out under another name proves nothing of that name.
-            asked_by_it = case.id_at(receipt.system) in {None, receipt.subject}
-            return (case.zoom_user_id is not None and asked_by_it) or self.missing_user_is_done
-        return receipt.outcome in DONE
-
 
 def _residual(receipts: Iterable[Receipt]) -> list[dict[str, str]]:
     """What the receipts say that no API can end, and until when it lives."""
@@ -105,26 +110,3 @@ def _residual(receipts: Iterable[Receipt]) -> list[dict[str, str]]:
         for receipt in receipts
         if (until := receipt.details.get("handed_out_until"))
     ]
-
-
-def _announcement(case: Case, name: AnnouncementName) -> CaseAnnouncement:
-    return CaseAnnouncement(
-        detail_type=name,
-        # Of each kind one, but a case can be put back: then it is another time that it ended.
-        announcement_id=f"{case.case_id}/{name}",
-        case_id=case.case_id,
-        state=case.state,
-        subject=case.email,
-        source=case.source,
-        event_id=case.event_id,
-        urgency=case.urgency,
-        requested_at=case.requested_at,
-        effective_at=case.effective_at,
-        finished_at=case.finished_at,
-        steps=[step.name for step in case.steps],
-        outstanding=list(case.outstanding),
-        time_to_revoke=case.time_to_revoke if name == "OffboardingCompleted" else None,
-        head=case.head,
-        residual=list(case.residual),
-        sweep_of=case.sweep_of,
-    )

@@ -7,21 +7,19 @@ from functools import partial
 from typing import Final
 from uuid import uuid4
 
-from leaver.cases import identities
-from leaver.cases.completion import CaseCompletion
+from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.finding import ZOOM, StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
-from leaver.cases.record import REPLACE, Case, Cases, Policy, Step, new_case, sweep_of
+from leaver.cases.record import Case, Cases, Policy, Step, new_case, sweep_of
 from leaver.cases.start import COMMANDS, CaseStart
 from leaver.cases.states import UNDER_WAY, CaseEvent, State
-from leaver.connections.record import Connection, Connections, Status
-from leaver.errors import BadMessage, Rejected
-from leaver.messages.commands import Command, RevokeAccessToken, parse
+from leaver.errors import Rejected
+from leaver.messages.commands import parse
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.names import name_of
-from leaver.providers.entry import Person, Providers
+from leaver.providers.entry import Person
 
-ZOOM: Final = "zoom"
 #: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
 #: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
 SAME_DEPARTURE: Final = timedelta(days=1)
@@ -57,10 +55,9 @@ class Intake:
 
     cases: Cases
     people: People
-    completion: CaseCompletion
+    announcer: CaseAnnouncer
     case_start: CaseStart
-    connections: Connections
-    providers: Providers
+    step_finder: StepFinder
     #: asks Zoom who is meant, by an event that was heard then; None where Zoom knows nobody or can't be asked
     find_person: Callable[[OffboardingRequested, datetime], Person | None]
     clock: Callable[[], datetime]
@@ -75,7 +72,8 @@ class Intake:
         names = _names(request, user)
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
-        steps = self._find_steps(request, user, names)
+        deactivates = self.policy.deactivate_users
+        steps = self.step_finder.find(request.subject, user.id if user else None, names, deactivates_users=deactivates)
         if not steps:
             raise Rejected("there is no connection to any provider: nothing can be ended")
         if request.kind in ENDS:
@@ -163,7 +161,7 @@ class Intake:
 
     def set_going(self, case: Case) -> None:
         """Begin a case whose time has come, and announce what is pending."""
-        self.completion.announce_pending(self.case_start.begin(case))
+        self.announcer.announce_pending(self.case_start.begin(case))
 
     # -- somebody stays, and what may be in a thief's hands does not
 
@@ -220,30 +218,7 @@ class Intake:
 
         stopped = self.cases.change(case, stop) or case
         self.case_start.lift_tombstones(stopped)
-        self.completion.announce_pending(stopped)
-
-    # -- what there is to end
-
-    def _find_steps(self, request: OffboardingRequested, user: Person | None, names: Sequence[str]) -> Sequence[Step]:
-        usable = {name: each for name, each in self.providers.items() if find_usable(self.connections, name)}
-        steps = [
-            _step(step.command, name, step.fields)
-            for name, step in identities.steps(request.subject, usable, {ZOOM: user.id} if user else {})
-            if self.policy.deactivate_users or not step.opt_in
-        ]
-        owned = [record for name in names for record in self._owned_by(name)]
-        steps += [_step(RevokeAccessToken, record.connection, {}) for record in owned if record.role == "personal"]
-        steps.sort(key=lambda step: list(COMMANDS).index(step.command))
-        # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
-        return steps + [
-            Step(command=REPLACE, connection=record.connection, detail={"owner": record.owner})
-            for record in owned
-            if record.role == "service"
-        ]
-
-    def _owned_by(self, name: str) -> list[Connection]:
-        records = [self.connections.read(each) for each in self.connections.owned_by(name)]
-        return [record for record in records if record.status is not Status.REVOKED]
+        self.announcer.announce_pending(stopped)
 
 
 def check_person(request: OffboardingRequested, user: Person | None) -> None:
@@ -258,21 +233,6 @@ def check_person(request: OffboardingRequested, user: Person | None) -> None:
         raise Rejected("subject.identities.zoom.id: me is whoever consented, and not the person of this event")
     if user is not None and name_of(user.email) != name_of(request.subject.email):
         raise Rejected("subject.identities.zoom.id: at Zoom this is somebody with another address than subject.email")
-
-
-def find_usable(connections: Connections, name: str) -> Connection | None:
-    """Read a connection; None where there is none, or a revoked one."""
-    try:
-        record = connections.read(name)
-    except BadMessage:
-        return None
-    return None if record.status is Status.REVOKED else record
-
-
-def _step(command: type[Command], connection: str, fields: Mapping[str, str]) -> Step:
-    """A step whose command can be sent; raises BadMessage while nothing is recorded and a person can still mend it."""
-    parse(command, {**fields, "connection": connection}, direct=False)
-    return Step(command=command.__name__, connection=connection, detail=dict(fields))
 
 
 def _names(request: OffboardingRequested, user: Person | None) -> Sequence[str]:

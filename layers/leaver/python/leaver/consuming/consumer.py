@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
-from leaver.cases.completion import CaseCompletion
 from leaver.cases.heard import Fate
-from leaver.cases.receipts import Receipts
+from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import Case
 from leaver.cases.states import OVER
 from leaver.consuming.failures import FailureHandler
@@ -52,7 +51,6 @@ class Consumer(Generic[AnyCommand]):
     #: see OutcomeRecorder
     receipts: Receipts | None
     give_up_after: timedelta
-    completion: CaseCompletion | None
     clock: Callable[[], datetime]
     logger: Logger
     metrics: Metrics
@@ -66,6 +64,10 @@ class Consumer(Generic[AnyCommand]):
     name_connection: Callable[[str | None], str] | None = None
     #: see MessageReader
     read: Callable[[Payload], AnyCommand] | None = None
+    #: reads the case of a command and holds the command to it; None where commands are a step of no case
+    read_case: Callable[[str, AnyCommand], Case] | None = None
+    #: see OutcomeRecorder
+    tell: Callable[[Receipt], None] | None = None
     #: for HR events, of which none may end in silence
     journal: EventJournal[AnyCommand] | None = None
     jitter: Callable[[float, float], float] = field(default=random.uniform)
@@ -179,9 +181,9 @@ class Consumer(Generic[AnyCommand]):
     def _read_case(self, command: AnyCommand) -> Case | None:
         if command.case_id is None:
             return None
-        if self.completion is None:
+        if self.read_case is None:
             raise BadMessage("case_id: expected none, since this command is a step of no case")
-        return self.completion.read_case(command.case_id, command)
+        return self.read_case(command.case_id, command)
 
     def _carry_out(self, command: AnyCommand, message: Message[AnyCommand], *, is_over: bool) -> Handled:
         if message.standing and message.is_done:
@@ -219,7 +221,7 @@ class Consumer(Generic[AnyCommand]):
         return OutcomeRecorder(
             command=self.command,
             receipts=self.receipts,
-            completion=self.completion,
+            tell=self.tell,
             clock=self.clock,
             logger=self.logger,
             metrics=self.metrics,

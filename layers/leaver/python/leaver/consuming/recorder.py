@@ -8,7 +8,6 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from leaver.cases.completion import CaseCompletion
 from leaver.cases.receipts import ENDED, Receipt, Receipts
 from leaver.messages.commands import Command
 from leaver.messages.events import Announcement
@@ -27,14 +26,14 @@ class OutcomeRecorder:
     command: type[Command]
     #: refreshes and hand-overs leave none: their journal is the record, or the command that follows
     receipts: Receipts | None
-    #: for commands that may be a case's step
-    completion: CaseCompletion | None
+    #: tells seal_case, of commands that may be a case's step
+    tell: Callable[[Receipt], None] | None
     clock: Callable[[], datetime]
     logger: Logger
     metrics: Metrics
 
     def record(self, receipt: Receipt, result: Result, reason: str | None = None) -> Announcement | None:
-        """Write the receipt first, then count it into its case; returns what is to be announced."""
+        """Write the receipt first, then tell seal_case; returns what is to be announced."""
         closed = receipt.closed(result, now=self.clock(), reason=reason)
         if self.receipts:
             closed = self.receipts.finish(closed)
@@ -48,8 +47,8 @@ class OutcomeRecorder:
 
     def repeat(self, closed: Receipt) -> Announcement | None:
         """Do again what may have been lost after the receipt was written; returns what is to be announced."""
-        if self.completion is not None and closed.belongs_to_a_case:
-            self.completion.count_receipt(closed)
+        if self.tell is not None and closed.belongs_to_a_case:
+            self.tell(closed)
         return None if closed.outcome in UNANNOUNCED else _announcement(self.command, closed)
 
     def count(self, event: str) -> None:

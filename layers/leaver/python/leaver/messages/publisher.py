@@ -58,12 +58,14 @@ class Publisher:
         bus: str,
         dead_letter_queue_url: str,
         refresh_queue_url: str | None = None,
+        seal_queue_url: str | None = None,
     ) -> None:
         self._events = events
         self._sqs = sqs
         self._bus = bus
         self._dead_letter_queue_url = dead_letter_queue_url
         self._refresh_queue_url = refresh_queue_url
+        self._seal_queue_url = seal_queue_url
 
     def announce(self, announcement: Announcement | ConnectionAnnouncement | CaseAnnouncement) -> None:
         """Tell the bus what became of a command, how a connection is, or how far a case; raises Undelivered."""
@@ -112,6 +114,17 @@ class Publisher:
     def forward_refresh(self, detail: Mapping[str, Any]) -> None:
         """Pass on a refresh that somebody asked for: never deduplicated, since they ask because they mean it now."""
         self._send_refreshes([(detail, str(uuid4()))])
+
+    def request_seal(self, case_id: str) -> None:
+        """Ask seal_case to look at a case: never deduplicated, since each time another receipt may be there."""
+        if self._seal_queue_url is None:
+            raise Undelivered("this function has no seal queue")
+        self._sqs.send_message(
+            QueueUrl=self._seal_queue_url,
+            MessageBody=json.dumps({"case_id": case_id}),
+            MessageGroupId="cases",
+            MessageDeduplicationId=str(uuid4()),
+        )
 
     def dead_letter(self, letter: DeadLetter) -> None:
         """Put a message aside for a person, with the reason as message attributes; raises what SQS raises."""

@@ -1,0 +1,86 @@
+"""Complete and seal a case whose every step has ended: no other function does."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from aws_lambda_powertools import Logger
+
+from leaver import bootstrap
+from leaver.cases.completion import CaseCompletion
+from leaver.cases.finding import StepFinder
+from leaver.cases.record import Case, Cases
+from leaver.consuming.consumer import Consumer
+from leaver.errors import BadMessage
+from leaver.messages.commands import CaseId, Command
+from leaver.providers.registry import PROVIDERS
+from leaver.settings import Consumes, EndsSteps, ServesProviders, StartsCases
+
+
+class Settings(Consumes, ServesProviders, StartsCases, EndsSteps):
+    """What `seal_case` reads from its environment."""
+
+    cases_table: str
+    connections_table: str
+
+
+class SealCase(Command):
+    """A step of a case has a final receipt, or watch_deadlines finds that the case should be looked at."""
+
+    system: ClassVar[str] = "leaver"
+    announced_as: ClassVar[str] = "OffboardingCompleted"
+
+    case_id: CaseId
+
+    @property
+    def subject(self) -> str:
+        """The case."""
+        return self.case_id
+
+
+def seal_case(
+    command: SealCase, *, cases: Cases, completion: CaseCompletion, measure: Callable[[str, int], None], logger: Logger
+) -> None:
+    """Complete the case if it is done; one that fails is left to watch_deadlines, which sends it again in a minute.
+
+    All cases are one group of one FIFO queue: a message that came back would hold up every other case.
+    """
+    try:
+        completion.complete(cases.require(command.case_id))
+    except Exception as error:  # noqa: BLE001 - see above
+        # Not the message of a foreign exception: it may quote anything.
+        logger.warning("case could not be sealed", extra={"case_id": command.case_id, "error": type(error).__name__})
+        measure("CasesNotSealed", 1)
+
+
+def read_case(case_id: str, _: Command, *, cases: Cases) -> Case:
+    """Read the case; raises BadMessage where there is none."""
+    case = cases.read(case_id)
+    if case is None:
+        raise BadMessage("case_id: expected the id of a case that exists")
+    return case
+
+
+def consumer() -> Consumer[SealCase]:
+    """What works through the queue `seal-case`."""
+    settings = bootstrap.settings_of(Settings)
+    publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url)
+    cases = bootstrap.cases(settings.cases_table)
+    completion = CaseCompletion(
+        cases=cases,
+        announcer=bootstrap.announcer(settings.cases_table, publisher, says_completed=True),
+        case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
+        clock=bootstrap.now,
+        find_steps_anew=StepFinder(
+            bootstrap.connections(settings.connections_table), settings.served(PROVIDERS)
+        ).find_anew,
+        missing_user_is_done=settings.missing_user_is_done,
+        measure=bootstrap.measure,
+    )
+    operation = partial(
+        seal_case, cases=cases, completion=completion, measure=bootstrap.measure, logger=bootstrap.logger()
+    )
+    return bootstrap.consumer(SealCase, operation, settings, read_case=partial(read_case, cases=cases))
+
+
+lambda_handler = bootstrap.serve(consumer)

@@ -1,0 +1,56 @@
+"""What is announced of a case: whatever is pending, until the bus has taken it."""
+
+from dataclasses import dataclass
+
+from leaver.cases.record import Case, Cases
+from leaver.cases.states import AnnouncementName
+from leaver.messages.events import CaseAnnouncement
+from leaver.messages.publisher import Publisher
+
+COMPLETED: AnnouncementName = "OffboardingCompleted"
+
+
+@dataclass(frozen=True)
+class CaseAnnouncer:
+    """Announces what is pending of cases."""
+
+    cases: Cases
+    publisher: Publisher
+    #: seal_case alone says that a case is completed: everybody else leaves that pending
+    says_completed: bool = False
+
+    def announce_pending(self, case: Case) -> Case:
+        """Announce what is pending; returns the case as it is then. Raises Undelivered."""
+        for name in case.pending_announcements:
+            if name == COMPLETED and not self.says_completed:
+                continue
+            self.publisher.announce(_announcement(case, name))
+
+            def without(standing: Case, name: AnnouncementName = name) -> Case | None:
+                return standing.without_pending(name) if name in standing.pending_announcements else None
+
+            case = self.cases.change(case, without) or case
+        return case
+
+
+def _announcement(case: Case, name: AnnouncementName) -> CaseAnnouncement:
+    return CaseAnnouncement(
+        detail_type=name,
+        # Of each kind one, but a case can be put back: then it is another time that it ended.
+        announcement_id=f"{case.case_id}/{name}",
+        case_id=case.case_id,
+        state=case.state,
+        subject=case.email,
+        source=case.source,
+        event_id=case.event_id,
+        urgency=case.urgency,
+        requested_at=case.requested_at,
+        effective_at=case.effective_at,
+        finished_at=case.finished_at,
+        steps=[step.name for step in case.steps],
+        outstanding=list(case.outstanding),
+        time_to_revoke=case.time_to_revoke if name == "OffboardingCompleted" else None,
+        head=case.head,
+        residual=list(case.residual),
+        sweep_of=case.sweep_of,
+    )
