@@ -136,7 +136,7 @@ class Simulation:
     def run(self, routine: Sequence[Queue], urgent: Sequence[Queue]) -> "Run":
         """Let everybody leave, and wait until nobody is left who does not lie in a dead-letter queue."""
         for number in range(self.leavers):
-            routine[number % len(routine)].send({"user_id": f"person-{number}@example.com"})
+            routine[number % len(routine)].send({"user_id": f"person-{number}@example.com", "connection": "zoom"})
         self.time.spawn(partial(self._urgent_leavers, urgent))
         self.time.run(until=lambda: self._is_over(routine))
         return Run(
@@ -161,7 +161,7 @@ class Simulation:
         for number in count():
             user = f"urgent-{number}@example.com"
             self.urgent[user] = self.time.now
-            queues[number % len(queues)].send({"user_id": user, "urgency": "urgent"})
+            queues[number % len(queues)].send({"user_id": user, "urgency": "urgent", "connection": "zoom"})
             self.time.sleep(URGENT_EVERY)
 
 

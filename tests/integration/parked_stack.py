@@ -73,8 +73,9 @@ class World:
             self.sqs.create_queue(QueueName=f"{name}-dead-letters")
         for name in LANED:
             self.sqs.create_queue(QueueName=f"{name}-urgent")
-        for name in ("leaver-refresh-access-token.fifo", "leaver-refresh-access-token-dead-letters.fifo"):
-            self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})
+        for name in ("leaver-refresh-access-token", "leaver-seal-case"):
+            self.sqs.create_queue(QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"})
+            self.sqs.create_queue(QueueName=f"{name}-dead-letters.fifo", Attributes={"FifoQueue": "true"})
         for name in ("leaver-unrouted", "leaver-unrouted-dead-letters", "leaver-watch-deadlines-dead-letters"):
             self.sqs.create_queue(QueueName=name)
         self.events.create_event_bus(Name="leaver")

@@ -50,7 +50,7 @@ def test_the_commands_on_somebody_are_all_there() -> None:
 def test_another_providers_connection_is_refused_and_its_tokens_stay_as_they_are(
     leaver: Deployment, command: type[Command]
 ) -> None:
-    own = command.model_fields["connection"].default
+    own = command.system
     (foreign,) = {"zoom", "venafi"} - {own}
     before = leaver.connection(foreign)
     assert deliver(leaver, command, foreign) == set()
@@ -61,7 +61,7 @@ def test_another_providers_connection_is_refused_and_its_tokens_stay_as_they_are
 
 @pytest.mark.parametrize("command", ON_SOMEBODY, ids=lambda command: command.__name__)
 def test_a_personal_connection_is_refused(leaver: Deployment, command: type[Command]) -> None:
-    own = command.model_fields["connection"].default
+    own = command.system
     leaver.dynamodb.update_item(
         TableName="Connections",
         Key={"connection": {"S": own}},

@@ -30,7 +30,7 @@ def steps_of(leaver: Subject, **found: str) -> dict[str, dict[str, str]]:
 def test_somebody_of_whom_only_the_address_is_known_is_meant_by_it_everywhere() -> None:
     assert steps_of(subject()) == {
         "zoom: RevokeSsoToken": {"user_id": ADA},
-        "zoom: PurgeUserTokens": {"user_id": ADA},
+        "zoom: PurgeUserTokens": {"user_id": ADA, "email": ADA},
         "zoom: DeactivateUser": {"user_id": ADA},
         "venafi: RevokeGrants": {"identity": ADA},
     }
@@ -51,7 +51,7 @@ def test_a_prefixed_universal_counts_more_than_a_name() -> None:
 
 def test_what_the_provider_itself_calls_somebody_counts_most() -> None:
     steps = steps_of(subject(zoom={"id": "told"}, venafi={"name": "ada"}), zoom="found", venafi="local:{found}")
-    assert steps["zoom: PurgeUserTokens"] == {"user_id": "found"}
+    assert steps["zoom: PurgeUserTokens"] == {"user_id": "found", "email": ADA}
     assert steps["venafi: RevokeGrants"] == {"grantee_prefixed_universal": "local:{found}"}
 
 

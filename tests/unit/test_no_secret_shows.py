@@ -119,7 +119,7 @@ class Scene:
             self.connect(name)
         # what there is to purge
         for kind in ("zak", "onbehalf"):
-            name = f"leaver/user-tokens/zoom/{JOHN_ID}/{kind}"
+            name = f"leaver/user-tokens/{JOHN_ID}/zoom/{kind}"
             self.leaver.secrets.create_secret(Name=name, SecretString=json.dumps({"token": USER_TOKEN}))
 
     def connect(self, name: str) -> None:
@@ -191,7 +191,7 @@ def nothing_shows(scene: Scene, capfd: pytest.CaptureFixture[str], caplog: pytes
 def test_nothing_shows_when_all_goes_well(scene: Scene, function: str) -> None:
     assert scene.run(function) == len(Scene.REQUESTS[function])
     if function == "retrieve_user_token":
-        assert scene.leaver.stored(f"leaver/user-tokens/zoom/{JOHN_ID}/zak")["token"] == USER_TOKEN
+        assert scene.leaver.stored(f"leaver/user-tokens/{JOHN_ID}/zoom/zak")["token"] == USER_TOKEN
     if function == "purge_user_tokens":
         assert scene.leaver.user_tokens == []
     if function == "refresh_access_token":

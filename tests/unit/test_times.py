@@ -108,10 +108,10 @@ class Log:
 
 @pytest.mark.parametrize(("ahead", "times_told"), [(timedelta(hours=2), 1), (TOLERANCE, 0), (-SECOND, 0)])
 def test_a_clock_that_is_wrong_is_said_in_the_log_and_counted(ahead: timedelta, times_told: int) -> None:
-    log, counted = Log(), list[str]()
+    log, counted = Log(), list[tuple[str, int]]()
     command = understand(sent(NOW, ahead), choices=CHOICES)
-    tell_of_wrong_clock(command, count=counted.append, logger=log)  # type: ignore[arg-type]  # what it uses of one
-    assert counted == [DATED_AHEAD] * times_told
+    tell_of_wrong_clock(command, count=lambda *told: counted.append(told), logger=log)  # type: ignore[arg-type]  # what it uses of one
+    assert counted == [(DATED_AHEAD, 1)] * times_told
     whose = {"source": "canary-2c8e17", "event_id": "hr-1", "kind": "immediate", "seconds": 7200}
     assert log.said == [("dated ahead", whose)] * times_told
 

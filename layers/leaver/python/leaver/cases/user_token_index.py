@@ -222,6 +222,8 @@ def _partition(items: Items[Any], key: str) -> Iterator[Mapping[str, Value]]:
 
 def _new(place: UserTokenPlace, expires_at: datetime) -> StoredUserToken:
     fields = _key(place) | {"zoom_user_id": place.zoom_user_id, "connection": place.connection, "type": place.type}
+    # To the second, as the table keeps it: else what stands would never be as late as what is to stand.
+    expires_at = expires_at.replace(microsecond=0)
     return StoredUserToken.model_validate(fields | {"expires_at": expires_at}).with_expected(expires_at)
 
 
