@@ -22,8 +22,8 @@ from local.http_server import LOOPBACK
 from local.runtime_api import Function, RunningFunction
 from local.schedule import Schedule
 
-#: how often `wait_until` asks, seconds
-_ASK_S = 0.02
+#: how often `wait_until` asks at first and in the end, seconds
+_ASK_S, _ASK_AT_MOST_S = 0.02, 0.2
 
 
 class Deployment:
@@ -206,14 +206,16 @@ class Deployment:
         what: Callable[[], str] = lambda: "it did not happen",
     ) -> None:
         """Ask `condition` until it is true; TimeoutError, saying `what`, after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         while not condition():
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout:
                 raise TimeoutError(what())
             for mapping in self._all_mappings():
                 if not mapping.alive:
                     raise RuntimeError(f"nobody polls {mapping.queue_name} any more; the reason was printed")
-            time.sleep(_ASK_S)
+            # To ask takes computing from the work that is waited for.
+            time.sleep(min(max(_ASK_S, waited / 10), _ASK_AT_MOST_S))
 
     def work(self) -> dict[str, int]:
         """Return how many messages and starts each function has, waiting or under way, if any."""

@@ -186,7 +186,7 @@ def fail(world: WatchedWorld) -> None:
         world.settle()
         providers[name].clear_faults()
     _spoil_secrets(world, user)
-    for function in ("start_offboarding", "schedule_refreshes", "retrieve_user_token"):
+    for function in ("start_offboarding", "schedule_refreshes", "retrieve_user_token", "seal_case"):
         world.send(function, "no JSON")
     world.zoom.inject("/oauth/token", handling="commit", reply="reset")  # and so the grant is dead
     world.send("refresh_access_token", {"connection": world.connect_zoom(), "force": True})

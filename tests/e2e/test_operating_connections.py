@@ -281,6 +281,8 @@ def test_refresh_says_what_came_in_its_way(world: Operated) -> None:
 
     world.zoom.clear_faults()
     world.zoom.authorize(connection, acme.ADMIN.email)  # a later consent ends the earlier one
+    world.settle()
+    world.hurry()
     dead = world.leaver("refresh", connection)
     assert dead.exit_code == 1
     told = f"{connection} is not refreshed: needs a person: run `leaver connect zoom {connection}`"

@@ -196,8 +196,6 @@ def test_a_revocation_at_venafi_whose_answer_was_lost_is_proved_by_verify(world:
     tokens = world.tokens(connection)
     world.venafi.inject("/vedauth/revoke/token", handling="commit", reply="reset")
     sent = revoke(world, connection)
-    world.hurry()
-    world.wait_until_idle()
     world.try_again()
     assert world.venafi.live_token_kind(digest(tokens["refresh_token"])) is None
     assert [(entry.path, entry.status) for entry in world.venafi.journal()] == [

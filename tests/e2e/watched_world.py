@@ -130,11 +130,15 @@ class WatchedWorld(World):
         sent = {each["Id"]: each["MessageId"] for each in answer["Successful"]}
         return [sent[entry["Id"]] for entry in entries]
 
-    def try_again(self) -> None:
-        """Let what waits for its next attempt have it, and wait until nothing is left to do."""
-        self.settle()
-        self.hurry()
-        self.wait_until_idle()
+    def try_again(self, timeout: float = 30) -> None:
+        """Let what waits for its next attempt have it as soon as nothing else moves, until nothing is left to do."""
+
+        def is_idle() -> bool:
+            if not self._moving():
+                self.hurry()
+            return not self.work()
+
+        self.wait_until(is_idle, timeout, what=lambda: f"still to do: {self.work()}")
 
     # -- what came of it
 

@@ -373,6 +373,14 @@ def test_settling_waits_for_new_messages_beside_one_that_waits_for_its_next_atte
     assert bodies(deployment) == [["fail"], ["hello"]]
 
 
+def test_hurrying_leaves_alone_what_a_function_that_lives_works_on(deployment: Deployment) -> None:
+    send(deployment, "hang")
+    deployment.wait_until(lambda: len(seen(deployment)) == 1)
+    deployment.hurry()
+    assert counts(deployment, deployment.queue_url("echo")) == (0, 1)
+    deployment.kill("echo")
+
+
 def test_waiting_for_quiet_names_what_is_still_to_do(deployment: Deployment) -> None:
     send(deployment, "fail")
     invoked(deployment, 1)
