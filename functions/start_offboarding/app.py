@@ -99,13 +99,13 @@ class Decision(Command):
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
-    held_case: CaseId
+    case: CaseId
     decision: Literal["release", "discard"]
 
     @property
     def subject(self) -> str:
         """The held case."""
-        return self.held_case
+        return self.case
 
 
 def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake) -> Fate:
@@ -119,9 +119,9 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     """Let a held case go on, or throw it away."""
     event = CaseEvent.RELEASED if command.decision == "release" else CaseEvent.DISCARDED
     now = intake.clock()
-    case = intake.cases.read(command.held_case)
+    case = intake.cases.read(command.case)
     if case is None:
-        raise BadMessage("held_case: expected the id of a case that exists")
+        raise BadMessage("case: expected the id of a case that exists")
 
     def follow(standing: Case) -> Case | None:
         return standing.after(event, now) if standing.allows(event) else None
@@ -192,7 +192,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
 
     Raises BadMessage, or Rejected where the event opens no case.
     """
-    if payload.event is None and "held_case" in payload.detail:
+    if payload.event is None and "decision" in payload.detail:
         return parse(Decision, payload.detail, direct=True)
     request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
     identities.check(request.subject, PROVIDERS)

@@ -163,6 +163,9 @@ class Watch:
     def _sweep_at(self, case: Case) -> datetime | None:
         if self.sweep_after is None or case.sweep_of is not None or case.finished_at is None:
             return None
+        if case.kind != "departure":
+            # What came back is the person's own.
+            return None
         return case.finished_at + self.sweep_after
 
     def _sweep(self, case: Case) -> None:

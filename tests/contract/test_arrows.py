@@ -41,6 +41,7 @@ ORDER = (
     "cases.identities",
     *(
         "cases.partitions",
+        "cases.kinds",
         "cases.heard",
         "cases.states",
         "cases.receipts",

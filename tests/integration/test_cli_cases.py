@@ -279,7 +279,7 @@ def test_release_asks_and_sends_one_decision(stack: Stack) -> None:
     refused = leaver("release", "h-1", answer="n\n")
     assert (refused.exit_code, stack.decided()) == (1, [])
     assert leaver("release", "h-1", answer="y\n").exit_code == 0
-    assert stack.decided() == [{"held_case": "h-1", "decision": "release"}]
+    assert stack.decided() == [{"case": "h-1", "decision": "release"}]
 
 
 @pytest.mark.parametrize(("option", "decision"), [([], "release"), (["--discard"], "discard")])
@@ -288,8 +288,8 @@ def test_all_are_released_or_discarded(stack: Stack, option: list[str], decision
         stack.has(case_id, SSO, state=State.HELD)
     result = leaver("release", "--all", *option, "--yes")
     assert result.exit_code == 0
-    told = sorted(stack.decided(), key=lambda each: each["held_case"])
-    assert told == [{"held_case": case_id, "decision": decision} for case_id in ("h-1", "h-2")]
+    told = sorted(stack.decided(), key=lambda each: each["case"])
+    assert told == [{"case": case_id, "decision": decision} for case_id in ("h-1", "h-2")]
 
 
 def test_discarding_says_that_access_stays(stack: Stack) -> None:

@@ -34,8 +34,12 @@ class CaseCompletion:
         """
         if case.allows(CaseEvent.SEALED):
             case = self._count_receipts(case)
-        if case.allows(CaseEvent.SEALED) and not case.outstanding:
+        if case.allows(CaseEvent.SEALED) and not case.awaited:
             case = self._add_what_came_since(case)
+        if case.allows(CaseEvent.SEALED) and case.outstanding and not case.awaited:
+            # The purges, of somebody who stays; one that was heard of is not sent again.
+            heard = self.cases.read_receipts(case.case_id)
+            self.case_start.send(case, set(case.outstanding) - heard.keys())
         if case.allows(CaseEvent.SEALED) and not case.outstanding:
             case = self._seal(case)
         return self.announcer.announce_pending(case)
