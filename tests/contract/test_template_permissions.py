@@ -59,9 +59,10 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     "DeactivateUser": KEPT_BY_A_STEP,
     "ScheduleRefreshes": {},
     "StartOffboarding": {
-        "GetItem": {"case#*", "person#*", "hour#*", "heard#*"},
+        # a receipt is a person's word on a step
+        "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "heard#*"},
         "PutItem": {"case#*", "person#*", "heard#*"},
-        "UpdateItem": {"case#*", "person#*", "hour#*"},
+        "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
     },
     "WatchDeadlines": {
         "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},

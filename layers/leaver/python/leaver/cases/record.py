@@ -40,6 +40,8 @@ REPLACE: Final = "ReplaceServiceConnection"
 PURGE: Final = "PurgeUserTokens"
 #: these end a step; a user who is not found ends it only where it is certain who is meant
 DONE: Final = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE, Outcome.PURGED, Outcome.DEACTIVATED})
+#: and so does a person's word
+DONE_WITH: Final = DONE | {Outcome.CLOSED}
 
 #: So many cases of an hour are remembered by their ids, and counted once however often they are tried. An item holds
 #: 400 KB: with a flood of leavers in it no further case could begin, so beyond that a repeated try counts again.
