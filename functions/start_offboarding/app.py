@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, Self
 
 from aws_lambda_powertools import Logger
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 
 from leaver import bootstrap
 from leaver.cases import identities
+from leaver.cases.closing import StepClosing
 from leaver.cases.finding import ZOOM, StepFinder, find_usable
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
@@ -29,7 +30,7 @@ from leaver.errors import (
     Rejected,
     Throttled,
 )
-from leaver.messages.commands import CaseId, Command, Moment, parse
+from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.hr import HrChoices, read_hr_event
@@ -94,23 +95,37 @@ class StartOffboarding(Command):
 
 
 class Decision(Command):
-    """What `leaver release` sends, straight to the queue: a held case goes on, or is thrown away."""
+    """What a person decides, straight to the queue: a held case goes on or is thrown away, or a step is closed."""
 
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
-    held_case: CaseId
-    decision: Literal["release", "discard"]
+    case: CaseId
+    decision: Literal["release", "discard", "close"]
+    #: what is closed, and why
+    step: Printable | None = None
+    because: Printable | None = None
+    #: SQS's own word for who decides; whatever a message says of that is not read
+    who: str
+
+    @model_validator(mode="after")
+    def _check_what_is_closed(self) -> Self:
+        told = [each is not None for each in (self.step, self.because)]
+        if told != [self.decision == "close"] * 2:
+            raise ValueError("step, because: expected with decision close, and only then")
+        return self
 
     @property
     def subject(self) -> str:
-        """The held case."""
-        return self.held_case
+        """The case."""
+        return self.case
 
 
-def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake) -> Fate:
+def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake, closing: StepClosing) -> Fate:
     """Do as HR or a person says."""
     if isinstance(command, Decision):
+        if command.step is not None and command.because is not None:
+            return closing.close(command.case, command.step, who=command.who, because=command.because)
         return decide(command, intake=intake)
     return intake.take_in(command.request, command.heard_at)
 
@@ -119,9 +134,9 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     """Let a held case go on, or throw it away."""
     event = CaseEvent.RELEASED if command.decision == "release" else CaseEvent.DISCARDED
     now = intake.clock()
-    case = intake.cases.read(command.held_case)
+    case = intake.cases.read(command.case)
     if case is None:
-        raise BadMessage("held_case: expected the id of a case that exists")
+        raise BadMessage("case: expected the id of a case that exists")
 
     def follow(standing: Case) -> Case | None:
         return standing.after(event, now) if standing.allows(event) else None
@@ -192,8 +207,8 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
 
     Raises BadMessage, or Rejected where the event opens no case.
     """
-    if payload.event is None and "held_case" in payload.detail:
-        return parse(Decision, payload.detail, direct=True)
+    if payload.event is None and "decision" in payload.detail:
+        return parse(Decision, {**payload.detail, "who": payload.sender}, direct=True)
     request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
@@ -246,9 +261,11 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         ),
     )
 
+    closing = StepClosing(intake.cases, bootstrap.receipts(settings.cases_table), publisher, bootstrap.now)
+
     def operation(command: StartOffboarding | Decision) -> Fate:
         tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
-        return start_offboarding(command, intake=intake)
+        return start_offboarding(command, intake=intake, closing=closing)
 
     return bootstrap.consumer(
         StartOffboarding,

@@ -13,7 +13,18 @@ from leaver import bootstrap
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import DONE, LOOK_AGAIN, REPLACE, WATCHED, Case, Cases, CaseSummary, Step, new_case, sweep_of
+from leaver.cases.record import (
+    DONE_WITH,
+    LOOK_AGAIN,
+    REPLACE,
+    WATCHED,
+    Case,
+    Cases,
+    CaseSummary,
+    Step,
+    new_case,
+    sweep_of,
+)
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
 from leaver.cases.user_tokens import StoredUserTokens
@@ -163,6 +174,9 @@ class Watch:
     def _sweep_at(self, case: Case) -> datetime | None:
         if self.sweep_after is None or case.sweep_of is not None or case.finished_at is None:
             return None
+        if case.kind != "departure":
+            # What came back is the person's own.
+            return None
         return case.finished_at + self.sweep_after
 
     def _sweep(self, case: Case) -> None:
@@ -251,7 +265,7 @@ def _reinstate(sweep: Case, *, now: datetime) -> Case | None:
 
 
 def _is_done(receipt: Receipt | None) -> bool:
-    return receipt is not None and receipt.outcome in DONE
+    return receipt is not None and receipt.outcome in DONE_WITH
 
 
 def _silence(resent: int) -> timedelta:

@@ -120,7 +120,7 @@ def test_the_same_event_again_opens_no_other_case_after_its_case_was_discarded(a
 
 
 def discards(office: Office) -> None:
-    office.queue("StartOffboarding", {"held_case": office.case.case_id, "decision": "discard"})
+    office.queue("StartOffboarding", {"case": office.case.case_id, "decision": "discard"})
     office.works()
 
 

@@ -28,7 +28,7 @@ def states(office: Office) -> list[State]:
 
 def decide(office: Office, decision: str, email: str) -> None:
     (case,) = [each for each in office.cases.every if each.email == email]
-    office.queue("StartOffboarding", {"held_case": case.case_id, "decision": decision})
+    office.queue("StartOffboarding", {"case": case.case_id, "decision": decision})
     office.works()
 
 
@@ -124,9 +124,9 @@ def test_what_is_not_held_can_not_be_decided_about(decision: str) -> None:
     office = feed()
     decide(office, decision, PEOPLE[0])
     assert states(office) == [State.COMPLETED] * 2 + [State.HELD] * 4
-    office.queue("StartOffboarding", {"held_case": "c-made-up", "decision": decision})
+    office.queue("StartOffboarding", {"case": "c-made-up", "decision": decision})
     office.works()
-    assert office.reasons() == ["held_case: expected the id of a case that exists"]
+    assert office.reasons() == ["case: expected the id of a case that exists"]
 
 
 @pytest.mark.parametrize("kind", ["cancelled", "reinstated"])

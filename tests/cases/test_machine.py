@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from leaver.cases.record import DONE, Case
+from leaver.cases.record import DONE, DONE_WITH, PURGE, Case
 from leaver.cases.seal import head_of
-from leaver.cases.states import UNDER_WAY, State
+from leaver.cases.states import OVER, UNDER_WAY, State
 from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, Office
@@ -39,12 +39,20 @@ class Leavers(RuleBasedStateMachine):
         self.last: dict[str, tuple[datetime, str]] = {}
         self.said: set[tuple[str, datetime]] = set()
         self.ended: dict[tuple[str, str], datetime] = {}
+        #: the last theft of each kind that HR told of
+        self.robbed: dict[tuple[str, str], datetime] = {}
+        #: of whom HR ever said that they leave, and whose account at Zoom somebody else deleted
+        self.leaving: set[str] = set()
+        self.forgotten: set[str] = set()
+        #: what each had at first
+        self.had: dict[str, set[str]] = {}
 
     @initialize()
     def hire(self) -> None:
         for number, email in enumerate(PEOPLE[1:]):
             self.office.hire(email, f"zoom-{number}", f"local:{{{number}}}")
         self.office.connects("zoom-ben", "ben@example.com")
+        self.had = {email: self._access_of(email) for email in PEOPLE}
 
     # -- HR
 
@@ -59,8 +67,35 @@ class Leavers(RuleBasedStateMachine):
         later = self.office.clock() + timedelta(minutes=ahead)
         effective_at = later if kind == "scheduled" else occurred_at
         self.office.hears(kind, email, occurred_at=occurred_at.isoformat(), effective_at=effective_at.isoformat())
+        self.leaving |= {email} if kind in {"immediate", "scheduled"} else set()
         if email not in self.last or self.last[email][0] < occurred_at:
             self.last[email] = (occurred_at, kind)
+
+    @rule(email=people, kind=st.sampled_from(["contain", "sessions"]))
+    def hr_tells_of_a_theft(self, email: str, kind: str) -> None:
+        """Of somebody who stays, or of somebody who leaves as well."""
+        self._step()
+        self.office.hears(kind, email)
+        self.robbed[email, kind] = self.office.clock()
+        self.figures["thefts"] += 1
+
+    @rule(email=people)
+    def somebody_logs_in(self, email: str) -> None:
+        """Whoever is not gone may have anything again, and so may a thief."""
+        self._step()
+        if email not in self.office.people.under_tombstones and email in self.office.zoom.users.values():
+            self.office.logs_in(email)
+
+    @rule(place=places, step=places)
+    def a_person_closes_a_step(self, place: int, step: int) -> None:
+        self._step()
+        cases = [case for case in self.office.cases.every if case.outstanding and case.state is State.OPEN]
+        if cases:
+            case = cases[place % len(cases)]
+            name = case.outstanding[step % len(case.outstanding)]
+            told = {"case": case.case_id, "decision": "close", "step": name, "because": "the machine says so"}
+            self.office.queue("StartOffboarding", told)
+            self.figures["closed"] += 1
 
     # -- queues
 
@@ -120,6 +155,7 @@ class Leavers(RuleBasedStateMachine):
         if zoom_id is not None and email in self.last:
             del self.office.zoom.users[zoom_id]
             self.office.zoom.sessions.discard(zoom_id)
+            self.forgotten.add(email)
             self.figures["faults"] += 1
 
     @rule(place=places, crash=st.integers(0, 25), moment=st.sampled_from(["before", "after"]))
@@ -162,9 +198,26 @@ class Leavers(RuleBasedStateMachine):
                 continue
             self.ended[case_id, entry] = self.office.clock()
             case = self.office.cases.read(case_id)
-            assert case is not None
+            assert case is not None or receipt.command == PURGE
+            # Of somebody who stays, what is kept is destroyed at once as well, by a command of no case.
+            email = case.email if case else self.office.zoom.users.get(receipt.subject, receipt.subject)
             what = {"RevokeSsoToken": "session", "RevokeGrants": "grants", "PurgeUserTokens": "user token"}
-            assert what.get(receipt.command, receipt.connection) not in self._access_of(case.email)
+            assert what.get(receipt.command, receipt.connection) not in self._access_of(email)
+
+    @invariant()
+    def nobody_else_lost_anything(self) -> None:
+        for email in set(PEOPLE) - self.leaving - self.forgotten:
+            robbed = {kind for who, kind in self.robbed if who == email}
+            if "contain" not in robbed:
+                assert self.had[email] - self._access_of(email) <= ({"session", "user token"} if robbed else set())
+
+    @invariant()
+    def what_a_person_closed_stands_in_the_residual_by_name(self) -> None:
+        for case in self.office.cases.every:
+            kept = self.office.cases.read_receipts(case.case_id)
+            closed = {name for name, receipt in kept.items() if receipt.outcome is Outcome.CLOSED}
+            if case.state is State.COMPLETED:
+                assert closed == {each["step"] for each in case.residual if "step" in each}
 
     @invariant()
     def a_completed_case_has_a_receipt_for_every_step_and_its_chain_verifies(self) -> None:
@@ -172,13 +225,13 @@ class Leavers(RuleBasedStateMachine):
             if case.state is State.COMPLETED:
                 kept = self.office.cases.read_receipts(case.case_id)
                 receipts = [kept[step.name] for step in case.steps]
-                assert all(receipt.outcome in DONE | {Outcome.USER_NOT_FOUND} for receipt in receipts)
+                assert all(receipt.outcome in DONE_WITH | {Outcome.USER_NOT_FOUND} for receipt in receipts)
                 stored = self.office.cases.read_stored(case.case_id)
                 assert case.head == head_of(stored["case"], stored)
 
     @invariant()
     def nobody_has_two_cases_under_way(self) -> None:
-        under_way = Counter(case.email for case in self.office.cases.every if case.state in UNDER_WAY)
+        under_way = Counter((case.email, case.kind) for case in self.office.cases.every if case.state in UNDER_WAY)
         assert all(count == 1 for count in under_way.values()), under_way
 
     @invariant()
@@ -190,7 +243,7 @@ class Leavers(RuleBasedStateMachine):
             assert len(set(outstanding)) == len(outstanding)
             for name in set(names) - set(outstanding):
                 receipt = self.office.receipts.items[case.case_id, f"{name}"]
-                assert receipt.outcome in DONE | {Outcome.USER_NOT_FOUND}
+                assert receipt.outcome in DONE_WITH | {Outcome.USER_NOT_FOUND}
             assert (case.state is State.COMPLETED) <= (not outstanding)
 
     @invariant()
@@ -213,10 +266,12 @@ class Leavers(RuleBasedStateMachine):
         self._settle()
         for email, (_, kind) in self.last.items():
             if kind in {"immediate", "scheduled"}:
-                assert self._access_of(email) == set(), f"{email} left, and still has {self._access_of(email)}"
+                alive = self._access_of(email) - self._closed_of(email)
+                assert alive == set(), f"{email} left, and still has {alive}"
                 assert email in self.office.people.under_tombstones
             else:
                 assert email not in self.office.people.under_tombstones, f"{email} is here, under a tombstone"
+        self._whoever_was_robbed_was_contained_and_works_on()
         for case in self.office.cases.every:
             assert case.state not in UNDER_WAY or self._waits_for_a_person(case), case
             assert case.pending_announcements == ()
@@ -242,10 +297,39 @@ class Leavers(RuleBasedStateMachine):
     def _waits_for_a_person(self, case: Case) -> bool:
         """Zoom did not know them when it was asked: nobody may say that they are done with."""
         kept = self.office.cases.read_receipts(case.case_id)
-        asked = [step for step in case.steps if step.name in case.outstanding]
-        return all(kept[step.name].outcome is Outcome.USER_NOT_FOUND for step in asked)
+        # Of somebody who stays the purges wait for what waits for a person.
+        last = {step.name for step in case.steps if case.kind != "departure" and step.command == PURGE}
+        asked = set(case.outstanding) - last
+        return bool(asked) and all(kept[name].outcome is Outcome.USER_NOT_FOUND for name in asked)
+
+    def _closed_of(self, email: str) -> set[str]:
+        """What of somebody's only a person said to be done with."""
+        what = {"RevokeSsoToken": "session", "RevokeGrants": "grants", "PurgeUserTokens": "user token"}
+        cases = {case.case_id for case in self.office.cases.every if case.email == email}
+        receipts = [each for each in self.office.receipts.items.values() if each.case_id in cases]
+        closed = [each for each in receipts if each.outcome is Outcome.CLOSED]
+        return {what.get(each.command, str(each.connection)) for each in closed}
+
+    def _whoever_was_robbed_was_contained_and_works_on(self) -> None:
+        for (email, kind), at in self.robbed.items():
+            cases = [case for case in self.office.cases.every if (case.email, case.kind) == (email, kind)]
+            begun = [case.started_at for case in cases if case.state not in OVER and case.started_at]
+            assert any(started_at >= at for started_at in begun), f"{email} was robbed, and nothing followed"
+        here = [email for email in PEOPLE if email not in self.office.people.under_tombstones]
+        self.office.clock.passes(minutes=1)
+        assert not any(self.office.people.refuse_what_was_asked([email], self.office.clock()) for email in here)
+        for email in here:
+            if email not in self.forgotten:
+                self.office.logs_in(email)
+        before = {email: self._access_of(email) for email in here}
+        self.office.clock.passes(minutes=1)
+        self.office.minute()
+        self.office.works()
+        assert {email: self._access_of(email) for email in here} == before
 
     def _access_of(self, email: str) -> set[str]:
+        if email not in self.office.venafi.people:
+            return set()
         if email not in self.office.zoom.users.values():
             universal = self.office.venafi.people[email][0]
             return {"grants"} if self.office.venafi.grants.get(universal) else set()

@@ -270,14 +270,14 @@ def test_a_field_that_a_later_leaver_adds_breaks_no_seal() -> None:
         account: str = "unknown"
 
     class LaterCase(Case):
-        kind: str = "departure"
+        country: str = "unknown"
 
     case, receipts = completed()
     stored: dict[str, Stored] = {receipt.entry: columns(receipt) for receipt in receipts}
     LaterCase.model_validate(columns(case))
     LaterReceipt.model_validate(stored[receipts[0].entry])
     assert head_of(columns(case), stored) == case.head
-    assert head_of({**columns(case), "kind": "departure", "searched": []}, stored) == case.head
+    assert head_of({**columns(case), "country": "unknown", "searched": []}, stored) == case.head
 
 
 def test_a_stray_item_beside_the_receipts_neither_holds_a_seal_nor_breaks_it() -> None:

@@ -130,7 +130,7 @@ def test_while_a_case_waits_none_of_its_commands_runs_and_afterwards_all_do(stat
     assert receipts_of(office, case_id) == {}
     assert "session" in office.access_of(ADA)
     if state is State.HELD:
-        decide(Decision(held_case=case_id, decision="release"), intake=office.intake)
+        decide(Decision(case=case_id, decision="release", who="AIDA"), intake=office.intake)
     office.clock.passes(days=1)
     office.minute()
     office.works()

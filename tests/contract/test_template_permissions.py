@@ -59,9 +59,10 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     "DeactivateUser": KEPT_BY_A_STEP,
     "ScheduleRefreshes": {},
     "StartOffboarding": {
-        "GetItem": {"case#*", "person#*", "hour#*", "heard#*"},
+        # a receipt is a person's word on a step
+        "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "heard#*"},
         "PutItem": {"case#*", "person#*", "heard#*"},
-        "UpdateItem": {"case#*", "person#*", "hour#*"},
+        "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
     },
     "WatchDeadlines": {
         "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
@@ -69,7 +70,13 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "UpdateItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
         "Query": {"receipts#*"},
     },
-    "SealCase": {"GetItem": {"case#*"}, "UpdateItem": {"case#*"}, "Query": {"case#*", "receipts#*"}},
+    "SealCase": {
+        "GetItem": {"case#*", "person#*"},
+        # the cutoff of somebody who stays
+        "PutItem": {"person#*"},
+        "UpdateItem": {"case#*", "person#*"},
+        "Query": {"case#*", "receipts#*"},
+    },
 }
 #: where the index of user tokens may be another table's, the secrets themselves are looked at
 FINDER = {"secretsmanager:ListSecrets": {"*"}, "dynamodb:DescribeTable": {"table/Cases"}}
@@ -126,6 +133,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     "SealCase": {
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
         "kms:Decrypt": {"key/Key"},

@@ -21,6 +21,7 @@ from functions.seal_case.app import SealCase, read_case, seal_case
 from functions.start_offboarding.app import PersonFinder, StartOffboarding, name, start_offboarding, understand
 from functions.watch_deadlines.app import Watch
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.closing import StepClosing
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
@@ -304,7 +305,11 @@ class Office:
             ),
         )
         self._operations: dict[type[Command], Callable[..., Result | Fate | None]] = {
-            StartOffboarding: partial(start_offboarding, intake=self.intake),
+            StartOffboarding: partial(
+                start_offboarding,
+                intake=self.intake,
+                closing=StepClosing(self.cases, self.receipts, self._outbox, self.clock),
+            ),
             RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
             RevokeGrants: partial(
                 revoke_grants,

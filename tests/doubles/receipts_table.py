@@ -35,6 +35,15 @@ class InMemoryReceipts(Receipts):
     def finish(self, closed: Receipt) -> Receipt:
         return self._put(closed) or self.items[closed.case_id, closed.entry]
 
+    def close(self, before: Receipt, closed: Receipt) -> Receipt | None:
+        key = closed.case_id, closed.entry
+        standing = self.items.get(key)
+        if (standing.outcome if standing else None) is not before.outcome:
+            return None
+        if standing is not None:
+            self.items[key] = standing.model_copy(update={"outcome": None})
+        return self._put(closed)
+
     def reopen(self, receipt: Receipt) -> None:
         standing = self.items[receipt.case_id, receipt.entry]
         if standing.outcome is Outcome.FAILED:

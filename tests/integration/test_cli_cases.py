@@ -279,7 +279,7 @@ def test_release_asks_and_sends_one_decision(stack: Stack) -> None:
     refused = leaver("release", "h-1", answer="n\n")
     assert (refused.exit_code, stack.decided()) == (1, [])
     assert leaver("release", "h-1", answer="y\n").exit_code == 0
-    assert stack.decided() == [{"held_case": "h-1", "decision": "release"}]
+    assert stack.decided() == [{"case": "h-1", "decision": "release"}]
 
 
 @pytest.mark.parametrize(("option", "decision"), [([], "release"), (["--discard"], "discard")])
@@ -288,8 +288,8 @@ def test_all_are_released_or_discarded(stack: Stack, option: list[str], decision
         stack.has(case_id, SSO, state=State.HELD)
     result = leaver("release", "--all", *option, "--yes")
     assert result.exit_code == 0
-    told = sorted(stack.decided(), key=lambda each: each["held_case"])
-    assert told == [{"held_case": case_id, "decision": decision} for case_id in ("h-1", "h-2")]
+    told = sorted(stack.decided(), key=lambda each: each["case"])
+    assert told == [{"case": case_id, "decision": decision} for case_id in ("h-1", "h-2")]
 
 
 def test_discarding_says_that_access_stays(stack: Stack) -> None:
@@ -309,7 +309,53 @@ def test_what_is_sent_is_what_start_offboarding_reads(stack: Stack) -> None:
     stack.has("h-1", SSO, state=State.HELD)
     leaver("release", "h-1", "--yes")
     [told] = stack.decided()
-    assert parse(Decision, told, direct=True).decision == "release"
+    assert parse(Decision, told | {"who": "AIDA"}, direct=True).decision == "release"
+
+
+# --- leaver close
+
+
+BECAUSE = "IT deleted the account by hand"
+
+
+def test_closing_shows_the_case_asks_and_sends_one_decision(stack: Stack) -> None:
+    stack.has("c-1", SSO, GRANTS)
+    stack.receives("c-1", SSO, result=Result(Outcome.USER_NOT_FOUND))
+    refused = leaver("close", "c-1", SSO.name, "--because", BECAUSE, answer="n\n")
+    assert (refused.exit_code, stack.decided()) == (1, [])
+    assert "user_not_found, outstanding" in " ".join(refused.output.split())
+    assert leaver("close", "c-1", SSO.name, "--because", BECAUSE, answer="y\n").exit_code == 0
+    [told] = stack.decided()
+    assert told == {"case": "c-1", "decision": "close", "step": SSO.name, "because": BECAUSE}
+    assert parse(Decision, told | {"who": "AIDA"}, direct=True).step == SSO.name
+
+
+@pytest.mark.parametrize("step", ["RevokeSsoToken#twin", SSO.name])
+def test_what_is_no_outstanding_step_of_an_open_case_is_not_closed(stack: Stack, step: str) -> None:
+    stack.has("c-1", GRANTS)
+    stack.seals("c-2")
+    for case_id in ("c-1", "c-2"):
+        result = leaver("close", case_id, step, "--because", BECAUSE, "--yes")
+        assert (result.exit_code, stack.decided()) == (1, [])
+        assert f"{step} is no outstanding step of an open case" in " ".join(result.output.split())
+    assert leaver("close", "c-3", step, "--because", BECAUSE, "--yes").exit_code == 1
+
+
+def test_whose_word_closed_a_step_is_shown(stack: Stack) -> None:
+    stack.has("c-1", SSO)
+    before = stack.receives("c-1", SSO, result=Result(Outcome.USER_NOT_FOUND))
+    receipts = Receipts(stack.dynamodb, table="Cases")
+    assert receipts.close(before, before.closed_by("AIDA", BECAUSE, now=BEGAN))
+    shown = " ".join(leaver("case", "c-1").output.split())
+    assert "closed by the word of AIDA; the last word before that was user_not_found" in shown
+    assert BECAUSE in shown
+
+
+def test_the_kind_of_a_case_is_shown(stack: Stack) -> None:
+    stack.has("c-1", SSO, request={"kind": "contain"})
+    stack.has("c-2", SSO)
+    assert "contain, routine" in " ".join(leaver("case", "c-1").output.split())
+    assert "departure, routine" in " ".join(leaver("case", "c-2").output.split())
 
 
 # --- what was heard

@@ -136,6 +136,23 @@ def test_nothing_but_a_failure_can_be_taken_back(receipts: Receipts, outcome: Ou
     assert standing(receipts) == closed
 
 
+@pytest.mark.parametrize("before", [None, Outcome.USER_NOT_FOUND, Outcome.FAILED])
+def test_a_persons_word_is_written_over_what_it_was_said_of(receipts: Receipts, before: Outcome | None) -> None:
+    standing_before = receipts.finish(OPEN.closed(Result(before), now=NOW)) if before else OPEN
+    closed = receipts.close(standing_before, standing_before.closed_by("AIDA", "by hand", now=NOW))
+    assert closed == standing(receipts)
+    assert closed.outcome is Outcome.CLOSED
+    assert closed.details == {"who": "AIDA", "because": "by hand"} | ({"before": before} if before else {})
+    assert receipts.finish(OPEN.closed(REVOKED, now=NOW)) == closed
+
+
+def test_a_persons_word_is_not_written_over_a_word_that_came_meanwhile(receipts: Receipts) -> None:
+    revoked = receipts.finish(OPEN.closed(REVOKED, now=NOW))
+    for before in (OPEN, OPEN.closed(Result(Outcome.USER_NOT_FOUND), now=NOW)):
+        assert receipts.close(before, before.closed_by("AIDA", "by hand", now=NOW)) is None
+    assert standing(receipts) == revoked
+
+
 def test_commands_of_one_case_do_not_overwrite_each_other(receipts: Receipts) -> None:
     one = OPEN.model_copy(update={"case_id": "case-1", "entry": "RevokeSsoToken#zoom"})
     other = OPEN.model_copy(update={"case_id": "case-1", "entry": "RevokeGrants#venafi"})

@@ -41,7 +41,12 @@ def test_an_event_is_opened_with_its_own_id_and_time() -> None:
 def test_a_bare_detail_is_recognised_by_its_shape() -> None:
     message = envelope(message_id="message-1").parse()
     assert message == Payload(
-        id="message-1", event=None, detail=DETAIL, sent_at=None, heard_at=NOW - timedelta(minutes=1)
+        id="message-1",
+        event=None,
+        detail=DETAIL,
+        sent_at=None,
+        heard_at=NOW - timedelta(minutes=1),
+        sender="AIDAIENQZJOLO23YVJ4VO",
     )
 
 

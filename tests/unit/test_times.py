@@ -86,7 +86,7 @@ def test_what_keeps_access_is_refused_by_name_and_echoes_nothing(kind: str, ahea
 
 
 def sent(at: datetime, ahead: timedelta, kind: str = "immediate") -> Payload:
-    return Payload(id="1", event=None, detail=dated(ahead, kind), sent_at=None, heard_at=at)
+    return Payload(id="1", event=None, detail=dated(ahead, kind), sent_at=None, heard_at=at, sender="AIDA")
 
 
 def test_the_command_carries_what_was_settled_and_when_it_was_heard() -> None:

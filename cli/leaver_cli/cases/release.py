@@ -52,7 +52,7 @@ def release(
         typer.confirm(_question(len(held), discard=discard), abort=True)
     url = deployment.stack.queue_url(deployment.stack.queue_of("start_offboarding"))
     for each in held:
-        decided = {"held_case": each.case_id, "decision": "discard" if discard else "release"}
+        decided = {"case": each.case_id, "decision": "discard" if discard else "release"}
         deployment.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(decided))
     console.print(f"{len(held)} {'are discarded' if discard else 'go on'} as soon as start_offboarding has read of it")
 

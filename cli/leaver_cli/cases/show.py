@@ -14,6 +14,7 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.record import ENTRY, REPLACE, Case, Cases, Step, receipts_of
 from leaver.cases.seal import Stored, UnknownSeal, head_of
 from leaver.cases.states import State
+from leaver.outcomes import Outcome
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
@@ -45,7 +46,7 @@ def case(
         return
     found = read_existing(cases, case_id)
     stored = cases.read_stored(case_id)
-    _show(console, found, stored)
+    show_case(console, found, stored)
     if found.state is not State.COMPLETED:
         console.print("not sealed: only a completed case is")
         if head is not None:
@@ -99,7 +100,7 @@ def table_of(cases: Sequence[Case], *, title: str) -> Table:
         since = each.started_at or max(each.requested_at, each.effective_at)
         row = (
             f"{each.case_id}\n{each.source} {each.event_id}",
-            f"{each.email}\n{each.urgency}",
+            f"{each.email}\n{each.kind}, {each.urgency}",
             f"{moment(since)}\n{_lasting(since, at)}",
             _how_far(each, at),
         )
@@ -120,7 +121,8 @@ def _list(console: Console, cases: Cases) -> None:
     console.print(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")
 
 
-def _show(console: Console, case: Case, stored: Mapping[str, Stored]) -> None:
+def show_case(console: Console, case: Case, stored: Mapping[str, Stored]) -> None:
+    """One case with what came of each step."""
     receipts = receipts_of(case, stored)
     console.print(table_of([case], title=f"Case {case.case_id}"))
     table = Table()
@@ -136,6 +138,11 @@ def _show(console: Console, case: Case, stored: Mapping[str, Stored]) -> None:
         console.print(printable(beside), soft_wrap=True)
     if case.sweep_of:
         console.print(printable(f"looked once more after case {case.sweep_of}"), soft_wrap=True)
+    for name, receipt in receipts.items():
+        if receipt.outcome is Outcome.CLOSED:
+            before = receipt.details.get("before", "nothing")
+            whose = f"{name}: closed by the word of {receipt.details['who']}; the last word before that was {before}"
+            console.print(printable(whose), soft_wrap=True)
     if case.time_to_revoke is not None:
         residual = json.dumps(case.residual)
         console.print(

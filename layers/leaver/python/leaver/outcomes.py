@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     #: somebody who left
     REFUSED = "refused"
     FAILED = "failed"
+    #: a person's word that a step is done with, and no provider's
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True)

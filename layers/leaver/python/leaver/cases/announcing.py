@@ -39,6 +39,7 @@ def _announcement(case: Case, name: AnnouncementName) -> CaseAnnouncement:
         # Of each kind one, but a case can be put back: then it is another time that it ended.
         announcement_id=f"{case.case_id}/{name}",
         case_id=case.case_id,
+        kind=case.kind,
         state=case.state,
         subject=case.email,
         source=case.source,

@@ -1,12 +1,12 @@
 """When a case is completed: what is outstanding by its receipts, what has come since, and then the seal."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE, Case, Cases, Step, receipts_of
+from leaver.cases.record import DONE_WITH, Case, Cases, Step, receipts_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
 from leaver.outcomes import Outcome
@@ -34,8 +34,12 @@ class CaseCompletion:
         """
         if case.allows(CaseEvent.SEALED):
             case = self._count_receipts(case)
-        if case.allows(CaseEvent.SEALED) and not case.outstanding:
+        if case.allows(CaseEvent.SEALED) and not case.awaited:
             case = self._add_what_came_since(case)
+        if case.allows(CaseEvent.SEALED) and case.outstanding and not case.awaited:
+            # The purges, of somebody who stays; one that was heard of is not sent again.
+            heard = self.cases.read_receipts(case.case_id)
+            self.case_start.send(case, set(case.outstanding) - heard.keys())
         if case.allows(CaseEvent.SEALED) and not case.outstanding:
             case = self._seal(case)
         return self.announcer.announce_pending(case)
@@ -67,7 +71,7 @@ class CaseCompletion:
             # An id that was confirmed after the command had gone out under another name proves nothing of that name.
             asked_by_it = case.id_at(receipt.system) in {None, receipt.subject}
             return (case.zoom_user_id is not None and asked_by_it) or self.missing_user_is_done
-        return receipt.outcome in DONE
+        return receipt.outcome in DONE_WITH
 
     def _add_what_came_since(self, case: Case) -> Case:
         """Add the steps that the case lacks by now, and set them going."""
@@ -103,10 +107,21 @@ class CaseCompletion:
         return sealed
 
 
-def _residual(receipts: Iterable[Receipt]) -> list[dict[str, str]]:
-    """What the receipts say that no API can end, and until when it lives."""
-    return [
+def _residual(receipts: Sequence[Receipt]) -> list[dict[str, str]]:
+    """What the receipts say that no API can end, and until when it lives; and what ended by a person's word alone."""
+    handed_out = [
         {"what": "user tokens that were handed out", "system": receipt.system, "until": str(until)}
         for receipt in receipts
         if (until := receipt.details.get("handed_out_until"))
+    ]
+    return handed_out + [
+        {
+            "what": "a step that a person closed",
+            "step": receipt.entry,
+            "system": receipt.system,
+            "who": str(receipt.details["who"]),
+            "because": str(receipt.details["because"]),
+        }
+        for receipt in receipts
+        if receipt.outcome is Outcome.CLOSED
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from leaver.cases import identities
+from leaver.cases.kinds import is_ended_by
 from leaver.cases.record import REPLACE, Case, Step
 from leaver.cases.start import COMMANDS
 from leaver.connections.record import Connection, Connections, Status
@@ -44,12 +45,24 @@ class StepFinder:
         ]
 
     def find_anew(self, case: Case) -> Sequence[Step]:
-        """Find what has to end for a case's person as of now; a sweep only looks once more at what was there."""
+        """Find what has to end for a case's person as of now; a sweep only looks once more at what was there.
+
+        What somebody who stays has connected since the case began is theirs.
+        """
         if case.sweep_of is not None:
             return ()
         subject = OffboardingRequested.model_validate(case.request, strict=False).subject
         deactivates = case.policy is not None and case.policy.deactivate_users
-        return self.find(subject, case.zoom_user_id, case.names, deactivates_users=deactivates)
+        found = self.find(subject, case.zoom_user_id, case.names, deactivates_users=deactivates)
+        return [
+            step for step in found if is_ended_by(case.kind, step.command) and not self._is_of_who_stays(step, case)
+        ]
+
+    def _is_of_who_stays(self, step: Step, case: Case) -> bool:
+        if case.kind == "departure" or case.started_at is None or step.command != RevokeAccessToken.__name__:
+            return False
+        granted_at = self.connections.read(step.connection).granted_at
+        return granted_at is not None and granted_at > case.started_at
 
     def _owned_by(self, name: str) -> list[Connection]:
         records = [self.connections.read(each) for each in self.connections.owned_by(name)]

@@ -1,6 +1,6 @@
 """From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,12 +10,12 @@ from uuid import uuid4
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.finding import ZOOM, StepFinder
 from leaver.cases.heard import Fate
-from leaver.cases.people import Name, People
+from leaver.cases.kinds import Kind, is_ended_by, kind_of
+from leaver.cases.people import NEVER, Name, People
 from leaver.cases.record import Case, Cases, Policy, Step, new_case, sweep_of
-from leaver.cases.start import COMMANDS, CaseStart
-from leaver.cases.states import UNDER_WAY, CaseEvent, State
+from leaver.cases.start import CaseStart
+from leaver.cases.states import OVER, UNDER_WAY, WAITING, CaseEvent, State
 from leaver.errors import Rejected
-from leaver.messages.commands import parse
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
@@ -23,13 +23,6 @@ from leaver.providers.entry import Person
 #: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
 #: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
 SAME_DEPARTURE: Final = timedelta(days=1)
-#: what ends, and nothing else, for somebody who stays
-ENDS: Final[Mapping[str, frozenset[str]]] = {
-    "contain": frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens", "RevokeAccessToken"}),
-    "sessions": frozenset({"RevokeSsoToken", "PurgeUserTokens"}),
-}
-
-
 LATER: Final = "a later event about this person has come before"
 
 
@@ -73,13 +66,13 @@ class Intake:
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
         deactivates = self.policy.deactivate_users
-        steps = self.step_finder.find(request.subject, user.id if user else None, names, deactivates_users=deactivates)
+        found = self.step_finder.find(request.subject, user.id if user else None, names, deactivates_users=deactivates)
+        kind = kind_of(request.model_dump())
+        steps = [step for step in found if is_ended_by(kind, step.command)]
         if not steps:
             raise Rejected("there is no connection to any provider: nothing can be ended")
-        if request.kind in ENDS:
-            self._contain(request, steps)
-            return Fate("nothing_follows", because="its commands were sent, without a case")
-        return self._end_access(Departure(request, user, names, steps))
+        departure = Departure(request, user, names, steps)
+        return self._end_access(departure) if kind == "departure" else self._contain(departure, kind)
 
     # -- somebody leaves
 
@@ -165,24 +158,43 @@ class Intake:
 
     # -- somebody stays, and what may be in a thief's hands does not
 
-    def _contain(self, request: OffboardingRequested, steps: Sequence[Step]) -> None:
-        """Send the commands without a case: no tombstone, nothing deactivated or replaced, nothing looked at again.
+    def _contain(self, theft: Departure, kind: Kind) -> Fate:
+        """Open a case of its own, beside whatever is known of the person's leaving: neither moves the other."""
+        case_id = self._claim_containment(theft, kind)
+        case = self.cases.read(case_id)
+        if case is None and (recorded := self._record(case_id, theft)):
+            self.set_going(recorded)
+            return Fate("opened", case_id)
+        case = case or self.cases.require(case_id)
+        if case.state in WAITING:
+            return self._extend(case, theft)
+        # What it lacks seal_case finds, and that alone which was there when it began.
+        self.set_going(case)
+        return Fate("repeated", case_id, "everything was ended after this, or is being ended")
 
-        Raises Rejected above the hour's limit: the event then waits for a person, who looks and sends it back.
-        """
-        heard = f"{request.source}/{request.event_id}"
-        if request.urgency == "urgent":
-            self.cases.count_urgent(self.clock(), case_id=heard)
-        elif self.cases.count_routine(self.clock(), case_id=heard) > self.routine_limit:
-            raise Rejected(f"{request.kind}: more began in this hour than RoutineCasesAnHour: look, then redrive it")
-        ends = [step for step in steps if step.command in ENDS[request.kind]]
-        told = {"urgency": request.urgency, "requested_at": request.occurred_at.isoformat()}
-        self.case_start.publisher.send_commands(
-            [
-                parse(COMMANDS[each.command], {**each.detail, "connection": each.connection, **told}, direct=False)
-                for each in ends
-            ]
-        )
+    def _claim_containment(self, theft: Departure, kind: Kind) -> str:
+        """Make this case the person's, or find the one that ends, after this event, what the event wants ended."""
+        request, case_id = theft.request, f"c-{uuid4()}"
+
+        def claim(found: Name) -> Name:
+            standing = self._read_containment(found, kind)
+            if kind in found.containments and (standing is None or _is_covered_by(standing, request)):
+                return found
+            return found.with_containment(kind, case_id)
+
+        for name in theft.names:
+            known = self.people.read(name)
+            standing = self._read_containment(known, kind) if known else None
+            if standing is not None and standing.state is State.OPEN and not _is_covered_by(standing, request):
+                # What it has ended may be in a thief's hands again: the new one begins with everything.
+                self._stop(standing.case_id, CaseEvent.CANCELLED)
+            claimed = self.people.change(name, NEVER, claim)
+            case_id = claimed.containments[kind] if claimed else case_id
+        return case_id
+
+    def _read_containment(self, found: Name, kind: Kind) -> Case | None:
+        pointed = found.containments.get(kind)
+        return self.cases.read(pointed) if pointed else None
 
     # -- somebody stays
 
@@ -247,6 +259,12 @@ def _is_same_departure(case: Case, occurred_at: datetime, found: Name) -> bool:
 
 def _is_of_same_event(case: Case, request: OffboardingRequested) -> bool:
     return (case.source, case.event_id) == (request.source, request.event_id)
+
+
+def _is_covered_by(case: Case, request: OffboardingRequested) -> bool:
+    """Whether a case of somebody who stays ends everything after this event happened, or is this event's own."""
+    begins_later = case.started_at is None or request.occurred_at <= case.started_at
+    return _is_of_same_event(case, request) or (case.state not in OVER and begins_later)
 
 
 def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case | None:

@@ -1,11 +1,12 @@
 """Whoever left, under each of their names: which case is theirs, and the tombstone that says so to everybody."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from leaver.cases.kinds import Kind
 from leaver.cases.partitions import KEY, of_person
 from leaver.messages.names import name_of
 from leaver.storage.tables import Items, update_with_retry
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: the sort key of a name's item in the Cases table
 ENTRY: Final = "person"
+#: before any event: of somebody of whom nobody has said whether they leave
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Name(BaseModel):
@@ -32,7 +35,9 @@ class Name(BaseModel):
     stays: bool = False
     #: the tombstone: since when nothing may be given to this person any more
     gone_since: AwareDatetime | None = None
-    #: nothing that was asked for before this may be kept, though the person stays: our clock, by a contain
+    #: the person's cases in which they stay, by kind: of each the last that was opened
+    containments: dict[Kind, str] = Field(default_factory=dict)
+    #: nothing that was asked for before this may be kept, though the person stays: our clock, by such a case
     cutoff: AwareDatetime | None = None
     item_version: int = 0
 
@@ -56,6 +61,14 @@ class Name(BaseModel):
         if self.gone_since is None or case_id not in {None, self.case}:
             return None
         return self.model_copy(update={"gone_since": None})
+
+    def with_containment(self, kind: Kind, case_id: str) -> Self:
+        """With this case of a kind in which they stay."""
+        return self.model_copy(update={"containments": {**self.containments, kind: case_id}})
+
+    def with_cutoff(self, now: datetime) -> Self:
+        """With nothing kept that was asked for before now; a cutoff is raised, and never lowered."""
+        return self.model_copy(update={"cutoff": max(self.cutoff or now, now)})
 
 
 class People:

@@ -87,6 +87,13 @@ class Receipt(BaseModel):
             }
         )
 
+    def closed_by(self, who: str, because: str, *, now: datetime) -> Self:
+        """The same receipt with a person's word for the last, beside what the provider had said."""
+        told: dict[str, str | int | bool] = {"who": who, "because": because}
+        if self.outcome is not None:
+            told["before"] = self.outcome
+        return self.model_copy(update={"outcome": Outcome.CLOSED, "finished_at": now, "details": told})
+
 
 class Receipts:
     """The receipts in the Cases table."""
@@ -135,6 +142,13 @@ class Receipts:
                 raise
             return standing
 
+    def close(self, before: Receipt, closed: Receipt) -> Receipt | None:
+        """Write a person's word where `before` still stands, or nothing did; None where another word came first."""
+        try:
+            return self._write(closed, instead_of=before.outcome)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return None
+
     def reopen(self, receipt: Receipt) -> None:
         """Take a failure back, because a person sent the message again."""
         try:
@@ -150,8 +164,9 @@ class Receipts:
             # Another delivery said a last word in between, and it stands.
             return
 
-    def _write(self, receipt: Receipt) -> Receipt:
+    def _write(self, receipt: Receipt, *, instead_of: Outcome | None = None) -> Receipt:
         columns = _columns(receipt)
+        before: dict[str, Value] = {":before": instead_of} if instead_of else {}
         updated = self._dynamodb.update_item(
             TableName=self._table,
             Key=_key(receipt),
@@ -159,7 +174,7 @@ class Receipts:
             + ", ".join(f"#{name} = :{name}" for name in columns)
             + ", first_attempt_at = if_not_exists(first_attempt_at, :first)"
             + ", attempts = if_not_exists(attempts, :none) + :one",
-            ConditionExpression="attribute_not_exists(outcome)",
+            ConditionExpression="outcome = :before" if before else "attribute_not_exists(outcome)",
             ExpressionAttributeNames={f"#{name}": name for name in columns},
             ExpressionAttributeValues=item(
                 {
@@ -167,6 +182,7 @@ class Receipts:
                     ":first": timestamp(receipt.first_attempt_at),
                     ":none": 0,
                     ":one": 1,
+                    **before,
                 }
             ),
             ReturnValues="ALL_NEW",

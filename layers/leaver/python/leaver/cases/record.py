@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
+from leaver.cases.kinds import Kind, kind_of
 from leaver.cases.partitions import KEY, of_case, of_hour, of_receipts
 from leaver.cases.receipts import Receipt
 from leaver.cases.seal import VERSION, Stored, head_of
@@ -35,8 +36,12 @@ HELD: Final = "held"
 LOOK_AGAIN: Final = timedelta(minutes=1)
 #: a step that no message can do: a person connects the service connection anew
 REPLACE: Final = "ReplaceServiceConnection"
+#: where somebody stays the last step: what was asked for until the cutoff must not be kept either
+PURGE: Final = "PurgeUserTokens"
 #: these end a step; a user who is not found ends it only where it is certain who is meant
 DONE: Final = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE, Outcome.PURGED, Outcome.DEACTIVATED})
+#: and so does a person's word
+DONE_WITH: Final = DONE | {Outcome.CLOSED}
 
 #: So many cases of an hour are remembered by their ids, and counted once however often they are tried. An item holds
 #: 400 KB: with a flood of leavers in it no further case could begin, so beyond that a repeated try counts again.
@@ -142,6 +147,17 @@ class Case(BaseModel):
     def partition(self) -> str:
         """Where it lies in the table."""
         return of_case(self.case_id)
+
+    @property
+    def kind(self) -> Kind:
+        """What the case is about, as its event says: somebody leaves, or stays."""
+        return kind_of(self.request)
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """What is outstanding, but for the purges where somebody stays: these wait for all the rest."""
+        last = {step.name for step in self.steps if self.kind != "departure" and step.command == PURGE}
+        return tuple(name for name in self.outstanding if name not in last)
 
     def allows(self, event: CaseEvent) -> bool:
         """Whether this can happen to the case as it is."""

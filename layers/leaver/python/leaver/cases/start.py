@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from leaver.cases.people import People
-from leaver.cases.record import REPLACE, Case, Cases, Step
+from leaver.cases.people import NEVER, People
+from leaver.cases.record import PURGE, REPLACE, Case, Cases, Step
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.messages import commands
 from leaver.messages.commands import Command, parse
@@ -52,7 +52,7 @@ class CaseStart:
 
         if case.state is not State.OPEN and (case.watch_at is None or case.watch_at > now):
             return case
-        if case.allows(CaseEvent.CANCELLED) and self._stays(case):
+        if case.kind == "departure" and case.allows(CaseEvent.CANCELLED) and self._stays(case):
             # Whoever said so came before the case was recorded, and found nothing that could be stopped.
             case = self.cases.change(case, cancel) or self.cases.require(case.case_id)
         if case.state in {State.SCHEDULED, State.OPEN}:
@@ -67,13 +67,30 @@ class CaseStart:
         return case
 
     def send(self, case: Case, names: Iterable[str]) -> None:
-        """Put the commands of these steps on the bus; raises Undelivered if it took less than all of them."""
+        """Put the commands of these steps on the bus; raises Undelivered if it took less than all of them.
+
+        Where the person stays, kept tokens are destroyed at once beside the case, and as its last step once more,
+        behind the cutoff.
+        """
         wanted = set(names)
         steps = [step for step in case.steps if step.name in wanted and step.command != REPLACE]
-        self.publisher.send_commands([_command(case, step) for step in steps])
+        early = {PURGE} if case.kind != "departure" and case.awaited else set()
+        if steps and not early:
+            self._raise_cutoffs(case)
+        self.publisher.send_commands([_command(case, step, beside=step.command in early) for step in steps])
+
+    def _raise_cutoffs(self, case: Case) -> None:
+        """Say, where the person stays, that nothing may be kept that was asked for until now."""
+        if case.kind == "departure":
+            return
+        now = self.clock()
+        for name in case.names:
+            self.people.change(name, NEVER, lambda found: found.with_cutoff(now))
 
     def raise_tombstones(self, case: Case, now: datetime) -> None:
-        """Say under every name of the person that nothing may be given to them any more."""
+        """Say under every name of somebody who leaves that nothing may be given to them any more."""
+        if case.kind != "departure":
+            return
         for name in case.names:
             self.people.change(name, case.requested_at, lambda found: found.with_tombstone(case.case_id, now))
 
@@ -86,12 +103,10 @@ class CaseStart:
         return any(found.stays for found in map(self.people.read, case.names) if found)
 
 
-def _command(case: Case, step: Step) -> Command:
-    fields = {
-        **step.detail,
-        "connection": step.connection,
-        "case_id": case.case_id,
-        "urgency": case.urgency,
-        "requested_at": max(case.requested_at, case.effective_at).isoformat(),
-    }
+def _command(case: Case, step: Step, *, beside: bool) -> Command:
+    """The step's command, or the same beside the case, which then says nothing of the step."""
+    fields = {**step.detail, "connection": step.connection, "urgency": case.urgency}
+    if not beside:
+        requested_at = max(case.requested_at, case.effective_at)
+        fields |= {"case_id": case.case_id, "requested_at": requested_at.isoformat()}
     return parse(COMMANDS[step.command], fields, direct=False)

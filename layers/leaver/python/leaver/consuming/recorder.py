@@ -15,8 +15,8 @@ from leaver.outcomes import Outcome, Result
 
 #: the announcement of success is sent for these alone: for any other outcome it would be a lie
 SUCCESSES = ENDED | {Outcome.RETRIEVED, Outcome.REFRESHED, Outcome.PURGED, Outcome.DEACTIVATED}
-#: nothing happened that anybody would want to hear of
-UNANNOUNCED = frozenset({Outcome.STILL_FRESH, Outcome.REFUSED})
+#: nothing happened that anybody would want to hear of, or has not been told by who closed the step
+UNANNOUNCED = frozenset({Outcome.STILL_FRESH, Outcome.REFUSED, Outcome.CLOSED})
 
 
 @dataclass(frozen=True)

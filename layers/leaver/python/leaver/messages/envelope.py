@@ -44,6 +44,11 @@ class Envelope:
         return _moment(self.record.attributes.sent_timestamp)
 
     @property
+    def sender(self) -> str:
+        """Who put it into the queue: SQS's own word, an AWS principal's id."""
+        return self.record.attributes.sender_id or "unknown"
+
+    @property
     def receives(self) -> int:
         """How often any function saw it."""
         return int(self.record.attributes.approximate_receive_count)
@@ -71,7 +76,7 @@ class Envelope:
         if not isinstance(detail, dict):
             raise BadMessage("detail: expected a JSON object")
         if event is None:
-            return Payload(id=self.message_id, event=None, detail=detail, sent_at=None, heard_at=self.sent_at)
+            return Payload(self.message_id, None, detail, sent_at=None, heard_at=self.sent_at, sender=self.sender)
         event_id, sent_at = event.get("id"), _sent_at(event)
         return Payload(
             id=event_id if isinstance(event_id, str) and event_id else self.message_id,
@@ -79,6 +84,7 @@ class Envelope:
             detail=detail,
             sent_at=sent_at,
             heard_at=min(sent_at, self.sent_at),
+            sender=self.sender,
         )
 
 
@@ -95,6 +101,8 @@ class Payload:
     sent_at: datetime | None
     #: the same, or when the message came; never later, for whoever puts an event on the bus says its time
     heard_at: datetime
+    #: who put it into the queue; of an event that is the bus
+    sender: str
 
 
 def _sent_at(event: Mapping[str, Any]) -> datetime:

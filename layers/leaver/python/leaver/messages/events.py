@@ -119,7 +119,7 @@ class ConnectionAnnouncement(BaseModel):
 
 
 class CaseAnnouncement(BaseModel):
-    """How far a leaver's case is; at least once: dedupe on `announcement_id`."""
+    """How far a case is; at least once: dedupe on `announcement_id`."""
 
     model_config = _FACT
 
@@ -128,6 +128,8 @@ class CaseAnnouncement(BaseModel):
     ]
     announcement_id: str
     case_id: str
+    #: whether the person leaves (`departure`), or stays: `contain`, `sessions`
+    kind: str
     state: str
     subject: str
     source: str

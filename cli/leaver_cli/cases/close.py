@@ -1,0 +1,39 @@
+"""`leaver close`: a person's word that a step of a case is done with, where no provider's word will end it."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from leaver.cases.states import State
+from leaver_cli.cases.show import read_existing, show_case
+from leaver_cli.deployment import describe
+from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import printable
+
+
+def close(
+    case_id: Annotated[str, typer.Argument(metavar="CASE_ID", help="An open case.")],
+    step: Annotated[str, typer.Argument(metavar="STEP", help="An outstanding step of it, as `leaver case` names it.")],
+    *,
+    because: Annotated[str, typer.Option("--because", help="Why it is done with, in a sentence: it is kept for ever.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    stack: StackName = "leaver",
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Show the case, and close the step: it is never called revoked. The exit status is 1 if nothing matches."""
+    console = Console()
+    deployment = describe(stack, region, profile)
+    case = read_existing(deployment.cases, case_id)
+    show_case(console, case, deployment.cases.read_stored(case_id))
+    if case.state is not State.OPEN or step not in case.outstanding:
+        console.print(printable(f"{step} is no outstanding step of an open case"), soft_wrap=True)
+        raise typer.Exit(1)
+    if not yes:
+        typer.confirm("Close this step? Nothing is ended by that, and your word stands in the sealed case", abort=True)
+    url = deployment.stack.queue_url(deployment.stack.queue_of("start_offboarding"))
+    decided = {"case": case_id, "decision": "close", "step": step, "because": because}
+    deployment.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(decided))
+    console.print("it is closed as soon as start_offboarding has read of it")
