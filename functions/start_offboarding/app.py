@@ -13,7 +13,7 @@ from leaver import bootstrap
 from leaver.cases import identities
 from leaver.cases.finding import ZOOM, StepFinder, find_usable
 from leaver.cases.heard import Fate
-from leaver.cases.intake import Intake
+from leaver.cases.intake import RETURN_HELD, Intake
 from leaver.cases.record import Case, Policy
 from leaver.cases.states import CaseEvent
 from leaver.connections.access_tokens import AccessTokens
@@ -40,13 +40,12 @@ from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import (
     ActsOnPeople,
+    BeginsCases,
     CallsZoom,
     CommaSeparated,
     EndsSteps,
     Flag,
     ServesProviders,
-    StartsCases,
-    WholeNumber,
 )
 
 #: how long after it heard of the event Zoom is waited for to say who is meant: for a refresh, or a limit per second
@@ -55,13 +54,19 @@ PATIENCE: Final = timedelta(minutes=2)
 PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 #: the metric that counts events of HR whose time was wrong
 DATED_AHEAD: Final = "EventsDatedAhead"
+#: the metric that counts returns that wait for a person
+RETURNS_HELD: Final = "ReturnsHeld"
+DECISIONS: Final = {
+    "release": CaseEvent.RELEASED,
+    "discard": CaseEvent.DISCARDED,
+    "cancel": CaseEvent.CANCELLED,
+    "reinstate": CaseEvent.REINSTATED,
+}
 
 
-class Settings(ActsOnPeople, CallsZoom, ServesProviders, StartsCases, EndsSteps):
+class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps):
     """What `start_offboarding` reads from its environment."""
 
-    #: how many routine cases may begin in an hour before one is held
-    routine_cases_an_hour: WholeNumber
     #: whether the deployment wants leavers' Zoom accounts deactivated
     deactivate_users: Flag = False
     #: HR sources, as OffboardingRequested names them, whose every event is urgent
@@ -94,17 +99,17 @@ class StartOffboarding(Command):
 
 
 class Decision(Command):
-    """What `leaver release` sends, straight to the queue: a held case goes on, or is thrown away."""
+    """What `leaver release`, `cancel` and `reinstate` send, straight to the queue: what a person says of a case."""
 
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
     held_case: CaseId
-    decision: Literal["release", "discard"]
+    decision: Literal["release", "discard", "cancel", "reinstate"]
 
     @property
     def subject(self) -> str:
-        """The held case."""
+        """The case."""
         return self.held_case
 
 
@@ -116,12 +121,14 @@ def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake) -
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
-    """Let a held case go on, or throw it away."""
-    event = CaseEvent.RELEASED if command.decision == "release" else CaseEvent.DISCARDED
+    """Let a held case go on, or throw it away; cancel one that has not begun, or give back whatever was taken."""
     now = intake.clock()
     case = intake.cases.read(command.held_case)
     if case is None:
         raise BadMessage("held_case: expected the id of a case that exists")
+    event = DECISIONS[command.decision]
+    if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
+        return intake.give_back(case, event, command.requested_at or now)
 
     def follow(standing: Case) -> Case | None:
         return standing.after(event, now) if standing.allows(event) else None
@@ -193,7 +200,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     Raises BadMessage, or Rejected where the event opens no case.
     """
     if payload.event is None and "held_case" in payload.detail:
-        return parse(Decision, payload.detail, direct=True)
+        return parse(Decision, {**payload.detail, "requested_at": payload.heard_at.isoformat()}, direct=True)
     request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
@@ -234,11 +241,15 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         cases=bootstrap.cases(settings.cases_table),
         people=bootstrap.people(settings.cases_table),
         announcer=bootstrap.announcer(settings.cases_table, publisher),
-        case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
+        case_start=bootstrap.case_start(
+            settings.cases_table,
+            publisher,
+            case_deadline=settings.case_deadline,
+            routine_limit=settings.routine_cases_an_hour,
+        ),
         step_finder=StepFinder(connections, settings.served(PROVIDERS)),
         find_person=person_finder.find,
         clock=bootstrap.now,
-        routine_limit=settings.routine_cases_an_hour,
         policy=Policy(
             missing_user_is_done=settings.missing_user_is_done,
             deactivate_users=settings.deactivate_users,
@@ -248,7 +259,10 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
 
     def operation(command: StartOffboarding | Decision) -> Fate:
         tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
-        return start_offboarding(command, intake=intake)
+        fate = start_offboarding(command, intake=intake)
+        if fate.because == RETURN_HELD:
+            bootstrap.measure(RETURNS_HELD, 1)
+        return fate
 
     return bootstrap.consumer(
         StartOffboarding,

@@ -39,7 +39,8 @@ def test_an_event_that_opens_a_case_is_heard_and_its_fate_names_the_case() -> No
     [
         (lambda office: office.hears(), "repeated"),
         (lambda office: office.hears(urgency="urgent"), "changed"),
-        (lambda office: office.hears("cancelled"), "changed"),
+        (lambda office: office.hears("cancelled"), "refused"),
+        (lambda office: office.hears("reinstated"), "changed"),
         (lambda office: office.hears(occurred_at=(NOW - timedelta(hours=1)).isoformat()), "repeated"),
     ],
 )
@@ -55,7 +56,7 @@ def test_an_event_that_comes_too_late_is_refused_and_says_why() -> None:
     office.deliver(office.hears("cancelled"))
     office.deliver(office.hears(occurred_at=(NOW - timedelta(hours=1)).isoformat()))
     assert fates(office) == [
-        ("nothing_follows", None, "this person has no case"),
+        ("dead_lettered", None, office.reasons()[0]),
         ("refused", None, "a later event about this person has come before"),
     ]
 
