@@ -72,7 +72,11 @@ class Deployment:
             }
             self.functions = {
                 each.folder.name: RunningFunction(
-                    each, self._folder / f"{each.name}.log", environment, processes[each.layers]
+                    each,
+                    self._folder / f"{each.name}.log",
+                    # Any key is good for moto; by this one a call tells whose it is.
+                    environment | {"AWS_ACCESS_KEY_ID": each.name},
+                    processes[each.layers],
                 )
                 for each in declared
             }

@@ -21,6 +21,7 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
 from local.aws import patterns
+from local.aws.partitions import Reach, reached
 from local.aws.template import ACCOUNT, REGION, Json
 from local.call_gate import CallGate
 from local.http_server import LOOPBACK, HttpServer
@@ -56,9 +57,11 @@ class MotoServer:
             self.gate = CallGate()
             #: the last calls that came, by the operation's name
             self.calls: deque[str] = deque(maxlen=1000)
+            #: which partitions of the Cases table who got at
+            self.reached: set[Reach] = set()
             self._closing = threading.Event()
             moto = DomainDispatcherApplication(create_backend_app)
-            behaviour = _AwsBehaviour(moto, self.lock, self._closing, self.gate, self.calls)
+            behaviour = _AwsBehaviour(moto, self.lock, self._closing, self.gate, self.calls, reached=self.reached)
             self._server = HttpServer(behaviour, bind=bind, port=port)
         except BaseException:
             _ONE_PER_PROCESS.release()
@@ -110,12 +113,15 @@ class _AwsBehaviour:
         closing: threading.Event,
         gate: CallGate,
         calls: deque[str],
+        *,
+        reached: set[Reach],
     ) -> None:
         self._moto = moto
         self._lock = lock
         self._closing = closing
         self._gate = gate
         self._calls = calls
+        self._reached = reached
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
@@ -123,6 +129,10 @@ class _AwsBehaviour:
             self._wait_for_a_message(environ)
         operation = target.rpartition(".")[2]
         self._calls.append(operation)
+        if target.startswith("DynamoDB_"):
+            request = _read(environ)
+            self._reached.update(reached(environ.get("HTTP_AUTHORIZATION", ""), operation, request))
+            _replace(environ, request)
         if not self._gate.wait_if_held(operation, "before"):
             return Response("dropped", 503)(environ, start_response)
         # moto reads, checks and writes without a lock: two conditional writes at once would both succeed, and a

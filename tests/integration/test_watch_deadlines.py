@@ -38,8 +38,10 @@ def cases(leaver: Deployment) -> Cases:
 def case(case_id: str, at: datetime, **told: Any) -> Case:
     usual = {"email": "ada@example.com", "event_id": "1", "source": "hr", "urgency": "routine"}
     times = {"requested_at": at, "effective_at": at}
+    said = {"event_id": "1", "source": "hr", "kind": "immediate", "subject": {"email": "ada@example.com"}}
+    request = said | {"occurred_at": at.isoformat(), "effective_at": at.isoformat()}
     names = ["ada@example.com"]
-    return new_case(case_id, [SSO], names, **usual | times | told).with_look_at(at)
+    return new_case(case_id, [SSO], names, request=request, **usual | times | told).with_look_at(at)
 
 
 def types(leaver: Deployment) -> Counter[str]:
@@ -93,9 +95,14 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
     )
     Receipts(leaver.dynamodb, table="Cases").finish(open_receipt.closed(Result(Outcome.REVOKED), now=began))
     leaver.invoke("watch_deadlines", TICK)
-    assert types(leaver) == {"OffboardingOverdue": 1, "RevokeSsoToken": 1, "OffboardingCompleted": 1}
+    assert types(leaver) == {"OffboardingOverdue": 1, "RevokeSsoToken": 1}
     emitted = sum_metrics(capsys.readouterr().out)
     assert (emitted["OverdueCases"], emitted["CasesNotLookedAfter"]) == (2, 0)
+    # What is done is sealed by seal_case, which the watch has told.
+    assert leaver.poll("seal_case") == set()
+    assert types(leaver) == {"OffboardingCompleted": 1}
+    emitted = sum_metrics(capsys.readouterr().out)
+    assert "CasesNotSealed" not in emitted
     assert emitted["CaseTimeToRevoke"] >= 20 * 60
 
 
