@@ -70,6 +70,14 @@ def test_a_message_that_nobody_can_read_is_heard_too_and_is_dead_lettered() -> N
     assert "canary" not in str([each.model_dump() for each in office.heard.items.scan()])
 
 
+def test_an_event_that_is_too_old_to_be_acted_on_is_dead_lettered_and_has_its_fate() -> None:
+    office = Office()
+    office.clock.passes(days=15)
+    office.deliver(office.hears(occurred_at=NOW.isoformat()))
+    ((fate, _, because),) = fates(office)
+    assert (fate, because) == ("dead_lettered", "older than 14 days: it might hit somebody who was hired again")
+
+
 def test_a_message_that_comes_back_has_no_fate_yet() -> None:
     office = Office()
     message = office.hears()
