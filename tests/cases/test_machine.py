@@ -1,14 +1,17 @@
 """Leavers, and whatever can happen to their cases, in any order that a machine comes upon: what must never be."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from leaver.cases.heard import Heard
+from leaver.cases.intake import BEGUN
 from leaver.cases.record import DONE, Case
 from leaver.cases.seal import head_of
 from leaver.cases.states import UNDER_WAY, State
@@ -19,7 +22,12 @@ from tests.doubles.steps import Killed, Moment
 from tests.length import length
 
 PEOPLE = [ADA, "ben@example.com", "cleo@example.com"]
+#: works there all the time, under a name that is nearly another's
+BYSTANDER: Final = "ada.b@example.com"
 KINDS: tuple[str, ...] = ("immediate", "immediate", "scheduled", "cancelled", "reinstated")
+SOURCES: tuple[str, ...] = ("hr-system", "hr-system", "okta", "scim")
+#: what a source of today says that never happened, for its clock is two hours fast
+AHEAD = timedelta(hours=2)
 #: as many real attempts as a step may take here: each fault and each crash is worth one, and so is each message
 BOUND = 60
 
@@ -27,17 +35,38 @@ places = st.integers(min_value=0, max_value=30)
 people = st.sampled_from(PEOPLE)
 
 
+@dataclass(frozen=True)
+class Word:
+    """What a source said of somebody, and when that happened: no later than it was heard."""
+
+    source: str
+    event_id: str
+    kind: str
+    at: datetime
+
+    @property
+    def leaves(self) -> bool:
+        return self.kind in {"immediate", "scheduled"}
+
+
 class Leavers(RuleBasedStateMachine):
-    """HR says what it will, queues do what queues do, providers fail, processes die; a person redrives now and then."""
+    """HR says what it will, queues do what queues do, providers fail, processes die; a person redrives now and then.
+
+    What must be is asked of the providers, and of what sources said: not of Leaver's own records.
+    """
 
     figures: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
         self.office = Office(routine_limit=1000)
-        #: what HR said last of each, by when it happened: the truth
-        self.last: dict[str, tuple[datetime, str]] = {}
-        self.said: set[tuple[str, datetime]] = set()
+        self.words: dict[str, list[Word]] = {email: [] for email in PEOPLE}
+        #: by message: whose case a person took back, and when
+        self.decided: dict[str, tuple[str, datetime]] = {}
+        self.signed_in: dict[str, datetime] = {}
+        #: the ids at both providers of who had an address before somebody new got it
+        self.before: dict[str, tuple[str, str]] = {}
+        self.completed: set[str] = set()
         self.ended: dict[tuple[str, str], datetime] = {}
 
     @initialize()
@@ -45,22 +74,77 @@ class Leavers(RuleBasedStateMachine):
         for number, email in enumerate(PEOPLE[1:]):
             self.office.hire(email, f"zoom-{number}", f"local:{{{number}}}")
         self.office.connects("zoom-ben", "ben@example.com")
+        self.office.hire(BYSTANDER, "zoom-bystander", "local:{bystander}")
+        self.office.connects("zoom-bystander", BYSTANDER)
 
     # -- HR
 
-    @rule(email=people, kind=st.sampled_from(KINDS), ago=st.integers(0, 30), ahead=st.integers(0, 90))
-    def hr_says(self, email: str, kind: str, ago: int, ahead: int) -> None:
+    @rule(
+        email=people,
+        kind=st.sampled_from(KINDS),
+        source=st.sampled_from(SOURCES),
+        ago=st.integers(0, 30),
+        ahead=st.integers(0, 90),
+        is_fast=st.sampled_from([False] * 7 + [True]),
+    )
+    def hr_says(self, email: str, kind: str, source: str, ago: int, ahead: int, *, is_fast: bool) -> None:
         self._step()
-        occurred_at = self.office.clock() - timedelta(minutes=ago)
-        while (email, occurred_at) in self.said:
+        self.office.clock.passes(seconds=1)
+        now = self.office.clock()
+        at = now if is_fast else now - timedelta(minutes=ago)
+        while any(at == word.at for word in self.words[email]):
             # Two events of one person at the same second have no order.
-            occurred_at += timedelta(seconds=1)
-        self.said.add((email, occurred_at))
-        later = self.office.clock() + timedelta(minutes=ahead)
-        effective_at = later if kind == "scheduled" else occurred_at
-        self.office.hears(kind, email, occurred_at=occurred_at.isoformat(), effective_at=effective_at.isoformat())
-        if email not in self.last or self.last[email][0] < occurred_at:
-            self.last[email] = (occurred_at, kind)
+            at -= timedelta(seconds=1)
+        occurred_at = at + AHEAD if is_fast else at
+        effective_at = now + timedelta(minutes=ahead) if kind == "scheduled" else occurred_at
+        times = {"occurred_at": occurred_at.isoformat(), "effective_at": effective_at.isoformat()}
+        may_repeat = {"may_repeat": True} if (source, kind) == ("scim", "reinstated") else {}
+        event_id = str(sum(map(len, self.words.values())))
+        self.office.hears(kind, email, source=source, event_id=event_id, **times, **may_repeat)
+        if not is_fast or kind in {"immediate", "scheduled"}:
+            self.words[email].append(Word(source, event_id, kind, at))
+
+    @rule(place=places)
+    def a_person_takes_it_back(self, place: int) -> None:
+        self._step()
+        cases = self.office.cases.every
+        if cases:
+            self.office.clock.passes(seconds=1)
+            case = cases[place % len(cases)]
+            said = {"held_case": case.case_id, "decision": "reinstate"}
+            message = self.office.queue("StartOffboarding", said)
+            self.decided[message.id] = (case.email, self.office.clock())
+            self.figures["decisions"] += 1
+
+    # -- who works there
+
+    @rule(email=people)
+    def signs_in_again(self, email: str) -> None:
+        """Whoever left has access again, and nobody heard of it."""
+        self._step()
+        if email in self.office.zoom.users.values() and email not in self.before:
+            self.office.clock.passes(seconds=1)
+            self.office.logs_in(email)
+            self.signed_in[email] = self.office.clock()
+
+    @rule(email=people)
+    def somebody_new_gets_the_address(self, email: str) -> None:
+        self._step()
+        done = [each for each in self.office.cases.every if each.email == email and each.state is State.COMPLETED]
+        # Who was not known by an id at both providers can't be told from whoever comes.
+        known = bool(done) and all(case.zoom_user_id and self._universal_of(case) for case in done)
+        if not known or email in self.before or email not in self.office.zoom.users.values():
+            return
+        old = f"old.{email}"
+        self.before[email] = (self.office.zoom_id(email), self.office.venafi.people[email][0])
+        self.office.zoom.users[self.before[email][0]] = old
+        self.office.venafi.people[old] = [self.before[email][1]]
+        self.office.hire(email, f"new-{email[:3]}", f"local:{{new-{email[:3]}}}")
+        self.figures["newcomers"] += 1
+
+    def _universal_of(self, case: Case) -> object:
+        receipts = self.office.cases.read_receipts(case.case_id).values()
+        return next((each.details.get("prefixed_universal") for each in receipts if each.system == "venafi"), None)
 
     # -- queues
 
@@ -117,7 +201,7 @@ class Leavers(RuleBasedStateMachine):
         """Somebody else deletes the account at Zoom, and its session goes with it."""
         self._step()
         zoom_id = next((zoom_id for zoom_id, each in self.office.zoom.users.items() if each == email), None)
-        if zoom_id is not None and email in self.last:
+        if zoom_id is not None and self.words[email] and email not in self.before:
             del self.office.zoom.users[zoom_id]
             self.office.zoom.sessions.discard(zoom_id)
             self.figures["faults"] += 1
@@ -164,7 +248,20 @@ class Leavers(RuleBasedStateMachine):
             case = self.office.cases.read(case_id)
             assert case is not None
             what = {"RevokeSsoToken": "session", "RevokeGrants": "grants", "PurgeUserTokens": "user token"}
-            assert what.get(receipt.command, receipt.connection) not in self._access_of(case.email)
+            ended = what.get(receipt.command, receipt.connection)
+            assert ended not in self._access_of_whom(case) or self._signed_in_since(case)
+
+    @invariant()
+    def whenever_a_case_says_completed_nobody_has_anything_alive_of_that_persons(self) -> None:
+        for case in self.office.cases.every:
+            if case.state is State.COMPLETED and case.case_id not in self.completed:
+                self.completed.add(case.case_id)
+                assert self._signed_in_since(case) or self._access_of_whom(case) == set()
+
+    @invariant()
+    def nobody_else_loses_anything(self) -> None:
+        everything = {"session", "grants", "user token", "zoom-bystander"}
+        assert self.office.access_of(BYSTANDER) == everything
 
     @invariant()
     def a_completed_case_has_a_receipt_for_every_step_and_its_chain_verifies(self) -> None:
@@ -211,12 +308,8 @@ class Leavers(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self._settle()
-        for email, (_, kind) in self.last.items():
-            if kind in {"immediate", "scheduled"}:
-                assert self._access_of(email) == set(), f"{email} left, and still has {self._access_of(email)}"
-                assert email in self.office.people.under_tombstones
-            else:
-                assert email not in self.office.people.under_tombstones, f"{email} is here, under a tombstone"
+        for email in PEOPLE:
+            self._settled(email)
         for case in self.office.cases.every:
             assert case.state not in UNDER_WAY or self._waits_for_a_person(case), case
             assert case.pending_announcements == ()
@@ -226,6 +319,53 @@ class Leavers(RuleBasedStateMachine):
         self.figures["faults"] += self.office.weather.faults
         self.figures["cases"] += len(self.office.cases.every)
         self.figures["runs"] += 1
+
+    def _settled(self, email: str) -> None:
+        """What becomes of somebody is what each source said last, but for what a person decided."""
+        fates = {(each.source, each.event_id): each for each in self.office.heard.fates}
+        taken_back = max((at for who, at in self._decisions() if who == email), default=None)
+        newest: dict[str, Word] = {}
+        for word in sorted(self.words[email], key=lambda each: each.at):
+            refused = word.kind == "cancelled" and fates[word.source, word.event_id].because == BEGUN
+            if not refused and (taken_back is None or word.at > taken_back):
+                newest[word.source] = word
+        leaves = [word for word in newest.values() if word.leaves]
+        gone = email in self.office.people.under_tombstones
+        if email in self.before:
+            back = taken_back or any(word.kind == "reinstated" for word in self.words[email])
+            # Leaver's own copies go by the address too: whoever needs one has it fetched again.
+            assert back or self.office.access_of(email) >= {"session", "grants"}, f"{email} is new, and lost something"
+        elif not leaves:
+            assert not gone, f"{email} is here, under a tombstone"
+        elif not gone:
+            told = {fates[word.source, word.event_id].fate for word in leaves}
+            held = any(case.email == email and case.state is State.HELD for case in self.office.cases.every)
+            # A late word about a departure that was undone meanwhile touches nobody.
+            assert held or told == {"repeated"}, f"{email} left, and there is no tombstone"
+        elif self._is_ended_after_signing_in(email, leaves, fates):
+            assert self._access_of(email) == set(), f"{email} left, and still has {self._access_of(email)}"
+
+    def _is_ended_after_signing_in(self, email: str, leaves: list[Word], fates: Mapping[Any, Heard]) -> bool:
+        since = self.signed_in.get(email)
+        later = [word for word in leaves if since and word.at > since]
+        return since is None or any(fates[word.source, word.event_id].fate == "opened" for word in later)
+
+    def _decisions(self) -> list[tuple[str, datetime]]:
+        """Whose cases a person took back, and when, as far as that came in time."""
+        fates = {each.message_id: each.fate for each in self.office.heard.fates}
+        return [whose for message, whose in self.decided.items() if fates.get(message) == "changed"]
+
+    def _signed_in_since(self, case: Case) -> bool:
+        since = self.signed_in.get(case.email)
+        return since is not None and (case.started_at is None or since >= case.started_at)
+
+    def _access_of_whom(self, case: Case) -> set[str]:
+        """What the person of a case has: whoever had the address then."""
+        if case.email not in self.before or case.zoom_user_id not in {None, self.before[case.email][0]}:
+            return self._access_of(case.email)
+        zoom_id, universal = self.before[case.email]
+        found = {"session"} if zoom_id in self.office.zoom.sessions else set()
+        return found | ({"grants"} if self.office.venafi.grants.get(universal) else set())
 
     def _settle(self) -> None:
         """No more faults: the queues are worked through, and hours pass, in which abandoned leases run out too."""
@@ -240,7 +380,9 @@ class Leavers(RuleBasedStateMachine):
         assert self.office.queued == []
 
     def _waits_for_a_person(self, case: Case) -> bool:
-        """Zoom did not know them when it was asked: nobody may say that they are done with."""
+        """Zoom did not know them when it was asked, or somebody new may be meant: a person has to say."""
+        if case.state is State.HELD:
+            return case.because is not None
         kept = self.office.cases.read_receipts(case.case_id)
         asked = [step for step in case.steps if step.name in case.outstanding]
         return all(kept[step.name].outcome is Outcome.USER_NOT_FOUND for step in asked)
