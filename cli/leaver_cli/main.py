@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from typer.core import TyperGroup
 
 from leaver.errors import LeaverError
+from leaver_cli.cases.give_back import cancel, reinstate
 from leaver_cli.cases.heard import heard
 from leaver_cli.cases.release import release
 from leaver_cli.cases.show import case
@@ -63,6 +64,8 @@ app.command()(disconnect)
 app.command()(case)
 app.command()(heard)
 app.command()(release)
+app.command()(cancel)
+app.command()(reinstate)
 app.command()(parked)
 app.command()(redrive)
 

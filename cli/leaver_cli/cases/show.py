@@ -134,6 +134,16 @@ def _show(console: Console, case: Case, stored: Mapping[str, Stored]) -> None:
         said = stored[entry].get("outcome", "nothing"), stored[entry].get("subject", "nobody")
         beside = f"beside them: {entry} says {said[0]} of {said[1]}; it belongs to no step, and ends none"
         console.print(printable(beside), soft_wrap=True)
+    if case.because:
+        console.print(printable(f"a person has to look: {case.because}"), soft_wrap=True)
+    if case.follows:
+        console.print(printable(f"access is ended once more after case {case.follows}"), soft_wrap=True)
+    for word in case.said:
+        told = f"{word.source} said {word.kind} at {moment(word.at)}, to take effect at {moment(word.effective_at)}"
+        console.print(printable(told), soft_wrap=True)
+    if held := case.return_held:
+        told = f"RETURN HELD: {held.source} said {held.kind} at {moment(held.at)}, and another source that they left"
+        console.print(printable(f"{told}: `leaver reinstate {case.case_id}`, if they are back"), soft_wrap=True)
     if case.sweep_of:
         console.print(printable(f"looked once more after case {case.sweep_of}"), soft_wrap=True)
     if case.time_to_revoke is not None:

@@ -13,7 +13,7 @@ from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Cases, Policy, Said, Step, new_case, sweep_of
 from leaver.cases.start import COMMANDS, CaseStart
-from leaver.cases.states import OVER, UNDER_WAY, WAITING, CaseEvent, State
+from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
 from leaver.errors import Rejected
 from leaver.messages.commands import parse
 from leaver.messages.events import OffboardingRequested, Subject
@@ -323,13 +323,12 @@ class Intake:
 
     def give_back(self, case: Case, event: CaseEvent, at: datetime) -> Fate:
         """Take a case back by a person's decision, whatever any source says."""
-        if event is CaseEvent.CANCELLED and case.state not in WAITING:
+        if event is CaseEvent.CANCELLED and case.state in {State.OPEN, State.COMPLETED}:
             return Fate("refused", case.case_id, BEGUN)
-        if case.state in OVER:
-            return Fate("nothing_follows", case.case_id, STAYS)
         decided = [self.people.change(name, lambda found: found.given_back(case.case_id, at)) for name in case.names]
         if not any(decided):
             return Fate("refused", case.case_id, LATER)
+        # Also what is over: an earlier run may have been killed on its way.
         self._stop(case.case_id, event)
         return Fate("changed", case.case_id)
 
