@@ -325,9 +325,10 @@ class Intake:
         """Take a case back by a person's decision, whatever any source says."""
         if event is CaseEvent.CANCELLED and case.state in {State.OPEN, State.COMPLETED}:
             return Fate("refused", case.case_id, BEGUN)
-        decided = [self.people.change(name, lambda found: found.given_back(case.case_id, at)) for name in case.names]
-        if not any(decided):
-            return Fate("refused", case.case_id, LATER)
+        for name in (case.email, *case.names):
+            decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
+            if decided is None and name == case.email:
+                return Fate("refused", case.case_id, LATER)
         # Also what is over: an earlier run may have been killed on its way.
         self._stop(case.case_id, event)
         return Fate("changed", case.case_id)
