@@ -83,12 +83,15 @@ class Leavers(RuleBasedStateMachine):
         email=people,
         kind=st.sampled_from(KINDS),
         source=st.sampled_from(SOURCES),
-        ago=st.integers(0, 30),
+        ago=st.sampled_from([0, 0, 1, 5, 30]),
         ahead=st.integers(0, 90),
         is_fast=st.sampled_from([False] * 7 + [True]),
     )
     def hr_says(self, email: str, kind: str, source: str, ago: int, ahead: int, *, is_fast: bool) -> None:
         self._step()
+        self._says(email, kind, source, ago, ahead, is_fast=is_fast)
+
+    def _says(self, email: str, kind: str, source: str, ago: int, ahead: int, *, is_fast: bool) -> None:
         self.office.clock.passes(seconds=1)
         now = self.office.clock()
         at = now if is_fast else now - timedelta(minutes=ago)
@@ -108,7 +111,7 @@ class Leavers(RuleBasedStateMachine):
     def a_person_takes_it_back(self, place: int) -> None:
         self._step()
         cases = self.office.cases.every
-        if cases:
+        if cases and place % 3 == 0:
             self.office.clock.passes(seconds=1)
             case = cases[place % len(cases)]
             said = {"held_case": case.case_id, "decision": "reinstate"}
@@ -126,6 +129,14 @@ class Leavers(RuleBasedStateMachine):
             self.office.clock.passes(seconds=1)
             self.office.logs_in(email)
             self.signed_in[email] = self.office.clock()
+
+    @rule(email=people, source=st.sampled_from(SOURCES))
+    def signs_in_again_and_departs_once_more(self, email: str, source: str) -> None:
+        """Whoever is gone has access again, and then a source says once more that they left."""
+        self._step()
+        if email in self.office.people.under_tombstones:
+            self.signs_in_again(email)
+            self._says(email, "immediate", source, 0, 0, is_fast=False)
 
     @rule(email=people)
     def somebody_new_gets_the_address(self, email: str) -> None:
