@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from leaver import settings
 from leaver.cases.heard import HeardEvents
+from leaver.cases.people import People
 from leaver.cases.record import Cases
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
@@ -50,6 +51,7 @@ class Deployment:
     stack: Stack
     connections: Connections
     cases: Cases
+    people: People
     heard: HeardEvents
     secret_store: SecretStore
     #: the template's parameters
@@ -144,6 +146,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         stack=reach(name, region, profile),
         connections=Connections(dynamodb, table=outputs["ConnectionsTable"]),
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
+        people=People(dynamodb, table=outputs["CasesTable"]),
         heard=HeardEvents(dynamodb, table=outputs["CasesTable"]),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,

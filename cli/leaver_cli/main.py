@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from leaver.errors import LeaverError
 from leaver_cli.cases.close import close
+from leaver_cli.cases.give_back import cancel, reinstate
 from leaver_cli.cases.heard import heard
 from leaver_cli.cases.release import release
 from leaver_cli.cases.show import case
@@ -65,6 +66,8 @@ app.command()(case)
 app.command()(heard)
 app.command()(release)
 app.command()(close)
+app.command()(cancel)
+app.command()(reinstate)
 app.command()(parked)
 app.command()(redrive)
 

@@ -14,7 +14,7 @@ from leaver.cases import identities
 from leaver.cases.closing import StepClosing
 from leaver.cases.finding import ZOOM, StepFinder, find_usable
 from leaver.cases.heard import Fate
-from leaver.cases.intake import Intake
+from leaver.cases.intake import RETURN_HELD, Intake
 from leaver.cases.record import Case, Policy
 from leaver.cases.states import CaseEvent
 from leaver.connections.access_tokens import AccessTokens
@@ -41,13 +41,12 @@ from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import (
     ActsOnPeople,
+    BeginsCases,
     CallsZoom,
     CommaSeparated,
     EndsSteps,
     Flag,
     ServesProviders,
-    StartsCases,
-    WholeNumber,
 )
 
 #: how long after it heard of the event Zoom is waited for to say who is meant: for a refresh, or a limit per second
@@ -56,13 +55,19 @@ PATIENCE: Final = timedelta(minutes=2)
 PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 #: the metric that counts events of HR whose time was wrong
 DATED_AHEAD: Final = "EventsDatedAhead"
+#: the metric that counts returns that wait for a person
+RETURNS_HELD: Final = "ReturnsHeld"
+DECISIONS: Final = {
+    "release": CaseEvent.RELEASED,
+    "discard": CaseEvent.DISCARDED,
+    "cancel": CaseEvent.CANCELLED,
+    "reinstate": CaseEvent.REINSTATED,
+}
 
 
-class Settings(ActsOnPeople, CallsZoom, ServesProviders, StartsCases, EndsSteps):
+class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps):
     """What `start_offboarding` reads from its environment."""
 
-    #: how many routine cases may begin in an hour before one is held
-    routine_cases_an_hour: WholeNumber
     #: whether the deployment wants leavers' Zoom accounts deactivated
     deactivate_users: Flag = False
     #: HR sources, as OffboardingRequested names them, whose every event is urgent
@@ -95,13 +100,13 @@ class StartOffboarding(Command):
 
 
 class Decision(Command):
-    """What a person decides, straight to the queue: a held case goes on or is thrown away, or a step is closed."""
+    """What a person decides of a case, straight to the queue; `close` is about one of its steps."""
 
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
     case: CaseId
-    decision: Literal["release", "discard", "close"]
+    decision: Literal["release", "discard", "cancel", "reinstate", "close"]
     #: what is closed, and why
     step: Printable | None = None
     because: Printable | None = None
@@ -131,12 +136,14 @@ def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake, c
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
-    """Let a held case go on, or throw it away."""
-    event = CaseEvent.RELEASED if command.decision == "release" else CaseEvent.DISCARDED
+    """Let a held case go on, or throw it away; cancel one that has not begun, or give back whatever was taken."""
     now = intake.clock()
     case = intake.cases.read(command.case)
     if case is None:
         raise BadMessage("case: expected the id of a case that exists")
+    event = DECISIONS[command.decision]
+    if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
+        return intake.give_back(case, event, command.requested_at or now)
 
     def follow(standing: Case) -> Case | None:
         return standing.after(event, now) if standing.allows(event) else None
@@ -208,7 +215,8 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     Raises BadMessage, or Rejected where the event opens no case.
     """
     if payload.event is None and "decision" in payload.detail:
-        return parse(Decision, {**payload.detail, "who": payload.sender}, direct=True)
+        told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
+        return parse(Decision, {**payload.detail, **told}, direct=True)
     request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
@@ -249,11 +257,15 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         cases=bootstrap.cases(settings.cases_table),
         people=bootstrap.people(settings.cases_table),
         announcer=bootstrap.announcer(settings.cases_table, publisher),
-        case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
+        case_start=bootstrap.case_start(
+            settings.cases_table,
+            publisher,
+            case_deadline=settings.case_deadline,
+            routine_limit=settings.routine_cases_an_hour,
+        ),
         step_finder=StepFinder(connections, settings.served(PROVIDERS)),
         find_person=person_finder.find,
         clock=bootstrap.now,
-        routine_limit=settings.routine_cases_an_hour,
         policy=Policy(
             missing_user_is_done=settings.missing_user_is_done,
             deactivate_users=settings.deactivate_users,
@@ -265,7 +277,10 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
 
     def operation(command: StartOffboarding | Decision) -> Fate:
         tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
-        return start_offboarding(command, intake=intake, closing=closing)
+        fate = start_offboarding(command, intake=intake, closing=closing)
+        if fate.because == RETURN_HELD:
+            bootstrap.measure(RETURNS_HELD, 1)
+        return fate
 
     return bootstrap.consumer(
         StartOffboarding,

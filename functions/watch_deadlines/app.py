@@ -33,7 +33,7 @@ from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
-from leaver.settings import Consumes, ReportsSteps, StartsCases, UsesConnections, WholeNumber
+from leaver.settings import BeginsCases, Consumes, ReportsSteps, UsesConnections, WholeNumber
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
@@ -45,7 +45,7 @@ TIME_FOR_ONE: Final = 20_000
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
 
 
-class Settings(Consumes, UsesConnections, StartsCases, ReportsSteps):
+class Settings(Consumes, UsesConnections, BeginsCases, ReportsSteps):
     """What `watch_deadlines` reads from its environment."""
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
@@ -302,7 +302,12 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
         people=bootstrap.people(settings.cases_table),
         announcer=bootstrap.announcer(settings.cases_table, publisher),
         request_seal=publisher.request_seal,
-        case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
+        case_start=bootstrap.case_start(
+            settings.cases_table,
+            publisher,
+            case_deadline=settings.case_deadline,
+            routine_limit=settings.routine_cases_an_hour,
+        ),
         receipts=bootstrap.receipts(settings.cases_table),
         connections=bootstrap.connections(settings.connections_table),
         clock=bootstrap.now,

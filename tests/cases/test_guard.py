@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from leaver.cases.start import CaseStart
 from leaver.cases.states import State
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, Office
@@ -61,11 +62,47 @@ def test_an_urgent_word_about_somebody_who_is_held_lets_them_pass() -> None:
 
 
 def test_an_urgent_word_about_somebody_who_is_held_and_leaves_later_waits_for_the_day() -> None:
-    office = feed(kind="scheduled", effective_at=(NOW + timedelta(days=5)).isoformat())
+    office = feed()
     told = {"effective_at": (NOW + timedelta(days=5)).isoformat(), "urgency": "urgent"}
     office.hears_and_works("scheduled", PEOPLE[3], **told)
-    assert office.commands() == []
-    assert states(office) == [State.SCHEDULED] * 2 + [State.HELD, State.SCHEDULED] + [State.HELD] * 2
+    assert office.access_of(PEOPLE[3])
+    assert states(office) == [State.COMPLETED] * 2 + [State.HELD, State.SCHEDULED] + [State.HELD] * 2
+
+
+def test_who_leaves_next_month_is_not_counted_and_not_held() -> None:
+    office = feed(kind="scheduled", effective_at=(NOW + timedelta(days=30)).isoformat())
+    assert states(office) == [State.SCHEDULED] * 6
+    office.hears_and_works(email=ADA)
+    assert office.access_of(ADA) == set()
+
+
+def test_those_planned_for_one_moment_do_not_begin_together_above_the_limit() -> None:
+    office = feed(kind="scheduled", effective_at=(NOW + timedelta(days=5)).isoformat())
+    office.clock.now = NOW + timedelta(days=5)
+    office.minute()
+    office.works()
+    assert states(office) == [State.COMPLETED] * 2 + [State.HELD] * 4
+    assert all(office.access_of(email) for email in PEOPLE[2:])
+    assert [each["subject"] for each in office.announced("OffboardingHeld")] == [PEOPLE[2]]
+
+
+def test_that_is_seen_where_the_guard_does_not_look_when_a_case_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CaseStart, "_hold_above_limit", lambda _self, case, _now: case)
+    office = feed(kind="scheduled", effective_at=(NOW + timedelta(days=5)).isoformat())
+    office.clock.now = NOW + timedelta(days=5)
+    office.minute()
+    assert states(office) == [State.OPEN] * 6
+
+
+def test_somebody_whose_access_is_ended_once_more_within_the_hour_counts_once() -> None:
+    office = Office(routine_limit=2)
+    office.hears_and_works()
+    for number in range(2):
+        office.clock.passes(minutes=1)
+        office.hears_and_works(source=f"source-{number}")
+    office.hire("ben@example.com", "ben-id", "local:{ben}")
+    office.hears_and_works(email="ben@example.com")
+    assert states(office) == [State.COMPLETED] * 4
 
 
 def test_the_next_hour_is_another_one() -> None:
@@ -94,13 +131,24 @@ def test_a_person_releases_a_held_case_and_it_is_done() -> None:
     assert states(office) == [State.COMPLETED] * 3 + [State.HELD] * 3
 
 
-def test_a_held_case_that_is_for_later_is_released_to_its_time() -> None:
-    office = feed(kind="scheduled", effective_at=(NOW + timedelta(days=5)).isoformat())
+def test_a_held_case_that_is_for_later_by_now_is_released_to_its_time() -> None:
+    office = feed()
+    office.hears_and_works("scheduled", PEOPLE[2], effective_at=(NOW + timedelta(days=5)).isoformat())
     decide(office, "release", PEOPLE[2])
-    assert states(office) == [State.SCHEDULED] * 3 + [State.HELD] * 3
+    assert states(office) == [State.COMPLETED] * 2 + [State.SCHEDULED] + [State.HELD] * 3
     office.clock.now = NOW + timedelta(days=5)
     office.minute()
-    assert states(office) == [State.OPEN] * 3 + [State.HELD] * 3
+    assert states(office) == [State.COMPLETED] * 2 + [State.OPEN] + [State.HELD] * 3
+
+
+def test_what_a_person_has_released_passes_whoever_else_begins() -> None:
+    office = feed()
+    office.clock.passes(hours=1)
+    for number in range(2):
+        office.hire(f"later-{number}@example.com", f"later-{number}", f"local:{{later-{number}}}")
+        office.hears_and_works(email=f"later-{number}@example.com")
+    decide(office, "release", PEOPLE[2])
+    assert office.access_of(PEOPLE[2]) == set()
 
 
 def test_a_person_discards_a_held_case_and_nobody_loses_anything() -> None:

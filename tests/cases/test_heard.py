@@ -39,7 +39,8 @@ def test_an_event_that_opens_a_case_is_heard_and_its_fate_names_the_case() -> No
     [
         (lambda office: office.hears(), "repeated"),
         (lambda office: office.hears(urgency="urgent"), "changed"),
-        (lambda office: office.hears("cancelled"), "changed"),
+        (lambda office: office.hears("cancelled"), "refused"),
+        (lambda office: office.hears("reinstated"), "changed"),
         (lambda office: office.hears(occurred_at=(NOW - timedelta(hours=1)).isoformat()), "repeated"),
     ],
 )
@@ -55,7 +56,7 @@ def test_an_event_that_comes_too_late_is_refused_and_says_why() -> None:
     office.deliver(office.hears("cancelled"))
     office.deliver(office.hears(occurred_at=(NOW - timedelta(hours=1)).isoformat()))
     assert fates(office) == [
-        ("nothing_follows", None, "this person has no case"),
+        ("dead_lettered", None, office.reasons()[0]),
         ("refused", None, "a later event about this person has come before"),
     ]
 
@@ -67,6 +68,14 @@ def test_a_message_that_nobody_can_read_is_heard_too_and_is_dead_lettered() -> N
     assert (fate, case) == ("dead_lettered", None)
     assert because == office.reasons()[0]
     assert "canary" not in str([each.model_dump() for each in office.heard.items.scan()])
+
+
+def test_an_event_that_is_too_old_to_be_acted_on_is_dead_lettered_and_has_its_fate() -> None:
+    office = Office()
+    office.clock.passes(days=15)
+    office.deliver(office.hears(occurred_at=NOW.isoformat()))
+    ((fate, _, because),) = fates(office)
+    assert (fate, because) == ("dead_lettered", "older than 14 days: it might hit somebody who was hired again")
 
 
 def test_a_message_that_comes_back_has_no_fate_yet() -> None:

@@ -21,7 +21,7 @@ from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
 
 #: what of a case goes on changing after it was sealed; its sort key is the same for every case
-CHANGING = {"head", "pending_announcements", "watch", "watch_at", "item_version", "entry"}
+CHANGING = {"head", "pending_announcements", "watch", "watch_at", "item_version", "entry", "return_held"}
 
 
 def completed() -> tuple[Case, list[Receipt]]:
@@ -212,6 +212,8 @@ REWRITTEN: dict[str, object] = {
     "state": State.CANCELLED,
     "names": ("ben@example.com",),
     "urgency": "urgent",
+    "said": (),
+    "released": True,
     "requested_at": NOW - timedelta(days=1),
     "effective_at": NOW - timedelta(days=1),
     "started_at": NOW - timedelta(days=1),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.start_offboarding.app import DATED_AHEAD
+from functions.start_offboarding.app import DATED_AHEAD, RETURNS_HELD
 from tests.contract.stack import CONSUMERS, DROP, LANED, Stack, change, of_type, queues_of
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
@@ -19,6 +19,8 @@ GAUGE = AT_LEAST | {
 }
 
 
+#: counted when it happens, each time
+SUMS = (DATED_AHEAD, RETURNS_HELD)
 #: counted when it happens
 FAULTS = ("CasesNotSealed", "CasesAtOddsWithReceipts")
 
@@ -39,11 +41,8 @@ def alarm_faults(stack: Stack) -> list[str]:
             "TreatMissingData": "breaching",
         },
     }
-    expected["a clock at HR"] = GAUGE | {
-        "MetricName": DATED_AHEAD,
-        "Statistic": "Sum",
-        "TreatMissingData": "notBreaching",
-    }
+    for what in SUMS:
+        expected[what] = GAUGE | {"MetricName": what, "Statistic": "Sum", "TreatMissingData": "notBreaching"}
     for what in ("OverdueCases", "HeldCases", "ConnectionsToReplace", "CasesNotLookedAfter"):
         expected[what] = GAUGE | {"MetricName": what}
     for what in FAULTS:
@@ -73,7 +72,9 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 8 + len(FAULTS)
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 7 + len(
+        SUMS
+    ) + len(FAULTS)
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
@@ -87,7 +88,7 @@ def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
     gauges = {name for name, alarm in of_type(either, "AWS::CloudWatch::Alarm") if alarm["Namespace"] == "Leaver"}
     # What is counted where it happens is silent where nothing happens.
     gauges -= {f"{fault}Alarm" for fault in FAULTS}
-    assert {quiet.pop(name) for name in (gauges & quiet.keys()) - {"DatedAheadAlarm"}} == {"ignore"}
+    assert {quiet.pop(name) for name in (gauges & quiet.keys()) - {"DatedAheadAlarm", "ReturnsHeldAlarm"}} == {"ignore"}
     assert set(quiet.values()) == {"notBreaching"}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.start_offboarding.app import DATED_AHEAD
+from functions.start_offboarding.app import DATED_AHEAD, RETURNS_HELD
 from functions.watch_deadlines.app import gauges
 from leaver.messages import commands
 from leaver.outcomes import Outcome
@@ -15,7 +15,8 @@ from tests.doubles.clock import NOW
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {
     *gauges([], NOW),
-    *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson", DATED_AHEAD),
+    *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
+    *(DATED_AHEAD, RETURNS_HELD),
     *("CasesNotSealed", "CasesAtOddsWithReceipts"),
 }
 

@@ -63,11 +63,12 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "heard#*"},
         "PutItem": {"case#*", "person#*", "heard#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
+        "Query": {"receipts#*"},
     },
     "WatchDeadlines": {
         "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
         "PutItem": {"case#*", "person#*", "user-token#*"},
-        "UpdateItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
+        "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
         "Query": {"receipts#*"},
     },
     "SealCase": {
@@ -126,7 +127,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
-        "dynamodb:Query": {"table/Connections/index/role"},
+        "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
         "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},

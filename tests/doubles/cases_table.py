@@ -134,10 +134,10 @@ class InMemoryCases(Cases):
         found = [case for case in self.every if case.watch == what and case.watch_at]
         return sorted(found, key=lambda case: cast("datetime", case.watch_at))
 
-    def _count(self, urgency: str, now: datetime, case_id: str) -> int:
+    def _count(self, urgency: str, now: datetime, person: str) -> int:
         def count() -> int:
             hour = self.hours.setdefault((urgency, f"{now:%Y-%m-%dT%H}"), set())
-            hour.add(case_id)
+            hour.add(person)
             return len(hour)
 
         return self.effects.of("count case", count)

@@ -194,7 +194,7 @@ class Night:
             return None if found.gone_since else found.model_copy(update={"gone_since": self.clock()})
 
         def do() -> None:
-            self.people.change(ANNA, self.clock(), gone)
+            self.people.change(ANNA, gone)
             revoke()
 
         return do

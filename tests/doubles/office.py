@@ -260,6 +260,7 @@ class Office:
             publisher=self._outbox,
             clock=self.clock,
             deadline=DEADLINE,
+            routine_limit=routine_limit,
         )
         self.measured: list[tuple[str, int]] = []
         self.completion = CaseCompletion(
@@ -297,7 +298,6 @@ class Office:
             step_finder=step_finder,
             find_person=person_finder.find,
             clock=self.clock,
-            routine_limit=routine_limit,
             policy=Policy(
                 missing_user_is_done=missing_is_done,
                 deactivate_users=deactivates,

@@ -45,7 +45,7 @@ class World(ConsumerHarness):
 
     @property
     def watch(self) -> Watch:
-        case_start = CaseStart(self.cases, self.people, self.publisher(), self.clock, DEADLINE)
+        case_start = CaseStart(self.cases, self.people, self.publisher(), self.clock, DEADLINE, routine_limit=50)
         return Watch(
             cases=self.cases,
             people=self.people,
@@ -107,7 +107,7 @@ class World(ConsumerHarness):
         begun = scheduled.after_start(self.clock(), deadline=DEADLINE)
         case = begun.without_pending("OffboardingStarted")
         self.cases.put(case)
-        self.people.change(name, NOW, lambda found: found.model_copy(update={"case": case_id, "gone_since": NOW}))
+        self.people.change(name, lambda found: found.model_copy(update={"case": case_id, "gone_since": NOW}))
         return case
 
     def scheduled(self, *steps: Step, case_id: str = "c-1", name: str = ADA, at: datetime = NOW, **fields: Any) -> Case:

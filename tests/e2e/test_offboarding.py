@@ -160,14 +160,36 @@ def test_a_name_with_an_apostrophe_and_a_plus_leaves_like_everybody_else(world: 
     assert world.announced_names() == ALL_ENDED
 
 
-@pytest.mark.parametrize("kind", ["scheduled", "cancelled", "reinstated"])
-def test_what_is_for_later_or_taken_back_ends_nothing_now(world: WatchedWorld, kind: str) -> None:
+def test_what_is_for_later_ends_nothing_now(world: WatchedWorld) -> None:
     person = world.hire()
-    later = in_seconds(3600) if kind == "scheduled" else in_seconds(0)
-    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(person, kind=kind, effective_at=later))
+    told = requested(person, kind="scheduled", effective_at=in_seconds(3600))
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", told)
     world.wait_until_idle()
     assert has_all(world, person)
     assert world.parked("start_offboarding") == []
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "reinstated"])
+def test_what_takes_back_the_departure_of_nobody_ends_nothing_and_is_dead_lettered(
+    world: WatchedWorld, kind: str
+) -> None:
+    person = world.hire()
+    world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(person, kind=kind))
+    world.wait_until_idle()
+    assert has_all(world, person)
+    [parked] = world.parked("start_offboarding")
+    assert parked.reason == f"{kind}: nobody of this name has a case, and HR believes that somebody's is undone"
+
+
+def test_who_signs_in_between_two_departures_is_out_after_the_second(world: WatchedWorld) -> None:
+    person = world.hire()
+    world.put_okta_event(okta_event(person))
+    world.wait_until_idle()
+    world.give_access(person)
+    assert has_all(world, person)
+    world.put_okta_event(okta_event(person, published=in_seconds(2)))
+    world.wait_until_idle()
+    assert is_out(world, person)
 
 
 def test_a_departure_that_is_told_too_late_ends_nothing(world: WatchedWorld) -> None:

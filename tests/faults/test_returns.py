@@ -50,11 +50,6 @@ def what_became_of_ada(office: Office) -> tuple[list[State], set[str], bool]:
     return [case.state for case in office.cases.every], office.access_of(ADA), office.people.gone([ADA])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a return takes back only the departure that its own source told of, and a repeated active takes back none",
-)
 def test_a_repeated_active_of_one_source_takes_back_no_departure_of_another(office: Office) -> None:
     now = office.clock().replace(tzinfo=None).isoformat()
     revoked = {"type": "employee.access.revoked.immediately", "triggeredAt": now, "data": {"employeeId": "33"}}

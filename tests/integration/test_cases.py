@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from leaver.cases.people import Name, People
+from leaver.cases.people import Name, People, Word
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import Case, Cases, Step, new_case
 from leaver.cases.states import State
@@ -170,9 +170,9 @@ def test_what_is_due_is_found_the_longest_waiting_first(cases: Cases) -> None:
 
 
 def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
-    assert [cases.count_routine(NOW, case_id=each) for each in ("c-1", "c-2", "c-1", "c-3")] == [1, 2, 2, 3]
-    assert cases.count_urgent(NOW, case_id="c-4") == 1
-    assert cases.count_routine(NOW + timedelta(hours=1), case_id="c-5") == 1
+    assert [cases.count_routine(NOW, email=each) for each in ("c-1", "c-2", "c-1", "c-3")] == [1, 2, 2, 3]
+    assert cases.count_urgent(NOW, email="c-4") == 1
+    assert cases.count_routine(NOW + timedelta(hours=1), email="c-5") == 1
 
 
 def test_a_flood_of_leavers_is_counted_on_when_an_item_could_hold_no_more_ids(
@@ -180,7 +180,7 @@ def test_a_flood_of_leavers_is_counted_on_when_an_item_could_hold_no_more_ids(
 ) -> None:
     monkeypatch.setattr("leaver.cases.record.TOLD_APART", 2)
     cases = Cases(aws, table="Cases")
-    assert [cases.count_routine(NOW, case_id=each) for each in ("c-1", "c-2", "c-3", "c-1", "c-3")] == [1, 2, 3, 3, 4]
+    assert [cases.count_routine(NOW, email=each) for each in ("c-1", "c-2", "c-3", "c-1", "c-3")] == [1, 2, 3, 3, 4]
 
 
 @pytest.mark.parametrize("kind", ["table", "fake"])
@@ -242,29 +242,29 @@ def test_of_somebody_who_never_left_nothing_is_remembered(people: People) -> Non
 
 
 def test_a_name_is_remembered_from_nothing_on(people: People) -> None:
-    people.change(ADA, NOW, gone)
+    people.change(ADA, gone)
     found = people.read(ADA)
     assert found is not None
-    assert (found.case, found.gone_since, found.occurred_at) == ("c-1", NOW, NOW)
+    assert (found.case, found.gone_since) == ("c-1", NOW)
     assert people.gone(["somebody.else@example.com", "Ada@Example.com"])
 
 
 def test_addresses_are_one_whatever_their_case_and_ids_are_not(people: People) -> None:
-    people.change("KDcu", NOW, gone)
+    people.change("KDcu", gone)
     assert not people.gone(["kdcu"])
     assert people.gone(["KDcu"])
 
 
 def test_a_tombstone_is_lifted(people: People) -> None:
-    people.change(ADA, NOW, gone)
-    people.change(ADA, NOW, lambda found: found.model_copy(update={"gone_since": None}))
+    people.change(ADA, gone)
+    people.change(ADA, lambda found: found.model_copy(update={"gone_since": None}))
     found = people.read(ADA)
     assert found is not None
     assert (found.case, found.gone_since, found.item_version) == ("c-1", None, 1)
 
 
 def test_nothing_is_remembered_where_nothing_is_to_be(people: People) -> None:
-    assert people.change(ADA, NOW, lambda _: None) is None
+    assert people.change(ADA, lambda _: None) is None
     assert people.read(ADA) is None
 
 
@@ -274,20 +274,20 @@ def test_who_is_overtaken_while_remembering_looks_again(people: People) -> None:
     def slow(found: Name) -> Name:
         met.append(found.case)
         if len(met) == 1:
-            people.change(ADA, NOW, gone)
-        return found.model_copy(update={"stays": True})
+            people.change(ADA, gone)
+        return found.with_word("hr", NOW, stays=True)
 
-    people.change(ADA, NOW, slow)
+    people.change(ADA, slow)
     found = people.read(ADA)
     assert found is not None
     assert met == [None, "c-1"]
-    assert (found.case, found.stays, found.gone_since) == ("c-1", True, NOW)
+    assert (found.case, found.said, found.gone_since) == ("c-1", {"hr": Word(at=NOW, stays=True)}, NOW)
 
 
 def test_people_and_cases_do_not_touch_each_other(aws: Any) -> None:
     make: list[Callable[[], object]] = [
         lambda: Cases(aws, table="Cases").add(case()),
-        lambda: People(aws, table="Cases").change("c-1", NOW, gone),
+        lambda: People(aws, table="Cases").change("c-1", gone),
     ]
     for each in make:
         each()

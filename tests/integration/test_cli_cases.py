@@ -11,8 +11,9 @@ import pytest
 
 from functions.start_offboarding.app import Decision
 from leaver.cases.heard import Fate, HeardEvents, heard
+from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import REPLACE, Case, Cases, Step, new_case
+from leaver.cases.record import REPLACE, Case, Cases, Said, Step, new_case
 from leaver.cases.seal import head_of
 from leaver.cases.states import State
 from leaver.errors import ProviderResponse
@@ -356,6 +357,49 @@ def test_the_kind_of_a_case_is_shown(stack: Stack) -> None:
     stack.has("c-2", SSO)
     assert "contain, routine" in " ".join(leaver("case", "c-1").output.split())
     assert "departure, routine" in " ".join(leaver("case", "c-2").output.split())
+
+
+# --- leaver cancel and leaver reinstate
+
+
+@pytest.mark.parametrize("who", ["c-1", "Ada@Example.com"])
+def test_a_person_says_that_somebody_is_back_by_the_case_or_by_a_name(stack: Stack, who: str) -> None:
+    stack.has("c-1", SSO)
+    People(stack.dynamodb, table="Cases").change("ada@example.com", lambda found: found.with_case("c-1", None))
+    refused = leaver("reinstate", who, answer="n\n")
+    assert "this person stays?" in refused.output
+    assert (refused.exit_code, stack.decided()) == (1, [])
+    assert leaver("reinstate", who, answer="y\n").exit_code == 0
+    [told] = stack.decided()
+    assert told == {"case": "c-1", "decision": "reinstate"}
+    assert parse(Decision, told | {"who": "AIDA"}, direct=True).decision == "reinstate"
+
+
+@pytest.mark.parametrize("command", ["cancel", "reinstate"])
+def test_where_nothing_matches_nothing_is_decided(stack: Stack, command: str) -> None:
+    result = leaver(command, "adda@example.com", "--yes")
+    said = "Error: there is no case adda@example.com, and nobody of that name has one"
+    assert (result.exit_code, result.output.strip(), stack.decided()) == (1, said, [])
+
+
+def test_what_has_begun_is_not_cancelled(stack: Stack) -> None:
+    stack.has("c-1", SSO)
+    stack.has("h-1", SSO, state=State.HELD)
+    result = leaver("cancel", "c-1", "--yes")
+    assert (result.exit_code, stack.decided()) == (1, [])
+    assert "c-1 is open: leaver reinstate gives back what it took" in result.output
+    assert leaver("cancel", "h-1", "--yes").exit_code == 0
+
+
+def test_a_case_shows_who_said_so_and_a_return_that_waits(stack: Stack) -> None:
+    said = Said(source="hibob", event_id="1", kind="immediate", at=BEGAN, effective_at=BEGAN)
+    held = said.model_copy(update={"source": "okta", "kind": "reinstated"})
+    stack.has("c-1", SSO, said=(said,), return_held=held, because="somebody new", follows="c-0")
+    shown = " ".join(leaver("case", "c-1").output.split())
+    assert "hibob said immediate" in shown
+    assert "RETURN HELD: okta said reinstated" in shown
+    assert "a person has to look: somebody new" in shown
+    assert "once more after case c-0" in shown
 
 
 # --- what was heard

@@ -68,6 +68,7 @@ class World:
             stack=cast("Any", None),
             connections=self.connections,
             cases=cast("Any", None),
+            people=cast("Any", None),
             heard=cast("Any", None),
             secret_store=self.secret_store,
             parameters={"AcmeUrl": self.acme.url},

@@ -129,8 +129,8 @@ def test_the_index_tells_all_that_a_glance_needs(cases: Cases) -> None:
 def test_how_many_were_opened_in_an_hour_is_read_as_it_was_counted(leaver: Deployment, cases: Cases) -> None:
     assert cases.count_opened("urgent", NOW) == 0
     for case_id in ("c-1", "c-2", "c-1"):
-        cases.count_urgent(NOW, case_id=case_id)
-    cases.count_routine(NOW, case_id="c-3")
+        cases.count_urgent(NOW, email=case_id)
+    cases.count_routine(NOW, email="c-3")
     assert (cases.count_opened("urgent", NOW), cases.count_opened("routine", NOW)) == (2, 1)
     assert cases.count_opened("urgent", NOW - timedelta(hours=1)) == 0
     hours = leaver.dynamodb.scan(TableName="Cases")["Items"]

@@ -132,7 +132,7 @@ class Office:
     def leave(self) -> None:
         """What becomes of the HR event: the tombstones, and then the purge."""
         for name in (JOHN, JOHN_ID):
-            self.people.change(name, NOW, _gone)
+            self.people.change(name, _gone)
         command = PurgeUserTokens(user_id=JOHN_ID)
         self.results["leave"] = purge_user_tokens(command, zoom=self.zoom, tokens=self.tokens, kept=self.kept)
 

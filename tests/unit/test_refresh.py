@@ -113,7 +113,7 @@ def test_a_personal_connection_that_a_reader_found_expired_is_refreshed_at_once(
 
 
 def _leaves(stage: Stage, owner: str) -> None:
-    stage.people.change(owner, NOW, lambda found: found.model_copy(update={"gone_since": NOW}))
+    stage.people.change(owner, lambda found: found.model_copy(update={"gone_since": NOW}))
 
 
 @pytest.mark.parametrize("asked", [{}, {"force": True}, {"failed_version": PARENT}])

@@ -46,7 +46,7 @@ class Stage:
     def leaves(self, *names: str) -> None:
         """Raise a tombstone under these names of John's."""
         for name in names:
-            self.people.change(name, NOW, lambda found: found.model_copy(update={"gone_since": NOW}))
+            self.people.change(name, lambda found: found.model_copy(update={"gone_since": NOW}))
 
     def retrieve(self, user_id: str = "john.doe@example.com", **asked: Any) -> Result:
         secret_store = SecretStore(self.secrets.client, prefix="leaver")
@@ -343,7 +343,7 @@ def test_a_tombstone_under_the_name_that_was_asked_for_refuses_where_zoom_has_an
 def test_somebody_who_came_back_is_served_again() -> None:
     stage = Stage()
     stage.leaves(JOHN_ID)
-    stage.people.change(JOHN_ID, NOW, lambda found: found.model_copy(update={"gone_since": None}))
+    stage.people.change(JOHN_ID, lambda found: found.model_copy(update={"gone_since": None}))
     assert stage.retrieve().outcome is Outcome.RETRIEVED
 
 
@@ -394,7 +394,7 @@ def test_nothing_is_kept_while_what_lay_there_is_being_destroyed() -> None:
 
 
 def cut_off(stage: Stage, name: str, at: datetime) -> None:
-    stage.people.change(name, at, lambda found: found.model_copy(update={"cutoff": at}))
+    stage.people.change(name, lambda found: found.model_copy(update={"cutoff": at}))
 
 
 def while_it_is_asked_for(stage: Stage, do: Callable[[], None]) -> None:

@@ -41,7 +41,6 @@ def comes_back(world: World) -> None:
         step_finder=StepFinder(InMemoryConnections(), PROVIDERS),
         find_person=lambda _request, _heard_at: None,
         clock=world.clock,
-        routine_limit=50,
         policy=Policy(deadline=900),
     )
     told = {"event_id": "back", "source": "hr", "kind": "reinstated", "subject": {"email": ADA}}

@@ -106,7 +106,7 @@ def test_a_command_that_was_tried_once_and_should_have_been_given_up_long_ago_is
 
 def test_who_was_killed_before_the_commands_may_have_been_killed_before_the_tombstones(world: World) -> None:
     world.opens(SSO)
-    world.people.change(ADA, NOW, lambda found: found.model_copy(update={"gone_since": None}))
+    world.people.change(ADA, lambda found: found.model_copy(update={"gone_since": None}))
     world.minutes(5)
     assert world.commands() == [("RevokeSsoToken", "c-1")]
     assert world.people.under_tombstones == {ADA}
@@ -156,7 +156,7 @@ def test_a_case_that_is_done_at_its_deadline_is_not_overdue(world: World, *, cou
 @pytest.mark.parametrize("event", [CaseEvent.CANCELLED, CaseEvent.REINSTATED, CaseEvent.DISCARDED])
 def test_what_a_case_that_is_over_owes_is_told_and_then_nobody_looks_any_more(world: World, event: CaseEvent) -> None:
     case = world.opens(SSO)
-    if event is CaseEvent.DISCARDED:
+    if event is not CaseEvent.REINSTATED:
         case = case.model_copy(update={"state": State.HELD})
     world.cases.put(case.after(event, world.clock()))
     world.bus.refuses = 1
@@ -249,7 +249,7 @@ def test_without_a_case_all_gauges_are_zero() -> None:
 def test_urgent_cases_of_an_hours_last_minute_are_told_when_the_next_has_begun(world: World) -> None:
     at = NOW.replace(minute=59, second=30)
     for number in range(3):
-        world.cases.count_urgent(at, case_id=f"c-{number}")
+        world.cases.count_urgent(at, email=f"c-{number}")
     assert count_urgent_an_hour(world.cases, at) == 3
     assert count_urgent_an_hour(world.cases, at + timedelta(seconds=45)) == 3
     assert count_urgent_an_hour(world.cases, at + timedelta(minutes=2)) == 0

@@ -1,7 +1,7 @@
 """`leaver case`: which cases there are, what one of them ended, and whether its seal holds."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -136,18 +136,34 @@ def show_case(console: Console, case: Case, stored: Mapping[str, Stored]) -> Non
         said = stored[entry].get("outcome", "nothing"), stored[entry].get("subject", "nobody")
         beside = f"beside them: {entry} says {said[0]} of {said[1]}; it belongs to no step, and ends none"
         console.print(printable(beside), soft_wrap=True)
-    if case.sweep_of:
-        console.print(printable(f"looked once more after case {case.sweep_of}"), soft_wrap=True)
-    for name, receipt in receipts.items():
-        if receipt.outcome is Outcome.CLOSED:
-            before = receipt.details.get("before", "nothing")
-            whose = f"{name}: closed by the word of {receipt.details['who']}; the last word before that was {before}"
-            console.print(printable(whose), soft_wrap=True)
+    for line in _remarks(case, receipts):
+        console.print(printable(line), soft_wrap=True)
     if case.time_to_revoke is not None:
         residual = json.dumps(case.residual)
         console.print(
             printable(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {residual}")
         )
+
+
+def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
+    """What the table of steps does not say."""
+    if case.because:
+        yield f"a person has to look: {case.because}"
+    if case.follows:
+        yield f"access is ended once more after case {case.follows}"
+    for word in case.said:
+        yield f"{word.source} said {word.kind} at {moment(word.at)}, to take effect at {moment(word.effective_at)}"
+    if held := case.return_held:
+        yield (
+            f"RETURN HELD: {held.source} said {held.kind} at {moment(held.at)}, and another source that they left:"
+            f" `leaver reinstate {case.case_id}`, if they are back"
+        )
+    if case.sweep_of:
+        yield f"looked once more after case {case.sweep_of}"
+    for name, receipt in receipts.items():
+        if receipt.outcome is Outcome.CLOSED:
+            before = receipt.details.get("before", "nothing")
+            yield f"{name}: closed by the word of {receipt.details['who']}; the last word before that was {before}"
 
 
 def _row(step: Step, receipt: Receipt | None, *, outstanding: bool) -> tuple[str, ...]:

@@ -228,14 +228,15 @@ def announcer(table: str, publisher: Publisher, *, says_completed: bool = False)
     return CaseAnnouncer(cases=cases(table), publisher=publisher, says_completed=says_completed)
 
 
-def case_start(table: str, publisher: Publisher, *, case_deadline: int) -> CaseStart:
-    """What sets a case going; `case_deadline` in seconds."""
+def case_start(table: str, publisher: Publisher, *, case_deadline: int, routine_limit: int = 0) -> CaseStart:
+    """What sets a case going; `case_deadline` in seconds, and routine people an hour, by who begins cases."""
     return CaseStart(
         cases=cases(table),
         people=people(table),
         publisher=publisher,
         clock=now,
         deadline=timedelta(seconds=case_deadline),
+        routine_limit=routine_limit,
     )
 
 

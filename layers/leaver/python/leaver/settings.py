@@ -116,6 +116,13 @@ class StartsCases(Settings):
     case_deadline: WholeNumber
 
 
+class BeginsCases(StartsCases):
+    """What the deployment decides about cases whose time has come."""
+
+    #: for how many routine people cases may begin in an hour before one is held
+    routine_cases_an_hour: WholeNumber
+
+
 class CallsZoom(Settings):
     """Zoom's REST API."""
 

@@ -1,7 +1,7 @@
 """From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -11,19 +11,29 @@ from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.finding import ZOOM, StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind, is_ended_by, kind_of
-from leaver.cases.people import NEVER, Name, People
-from leaver.cases.record import Case, Cases, Policy, Step, new_case, sweep_of
+from leaver.cases.people import Name, People
+from leaver.cases.record import Case, Cases, Policy, Said, Step, new_case, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, WAITING, CaseEvent, State
 from leaver.errors import Rejected
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
 
-#: Two sources tell of one departure hours apart, and a case takes seconds. What comes later is another departure: it
-#: is better to revoke twice than to take somebody who came back unannounced for somebody who is gone.
-SAME_DEPARTURE: Final = timedelta(days=1)
+#: somebody who is gone and has access again loses it again, for one source so often
+REPEATS: Final = timedelta(hours=1)
+
+#: why nothing is done about an event, or why a person has to look first
 LATER: Final = "a later event about this person has come before"
+HEARD: Final = "this departure is a case already"
+STAYS: Final = "this person stays already"
+NEVER_SAID: Final = "this source never said that the person left"
+BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
+RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
+SOMEBODY_NEW: Final = "somebody new seems to have the address of somebody who left: their ids differ"
+BEFORE_THE_RETURN: Final = (
+    "it happened before another source said that the person is back: it may be the departure before"
+)
 
 
 @dataclass(frozen=True)
@@ -35,11 +45,24 @@ class Departure:
     user: Person | None
     names: Sequence[str]
     steps: Sequence[Step]
+    #: the completed case that it repeats
+    follows: Case | None = None
+    #: a repeat begins no earlier
+    not_before: datetime | None = None
+    #: why a person has to look first
+    because: str | None = None
 
-    def effective_at(self, now: datetime) -> datetime:
-        """When access ends: what is not planned ends at once."""
-        planned = self.request.effective_at
-        return planned if self.request.kind == "scheduled" else min(planned, now)
+    def said(self, now: datetime) -> Said:
+        """The word of its source: what is not planned ends at once."""
+        request, planned = self.request, self.request.effective_at
+        effective_at = planned if request.kind == "scheduled" else min(planned, now)
+        return Said(
+            source=request.source,
+            event_id=request.event_id,
+            kind=request.kind,
+            at=request.occurred_at.replace(microsecond=0),
+            effective_at=max(effective_at, self.not_before or effective_at).replace(microsecond=0),
+        )
 
 
 @dataclass(frozen=True)
@@ -54,8 +77,6 @@ class Intake:
     #: asks Zoom who is meant, by an event that was heard then; None where Zoom knows nobody or can't be asked
     find_person: Callable[[OffboardingRequested, datetime], Person | None]
     clock: Callable[[], datetime]
-    #: routine cases an hour, beyond which one is held until a person has looked
-    routine_limit: int
     policy: Policy
 
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
@@ -65,14 +86,89 @@ class Intake:
         names = _names(request, user)
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
-        deactivates = self.policy.deactivate_users
-        found = self.step_finder.find(request.subject, user.id if user else None, names, deactivates_users=deactivates)
         kind = kind_of(request.model_dump())
+        steps = self._find_steps(request.subject, user.id if user else None, names, kind)
+        departure = Departure(request, user, names, steps)
+        if kind != "departure":
+            return self._contain(departure, kind)
+        finished = self._find_finished(names)
+        if finished is None:
+            return self._end_access(departure)
+        if is_before_its_end(finished, request.occurred_at):
+            return self._hear_again(finished, departure)
+        return self._end_access(self._after(finished, departure))
+
+    def _find_steps(
+        self, subject: Subject, zoom_user_id: str | None, names: Sequence[str], kind: Kind = "departure"
+    ) -> Sequence[Step]:
+        deactivates = self.policy.deactivate_users
+        found = self.step_finder.find(subject, zoom_user_id, names, deactivates_users=deactivates)
         steps = [step for step in found if is_ended_by(kind, step.command)]
         if not steps:
             raise Rejected("there is no connection to any provider: nothing can be ended")
-        departure = Departure(request, user, names, steps)
-        return self._end_access(departure) if kind == "departure" else self._contain(departure, kind)
+        return steps
+
+    # -- somebody left before
+
+    def _find_finished(self, names: Sequence[str]) -> Case | None:
+        """The last completed case of whoever has one of these names, or had it."""
+        known = [each for each in map(self.people.read, names) if each]
+        found = [self.cases.read(case_id) for each in known for case_id in (each.case, each.finished) if case_id]
+        completed = [each for each in found if each and each.state is State.COMPLETED]
+        return max(completed, key=lambda each: each.finished_at or each.requested_at, default=None)
+
+    def _hear_again(self, finished: Case, departure: Departure) -> Fate:
+        """Remember who else said so, as long as the person is gone; whoever has the address now is not touched."""
+        request = departure.request
+
+        def hear(found: Name) -> Name | None:
+            return found.with_word(request.source, request.occurred_at, stays=False) if found.gone_since else None
+
+        for name in finished.names:
+            self.people.change(name, hear)
+        self.set_going(finished)
+        return Fate("repeated", finished.case_id, HEARD)
+
+    def _after(self, finished: Case, departure: Departure) -> Departure:
+        """What a departure means of somebody who had left before that: once more, or somebody new, or who can tell."""
+        request = departure.request
+        remembered = [each for each in map(self.people.read, finished.names) if each]
+        if not any(each.gone_since for each in remembered):
+            # Somebody said that they are back, and since then the address is theirs.
+            returns = [(source, word) for each in remembered for source, word in each.said.items() if word.stays]
+            late = any(source != request.source and word.at > request.occurred_at for source, word in returns)
+            return replace(departure, because=BEFORE_THE_RETURN) if late else departure
+        if _is_somebody_new(finished, departure):
+            return replace(departure, follows=finished, because=SOMEBODY_NEW)
+        subject = self._subject_of(finished)
+        return Departure(
+            request.model_copy(update={"subject": subject}),
+            Person(finished.zoom_user_id, finished.email) if finished.zoom_user_id else None,
+            finished.names,
+            self._find_steps(subject, finished.zoom_user_id, finished.names),
+            follows=finished,
+            not_before=self._end_of_hour(finished, request.source),
+        )
+
+    def _subject_of(self, finished: Case) -> Subject:
+        """Whom a completed case acted on: as HR named them, and with the ids that providers then gave for them."""
+        subject = OffboardingRequested.model_validate(finished.request, strict=False).subject
+        identities = {name: dict(each) for name, each in subject.identities.items()}
+        for receipt in self.cases.read_receipts(finished.case_id).values():
+            provider = self.step_finder.providers.get(receipt.system)
+            keys = provider.identity_keys & receipt.details.keys() if provider else frozenset()
+            if keys:
+                identities[receipt.system] = {key: str(receipt.details[key]) for key in keys}
+        return subject.model_copy(update={"identities": identities})
+
+    def _end_of_hour(self, finished: Case, source: str) -> datetime | None:
+        """When a source may have somebody's access ended again; None where that is now."""
+        case: Case | None = finished
+        while case and case.follows and case.started_at and case.started_at + REPEATS > self.clock():
+            if any(each.source == source for each in case.said):
+                return case.started_at + REPEATS
+            case = self.cases.read(case.follows)
+        return None
 
     # -- somebody leaves
 
@@ -83,7 +179,7 @@ class Intake:
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, departure)):
             self.set_going(recorded)
-            return Fate("opened", case_id)
+            return Fate("opened", case_id, departure.because)
         return self._extend(case or self.cases.require(case_id), departure)
 
     def _claim_person(self, departure: Departure) -> str | None:
@@ -92,30 +188,30 @@ class Intake:
         case_id = f"c-{uuid4()}"
         for name in departure.names:
             claim = partial(self._claim, departure=departure, case_id=case_id)
-            claimed = self.people.change(name, departure.request.occurred_at, claim)
+            claimed = self.people.change(name, claim)
             if claimed is None:
                 return None
             case_id = claimed.case or case_id
         return case_id
 
     def _claim(self, found: Name, *, departure: Departure, case_id: str) -> Name | None:
-        at = departure.request.occurred_at
-        late = found.has_later_event(at)
-        heard = {"stays": found.stays and late, "occurred_at": max(found.occurred_at, at)}
-        standing = self.cases.read(found.case) if found.case else None
-        if standing is not None and (standing.state in UNDER_WAY or _is_same_departure(standing, at, found)):
-            return found.model_copy(update=heard)
-        if late:
+        source, at = departure.request.source, departure.request.occurred_at
+        if found.comes_late(source, at, stays=False):
             return None
-        if found.case and (standing is None or _is_of_same_event(standing, departure.request)):
+        standing = self.cases.read(found.case) if found.case else None
+        if standing is not None and standing.state in UNDER_WAY and bool(standing.because) != bool(departure.because):
+            raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
+        heard = found.with_word(source, at, stays=False)
+        if found.case and (standing is None or _is_told_of(standing, departure, self.clock())):
             # Where that one is not recorded, another run is about to, or was killed: whoever comes first records it.
-            return found.model_copy(update=heard)
-        return found.model_copy(update={"case": case_id} | heard)
+            return heard
+        is_completed = standing is not None and standing.state is State.COMPLETED
+        return heard.with_case(case_id, found.case if is_completed else None)
 
     def _record(self, case_id: str, departure: Departure) -> Case | None:
         """Record the case before anything of it is begun; None where another run was faster."""
         now, request = self.clock(), departure.request
-        effective_at = departure.effective_at(now)
+        said = departure.said(now)
         case = new_case(
             case_id,
             departure.steps,
@@ -125,31 +221,25 @@ class Intake:
             event_id=request.event_id,
             source=request.source,
             actor=request.actor,
+            said=(said,),
+            follows=departure.follows.case_id if departure.follows else None,
+            because=departure.because,
             urgency=request.urgency,
             requested_at=request.occurred_at,
-            effective_at=effective_at,
+            effective_at=said.effective_at,
             request=request.model_dump(mode="json", exclude_none=True),
             policy=self.policy,
         )
-        return self.cases.add(self._hold_above_limit(case.with_look_at(max(effective_at, now)), now))
-
-    def _hold_above_limit(self, case: Case, now: datetime) -> Case:
-        """Hold a routine case above the hour's limit: a broken feed must not log a whole company out."""
-        if case.urgency == "urgent":
-            self.cases.count_urgent(now, case_id=case.case_id)
-            return case
-        opened = self.cases.count_routine(now, case_id=case.case_id)
-        if opened <= self.routine_limit:
-            return case
-        return case.after(CaseEvent.HELD_FIRST if opened == self.routine_limit + 1 else CaseEvent.HELD, now)
+        waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
+        return self.cases.add(waits)
 
     def _extend(self, case: Case, departure: Departure) -> Fate:
         """Give a leaver who is a case already what the case lacks, and never a second set."""
         extended = self.cases.change(case, partial(_with_departure, departure=departure, now=self.clock()))
         # Also where it lacks nothing: an earlier run may have been killed on its way.
         self.set_going(extended or self.cases.require(case.case_id))
-        if extended is None:
-            return Fate("repeated", case.case_id, "this departure is a case already")
+        if extended is None or not _is_news(case, extended):
+            return Fate("repeated", case.case_id, HEARD)
         return Fate("changed", case.case_id)
 
     def set_going(self, case: Case) -> None:
@@ -187,8 +277,8 @@ class Intake:
             standing = self._read_containment(known, kind) if known else None
             if standing is not None and standing.state is State.OPEN and not _is_covered_by(standing, request):
                 # What it has ended may be in a thief's hands again: the new one begins with everything.
-                self._stop(standing.case_id, CaseEvent.CANCELLED)
-            claimed = self.people.change(name, NEVER, claim)
+                self._stop_one(standing, CaseEvent.SUPERSEDED)
+            claimed = self.people.change(name, claim)
             case_id = claimed.containments[kind] if claimed else case_id
         return case_id
 
@@ -199,38 +289,90 @@ class Intake:
     # -- somebody stays
 
     def _keep_access(self, request: OffboardingRequested, names: Sequence[str]) -> Fate:
-        """Stop what is not done and lift the tombstones; what was revoked stays revoked, and nobody says otherwise."""
-        event = CaseEvent.CANCELLED if request.kind == "cancelled" else CaseEvent.REINSTATED
+        """Take back what this source, and no other, had begun; what was revoked stays revoked, and nobody denies it."""
+        source, at = request.source, request.occurred_at
         case_ids: set[str] = set()
         for name in names:
-            heard = self.people.change(name, request.occurred_at, lambda found: found.with_stay(request.occurred_at))
+            heard = self.people.change(name, partial(_with_stay, source=source, at=at))
             if heard is None:
                 return Fate("refused", because=LATER)
             if heard.case:
                 case_ids.add(heard.case)
-        for case_id in case_ids:
-            self._stop(case_id, event)
-        for name in names:
-            self.people.change(name, request.occurred_at, Name.without_tombstone)
-        # After the tombstones: whoever opens a sweep looks at those once more when it is there.
-        for case_id in case_ids:
-            self._stop(sweep_of(case_id), event)
-        if not case_ids:
-            return Fate("nothing_follows", because="this person has no case")
-        return Fate("changed", min(case_ids))
+        if not case_ids and not request.may_repeat:
+            raise Rejected(f"{request.kind}: nobody of this name has a case, and HR believes that somebody's is undone")
+        cases = [case for case_id in sorted(case_ids) if (case := self.cases.read(case_id))]
+        if request.may_repeat and not any(each.source == source for case in cases for each in case.said):
+            return Fate("nothing_follows", because=NEVER_SAID)
+        fates = [self._take_back(case, request) for case in cases]
+        # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
+        return fates[0] if fates else Fate("changed", min(case_ids))
 
-    def _stop(self, case_id: str, event: CaseEvent) -> None:
-        case = self.cases.read(case_id)
-        if case is None:
-            return
+    def _take_back(self, case: Case, request: OffboardingRequested) -> Fate:
+        if request.kind == "cancelled" and case.state in {State.OPEN, State.COMPLETED}:
+            return self._refuse_to_cancel(case, request)
+        if case.state not in OVER and (self.people.who_says_leaves(case.names) or frozenset()) - {request.source}:
+            return self._hold_return(case, request)
+        stood = case.state in UNDER_WAY or self.people.gone(case.names)
+        event = CaseEvent.CANCELLED if request.kind == "cancelled" else CaseEvent.REINSTATED
+        # Also what is over: an earlier run may have been killed on its way.
+        if self._stop(case.case_id, event).state is State.OPEN:
+            # It began at this very moment.
+            return self._refuse_to_cancel(case, request)
+        return Fate("changed", case.case_id) if stood else Fate("nothing_follows", case.case_id, STAYS)
+
+    def _refuse_to_cancel(self, case: Case, request: OffboardingRequested) -> Fate:
+        # Then that source still says that the person left: it has to give back what another's return would end.
+        if any(each.source == request.source for each in case.said):
+            for name in case.names:
+                self.people.change(
+                    name, lambda found: found.with_word(request.source, request.occurred_at, stays=False)
+                )
+        return Fate("refused", case.case_id, BEGUN)
+
+    def _hold_return(self, case: Case, request: OffboardingRequested) -> Fate:
+        held = Said(
+            source=request.source,
+            event_id=request.event_id,
+            kind=request.kind,
+            at=request.occurred_at,
+            effective_at=request.occurred_at,
+        )
+        self.cases.change(case, lambda standing: standing.model_copy(update={"return_held": held}))
+        return Fate("changed", case.case_id, RETURN_HELD)
+
+    def give_back(self, case: Case, event: CaseEvent, at: datetime) -> Fate:
+        """Take a case back by a person's decision, whatever any source says."""
+        if event is CaseEvent.CANCELLED and case.state in {State.OPEN, State.COMPLETED}:
+            return Fate("refused", case.case_id, BEGUN)
+        for name in (case.email, *case.names):
+            decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
+            if decided is None and name == case.email:
+                return Fate("refused", case.case_id, LATER)
+        # Also what is over: an earlier run may have been killed on its way.
+        self._stop(case.case_id, event)
+        return Fate("changed", case.case_id)
+
+    def _stop(self, case_id: str, event: CaseEvent) -> Case:
+        """Stop a case and its sweep, and lift the tombstones; returns the case as it is then."""
+        case = self._stop_one(self.cases.require(case_id), event)
+        if case.state in OVER or event is CaseEvent.REINSTATED:
+            self.case_start.lift_tombstones(case)
+            # After the tombstones: whoever opens a sweep looks at those once more when it is there.
+            if sweep := self.cases.read(sweep_of(case_id)):
+                self._stop_one(sweep, event)
+        return case
+
+    def _stop_one(self, case: Case, event: CaseEvent) -> Case:
         now = self.clock()
 
         def stop(standing: Case) -> Case | None:
-            return standing.after(event, now) if standing.allows(event) else None
+            stopped = standing.after(event, now) if standing.allows(event) else standing
+            stopped = stopped.model_copy(update={"return_held": None})
+            return stopped if stopped != standing else None
 
-        stopped = self.cases.change(case, stop) or case
-        self.case_start.lift_tombstones(stopped)
+        stopped = self.cases.change(case, stop) or self.cases.require(case.case_id)
         self.announcer.announce_pending(stopped)
+        return stopped
 
 
 def check_person(request: OffboardingRequested, user: Person | None) -> None:
@@ -252,19 +394,42 @@ def _names(request: OffboardingRequested, user: Person | None) -> Sequence[str]:
     return sorted({name_of(name) for name in known})
 
 
-def _is_same_departure(case: Case, occurred_at: datetime, found: Name) -> bool:
-    finished = case.finished_at if case.state is State.COMPLETED else None
-    return finished is not None and found.gone_since is not None and occurred_at - finished < SAME_DEPARTURE
+def is_before_its_end(finished: Case, at: datetime) -> bool:
+    """Whether that departure is the one that this case completed: a late word, and no word of whoever is there now."""
+    return finished.finished_at is not None and at.replace(microsecond=0) <= finished.finished_at
 
 
-def _is_of_same_event(case: Case, request: OffboardingRequested) -> bool:
-    return (case.source, case.event_id) == (request.source, request.event_id)
+def _is_somebody_new(finished: Case, departure: Departure) -> bool:
+    """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider."""
+    now, then = departure.request, OffboardingRequested.model_validate(finished.request, strict=False)
+    pairs = [(finished.zoom_user_id, departure.user.id if departure.user else None)]
+    if now.source == then.source:
+        pairs.append((then.subject.source_id, now.subject.source_id))
+    for provider, given in now.subject.identities.items():
+        pairs += [(then.subject.identity(provider, key), value) for key, value in given.items()]
+    return any(one and other and one.casefold() != other.casefold() for one, other in pairs)
+
+
+def _is_told_of(case: Case, departure: Departure, now: datetime) -> bool:
+    if case.state is State.COMPLETED:
+        return is_before_its_end(case, departure.request.occurred_at)
+    return case.state in UNDER_WAY or case.has_heard(departure.said(now))
+
+
+def _with_stay(found: Name, *, source: str, at: datetime) -> Name | None:
+    return None if found.comes_late(source, at, stays=True) else found.with_word(source, at, stays=True)
+
+
+def _is_news(case: Case, extended: Case) -> bool:
+    """Whether more of a case changed than who said so."""
+    return extended.model_copy(update={"said": case.said, "item_version": case.item_version}) != case
 
 
 def _is_covered_by(case: Case, request: OffboardingRequested) -> bool:
     """Whether a case of somebody who stays ends everything after this event happened, or is this event's own."""
     begins_later = case.started_at is None or request.occurred_at <= case.started_at
-    return _is_of_same_event(case, request) or (case.state not in OVER and begins_later)
+    is_its_own = (case.source, case.event_id) == (request.source, request.event_id)
+    return is_its_own or (case.state not in OVER and begins_later)
 
 
 def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case | None:
@@ -275,10 +440,9 @@ def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case 
     fields: dict[str, object] = {"urgency": "urgent"} if is_urgent else {}
     if departure.user is not None and case.zoom_user_id is None:
         fields["zoom_user_id"] = departure.user.id
-    if case.state is not State.OPEN:
-        fields["effective_at"] = min(departure.effective_at(now), case.effective_at)
-    extended = case.with_steps(departure.steps, departure.names).model_copy(update=fields)
-    if is_urgent and extended.allows(CaseEvent.MADE_URGENT):
+    extended = case.with_said(departure.said(now)).with_steps(departure.steps, departure.names)
+    extended = extended.model_copy(update=fields)
+    if is_urgent and not extended.because and extended.allows(CaseEvent.MADE_URGENT):
         extended = extended.after(CaseEvent.MADE_URGENT, now)
     if extended.state is State.SCHEDULED:
         extended = extended.with_look_at(max(extended.effective_at, now))

@@ -20,6 +20,17 @@ ENTRY: Final = "person"
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Word(BaseModel):
+    """The newest word of one source about a person."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    #: when that happened, by the source
+    at: AwareDatetime
+    #: cancelled, or reinstated; else that they leave
+    stays: bool
+
+
 class Name(BaseModel):
     """One name of one person."""
 
@@ -29,10 +40,12 @@ class Name(BaseModel):
     entry: str = ENTRY
     #: the person's case, the last that was opened
     case: str | None = None
-    #: when the last event about this person happened: what is older comes too late
-    occurred_at: AwareDatetime
-    #: whether that event said that they stay: cancelled, or reinstated
-    stays: bool = False
+    #: the last that was completed before that one
+    finished: str | None = None
+    #: by source: who took must give back, and nobody else
+    said: dict[str, Word] = Field(default_factory=dict)
+    #: when a person decided that they stay, whatever any source had said before
+    given_back_at: AwareDatetime | None = None
     #: the tombstone: since when nothing may be given to this person any more
     gone_since: AwareDatetime | None = None
     #: the person's cases in which they stay, by kind: of each the last that was opened
@@ -41,14 +54,31 @@ class Name(BaseModel):
     cutoff: AwareDatetime | None = None
     item_version: int = 0
 
-    def has_later_event(self, at: datetime) -> bool:
-        """Whether an event that happened later has come before."""
+    def comes_late(self, source: str, at: datetime, *, stays: bool) -> bool:
+        """Whether this word of a source was taken back before it came: by that source, or by a person."""
         # To the second, as the table keeps it: else an event would come later than itself.
-        return self.occurred_at > at.replace(microsecond=0)
+        at = at.replace(microsecond=0)
+        word = self.said.get(source)
+        overruled = word is not None and word.at > at and (stays or word.stays)
+        return overruled or (self.given_back_at is not None and self.given_back_at > at)
 
-    def with_stay(self, at: datetime) -> Self | None:
-        """With an event that says that the person stays; None where a later one has come before."""
-        return None if self.has_later_event(at) else self.model_copy(update={"occurred_at": at, "stays": True})
+    def with_word(self, source: str, at: datetime, *, stays: bool) -> Self:
+        """With a source's word, where that is its newest."""
+        at = at.replace(microsecond=0)
+        if source in self.said and self.said[source].at > at:
+            return self
+        return self.model_copy(update={"said": {**self.said, source: Word(at=at, stays=stays)}})
+
+    def with_case(self, case_id: str, finished: str | None) -> Self:
+        """With another case; `finished` is the last that was completed."""
+        return self.model_copy(update={"case": case_id, "finished": finished or self.finished})
+
+    def given_back(self, case_id: str, at: datetime) -> Self | None:
+        """With a person's decision that they stay; None where this is not their case, or somebody spoke since."""
+        if self.case != case_id or any(word.at > at for word in self.said.values()):
+            return None
+        at = max(at, self.given_back_at or at)
+        return self.model_copy(update={"said": {}, "given_back_at": at.replace(microsecond=0), "gone_since": None})
 
     def with_tombstone(self, case_id: str, now: datetime) -> Self | None:
         """With this case's tombstone; None where it stands."""
@@ -95,12 +125,20 @@ class People:
             return "the user's access was cut off after the token was asked for"
         return None
 
-    def change(self, name: str, at: datetime, update: Callable[[Name], Name | None]) -> Name | None:
-        """Change what is remembered of a name, from nothing where nothing was; `at` is when the event happened.
+    def who_says_leaves(self, names: Iterable[str]) -> frozenset[str] | None:
+        """The sources whose newest word, under whichever name, is that the person leaves; None where nobody spoke."""
+        found = [each for each in map(self.read, names) if each and each.said]
+        said: dict[str, Word] = {}
+        for each in found:
+            said |= {source: word for source, word in each.said.items() if _is_newer(word, said.get(source))}
+        return frozenset(source for source, word in said.items() if not word.stays) if found else None
+
+    def change(self, name: str, update: Callable[[Name], Name | None]) -> Name | None:
+        """Change what is remembered of a name, from nothing where nothing was.
 
         None, and nothing written, where `update` makes None of it.
         """
-        nothing = Name(partition=_key(name), occurred_at=at.replace(microsecond=0))
+        nothing = Name(partition=_key(name))
         while True:
             if self.read(name) is None:
                 new = update(nothing)
@@ -108,6 +146,10 @@ class People:
                     return new
                 continue
             return update_with_retry(lambda: self.read(name) or nothing, update, self._items.compare_and_swap)
+
+
+def _is_newer(word: Word, than: Word | None) -> bool:
+    return than is None or word.at > than.at
 
 
 def _key(name: str) -> str:

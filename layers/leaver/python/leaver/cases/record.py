@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
@@ -21,6 +22,7 @@ from leaver.cases.states import (
     transition,
 )
 from leaver.messages.commands import Command
+from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
 from leaver.storage.tables import Items, Value, columns, item, timestamp, update_with_retry
 
@@ -43,7 +45,7 @@ DONE: Final = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE, Outcome.PURGED, 
 #: and so does a person's word
 DONE_WITH: Final = DONE | {Outcome.CLOSED}
 
-#: So many cases of an hour are remembered by their ids, and counted once however often they are tried. An item holds
+#: So many people of an hour are told apart, and counted once however often something begins for them. An item holds
 #: 400 KB: with a flood of leavers in it no further case could begin, so beyond that a repeated try counts again.
 TOLD_APART: Final = 2_000
 
@@ -77,6 +79,24 @@ class Step(BaseModel):
         """Whether this is the step's own receipt: another's would end what is not ended."""
         reported = (receipt.entry, receipt.command, receipt.connection, receipt.subject)
         return reported == (self.name, self.command, self.connection, self.subject)
+
+
+class Said(BaseModel):
+    """Who said that the person leaves, or stays, and when that happened."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    source: str
+    event_id: str
+    kind: str
+    at: AwareDatetime
+    #: when access is to end
+    effective_at: AwareDatetime
+
+    def is_heard_with(self, other: Self) -> bool:
+        """Whether this event was heard when the other was: it is the same, or that source said something newer."""
+        same = (self.event_id, self.kind, self.at) == (other.event_id, other.kind, other.at)
+        return self.source == other.source and (same or self.at < other.at)
 
 
 class Policy(BaseModel):
@@ -114,6 +134,16 @@ class Case(BaseModel):
     event_id: str
     source: str
     actor: str | None = None
+    #: the newest word of each source that said that the person leaves
+    said: tuple[Said, ...] = ()
+    #: the completed case that this one repeats: it acts on whom that one acted on
+    follows: str | None = None
+    #: why a person has to look before it begins, where it is not the guard that holds it
+    because: str | None = None
+    #: a person has looked, and the guard holds it no more
+    released: bool = False
+    #: a return that takes effect only by a person: another source says that this person left
+    return_held: Said | None = None
     urgency: Literal["urgent", "routine"]
     #: when the HR event happened, and when it is to take effect
     requested_at: AwareDatetime
@@ -171,7 +201,8 @@ class Case(BaseModel):
         """The case after something happened to it; raises ImpossibleTransition where that can not be."""
         row = transition(self.state, event)
         finished_at = self.finished_at if row.after in UNDER_WAY else now
-        case = self.model_copy(update={"state": row.after, "finished_at": finished_at})
+        released = self.released or event is CaseEvent.RELEASED
+        case = self.model_copy(update={"state": row.after, "finished_at": finished_at, "released": released})
         if row.announced is not None:
             case = case.with_pending(row.announced)
         if row.look_again is LookAgain.IN_A_MINUTE:
@@ -203,6 +234,23 @@ class Case(BaseModel):
     def after_resending(self, now: datetime) -> Self:
         """With commands that seemed lost on their way once more."""
         return self.model_copy(update={"resent_at": now, "resent": self.resent + 1})
+
+    def has_heard(self, said: Said) -> bool:
+        """Whether this word was heard before it."""
+        return any(said.is_heard_with(each) for each in self.said)
+
+    def with_said(self, said: Said) -> Self:
+        """With the word of a source, where it is its newest; what has not begun is moved to the first day that is said.
+
+        Of one source the newest word counts, also a later day; another source can only bring the day forward.
+        """
+        if any(said.source == each.source and said.at < each.at for each in self.said):
+            return self
+        others = tuple(each for each in self.said if each.source != said.source)
+        case = self.model_copy(update={"said": (*others, said)})
+        if case.state is State.OPEN:
+            return case
+        return case.model_copy(update={"effective_at": min(each.effective_at for each in case.said)})
 
     def with_steps(self, steps: Iterable[Step], names: Iterable[str]) -> Self:
         """With the steps and names that it lacks: never a second set."""
@@ -342,37 +390,37 @@ class Cases:
                 yield CaseSummary.model_validate(found)
 
     def count_opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
-        """Read how many such cases were opened in this hour, until now."""
+        """Read for how many people such cases have begun in this hour, until now."""
         found = self._dynamodb.get_item(TableName=self._table, Key=_hour(urgency, at), ConsistentRead=True)
         return int(found["Item"]["opened"]["N"]) if "Item" in found else 0
 
-    def count_routine(self, now: datetime, *, case_id: str) -> int:
-        """Count a routine case into its hour, once however often it is tried; returns how many there are."""
-        return self._count("routine", now, case_id)
+    def count_routine(self, now: datetime, *, email: str) -> int:
+        """Count a person who begins to lose access into this hour, once however often; returns how many there are."""
+        return self._count("routine", now, _mark(email))
 
-    def count_urgent(self, now: datetime, *, case_id: str) -> int:
-        """Count an urgent case into its hour; returns how many there are."""
-        return self._count("urgent", now, case_id)
+    def count_urgent(self, now: datetime, *, email: str) -> int:
+        """Count a person for whom it is urgent into this hour; returns how many there are."""
+        return self._count("urgent", now, _mark(email))
 
-    def _count(self, urgency: str, now: datetime, case_id: str) -> int:
+    def _count(self, urgency: str, now: datetime, person: str) -> int:
         key = _hour(urgency, now)
         try:
             updated = self._dynamodb.update_item(
                 TableName=self._table,
                 Key=key,
-                UpdateExpression="ADD opened :one, cases :case",
-                ConditionExpression="NOT contains(cases, :id) AND (attribute_not_exists(opened) OR opened < :many)",
+                UpdateExpression="ADD opened :one, people :person",
+                ConditionExpression="NOT contains(people, :id) AND (attribute_not_exists(opened) OR opened < :many)",
                 ExpressionAttributeValues={
                     ":one": {"N": "1"},
-                    ":case": {"SS": [case_id]},
-                    ":id": {"S": case_id},
+                    ":person": {"SS": [person]},
+                    ":id": {"S": person},
                     ":many": {"N": str(TOLD_APART)},
                 },
                 ReturnValues="ALL_NEW",
             )["Attributes"]
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             updated = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
-            if case_id not in updated["cases"]["SS"]:
+            if person not in updated["people"]["SS"]:
                 updated = self._dynamodb.update_item(
                     TableName=self._table,
                     Key=key,
@@ -392,6 +440,11 @@ def receipts_of(case: Case, stored: Mapping[str, Stored]) -> dict[str, Receipt]:
 def _as_written(case: Case) -> Case:
     # The table keeps times to the second: what is handed on must say the same as what is read again.
     return Case.model_validate(columns(case))
+
+
+def _mark(email: str) -> str:
+    # An address may be 254 characters long, and 2,000 of those are too many for an item.
+    return sha256(name_of(email).encode()).hexdigest()[:32]
 
 
 def _hour(urgency: str, at: datetime) -> dict[str, Any]:

@@ -33,6 +33,7 @@ COVERED: Final[Mapping[int, frozenset[str]]] = {
             ),
             *("started_at", "deadline_at", "overdue", "resent_at", "resent", "finished_at"),
             *("steps", "outstanding", "residual"),
+            *("said", "follows", "because", "released"),
         }
     )
 }

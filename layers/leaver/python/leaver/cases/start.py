@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from leaver.cases.people import NEVER, People
+from leaver.cases.people import People
 from leaver.cases.record import PURGE, REPLACE, Case, Cases, Step
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.messages import commands
@@ -34,12 +34,15 @@ class CaseStart:
     clock: Callable[[], datetime]
     #: how long a case may take before it is announced as overdue
     deadline: timedelta
+    #: for how many routine people an hour cases may begin, before one is held until a person has looked; whoever begins
+    #: none needs none
+    routine_limit: int = 0
 
     def begin(self, case: Case) -> Case:
         """Set a recorded case going if its time has come; returns the case as it is then.
 
-        First the tombstones, so that nothing is given to the leaver while the commands are on their way. Repeated, it
-        sends nothing that is done, and nothing where the case is over.
+        First the guard, and then the tombstones, so that nothing is given to the leaver while the commands are on their
+        way. Repeated, it sends nothing that is done, and nothing where the case is over.
         """
         now = self.clock()
 
@@ -55,6 +58,8 @@ class CaseStart:
         if case.kind == "departure" and case.allows(CaseEvent.CANCELLED) and self._stays(case):
             # Whoever said so came before the case was recorded, and found nothing that could be stopped.
             case = self.cases.change(case, cancel) or self.cases.require(case.case_id)
+        if case.state is State.SCHEDULED:
+            case = self._hold_above_limit(case, now)
         if case.state in {State.SCHEDULED, State.OPEN}:
             self.raise_tombstones(case, now)
             case = self.cases.change(case, start) or self.cases.require(case.case_id)
@@ -85,22 +90,38 @@ class CaseStart:
             return
         now = self.clock()
         for name in case.names:
-            self.people.change(name, NEVER, lambda found: found.with_cutoff(now))
+            self.people.change(name, lambda found: found.with_cutoff(now))
 
     def raise_tombstones(self, case: Case, now: datetime) -> None:
         """Say under every name of somebody who leaves that nothing may be given to them any more."""
         if case.kind != "departure":
             return
         for name in case.names:
-            self.people.change(name, case.requested_at, lambda found: found.with_tombstone(case.case_id, now))
+            self.people.change(name, lambda found: found.with_tombstone(case.case_id, now))
 
     def lift_tombstones(self, case: Case) -> None:
         """Take that back, where it is still this case that said so."""
         for name in case.names:
-            self.people.change(name, case.requested_at, lambda found: found.without_tombstone(case.case_id))
+            self.people.change(name, lambda found: found.without_tombstone(case.case_id))
+
+    def _hold_above_limit(self, case: Case, now: datetime) -> Case:
+        """Hold a routine case above the hour's limit: a broken feed must not log a whole company out."""
+        if case.urgency == "urgent":
+            self.cases.count_urgent(now, email=case.email)
+            return case
+        if case.released or (begun := self.cases.count_routine(now, email=case.email)) <= self.routine_limit:
+            return case
+        event = CaseEvent.HELD_FIRST if begun == self.routine_limit + 1 else CaseEvent.HELD
+
+        def hold(standing: Case) -> Case | None:
+            is_routine = standing.urgency == "routine" and standing.allows(event)
+            return standing.after(event, now) if is_routine else None
+
+        return self.cases.change(case, hold) or self.cases.require(case.case_id)
 
     def _stays(self, case: Case) -> bool:
-        return any(found.stays for found in map(self.people.read, case.names) if found)
+        """Whether all who said that the person leaves have taken that back."""
+        return self.people.who_says_leaves(case.names) == frozenset()
 
 
 def _command(case: Case, step: Step, *, beside: bool) -> Command:

@@ -13,7 +13,7 @@ class State(StrEnum):
 
     #: waits for its time
     SCHEDULED = "scheduled"
-    #: stopped by the guard: waits for a person
+    #: stopped by the guard, or in doubt: waits for a person
     HELD = "held"
     OPEN = "open"
     COMPLETED = "completed"
@@ -39,15 +39,19 @@ class CaseEvent(StrEnum):
     #: the guard stopped it: the first of its hour, and each further one
     HELD_FIRST = "held first"
     HELD = "held"
+    #: it cannot be told who is meant
+    DOUBTED = "doubted"
     #: a person let it go on
     RELEASED = "released"
     #: another event about the same person is urgent
     MADE_URGENT = "made urgent"
     #: a person threw it away
     DISCARDED = "discarded"
-    #: HR said that the person does not leave, or is back
+    #: it was said that the person does not leave, or is back
     CANCELLED = "cancelled"
     REINSTATED = "reinstated"
+    #: of somebody who stays: a newer event wants everything ended once more
+    SUPERSEDED = "superseded"
     #: it took longer than it may
     OVERDUE = "overdue"
     #: the last receipt is there
@@ -86,15 +90,16 @@ TRANSITIONS: Final = (
     Transition(State.SCHEDULED, CaseEvent.STARTED, State.OPEN, "OffboardingStarted", LookAgain.IN_A_MINUTE),
     Transition(State.SCHEDULED, CaseEvent.HELD_FIRST, State.HELD, "OffboardingHeld", LookAgain.BY_A_PERSON),
     Transition(State.SCHEDULED, CaseEvent.HELD, State.HELD, None, LookAgain.BY_A_PERSON),
+    Transition(State.SCHEDULED, CaseEvent.DOUBTED, State.HELD, "OffboardingHeld", LookAgain.BY_A_PERSON),
     Transition(State.HELD, CaseEvent.RELEASED, State.SCHEDULED, None, LookAgain.WHEN_DUE),
     Transition(State.HELD, CaseEvent.MADE_URGENT, State.SCHEDULED, None, LookAgain.WHEN_DUE),
     Transition(State.HELD, CaseEvent.DISCARDED, State.DISCARDED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.SCHEDULED, CaseEvent.CANCELLED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.HELD, CaseEvent.CANCELLED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
-    Transition(State.OPEN, CaseEvent.CANCELLED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.SCHEDULED, CaseEvent.REINSTATED, State.REINSTATED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.HELD, CaseEvent.REINSTATED, State.REINSTATED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.OPEN, CaseEvent.REINSTATED, State.REINSTATED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.OPEN, CaseEvent.SUPERSEDED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.OPEN, CaseEvent.OVERDUE, State.OPEN, "OffboardingOverdue", LookAgain.IN_A_MINUTE),
     Transition(State.OPEN, CaseEvent.SEALED, State.COMPLETED, "OffboardingCompleted", LookAgain.IN_A_MINUTE),
 )

@@ -150,15 +150,20 @@ class Consumer(Generic[AnyCommand]):
         try:
             if self.journal is not None:
                 self.journal.hear(message)
-            if isinstance(message.command, Exception):
-                handled = self._failures.handle(message, message.command, reservation)
-            else:
-                handled = self._begin(message.command, message, reservation, context)
+            handled = self._try(message, reservation, context)
             if self.journal is not None and handled.fate is not None:
                 self.journal.close(message, handled.fate)
         except Exception as error:  # noqa: BLE001 - see above
             return self._failures.handle(message, error, reservation)
         return handled
+
+    def _try(self, message: Message[AnyCommand], reservation: Reservation, context: LambdaContext) -> Handled:
+        if isinstance(message.command, Exception):
+            return self._failures.handle(message, message.command, reservation)
+        try:
+            return self._begin(message.command, message, reservation, context)
+        except Exception as error:  # noqa: BLE001 - see above
+            return self._failures.handle(message, error, reservation)
 
     def _begin(
         self, command: AnyCommand, message: Message[AnyCommand], reservation: Reservation, context: LambdaContext

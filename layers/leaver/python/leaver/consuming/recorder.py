@@ -34,7 +34,8 @@ class OutcomeRecorder:
 
     def record(self, receipt: Receipt, result: Result, reason: str | None = None) -> Announcement | None:
         """Write the receipt first, then tell seal_case; returns what is to be announced."""
-        closed = receipt.closed(result, now=self.clock(), reason=reason)
+        because = result.details.get("because") if result.outcome is Outcome.REFUSED else None
+        closed = receipt.closed(result, now=self.clock(), reason=reason or (str(because) if because else None))
         if self.receipts:
             closed = self.receipts.finish(closed)
         announcement = self.repeat(closed)
@@ -49,7 +50,10 @@ class OutcomeRecorder:
         """Do again what may have been lost after the receipt was written; returns what is to be announced."""
         if self.tell is not None and closed.belongs_to_a_case:
             self.tell(closed)
-        return None if closed.outcome in UNANNOUNCED else _announcement(self.command, closed)
+        # Whoever is refused for a reason is told of it; what belongs to a case that is over is told by the case.
+        # Refreshes leave no receipt, and are refused all the time.
+        unannounced = closed.outcome in UNANNOUNCED and (closed.reason is None or self.receipts is None)
+        return None if unannounced else _announcement(self.command, closed)
 
     def count(self, event: str) -> None:
         """Count something that happened to this function's commands."""

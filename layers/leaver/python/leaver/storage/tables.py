@@ -148,6 +148,8 @@ def _stored(value: Any) -> Any:
             return timestamp(value)
         case tuple():
             return tuple(_stored(each) for each in value)
+        case dict():
+            return {name: _stored(each) for name, each in value.items()}
     return value
 
 

@@ -1,0 +1,244 @@
+"""Plans that move, cancellations and returns: who took must give back, and nobody else; or a person decides."""
+
+from datetime import timedelta
+
+import pytest
+
+from leaver.cases import intake
+from leaver.cases.intake import BEGUN, NEVER_SAID, RETURN_HELD, STAYS
+from leaver.cases.people import People
+from leaver.cases.record import Case
+from leaver.cases.states import State
+from tests.doubles.clock import NOW
+from tests.doubles.office import ADA, ADA_ID, Office
+
+EVERYTHING = {"session", "grants", "user token"}
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+def on_day(days: float) -> str:
+    return (NOW + timedelta(days=days)).isoformat()
+
+
+def plans(office: Office, days: float, source: str = "hr-system", **told: str) -> None:
+    """A source says on which day Ada leaves, a minute after whatever was said before."""
+    office.clock.passes(minutes=1)
+    office.hears_and_works("scheduled", source=source, effective_at=on_day(days), **told)
+
+
+def last_fate(office: Office) -> tuple[str | None, str | None]:
+    return office.heard.fates[-1].fate, office.heard.fates[-1].because
+
+
+def decides(office: Office, decision: str) -> None:
+    office.clock.passes(minutes=1)
+    office.queue("StartOffboarding", {"case": office.cases.every[-1].case_id, "decision": decision})
+    office.works()
+
+
+# --- the last day
+
+
+def test_her_last_day_moves_later_and_she_works_until_then(office: Office) -> None:
+    plans(office, 5)
+    plans(office, 9)
+    office.clock.now = NOW + timedelta(days=8, hours=23)
+    office.minute()
+    office.works()
+    assert office.access_of(ADA) == EVERYTHING
+    office.clock.now = NOW + timedelta(days=9)
+    office.minute()
+    office.works()
+    assert office.access_of(ADA) == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        ([("hr", 5), ("hr", 3)], 3),
+        ([("hr", 5), ("okta", 9)], 5),
+        ([("hr", 5), ("okta", 3)], 3),
+        ([("hr", 5), ("okta", 7), ("hr", 9)], 7),
+        ([("hr", 5), ("okta", 3), ("okta", 8)], 5),
+    ],
+)
+def test_of_one_source_the_newest_word_counts_and_another_can_only_bring_the_day_forward(
+    office: Office, said: list[tuple[str, int]], day: int
+) -> None:
+    for source, days in said:
+        plans(office, days, source)
+    assert office.case.effective_at == NOW + timedelta(days=day)
+    assert {each.source for each in office.case.said} == {source for source, _ in said}
+
+
+def test_an_older_word_that_comes_late_moves_nothing(office: Office) -> None:
+    plans(office, 9)
+    plans(office, 5, occurred_at=on_day(-1))
+    assert office.case.effective_at == NOW + timedelta(days=9)
+
+
+def test_that_is_seen_where_the_earliest_day_counts(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = Case.with_said
+
+    def earliest(case: Case, said: object) -> Case:
+        moved = newest(case, said)  # type: ignore[arg-type]  # it is a word
+        return moved.model_copy(update={"effective_at": min(case.effective_at, moved.effective_at)})
+
+    monkeypatch.setattr(Case, "with_said", earliest)
+    plans(office, 5)
+    plans(office, 9)
+    assert office.case.effective_at == NOW + timedelta(days=5)
+
+
+def test_a_source_that_calls_plan_cancellation_and_departure_by_one_id_loses_nothing(office: Office) -> None:
+    plans(office, 5, event_id="employment-7")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled", event_id="employment-7")
+    office.clock.passes(minutes=1)
+    office.hears_and_works(event_id="employment-7")
+    assert [case.state for case in office.cases.every] == [State.CANCELLED, State.COMPLETED]
+    assert office.access_of(ADA) == set()
+
+
+# --- who took must give back
+
+
+def test_another_source_that_says_she_is_back_does_not_give_her_access(office: Office) -> None:
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", source="okta")
+    assert office.people.under_tombstones == {ADA, ADA_ID}
+    assert last_fate(office) == ("changed", RETURN_HELD)
+    assert office.case.return_held is not None
+    assert office.case.return_held.source == "okta"
+    assert office.case.state is State.COMPLETED
+
+
+def test_of_two_who_took_both_must_give_back(office: Office) -> None:
+    plans(office, 5, "hibob")
+    plans(office, 5, "okta")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled", source="hibob")
+    assert [case.state for case in office.cases.every] == [State.SCHEDULED]
+    assert last_fate(office) == ("changed", RETURN_HELD)
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled", source="okta")
+    assert office.case.state is State.CANCELLED
+    assert office.case.return_held is None
+
+
+def test_who_said_it_after_the_end_must_give_back_too(office: Office) -> None:
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works(source="okta", occurred_at=NOW.isoformat())
+    office.hears_and_works("reinstated", source="hibob")
+    assert office.people.under_tombstones == {ADA, ADA_ID}
+    assert last_fate(office) == ("changed", RETURN_HELD)
+
+
+def test_an_earlier_return_of_another_source_does_not_swallow_a_departure(office: Office) -> None:
+    office.clock.passes(minutes=5)
+    office.hears_and_works("reinstated", source="scim", may_repeat=True)
+    office.hears_and_works(source="hibob", occurred_at=NOW.isoformat())
+    assert office.access_of(ADA) == set()
+
+
+def test_a_repeated_active_of_somebody_who_never_was_inactive_there_changes_nothing(office: Office) -> None:
+    office.hears_and_works("reinstated", source="scim", may_repeat=True)
+    assert last_fate(office) == ("nothing_follows", NEVER_SAID)
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", source="scim", may_repeat=True)
+    assert last_fate(office) == ("nothing_follows", NEVER_SAID)
+    assert office.case.return_held is None
+
+
+def test_an_active_after_its_own_inactive_is_a_return_and_the_next_one_is_no_news(office: Office) -> None:
+    office.hears_and_works(source="scim")
+    for _ in range(2):
+        office.clock.passes(minutes=1)
+        office.hears_and_works("reinstated", source="scim", may_repeat=True)
+    assert office.people.under_tombstones == set()
+    assert last_fate(office) == ("nothing_follows", STAYS)
+
+
+def test_that_is_seen_where_nobody_asks_who_took(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(People, "who_says_leaves", lambda _self, _names: None)
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", source="okta")
+    assert office.people.under_tombstones == set()
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "reinstated"])
+def test_what_takes_back_the_departure_of_nobody_is_dead_lettered(office: Office, kind: str) -> None:
+    plans(office, 5)
+    office.hears_and_works(kind, "adda@example.com")
+    assert office.reasons() == [f"{kind}: nobody of this name has a case, and HR believes that somebody's is undone"]
+    assert last_fate(office)[0] == "dead_lettered"
+
+
+def test_a_refused_cancellation_gives_nothing_back(office: Office) -> None:
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled", source="hibob")
+    assert last_fate(office) == ("refused", BEGUN)
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", source="okta")
+    assert last_fate(office) == ("changed", RETURN_HELD)
+    assert office.people.under_tombstones == {ADA, ADA_ID}
+
+
+# --- a person decides
+
+
+def test_a_person_gives_back_what_two_sources_took(office: Office) -> None:
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", source="okta")
+    decides(office, "reinstate")
+    assert office.people.under_tombstones == set()
+    assert office.case.return_held is None
+    assert last_fate(office)[0] == "changed"
+
+
+def test_a_person_cancels_what_has_not_begun_and_no_more(office: Office) -> None:
+    plans(office, 5, "hibob")
+    plans(office, 5, "okta")
+    decides(office, "cancel")
+    assert office.case.state is State.CANCELLED
+    office.clock.now = NOW + timedelta(days=6)
+    office.minute()
+    assert office.access_of(ADA) == EVERYTHING
+    office.hears_and_works(source="hibob")
+    decides(office, "cancel")
+    assert last_fate(office) == ("refused", BEGUN)
+    assert office.access_of(ADA) == set()
+
+
+def test_what_was_said_before_a_persons_decision_comes_too_late_after_it(office: Office) -> None:
+    office.hears_and_works()
+    decides(office, "reinstate")
+    office.logs_in(ADA)
+    office.clock.passes(minutes=5)
+    office.hears_and_works(source="okta", occurred_at=(NOW + timedelta(seconds=30)).isoformat())
+    assert last_fate(office) == ("refused", intake.LATER)
+    assert office.access_of(ADA) == EVERYTHING
+    office.hears_and_works(source="okta")
+    assert office.access_of(ADA) == set()
+
+
+def test_a_departure_that_came_after_a_person_decided_is_not_given_back_with_the_others(office: Office) -> None:
+    office.deliver(office.hears())
+    office.clock.passes(minutes=1)
+    decision = office.queue("StartOffboarding", {"case": office.case.case_id, "decision": "reinstate"})
+    office.clock.passes(minutes=1)
+    office.deliver(office.hears(source="okta"))
+    office.deliver(decision)
+    assert last_fate(office) == ("refused", intake.LATER)
+    office.works()
+    assert office.access_of(ADA) == set()
