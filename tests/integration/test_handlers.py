@@ -140,7 +140,9 @@ def test_retrieve_user_token_gives_nothing_to_a_leaver(leaver: Deployment, provi
     provider.get(USER, json={"id": JOHN_ID, "email": "John.Doe@example.com"})
     assert leaver.deliver("retrieve_user_token", on_the_bus("RetrieveUserToken", JOHN)) == set()
     assert leaver.receipts()[0]["outcome"] == "refused"
-    assert (leaver.user_tokens, leaver.heard()) == ([], [])
+    (told,) = leaver.heard()
+    assert leaver.user_tokens == []
+    assert (told["detail-type"], told["detail"]["reason"]) == ("RetrievalFailed", "the user left")
 
 
 def test_retrieve_user_token_destroys_what_it_wrote_when_the_user_left_meanwhile(
@@ -156,7 +158,9 @@ def test_retrieve_user_token_destroys_what_it_wrote_when_the_user_left_meanwhile
     provider.add_callback(responses.GET, f"{ZOOM_API}/users/{JOHN_ID}/token", callback=meanwhile)
     assert leaver.deliver("retrieve_user_token", on_the_bus("RetrieveUserToken", JOHN)) == set()
     assert leaver.receipts()[0]["outcome"] == "refused"
-    assert (leaver.user_tokens, leaver.heard()) == ([], [])
+    (told,) = leaver.heard()
+    assert leaver.user_tokens == []
+    assert (told["detail-type"], told["detail"]["reason"]) == ("RetrievalFailed", "the user left")
 
 
 # --- purge_user_tokens ---

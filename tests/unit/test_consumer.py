@@ -365,3 +365,13 @@ def test_details_are_names_and_counts_on_receipt_and_announcement(harness: Consu
     assert harness.receipts.only.details == {"secret_arn": "arn:1", "expires_at_assumed": True}
     assert harness.bus.announced[0]["details"] == {"secret_arn": "arn:1", "expires_at_assumed": True}
     assert harness.bus.announced[0]["detail_type"] == "UserTokenRetrieved"
+
+
+@pytest.mark.parametrize(("because", "told"), [("the user left", 1), (None, 0)])
+def test_whoever_is_refused_for_a_reason_is_told_of_it_and_not_in_silence(because: str | None, told: int) -> None:
+    harness = ConsumerHarness()
+    refused = Result(Outcome.REFUSED, details={"because": because} if because else {})
+    consume(harness.consumer(RetrieveUserToken, Operation(refused)), record(JOHN))
+    announced = [(each["detail_type"], each["reason"]) for each in harness.bus.announced]
+    assert announced == [("RetrievalFailed", because)] * told
+    assert (str(because) in harness.log.getvalue()) is bool(told)
