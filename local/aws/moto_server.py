@@ -9,10 +9,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import boto3
+from moto.core import responses
+from moto.core.utils import method_names_from_class
 from moto.events.models import EventsBackend, events_backends
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -38,6 +41,9 @@ _NOT_AUTHORIZED = {"ErrorCode": "NotAuthorizedForSource", "ErrorMessage": "Not a
 #: how long a long poll may hold up closing, seconds
 _POLL_S = 0.1
 
+# moto would find out at each call which services there are, and which operations a service has: a fifth of the call.
+responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
+
 # moto keeps its state in module globals: a second server in the same process would be the same AWS.
 _ONE_PER_PROCESS = threading.Lock()
 
@@ -61,6 +67,7 @@ class MotoServer:
             self.reached: set[Reach] = set()
             self._closing = threading.Event()
             moto = DomainDispatcherApplication(create_backend_app)
+            moto.get_backend_for_host = cache(moto.get_backend_for_host)  # type: ignore[method-assign]
             behaviour = _AwsBehaviour(moto, self.lock, self._closing, self.gate, self.calls, reached=self.reached)
             self._server = HttpServer(behaviour, bind=bind, port=port)
         except BaseException:
