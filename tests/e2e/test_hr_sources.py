@@ -89,7 +89,12 @@ def test_a_session_that_a_policy_revoked_ends_grants_and_session_of_somebody_who
     world.wait_until_idle()
     assert is_out(world, person)
     assert world.zoom.has_session(colleague.email)
-    assert "OffboardingStarted" not in world.announced_names()
+    [completed] = [each.detail for each in world.announced("OffboardingCompleted")]
+    assert (completed["kind"], completed["outstanding"]) == ("contain", [])
+    # She works on: what is asked for now, behind the cutoff, is kept.
+    world.send("retrieve_user_token", {"user_id": person.email, "connection": "zoom"})
+    world.wait_until_idle()
+    assert len(world.announced("UserTokenRetrieved")) == 1
     assert world.parked("start_offboarding") == []
 
 
