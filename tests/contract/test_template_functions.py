@@ -49,7 +49,7 @@ VALUES = {
     "CASE_DEADLINE": 900,
     "ROUTINE_CASES_AN_HOUR": 50,
     "SWEEP_AFTER": 86400,
-    "MISSING_USER_IS_DONE": "false",
+    "MISSING_USER_IS_DONE": "",
     "URGENT_SOURCES": "hibob,caep,okta",
     "PACE_TABLE": "Pace",
     "REQUESTS_PER_SECOND": 30,
@@ -96,7 +96,7 @@ TOLD = {
     },
     "WatchDeadlines": {
         *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
-        *("CASE_DEADLINE", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
+        *("PROVIDERS", "CASE_DEADLINE", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
     },
     "SealCase": {"PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
 }

@@ -218,6 +218,7 @@ class Office:
 
     def __init__(self, *, routine_limit: int = 100, deactivates: bool = False, missing_is_done: bool = False) -> None:
         self.effects = Effects()
+        done_where_missing = frozenset(PROVIDERS) if missing_is_done else frozenset[str]()
         self.weather = Weather(self.effects)
         self.clock = Clock()
         self._ids = count(1)
@@ -256,9 +257,11 @@ class Office:
         self.case_start = CaseStart(
             cases=self.cases,
             people=self.people,
+            connections=self.table,
             publisher=self._outbox,
             clock=self.clock,
             deadline=DEADLINE,
+            find_steps_anew=step_finder.find_anew,
         )
         self.measured: list[tuple[str, int]] = []
         self.completion = CaseCompletion(
@@ -266,8 +269,7 @@ class Office:
             announcer=replace(announcer, says_completed=True),
             case_start=self.case_start,
             clock=self.clock,
-            find_steps_anew=step_finder.find_anew,
-            missing_user_is_done=missing_is_done,
+            done_where_missing=done_where_missing,
             measure=lambda name, value: self.measured.append((name, value)),
         )
         self.watch = Watch(
@@ -298,7 +300,7 @@ class Office:
             clock=self.clock,
             routine_limit=routine_limit,
             policy=Policy(
-                missing_user_is_done=missing_is_done,
+                done_where_missing=tuple(sorted(done_where_missing)),
                 deactivate_users=deactivates,
                 deadline=int(DEADLINE.total_seconds()),
             ),
@@ -321,16 +323,18 @@ class Office:
 
     # -- who works there
 
-    def hire(self, email: str, zoom_id: str, universal: str) -> None:
+    def hire(self, email: str, zoom_id: str, universal: str, *, kept: bool = True) -> None:
         """Somebody with an account at both providers, and everything that can be had there."""
         self.zoom.users[zoom_id] = email
         self.venafi.people[email] = [universal]
-        self.logs_in(email)
+        self.logs_in(email, kept=kept)
 
-    def logs_in(self, email: str) -> None:
+    def logs_in(self, email: str, *, kept: bool = True) -> None:
         zoom_id = self.zoom_id(email)
         self.zoom.sessions.add(zoom_id)
         self.venafi.grants[self.venafi.people[email][0]] = 2
+        if not kept:
+            return
         place, until = UserTokenPlace(zoom_id, "zoom", "zak"), self.clock() + timedelta(hours=1)
         self.kept.reserve(place, names=(email,), expires_at=until)
         self.kept.keep(place, SecretStr("zak-canary"), expires_at=until, expires_at_assumed=True)

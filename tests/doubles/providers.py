@@ -16,7 +16,7 @@ from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import PAGE, Application, Grantee, Identity, Venafi, is_prefixed, same_identity
 from leaver.providers.venafi.oauth import Verified
 from leaver.providers.venafi.search import PeopleSearch
-from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
+from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser, user_path
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from leaver.tokens import GrantedTokens
@@ -83,6 +83,7 @@ class FakeZoom(Zoom):
         return Result(Outcome.DEACTIVATED, ProviderResponse(204))
 
     def _find(self, operation: str, user_id: str, access_token: SecretStr) -> str | None:
+        user_path(user_id)
         self.asked.append((operation, user_id))
         if self.failing:
             raise self.failing.pop(0)

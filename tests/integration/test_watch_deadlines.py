@@ -21,7 +21,13 @@ from tests.doubles.deployed import Deployment, deployment
 from tests.doubles.metrics import sum_metrics
 
 TICK = json.loads((Path(__file__).parents[2] / "events" / "watch_deadlines.json").read_text())
-SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": "ada@example.com"})
+SSO = Step(
+    command="RevokeSsoToken",
+    at="zoom/acme",
+    identity="ada@example.com",
+    found_by="account",
+    detail={"user_id": "ada@example.com"},
+)
 
 
 @pytest.fixture
@@ -87,6 +93,7 @@ def test_an_overdue_case_is_told_and_what_is_done_is_sealed(
         command="RevokeSsoToken",
         system="zoom",
         subject="ada@example.com",
+        account="acme",
         connection="zoom",
         requested_at=began,
         first_attempt_at=began,

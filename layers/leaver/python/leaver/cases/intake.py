@@ -1,6 +1,6 @@
 """From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,14 +8,13 @@ from typing import Final
 from uuid import uuid4
 
 from leaver.cases.announcing import CaseAnnouncer
-from leaver.cases.finding import ZOOM, StepFinder
+from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Cases, Policy, Step, new_case, sweep_of
-from leaver.cases.start import COMMANDS, CaseStart
+from leaver.cases.start import CaseStart
 from leaver.cases.states import UNDER_WAY, CaseEvent, State
 from leaver.errors import Rejected
-from leaver.messages.commands import parse
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
@@ -38,8 +37,8 @@ class Departure:
     """Somebody leaves: what HR said of it, who that is, and what must end."""
 
     request: OffboardingRequested
-    #: who that is at Zoom, where Zoom was asked and knew
-    user: Person | None
+    #: who that is at each account that was asked and knew, by `provider/account`
+    found: Mapping[str, Person]
     names: Sequence[str]
     steps: Sequence[Step]
 
@@ -58,8 +57,9 @@ class Intake:
     announcer: CaseAnnouncer
     case_start: CaseStart
     step_finder: StepFinder
-    #: asks Zoom who is meant, by an event that was heard then; None where Zoom knows nobody or can't be asked
-    find_person: Callable[[OffboardingRequested, datetime], Person | None]
+    #: asks every account that can be asked who is meant, by an event that was heard then; whoever knows them, by
+    #: `provider/account`. Raises Rejected where the event names two people
+    find_person: Callable[[OffboardingRequested, datetime], Mapping[str, Person]]
     clock: Callable[[], datetime]
     #: routine cases an hour, beyond which one is held until a person has looked
     routine_limit: int
@@ -67,19 +67,16 @@ class Intake:
 
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
         """Open, extend, cancel or reinstate the leaver's case."""
-        user = self.find_person(request, heard_at)
-        check_person(request, user)
-        names = _names(request, user)
+        found = self.find_person(request, heard_at)
+        names = _names(request, found.values())
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
         deactivates = self.policy.deactivate_users
-        steps = self.step_finder.find(request.subject, user.id if user else None, names, deactivates_users=deactivates)
-        if not steps:
-            raise Rejected("there is no connection to any provider: nothing can be ended")
+        steps = self.step_finder.find(request.subject, _ids(found), names, deactivates_users=deactivates)
         if request.kind in ENDS:
             self._contain(request, steps)
             return Fate("nothing_follows", because="its commands were sent, without a case")
-        return self._end_access(Departure(request, user, names, steps))
+        return self._end_access(Departure(request, found, names, steps))
 
     # -- somebody leaves
 
@@ -89,7 +86,7 @@ class Intake:
             return Fate("refused", because=LATER)
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, departure)):
-            self.set_going(recorded)
+            self.set_going(recorded, anew=False)
             return Fate("opened", case_id)
         return self._extend(case or self.cases.require(case_id), departure)
 
@@ -128,7 +125,7 @@ class Intake:
             departure.steps,
             departure.names,
             email=request.subject.email,
-            zoom_user_id=departure.user.id if departure.user else None,
+            identities=_ids(departure.found),
             event_id=request.event_id,
             source=request.source,
             actor=request.actor,
@@ -159,9 +156,9 @@ class Intake:
             return Fate("repeated", case.case_id, "this departure is a case already")
         return Fate("changed", case.case_id)
 
-    def set_going(self, case: Case) -> None:
-        """Begin a case whose time has come, and announce what is pending."""
-        self.announcer.announce_pending(self.case_start.begin(case))
+    def set_going(self, case: Case, *, anew: bool = True) -> None:
+        """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
+        self.announcer.announce_pending(self.case_start.begin(case, anew=anew))
 
     # -- somebody stays, and what may be in a thief's hands does not
 
@@ -177,12 +174,15 @@ class Intake:
             raise Rejected(f"{request.kind}: more began in this hour than RoutineCasesAnHour: look, then redrive it")
         ends = [step for step in steps if step.command in ENDS[request.kind]]
         told = {"urgency": request.urgency, "requested_at": request.occurred_at.isoformat()}
-        self.case_start.publisher.send_commands(
-            [
-                parse(COMMANDS[each.command], {**each.detail, "connection": each.connection, **told}, direct=False)
-                for each in ends
-            ]
-        )
+        commands = self.case_start.commands(ends, told)
+        self.case_start.publisher.send_commands(commands)
+        if len(commands) < len(ends):
+            # Without a case no step waits, so the event does: what is sent once more then ends nothing twice.
+            missing = len(ends) - len(commands)
+            raise Rejected(
+                f"{request.kind}: {missing} of {len(ends)} commands could not be sent: "
+                "their account has no connection, or their provider takes no such name"
+            )
 
     # -- somebody stays
 
@@ -221,23 +221,13 @@ class Intake:
         self.announcer.announce_pending(stopped)
 
 
-def check_person(request: OffboardingRequested, user: Person | None) -> None:
-    """Hold what HR says against Zoom; raises Rejected where it names two people, before anybody loses anything.
-
-    `me` is whoever consented to the connection.
-    """
-    given = request.subject.identity(ZOOM, "id")
-    if given is None:
-        return
-    if given.casefold() == "me":
-        raise Rejected("subject.identities.zoom.id: me is whoever consented, and not the person of this event")
-    if user is not None and name_of(user.email) != name_of(request.subject.email):
-        raise Rejected("subject.identities.zoom.id: at Zoom this is somebody with another address than subject.email")
-
-
-def _names(request: OffboardingRequested, user: Person | None) -> Sequence[str]:
-    known = [request.subject.email, *((user.email, user.id) if user else ())]
+def _names(request: OffboardingRequested, found: Iterable[Person]) -> Sequence[str]:
+    known = [request.subject.email, *(name for each in found for name in (each.email, each.id))]
     return sorted({name_of(name) for name in known})
+
+
+def _ids(found: Mapping[str, Person]) -> dict[str, str]:
+    return {at: each.id for at, each in found.items()}
 
 
 def _is_same_departure(case: Case, occurred_at: datetime, found: Name) -> bool:
@@ -254,9 +244,9 @@ def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case 
     if case.state not in UNDER_WAY:
         return None
     is_urgent = departure.request.urgency == "urgent"
-    fields: dict[str, object] = {"urgency": "urgent"} if is_urgent else {}
-    if departure.user is not None and case.zoom_user_id is None:
-        fields["zoom_user_id"] = departure.user.id
+    fields: dict[str, object] = {"identities": _ids(departure.found) | case.identities}
+    if is_urgent:
+        fields["urgency"] = "urgent"
     if case.state is not State.OPEN:
         fields["effective_at"] = min(departure.effective_at(now), case.effective_at)
     extended = case.with_steps(departure.steps, departure.names).model_copy(update=fields)

@@ -13,29 +13,20 @@ Stored = Mapping[str, Value]
 #: the digest before the first item
 NOTHING: Final = "0" * 64
 #: how a case is sealed now
-VERSION: Final = 1
+VERSION: Final = 2
 #: What a seal covers of the case's own item, by version: all that never changes afterwards. What a version covers is
 #: never changed either; whatever a later case has more wants a version of its own.
-COVERED: Final[Mapping[int, frozenset[str]]] = {
-    1: frozenset(
-        {
-            *("seal_version", "case_id", "state", "email", "zoom_user_id", "names", "sweep_of"),
-            *(
-                "event_id",
-                "source",
-                "actor",
-                "urgency",
-                "requested_at",
-                "effective_at",
-                "request",
-                "policy",
-                "searched",
-            ),
-            *("started_at", "deadline_at", "overdue", "resent_at", "resent", "finished_at"),
-            *("steps", "outstanding", "residual"),
-        }
-    )
-}
+_ALWAYS: Final = frozenset(
+    {
+        *("seal_version", "case_id", "state", "email", "names", "sweep_of"),
+        *("event_id", "source", "actor", "urgency", "requested_at", "effective_at", "request", "policy", "searched"),
+        *("started_at", "deadline_at", "overdue", "resent_at", "resent", "finished_at"),
+        *("steps", "outstanding", "residual"),
+    }
+)
+COVERED: Final[Mapping[int, frozenset[str]]] = {1: _ALWAYS | {"zoom_user_id"}, 2: _ALWAYS | {"identities"}}
+#: what of a step its receipt's sort key ends in
+PLACE: Final[Mapping[int, str]] = {1: "connection", 2: "at"}
 
 
 class UnknownSeal(Exception):
@@ -53,7 +44,7 @@ def head_of(case: Stored, receipts: Mapping[str, Stored]) -> str:
     # What is empty counts as absent: a field that came with a later Leaver is empty in what was stored before.
     covered = {name: value for name, value in case.items() if name in COVERED[version] and value}
     steps = cast("Iterable[Mapping[str, str]]", case["steps"])
-    entries = [f"{step['command']}#{step['connection']}" for step in steps]
+    entries = [f"{step['command']}#{step[PLACE[version]]}" for step in steps]
     return chain([covered, *(receipts[entry] for entry in entries if entry in receipts)])[-1]
 
 

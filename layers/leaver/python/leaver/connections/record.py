@@ -1,6 +1,6 @@
 """The Connections table: which connections exist, how they are, who has their leases, which tokens are theirs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -370,6 +370,11 @@ class Connections:
     def usable(self, provider: str, account: str) -> Connection | None:
         """The connection to work through at an account, an active one before one that is cooling down."""
         return self.accounts(provider).get(account)
+
+    def usable_at(self, providers: Iterable[str]) -> dict[str, Connection]:
+        """The connections to work through, by `provider/account`: an account without one is not among them."""
+        found = {name: self.accounts(name) for name in dict.fromkeys(providers)}
+        return {f"{name}/{account}": each for name in found for account, each in found[name].items() if each}
 
     def _query_role(self, role: str, provider: str | None = None) -> Iterator[dict[str, Value]]:
         names, bound, condition = {"#role": "role"}, {":role": role}, "#role = :role"
