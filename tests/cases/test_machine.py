@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from leaver.cases.record import DONE, Case
 from leaver.cases.seal import head_of
 from leaver.cases.states import UNDER_WAY, State
+from leaver.connections.record import IN_USE, Status
 from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, Office
@@ -45,6 +46,23 @@ class Leavers(RuleBasedStateMachine):
         for number, email in enumerate(PEOPLE[1:]):
             self.office.hire(email, f"zoom-{number}", f"local:{{{number}}}")
         self.office.connects("zoom-ben", "ben@example.com")
+        self.office.installs("zoom-eu", "europe")
+        self.office.joins(PEOPLE[1], "ben-in-europe", "europe")
+
+    # -- connections come and go
+
+    @rule(name=st.sampled_from(["zoom", "zoom-eu", "venafi"]), status=st.sampled_from(list(Status)))
+    def a_connection_dies_or_comes_back(self, name: str, status: Status) -> None:
+        self._step()
+        granted = {"granted_at": self.office.clock()} if status in IN_USE else {}
+        self.office.table.alter(name, status=status, **granted)
+
+    @rule(account=st.sampled_from(["acme", "europe"]))
+    def somebody_connects_a_twin(self, account: str) -> None:
+        self._step()
+        name = f"zoom-{account}-twin"
+        if name not in self.office.table.records:
+            self.office.installs(name, account)
 
     # -- HR
 
@@ -163,7 +181,10 @@ class Leavers(RuleBasedStateMachine):
             self.ended[case_id, entry] = self.office.clock()
             case = self.office.cases.read(case_id)
             assert case is not None
-            what = {"RevokeSsoToken": "session", "RevokeGrants": "grants", "PurgeUserTokens": "user token"}
+            if receipt.command == "RevokeSsoToken":
+                assert receipt.account not in self.office.sessions_of(case.email)
+                continue
+            what = {"RevokeGrants": "grants", "PurgeUserTokens": "user token"}
             assert what.get(receipt.command, receipt.connection) not in self._access_of(case.email)
 
     @invariant()
@@ -230,6 +251,8 @@ class Leavers(RuleBasedStateMachine):
     def _settle(self) -> None:
         """No more faults: the queues are worked through, and hours pass, in which abandoned leases run out too."""
         self.office.weather.to_come.clear()
+        for name in ("zoom", "zoom-eu", "venafi"):
+            self.office.table.alter(name, status=Status.ACTIVE, granted_at=self.office.clock())
         for minutes in (1, 8, 60, 120, 180, 0):
             for _ in range(4):
                 self.office.redrive()
@@ -246,8 +269,8 @@ class Leavers(RuleBasedStateMachine):
         return all(kept[step.name].outcome is Outcome.USER_NOT_FOUND for step in asked)
 
     def _access_of(self, email: str) -> set[str]:
+        universal = self.office.venafi.people[email][0]
         if email not in self.office.zoom.users.values():
-            universal = self.office.venafi.people[email][0]
             return {"grants"} if self.office.venafi.grants.get(universal) else set()
         return self.office.access_of(email)
 

@@ -329,6 +329,19 @@ class Office:
         self.venafi.people[email] = [universal]
         self.logs_in(email, kept=kept)
 
+    def installs(self, name: str, account: str = "acme", **fields: Any) -> None:
+        """Somebody connects Leaver to one of the company's accounts at Zoom."""
+        token = f"access-{account}" if account != "acme" else "access-1"
+        if account != "acme":
+            self.zoom.elsewhere[token] = account
+        self.table.put(connection(name, account=account, expires_at=LASTING, granted_at=self.clock(), **fields))
+        secret_store_of(self.secrets, name, tokens(access_token=token, expires_at=LASTING))
+
+    def joins(self, email: str, zoom_id: str, account: str) -> None:
+        """Somebody is in another account at Zoom as well, under the same address, and logged in."""
+        self.zoom.users[zoom_id], self.zoom.accounts[zoom_id] = email, account
+        self.zoom.sessions.add(zoom_id)
+
     def logs_in(self, email: str, *, kept: bool = True) -> None:
         zoom_id = self.zoom_id(email)
         self.zoom.sessions.add(zoom_id)
@@ -338,6 +351,11 @@ class Office:
         place, until = UserTokenPlace(zoom_id, "zoom", "zak"), self.clock() + timedelta(hours=1)
         self.kept.reserve(place, names=(email,), expires_at=until)
         self.kept.keep(place, SecretStr("zak-canary"), expires_at=until, expires_at_assumed=True)
+
+    def sessions_of(self, email: str) -> set[str]:
+        """The accounts at Zoom that somebody is logged in to."""
+        ids = {zoom_id for zoom_id, each in self.zoom.users.items() if each == email} & self.zoom.sessions
+        return {self.zoom.accounts.get(each) or "acme" for each in ids}
 
     def zoom_id(self, email: str) -> str:
         return next(zoom_id for zoom_id, each in self.zoom.users.items() if each == email)
@@ -353,7 +371,7 @@ class Office:
     def access_of(self, email: str) -> set[str]:
         """What somebody still has, as the providers and Secrets Manager say."""
         zoom_id = self.zoom_id(email)
-        found = {"session"} if zoom_id in self.zoom.sessions else set()
+        found = {"session"} if self.sessions_of(email) else set()
         found |= {"grants"} if self.venafi.grants.get(self.venafi.people[email][0]) else set()
         found |= {"user token"} if f"leaver/user-tokens/{zoom_id}/zoom/zak" in self.secrets.secrets else set()
         owned = [each for each in self.table.records.values() if each.owner == email and each.role == "personal"]
