@@ -44,7 +44,7 @@ def alarm_faults(stack: Stack) -> list[str]:
         "Statistic": "Sum",
         "TreatMissingData": "notBreaching",
     }
-    for what in ("OverdueCases", "HeldCases", "ConnectionsToReplace", "CasesNotLookedAfter"):
+    for what in ("OverdueCases", "HeldCases", "ConnectionsToReplace", "StepsWaiting", "CasesNotLookedAfter"):
         expected[what] = GAUGE | {"MetricName": what}
     for what in FAULTS:
         expected[what] = GAUGE | {"MetricName": what, "TreatMissingData": "notBreaching"}
@@ -73,7 +73,7 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 8 + len(FAULTS)
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 9 + len(FAULTS)
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
