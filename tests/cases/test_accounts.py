@@ -156,6 +156,15 @@ def test_a_command_over_another_accounts_connection_is_refused_and_the_step_is_n
     assert "RevokeSsoToken#zoom/europe" in office.case.outstanding
 
 
+def test_a_step_that_names_no_connection_is_refused(office: Office) -> None:
+    office.deliver(office.hears())
+    office.queued.clear()
+    told = {"user_id": EU_ID, "account": "europe", "case_id": office.case.case_id}
+    office.queue("RevokeSsoToken", told)
+    office.works()
+    assert office.reasons() == ["connection: expected together with account"]
+
+
 def test_without_that_check_another_accounts_1001_ends_the_step_and_the_session_lives_on(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,9 @@ class AccessTokens:
         The only one is believed for a minute. Raises BadMessage where there are several, or none, and where the one
         that is named is not a service connection of that account.
         """
-        if account is not None:
+        if account is not None and named is None:
+            raise BadMessage("connection: expected together with account")
+        if named is not None and account is not None:
             self._require_account(named, account)
         if named is not None:
             return named
@@ -54,10 +56,10 @@ class AccessTokens:
             self._only[:] = [(self.clock(), self._find_only())]
         return self._only[0][1]
 
-    def _require_account(self, named: str | None, account: str) -> None:
+    def _require_account(self, named: str, account: str) -> None:
         # Another account's answer, that it knows nobody of that name, would end a step at this one.
         wanted = (self.provider, account, "service")
-        read_at, record = self._records.get(named or "") or self._read(named or "")
+        read_at, record = self._records.get(named) or self._read(named)
         if read_at < self.clock() - MAX_RECORD_AGE:
             _, record = self._read(record.connection)
         if (record.provider, record.account, record.role) != wanted:
