@@ -69,12 +69,14 @@ def consumer() -> Consumer[SealCase]:
     completion = CaseCompletion(
         cases=cases,
         announcer=bootstrap.announcer(settings.cases_table, publisher, says_completed=True),
-        case_start=bootstrap.case_start(settings.cases_table, publisher, case_deadline=settings.case_deadline),
+        case_start=bootstrap.case_start(
+            settings.cases_table,
+            StepFinder(bootstrap.connections(settings.connections_table), settings.served(PROVIDERS)),
+            publisher,
+            case_deadline=settings.case_deadline,
+        ),
         clock=bootstrap.now,
-        find_steps_anew=StepFinder(
-            bootstrap.connections(settings.connections_table), settings.served(PROVIDERS)
-        ).find_anew,
-        missing_user_is_done=settings.missing_user_is_done,
+        done_where_missing=settings.done_where_missing(PROVIDERS),
         measure=bootstrap.measure,
     )
     operation = partial(

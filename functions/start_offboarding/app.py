@@ -12,7 +12,7 @@ from pydantic import SecretStr, model_validator
 from leaver import bootstrap
 from leaver.cases import identities
 from leaver.cases.closing import StepClosing
-from leaver.cases.finding import ZOOM, StepFinder, find_usable
+from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.intake import RETURN_HELD, Intake
 from leaver.cases.record import Case, Policy
@@ -34,6 +34,7 @@ from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.hr import HrChoices, read_hr_event
+from leaver.messages.names import name_of
 from leaver.messages.times import settle_times
 from leaver.outcomes import Result
 from leaver.providers.entry import Person
@@ -162,6 +163,10 @@ def name(command: StartOffboarding | Decision) -> tuple[str, str | None]:
     return command.request.source, command.request.event_id
 
 
+class AnotherPerson(Rejected):
+    """The event names two people: nobody may lose anything by it."""
+
+
 @dataclass(frozen=True)
 class PersonFinder:
     """Asks Zoom who is meant, at the rate that Zoom allows."""
@@ -172,34 +177,56 @@ class PersonFinder:
     rate_limiter: RateLimiter
     clock: Callable[[], datetime]
 
-    def find(self, request: OffboardingRequested, heard_at: datetime) -> Person | None:
-        """Ask Zoom who is meant; None where it knows nobody, or can't be asked: then the case goes by the event alone.
+    def find(self, request: OffboardingRequested, heard_at: datetime) -> dict[str, Person]:
+        """Ask every account of Zoom's who is meant; returns whoever knows them, by `provider/account`.
 
-        A Zoom that is out of order must not keep a leaver's grants at Venafi alive.
+        An account that is out of order, or has no connection, must keep nothing alive anywhere else: there the case
+        goes by the event alone. Raises Rejected where HR's id is another person's than its address.
         """
-        if find_usable(self.connections, ZOOM) is None:
-            return None
-        given, email = request.subject.identity(ZOOM, "id"), request.subject.email
+        provider = self.tokens.provider
+        given = request.subject.identity(provider, "id")
+        if given is not None and given.casefold() == "me":
+            raise Rejected(f"subject.identities.{provider}.id: me is whoever consented, and nobody else")
+        found = {}
+        for account, connection in sorted(self.connections.accounts(provider).items()):
+            user = self._ask(connection, given, request, heard_at) if connection else None
+            if user is not None:
+                found[f"{provider}/{account}"] = Person(user.id, user.email)
+        return found
+
+    def _ask(
+        self, connection: Connection, given: str | None, request: OffboardingRequested, heard_at: datetime
+    ) -> ZoomUser | None:
+        email = request.subject.email
 
         def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
-            found = self.zoom.get_user(given or email, access_token)
-            # An id that this account does not know may be another account's.
-            return found if given is None or isinstance(found, ZoomUser) else self.zoom.get_user(email, access_token)
+            if given is not None and isinstance(user := self.zoom.get_user(given, access_token), ZoomUser):
+                if name_of(user.email) != name_of(email):
+                    raise AnotherPerson(
+                        f"subject.identities.{self.tokens.provider}.id: there this is somebody with another address "
+                        "than subject.email"
+                    )
+                return user
+            # An id that this account does not know is another account's: here the address is all that is known.
+            return self.zoom.get_user(email, access_token)
 
         calls = 1 if given is None else 2
-        (reservation,) = self.rate_limiter.reserve([Demand(ZOOM, calls, urgent=request.urgency == "urgent")])
+        demand = Demand(connection.connection, calls, urgent=request.urgency == "urgent")
+        (reservation,) = self.rate_limiter.reserve([demand])
         try:
             self.rate_limiter.wait(reservation)
-            found = self.tokens.with_token(ZOOM, ask)
+            found = self.tokens.with_token(connection.connection, ask)
         except (CredentialStale, Throttled) as error:
             if isinstance(error, Throttled):
                 self.rate_limiter.record_throttle(reservation, error)
             if self._is_worth_waiting(error, heard_at):
                 raise
             return None
+        except AnotherPerson:
+            raise
         except (ProviderUnavailable, NeedsReauthorization, Rejected, BadMessage):
             return None
-        return Person(found.id, found.email) if isinstance(found, ZoomUser) else None
+        return found if isinstance(found, ZoomUser) else None
 
     def _is_worth_waiting(self, error: CredentialStale | Throttled, heard_at: datetime) -> bool:
         # Our own queue passes; what the provider will not answer until tomorrow must not be waited for at all.
@@ -245,7 +272,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
     connections = bootstrap.connections(settings.connections_table)
-    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider=ZOOM)
+    tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     person_finder = PersonFinder(
         connections=connections,
         tokens=tokens,
@@ -253,21 +280,23 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         clock=bootstrap.now,
     )
+    step_finder = StepFinder(connections, settings.served(PROVIDERS))
     intake = Intake(
         cases=bootstrap.cases(settings.cases_table),
         people=bootstrap.people(settings.cases_table),
         announcer=bootstrap.announcer(settings.cases_table, publisher),
         case_start=bootstrap.case_start(
             settings.cases_table,
+            step_finder,
             publisher,
             case_deadline=settings.case_deadline,
             routine_limit=settings.routine_cases_an_hour,
         ),
-        step_finder=StepFinder(connections, settings.served(PROVIDERS)),
+        step_finder=step_finder,
         find_person=person_finder.find,
         clock=bootstrap.now,
         policy=Policy(
-            missing_user_is_done=settings.missing_user_is_done,
+            done_where_missing=tuple(sorted(settings.done_where_missing(PROVIDERS))),
             deactivate_users=settings.deactivate_users,
             deadline=settings.case_deadline,
         ),

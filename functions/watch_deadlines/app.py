@@ -1,6 +1,6 @@
 """Look after what waits: begin what is due, resend what was lost, announce what is pending, destroy what is dead."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 
 from leaver import bootstrap
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import (
@@ -28,24 +29,27 @@ from leaver.cases.record import (
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
 from leaver.cases.user_tokens import StoredUserTokens
-from leaver.connections.record import Connection, Connections
+from leaver.connections.record import IN_USE, Connection, Connections
 from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
-from leaver.settings import BeginsCases, Consumes, ReportsSteps, UsesConnections, WholeNumber
+from leaver.providers.registry import PROVIDERS
+from leaver.settings import BeginsCases, Consumes, ReportsSteps, ServesProviders, UsesConnections, WholeNumber
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
 SILENCE: Final = timedelta(minutes=5)
 LONGEST_SILENCE: Final = timedelta(hours=2)
+#: how often a search that proved nothing is tried again
+SEARCH_AGAIN: Final = timedelta(hours=1)
 #: milliseconds that must be left to begin with another case
 TIME_FOR_ONE: Final = 20_000
 #: what may have come back, after everything had been ended
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
 
 
-class Settings(Consumes, UsesConnections, BeginsCases, ReportsSteps):
+class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, ReportsSteps):
     """What `watch_deadlines` reads from its environment."""
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
@@ -98,30 +102,69 @@ class Watch:
     # -- under way
 
     def _look_after_open(self, case: Case) -> None:
+        case = self._with_accounts(case)
         receipts = self.cases.read_receipts(case.case_id)
         outstanding = [step for step in case.steps if step.name in case.outstanding]
         for step in outstanding:
             if step.command == REPLACE and (receipt := self._receipt_of_replacement(case, step)):
                 receipts[step.name] = receipt
-        lost = [step.name for step in outstanding if step.command != REPLACE and self._is_lost(receipts.get(step.name))]
-        undone = {step.name for step in outstanding if not _is_done(receipts.get(step.name))}
-        case = self.announcer.announce_pending(self._resend(case, lost, undone))
+        undone = [step for step in outstanding if not _is_done(receipts.get(step.name))]
+        usable = self.connections.usable_at((step.provider for step in undone if step.provider), leaving=case.names)
+        waiting = {step.name for step in undone if step.provider and step.at not in usable}
+        sendable = [
+            step for step in undone if step.command != REPLACE and step.name not in waiting and step.refused is None
+        ]
+        lost = [step.name for step in sendable if self._is_lost(receipts.get(step.name))]
+        at_once = [step.name for step in sendable if step.name in case.waiting]
+        if case.resent_at is None or self.clock() - case.resent_at >= SILENCE:
+            at_once += [
+                step.name
+                for step in sendable
+                if step.provider and self._is_worth_another_try(receipts.get(step.name), usable[step.at])
+            ]
+        case = self.announcer.announce_pending(self._resend(case, lost, at_once, undone, waiting))
         heard = [receipts[name] for name in case.outstanding if name in receipts]
         if not case.outstanding or any(each.outcome not in {None, Outcome.FAILED} for each in heard):
             # A run that was killed after its receipt, or whose message to seal_case was lost.
             self.request_seal(case.case_id)
 
-    def _resend(self, case: Case, lost: Sequence[str], undone: AbstractSet[str]) -> Case:
+    def _with_accounts(self, case: Case) -> Case:
+        """With the steps of each account of a provider that had none when the case was recorded."""
+        if not any(step.lacks_account for step in case.steps):
+            return case
+        found = self.case_start.find_steps_anew(case)
+
+        def with_found(standing: Case) -> Case | None:
+            more = standing.with_steps(found, ())
+            new = tuple(name for name in more.outstanding if name not in standing.outstanding)
+            # As if they had waited all the time: they are sent at once.
+            more = more.model_copy(update={"waiting": standing.waiting + new})
+            return more if standing.state is State.OPEN and more.steps != standing.steps else None
+
+        return self.cases.change(case, with_found) or self.cases.require(case.case_id)
+
+    def _resend(
+        self,
+        case: Case,
+        lost: Sequence[str],
+        at_once: Sequence[str],
+        undone: Iterable[Step],
+        waiting: AbstractSet[str],
+    ) -> Case:
         """Note that the case was looked at, and send what was lost again if it is time; returns the case after that."""
         now = self.clock()
-        again = bool(lost) and now - (case.resent_at or case.started_at or now) >= _silence(case.resent)
+        is_time = now - (case.resent_at or case.started_at or now) >= _silence(case.resent)
+        again = {*at_once, *(lost if is_time else ())}
+        names = {step.name for step in undone}
 
         def with_look(standing: Case) -> Case | None:
             if standing.state is not State.OPEN:
                 return None
             looked_at = standing.with_look_at(now + LOOK_AGAIN)
-            if undone & set(standing.outstanding):
+            if names & set(standing.outstanding):
                 looked_at = looked_at.after_deadline(now)
+            still = tuple(name for name in standing.outstanding if name in waiting)
+            looked_at = looked_at.model_copy(update={"waiting": still})
             return looked_at.after_resending(now) if again else looked_at
 
         # Written first, so that a case which can't be written is not sent again each minute.
@@ -129,8 +172,30 @@ class Watch:
         if looked_at is not None and again:
             # Whoever was killed before the commands may have been killed before the last tombstone.
             self.case_start.raise_tombstones(looked_at, now)
-            self.case_start.send(looked_at, set(lost) & set(looked_at.outstanding))
+            self.case_start.send(looked_at, again & set(looked_at.outstanding))
         return looked_at or self.cases.require(case.case_id)
+
+    def _is_worth_another_try(self, receipt: Receipt | None, usable: Connection) -> bool:
+        """Whether a last word that ended nothing may be another one by now, over the connection that there is."""
+        if receipt is None or receipt.finished_at is None:
+            return False
+        match receipt.outcome:
+            case Outcome.NOT_SEARCHABLE:
+                # What proves the search is the deployment's to mend, and nobody tells when it has.
+                return self.clock() - receipt.finished_at >= SEARCH_AGAIN
+            case Outcome.FAILED:
+                authorized_since = usable.granted_at is not None and usable.granted_at > receipt.finished_at
+                return authorized_since or self._is_dead(receipt.connection)
+            case _:
+                return False
+
+    def _is_dead(self, connection: str | None) -> bool:
+        if connection is None:
+            return False
+        try:
+            return self.connections.read(connection).status not in IN_USE
+        except BadMessage:
+            return True
 
     def _is_lost(self, receipt: Receipt | None) -> bool:
         """Whether nobody is at work on a command, as far as can be told."""
@@ -142,7 +207,7 @@ class Watch:
     def _receipt_of_replacement(self, case: Case, step: Step) -> Receipt | None:
         """The receipt of a service connection that somebody else answers for by now; None while nobody does."""
         try:
-            record = self.connections.read(step.connection)
+            record = self.connections.read(step.at)
         except BadMessage:
             return None
         names = set(case.names)
@@ -183,7 +248,7 @@ class Watch:
         now = self.clock()
         steps = [step for step in case.steps if step.command in SWEPT]
         fields = case.model_dump(
-            include={"email", "zoom_user_id", "event_id", "source", "actor", "urgency", "request", "policy", "searched"}
+            include={"email", "identities", "event_id", "source", "actor", "urgency", "request", "policy", "searched"}
         )
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = new_case(sweep_of(case.case_id), steps, case.names, **fields)
@@ -242,8 +307,8 @@ def destroy_expired(tokens: StoredUserTokens, now: datetime, *, logger: Logger, 
     return destroyed
 
 
-def gauges(summaries: Sequence[CaseSummary], now: datetime) -> dict[str, int]:
-    """Count for the alarms and the dashboard, each minute, all cases there are."""
+def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: datetime) -> dict[str, int]:
+    """Count for the alarms and the dashboard, each minute, all cases; `usable` as CaseSummary.waiting() takes it."""
     under_way = [each for each in summaries if each.state is State.OPEN]
     waited = [int((now - each.started_at).total_seconds()) for each in under_way if each.started_at]
     return {
@@ -251,6 +316,7 @@ def gauges(summaries: Sequence[CaseSummary], now: datetime) -> dict[str, int]:
         "HeldCases": sum(each.state is State.HELD for each in summaries),
         "OverdueCases": sum(each.is_overdue(now) for each in summaries),
         "ConnectionsToReplace": sum(len(each.to_replace) for each in under_way),
+        "StepsWaiting": sum(len(each.waiting(usable)) for each in under_way),
         "OldestOpenCaseSeconds": max(waited, default=0),
     }
 
@@ -279,7 +345,7 @@ def _open_receipt(case: Case, step: Step, record: Connection, at: datetime) -> R
         command=REPLACE,
         system=record.provider,
         subject=step.detail["owner"],
-        connection=step.connection,
+        connection=step.at,
         requested_at=max(case.requested_at, case.effective_at),
         first_attempt_at=at,
     )
@@ -297,6 +363,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
         settings.event_bus_name, settings.dead_letter_queue_url, seal_queue_url=settings.seal_queue_url
     )
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
+    step_finder = StepFinder(bootstrap.connections(settings.connections_table), settings.served(PROVIDERS))
     watch = Watch(
         cases=cases,
         people=bootstrap.people(settings.cases_table),
@@ -304,12 +371,13 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
         request_seal=publisher.request_seal,
         case_start=bootstrap.case_start(
             settings.cases_table,
+            step_finder,
             publisher,
             case_deadline=settings.case_deadline,
             routine_limit=settings.routine_cases_an_hour,
         ),
         receipts=bootstrap.receipts(settings.cases_table),
-        connections=bootstrap.connections(settings.connections_table),
+        connections=step_finder.connections,
         clock=bootstrap.now,
         give_up_after=timedelta(seconds=settings.give_up_after),
         sweep_after=timedelta(seconds=settings.sweep_after) if settings.sweep_after else None,
@@ -318,9 +386,10 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     def has_time() -> bool:
         return context.get_remaining_time_in_millis() > TIME_FOR_ONE
 
-    # First, and from the index alone: whatever fails below, the alarms know how many wait.
+    # First, and from indexes alone: whatever fails below, the alarms know how many wait.
+    usable = step_finder.connections.usable_at(step_finder.providers)
     bootstrap.gauges(
-        gauges(list(cases.read_summaries()), now) | {"UrgentCasesAnHour": count_urgent_an_hour(cases, now)}
+        gauges(list(cases.read_summaries()), usable, now) | {"UrgentCasesAnHour": count_urgent_an_hour(cases, now)}
     )
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)

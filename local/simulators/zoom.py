@@ -217,7 +217,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         with self._lock:
             account = self._account_of(request)
             too_many = None if account is None else admit(account, self.now())
-            deleted = None if account is None or too_many is not None else self._user_to_delete(request)
+            deleted = None if account is None or too_many is not None else self._user_to_delete(request, account)
             if deleted in self._being_deleted:
                 too_many, deleted = zoom_error(429, 429, _CONCURRENT_DELETE).response, None
             headers = {} if account is None else rate_headers(account)
@@ -242,10 +242,10 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
             return None
         return self._state.accounts[caller.account_id]
 
-    def _user_to_delete(self, request: Request) -> str | None:
+    def _user_to_delete(self, request: Request, account: Account) -> str | None:
         match (request.method, *segments(request)):
             case ("DELETE", "v2", "users", user_id, *_):
-                user = self._state.find_user(user_id)
+                user = self._state.find_user(user_id, account.id)
                 return None if user is None else user.id
         return None
 

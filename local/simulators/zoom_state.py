@@ -105,13 +105,15 @@ class ZoomState:
     #: by the SHA-256 of the code
     codes: dict[str, AuthorizationCode] = field(default_factory=dict)
 
-    def find_user(self, id_or_email: str) -> User | None:
-        """Find a user by id (verbatim) or e-mail address (in any letter case)."""
-        by_id = self.users.get(id_or_email)
-        if by_id is not None:
-            return by_id
+    def find_user(self, id_or_email: str, account_id: str | None = None) -> User | None:
+        """Find a user by id (verbatim) or e-mail address (in any letter case), in one account or in any.
+
+        One address may belong to a user in each of two accounts.
+        """
+        users = [user for user in self.users.values() if account_id in {None, user.account_id}]
         email = id_or_email.casefold()
-        return next((user for user in self.users.values() if user.email.casefold() == email), None)
+        by_id = (user for user in users if user.id == id_or_email)
+        return next(by_id, None) or next((user for user in users if user.email.casefold() == email), None)
 
     def known_user(self, id_or_email: str) -> User:
         """Find a user for a set-up call or a question. Raise LookupError."""

@@ -60,8 +60,9 @@ def _permitted(state: ZoomState, caller: Caller, user_id: str, operation: str) -
     if not held:
         scopes = ", ".join(granular)
         raise zoom_error(400, 4711, f"Invalid access token, does not contain scopes:[{scopes}].")
-    user = state.find_user(caller.user_id if user_id == "me" and caller.user_id is not None else user_id)
-    if user is None or user.account_id != caller.account_id:
+    wanted_user = caller.user_id if user_id == "me" and caller.user_id is not None else user_id
+    user = state.find_user(wanted_user, caller.account_id)
+    if user is None:
         raise zoom_error(404, 1001, f"User does not exist: {user_id}.")
     return user
 

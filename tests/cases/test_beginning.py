@@ -14,15 +14,15 @@ from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
 from tests.doubles.steps import Killed, Moment
 
-ALL_STEPS = ["RevokeSsoToken#zoom", "RevokeGrants#venafi", "PurgeUserTokens#zoom"]
+ALL_STEPS = ["RevokeSsoToken#zoom/acme", "RevokeGrants#venafi/acme", "PurgeUserTokens#zoom/acme"]
 MOMENTS: tuple[Moment, ...] = get_args(Moment)
 
 
 def sent(office: Office) -> list[str]:
-    return [f"{each['command']}#{each.get('connection') or CONNECTION[each['command']]}" for each in office.commands()]
+    return [f"{each['command']}#{PROVIDER[each['command']]}/{each['account']}" for each in office.commands()]
 
 
-CONNECTION = {
+PROVIDER = {
     "RevokeSsoToken": "zoom",
     "RevokeGrants": "venafi",
     "PurgeUserTokens": "zoom",
@@ -52,7 +52,7 @@ def test_commands_carry_the_case_the_urgency_and_the_time_of_the_event() -> None
 def test_where_the_deployment_opts_in_the_account_is_deactivated_and_the_session_ended_once_more() -> None:
     office = Office(deactivates=True)
     office.hears_and_works()
-    assert [step.name for step in office.case.steps] == [*ALL_STEPS, "DeactivateUser#zoom"]
+    assert [step.name for step in office.case.steps] == [*ALL_STEPS, "DeactivateUser#zoom/acme"]
     asked = [operation for operation, _ in office.zoom.asked]
     assert "delete_user_token" in asked[asked.index("deactivate_user") :]
     assert office.zoom.deactivated == {ADA_ID}
@@ -65,10 +65,10 @@ def test_personal_connections_are_revoked_and_service_ones_wait_for_a_person() -
     office.connects("zoom-ben", "ben@example.com")
     office.hears_and_works()
     assert [step.name for step in office.case.steps] == [
-        "RevokeSsoToken#zoom",
+        "RevokeSsoToken#zoom/acme",
         "RevokeAccessToken#zoom-ada",
-        "RevokeGrants#venafi",
-        "PurgeUserTokens#zoom",
+        "RevokeGrants#venafi/acme",
+        "PurgeUserTokens#zoom/acme",
         "ReplaceServiceConnection#zoom-all",
     ]
     assert not office.grants["zoom-ada"].alive
@@ -108,12 +108,13 @@ def test_a_connection_that_is_revoked_is_no_step() -> None:
     assert [step.name for step in office.case.steps] == ALL_STEPS
 
 
-def test_without_any_connection_nothing_is_claimed() -> None:
+def test_without_any_connection_nothing_is_claimed_and_every_provider_has_its_steps() -> None:
     office = Office()
     office.table.records.clear()
     office.hears_and_works()
-    assert office.cases.every == []
-    assert office.reasons() == ["there is no connection to any provider: nothing can be ended"]
+    assert office.case.state is State.OPEN
+    assert office.case.outstanding == ("RevokeSsoToken#zoom", "RevokeGrants#venafi", "PurgeUserTokens#zoom")
+    assert office.commands() == []
 
 
 # --- names ---
@@ -150,11 +151,21 @@ def test_ids_are_remembered_verbatim() -> None:
 
 
 @pytest.mark.parametrize("email", ["j\u00fcrgen@example.com", "john%2e@example.com"])
-def test_an_address_that_can_not_stand_in_zooms_path_is_parked_before_anything_is_recorded(email: str) -> None:
+def test_an_address_that_can_not_stand_in_zooms_path_still_loses_its_grants(email: str) -> None:
     office = Office()
+    office.hire(email, "zoom-id", "local:{them}", kept=False)
     office.hears_and_works(email=email)
-    assert office.reasons() == ["user_id: expected a Zoom user id or an e-mail address"]
-    assert (office.cases.every, office.people.under_tombstones, office.commands()) == ([], set(), [])
+    assert "grants" not in office.access_of(email)
+    assert office.case.outstanding == ("RevokeSsoToken#zoom/acme", "PurgeUserTokens#zoom/acme")
+    said = {step.refused for step in office.case.steps if step.provider == "zoom"}
+    assert said == {"user_id: expected a Zoom user id or an e-mail address"}
+
+
+def test_one_whom_zoom_knows_by_an_id_loses_everything_whatever_the_address() -> None:
+    office, email = Office(), "j\u00fcrgen@example.com"
+    office.hire(email, "zoom-id", "local:{them}", kept=False)
+    office.hears_and_works(email=email, subject={"identities": {"zoom": {"id": "zoom-id"}}})
+    assert (office.access_of(email), office.case.state) == (set(), State.COMPLETED)
 
 
 # --- Zoom says who is meant, if it can ---
@@ -239,7 +250,7 @@ def test_an_ambiguous_identity_is_refused_and_said_and_the_case_stays_open() -> 
     office.venafi.people[ADA].append("local:{another-ada}")
     office.hears_and_works()
     assert office.reasons() == ["ambiguous identity"]
-    assert office.case.outstanding == ("RevokeGrants#venafi",)
+    assert office.case.outstanding == ("RevokeGrants#venafi/acme",)
     assert office.announced("OffboardingCompleted") == []
 
 

@@ -17,7 +17,7 @@ from tests.doubles.steps import Killed, Moment
 
 #: who sends whatever arrives at the office, by SQS's word
 SENDER: Final = "AIDAIENQZJOLO23YVJ4VO"
-STEP: Final = "RevokeSsoToken#zoom"
+STEP: Final = "RevokeSsoToken#zoom/acme"
 BECAUSE: Final = "IT deleted her account by hand, ticket 7"
 
 
@@ -80,9 +80,9 @@ def test_nobody_says_whose_word_it_was_but_sqs(office: Office) -> None:
 
 
 def test_what_has_ended_is_not_closed(office: Office) -> None:
-    ended = office.cases.read_receipts(office.case.case_id)["RevokeGrants#venafi"]
-    closes(office, "RevokeGrants#venafi")
-    assert office.cases.read_receipts(office.case.case_id)["RevokeGrants#venafi"] == ended
+    ended = office.cases.read_receipts(office.case.case_id)["RevokeGrants#venafi/acme"]
+    closes(office, "RevokeGrants#venafi/acme")
+    assert office.cases.read_receipts(office.case.case_id)["RevokeGrants#venafi/acme"] == ended
     assert office.heard.fates[-1].fate == "refused"
     assert office.announced("StepClosed") == []
 
@@ -97,7 +97,7 @@ def test_what_ended_at_the_provider_and_is_not_counted_yet_is_not_closed() -> No
     assert office.heard.fates[-1].fate == "refused"
 
 
-@pytest.mark.parametrize("step", ["RevokeSsoToken#twin", "nonsense"])
+@pytest.mark.parametrize("step", ["RevokeSsoToken#zoom/twin", "nonsense"])
 def test_what_is_no_step_is_not_closed(office: Office, step: str) -> None:
     before = dict(office.receipts.items)
     closes(office, step)

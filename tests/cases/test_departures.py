@@ -311,9 +311,9 @@ def test_reinstated_stops_what_is_outstanding_lifts_the_tombstones_and_claims_no
     assert states(office) == [State.REINSTATED]
     outcomes = {entry: each.outcome for (_, entry), each in office.receipts.items.items()}
     assert outcomes == {
-        "RevokeSsoToken#zoom": "revoked",
-        "RevokeGrants#venafi": "refused",
-        "PurgeUserTokens#zoom": "refused",
+        "RevokeSsoToken#zoom/acme": "revoked",
+        "RevokeGrants#venafi/acme": "refused",
+        "PurgeUserTokens#zoom/acme": "refused",
     }
     assert office.announced("OffboardingCompleted") == []
 
@@ -448,7 +448,7 @@ def test_a_parked_command_that_is_sent_back_after_that_is_refused() -> None:
     office.redrive()
     office.works()
     assert "grants" in office.access_of(ADA)
-    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi"].outcome == "refused"
+    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi/acme"].outcome == "refused"
 
 
 def test_a_replayed_event_is_parked() -> None:
@@ -493,7 +493,7 @@ def test_a_step_that_fails_for_good_keeps_the_case_open_and_visible_and_a_redriv
     office.hears_and_works()
     assert states(office) == [State.OPEN]
     assert office.case.watch_at is not None
-    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi"].outcome == "failed"
+    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi/acme"].outcome == "failed"
     office.venafi.people[ADA].pop()
     office.redrive()
     office.works()
@@ -512,19 +512,25 @@ def forgotten(office: Office) -> None:
 def test_a_user_who_is_gone_is_done_with_where_zoom_had_confirmed_who_is_meant() -> None:
     office = Office()
     forgotten(office)
-    assert office.receipts.items[office.case.case_id, "RevokeSsoToken#zoom"].outcome == "user_not_found"
+    assert office.receipts.items[office.case.case_id, "RevokeSsoToken#zoom/acme"].outcome == "user_not_found"
     assert office.case.state is State.COMPLETED
     assert office.announced("SsoTokenRevoked") == []
 
 
-def test_so_is_one_whom_venafi_never_knew() -> None:
+@pytest.mark.parametrize(
+    ("told", "state"), [({}, State.OPEN), ({"venafi": {"name": "ada"}}, State.COMPLETED)], ids=["address", "name"]
+)
+def test_one_whom_venafi_never_knew_is_done_with_where_hr_had_named_them_for_venafi(
+    told: dict[str, dict[str, str]], state: State
+) -> None:
     office = Office()
     office.venafi.people[ADA] = []
     office.venafi.grants.clear()
-    office.deliver(office.hears())
-    office.works()
-    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi"].outcome == "user_not_found"
-    assert states(office) == [State.COMPLETED]
+    office.hears_and_works(subject={"identities": told})
+    assert office.receipts.items[office.case.case_id, "RevokeGrants#venafi/acme"].outcome == "user_not_found"
+    # What Zoom knows of Ada says nothing of Venafi.
+    assert office.case.identities == {"zoom/acme": ADA_ID}
+    assert states(office) == [state]
     assert office.announced("GrantsRevoked") == []
 
 
@@ -532,7 +538,7 @@ def test_a_user_whom_zoom_never_knew_is_not_done_with() -> None:
     office = Office()
     office.zoom.users = {"else": "somebody.else@example.com"}
     office.hears_and_works()
-    assert "RevokeSsoToken#zoom" in office.case.outstanding
+    assert "RevokeSsoToken#zoom/acme" in office.case.outstanding
     assert office.announced("OffboardingCompleted") == []
 
 
@@ -548,7 +554,7 @@ def test_an_id_that_is_confirmed_later_proves_nothing_of_the_name_that_was_not_f
     office.zoom.users[ADA_ID] = "ada.king@example.com"
     office.weather.to_come.append(("zoom: who is it", ProviderUnavailable("out of order")))
     office.hears_and_works()
-    assert office.receipts.items[office.case.case_id, "RevokeSsoToken#zoom"].outcome == "user_not_found"
+    assert office.receipts.items[office.case.case_id, "RevokeSsoToken#zoom/acme"].outcome == "user_not_found"
     office.clock.passes(minutes=1)
     office.zoom.aliases[ADA] = ADA_ID
     office.hears_and_works(source="okta")

@@ -15,6 +15,7 @@ from leaver.cases.intake import BEGUN
 from leaver.cases.record import DONE, Case
 from leaver.cases.seal import head_of
 from leaver.cases.states import UNDER_WAY, State
+from leaver.connections.record import IN_USE, Status
 from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
 from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, Office
@@ -32,6 +33,8 @@ AHEAD = timedelta(days=30)
 BOUND = 60
 
 places = st.integers(min_value=0, max_value=30)
+#: mostly they come back
+statuses = st.sampled_from([Status.ACTIVE] * 8 + list(Status))
 people = st.sampled_from(PEOPLE)
 
 
@@ -76,6 +79,20 @@ class Leavers(RuleBasedStateMachine):
         self.office.connects("zoom-ben", "ben@example.com")
         self.office.hire(BYSTANDER, "zoom-bystander", "local:{bystander}")
         self.office.connects("zoom-bystander", BYSTANDER)
+
+    # -- connections come and go
+
+    @rule(name=st.sampled_from(["zoom", "venafi"]), status=statuses)
+    def a_connection_dies_or_comes_back(self, name: str, status: Status) -> None:
+        self._step()
+        granted = {"granted_at": self.office.clock()} if status in IN_USE else {}
+        self.office.table.alter(name, status=status, **granted)
+
+    @rule()
+    def somebody_connects_a_twin(self) -> None:
+        self._step()
+        if "zoom-twin" not in self.office.table.records:
+            self.office.installs("zoom-twin", "acme")
 
     # -- HR
 
@@ -147,7 +164,7 @@ class Leavers(RuleBasedStateMachine):
     def _gives_the_address(self, email: str) -> None:
         done = [each for each in self.office.cases.every if each.email == email and each.state is State.COMPLETED]
         # Who was not known by an id at both providers can't be told from whoever comes.
-        known = bool(done) and all(case.zoom_user_id and self._universal_of(case) for case in done)
+        known = bool(done) and all(case.identities and self._universal_of(case) for case in done)
         if not known or email in self.before or email not in self.office.zoom.users.values():
             return
         old = f"old.{email}"
@@ -384,7 +401,9 @@ class Leavers(RuleBasedStateMachine):
 
     def _access_of_whom(self, case: Case) -> set[str]:
         """What the person of a case has: whoever had the address then."""
-        if case.email not in self.before or case.zoom_user_id not in {None, self.before[case.email][0]}:
+        if case.email not in self.before or (
+            case.identities and self.before[case.email][0] not in case.identities.values()
+        ):
             return self._access_of(case.email)
         zoom_id, universal = self.before[case.email]
         found = {"session"} if zoom_id in self.office.zoom.sessions else set()
@@ -393,6 +412,8 @@ class Leavers(RuleBasedStateMachine):
     def _settle(self) -> None:
         """No more faults: the queues are worked through, and hours pass, in which abandoned leases run out too."""
         self.office.weather.to_come.clear()
+        for name in ("zoom", "venafi"):
+            self.office.table.alter(name, status=Status.ACTIVE, granted_at=self.office.clock())
         for minutes in (1, 8, 60, 120, 180, 0):
             for _ in range(4):
                 self.office.redrive()
@@ -411,8 +432,8 @@ class Leavers(RuleBasedStateMachine):
         return all(kept[step.name].outcome is Outcome.USER_NOT_FOUND for step in asked)
 
     def _access_of(self, email: str) -> set[str]:
+        universal = self.office.venafi.people[email][0]
         if email not in self.office.zoom.users.values():
-            universal = self.office.venafi.people[email][0]
             return {"grants"} if self.office.venafi.grants.get(universal) else set()
         return self.office.access_of(email)
 

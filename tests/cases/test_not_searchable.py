@@ -10,7 +10,7 @@ from tests.doubles.office import ADA, Office
 
 def is_open(office: Office) -> None:
     office.hears_and_works()
-    receipt = office.receipts.items[office.case.case_id, "RevokeGrants#venafi"]
+    receipt = office.receipts.items[office.case.case_id, "RevokeGrants#venafi/acme"]
     assert receipt.outcome is Outcome.NOT_SEARCHABLE
     assert "because" in receipt.details
     assert office.case.state is State.OPEN

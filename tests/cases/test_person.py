@@ -1,19 +1,13 @@
 """HR says who leaves, and the provider whether that is one person: a stranger loses nothing by somebody's mistake."""
 
-from datetime import UTC, datetime
-
 import pytest
 
-from leaver.cases.intake import check_person
-from leaver.errors import ProviderUnavailable, Rejected
-from leaver.messages.events import OffboardingRequested, Subject
-from leaver.providers.entry import Person
+from leaver.errors import ProviderUnavailable
 from tests.doubles.office import ADA, ADA_ID, Office
 
 JOHN, JOHN_ID = "john.doe@example.com", "john-id"
-ANOTHERS = "subject.identities.zoom.id: at Zoom this is somebody with another address than subject.email"
-NOBODYS = "subject.identities.zoom.id: me is whoever consented, and not the person of this event"
-NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
+ANOTHERS = "subject.identities.zoom.id: there this is somebody with another address than subject.email"
+NOBODYS = "subject.identities.zoom.id: me is whoever consented, and nobody else"
 
 
 @pytest.fixture
@@ -23,32 +17,18 @@ def office() -> Office:
     return office
 
 
-def request(email: str, zoom_user_id: str | None) -> OffboardingRequested:
-    subject = Subject(email=email, identities={"zoom": {"id": zoom_user_id}} if zoom_user_id else {})
-    return OffboardingRequested(
-        event_id="hr-1", source="hr", kind="immediate", subject=subject, effective_at=NOW, occurred_at=NOW
-    )
-
-
-@pytest.mark.parametrize(
-    ("zoom_user_id", "user"),
-    [
-        (ADA_ID, Person(ADA_ID, "Ada@Example.com")),
-        (ADA_ID, None),
-        ("of-another-account", Person(ADA_ID, ADA)),
-        (None, Person(ADA_ID, "ada.king@example.com")),
-        (None, None),
-    ],
-)
-def test_what_contradicts_nothing_is_one_person(zoom_user_id: str | None, user: Person | None) -> None:
-    check_person(request(ADA, zoom_user_id), user)
-
-
 @pytest.mark.parametrize("me", ["me", "ME"])
-@pytest.mark.parametrize("user", [None, Person("admin-id", ADA)])
-def test_me_is_nobodys_id_whoever_consented(me: str, user: Person | None) -> None:
-    with pytest.raises(Rejected, match=NOBODYS):
-        check_person(request(ADA, me), user)
+def test_me_is_nobodys_id_whoever_consented(office: Office, me: str) -> None:
+    office.zoom.users[me] = ADA
+    before = office.access_of(ADA)
+    office.hears_and_works(subject={"identities": {"zoom": {"id": me}}})
+    assert office.reasons() == [NOBODYS]
+    assert office.access_of(ADA) == before
+
+
+def test_another_spelling_of_the_same_address_is_the_same_person(office: Office) -> None:
+    office.hears_and_works(email="Ada@Example.com", subject={"identities": {"zoom": {"id": ADA_ID}}})
+    assert "session" not in office.access_of(ADA)
 
 
 @pytest.mark.parametrize("given", [ADA_ID, ADA])
@@ -66,7 +46,7 @@ def test_an_address_and_an_id_of_two_people_are_refused_and_both_keep_everything
 def test_an_id_that_zoom_does_not_know_says_nothing_and_the_address_is_asked_for(office: Office) -> None:
     office.hears_and_works(email=JOHN, subject={"identities": {"zoom": {"id": "of-another-account"}}})
     assert office.access_of(JOHN) == set()
-    assert office.case.zoom_user_id == JOHN_ID
+    assert office.case.identities == {"zoom/acme": JOHN_ID}
     assert office.people.under_tombstones == {JOHN, JOHN_ID}
 
 

@@ -24,12 +24,17 @@ STRAYS: dict[str, tuple[str, dict[str, str]]] = {
     "somebody else": ("RevokeSsoToken", {"user_id": BEN_ID}),
     "a mistyped leaver": ("RevokeSsoToken", {"user_id": "adda@example.com"}),
     "another of the leaver's names": ("RevokeSsoToken", {"user_id": ADA}),
-    "another connection": ("RevokeSsoToken", {"user_id": ADA_ID, "connection": "zoom-twin"}),
+    "an account that is not its connection's": ("RevokeSsoToken", {"user_id": ADA_ID, "account": "europe"}),
+    "another provider's connection": ("RevokeSsoToken", {"user_id": ADA_ID, "connection": "venafi"}),
+    "a personal connection": ("RevokeSsoToken", {"user_id": ADA_ID, "connection": "bens-zoom"}),
+    "no account": ("RevokeSsoToken", {"user_id": ADA_ID, "account": ""}),
     "somebody else's grants": ("RevokeGrants", {"identity": BEN}),
     "the same words in another field": ("RevokeGrants", {"grantee_prefixed_universal": ADA}),
     "somebody else's connection": ("RevokeAccessToken", {"connection": "bens-zoom"}),
     "a command of no step": ("DeactivateUser", {"user_id": ADA_ID}),
 }
+OF_ANOTHER = "connection: expected a service connection of the account that the step is about"
+REASONS = {each: OF_ANOTHER for each in STRAYS if "connection" in each and "somebody" not in each}
 strays = pytest.mark.parametrize("stray", STRAYS)
 
 
@@ -50,7 +55,11 @@ def begins(office: Office) -> str:
 
 def arrives(office: Office, stray: str, case_id: str) -> Message:
     command, fields = STRAYS[stray]
-    message = office.queue(command, fields | {"case_id": case_id})
+    usual = {"connection": "venafi" if command == "RevokeGrants" else "zoom", "account": "acme"}
+    if command == "RevokeAccessToken":
+        usual = {}
+    told = {name: text for name, text in {**usual, **fields}.items() if text}
+    message = office.queue(command, told | {"case_id": case_id})
     assert office.deliver(message)
     return message
 
@@ -66,11 +75,11 @@ def bens_access(office: Office) -> set[str]:
 @strays
 def test_it_is_dead_lettered_and_its_receipt_is_its_own(office: Office, stray: str) -> None:
     case_id, before = begins(office), bens_access(office)
-    message = arrives(office, stray, case_id)
-    assert office.reasons() == [NO_STEP]
+    message, reason = arrives(office, stray, case_id), REASONS.get(stray, NO_STEP)
+    assert office.reasons() == [reason]
     assert receipts_of(office, case_id) == {}
     [receipt] = receipts_of(office, f"message#{message.id}").values()
-    assert (receipt.outcome, receipt.reason) == (Outcome.FAILED, NO_STEP)
+    assert (receipt.outcome, receipt.reason) == (Outcome.FAILED, reason)
     [announced] = office.announced("RevocationFailed")
     assert "case_id" not in announced
     assert bens_access(office) == before
@@ -92,7 +101,7 @@ def test_redriven_it_is_dead_lettered_again(office: Office, stray: str) -> None:
     arrives(office, stray, case_id)
     office.redrive()
     office.works()
-    assert office.reasons() == [NO_STEP, NO_STEP]
+    assert office.reasons() == [REASONS.get(stray, NO_STEP)] * 2
     assert office.case.state is State.COMPLETED
     assert bens_access(office) == before
 
@@ -103,7 +112,7 @@ def test_after_the_seal_it_leaves_nothing_beside_the_receipts(office: Office, st
     office.works()
     sealed, kept, before = office.case, receipts_of(office, case_id), bens_access(office)
     arrives(office, stray, case_id)
-    assert office.reasons() == [NO_STEP]
+    assert office.reasons() == [REASONS.get(stray, NO_STEP)]
     assert (office.case, receipts_of(office, case_id), bens_access(office)) == (sealed, kept, before)
 
 
@@ -111,7 +120,7 @@ def test_after_the_seal_it_leaves_nothing_beside_the_receipts(office: Office, st
 def test_before_the_case_exists_it_waits_for_no_case(office: Office, stray: str) -> None:
     before = bens_access(office)
     arrives(office, stray, "c-of-ada")
-    assert office.reasons() == ["case_id: expected the id of a case that exists"]
+    assert office.reasons() == [REASONS.get(stray, "case_id: expected the id of a case that exists")]
     assert receipts_of(office, "c-of-ada") == {}
     assert bens_access(office) == before
 
@@ -124,7 +133,7 @@ def test_while_a_case_waits_none_of_its_commands_runs_and_afterwards_all_do(stat
     assert office.deliver(office.hears(**told))
     case_id, step = office.case.case_id, office.case.steps[0]
     assert office.case.state is state
-    message = office.queue(step.command, {**step.detail, "connection": step.connection, "case_id": case_id})
+    message = office.queue(step.command, {**step.detail, "connection": "zoom", "account": "acme", "case_id": case_id})
     assert office.deliver(message)
     assert office.reasons() == ["case_id: expected the id of a case that has begun"]
     assert receipts_of(office, case_id) == {}
@@ -154,7 +163,7 @@ def test_a_command_that_ends_nothing_is_no_cases(command: Any) -> None:
 def test_a_replayed_step_says_nothing_of_its_case(office: Office) -> None:
     case_id = begins(office)
     step = office.case.steps[0]
-    fields = {**step.detail, "connection": step.connection, "case_id": case_id}
+    fields = {**step.detail, "connection": "zoom", "account": "acme", "case_id": case_id}
     replayed = record(event(step.command, fields, id="event-1", replay_name="after-the-outage"))
     consume(office.consumer(step.command), replayed)
     assert receipts_of(office, case_id) == {}
@@ -185,9 +194,9 @@ def test_a_case_that_can_not_be_read_costs_its_command_nothing_but_time(
     ("field", "to"),
     [
         ("subject", BEN_ID),
-        ("connection", "zoom-twin"),
+        ("account", "europe"),
         ("command", "DeactivateUser"),
-        ("entry", "RevokeSsoToken#zoom-twin"),
+        ("entry", "RevokeSsoToken#zoom/europe"),
         ("case_id", "another"),
     ],
 )
@@ -211,8 +220,9 @@ def closed_receipt(office: Office) -> Receipt:
         entry=step.name,
         command=step.command,
         system="zoom",
-        subject=step.subject,
-        connection=step.connection,
+        subject=step.identity,
+        account=step.account,
+        connection="zoom",
         requested_at=NOW,
         first_attempt_at=NOW,
     ).closed(Result(Outcome.REVOKED), now=NOW)
@@ -238,7 +248,7 @@ def test_without_one_check_the_other_still_keeps_the_step_open(
     monkeypatch.setattr(Step, check, without)
     case_id = begins(office)
     arrives(office, "somebody else", case_id)
-    assert "RevokeSsoToken#zoom" in office.case.outstanding
+    assert "RevokeSsoToken#zoom/acme" in office.case.outstanding
 
 
 def test_without_both_checks_somebody_elses_session_ends_the_leavers_step(

@@ -14,7 +14,7 @@ from tests.doubles.clock import NOW
 
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {
-    *gauges([], NOW),
+    *gauges([], (), NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
     *(DATED_AHEAD, RETURNS_HELD),
     *("CasesNotSealed", "CasesAtOddsWithReceipts"),

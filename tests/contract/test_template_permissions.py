@@ -147,7 +147,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
-        "dynamodb:Query": {"table/Cases", "table/Cases/index/watch"},
+        "dynamodb:Query": {"table/Cases", "table/Cases/index/watch", "table/Connections/index/role"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },

@@ -95,7 +95,7 @@ class ConsumerHarness:
             metrics=Metrics(service="leaver", namespace="Leaver"),
             executor=OneByOne(),
             # There is one connection to each provider, called as it is.
-            name_connection=(lambda named: named or _only_connection_of(command)) if command.calls else None,
+            name_connection=(lambda named, _: named or _only_connection_of(command)) if command.calls else None,
             read=read,
             jitter=lambda _, longest: longest,
         )

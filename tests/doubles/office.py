@@ -219,6 +219,7 @@ class Office:
 
     def __init__(self, *, routine_limit: int = 100, deactivates: bool = False, missing_is_done: bool = False) -> None:
         self.effects = Effects()
+        done_where_missing = frozenset(PROVIDERS) if missing_is_done else frozenset[str]()
         self.weather = Weather(self.effects)
         self.clock = Clock()
         self._ids = count(1)
@@ -257,9 +258,11 @@ class Office:
         self.case_start = CaseStart(
             cases=self.cases,
             people=self.people,
+            connections=self.table,
             publisher=self._outbox,
             clock=self.clock,
             deadline=DEADLINE,
+            find_steps_anew=step_finder.find_anew,
             routine_limit=routine_limit,
         )
         self.measured: list[tuple[str, int]] = []
@@ -268,8 +271,7 @@ class Office:
             announcer=replace(announcer, says_completed=True),
             case_start=self.case_start,
             clock=self.clock,
-            find_steps_anew=step_finder.find_anew,
-            missing_user_is_done=missing_is_done,
+            done_where_missing=done_where_missing,
             measure=lambda name, value: self.measured.append((name, value)),
         )
         self.watch = Watch(
@@ -299,7 +301,7 @@ class Office:
             find_person=person_finder.find,
             clock=self.clock,
             policy=Policy(
-                missing_user_is_done=missing_is_done,
+                done_where_missing=tuple(sorted(done_where_missing)),
                 deactivate_users=deactivates,
                 deadline=int(DEADLINE.total_seconds()),
             ),
@@ -326,19 +328,39 @@ class Office:
 
     # -- who works there
 
-    def hire(self, email: str, zoom_id: str, universal: str) -> None:
+    def hire(self, email: str, zoom_id: str, universal: str, *, kept: bool = True) -> None:
         """Somebody with an account at both providers, and everything that can be had there."""
         self.zoom.users[zoom_id] = email
         self.venafi.people[email] = [universal]
-        self.logs_in(email)
+        self.logs_in(email, kept=kept)
 
-    def logs_in(self, email: str) -> None:
+    def installs(self, name: str, account: str = "acme", **fields: Any) -> None:
+        """Somebody connects Leaver to one of the company's accounts at Zoom."""
+        token = f"access-{account}" if account != "acme" else "access-1"
+        if account != "acme":
+            self.zoom.elsewhere[token] = account
+        self.table.put(connection(name, account=account, expires_at=LASTING, granted_at=self.clock(), **fields))
+        secret_store_of(self.secrets, name, tokens(access_token=token, expires_at=LASTING))
+
+    def joins(self, email: str, zoom_id: str, account: str) -> None:
+        """Somebody is in another account at Zoom as well, under the same address, and logged in."""
+        self.zoom.users[zoom_id], self.zoom.accounts[zoom_id] = email, account
+        self.zoom.sessions.add(zoom_id)
+
+    def logs_in(self, email: str, *, kept: bool = True) -> None:
         zoom_id = self.zoom_id(email)
         self.zoom.sessions.add(zoom_id)
         self.venafi.grants[self.venafi.people[email][0]] = 2
+        if not kept:
+            return
         place, until = UserTokenPlace(zoom_id, "zoom", "zak"), self.clock() + timedelta(hours=1)
         self.kept.reserve(place, names=(email,), expires_at=until)
         self.kept.keep(place, SecretStr("zak-canary"), expires_at=until, expires_at_assumed=True)
+
+    def sessions_of(self, email: str) -> set[str]:
+        """The accounts at Zoom that somebody is logged in to."""
+        ids = {zoom_id for zoom_id, each in self.zoom.users.items() if each == email} & self.zoom.sessions
+        return {self.zoom.accounts.get(each) or "acme" for each in ids}
 
     def zoom_id(self, email: str) -> str:
         return next(zoom_id for zoom_id, each in self.zoom.users.items() if each == email)
@@ -354,7 +376,7 @@ class Office:
     def access_of(self, email: str) -> set[str]:
         """What somebody still has, as the providers and Secrets Manager say."""
         zoom_id = self.zoom_id(email)
-        found = {"session"} if zoom_id in self.zoom.sessions else set()
+        found = {"session"} if self.sessions_of(email) else set()
         found |= {"grants"} if self.venafi.grants.get(self.venafi.people[email][0]) else set()
         found |= {"user token"} if f"leaver/user-tokens/{zoom_id}/zoom/zak" in self.secrets.secrets else set()
         owned = [each for each in self.table.records.values() if each.owner == email and each.role == "personal"]

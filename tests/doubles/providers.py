@@ -16,7 +16,7 @@ from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import PAGE, Application, Grantee, Identity, Venafi, is_prefixed, same_identity
 from leaver.providers.venafi.oauth import Verified
 from leaver.providers.venafi.search import PeopleSearch
-from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser
+from leaver.providers.zoom.api import UserToken, Zoom, ZoomUser, user_path
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from leaver.tokens import GrantedTokens
@@ -29,6 +29,10 @@ class FakeZoom(Zoom):
 
     #: id → e-mail address
     users: dict[str, str] = field(default_factory=dict)
+    #: access token → its account, of another account than the first
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    #: id → account, of whoever is in another account than the first
+    accounts: dict[str, str] = field(default_factory=dict)
     #: another address of theirs → id
     aliases: dict[str, str] = field(default_factory=dict)
     #: ids of those who are logged in
@@ -83,13 +87,18 @@ class FakeZoom(Zoom):
         return Result(Outcome.DEACTIVATED, ProviderResponse(204))
 
     def _find(self, operation: str, user_id: str, access_token: SecretStr) -> str | None:
+        user_path(user_id)
         self.asked.append((operation, user_id))
         if self.failing:
             raise self.failing.pop(0)
-        if access_token.get_secret_value() not in self.accepts:
+        token = access_token.get_secret_value()
+        if token not in self.accepts | self.elsewhere.keys():
             raise InvalidToken("Zoom does not accept the access token", ProviderResponse(401, "124"))
-        known = (each for each, email in self.users.items() if user_id in {each, email})
-        return next(known, self.aliases.get(user_id))
+        account = self.elsewhere.get(token)
+        here = {each: email for each, email in self.users.items() if self.accounts.get(each) == account}
+        known = (each for each, email in here.items() if user_id in {each, email})
+        alias = self.aliases.get(user_id)
+        return next(known, alias if alias in here else None)
 
 
 def _not_found() -> Result:

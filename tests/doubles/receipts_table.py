@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from leaver.cases.receipts import Receipt, Receipts
-from leaver.outcomes import Outcome
+from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, Receipt, Receipts
 from tests.doubles.aws_errors import client_error
 
 
@@ -46,7 +45,7 @@ class InMemoryReceipts(Receipts):
 
     def reopen(self, receipt: Receipt) -> None:
         standing = self.items[receipt.case_id, receipt.entry]
-        if standing.outcome is Outcome.FAILED:
+        if standing.outcome in OPEN_TO_ANOTHER_TRY:
             taken_back = dict.fromkeys(
                 ("outcome", "finished_at", "reason", "provider_status", "provider_code", "refused_version")
             )

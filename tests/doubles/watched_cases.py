@@ -26,10 +26,10 @@ from tests.doubles.sqs import SEAL_QUEUE
 
 ADA = "ada@example.com"
 DEADLINE = timedelta(minutes=15)
-SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": ADA})
-GRANTS = Step(command="RevokeGrants", connection="venafi", detail={"identity": ADA})
-PERSONAL = Step(command="RevokeAccessToken", connection="adas-zoom", detail={})
-REPLACED = Step(command=REPLACE, connection="zoom", detail={"owner": ADA})
+SSO = Step(command="RevokeSsoToken", at="zoom/acme", identity=ADA, found_by="account", detail={"user_id": ADA})
+GRANTS = Step(command="RevokeGrants", at="venafi/acme", identity=ADA, found_by="address", detail={"identity": ADA})
+PERSONAL = Step(command="RevokeAccessToken", at="adas-zoom", identity="adas-zoom")
+REPLACED = Step(command=REPLACE, at="zoom", identity=ADA, detail={"owner": ADA})
 
 
 @dataclass
@@ -37,15 +37,26 @@ class World(ConsumerHarness):
     """Cases, people and connections, and somebody who looks after them every minute."""
 
     people: InMemoryPeople = field(default_factory=InMemoryPeople)
-    connections: InMemoryConnections = field(default_factory=lambda: InMemoryConnections(connection()))
+    connections: InMemoryConnections = field(
+        default_factory=lambda: InMemoryConnections(connection(), connection("venafi", provider="venafi"))
+    )
     sweep_after: timedelta | None = None
-    missing_user_is_done: bool = False
+    done_where_missing: frozenset[str] = frozenset()
     #: the times that were measured
     measured: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def watch(self) -> Watch:
-        case_start = CaseStart(self.cases, self.people, self.publisher(), self.clock, DEADLINE, routine_limit=50)
+        case_start = CaseStart(
+            self.cases,
+            self.people,
+            self.connections,
+            self.publisher(),
+            self.clock,
+            DEADLINE,
+            lambda _: (),
+            routine_limit=50,
+        )
         return Watch(
             cases=self.cases,
             people=self.people,
@@ -66,8 +77,7 @@ class World(ConsumerHarness):
             announcer=CaseAnnouncer(self.cases, self.publisher(), says_completed=True),
             case_start=self.watch.case_start,
             clock=self.clock,
-            find_steps_anew=lambda _: (),
-            missing_user_is_done=self.missing_user_is_done,
+            done_where_missing=self.done_where_missing,
             measure=lambda name, seconds: self.measured.append((name, seconds)),
         )
 
@@ -134,8 +144,9 @@ class World(ConsumerHarness):
             entry=step.name,
             command=step.command,
             system="zoom",
-            subject=step.subject,
-            connection=step.connection,
+            subject=step.identity,
+            account=step.account,
+            connection=step.at if step.account is None else "zoom",
             requested_at=NOW - timedelta(minutes=1),
             first_attempt_at=self.clock(),
         )

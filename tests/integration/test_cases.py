@@ -22,8 +22,8 @@ from tests.integration.dynamodb import dynamodb, make_tables
 
 ADA = "ada@example.com"
 STEPS = [
-    Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": ADA}),
-    Step(command="RevokeGrants", connection="venafi", detail={"identity": ADA}),
+    Step(command="RevokeSsoToken", at="zoom/acme", identity=ADA, found_by="account", detail={"user_id": ADA}),
+    Step(command="RevokeGrants", at="venafi/acme", identity=ADA, found_by="address", detail={"identity": ADA}),
 ]
 
 
@@ -76,9 +76,14 @@ def test_an_auditor_can_read_what_the_table_holds(aws: Any) -> None:
     assert Cases(aws, table="Cases").add(case())
     (stored,) = aws.scan(TableName="Cases")["Items"]
     assert (stored["names"], stored["pending_announcements"]) == ({"L": [{"S": ADA}]}, {"L": []})
-    assert stored["outstanding"] == {"L": [{"S": "RevokeSsoToken#zoom"}, {"S": "RevokeGrants#venafi"}]}
-    first = {"command": {"S": "RevokeSsoToken"}, "connection": {"S": "zoom"}, "detail": {"M": {"user_id": {"S": ADA}}}}
-    assert stored["steps"]["L"][0] == {"M": first}
+    assert stored["outstanding"] == {"L": [{"S": "RevokeSsoToken#zoom/acme"}, {"S": "RevokeGrants#venafi/acme"}]}
+    assert stored["steps"]["L"][0]["M"] == {
+        "command": {"S": "RevokeSsoToken"},
+        "at": {"S": "zoom/acme"},
+        "identity": {"S": ADA},
+        "found_by": {"S": "account"},
+        "detail": {"M": {"user_id": {"S": ADA}}},
+    }
 
 
 def test_what_is_handed_on_says_the_same_as_what_is_read_again(cases: Cases) -> None:
@@ -109,10 +114,10 @@ def test_a_change_is_made_of_what_is_there(cases: Cases) -> None:
     cases.add(case())
     changed = cases.change(cases.require("c-1"), opened)
     assert changed == cases.read("c-1") == opened(case()).model_copy(update={"item_version": 1})
-    again = cases.change(cases.require("c-1"), lambda standing: standing.after_step("RevokeSsoToken#zoom"))
+    again = cases.change(cases.require("c-1"), lambda standing: standing.after_step("RevokeSsoToken#zoom/acme"))
     assert again == cases.read("c-1")
     assert again is not None
-    assert (again.state, again.outstanding, again.item_version) == (State.OPEN, ("RevokeGrants#venafi",), 2)
+    assert (again.state, again.outstanding, again.item_version) == (State.OPEN, ("RevokeGrants#venafi/acme",), 2)
 
 
 def test_a_change_into_nothing_writes_nothing(cases: Cases) -> None:
@@ -138,13 +143,13 @@ def test_a_change_that_was_overtaken_is_made_anew(cases: Cases) -> None:
         met.append(standing.state)
         if len(met) == 1:
             cases.change(cases.require("c-1"), opened)
-        return standing.after_step("RevokeSsoToken#zoom")
+        return standing.after_step("RevokeSsoToken#zoom/acme")
 
     cases.change(cases.require("c-1"), slow)
     found = cases.read("c-1")
     assert found is not None
     assert met == [State.SCHEDULED, State.OPEN]
-    assert (found.state, found.outstanding) == (State.OPEN, ("RevokeGrants#venafi",))
+    assert (found.state, found.outstanding) == (State.OPEN, ("RevokeGrants#venafi/acme",))
 
 
 def test_what_is_taken_away_is_gone(cases: Cases) -> None:

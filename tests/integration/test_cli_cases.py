@@ -24,9 +24,21 @@ from tests.integration.dynamodb import dynamodb, make_tables
 from tests.integration.parked_stack import REGION, World, leaver, world_on_moto
 
 BEGAN = datetime.now(tz=UTC).replace(microsecond=0) - timedelta(minutes=5)
-SSO = Step(command="RevokeSsoToken", connection="zoom", detail={"user_id": "ada@example.com"})
-GRANTS = Step(command="RevokeGrants", connection="venafi", detail={"identity": "ada@example.com"})
-OWNED = Step(command=REPLACE, connection="zoom", detail={"owner": "ada@example.com"})
+SSO = Step(
+    command="RevokeSsoToken",
+    at="zoom/acme",
+    identity="ada@example.com",
+    found_by="account",
+    detail={"user_id": "ada@example.com"},
+)
+GRANTS = Step(
+    command="RevokeGrants",
+    at="venafi/acme",
+    identity="ada@example.com",
+    found_by="address",
+    detail={"identity": "ada@example.com"},
+)
+OWNED = Step(command=REPLACE, at="zoom", identity="ada@example.com", detail={"owner": "ada@example.com"})
 
 
 @dataclass
@@ -61,7 +73,8 @@ class Stack:
             command=step.command,
             system="zoom",
             subject="ada@example.com",
-            connection=step.connection,
+            account=step.account,
+            connection=step.at if step.account is None else "zoom",
             requested_at=BEGAN,
             first_attempt_at=BEGAN,
         )
@@ -125,7 +138,9 @@ def test_lists_what_is_open_held_and_overdue(stack: Stack) -> None:
     result = leaver("case")
     assert result.exit_code == 0
     assert "2 open (1 overdue), 1 held, 1 scheduled" in result.output
-    assert "OVERDUE, outstanding: RevokeSsoToken#zoom, ReplaceServiceConnection#zoom" in " ".join(result.output.split())
+    assert "OVERDUE, outstanding: RevokeSsoToken#zoom/acme, ReplaceServiceConnection#zoom" in " ".join(
+        result.output.split()
+    )
     assert "done" not in result.output.replace("not done", "")
 
 
@@ -135,8 +150,8 @@ def test_shows_one_with_what_came_of_each_step(stack: Stack) -> None:
     result = leaver("case", "c-1")
     assert result.exit_code == 0
     lines = [line for line in result.output.splitlines() if "#" in line]
-    assert any("RevokeSsoToken#zoom" in line and "revoked" in line and " 7 " in line for line in lines)
-    assert any("RevokeGrants#venafi" in line and "nothing heard of it yet" in line for line in lines)
+    assert any("RevokeSsoToken#zoom/acme" in line and "revoked" in line and " 7 " in line for line in lines)
+    assert any("RevokeGrants#venafi/acme" in line and "nothing heard of it yet" in line for line in lines)
     assert any("leaver connect" in line for line in lines)
     assert "HTTP 204, tracking id v=2.0;rid=WEB_1" in result.output
     assert "not sealed: only a completed case is" in result.output
@@ -176,13 +191,17 @@ def test_a_changed_receipt_breaks_the_seal(stack: Stack) -> None:
     assert "THE SEAL DOES NOT HOLD: the case and the receipts come to" in result.output
 
 
+def _told(step: Step) -> dict[str, Any]:
+    return step.model_dump(exclude_none=True)
+
+
 @pytest.mark.parametrize(
     ("field", "to"),
     [
         ("email", "ben@example.com"),
         ("names", ["ben@example.com"]),
         ("event_id", "another"),
-        ("steps", [SSO.model_dump(), {**GRANTS.model_dump(), "detail": {"identity": "ben@example.com"}}]),
+        ("steps", [_told(SSO), {**_told(GRANTS), "detail": {"identity": "ben@example.com"}}]),
         ("requested_at", "2026-01-01T00:00:00Z"),
         ("finished_at", "2031-01-01T00:00:00Z"),
         ("residual", [{"what": "nothing", "until": "now"}]),
@@ -211,8 +230,8 @@ def test_a_receipt_written_later_or_taken_away_is_named(stack: Stack) -> None:
     stack.dynamodb.delete_item(TableName="Cases", Key=item({"partition": "receipts#c-1", "entry": GRANTS.name}))
     result = leaver("case", "c-1")
     assert result.exit_code == 1
-    assert "the receipt of RevokeSsoToken#zoom was written after the seal" in result.output
-    assert "the receipt of RevokeGrants#venafi is missing" in result.output
+    assert "the receipt of RevokeSsoToken#zoom/acme was written after the seal" in result.output
+    assert "the receipt of RevokeGrants#venafi/acme is missing" in result.output
 
 
 def test_a_receipt_too_many_is_named_and_breaks_no_seal(stack: Stack) -> None:
@@ -229,7 +248,7 @@ def test_a_receipt_of_somebody_else_under_a_steps_key_is_not_that_steps(stack: S
     stack.alters("receipts#c-1", SSO.name, subject="ben@example.com")
     result = leaver("case", "c-1")
     assert result.exit_code == 1
-    assert "the receipt of RevokeSsoToken#zoom is missing" in result.output
+    assert "the receipt of RevokeSsoToken#zoom/acme is missing" in result.output
     assert f"{SSO.name} says revoked of ben@example.com; it belongs to no step" in result.output
 
 

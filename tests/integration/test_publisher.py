@@ -26,6 +26,7 @@ ANNOUNCEMENT = Announcement(
     command="RevokeSsoToken",
     system="zoom",
     subject="john.doe@example.com",
+    account=None,
     connection="zoom",
     case_id=None,
     outcome="revoked",

@@ -66,6 +66,14 @@ def test_an_unknown_user_and_one_of_another_account_look_the_same(
     assert answer.json() == {"code": 1001, "message": f"User does not exist: {user}."}
 
 
+def test_one_address_is_somebody_in_each_of_two_accounts(zoom: ZoomSimulator, bearer: dict[str, str]) -> None:
+    zoom.add_account("elsewhere")
+    zoom.add_user("hers-elsewhere", "her@example.org", account_id="elsewhere")
+    zoom.add_user("hers", "her@example.org", account_id="acme")
+    assert end_session(zoom, bearer, "her@example.org").status_code == 204
+    assert (zoom.has_session("hers"), zoom.has_session("hers-elsewhere")) == (False, True)
+
+
 def test_a_pending_user_is_told_apart(zoom: ZoomSimulator, bearer: dict[str, str]) -> None:
     zoom.add_user("new", "new@example.com", account_id="acme", status="pending", session=False)
     answer = end_session(zoom, bearer, "new")

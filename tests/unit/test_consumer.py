@@ -77,7 +77,7 @@ def test_a_detail_sent_by_hand_does_the_same_under_the_messages_id(harness: Cons
 
 
 def _opens_case(harness: ConsumerHarness, case_id: str) -> None:
-    step = Step(command="RevokeSsoToken", connection="zoom", detail=JOHN)
+    step = Step(command="RevokeSsoToken", at="zoom/acme", identity=JOHN["user_id"], detail=JOHN)
     told = {"email": "john.doe@example.com", "event_id": "hr-1", "source": "hr", "urgency": "routine"}
     scheduled = new_case(case_id, [step], [], requested_at=NOW, effective_at=NOW, **told)
     harness.cases.put(scheduled.after_start(NOW, deadline=timedelta(minutes=15)).without_pending("OffboardingStarted"))
@@ -86,10 +86,15 @@ def _opens_case(harness: ConsumerHarness, case_id: str) -> None:
 def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(harness: ConsumerHarness) -> None:
     _opens_case(harness, "case-1")
     before = harness.cases.only
-    detail = JOHN | {"case_id": "case-1", "requested_at": "2026-11-22T08:30:00Z"}
+    detail = JOHN | {
+        "case_id": "case-1",
+        "account": "acme",
+        "connection": "zoom",
+        "requested_at": "2026-11-22T08:30:00Z",
+    }
     consume(sso(harness, Operation(REVOKED)), record(detail))
     receipt = harness.receipts.only
-    assert (receipt.case_id, receipt.entry) == ("case-1", "RevokeSsoToken#zoom")
+    assert (receipt.case_id, receipt.entry) == ("case-1", "RevokeSsoToken#zoom/acme")
     assert receipt.time_to_revoke == 3600
     assert harness.bus.announced[0]["case_id"] == "case-1"
     # seal_case is told, and nobody else changes the case.
@@ -286,7 +291,7 @@ def test_a_command_without_a_case_is_carried_out_within_two_weeks(
 def test_a_command_of_a_case_may_be_old(harness: ConsumerHarness) -> None:
     _opens_case(harness, "case-1")
     operation = Operation(REVOKED)
-    body = event("RevokeSsoToken", JOHN | {"case_id": "case-1"}, time="2026-10-01T00:00:00Z")
+    body = event("RevokeSsoToken", JOHN | {"case_id": "case-1", "account": "acme"}, time="2026-10-01T00:00:00Z")
     consume(sso(harness, operation), record(body))
     assert len(operation.commands) == 1
 

@@ -1,5 +1,8 @@
 """A leaver at each provider: the names that an event may give, and the steps that follow from them."""
 
+from collections.abc import Mapping, Sequence
+from typing import Final
+
 import pytest
 
 from leaver.cases import identities
@@ -14,6 +17,8 @@ from tests.doubles.hr_events import CANARY
 from tests.doubles.office import Office
 
 ADA = "ada@example.com"
+#: the company's accounts, by provider
+ONE_EACH: Final = {"zoom": ["acme"], "venafi": ["acme"]}
 SHAPE = "expected by provider an object of names, without control characters and up to 256 long"
 
 
@@ -21,10 +26,18 @@ def subject(**told: dict[str, str]) -> Subject:
     return Subject.model_validate({"email": ADA, "identities": told})
 
 
+def found_by(leaver: Subject, accounts: Mapping[str, Sequence[str]] = ONE_EACH, **found: str) -> dict[str, str]:
+    """By where and command: by whose word the identity is known."""
+    ids = {f"{name}/acme": each for name, each in found.items()}
+    steps = identities.steps(leaver, PROVIDERS, accounts, ids)
+    return {f"{at}: {step.command.__name__}": step.found_by for at, step in steps}
+
+
 def steps_of(leaver: Subject, **found: str) -> dict[str, dict[str, str]]:
     """By provider and command: whose access it ends."""
-    steps = identities.steps(leaver, PROVIDERS, found)
-    return {f"{name}: {step.command.__name__}": dict(step.fields) for name, step in steps}
+    ids = {f"{name}/acme": each for name, each in found.items()}
+    steps = identities.steps(leaver, PROVIDERS, ONE_EACH, ids)
+    return {f"{at.removesuffix('/acme')}: {step.command.__name__}": dict(step.fields) for at, step in steps}
 
 
 def test_somebody_of_whom_only_the_address_is_known_is_meant_by_it_everywhere() -> None:
@@ -49,25 +62,44 @@ def test_a_prefixed_universal_counts_more_than_a_name() -> None:
     assert steps["venafi: RevokeGrants"] == {"grantee_prefixed_universal": "local:{ada}"}
 
 
-def test_what_the_provider_itself_calls_somebody_counts_most() -> None:
-    steps = steps_of(subject(zoom={"id": "told"}, venafi={"name": "ada"}), zoom="found", venafi="local:{found}")
-    assert steps["zoom: PurgeUserTokens"] == {"user_id": "found", "email": ADA}
-    assert steps["venafi: RevokeGrants"] == {"grantee_prefixed_universal": "local:{found}"}
+def test_what_the_account_itself_calls_somebody_counts_most() -> None:
+    steps = steps_of(subject(zoom={"id": "told"}), zoom="found")
+    assert steps["zoom: PurgeUserTokens"]["user_id"] == "found"
+
+
+def test_each_account_has_its_steps_and_an_id_counts_at_the_account_that_gave_it() -> None:
+    accounts = {"zoom": ["acme", "europe"], "venafi": []}
+    steps = identities.steps(subject(), PROVIDERS, accounts, {"zoom/acme": "ada-id"})
+    assert [(at, step.found_by, next(iter(step.fields.values()))) for at, step in steps if not step.opt_in] == [
+        ("zoom/acme", "account", "ada-id"),
+        ("zoom/acme", "account", "ada-id"),
+        ("zoom/europe", "address", ADA),
+        ("zoom/europe", "address", ADA),
+        ("venafi", "address", ADA),
+    ]
+
+
+def test_what_hr_calls_somebody_is_certain_where_the_provider_has_one_account() -> None:
+    leaver = subject(venafi={"name": "ada"})
+    assert found_by(leaver)["venafi/acme: RevokeGrants"] == "hr"
+    two = {"zoom": [], "venafi": ["acme", "lab"]}
+    assert {found_by(leaver, two)[f"venafi/{each}: RevokeGrants"] for each in two["venafi"]} == {"address"}
 
 
 def test_only_deactivating_is_opted_into() -> None:
-    steps = [step for _, step in identities.steps(subject(), PROVIDERS, {})]
+    steps = [step for _, step in identities.steps(subject(), PROVIDERS, ONE_EACH, {})]
     assert [step.command.__name__ for step in steps if step.opt_in] == ["DeactivateUser"]
 
 
 def test_every_step_is_a_command_that_can_be_sent() -> None:
-    for _, step in identities.steps(subject(), PROVIDERS, {}):
+    for _, step in identities.steps(subject(), PROVIDERS, ONE_EACH, {}):
         assert parse(step.command, dict(step.fields), direct=False)
 
 
 def test_a_provider_where_a_leaver_has_nothing_adds_no_step() -> None:
-    names = {name for name, _ in identities.steps(subject(acme={"login": "ada"}), REGISTRY, {})}
-    assert names == {"zoom", "venafi"}
+    accounts = {**ONE_EACH, "acme": ["acme"]}
+    places = {at for at, _ in identities.steps(subject(acme={"login": "ada"}), REGISTRY, accounts, {})}
+    assert places == {"zoom/acme", "venafi/acme"}
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_connection_that_came_between_the_event_and_the_seal_ends_before_the_c
     office.works()
     assert office.access_of(ADA) == set()
     assert office.case.state is State.COMPLETED
-    assert office.case.steps[-1] == Step(command="RevokeAccessToken", connection="adas-zoom", detail={})
+    assert office.case.steps[-1] == Step(command="RevokeAccessToken", at="adas-zoom", identity="adas-zoom")
     assert len(office.announced("OffboardingCompleted")) == 1
 
 
@@ -107,14 +107,14 @@ def test_a_record_that_says_more_than_the_receipts_is_not_believed(office: Offic
 
 def test_one_case_that_can_not_be_sealed_holds_up_no_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     carries_out_the_steps(office)
-    find, broken = office.completion.find_steps_anew, [True]
+    find, broken = office.case_start.find_steps_anew, [True]
 
     def fails(case: Case) -> object:
         if broken:
             raise ConnectionError("canary")
         return find(case)
 
-    monkeypatch.setitem(office.completion.__dict__, "find_steps_anew", fails)
+    monkeypatch.setitem(office.case_start.__dict__, "find_steps_anew", fails)
     office.works()
     assert office.case.state is State.OPEN
     assert ("CasesNotSealed", 1) in office.measured

@@ -70,22 +70,38 @@ def test_what_has_a_default_may_be_absent() -> None:
 )
 def test_a_set_is_written_with_commas(value: str, values: set[str]) -> None:
     needed = {name.upper(): "1" for name in StartOffboardingSettings.model_fields}
-    needed |= {"DEACTIVATE_USERS": "true", "MISSING_USER_IS_DONE": "true", "URGENT_SOURCES": value}
+    needed |= {"DEACTIVATE_USERS": "true", "URGENT_SOURCES": value}
     assert StartOffboardingSettings.read(needed).urgent_sources == values
 
 
 @pytest.mark.parametrize(("value", "is_done"), [("true", True), ("false", False), ("", False)])
 def test_a_flag_is_true_or_false(value: str, *, is_done: bool) -> None:
+    needed = {name.upper(): "1" for name in StartOffboardingSettings.model_fields} | {"DEACTIVATE_USERS": value}
+    assert StartOffboardingSettings.read(needed).deactivate_users is is_done
+
+
+def test_where_a_missing_user_is_done_with_is_told_by_account_or_by_provider() -> None:
+    needed = {name.upper(): "1" for name in SealCaseSettings.model_fields}
+    told = SealCaseSettings.read(needed | {"MISSING_USER_IS_DONE": "zoom/acme, venafi"})
+    assert told.done_where_missing(PROVIDERS) == {"zoom/acme", "venafi"}
+    assert SealCaseSettings.read(needed | {"MISSING_USER_IS_DONE": ""}).done_where_missing(PROVIDERS) == set()
+
+
+@pytest.mark.parametrize("value", ["true", "acme", "zoom,canary-7d1f/acme", "Zoom"])
+def test_a_place_that_is_nowhere_fails_by_the_variables_name_without_its_value(value: str) -> None:
     needed = {name.upper(): "1" for name in SealCaseSettings.model_fields} | {"MISSING_USER_IS_DONE": value}
-    assert SealCaseSettings.read(needed).missing_user_is_done is is_done
+    with pytest.raises(InvalidSetting) as refused:
+        SealCaseSettings.read(needed).done_where_missing(PROVIDERS)
+    assert "MISSING_USER_IS_DONE: expected one or more of zoom, venafi" in str(refused.value)
+    assert "canary" not in str(refused.value)
 
 
 @pytest.mark.parametrize("value", ["True", "1", "yes", "canary-7d1f"])
 def test_a_flag_that_is_neither_fails_by_its_name_without_its_value(value: str) -> None:
-    needed = {name.upper(): "1" for name in SealCaseSettings.model_fields} | {"MISSING_USER_IS_DONE": value}
-    sentence = "^the environment variable MISSING_USER_IS_DONE is neither true nor false$"
+    needed = {name.upper(): "1" for name in StartOffboardingSettings.model_fields} | {"DEACTIVATE_USERS": value}
+    sentence = "^the environment variable DEACTIVATE_USERS is neither true nor false$"
     with pytest.raises(InvalidSetting, match=sentence):
-        SealCaseSettings.read(needed)
+        StartOffboardingSettings.read(needed)
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:

@@ -39,7 +39,7 @@ def comes_back(world: World) -> None:
         announcer=world.watch.announcer,
         case_start=world.watch.case_start,
         step_finder=StepFinder(InMemoryConnections(), PROVIDERS),
-        find_person=lambda _request, _heard_at: None,
+        find_person=lambda _request, _heard_at: {},
         clock=world.clock,
         policy=Policy(deadline=900),
     )

@@ -64,11 +64,12 @@ def test_a_failed_step_ends_nothing_and_is_not_sent_again(world: World) -> None:
 
 
 def test_a_user_who_is_not_found_ends_a_step_where_the_deployment_says_so(world: World) -> None:
-    world.opens(SSO)
-    world.receives(SSO, Outcome.USER_NOT_FOUND)
+    by_address = SSO.model_copy(update={"found_by": "address"})
+    world.opens(by_address)
+    world.receives(by_address, Outcome.USER_NOT_FOUND)
     world.minutes(1)
     assert world.case().state is State.OPEN
-    world.missing_user_is_done = True
+    world.done_where_missing = frozenset({"zoom"})
     world.minutes(1)
     assert world.case().state is State.COMPLETED
 
@@ -233,17 +234,18 @@ def test_the_gauges_count_what_is_open_held_late_and_the_longest_wait(world: Wor
     world.clock.passes(minutes=15)
     world.opens(SSO, case_id="new", name="bob@example.com")
     world.clock.passes(seconds=30)
-    assert gauges(list(world.cases.read_summaries()), world.clock()) == {
+    assert gauges(list(world.cases.read_summaries()), {"zoom/acme"}, world.clock()) == {
         "OpenCases": 2,
         "HeldCases": 1,
         "OverdueCases": 1,
         "ConnectionsToReplace": 0,
+        "StepsWaiting": 0,
         "OldestOpenCaseSeconds": 930,
     }
 
 
 def test_without_a_case_all_gauges_are_zero() -> None:
-    assert set(gauges([], NOW).values()) == {0}
+    assert set(gauges([], (), NOW).values()) == {0}
 
 
 def test_urgent_cases_of_an_hours_last_minute_are_told_when_the_next_has_begun(world: World) -> None:

@@ -129,7 +129,7 @@ def show_case(console: Console, case: Case, stored: Mapping[str, Stored]) -> Non
     for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
         table.add_column(column, overflow="fold")
     for step in case.steps:
-        cells = _row(step, receipts.get(step.name), outstanding=step.name in case.outstanding)
+        cells = _row(step, receipts.get(step.name), case)
         table.add_row(*(printable(cell) for cell in cells))
     console.print(table)
     for entry in sorted(stored.keys() - receipts.keys() - {ENTRY}):
@@ -166,11 +166,18 @@ def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
             yield f"{name}: closed by the word of {receipt.details['who']}; the last word before that was {before}"
 
 
-def _row(step: Step, receipt: Receipt | None, *, outstanding: bool) -> tuple[str, ...]:
+def _row(step: Step, receipt: Receipt | None, case: Case) -> tuple[str, ...]:
+    outstanding = step.name in case.outstanding
+    waits = step.name in case.waiting or step.lacks_account
+    if step.refused is not None:
+        return (step.name, step.identity, "failed, outstanding", step.refused, "", "")
     if receipt is None:
-        waits = "a person: leaver connect" if step.command == REPLACE else "nothing heard of it yet"
-        return (step.name, " ".join(step.detail.values()), "outstanding", waits, "", "")
+        why = "waiting for a connection" if waits else "nothing heard of it yet"
+        why = "a person: leaver connect" if step.command == REPLACE else why
+        return (step.name, step.identity, "outstanding", why, "", "")
     outcome = str(receipt.outcome) if receipt.outcome else "being tried"
+    if waits:
+        outcome = f"{outcome}, waiting for a connection"
     because = str(receipt.details.get("because", ""))
     took = (receipt.finished_at - receipt.requested_at).total_seconds() if receipt.finished_at else None
     return (
@@ -187,7 +194,8 @@ def _how_far(case: Case, at: datetime) -> str:
     if case.state is not State.OPEN:
         return case.state
     late = "OVERDUE, " if _is_late(case, at) else ""
-    return f"{late}outstanding: {', '.join(case.outstanding) or 'the seal'}"
+    waiting = f"; waiting for a connection: {', '.join(case.waiting)}" if case.waiting else ""
+    return f"{late}outstanding: {', '.join(case.outstanding) or 'the seal'}{waiting}"
 
 
 def _is_late(case: Case, at: datetime) -> bool:

@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate, HeardEvents
 from leaver.cases.partitions import KEY
 from leaver.cases.people import People
@@ -228,13 +229,17 @@ def announcer(table: str, publisher: Publisher, *, says_completed: bool = False)
     return CaseAnnouncer(cases=cases(table), publisher=publisher, says_completed=says_completed)
 
 
-def case_start(table: str, publisher: Publisher, *, case_deadline: int, routine_limit: int = 0) -> CaseStart:
+def case_start(
+    table: str, step_finder: StepFinder, publisher: Publisher, *, case_deadline: int, routine_limit: int = 0
+) -> CaseStart:
     """What sets a case going; `case_deadline` in seconds, and routine people an hour, by who begins cases."""
     return CaseStart(
         cases=cases(table),
         people=people(table),
+        connections=step_finder.connections,
         publisher=publisher,
         clock=now,
+        find_steps_anew=step_finder.find_anew,
         deadline=timedelta(seconds=case_deadline),
         routine_limit=routine_limit,
     )

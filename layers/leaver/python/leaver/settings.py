@@ -93,8 +93,18 @@ class ActsOnPeople(Consumes, UsesConnections, RequestsRefreshes, Paced):
 class EndsSteps(Settings):
     """What the deployment decides about a step of a case."""
 
-    #: whether a step is done although the provider does not know the user, and nobody has confirmed who is meant
-    missing_user_is_done: Flag = False
+    #: where a step is done although nobody of that name is known, and nobody has confirmed who is meant:
+    #: `provider/account`, or a whole provider
+    missing_user_is_done: CommaSeparated = frozenset()
+
+    def done_where_missing(self, registry: Mapping[str, object]) -> frozenset[str]:
+        """Where that is; raises InvalidSetting where one of these is nowhere in the registry."""
+        if not {each.partition("/")[0] for each in self.missing_user_is_done} <= registry.keys():
+            raise InvalidSetting(
+                f"the environment variable MISSING_USER_IS_DONE: expected one or more of {', '.join(registry)}, "
+                "each alone or followed by / and an account"
+            )
+        return self.missing_user_is_done
 
 
 class ServesProviders(Settings):

@@ -57,8 +57,9 @@ def _receipt(case: Case, step: Step, now: datetime) -> Receipt:
         entry=step.name,
         command=step.command,
         system=command.system if command else "connection",
-        subject=step.subject,
-        connection=step.connection,
+        subject=step.identity,
+        account=step.account,
+        connection=None if step.provider else step.at,
         requested_at=max(case.requested_at, case.effective_at),
         first_attempt_at=now,
     )

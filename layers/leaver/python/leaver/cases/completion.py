@@ -1,6 +1,7 @@
 """When a case is completed: what is outstanding by its receipts, what has come since, and then the seal."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,10 +21,9 @@ class CaseCompletion:
     announcer: CaseAnnouncer
     case_start: CaseStart
     clock: Callable[[], datetime]
-    #: finds what has to end for a case's person as of now
-    find_steps_anew: Callable[[Case], Sequence[Step]]
-    #: whether somebody whom the provider does not know is done with, although it is not certain who is meant
-    missing_user_is_done: bool = False
+    #: where somebody who is not known is done with, although it is not certain who is meant: `provider/account`, or
+    #: a whole provider
+    done_where_missing: AbstractSet[str] = frozenset()
     #: takes the name of what is measured, and seconds or a count
     measure: Callable[[str, int], None] = field(default=lambda _name, _value: None, repr=False)
 
@@ -68,14 +68,14 @@ class CaseCompletion:
         if receipt is None or receipt.case_id != case.case_id or not step.is_reported_by(receipt):
             return False
         if receipt.outcome is Outcome.USER_NOT_FOUND:
-            # An id that was confirmed after the command had gone out under another name proves nothing of that name.
-            asked_by_it = case.id_at(receipt.system) in {None, receipt.subject}
-            return (case.zoom_user_id is not None and asked_by_it) or self.missing_user_is_done
+            # An address may be misspelt, or another account's: that nobody has it there says nothing of the person.
+            is_certain = step.found_by in {"account", "hr"}
+            return is_certain or not self.done_where_missing.isdisjoint({step.at, step.provider or step.at})
         return receipt.outcome in DONE_WITH
 
     def _add_what_came_since(self, case: Case) -> Case:
         """Add the steps that the case lacks by now, and set them going."""
-        found = self.find_steps_anew(case)
+        found = self.case_start.find_steps_anew(case)
 
         def with_found(standing: Case) -> Case | None:
             more = standing.with_steps(found, ())

@@ -1,6 +1,7 @@
 """A leaver at each provider: which names an event may give for somebody there, and what has to end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from leaver.errors import BadMessage
 from leaver.messages.events import Subject
@@ -23,9 +24,17 @@ def check(subject: Subject, providers: Providers) -> None:
         raise BadMessage("; ".join(faults))
 
 
-def steps(subject: Subject, providers: Providers, found: Mapping[str, str]) -> Iterator[tuple[str, LeaverStep]]:
-    """What has to end for this person, each with its provider; `found` are the ids that providers themselves gave."""
+def steps(
+    subject: Subject, providers: Providers, accounts: Mapping[str, Collection[str]], found: Mapping[str, str]
+) -> Iterator[tuple[str, LeaverStep]]:
+    """What has to end for this person, each with where: `provider/account`, or a provider without any account.
+
+    `accounts` are the company's, by provider; `found` are the ids that accounts themselves gave, by where.
+    """
     for name, provider in providers.items():
-        leaver = Leaver(subject.email, subject.identities.get(name, {}), found.get(name))
-        for step in provider.steps(leaver):
-            yield name, step
+        for at in [f"{name}/{account}" for account in accounts[name]] or [name]:
+            leaver = Leaver(subject.email, subject.identities.get(name, {}), found.get(at))
+            for step in provider.steps(leaver):
+                # Of several accounts nobody knows for which one HR gave the identity.
+                certain = step.found_by != "hr" or len(accounts[name]) == 1
+                yield at, step if certain else replace(step, found_by="address")

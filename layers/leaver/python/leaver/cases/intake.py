@@ -1,6 +1,6 @@
 """From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,7 +8,7 @@ from typing import Final
 from uuid import uuid4
 
 from leaver.cases.announcing import CaseAnnouncer
-from leaver.cases.finding import ZOOM, StepFinder
+from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind, is_ended_by, kind_of
 from leaver.cases.people import Name, People
@@ -41,8 +41,8 @@ class Departure:
     """Somebody leaves: what HR said of it, who that is, and what must end."""
 
     request: OffboardingRequested
-    #: who that is at Zoom, where Zoom was asked and knew
-    user: Person | None
+    #: who that is at each account that was asked and knew, by `provider/account`
+    found: Mapping[str, Person]
     names: Sequence[str]
     steps: Sequence[Step]
     #: the completed case that it repeats
@@ -74,21 +74,20 @@ class Intake:
     announcer: CaseAnnouncer
     case_start: CaseStart
     step_finder: StepFinder
-    #: asks Zoom who is meant, by an event that was heard then; None where Zoom knows nobody or can't be asked
-    find_person: Callable[[OffboardingRequested, datetime], Person | None]
+    #: asks every account that can be asked who is meant, by an event that was heard then; whoever knows them, by
+    #: `provider/account`. Raises Rejected where the event names two people
+    find_person: Callable[[OffboardingRequested, datetime], Mapping[str, Person]]
     clock: Callable[[], datetime]
     policy: Policy
 
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
         """Open, extend, cancel or reinstate the leaver's case."""
-        user = self.find_person(request, heard_at)
-        check_person(request, user)
-        names = _names(request, user)
+        found = self.find_person(request, heard_at)
+        names = _names(request, found.values())
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
         kind = kind_of(request.model_dump())
-        steps = self._find_steps(request.subject, user.id if user else None, names, kind)
-        departure = Departure(request, user, names, steps)
+        departure = Departure(request, found, names, self._find_steps(request.subject, _ids(found), names, kind))
         if kind != "departure":
             return self._contain(departure, kind)
         finished = self._find_finished(names)
@@ -99,13 +98,13 @@ class Intake:
         return self._end_access(self._after(finished, departure))
 
     def _find_steps(
-        self, subject: Subject, zoom_user_id: str | None, names: Sequence[str], kind: Kind = "departure"
+        self, subject: Subject, ids: Mapping[str, str], names: Sequence[str], kind: Kind = "departure"
     ) -> Sequence[Step]:
         deactivates = self.policy.deactivate_users
-        found = self.step_finder.find(subject, zoom_user_id, names, deactivates_users=deactivates)
+        found = self.step_finder.find(subject, ids, names, deactivates_users=deactivates)
         steps = [step for step in found if is_ended_by(kind, step.command)]
         if not steps:
-            raise Rejected("there is no connection to any provider: nothing can be ended")
+            raise Rejected("at none of the company's providers is there anything of this kind to end")
         return steps
 
     # -- somebody left before
@@ -143,9 +142,9 @@ class Intake:
         subject = self._subject_of(finished)
         return Departure(
             request.model_copy(update={"subject": subject}),
-            Person(finished.zoom_user_id, finished.email) if finished.zoom_user_id else None,
+            {at: Person(each, finished.email) for at, each in finished.identities.items()},
             finished.names,
-            self._find_steps(subject, finished.zoom_user_id, finished.names),
+            self._find_steps(subject, finished.identities, finished.names),
             follows=finished,
             not_before=self._end_of_hour(finished, request.source),
         )
@@ -178,7 +177,7 @@ class Intake:
             return Fate("refused", because=LATER)
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, departure)):
-            self.set_going(recorded)
+            self.set_going(recorded, anew=False)
             return Fate("opened", case_id, departure.because)
         return self._extend(case or self.cases.require(case_id), departure)
 
@@ -217,7 +216,7 @@ class Intake:
             departure.steps,
             departure.names,
             email=request.subject.email,
-            zoom_user_id=departure.user.id if departure.user else None,
+            identities=_ids(departure.found),
             event_id=request.event_id,
             source=request.source,
             actor=request.actor,
@@ -242,9 +241,9 @@ class Intake:
             return Fate("repeated", case.case_id, HEARD)
         return Fate("changed", case.case_id)
 
-    def set_going(self, case: Case) -> None:
-        """Begin a case whose time has come, and announce what is pending."""
-        self.announcer.announce_pending(self.case_start.begin(case))
+    def set_going(self, case: Case, *, anew: bool = True) -> None:
+        """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
+        self.announcer.announce_pending(self.case_start.begin(case, anew=anew))
 
     # -- somebody stays, and what may be in a thief's hands does not
 
@@ -375,23 +374,13 @@ class Intake:
         return stopped
 
 
-def check_person(request: OffboardingRequested, user: Person | None) -> None:
-    """Hold what HR says against Zoom; raises Rejected where it names two people, before anybody loses anything.
-
-    `me` is whoever consented to the connection.
-    """
-    given = request.subject.identity(ZOOM, "id")
-    if given is None:
-        return
-    if given.casefold() == "me":
-        raise Rejected("subject.identities.zoom.id: me is whoever consented, and not the person of this event")
-    if user is not None and name_of(user.email) != name_of(request.subject.email):
-        raise Rejected("subject.identities.zoom.id: at Zoom this is somebody with another address than subject.email")
-
-
-def _names(request: OffboardingRequested, user: Person | None) -> Sequence[str]:
-    known = [request.subject.email, *((user.email, user.id) if user else ())]
+def _names(request: OffboardingRequested, found: Iterable[Person]) -> Sequence[str]:
+    known = [request.subject.email, *(name for each in found for name in (each.email, each.id))]
     return sorted({name_of(name) for name in known})
+
+
+def _ids(found: Mapping[str, Person]) -> dict[str, str]:
+    return {at: each.id for at, each in found.items()}
 
 
 def is_before_its_end(finished: Case, at: datetime) -> bool:
@@ -402,7 +391,9 @@ def is_before_its_end(finished: Case, at: datetime) -> bool:
 def _is_somebody_new(finished: Case, departure: Departure) -> bool:
     """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider."""
     now, then = departure.request, OffboardingRequested.model_validate(finished.request, strict=False)
-    pairs = [(finished.zoom_user_id, departure.user.id if departure.user else None)]
+    pairs: list[tuple[str | None, str | None]] = [
+        (finished.identities.get(at), each.id) for at, each in departure.found.items()
+    ]
     if now.source == then.source:
         pairs.append((then.subject.source_id, now.subject.source_id))
     for provider, given in now.subject.identities.items():
@@ -437,9 +428,9 @@ def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case 
     if case.state not in UNDER_WAY:
         return None
     is_urgent = departure.request.urgency == "urgent"
-    fields: dict[str, object] = {"urgency": "urgent"} if is_urgent else {}
-    if departure.user is not None and case.zoom_user_id is None:
-        fields["zoom_user_id"] = departure.user.id
+    fields: dict[str, object] = {"identities": _ids(departure.found) | case.identities}
+    if is_urgent:
+        fields["urgency"] = "urgent"
     extended = case.with_said(departure.said(now)).with_steps(departure.steps, departure.names)
     extended = extended.model_copy(update=fields)
     if is_urgent and not extended.because and extended.allows(CaseEvent.MADE_URGENT):

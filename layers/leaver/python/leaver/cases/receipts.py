@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: only these mean that the access is gone
 ENDED = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE})
+#: these say nothing of the access: a command that is sent after such a word is tried anew
+OPEN_TO_ANOTHER_TRY = frozenset({Outcome.FAILED, Outcome.NOT_SEARCHABLE})
 
 
 class Receipt(BaseModel):
@@ -30,6 +32,8 @@ class Receipt(BaseModel):
     command: str
     system: str
     subject: str
+    #: of a step, whose account it is about; the connection is what it went over
+    account: str | None = None
     connection: str | None = None
     requested_at: AwareDatetime
     first_attempt_at: AwareDatetime
@@ -150,15 +154,15 @@ class Receipts:
             return None
 
     def reopen(self, receipt: Receipt) -> None:
-        """Take a failure back, because a person sent the message again."""
+        """Take back a word that ended nothing, because the command was sent again."""
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(receipt),
                 UpdateExpression="REMOVE outcome, finished_at, reason, provider_status, provider_code, tracking_id"
                 ", refused_version",
-                ConditionExpression="outcome = :failed",
-                ExpressionAttributeValues=item({":failed": Outcome.FAILED}),
+                ConditionExpression="outcome IN (:failed, :not_searchable)",
+                ExpressionAttributeValues=item({":failed": Outcome.FAILED, ":not_searchable": Outcome.NOT_SEARCHABLE}),
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             # Another delivery said a last word in between, and it stands.

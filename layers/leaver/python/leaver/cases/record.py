@@ -1,6 +1,6 @@
 """A leaver's case: everything that must end, recorded first, and what is outstanding of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -24,6 +24,7 @@ from leaver.cases.states import (
 from leaver.messages.commands import Command
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
+from leaver.providers.entry import FoundBy
 from leaver.storage.tables import Items, Value, columns, item, timestamp, update_with_retry
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ LOOK_AGAIN: Final = timedelta(minutes=1)
 REPLACE: Final = "ReplaceServiceConnection"
 #: where somebody stays the last step: what was asked for until the cutoff must not be kept either
 PURGE: Final = "PurgeUserTokens"
+#: the steps that are about one connection; every other is about an account, over whichever connection there is
+OF_A_CONNECTION: Final = frozenset({REPLACE, "RevokeAccessToken"})
 #: these end a step; a user who is not found ends it only where it is certain who is meant
 DONE: Final = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE, Outcome.PURGED, Outcome.DEACTIVATED})
 #: and so does a person's word
@@ -56,29 +59,49 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     command: str
-    connection: str
-    #: the command's fields beside case, urgency and time
-    detail: dict[str, str]
+    #: `provider/account`, the provider alone while no account of it is known, or the connection that it is about
+    at: str
+    #: whose access, or which connection, as its receipt names it
+    identity: str
+    found_by: FoundBy | None = None
+    #: the command's fields beside case, account, connection, urgency and time
+    detail: dict[str, str] = Field(default_factory=dict)
+    #: why its command can't be sent, by the provider's own syntax
+    refused: str | None = None
 
     @property
     def name(self) -> str:
         """Names the step within its case; its receipt has that for a sort key."""
-        return f"{self.command}#{self.connection}"
+        return f"{self.command}#{self.at}"
 
     @property
-    def subject(self) -> str:
-        """Whose access, or which connection, as its receipt names it."""
-        return next(iter(self.detail.values()), self.connection)
+    def provider(self) -> str | None:
+        """At whom it ends access; None of a step that is about one connection."""
+        return None if self.command in OF_A_CONNECTION else self.at.partition("/")[0]
+
+    @property
+    def account(self) -> str | None:
+        """The provider's account; None of a step that is about one connection, and while no account is known."""
+        return None if self.command in OF_A_CONNECTION else self.at.partition("/")[2] or None
+
+    @property
+    def lacks_account(self) -> bool:
+        """Whether it stands for a provider that no connection was made to yet."""
+        return self.provider is not None and self.account is None
 
     def asks_for(self, command: Command) -> bool:
         """Whether this is the step's own command, field by field; urgency and time say nothing of the step."""
+        if self.lacks_account:
+            return False
         detail = command.model_dump(exclude=set(Command.model_fields), exclude_none=True)
-        return (type(command).__name__, command.connection, detail) == (self.command, self.connection, self.detail)
+        return (command.step_name, command.account, detail) == (self.name, self.account, self.detail)
 
     def is_reported_by(self, receipt: Receipt) -> bool:
         """Whether this is the step's own receipt: another's would end what is not ended."""
-        reported = (receipt.entry, receipt.command, receipt.connection, receipt.subject)
-        return reported == (self.name, self.command, self.connection, self.subject)
+        reported = (receipt.entry, receipt.command, receipt.account, receipt.subject)
+        if self.command in OF_A_CONNECTION and receipt.connection != self.at:
+            return False
+        return reported == (self.name, self.command, self.account, self.identity)
 
 
 class Said(BaseModel):
@@ -104,7 +127,8 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    missing_user_is_done: bool = False
+    #: where a step is done although nobody of that name is known: `provider/account`, or a whole provider
+    done_where_missing: tuple[str, ...] = ()
     deactivate_users: bool = False
     #: seconds
     deadline: int
@@ -126,9 +150,9 @@ class Case(BaseModel):
     policy: Policy | None = None
     #: where the person was looked for, and what was found there
     searched: tuple[dict[str, str], ...] = ()
-    #: whose access: the e-mail address of the HR event, and the ids that Zoom confirmed
+    #: whose access: the e-mail address of the HR event, and by `provider/account` the ids that accounts confirmed
     email: str
-    zoom_user_id: str | None = None
+    identities: dict[str, str] = Field(default_factory=dict)
     #: every name of the person under which a tombstone is raised
     names: tuple[str, ...]
     event_id: str
@@ -155,6 +179,8 @@ class Case(BaseModel):
     steps: tuple[Step, ...]
     #: the names of the steps that are not done, in order
     outstanding: tuple[str, ...]
+    #: and of those among them that no connection was there for when it was last looked
+    waiting: tuple[str, ...] = ()
     #: what must still be announced, in order
     pending_announcements: tuple[AnnouncementName, ...] = ()
     overdue: bool = False
@@ -192,10 +218,6 @@ class Case(BaseModel):
     def allows(self, event: CaseEvent) -> bool:
         """Whether this can happen to the case as it is."""
         return is_possible(self.state, event)
-
-    def id_at(self, provider: str) -> str | None:
-        """The id that this provider confirmed; None where it was not asked, or knows nobody."""
-        return {"zoom": self.zoom_user_id}.get(provider)
 
     def after(self, event: CaseEvent, now: datetime) -> Self:
         """The case after something happened to it; raises ImpossibleTransition where that can not be."""
@@ -253,13 +275,22 @@ class Case(BaseModel):
         return case.model_copy(update={"effective_at": min(each.effective_at for each in case.said)})
 
     def with_steps(self, steps: Iterable[Step], names: Iterable[str]) -> Self:
-        """With the steps and names that it lacks: never a second set."""
-        mine = {step.name for step in self.steps}
+        """With the steps and names that it lacks: never a second set.
+
+        The steps of a provider's accounts take the place of those without an account.
+        """
+        steps, mine = tuple(steps), {step.name for step in self.steps}
+        has_account = {(step.command, step.provider) for step in (*self.steps, *steps) if step.account}
+        kept = tuple(
+            step for step in self.steps if not step.lacks_account or (step.command, step.provider) not in has_account
+        )
         missing = tuple(step for step in steps if step.name not in mine)
+        gone = mine - {step.name for step in kept}
+        outstanding = (*self.outstanding, *(step.name for step in missing))
         return self.model_copy(
             update={
-                "steps": self.steps + missing,
-                "outstanding": self.outstanding + tuple(step.name for step in missing),
+                "steps": kept + missing,
+                "outstanding": tuple(name for name in outstanding if name not in gone),
                 "names": tuple(sorted({*self.names, *names})),
             }
         )
@@ -315,6 +346,11 @@ class CaseSummary(BaseModel):
     def to_replace(self) -> list[str]:
         """The steps for which a service connection needs a new owner."""
         return [each for each in self.outstanding if each.startswith(f"{REPLACE}#")]
+
+    def waiting(self, usable: Container[str]) -> list[str]:
+        """The steps whose account has no connection; `usable` are the accounts that have, as `provider/account`."""
+        named = {each: each.partition("#") for each in self.outstanding}
+        return [each for each, (command, _, at) in named.items() if command not in OF_A_CONNECTION and at not in usable]
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether it is under way for longer than it may be."""

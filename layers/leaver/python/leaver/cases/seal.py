@@ -19,21 +19,11 @@ VERSION: Final = 1
 COVERED: Final[Mapping[int, frozenset[str]]] = {
     1: frozenset(
         {
-            *("seal_version", "case_id", "state", "email", "zoom_user_id", "names", "sweep_of"),
-            *(
-                "event_id",
-                "source",
-                "actor",
-                "urgency",
-                "requested_at",
-                "effective_at",
-                "request",
-                "policy",
-                "searched",
-            ),
+            *("seal_version", "case_id", "state", "email", "identities", "names", "sweep_of"),
+            *("event_id", "source", "actor", "urgency", "requested_at", "effective_at"),
+            *("request", "policy", "searched", "said", "follows", "because", "released"),
             *("started_at", "deadline_at", "overdue", "resent_at", "resent", "finished_at"),
             *("steps", "outstanding", "residual"),
-            *("said", "follows", "because", "released"),
         }
     )
 }
@@ -54,7 +44,7 @@ def head_of(case: Stored, receipts: Mapping[str, Stored]) -> str:
     # What is empty counts as absent: a field that came with a later Leaver is empty in what was stored before.
     covered = {name: value for name, value in case.items() if name in COVERED[version] and value}
     steps = cast("Iterable[Mapping[str, str]]", case["steps"])
-    entries = [f"{step['command']}#{step['connection']}" for step in steps]
+    entries = [f"{step['command']}#{step['at']}" for step in steps]
     return chain([covered, *(receipts[entry] for entry in entries if entry in receipts)])[-1]
 
 

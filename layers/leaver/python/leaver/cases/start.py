@@ -1,12 +1,13 @@
 """A case begins: the tombstone under every name, and then one command for each thing that must end."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leaver.cases.people import People
 from leaver.cases.record import PURGE, REPLACE, Case, Cases, Step
 from leaver.cases.states import OVER, CaseEvent, State
+from leaver.connections.record import Connections
 from leaver.messages import commands
 from leaver.messages.commands import Command, parse
 from leaver.messages.publisher import Publisher
@@ -30,19 +31,23 @@ class CaseStart:
 
     cases: Cases
     people: People
+    connections: Connections
     publisher: Publisher
     clock: Callable[[], datetime]
     #: how long a case may take before it is announced as overdue
     deadline: timedelta
+    #: finds what has to end for a case's person as of now
+    find_steps_anew: Callable[[Case], Sequence[Step]]
     #: for how many routine people an hour cases may begin, before one is held until a person has looked; whoever begins
     #: none needs none
     routine_limit: int = 0
 
-    def begin(self, case: Case) -> Case:
+    def begin(self, case: Case, *, anew: bool = True) -> Case:
         """Set a recorded case going if its time has come; returns the case as it is then.
 
         First the guard, and then the tombstones, so that nothing is given to the leaver while the commands are on their
-        way. Repeated, it sends nothing that is done, and nothing where the case is over.
+        way. Repeated, it sends nothing that is done, and nothing where the case is over. `anew`: it was recorded some
+        time ago, and what has come since is added.
         """
         now = self.clock()
 
@@ -51,7 +56,7 @@ class CaseStart:
 
         def start(standing: Case) -> Case | None:
             allowed = standing.allows(CaseEvent.STARTED)
-            return standing.after_start(now, deadline=self.deadline) if allowed else None
+            return standing.with_steps(found, ()).after_start(now, deadline=self.deadline) if allowed else None
 
         if case.state is not State.OPEN and (case.watch_at is None or case.watch_at > now):
             return case
@@ -62,6 +67,8 @@ class CaseStart:
             case = self._hold_above_limit(case, now)
         if case.state in {State.SCHEDULED, State.OPEN}:
             self.raise_tombstones(case, now)
+            # After the tombstones: from then on nothing is added that nobody would find.
+            found = self.find_steps_anew(case) if anew and case.allows(CaseEvent.STARTED) else ()
             case = self.cases.change(case, start) or self.cases.require(case.case_id)
         if case.state in OVER:
             # It was cancelled at this very moment, or a run was killed between a cancellation and this.
@@ -72,17 +79,37 @@ class CaseStart:
         return case
 
     def send(self, case: Case, names: Iterable[str]) -> None:
-        """Put the commands of these steps on the bus; raises Undelivered if it took less than all of them.
+        """Put the commands of these steps on the bus, each over a connection that its account has now.
 
-        Where the person stays, kept tokens are destroyed at once beside the case, and as its last step once more,
-        behind the cutoff.
+        A step that no connection is there for waits. Where the person stays, kept tokens are destroyed at once beside
+        the case, and as its last step once more, behind the cutoff. Raises Undelivered if the bus took less than all.
         """
         wanted = set(names)
         steps = [step for step in case.steps if step.name in wanted and step.command != REPLACE]
         early = {PURGE} if case.kind != "departure" and case.awaited else set()
         if steps and not early:
             self._raise_cutoffs(case)
-        self.publisher.send_commands([_command(case, step, beside=step.command in early) for step in steps])
+        urgency = {"urgency": case.urgency}
+        requested_at = max(case.requested_at, case.effective_at).isoformat()
+        of_case = {"case_id": case.case_id, "requested_at": requested_at}
+        own = [step for step in steps if step.command not in early]
+        beside = [step for step in steps if step.command in early]
+        commands = self.commands(own, urgency | of_case, leaving=case.names)
+        self.publisher.send_commands(commands + self.commands(beside, urgency, leaving=case.names))
+
+    def commands(self, steps: Sequence[Step], told: Mapping[str, str], *, leaving: Container[str]) -> list[Command]:
+        """The commands of those steps that can be sent now, with what is told to all of them."""
+        steps = [step for step in steps if step.refused is None]
+        usable = self.connections.usable_at((step.provider for step in steps if step.provider), leaving=leaving)
+        commands = []
+        for step in steps:
+            connection = usable[step.at].connection if step.at in usable else None if step.provider else step.at
+            if connection is not None:
+                # A step of no case is a command on one connection: the account is the case's word.
+                account = {"account": step.account} if step.account and "case_id" in told else {}
+                fields = {**step.detail, **account, "connection": connection, **told}
+                commands.append(parse(COMMANDS[step.command], fields, direct=False))
+        return commands
 
     def _raise_cutoffs(self, case: Case) -> None:
         """Say, where the person stays, that nothing may be kept that was asked for until now."""
@@ -122,12 +149,3 @@ class CaseStart:
     def _stays(self, case: Case) -> bool:
         """Whether all who said that the person leaves have taken that back."""
         return self.people.who_says_leaves(case.names) == frozenset()
-
-
-def _command(case: Case, step: Step, *, beside: bool) -> Command:
-    """The step's command, or the same beside the case, which then says nothing of the step."""
-    fields = {**step.detail, "connection": step.connection, "urgency": case.urgency}
-    if not beside:
-        requested_at = max(case.requested_at, case.effective_at)
-        fields |= {"case_id": case.case_id, "requested_at": requested_at.isoformat()}
-    return parse(COMMANDS[step.command], fields, direct=False)

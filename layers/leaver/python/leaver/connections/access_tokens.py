@@ -40,16 +40,30 @@ class AccessTokens:
     #: by connection: the version that was last read, and its token. A version never changes
     _tokens: dict[str, tuple[str, SecretStr]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def connection_for(self, named: str | None) -> str:
+    def connection_for(self, named: str | None, account: str | None = None) -> str:
         """The connection that a command goes over: the one it names, else the provider's only service connection.
 
-        The only one is believed for a minute. Raises BadMessage where there are several, or none.
+        The only one is believed for a minute. Raises BadMessage where there are several, or none, and where the one
+        that is named is not a service connection of that account.
         """
+        if account is not None and named is None:
+            raise BadMessage("connection: expected together with account")
+        if named is not None and account is not None:
+            self._require_account(named, account)
         if named is not None:
             return named
         if not self._only or self._only[0][0] < self.clock() - MAX_ACCOUNT_AGE:
             self._only[:] = [(self.clock(), self._find_only())]
         return self._only[0][1]
+
+    def _require_account(self, named: str, account: str) -> None:
+        # Another account's answer, that it knows nobody of that name, would end a step at this one.
+        wanted = (self.provider, account, "service")
+        read_at, record = self._records.get(named) or self._read(named)
+        if read_at < self.clock() - MAX_RECORD_AGE:
+            _, record = self._read(record.connection)
+        if (record.provider, record.account, record.role) != wanted:
+            raise BadMessage("connection: expected a service connection of the account that the step is about")
 
     def account_of(self, name: str) -> str:
         """Whose connection it is, at which provider, as it was a minute ago at the most.

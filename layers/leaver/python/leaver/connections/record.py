@@ -1,6 +1,6 @@
 """The Connections table: which connections exist, how they are, who has their leases, which tokens are theirs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -352,24 +352,29 @@ class Connections:
                 account = str(found["account"]).strip() if "account" in found else None
                 yield Unreadable(connection=str(found["connection"]), reason=error.reason, account=account)
 
-    def accounts(self, provider: str) -> dict[str, Connection | None]:
+    def accounts(self, provider: str, *, leaving: Container[str] = ()) -> dict[str, Connection | None]:
         """The company's accounts at a provider, and the connection to work through at each; None: there is none now.
 
-        An account stands as long as any record says so, revoked or not, until a person has given it up: somebody may
-        just be connecting it anew. What can't be read counts for its account, and for one of its own where that can't
-        be read either.
+        What somebody of the names `leaving` owns comes last: it may end with them. An account stands as long as any
+        record says so, revoked or not, until a person has given it up: somebody may just be connecting it anew. What
+        can't be read counts for its account, and for one of its own where that can't be read either.
         """
         found: dict[str, Connection | None] = {}
         for each in self.service_connections(provider):
             if isinstance(each, Unreadable):
                 found.setdefault(each.account or each.connection, None)
             elif each.given_up_at is None:
-                found[each.account] = _better(found.get(each.account), each)
+                found[each.account] = _better(found.get(each.account), each, leaving)
         return found
 
     def usable(self, provider: str, account: str) -> Connection | None:
         """The connection to work through at an account, an active one before one that is cooling down."""
         return self.accounts(provider).get(account)
+
+    def usable_at(self, providers: Iterable[str], *, leaving: Container[str] = ()) -> dict[str, Connection]:
+        """The connections to work through, by `provider/account`: an account without one is not among them."""
+        found = {name: self.accounts(name, leaving=leaving) for name in dict.fromkeys(providers)}
+        return {f"{name}/{account}": each for name in found for account, each in found[name].items() if each}
 
     def _query_role(self, role: str, provider: str | None = None) -> Iterator[dict[str, Value]]:
         names, bound, condition = {"#role": "role"}, {":role": role}, "#role = :role"
@@ -387,9 +392,12 @@ def _is_owner(written: str, owner: str) -> bool:
     return name_of(written.strip()) == name_of(owner.strip())
 
 
-def _better(one: Connection | None, other: Connection) -> Connection | None:
+def _better(one: Connection | None, other: Connection, leaving: Container[str]) -> Connection | None:
+    def last_of_all(each: Connection) -> tuple[bool, bool, str]:
+        return (name_of(each.owner) in leaving, each.status is not Status.ACTIVE, each.connection)
+
     usable = [each for each in (one, other) if each is not None and each.status in IN_USE]
-    return min(usable, key=lambda each: (each.status is not Status.ACTIVE, each.connection), default=None)
+    return min(usable, key=last_of_all, default=None)
 
 
 def _read_or_say_why_not(model: type[Model], values: Mapping[str, Value]) -> Model | Unreadable:

@@ -61,7 +61,7 @@ class Consumer(Generic[AnyCommand]):
     #: takes the names of a batch's connections, to read them once for all of its commands
     prepare: Callable[[Iterable[str]], None] | None = None
     #: see MessageReader
-    name_connection: Callable[[str | None], str] | None = None
+    name_connection: Callable[[str | None, str | None], str] | None = None
     #: see MessageReader
     read: Callable[[Payload], AnyCommand] | None = None
     #: reads the case of a command and holds the command to it; None where commands are a step of no case

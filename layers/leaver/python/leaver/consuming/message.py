@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Generic, Self, TypeVar
 
 from leaver.cases.heard import Fate
 from leaver.cases.partitions import OF_A_MESSAGE
-from leaver.cases.receipts import Receipt
+from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, Receipt
 from leaver.consuming.rate_limiter import Demand
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.commands import Command, parse
 from leaver.messages.envelope import Envelope, Payload
 from leaver.messages.events import Announcement
-from leaver.outcomes import Outcome
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 
@@ -33,8 +33,7 @@ class Message(Generic[AnyCommand]):
         """The receipt as it lies in the command's case; the message's own for a command of no case."""
         if isinstance(self.command, Exception) or self.command.case_id is None:
             return self.receipt
-        entry = f"{self.receipt.command}#{self.command.connection}"
-        return self.receipt.model_copy(update={"case_id": self.command.case_id, "entry": entry})
+        return self.receipt.model_copy(update={"case_id": self.command.case_id, "entry": self.command.step_name})
 
     @property
     def receipt_key(self) -> tuple[str, str]:
@@ -43,9 +42,18 @@ class Message(Generic[AnyCommand]):
 
     @property
     def is_done(self) -> bool:
-        """Whether its receipt is final, and nobody has redriven it since."""
-        outcome = self.standing.outcome if self.standing else None
-        return outcome is not None and not (outcome is Outcome.FAILED and self.envelope.redriven)
+        """Whether its receipt is final, and nobody has redriven the message or sent the command again since."""
+        standing = self.standing
+        if standing is None or standing.outcome is None:
+            return False
+        return standing.outcome not in OPEN_TO_ANOTHER_TRY or not (self.envelope.redriven or self._is_sent_since)
+
+    @property
+    def _is_sent_since(self) -> bool:
+        """Whether it was sent after the last word on it: then it is no repetition of what that word is about."""
+        finished_at = self.standing.finished_at if self.standing else None
+        # The table keeps seconds.
+        return finished_at is not None and self.envelope.sent_at >= finished_at + timedelta(seconds=1)
 
     @property
     def refused_version(self) -> str | None:
@@ -90,8 +98,8 @@ class MessageReader(Generic[AnyCommand]):
     command: type[AnyCommand]
     #: for what is not simply the command's own fields
     read_payload: Callable[[Payload], AnyCommand] | None
-    #: says which connection a command goes over, where the command may leave that open
-    name_connection: Callable[[str | None], str] | None = None
+    #: says which connection a command goes over, where the command may leave that open; holds it to the account
+    name_connection: Callable[[str | None, str | None], str] | None = None
 
     def read(self, envelope: Envelope) -> Message[AnyCommand]:
         """Read one message; what is wrong with it stands in the place of its command."""
@@ -104,7 +112,8 @@ class MessageReader(Generic[AnyCommand]):
             _refuse_replayed(payload)
             if self.name_connection is not None:
                 # From here on it is as if the sender had named it: for the limits, the receipt and the operation.
-                command = command.model_copy(update={"connection": self.name_connection(command.connection)})
+                connection = self.name_connection(command.connection, command.account)
+                command = command.model_copy(update={"connection": connection})
                 receipt = self._fill_receipt(receipt, command)
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
             return Message(envelope, receipt, error)
@@ -133,6 +142,7 @@ class MessageReader(Generic[AnyCommand]):
         return draft.model_copy(
             update={
                 "subject": command.subject,
+                "account": command.account,
                 "connection": command.connection,
                 "requested_at": command.requested_at or draft.requested_at,
             }

@@ -81,14 +81,30 @@ class Command(BaseModel):
     #: the announcement of its success, and of everything else that came of it
     announced_as: ClassVar[str]
     failure_announced_as: ClassVar[str] = "RevocationFailed"
+    #: at whom it ends a person's access: such a step of a case is one account's, and not one connection's
+    provider: ClassVar[str | None] = None
     #: how many calls of a provider's limited API it takes at most, but for repetitions
     calls: ClassVar[int] = 0
 
     #: None, of a command on a person: the provider's only service connection
     connection: ConnectionName | None = None
     case_id: CaseId | None = None
+    #: of a case's step: the provider's name for whose account its connection has to be
+    account: Printable | None = None
     urgency: Literal["urgent", "routine"] = "routine"
     requested_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _check_account(self) -> Self:
+        if self.account is not None and self.case_id is None:
+            raise ValueError("account: expected only with case_id")
+        return self
+
+    @property
+    def step_name(self) -> str:
+        """The name of the step that it carries out in its case."""
+        at = self.connection if self.account is None else f"{self.provider}/{self.account}"
+        return f"{type(self).__name__}#{at}"
 
     @property
     def subject(self) -> str:
@@ -157,6 +173,7 @@ class RevokeSsoToken(Command):
     """End a user's Zoom session (Zoom API, "Revoke a user's SSO token")."""
 
     system = "zoom"
+    provider = "zoom"
     announced_as = "SsoTokenRevoked"
     calls = 1
 
@@ -172,12 +189,13 @@ class PurgeUserTokens(Command):
     """Destroy the tokens of a user that Leaver keeps: our copies, for good. It says nothing about the provider."""
 
     system = "leaver"
+    provider = "zoom"
     announced_as = "UserTokensPurged"
     calls = 1
 
     user_id: UserId
     #: the address as HR gave it: tokens may have been fetched for it at another account, or before Zoom forgot it
-    email: UserId | None = None
+    email: Email | None = None
 
     @property
     def subject(self) -> str:
@@ -199,6 +217,7 @@ class DeactivateUser(Command):
     """Deactivate a user's Zoom account, and end the session once more (Zoom API, "Update user status")."""
 
     system = "zoom"
+    provider = "zoom"
     announced_as = "UserDeactivated"
     calls = 3
 
@@ -214,6 +233,7 @@ class RevokeGrants(Command):
     """Revoke every Venafi grant of an identity, or of all users of an application (POST OAuth/RevokeGrants)."""
 
     system = "venafi"
+    provider = "venafi"
     announced_as = "GrantsRevoked"
     calls = 6
     #: what somebody has to type before every user of an application loses access

@@ -86,6 +86,8 @@ class Announcement(BaseModel):
     command: str
     system: str
     subject: str
+    #: of a case's step, whose account it is about
+    account: str | None
     connection: str | None
     case_id: str | None
     outcome: str

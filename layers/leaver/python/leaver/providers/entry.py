@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import SecretStr
 
@@ -35,21 +35,26 @@ class Person:
 
 @dataclass(frozen=True)
 class Leaver:
-    """Whoever leaves, as one provider may know them."""
+    """Whoever leaves, as one account of a provider may know them."""
 
     email: str
     #: what the HR system gave for this provider, by the keys of its entry
     identities: Mapping[str, str] = field(default_factory=dict)
-    #: the provider's own id, where it was asked who is meant
+    #: the account's own id for them, where it was asked who is meant
     found: str | None = None
+
+
+#: by which word an identity stands in a step: the account's own, HR's for this provider, or only the address
+FoundBy = Literal["account", "hr", "address"]
 
 
 @dataclass(frozen=True)
 class LeaverStep:
-    """What has to end for a leaver: a command, and the fields that say whose access it ends."""
+    """What has to end for a leaver: a command, and the fields that say whose access it ends, that one first."""
 
     command: type[Command]
     fields: Mapping[str, str]
+    found_by: FoundBy
     #: only where the deployment asks for it
     opt_in: bool = False
 

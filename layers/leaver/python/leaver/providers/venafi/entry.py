@@ -37,9 +37,11 @@ def _revoke(auth: "VenafiAuth", _read: Callable[[], VenafiCredentials], access_t
 
 
 def _steps(leaver: Leaver) -> list[LeaverStep]:
-    if universal := leaver.found or leaver.identities.get("prefixed_universal"):
-        return [LeaverStep(RevokeGrants, {"grantee_prefixed_universal": universal})]
-    return [LeaverStep(RevokeGrants, {"identity": leaver.identities.get("name") or leaver.email})]
+    if universal := leaver.identities.get("prefixed_universal"):
+        return [LeaverStep(RevokeGrants, {"grantee_prefixed_universal": universal}, "hr")]
+    if name := leaver.identities.get("name"):
+        return [LeaverStep(RevokeGrants, {"identity": name}, "hr")]
+    return [LeaverStep(RevokeGrants, {"identity": leaver.email}, "address")]
 
 
 VENAFI: Final = Provider(

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from leaver.messages.commands import DeactivateUser, PurgeUserTokens, RevokeSsoToken
 from leaver.outcomes import Result
-from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider
+from leaver.providers.entry import FoundBy, HostVariables, Leaver, LeaverStep, Provider
 from leaver.providers.transport import Transport
 from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.tokens import GrantedTokens
@@ -44,10 +44,12 @@ def _revoke(oauth: "ZoomOAuth", read: Callable[[], ZoomCredentials], access_toke
 
 def _steps(leaver: Leaver) -> list[LeaverStep]:
     who = {"user_id": leaver.found or leaver.email}
+    # HR's id is any account's of Zoom: it stands here only where this account has confirmed it.
+    by: FoundBy = "account" if leaver.found else "address"
     return [
-        LeaverStep(RevokeSsoToken, who),
-        LeaverStep(PurgeUserTokens, who | {"email": leaver.email}),
-        LeaverStep(DeactivateUser, who, opt_in=True),
+        LeaverStep(RevokeSsoToken, who, by),
+        LeaverStep(PurgeUserTokens, who | {"email": leaver.email}, by),
+        LeaverStep(DeactivateUser, who, by, opt_in=True),
     ]
 
 
