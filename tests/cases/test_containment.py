@@ -183,6 +183,19 @@ def test_a_repeat_raises_the_cutoff_and_a_late_word_does_not_lower_it(office: Of
     assert office.people.refuse_what_was_asked([ADA], asked)
 
 
+def test_where_a_person_closed_the_purge_a_token_that_was_asked_for_before_is_not_kept_either(office: Office) -> None:
+    asked = office.clock()
+    office.weather.out_of_order["zoom: end session"] = DOWN
+    office.deliver(office.hears("contain"))
+    said = {"case": office.case.case_id, "decision": "close", "step": "PurgeUserTokens#zoom", "because": "ticket 7"}
+    office.deliver(office.queue("StartOffboarding", said))
+    office.weather.out_of_order.clear()
+    office.works()
+    minutes(office, 2)
+    assert office.case.state is State.COMPLETED
+    assert office.people.refuse_what_was_asked([ADA], asked)
+
+
 # --- one departure, one containment
 
 

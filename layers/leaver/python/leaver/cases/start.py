@@ -81,10 +81,10 @@ class CaseStart:
         steps = [step for step in case.steps if step.name in wanted and step.command != REPLACE]
         early = {PURGE} if case.kind != "departure" and case.awaited else set()
         if steps and not early:
-            self._raise_cutoffs(case)
+            self.raise_cutoffs(case)
         self.publisher.send_commands([_command(case, step, beside=step.command in early) for step in steps])
 
-    def _raise_cutoffs(self, case: Case) -> None:
+    def raise_cutoffs(self, case: Case) -> None:
         """Say, where the person stays, that nothing may be kept that was asked for until now."""
         if case.kind == "departure":
             return
