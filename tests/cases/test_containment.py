@@ -207,6 +207,15 @@ def test_the_same_theft_told_twice_is_one_case(office: Office) -> None:
     assert [each.fate for each in office.heard.fates] == ["opened", "repeated"]
 
 
+def test_a_source_that_calls_two_thefts_by_one_id_has_both_ended(office: Office) -> None:
+    for _ in range(2):
+        office.clock.passes(minutes=10)
+        office.logs_in(ADA)
+        office.hears_and_works("contain", event_id="incident-7")
+        assert office.access_of(ADA) == set()
+    assert [case.state for case in office.cases.every] == [State.COMPLETED] * 2
+
+
 def test_a_theft_while_an_older_one_is_being_ended_begins_with_everything(office: Office) -> None:
     office.weather.out_of_order["venafi"] = DOWN
     office.deliver(office.hears("contain"))
