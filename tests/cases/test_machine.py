@@ -21,10 +21,11 @@ from leaver.cases.record import DONE, DONE_WITH, PURGE, Case
 from leaver.cases.seal import head_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
+from leaver.connections.record import Connection, Status
 from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.times import Settled
-from leaver.outcomes import Outcome
+from leaver.outcomes import Outcome, Result
 from tests.doubles.office import ADA, Office
 from tests.doubles.steps import Killed, Moment
 from tests.length import length
@@ -333,6 +334,7 @@ class Leavers(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self._step()
         self.office.clock.passes(minutes=minutes)
+        self._refreshes()
         self.office.minute()
 
     # -- what must hold at any moment
@@ -577,8 +579,15 @@ class Leavers(RuleBasedStateMachine):
                 for message in list(self.office.queued):
                     self.office.deliver(message)
             self.office.clock.passes(minutes=minutes)
+            self._refreshes()
             self.office.minute()
         assert self.office.queued == []
+
+    def _refreshes(self) -> None:
+        """The refresher, which the office has not, is asked where a token is refused, and finds the grant dead."""
+        for name, grant in self.office.grants.items():
+            if self.office.table.records[name].status is Status.REVOKING and not grant.alive:
+                self.office.table.change(name, _found_dead)
 
     def _waits_for_a_person(self, case: Case) -> bool:
         """Zoom did not know them when it was asked, or somebody new may be meant: a person has to say."""
@@ -601,6 +610,10 @@ class Leavers(RuleBasedStateMachine):
 
     def _step(self) -> None:
         self.figures["steps"] += 1
+
+
+def _found_dead(connection: Connection) -> Connection:
+    return connection.as_revoked(Result(Outcome.ALREADY_GONE))
 
 
 def explore(runs: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
