@@ -183,6 +183,24 @@ def test_a_repeat_raises_the_cutoff_and_a_late_word_does_not_lower_it(office: Of
     assert office.people.refuse_what_was_asked([ADA], asked)
 
 
+def test_where_a_person_closed_the_purge_a_token_that_was_asked_for_before_is_not_kept_either(office: Office) -> None:
+    asked = office.clock()
+    office.weather.out_of_order["zoom: end session"] = DOWN
+    office.deliver(office.hears("contain"))
+    said = {
+        "case": office.case.case_id,
+        "decision": "close",
+        "step": "PurgeUserTokens#zoom/acme",
+        "because": "ticket 7",
+    }
+    office.deliver(office.queue("StartOffboarding", said))
+    office.weather.out_of_order.clear()
+    office.works()
+    minutes(office, 2)
+    assert office.case.state is State.COMPLETED
+    assert office.people.refuse_what_was_asked([ADA], asked)
+
+
 # --- one departure, one containment
 
 
@@ -192,6 +210,15 @@ def test_the_same_theft_told_twice_is_one_case(office: Office) -> None:
         office.hears_and_works("contain", source=source, occurred_at=at)
     assert office.case.state is State.COMPLETED
     assert [each.fate for each in office.heard.fates] == ["opened", "repeated"]
+
+
+def test_a_source_that_calls_two_thefts_by_one_id_has_both_ended(office: Office) -> None:
+    for _ in range(2):
+        office.clock.passes(minutes=10)
+        office.logs_in(ADA)
+        office.hears_and_works("contain", event_id="incident-7")
+        assert office.access_of(ADA) == set()
+    assert [case.state for case in office.cases.every] == [State.COMPLETED] * 2
 
 
 def test_a_theft_while_an_older_one_is_being_ended_begins_with_everything(office: Office) -> None:

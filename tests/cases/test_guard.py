@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from functions.start_offboarding import app
+from leaver.cases.intake import Departure, Intake
+from leaver.cases.record import Case
 from leaver.cases.start import CaseStart
-from leaver.cases.states import State
+from leaver.cases.states import CaseEvent, State
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, Office
 
@@ -185,3 +188,28 @@ def test_somebody_who_is_held_and_stays_is_not_released_any_more(kind: str) -> N
     decide(office, "release", PEOPLE[2])
     assert office.access_of(PEOPLE[2]) == {"session", "grants", "user token"}
     assert office.people.under_tombstones == {*PEOPLE[:2], "id-0", "id-1"}
+
+
+def test_those_tests_see_it_where_what_a_person_threw_away_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.DECISIONS, "discard", CaseEvent.RELEASED)
+    with pytest.raises(AssertionError):
+        test_a_person_discards_a_held_case_and_nobody_loses_anything()
+
+
+def test_those_tests_see_it_where_what_a_person_released_is_not_set_going(monkeypatch: pytest.MonkeyPatch) -> None:
+    office = feed()
+    monkeypatch.setattr(Intake, "set_going", lambda _self, _case: None)
+    decide(office, "release", PEOPLE[2])
+    assert office.access_of(PEOPLE[2])
+
+
+def test_those_tests_see_it_where_people_count_as_soon_as_they_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Intake._record
+
+    def counts(self: Intake, case_id: str, departure: Departure) -> Case | None:
+        self.cases.count_routine(self.clock(), email=departure.request.subject.email)
+        return record(self, case_id, departure)
+
+    monkeypatch.setattr(Intake, "_record", counts)
+    with pytest.raises(AssertionError):
+        test_who_leaves_next_month_is_not_counted_and_not_held()

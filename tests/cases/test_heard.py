@@ -5,7 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from leaver.cases.heard import Heard
+from functions.start_offboarding.app import StartOffboarding
+from leaver.cases.heard import Fate, Heard, HeardEvents
+from leaver.consuming.journal import EventJournal
+from leaver.consuming.message import Message as Queued
 from leaver.errors import Throttled
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, Message, Office
@@ -129,3 +132,42 @@ def test_killed_at_any_moment_an_event_is_never_without_a_fate_in_the_end(moment
         assert fates(office)[0][1] == office.case.case_id
         steps += 1
     assert steps > 8
+
+
+# --- what each rule is for: it is taken away, and the harm shows
+
+
+def test_those_tests_see_it_where_an_event_has_no_fate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EventJournal, "close", lambda *_: None)
+    office = Office()
+    office.deliver(office.hears())
+    assert len(open_ones(office)) == 1
+
+
+def test_those_tests_see_it_where_an_event_is_not_heard_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EventJournal, "hear", lambda *_: None)
+    with pytest.raises((AssertionError, ValueError)):
+        test_an_event_that_opens_a_case_is_heard_and_its_fate_names_the_case()
+
+
+def test_those_tests_see_it_where_a_second_fate_is_written_over_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def put(self: HeardEvents, item: Heard) -> None:
+        other = item.model_copy(update={"entry": f"{item.entry}#again"})
+        self._items.add(item if self._items.add(item) else other)
+
+    monkeypatch.setattr(HeardEvents, "put_once", put)
+    with pytest.raises(AssertionError):
+        test_killed_at_any_moment_an_event_is_never_without_a_fate_in_the_end("after")
+
+
+def test_those_tests_see_it_where_what_is_refused_is_said_to_have_opened_a_case(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    close = EventJournal.close
+
+    def lies(self: EventJournal[StartOffboarding], message: Queued[StartOffboarding], fate: Fate) -> None:
+        close(self, message, Fate("opened", fate.case_id, fate.because))
+
+    monkeypatch.setattr(EventJournal, "close", lies)
+    with pytest.raises(AssertionError):
+        test_an_event_that_comes_too_late_is_refused_and_says_why()

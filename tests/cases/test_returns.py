@@ -1,14 +1,17 @@
 """Plans that move, cancellations and returns: who took must give back, and nobody else; or a person decides."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from functions.start_offboarding import app
 from leaver.cases import intake
-from leaver.cases.intake import BEGUN, NEVER_SAID, RETURN_HELD, STAYS
-from leaver.cases.people import People
-from leaver.cases.record import Case
-from leaver.cases.states import State
+from leaver.cases.heard import Fate
+from leaver.cases.intake import BEGUN, NEVER_SAID, RETURN_HELD, STAYS, Intake
+from leaver.cases.people import Name, People
+from leaver.cases.record import Case, Said
+from leaver.cases.states import CaseEvent, State
+from leaver.messages.events import OffboardingRequested
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
 
@@ -104,6 +107,17 @@ def test_a_source_that_calls_plan_cancellation_and_departure_by_one_id_loses_not
     assert office.access_of(ADA) == set()
 
 
+def test_that_is_seen_where_an_events_id_alone_says_which_it_is(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_id_alone(said: Said, other: Said) -> bool:
+        return (said.source, said.event_id) == (other.source, other.event_id)
+
+    monkeypatch.setattr(Said, "is_heard_with", by_id_alone)
+    with pytest.raises(AssertionError):
+        test_a_source_that_calls_plan_cancellation_and_departure_by_one_id_loses_nothing(office)
+
+
 # --- who took must give back
 
 
@@ -193,6 +207,45 @@ def test_a_refused_cancellation_gives_nothing_back(office: Office) -> None:
     assert office.people.under_tombstones == {ADA, ADA_ID}
 
 
+def test_that_is_seen_where_what_has_begun_can_be_cancelled(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def obeys(self: Intake, case: Case, _request: OffboardingRequested) -> Fate:
+        self.case_start.lift_tombstones(case)
+        return Fate("changed", case.case_id)
+
+    monkeypatch.setattr(Intake, "_refuse_to_cancel", obeys)
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled", source="hibob")
+    assert office.people.under_tombstones == set()
+
+
+def test_that_is_seen_where_what_has_not_begun_goes_on_all_the_same(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Intake, "_stop", lambda self, case_id, _event: self.cases.require(case_id))
+    monkeypatch.setattr("leaver.cases.start.CaseStart._stays", lambda _self, _case: False)
+    plans(office, 5)
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled")
+    office.clock.now = NOW + timedelta(days=6)
+    office.minute()
+    office.works()
+    assert office.access_of(ADA) == set()
+
+
+def test_that_is_seen_where_taking_back_the_departure_of_nobody_succeeds_in_silence(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_access = Intake._keep_access
+
+    def silent(self: Intake, request: OffboardingRequested, names: list[str]) -> Fate:
+        return keep_access(self, request.model_copy(update={"may_repeat": True}), names)
+
+    monkeypatch.setattr(Intake, "_keep_access", silent)
+    office.hears_and_works("reinstated", "adda@example.com")
+    assert (office.reasons(), last_fate(office)[0]) == ([], "nothing_follows")
+
+
 # --- a person decides
 
 
@@ -242,3 +295,24 @@ def test_a_departure_that_came_after_a_person_decided_is_not_given_back_with_the
     assert last_fate(office) == ("refused", intake.LATER)
     office.works()
     assert office.access_of(ADA) == set()
+
+
+def test_that_is_seen_where_a_persons_cancellation_stops_what_has_begun(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.DECISIONS, "cancel", CaseEvent.REINSTATED)
+    with pytest.raises(AssertionError):
+        test_a_person_cancels_what_has_not_begun_and_no_more(office)
+
+
+def test_that_is_seen_where_a_person_gives_back_what_was_said_after_they_decided(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back = Name.given_back
+
+    def whenever(found: Name, case_id: str, _at: datetime) -> Name | None:
+        return given_back(found, case_id, NOW + timedelta(days=1))
+
+    monkeypatch.setattr(Name, "given_back", whenever)
+    with pytest.raises(AssertionError):
+        test_a_departure_that_came_after_a_person_decided_is_not_given_back_with_the_others(office)

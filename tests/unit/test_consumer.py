@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from leaver.cases.receipts import Receipt
 from leaver.cases.record import Step, new_case
 from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
@@ -380,3 +381,16 @@ def test_whoever_is_refused_for_a_reason_is_told_of_it_and_not_in_silence(becaus
     announced = [(each["detail_type"], each["reason"]) for each in harness.bus.announced]
     assert announced == [("RetrievalFailed", because)] * told
     assert (str(because) in harness.log.getvalue()) is bool(told)
+
+
+def test_that_is_seen_where_why_somebody_is_refused_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = Receipt.closed
+
+    def without_reason(receipt: Receipt, result: Result, *, now: datetime, reason: str | None = None) -> Receipt:
+        return closed(receipt, result, now=now, reason=reason and None)
+
+    monkeypatch.setattr(Receipt, "closed", without_reason)
+    harness = ConsumerHarness()
+    refused = Result(Outcome.REFUSED, details={"because": "the user left"})
+    consume(harness.consumer(RetrieveUserToken, Operation(refused)), record(JOHN))
+    assert harness.bus.announced == []

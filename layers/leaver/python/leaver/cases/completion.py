@@ -41,6 +41,8 @@ class CaseCompletion:
             heard = self.cases.read_receipts(case.case_id)
             self.case_start.send(case, set(case.outstanding) - heard.keys())
         if case.allows(CaseEvent.SEALED) and not case.outstanding:
+            # A person may have closed the purge, which the cutoff goes before.
+            self.case_start.raise_cutoffs(case)
             case = self._seal(case)
         return self.announcer.announce_pending(case)
 

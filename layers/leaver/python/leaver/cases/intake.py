@@ -419,7 +419,8 @@ def _is_news(case: Case, extended: Case) -> bool:
 def _is_covered_by(case: Case, request: OffboardingRequested) -> bool:
     """Whether a case of somebody who stays ends everything after this event happened, or is this event's own."""
     begins_later = case.started_at is None or request.occurred_at <= case.started_at
-    is_its_own = (case.source, case.event_id) == (request.source, request.event_id)
+    at = request.occurred_at.replace(microsecond=0)
+    is_its_own = (case.source, case.event_id, case.requested_at) == (request.source, request.event_id, at)
     return is_its_own or (case.state not in OVER and begins_later)
 
 

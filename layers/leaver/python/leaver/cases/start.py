@@ -88,7 +88,7 @@ class CaseStart:
         steps = [step for step in case.steps if step.name in wanted and step.command != REPLACE]
         early = {PURGE} if case.kind != "departure" and case.awaited else set()
         if steps and not early:
-            self._raise_cutoffs(case)
+            self.raise_cutoffs(case)
         urgency = {"urgency": case.urgency}
         requested_at = max(case.requested_at, case.effective_at).isoformat()
         of_case = {"case_id": case.case_id, "requested_at": requested_at}
@@ -111,7 +111,7 @@ class CaseStart:
                 commands.append(parse(COMMANDS[step.command], fields, direct=False))
         return commands
 
-    def _raise_cutoffs(self, case: Case) -> None:
+    def raise_cutoffs(self, case: Case) -> None:
         """Say, where the person stays, that nothing may be kept that was asked for until now."""
         if case.kind == "departure":
             return
