@@ -61,7 +61,7 @@ def test_where_only_one_account_is_asked_the_session_at_the_other_lives_on_behin
     monkeypatch.setattr(
         Connections,
         "accounts",
-        lambda self, of: {name: each for name, each in real(self, of).items() if name == "acme"},
+        lambda self, of, **told: {name: each for name, each in real(self, of, **told).items() if name == "acme"},
     )
     office.hears_and_works()
     assert (sessions(office), office.case.state) == ({EU_ID}, State.COMPLETED)

@@ -702,7 +702,7 @@ def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
             pytest.param(app, "settle_times", _believed, id="a fast clock is believed"),
             pytest.param(Intake, "give_back", lambda *_: Fate("changed"), id="a person's decision is not followed"),
         ],
-        3,
+        2,
     ),
 )
 def test_the_machine_sees_it_where(

@@ -85,8 +85,9 @@ def test_a_tick_begins_what_is_due_and_counts_what_there_is(
 
 
 def test_an_overdue_case_is_told_and_seal_case_is_asked_to_look_at_what_is_done(
-    leaver: Deployment, cases: Cases, capsys: pytest.CaptureFixture[str]
+    leaver: Deployment, cases: Cases, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PROVIDERS", "zoom")
     began = datetime.now(tz=UTC) - timedelta(minutes=20)
     for case_id in ("late", "done"):
         begun = case(case_id, began).after_start(began, deadline=timedelta(minutes=15))
@@ -107,8 +108,13 @@ def test_an_overdue_case_is_told_and_seal_case_is_asked_to_look_at_what_is_done(
     assert types(leaver) == {"OffboardingOverdue": 1, "RevokeSsoToken": 1}
     emitted = sum_metrics(capsys.readouterr().out)
     assert (emitted["OverdueCases"], emitted["CasesNotLookedAfter"]) == (2, 0)
-    # What is done is sealed by seal_case, which the watch has told.
+    # What is done is sealed by seal_case, which the watch has told; first it finds what the case lacks by now.
     assert leaver.poll("seal_case") == set()
+    assert types(leaver) == {"PurgeUserTokens": 1}
+    purge = {"entry": "PurgeUserTokens#zoom/acme", "command": "PurgeUserTokens"}
+    purged = open_receipt.model_copy(update=purge).closed(Result(Outcome.PURGED), now=began)
+    Receipts(leaver.dynamodb, table="Cases").finish(purged)
+    assert leaver.deliver("seal_case", {"case_id": "done"}) == set()
     assert types(leaver) == {"OffboardingCompleted": 1}
     emitted = sum_metrics(capsys.readouterr().out)
     assert "CasesNotSealed" not in emitted
