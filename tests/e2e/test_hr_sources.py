@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leaver.storage.tables import timestamp
 from local.acme import Person
 from tests.doubles.hr_events import payload
 from tests.e2e.watched_world import WatchedWorld
@@ -91,7 +92,8 @@ def test_a_session_that_a_policy_revoked_ends_grants_and_session_of_somebody_who
     assert world.zoom.has_session(colleague.email)
     [completed] = [each.detail for each in world.announced("OffboardingCompleted")]
     assert (completed["kind"], completed["outstanding"]) == ("contain", [])
-    # She works on: what is asked for now, behind the cutoff, is kept.
+    # She works on: what is asked for behind the cutoff is kept; of the cutoff's own second nothing is.
+    world.wait_until(lambda: timestamp(now()) > completed["finished_at"])
     world.send("retrieve_user_token", {"user_id": person.email, "connection": "zoom"})
     world.wait_until_idle()
     assert len(world.announced("UserTokenRetrieved")) == 1

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tests.contract.stack import FUNCTIONS
 from tests.e2e.test_demo import FAULTS
 from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
 from tests.e2e.test_no_secret_leaks import FAULTS as LEAKS
@@ -35,6 +36,13 @@ PARTS: Final = (
         seconds=10,
     ),
     Part(
+        "a function's start, beside a bare client's",
+        "tests/shipped/test_init.py",
+        "functions",
+        full=len(FUNCTIONS),
+        seconds=40,
+    ),
+    Part(
         "two holders of one connection, in every order",
         "tests/refresh/test_interleavings.py -k whatever_the_order",
         "pairs of holders, each at a kind of provider",
@@ -63,13 +71,6 @@ PARTS: Final = (
         seconds=75,
     ),
     Part(
-        "leavers' cases, whatever happens in any order",
-        "tests/cases/test_machine.py",
-        "runs",
-        full=2500,
-        seconds=95,
-    ),
-    Part(
         "processes killed at every effect",
         "tests/e2e/test_killed_refreshes.py tests/e2e/test_killed_revocations.py",
         "effects, before and after each",
@@ -82,6 +83,13 @@ PARTS: Final = (
         "faults",
         full=len(FAULTS),
         seconds=150,
+    ),
+    Part(
+        "leavers' cases, whatever happens in any order",
+        "tests/cases/test_machine.py",
+        "runs",
+        full=1000,
+        seconds=180,
     ),
     Part(
         "leavers from every source, one call in five fails",
