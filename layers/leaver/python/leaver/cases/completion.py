@@ -98,7 +98,7 @@ class CaseCompletion:
         def with_seal(standing: Case) -> Case | None:
             if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
                 return None
-            return standing.after_seal(stored, _residual(receipts), now)
+            return self._with_applied_policy(standing).after_seal(stored, _residual(receipts), now)
 
         sealed = self.cases.change(case, with_seal)
         if sealed is None:
@@ -107,6 +107,11 @@ class CaseCompletion:
         if sealed.sweep_of is None and sealed.time_to_revoke is not None:
             self.measure("CaseTimeToRevoke", sealed.time_to_revoke)
         return sealed
+
+    def _with_applied_policy(self, case: Case) -> Case:
+        # The deployment may have changed its mind since the case was recorded: what is sealed is what was applied.
+        applied = {"done_where_missing": tuple(sorted(self.done_where_missing))}
+        return case.model_copy(update={"policy": case.policy.model_copy(update=applied)}) if case.policy else case
 
 
 def _residual(receipts: Sequence[Receipt]) -> list[dict[str, str]]:
