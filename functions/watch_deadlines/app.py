@@ -27,7 +27,7 @@ from leaver.cases.record import (
     sweep_of,
 )
 from leaver.cases.start import CaseStart
-from leaver.cases.states import CaseEvent, State
+from leaver.cases.states import OVER, CaseEvent, State
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.record import IN_USE, Connection, Connections
 from leaver.consuming.invocation import LambdaContext
@@ -172,6 +172,10 @@ class Watch:
         if looked_at is not None and again:
             # Whoever was killed before the commands may have been killed before the last tombstone.
             self.case_start.raise_tombstones(looked_at, now)
+            if self.cases.require(case.case_id).state in OVER:
+                # Somebody came back at this very moment, and may have lifted them already.
+                self.case_start.lift_tombstones(looked_at)
+                return self.cases.require(case.case_id)
             self.case_start.send(looked_at, again & set(looked_at.outstanding))
         return looked_at or self.cases.require(case.case_id)
 
@@ -246,7 +250,10 @@ class Watch:
 
     def _sweep(self, case: Case) -> None:
         now = self.clock()
-        steps = [step for step in case.steps if step.command in SWEPT]
+        receipts = self.cases.read_receipts(case.case_id)
+        # What a person closed was not ended by a provider, and would not be now.
+        closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
+        steps = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
         fields = case.model_dump(
             include={"email", "identities", "event_id", "source", "actor", "urgency", "request", "policy", "searched"}
         )

@@ -1,6 +1,6 @@
 """What there is to end for somebody: the steps of a case, by the connections that there are at that moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -9,8 +9,8 @@ from leaver.cases import identities
 from leaver.cases.kinds import is_ended_by
 from leaver.cases.record import REPLACE, Case, Step
 from leaver.cases.start import COMMANDS
-from leaver.connections.record import Connection, Connections, Status
-from leaver.errors import explain
+from leaver.connections.record import Connection, Connections, Status, Unreadable
+from leaver.errors import BadMessage, Rejected, explain
 from leaver.messages.commands import RevokeAccessToken
 from leaver.messages.events import OffboardingRequested, Subject
 from leaver.providers.entry import LeaverStep, Providers
@@ -33,18 +33,23 @@ class StepFinder:
             for at, step in identities.steps(subject, self.providers, accounts, ids)
             if deactivates_users or not step.opt_in
         ]
-        owned = {record.connection: record for name in names for record in self._owned_by(name)}.values()
+        owned = list(self._owned_by(names))
         steps += [
-            Step(command=RevokeAccessToken.__name__, at=record.connection, identity=record.connection)
+            Step(
+                command=RevokeAccessToken.__name__,
+                at=record.connection,
+                identity=record.connection,
+                refused=record.reason if isinstance(record, Unreadable) else None,
+            )
             for record in owned
-            if record.role == "personal"
+            if isinstance(record, Unreadable) or record.role == "personal"
         ]
         steps.sort(key=lambda step: list(COMMANDS).index(step.command))
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
         return steps + [
             Step(command=REPLACE, at=record.connection, identity=record.owner, detail={"owner": record.owner})
             for record in owned
-            if record.role == "service"
+            if isinstance(record, Connection) and record.role == "service"
         ]
 
     def find_anew(self, case: Case) -> Sequence[Step]:
@@ -64,12 +69,24 @@ class StepFinder:
     def _is_of_who_stays(self, step: Step, case: Case) -> bool:
         if case.kind == "departure" or case.started_at is None or step.command != RevokeAccessToken.__name__:
             return False
+        if step.refused is not None:
+            return False
         granted_at = self.connections.read(step.at).granted_at
         return granted_at is not None and granted_at > case.started_at
 
-    def _owned_by(self, name: str) -> list[Connection]:
-        records = [self.connections.read(each) for each in self.connections.owned_by(name)]
-        return [record for record in records if record.status is not Status.REVOKED]
+    def _owned_by(self, names: Sequence[str]) -> Iterator[Connection | Unreadable]:
+        """What the person has or answers for; a record that can't be read stops nothing but its own step."""
+        for each in dict.fromkeys(each for name in names for each in self.connections.owned_by(name)):
+            try:
+                record = self.connections.read(each)
+            except BadMessage:
+                # The index is behind the table: it is gone.
+                continue
+            except Rejected as error:
+                yield Unreadable(connection=each, reason=error.reason)
+            else:
+                if record.status is not Status.REVOKED:
+                    yield record
 
 
 def _step(at: str, step: LeaverStep) -> Step:

@@ -126,6 +126,7 @@ class Intake:
         for name in finished.names:
             self.people.change(name, hear)
         self.set_going(finished)
+        refuse_another_name(finished, departure)
         return Fate("repeated", finished.case_id, HEARD)
 
     def _after(self, finished: Case, departure: Departure) -> Departure:
@@ -139,6 +140,7 @@ class Intake:
             return replace(departure, because=BEFORE_THE_RETURN) if late else departure
         if _is_somebody_new(finished, departure):
             return replace(departure, follows=finished, because=SOMEBODY_NEW)
+        refuse_another_name(finished, departure)
         subject = self._subject_of(finished)
         return Departure(
             request.model_copy(update={"subject": subject}),
@@ -237,6 +239,7 @@ class Intake:
         extended = self.cases.change(case, partial(_with_departure, departure=departure, now=self.clock()))
         # Also where it lacks nothing: an earlier run may have been killed on its way.
         self.set_going(extended or self.cases.require(case.case_id))
+        refuse_another_name(case, departure)
         if extended is None or not _is_news(case, extended):
             return Fate("repeated", case.case_id, HEARD)
         return Fate("changed", case.case_id)
@@ -302,7 +305,8 @@ class Intake:
         cases = [case for case_id in sorted(case_ids) if (case := self.cases.read(case_id))]
         if request.may_repeat and not any(each.source == source for case in cases for each in case.said):
             return Fate("nothing_follows", because=NEVER_SAID)
-        fates = [self._take_back(case, request) for case in cases]
+        # What waits for a person is told before what was refused, and that before what was done.
+        fates = sorted((self._take_back(case, request) for case in cases), key=_is_done_with)
         # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
         return fates[0] if fates else Fate("changed", min(case_ids))
 
@@ -348,7 +352,9 @@ class Intake:
             if decided is None and name == case.email:
                 return Fate("refused", case.case_id, LATER)
         # Also what is over: an earlier run may have been killed on its way.
-        self._stop(case.case_id, event)
+        if self._stop(case.case_id, event).state is State.OPEN:
+            # It began at this very moment.
+            return Fate("refused", case.case_id, BEGUN)
         return Fate("changed", case.case_id)
 
     def _stop(self, case_id: str, event: CaseEvent) -> Case:
@@ -389,16 +395,47 @@ def is_before_its_end(finished: Case, at: datetime) -> bool:
 
 
 def _is_somebody_new(finished: Case, departure: Departure) -> bool:
-    """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider."""
+    """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider.
+
+    Of an account that knows whoever has the address now, and knew nobody when the case was made, nobody can tell.
+    """
     now, then = departure.request, OffboardingRequested.model_validate(finished.request, strict=False)
+    if not departure.found.keys() <= finished.identities.keys():
+        return True
     pairs: list[tuple[str | None, str | None]] = [
-        (finished.identities.get(at), each.id) for at, each in departure.found.items()
+        (finished.identities[at], each.id) for at, each in departure.found.items()
     ]
     if now.source == then.source:
         pairs.append((then.subject.source_id, now.subject.source_id))
     for provider, given in now.subject.identities.items():
         pairs += [(then.subject.identity(provider, key), value) for key, value in given.items()]
     return any(one and other and one.casefold() != other.casefold() for one, other in pairs)
+
+
+def refuse_another_name(case: Case, departure: Departure) -> None:
+    """Raise Rejected where an event names somebody at an account otherwise than their case does.
+
+    A case acts on one name at each account: what lives under the other would live on behind a completed case. An id
+    that the account itself gave for an address of the case is no other name.
+    """
+    if case.state not in UNDER_WAY and case.state is not State.COMPLETED:
+        return
+    is_known = name_of(departure.request.subject.email) in case.names
+    mine = {step.name: step.identity for step in case.steps}
+    others = {
+        step.at
+        for step in departure.steps
+        if mine.get(step.name, step.identity) != step.identity and (step.found_by == "hr" or not is_known)
+    }
+    if others:
+        raise Rejected(
+            f"case {case.case_id} acts on another name at {', '.join(sorted(others))}: end what lives"
+            " under the event's name by a command, or mend the name at HR"
+        )
+
+
+def _is_done_with(fate: Fate) -> tuple[bool, bool]:
+    return (fate.because != RETURN_HELD, fate.name != "refused")
 
 
 def _is_told_of(case: Case, departure: Departure, now: datetime) -> bool:

@@ -93,7 +93,7 @@ class Receipt(BaseModel):
 
     def closed_by(self, who: str, because: str, *, now: datetime) -> Self:
         """The same receipt with a person's word for the last, beside what the provider had said."""
-        told: dict[str, str | int | bool] = {"who": who, "because": because}
+        told: dict[str, str | int | bool] = {**self.details, "who": who, "because": because}
         if self.outcome is not None:
             told["before"] = self.outcome
         return self.model_copy(update={"outcome": Outcome.CLOSED, "finished_at": now, "details": told})

@@ -284,7 +284,11 @@ class Case(BaseModel):
         kept = tuple(
             step for step in self.steps if not step.lacks_account or (step.command, step.provider) not in has_account
         )
-        missing = tuple(step for step in steps if step.name not in mine)
+        missing = tuple(
+            step
+            for step in steps
+            if step.name not in mine and not (step.lacks_account and (step.command, step.provider) in has_account)
+        )
         gone = mine - {step.name for step in kept}
         outstanding = (*self.outstanding, *(step.name for step in missing))
         return self.model_copy(
