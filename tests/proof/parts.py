@@ -33,7 +33,7 @@ PARTS: Final = (
         "tests/refresh/test_leavers.py -k whatever_the_order",
         "beginnings",
         full=2,
-        seconds=10,
+        seconds=30,
     ),
     Part(
         "a function's start, beside a bare client's",

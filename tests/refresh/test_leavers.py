@@ -200,7 +200,7 @@ def explore(**office: bool) -> Iterator[Played]:
     return (played for played in all_ways(lambda choices: play(choices, Office(**office))) if played)
 
 
-@pytest.mark.parametrize("kept_before", some([False, True]))
+@pytest.mark.parametrize("kept_before", some([False, True], 1))
 def test_whatever_the_order_and_whoever_is_killed_no_token_is_left_and_none_handed_out_is_kept_silent(
     *, kept_before: bool, record_property: Callable[[str, object], None]
 ) -> None:
