@@ -710,4 +710,4 @@ def test_the_machine_sees_it_where(
 ) -> None:
     monkeypatch.setattr(where, what, planted)
     with pytest.raises(AssertionError):
-        explore(100, [Phase.generate])
+        explore(500, [Phase.generate])
