@@ -279,22 +279,17 @@ class Case(BaseModel):
 
         The steps of a provider's accounts take the place of those without an account.
         """
-        steps, mine = tuple(steps), {step.name for step in self.steps}
-        has_account = {(step.command, step.provider) for step in (*self.steps, *steps) if step.account}
+        mine = {step.name for step in self.steps}
+        every = (*self.steps, *(step for step in steps if step.name not in mine))
+        has_account = {(step.command, step.provider) for step in every if step.account}
         kept = tuple(
-            step for step in self.steps if not step.lacks_account or (step.command, step.provider) not in has_account
+            step for step in every if not step.lacks_account or (step.command, step.provider) not in has_account
         )
-        missing = tuple(
-            step
-            for step in steps
-            if step.name not in mine and not (step.lacks_account and (step.command, step.provider) in has_account)
-        )
-        gone = mine - {step.name for step in kept}
-        outstanding = (*self.outstanding, *(step.name for step in missing))
+        undone = {*self.outstanding, *(step.name for step in kept if step.name not in mine)}
         return self.model_copy(
             update={
-                "steps": kept + missing,
-                "outstanding": tuple(name for name in outstanding if name not in gone),
+                "steps": kept,
+                "outstanding": tuple(step.name for step in kept if step.name in undone),
                 "names": tuple(sorted({*self.names, *names})),
             }
         )
