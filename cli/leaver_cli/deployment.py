@@ -1,8 +1,9 @@
 """What a deployed stack says of itself: where its connections and secrets are, and which providers it speaks to."""
 
+import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -61,6 +62,12 @@ class Deployment:
     secrets_manager: "SecretsManagerClient" = field(repr=False)
     # Python 3.11 takes the registry itself for a mutable default.
     providers: Providers = field(default_factory=lambda: PROVIDERS, repr=False)
+
+    def send_decisions(self, decisions: Iterable[Mapping[str, str]]) -> None:
+        """Send what a person decides of cases, straight to the queue of start_offboarding."""
+        url = self.stack.queue_url(self.stack.queue_of("start_offboarding"))
+        for each in decisions:
+            self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(each))
 
     def url(self, host: HostVariables) -> str:
         """Where a provider's host is."""

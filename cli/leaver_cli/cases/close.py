@@ -1,6 +1,5 @@
 """`leaver close`: a person's word that a step of a case is done with, where no provider's word will end it."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -33,7 +32,5 @@ def close(
         raise typer.Exit(1)
     if not yes:
         typer.confirm("Close this step? Nothing is ended by that, and your word stands in the sealed case", abort=True)
-    url = deployment.stack.queue_url(deployment.stack.queue_of("start_offboarding"))
-    decided = {"case": case_id, "decision": "close", "step": step, "because": because}
-    deployment.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(decided))
+    deployment.send_decisions([{"case": case_id, "decision": "close", "step": step, "because": because}])
     console.print("it is closed as soon as start_offboarding has read of it")

@@ -1,6 +1,5 @@
 """`leaver cancel` and `leaver reinstate`: a person decides that somebody stays, whatever any source says."""
 
-import json
 from typing import Annotated, Literal
 
 import click
@@ -54,9 +53,7 @@ def _decide(decision: Literal["cancel", "reinstate"], case_or_who: str, deployme
         raise typer.Exit(1)
     if not yes:
         typer.confirm("Whatever any source said, this person stays? What was revoked stays revoked", abort=True)
-    url = deployment.stack.queue_url(deployment.stack.queue_of("start_offboarding"))
-    decided = {"case": case.case_id, "decision": decision}
-    deployment.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(decided))
+    deployment.send_decisions([{"case": case.case_id, "decision": decision}])
     console.print("decided: it takes effect as soon as start_offboarding has read of it")
 
 

@@ -1,6 +1,5 @@
 """`leaver release`: let the cases go on that the blast-radius guard holds, or throw them away."""
 
-import json
 from typing import Annotated
 
 import click
@@ -50,10 +49,8 @@ def release(
         return
     if not yes:
         typer.confirm(_question(len(held), discard=discard), abort=True)
-    url = deployment.stack.queue_url(deployment.stack.queue_of("start_offboarding"))
-    for each in held:
-        decided = {"case": each.case_id, "decision": "discard" if discard else "release"}
-        deployment.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(decided))
+    decision = "discard" if discard else "release"
+    deployment.send_decisions([{"case": each.case_id, "decision": decision} for each in held])
     console.print(f"{len(held)} {'are discarded' if discard else 'go on'} as soon as start_offboarding has read of it")
 
 
