@@ -13,7 +13,7 @@ from leaver.errors import BadMessage
 from leaver.messages.commands import parse
 from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, Office
-from tests.doubles.steps import Killed, Moment
+from tests.doubles.steps import Killed, Moment, die
 
 #: who sends whatever arrives at the office, by SQS's word
 SENDER: Final = "AIDAIENQZJOLO23YVJ4VO"
@@ -148,16 +148,7 @@ def test_killed_at_any_effect_of_closing_it_is_closed_and_announced_in_the_end(m
         office, killed = Office(), False
         office.zoom.users.clear()
         office.hears_and_works()
-        reached = -1
-
-        def watch(_name: str, when: Moment, office: Office = office, crash: int = crash) -> None:
-            nonlocal reached
-            reached += when == "before"
-            if reached == crash and when == moment:
-                office.effects.watch = lambda _name, _moment: None
-                raise Killed
-
-        office.effects.watch = watch
+        office.effects.interrupt(crash, moment, die)
         try:
             closes(office)
         except Killed:

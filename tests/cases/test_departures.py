@@ -1,6 +1,7 @@
 """Departures come twice, from two sources, out of order, for later, and not at all: one person has one case."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -167,20 +168,9 @@ def test_two_runs_about_one_person_open_one_case_wherever_the_other_comes_in_bet
     while True:
         office = Office()
         first, second = office.hears(), office.hears(source="okta")
-        reached = -1
-
-        def watch(
-            _name: str, when: Moment, office: Office = office, place: int = place, second: object = second
-        ) -> None:
-            nonlocal reached
-            reached += when == "before"
-            if reached == place and when == moment:
-                office.effects.watch = lambda _name, _moment: None
-                office.deliver(second)  # type: ignore[arg-type]  # it is a message
-
-        office.effects.watch = watch
+        met = office.effects.interrupt(place, moment, partial(office.deliver, second))
         office.deliver(first)
-        if reached < place:
+        if not met:
             break
         office.works()
         assert states(office) == [State.COMPLETED], (place, moment)
@@ -395,18 +385,9 @@ def test_what_takes_it_back_in_between_leaves_everything_or_is_refused(kind: str
         departure = office.hears()
         office.clock.passes(minutes=1)
         back = office.hears(kind)
-        reached = -1
-
-        def watch(_name: str, when: Moment, office: Office = office, place: int = place, back: object = back) -> None:
-            nonlocal reached
-            reached += when == "before"
-            if reached == place and when == moment:
-                office.effects.watch = lambda _name, _moment: None
-                office.deliver(back)  # type: ignore[arg-type]  # it is a message
-
-        office.effects.watch = watch
+        met = office.effects.interrupt(place, moment, partial(office.deliver, back))
         office.deliver(departure)
-        if reached < place:
+        if not met:
             break
         office.works()
         if kind == "cancelled" and BEGUN in [each.because for each in office.heard.fates]:

@@ -12,7 +12,7 @@ from leaver.consuming.message import Message as Queued
 from leaver.errors import Throttled
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, Message, Office
-from tests.doubles.steps import Killed, Moment
+from tests.doubles.steps import Killed, Moment, die
 
 
 def fates(office: Office) -> list[tuple[str | None, str | None, str | None]]:
@@ -110,16 +110,8 @@ def test_killed_at_any_moment_an_event_is_never_without_a_fate_in_the_end(moment
     steps = 0
     while True:
         office = Office()
-        message, reached = office.hears(), -1
-
-        def watch(_name: str, when: Moment, office: Office = office, crash: int = steps) -> None:
-            nonlocal reached
-            reached += when == "before"
-            if reached == crash and when == moment:
-                office.effects.watch = lambda _name, _moment: None
-                raise Killed
-
-        office.effects.watch = watch
+        message = office.hears()
+        office.effects.interrupt(steps, moment, die)
         try:
             office.deliver(message)
         except Killed:

@@ -24,6 +24,11 @@ class Killed(BaseException):
     """The process is gone: nothing of it runs any more, no `except` and no `finally` of ours included."""
 
 
+def die() -> None:
+    """What a process does that is killed."""
+    raise Killed
+
+
 @dataclass
 class Effects:
     """What everything that can be seen from outside goes through."""
@@ -47,6 +52,22 @@ class Effects:
         self.seen(name, done)
         self._reached(name, "after")
         return done
+
+    def interrupt(self, place: int, moment: Moment, act: Callable[[], object]) -> list[str]:
+        """Have `act` done once, at the effect of this number from now on; returns what holds its name from then on."""
+        met: list[str] = []
+        number = -1
+
+        def watch(name: str, when: Moment) -> None:
+            nonlocal number
+            number += when == "before"
+            if number == place and when == moment:
+                met.append(name)
+                self.watch = lambda _name, _moment: None
+                act()
+
+        self.watch = watch
+        return met
 
     def _reached(self, name: str, moment: Moment) -> None:
         if getcurrent() in self.dead:
