@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,37 +22,37 @@ _ORDER_BYTES = 2**16
 
 
 class ForkedProcess:
-    """A child of the fork server, used as one uses `subprocess.Popen`: `returncode` is negative after a signal."""
+    """A child of the fork server; several threads may ask after it at once."""
 
     def __init__(self, channel: socket.socket) -> None:
         """Take the end of the channel that tells first the process's id and then, when it has ended, how."""
         self._channel = channel
+        self._lock = threading.Lock()
+        self._returncode: int | None = None
         self.pid = int(channel.recv(64))
-        self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Return how it ended, None while it runs."""
-        return self._ended(socket.MSG_DONTWAIT)
-
-    def wait(self) -> None:
-        """Wait for its end."""
-        self._ended(0)
+        """Return how it ended, negative after a signal, None while it runs."""
+        with self._lock:
+            return self._ended(socket.MSG_DONTWAIT)
 
     def kill(self) -> None:
-        """End it at once (SIGKILL), if it has not ended by itself."""
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+        """End it at once (SIGKILL), if it has not ended by itself, and come back when it has ended."""
+        with self._lock:
+            if self._ended(socket.MSG_DONTWAIT) is None:
+                os.kill(self.pid, signal.SIGKILL)
+                self._ended(0)
 
     def _ended(self, flags: int) -> int | None:
-        if self.returncode is None:
+        if self._returncode is None:
             try:
                 told = self._channel.recv(64, flags)
             except BlockingIOError:
                 return None
             self._channel.close()
             # Nothing but the end of the server itself leaves its children without a word.
-            self.returncode = int(told) if told else -signal.SIGKILL
-        return self.returncode
+            self._returncode = int(told) if told else -signal.SIGKILL
+        return self._returncode
 
 
 class ForkServer:

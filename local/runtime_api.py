@@ -203,7 +203,6 @@ class _Sandbox:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait()
 
     def close(self) -> None:
         self.kill()
