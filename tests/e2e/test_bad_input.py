@@ -1,7 +1,8 @@
 """What can't be understood is parked at once, with a reason that helps and shows nothing; its neighbours are done."""
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -16,16 +17,29 @@ COMMANDS = {
     "revoke_access_token": "RevokeAccessToken",
     "purge_user_tokens": "PurgeUserTokens",
 }
-BY_HAND = [(function, what) for function, bad in BAD.items() for what in bad]
+#: what SQS takes, and shows, at once
+AT_ONCE = 10
+
+
+def batches(bad: Mapping[str, Mapping[str, tuple[object, str]]]) -> list[tuple[str, list[str]]]:
+    return [
+        (function, list(each)[at : at + AT_ONCE])
+        for function, each in bad.items()
+        for at in range(0, len(each), AT_ONCE)
+    ]
+
+
 #: The bus takes JSON objects; a refresh makes a detour; of applications the bus has a rule of its own. All these below.
-BY_BUS = [
-    (function, what)
-    for function, what in BY_HAND
-    if function in COMMANDS
-    and isinstance(detail := BAD[function][what][0], dict)
-    and not detail.keys() & {"detail-type", "confirm"}
-    and what != "an application without the words"
-]
+BAD_FOR_THE_BUS = {
+    function: {
+        what: (detail, reason)
+        for what, (detail, reason) in BAD[function].items()
+        if isinstance(detail, dict)
+        and not detail.keys() & {"detail-type", "confirm"}
+        and what != "an application without the words"
+    }
+    for function in COMMANDS
+}
 
 #: how a failure of what revokes nothing is announced
 FAILED_AS = {
@@ -42,52 +56,63 @@ def park(world: WatchedWorld, function: str, body: object) -> ParkedMessage:
     return parked
 
 
-def park_in_silence(world: WatchedWorld, function: str, reason: str, send: Callable[[], object]) -> ParkedMessage:
-    """Send something bad, and see it parked at the first attempt, with nothing else done and nothing of it shown."""
+def park_in_silence(
+    world: WatchedWorld, function: str, reasons: list[str], send: Callable[[], object]
+) -> list[ParkedMessage]:
+    """Send what is bad, and see all parked at the first attempt, with nothing else done and nothing of it shown."""
     before = {name: len(world.logs(name)) for name in world.functions}
     send()
     world.settle()
-    [parked] = world.parked(function)
-    assert parked.reason == reason
-    assert parked.attributes["function"] == f"leaver-{function.replace('_', '-')}"
+    parked = world.parked(function)
+    assert {each.attributes["function"] for each in parked} == {f"leaver-{function.replace('_', '-')}"}
     assert world.work() == {}
     # Nothing was done: no provider was asked to end anything.
     assert world.zoom.journal(method="DELETE") == world.venafi.journal(".*revokegrants") == []
 
-    [failed] = world.announced()
-    assert (failed.name, failed.detail["reason"]) == (FAILED_AS.get(function, "RevocationFailed"), reason)
-    assert failed.detail["attempts"] == 1
+    failed = [(each.name, each.detail["reason"], each.detail["attempts"]) for each in world.announced()]
+    assert Counter(failed) == Counter((FAILED_AS.get(function, "RevocationFailed"), reason, 1) for reason in reasons)
     said = [world.logs(name)[length:] for name, length in before.items()]
-    shown = json.dumps([parked.attributes, said, dict(failed.detail), [dict(each) for each in world.receipts()]])
-    assert SECRET not in shown
+    details = [dict(each.detail) for each in world.announced()]
+    attributes = [each.attributes for each in parked]
+    assert SECRET not in json.dumps([attributes, said, details, [dict(each) for each in world.receipts()]])
     return parked
 
 
-@pytest.mark.parametrize(("function", "what"), BY_HAND, ids=str)
+@pytest.mark.parametrize(("function", "bad"), batches(BAD), ids=str)
 def test_bad_input_by_hand_is_parked_at_once_with_the_field_and_what_was_expected(
-    world: WatchedWorld, function: str, what: str
+    world: WatchedWorld, function: str, bad: list[str]
 ) -> None:
-    body, reason = BAD[function][what]
-    parked = park_in_silence(world, function, reason, lambda: world.send(function, body))
-    assert parked.body == (body if isinstance(body, str) else json.dumps(body))
+    bodies, reasons = zip(*(BAD[function][what] for what in bad), strict=True)
+    parked = park_in_silence(world, function, list(reasons), lambda: world.send(function, *bodies))
+    sent = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
+    assert {each.body: each.reason for each in parked} == dict(zip(sent, reasons, strict=True))
+    assert len(parked) == len(sent)
 
 
-@pytest.mark.parametrize(("function", "what"), BY_BUS, ids=str)
+@pytest.mark.parametrize(("function", "bad"), batches(BAD_FOR_THE_BUS), ids=str)
 def test_bad_input_by_the_bus_is_parked_at_once_with_the_field_and_what_was_expected(
-    world: WatchedWorld, function: str, what: str
+    world: WatchedWorld, function: str, bad: list[str]
 ) -> None:
-    detail, reason = BAD[function][what]
-    parked = park_in_silence(world, function, reason, lambda: world.put_command(COMMANDS[function], detail))
-    assert json.loads(parked.body)["detail"] == detail
+    details, reasons = zip(*(BAD_FOR_THE_BUS[function][what] for what in bad), strict=True)
+
+    def send() -> None:
+        for detail in details:
+            world.put_command(COMMANDS[function], detail)
+
+    parked = park_in_silence(world, function, list(reasons), send)
+    assert len(parked) == len(details)
+    found = {json.dumps(json.loads(each.body)["detail"]): each.reason for each in parked}
+    assert found == {json.dumps(detail): reason for detail, reason in zip(details, reasons, strict=True)}
 
 
 def test_a_refresh_by_the_bus_of_a_connection_that_nobody_made_is_parked_behind_the_scheduler(
     world: WatchedWorld,
 ) -> None:
     asked = {"connection": "nobody-made-this", "force": True}
-    park_in_silence(
-        world, "refresh_access_token", NO_SUCH_CONNECTION, lambda: world.put_command("RefreshAccessToken", asked)
+    [parked] = park_in_silence(
+        world, "refresh_access_token", [NO_SUCH_CONNECTION], lambda: world.put_command("RefreshAccessToken", asked)
     )
+    assert parked.reason == NO_SUCH_CONNECTION
 
 
 def test_what_is_no_json_does_not_get_on_the_bus(world: WatchedWorld) -> None:
