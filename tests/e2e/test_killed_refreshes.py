@@ -32,7 +32,7 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
 )
 EFFECTS: Final = tuple(effect for effect, _, _ in EXPECTED)
 #: the effects at which processes are killed: a new process costs most of a second of computing
-PLACES: Final = some(range(len(EXPECTED)), short=4)
+PLACES: Final = some(range(len(EXPECTED)), short=3)
 MOMENTS: Final[tuple[Moment, ...]] = ("before", "after")
 KINDS: Final = (Kind.STRICT, Kind.GRACE, Kind.REUSE_DETECTING)
 #: Zoom's simulator plays all three; Venafi's is killed at as Venafi is known to be

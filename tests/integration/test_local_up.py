@@ -159,8 +159,8 @@ def test_the_control_door_delivers_partner_events_and_fires_schedules(template: 
 
 
 @contextmanager
-def in_the_foreground(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`make up`, and what it printed when it was ready."""
+def in_the_foreground(temporary: Path, number: signal.Signals, exit_status: int) -> Iterator[str]:
+    """`make up`, and what it printed when it was ready; a signal then ends it, and it leaves no trace."""
     # As narrow as a terminal may be: what somebody is to copy must be whole all the same.
     environment = {**os.environ, "TMPDIR": str(temporary), "COLUMNS": "60"}
     command = [sys.executable, "-m", "local", "up"]
@@ -174,39 +174,46 @@ def in_the_foreground(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], 
                 line = process.stdout.readline()
                 assert line, f"it ended early: {printed}"
                 printed += line
-            yield process, printed
+            yield printed
+            running = functions(printed)
+            process.send_signal(number)
+            process.communicate()
         finally:
             if process.poll() is None:
                 process.terminate()
                 process.communicate()
-
-
-@pytest.mark.parametrize(("number", "exit_status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_a_world_in_the_foreground_ends_without_a_trace(
-    number: signal.Signals, exit_status: int, tmp_path: Path
-) -> None:
-    with in_the_foreground(tmp_path) as (process, printed):
-        addresses = re.findall(r"http://127\.0\.0\.1:\d+", printed)
-        [control] = {url for url in addresses if f"{url}/environments" in printed}
-        requests.post(f"{control}/schedules/schedule_refreshes", timeout=10)
-        functions: list[int] = []
-
-        def one_runs() -> bool:
-            running = requests.get(f"{control}/status", timeout=10).json()["functions"]
-            functions[:] = [pid for pids in running.values() for pid in pids]
-            return bool(functions)
-
-        eventually(one_runs)
-        process.send_signal(number)
-        process.communicate()
     assert process.returncode == exit_status
-    assert not any(psutil.pid_exists(pid) for pid in functions)
-    assert not any(is_open(url) for url in addresses)
-    assert list(tmp_path.iterdir()) == []
+    assert running
+    assert not any(psutil.pid_exists(pid) for pid in running)
+    assert not any(is_open(url) for url in addresses(printed))
+    assert list(temporary.iterdir()) == []
 
 
-def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell(tmp_path: Path) -> None:
-    with in_the_foreground(tmp_path) as (_, printed):
+def addresses(printed: str) -> list[str]:
+    return re.findall(r"http://127\.0\.0\.1:\d+", printed)
+
+
+def control(printed: str) -> str:
+    [url] = {url for url in addresses(printed) if f"{url}/environments" in printed}
+    return url
+
+
+def functions(printed: str) -> list[int]:
+    """The processes in which functions run now."""
+    running = requests.get(f"{control(printed)}/status", timeout=10).json()["functions"]
+    return [pid for pids in running.values() for pid in pids]
+
+
+def test_a_world_in_the_foreground_ends_by_ctrl_c_without_a_trace(tmp_path: Path) -> None:
+    with in_the_foreground(tmp_path, signal.SIGINT, exit_status=0) as printed:
+        requests.post(f"{control(printed)}/schedules/schedule_refreshes", timeout=10)
+        eventually(lambda: bool(functions(printed)))
+
+
+def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell_and_nothing_outlives_its_end(
+    tmp_path: Path,
+) -> None:
+    with in_the_foreground(tmp_path, signal.SIGTERM, exit_status=143) as printed:
         exports = dict(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))
         assert exports.keys() >= {
             "CONNECTIONS_TABLE",

@@ -7,6 +7,7 @@ from tests.contract.stack import FUNCTIONS
 from tests.e2e.test_demo import FAULTS
 from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
 from tests.e2e.test_no_secret_leaks import FAULTS as LEAKS
+from tests.refresh.test_crash_matrix import TWICE
 from tests.refresh.test_interleavings import HOLDERS
 from tests.unit.test_no_secret_shows import GOES_WRONG
 
@@ -28,6 +29,13 @@ class Part:
 
 #: what is soon over comes first: the minutes that it leaves of a short proof are for the others
 PARTS: Final = (
+    Part(
+        "two processes of one refresh that die one after the other",
+        "tests/refresh/test_crash_matrix.py -k two_crashes",
+        "pairs of deaths, at each kind of provider",
+        full=len(TWICE),
+        seconds=20,
+    ),
     Part(
         "a token's retrieval and its user's leaving, in every order",
         "tests/refresh/test_leavers.py -k whatever_the_order",
