@@ -12,8 +12,11 @@ def length(short: int) -> int:
     return int(os.environ.get("LEAVER_LENGTH", short))
 
 
-def some(cases: Iterable[T], short: int | None = None) -> list[T]:
-    """Return `short` of the cases, or all, or what `make proof` asks for: evenly spread, and the same each time."""
+def some(cases: Iterable[T], short: int | None = None, first: int = 0) -> list[T]:
+    """Return `short` of the cases, or all, or what `make proof` asks for.
+
+    They are evenly spread, the same each time, and one of them is number `first`.
+    """
     every = list(cases)
     count = min(length(short or len(every)), len(every))
-    return [every[place * len(every) // count] for place in range(count)]
+    return [every[(first + place * len(every) // count) % len(every)] for place in range(count)]
