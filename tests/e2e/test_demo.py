@@ -42,6 +42,12 @@ def test_a_broken_row_is_not_observed_and_fails_the_demo(rows: list[str]) -> Non
     assert set(rows) <= set(told.removeprefix("Not observed: ").split(", "))
 
 
+def test_what_was_so_before_anything_happened_proves_nothing() -> None:
+    session = ROWS[0]
+    assert session.holds("signed in", "no session")
+    assert not session.holds("no session", "no session")
+
+
 @pytest.mark.parametrize(("asked", "status"), [("help", 0), ("nonsense", 2)])
 def test_who_asks_for_help_or_for_an_unknown_row_is_told_the_names_of_all(asked: str, status: int) -> None:
     played = demo("--break", asked)
