@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tests.cases.attempts.every import EVERY
 from tests.contract.stack import FUNCTIONS
 from tests.e2e.test_demo import FAULTS
 from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
@@ -28,6 +29,13 @@ class Part:
 
 #: what is soon over comes first: the minutes that it leaves of a short proof are for the others
 PARTS: Final = (
+    Part(
+        "what was tried, to have a case completed while access lives",
+        "tests/cases/test_completed_means_ended.py -k whatever_was_tried",
+        "attempts",
+        full=len(EVERY),
+        seconds=15,
+    ),
     Part(
         "a token's retrieval and its user's leaving, in every order",
         "tests/refresh/test_leavers.py -k whatever_the_order",
