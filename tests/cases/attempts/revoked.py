@@ -23,6 +23,10 @@ def revoked(night: Night) -> Seen:
     """Somebody ends the connection, and the queues are worked through."""
     night.revoke()()
     night.morning()
+    return seen(night)
+
+
+def seen(night: Night) -> Seen:
     lives = frozenset(f"{kind} token" for kind, digests in night.live.items() if digests)
     says = f"the connection: {night.record.status}"
     return Seen(says, lives, is_said_to_have_ended=night.record.status == "revoked")
@@ -67,7 +71,12 @@ def one_401_of_a_proxy() -> Seen:
             raise answers.pop()
 
     night.effects.watch = watch
-    return revoked(night)
+    carry_out = night.revoke()
+    while answers:
+        carry_out()
+    # What is called revoked already is not asked about again.
+    carry_out()
+    return seen(night)
 
 
 def what_the_client_makes_of(answer: str) -> LeaverError:
