@@ -8,7 +8,6 @@ from tests.length import length, some
 from tests.proof.parts import PARTS, Part
 from tests.proof.report import as_markdown, shown
 from tests.proof.run import Ran, figures
-from tests.tried import Tried, tried_in
 
 NIGHTS: Final = Part("nights", "tests/nights.py", "nights", full=4000, seconds=400)
 
@@ -18,7 +17,6 @@ REPORT: Final = """<testsuites><testsuite tests="3" failures="1" errors="0">
 </properties></testcase>
 <testcase><properties>
 <property name="orders" value="['zoom, strict', 'refresh and leave', 1000, 4, 0]" />
-<property name="tried" value="[3, 'The wrong person', 'me', 'no case', 'a session']" />
 <property name="many" value="['nights', 7]" />
 <property name="crash" value="['zoom', 'before PutItem', 'works', 'works', 'works']" />
 </properties></testcase>
@@ -65,16 +63,3 @@ def test_a_proof_says_what_it_shortened_and_what_failed() -> None:
     failed = Ran(NIGHTS, 4000, passed=False, found="1 failed", seconds=400)
     assert "Shortened: nothing." in shown([failed])
     assert "| nights | 4,000 nights | 4,000 | **FAILED** 1 failed | 400 |" in as_markdown("abc", [failed])
-
-
-def test_what_was_tried_is_shown_as_the_tests_recorded_it() -> None:
-    [row] = rows = list(tried_in(REPORT))
-    assert row == Tried(3, "The wrong person", "me", "no case", "a session")
-    ran = [Ran(NIGHTS, 4000, passed=True, found="", seconds=1, tried=tuple(rows))]
-    assert "| me | no case | a session |" in as_markdown("abc", ran)
-    for told in ("The wrong person:", "  me", "says: no case", "lives: a session"):
-        assert told in shown(ran)
-
-
-def test_a_report_that_is_missing_tells_of_nothing_tried() -> None:
-    assert list(tried_in("")) == []
