@@ -32,7 +32,15 @@ def test_a_report_that_is_missing_tells_of_nothing_tried() -> None:
 def test_the_terminal_and_the_page_show_every_row_in_order() -> None:
     ran = [Ran(PARTS[0], 2, passed=True, found="", seconds=1, tried=tuple(tried_in(REPORT)))]
     for shows in (shown(ran), as_markdown("abc", ran)):
-        told = ["The wrong person", "somebody else", "no case", "a session", "The wrong time", "a year ahead", "nothing"]
+        told = [
+            "The wrong person",
+            "somebody else",
+            "no case",
+            "a session",
+            "The wrong time",
+            "a year ahead",
+            "nothing",
+        ]
         places = [shows.index(each) for each in told]
         assert places == sorted(places)
     assert "| somebody else | no case | a session |" in as_markdown("abc", ran)
