@@ -32,14 +32,21 @@ class Person:
     email: str
     zoom_id: str
     venafi_id: str
+    #: empty where it is the address's local part
+    venafi_name: str = ""
 
 
 ADMIN = Person("admin@example.com", "adM1nGIm1QgePTO8WbOqwA", "local:{00000000-aaaa-4aaa-8aaa-000000000001}")
-JOHN = Person("john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ", "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}")
+#: Venafi knows him by the company's directory, which Leaver's robot does not see, and by another name than Zoom
+JOHN = Person(
+    "john.doe@example.com", "KDcuGIm1QgePTO8WbOqwIQ", "AD+corp:{bdbb525f-2d77-43af-8f1f-39f1ba132825}", "jdoe"
+)
 ADA = Person("ada@example.com", "-dAGIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000002}")
 GRACE = Person("grace@example.com", "_gRGIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000003}")
 ALAN = Person("alan@example.com", "aLaNIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000004}")
 OBRIEN = Person("o'brien+test@example.com", "oBrIm1QgePTO8WbOqwIQAA", "local:{00000000-aaaa-4aaa-8aaa-000000000005}")
+#: John, at the company that Acme bought
+JOHN_THERE = Person(JOHN.email, "jOhNIm1QgePTO8WbOqwIQAA", "")
 BOUGHT_ADMIN = Person("admin@bought.example", "bAdm1nIm1QgePTO8WbOqwA", "")
 PEOPLE = (ADMIN, JOHN, ADA, GRACE, ALAN, OBRIEN)
 
@@ -51,7 +58,8 @@ def set_up(world: World) -> None:
     world.zoom.add_account(ZOOM_ACCOUNT)
     for person in PEOPLE:
         world.zoom.add_user(person.zoom_id, person.email, account_id=ZOOM_ACCOUNT)
-        world.venafi.add_identity(person.venafi_id, person.email.partition("@")[0], email=person.email)
+        name = person.venafi_name or person.email.partition("@")[0]
+        world.venafi.add_identity(person.venafi_id, name, email=person.email)
     connect_zoom(world, "zoom", ALL_SCOPES)
 
     world.venafi.add_identity(LEAVER_ID, "leaver-robot", email=KNOWN_ADDRESS, role=Role.GRANT_ADMIN)

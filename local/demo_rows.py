@@ -40,11 +40,16 @@ class Row:
 
     name: str
     story: str
+    #: and not so before anything happened
     expected: str
     where: str
     observe: Callable[[World, Before], str]
     #: plants the fault that must make this row fail
     sabotage: Callable[[World], None]
+
+    def holds(self, before: str, now: str) -> bool:
+        """Whether it is as expected, and was not so already."""
+        return before != self.expected == now
 
 
 def token(world: World, connection: str, field: str) -> str:
@@ -56,26 +61,32 @@ def token(world: World, connection: str, field: str) -> str:
 
 
 def _session(person: acme.Person) -> Callable[[World, Before], str]:
-    return lambda world, _: "signed in" if world.zoom.has_session(person.email) else "no session"
+    return lambda world, _: "signed in" if world.zoom.has_session(person.zoom_id) else "no session"
 
 
 def _grants(person: acme.Person) -> Callable[[World, Before], str]:
-    return lambda world, _: f"{world.venafi.live_grants(person.venafi_id)} grants"
+    return lambda world, _: _count(world.venafi.live_grants(person.venafi_id), "grant")
 
 
 def _johns_connection(world: World, before: Before) -> str:
     return _status_with(world, before.johns_access_token)
 
 
-def _johns_kept_tokens(world: World, _: Before) -> str:
-    pages = world.client("secretsmanager").get_paginator("list_secrets").paginate()
-    names = [secret["Name"] for page in pages for secret in page["SecretList"]]
-    kept = sum(name.startswith(f"leaver/user-tokens/{acme.JOHN.zoom_id}/") for name in names)
-    return f"{kept} tokens"
+def _kept_tokens(person: acme.Person) -> Callable[[World, Before], str]:
+    def observe(world: World, _: Before) -> str:
+        pages = world.client("secretsmanager").get_paginator("list_secrets").paginate()
+        names = [secret["Name"] for page in pages for secret in page["SecretList"]]
+        return _count(sum(name.startswith(f"leaver/user-tokens/{person.zoom_id}/") for name in names), "token")
+
+    return observe
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _asked_for_afterwards(world: World, before: Before) -> str:
-    minted = len(world.zoom.user_tokens(acme.JOHN.email)) - before.johns_user_tokens
+    minted = len(world.zoom.user_tokens(acme.JOHN.zoom_id)) - before.johns_user_tokens
     asked = [each for each in _items(world) if each.get("command") == "RetrieveUserToken"]
     answers = [str(each.get("outcome")) for each in asked if each["subject"] == acme.JOHN.zoom_id]
     return f"{', '.join(answers) or 'no answer'}, {minted} minted"
@@ -217,10 +228,15 @@ def _venafi_refuses(world: World) -> None:
     world.venafi.answer_result(9, times=None)
 
 
-def _another_of_johns_tokens(world: World) -> None:
-    """Keep a token of John's where nobody looks for one."""
-    name = f"leaver/user-tokens/{acme.JOHN.zoom_id}/another"
-    world.client("secretsmanager").create_secret(Name=name, SecretString="{}")
+def _venafi_has_another_address(world: World) -> None:
+    """Leave nothing at Venafi by which anybody could know John from his address."""
+    world.venafi.add_identity(acme.JOHN.venafi_id, acme.JOHN.venafi_name, email="jdoe@corp.example")
+
+
+def _another_token_of(person: acme.Person) -> Callable[[World], None]:
+    """Keep a token of somebody's where nobody looks for one."""
+    name = f"leaver/user-tokens/{person.zoom_id}/another"
+    return lambda world: world.client("secretsmanager").create_secret(Name=name, SecretString="{}")
 
 
 def _mint_for_john(world: World) -> None:
@@ -249,42 +265,59 @@ def _make_john_responsible(world: World) -> None:
 _REVOCATIONS_LIE = _lie("/oauth/revoke")
 _A_REFRESH_LIES = _lie("/oauth/token", times=1)
 
-ROWS = (
+#: what Okta's event ends, and what it leaves behind
+OF_JOHN = (
     Row(
         "okta-session",
-        "Okta deactivates John Doe",
+        "John's session",
         "no session",
         "Zoom: who is signed in",
         _session(acme.JOHN),
         _lie(f"/v2/users/{acme.JOHN.zoom_id}/token"),
     ),
     Row(
+        "second-session",
+        "John's session at the second account",
+        "no session",
+        "Zoom: who is signed in there",
+        _session(acme.JOHN_THERE),
+        _lie(f"/v2/users/{acme.JOHN_THERE.zoom_id}/token"),
+    ),
+    Row(
         "okta-grants",
-        "the same event",
+        "John's grants, as AD+corp:jdoe",
         "0 grants",
         "Venafi: grants that live",
         _grants(acme.JOHN),
-        _venafi_refuses,
+        _venafi_has_another_address,
     ),
     Row(
         "okta-connection",
-        "the same event",
+        "the connection that John gave Leaver",
         "401",
-        "Zoom: called with the token that John had given Leaver",
+        "Zoom: called with its token",
         _johns_connection,
         _REVOCATIONS_LIE,
     ),
     Row(
         "okta-user-tokens",
-        "the same event",
+        "user tokens kept for John",
         "0 tokens",
-        "Secrets Manager: John's user tokens",
-        _johns_kept_tokens,
-        _another_of_johns_tokens,
+        "Secrets Manager: by name",
+        _kept_tokens(acme.JOHN),
+        _another_token_of(acme.JOHN),
+    ),
+    Row(
+        "second-user-tokens",
+        "those of his second account",
+        "0 tokens",
+        "Secrets Manager: by name",
+        _kept_tokens(acme.JOHN_THERE),
+        _another_token_of(acme.JOHN_THERE),
     ),
     Row(
         "refused",
-        "RetrieveUserToken for John, afterwards",
+        "another token for John, asked for afterwards",
         "refused, 0 minted",
         "Zoom: tokens that it minted",
         _asked_for_afterwards,
@@ -293,19 +326,22 @@ ROWS = (
     Row(
         "receipts",
         "John's case",
-        "4 of 4 things ended, completed",
+        "6 of 6 things ended, completed",
         "the Cases table",
         _receipts,
         _make_john_responsible,
     ),
     Row(
         "chain",
-        "the case and its receipts digested anew",
+        "John's case and receipts, digested anew",
         "verifies",
-        "the Cases table, against the head; whatever is changed, moved or missing shows",
+        "the Cases table; any change shows",
         _chain,
         _make_john_responsible,
     ),
+)
+#: what each command does that is sent by hand
+BY_HAND = (
     Row(
         "sso-token",
         "RevokeSsoToken for O'Brien, by queue",
@@ -334,7 +370,7 @@ ROWS = (
         "old-refresh-token",
         "RefreshAccessToken, forced",
         "400 invalid_grant",
-        "Zoom: the old refresh token tried again",
+        "Zoom: the old refresh token, tried again",
         _old_refresh_token,
         _A_REFRESH_LIES,
     ),
@@ -373,4 +409,5 @@ REDRIVEN = Row(
     # The first attempt is refused before anything could be pretended.
     _lie("/v2/users/alan.*/token"),
 )
+ROWS = (*OF_JOHN, *BY_HAND)
 NAMES = tuple(row.name for row in (*ROWS, REDRIVEN))

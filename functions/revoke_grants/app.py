@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -13,8 +14,15 @@ from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
+from leaver.providers.venafi.identities import Found
 from leaver.providers.venafi.search import Nobody, PeopleSearch
 from leaver.settings import ActsOnPeople, ReportsSteps, SearchesVenafi
+
+#: why nobody of HR's name may be somebody all the same
+UNDER_THE_ADDRESS: Final = (
+    "HR's name is nobody's, and HR's address is somebody's who has grants: end those by a command of their own, or "
+    "mend the name at HR; close the step if they are somebody else's"
+)
 
 
 class Settings(ActsOnPeople, SearchesVenafi, ReportsSteps):
@@ -29,9 +37,23 @@ def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens
             return revoke_all(Application(command.application_id), venafi=venafi, access_token=access_token)
         found = search.find(command.subject, version=connection.version, access_token=access_token)
         if isinstance(found, Nobody):
-            return Result(Outcome.NOT_SEARCHABLE if found.because else Outcome.USER_NOT_FOUND, details=found.details)
+            return tell_of_nobody(found, connection, access_token)
         result = revoke_all(Grantee(found.identity.prefixed_universal), venafi=venafi, access_token=access_token)
         return replace(result, details={**result.details, **found.details_of(command.subject)})
+
+    def tell_of_nobody(nobody: Nobody, connection: Connection, access_token: SecretStr) -> Result:
+        because = nobody.because
+        if because is None and command.email is not None:
+            # HR's name may be mistyped. Whoever has the address may be somebody new: they lose nothing by it.
+            owner = search.find(command.email, version=connection.version, access_token=access_token)
+            because = owner.because if isinstance(owner, Nobody) else because_of_grants(owner, access_token)
+        if because is None:
+            return Result(Outcome.USER_NOT_FOUND, details=nobody.details)
+        return Result(Outcome.NOT_SEARCHABLE, details={**nobody.details, "because": because})
+
+    def because_of_grants(owner: Found, access_token: SecretStr) -> str | None:
+        left = venafi.remaining_grants(Grantee(owner.identity.prefixed_universal), access_token)
+        return UNDER_THE_ADDRESS if left else None
 
     return tokens.with_token(command.connection, revoke)
 

@@ -139,8 +139,8 @@ def test_a_zoom_id_that_is_somebody_elses_is_refused_and_both_keep_everything(wo
 @pytest.mark.parametrize("searched", ["name", "address"])
 def test_a_stranger_with_a_similar_name_keeps_everything(world: WatchedWorld, searched: str) -> None:
     leaver, stranger = world.hire(at_venafi=False), world.hire()
-    world.venafi.add_identity(stranger.venafi_id, "jdoe2", email=f"{leaver.email}.au")
-    subject = {"email": leaver.email} | ({"identities": {"venafi": {"name": "jdoe"}}} if searched == "name" else {})
+    world.venafi.add_identity(stranger.venafi_id, "jroe2", email=f"{leaver.email}.au")
+    subject = {"email": leaver.email} | ({"identities": {"venafi": {"name": "jroe"}}} if searched == "name" else {})
     world.put_event("leaver", "leaver.hr", "OffboardingRequested", requested(leaver, subject=subject))
     world.wait_until_idle()
     assert has_all(world, stranger)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tests.cases.attempts.every import EVERY
 from tests.contract.stack import FUNCTIONS
 from tests.e2e.test_demo import FAULTS
 from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
@@ -29,6 +30,13 @@ class Part:
 
 #: what is soon over comes first: the minutes that it leaves of a short proof are for the others
 PARTS: Final = (
+    Part(
+        "what was tried, to have a case completed while access lives",
+        "tests/cases/test_completed_means_ended.py -k whatever_was_tried",
+        "attempts",
+        full=len(EVERY),
+        seconds=15,
+    ),
     Part(
         "two processes of one refresh that die one after the other",
         "tests/refresh/test_crash_matrix.py -k two_crashes",

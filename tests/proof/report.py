@@ -6,20 +6,22 @@ import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from tests import tried
 from tests.proof.run import ROOT, Ran
 
 PAGE = ROOT / "docs" / "proof.md"
 
 
 def shown(ran: Sequence[Ran]) -> str:
-    """Return a line for each part, and what was shortened."""
+    """Return what was tried, a line for each part, and what was shortened."""
     lines = [
         f"{'passed' if each.passed else 'FAILED'}  {each.part.name}: {each.length} of {each.part.full} "
         f"{each.part.unit}, {each.seconds:.0f} s. {each.found}"
         for each in ran
     ]
     shortened = [each.part.name for each in ran if each.length < each.part.full]
-    return "\n".join(["", *lines, f"Shortened: {'; '.join(shortened) or 'nothing'}."])
+    table = tried.lines(row for each in ran for row in each.tried)
+    return "\n".join([*table, "", *lines, f"Shortened: {'; '.join(shortened) or 'nothing'}."])
 
 
 def as_markdown(judged: str, ran: Sequence[Ran]) -> str:
@@ -41,6 +43,11 @@ def as_markdown(judged: str, ran: Sequence[Ran]) -> str:
             "|---|---|---|---|---|",
             *rows,
             "",
+            "## What was tried, to have a case completed while access lives",
+            "",
+            "A test wrote each row as it ran: the case as it was read, and what lives, as the providers were asked.",
+            "",
+            *tried.markdown(row for each in ran for row in each.tried),
         ]
     )
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 from tests.conftest import TABLES
 from tests.proof.parts import Part
+from tests.tried import Tried, tried_in
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +28,7 @@ class Ran:
     passed: bool
     found: str
     seconds: float
+    tried: tuple[Tried, ...] = ()
 
 
 def run(part: Part, length: int) -> Ran:
@@ -40,8 +42,9 @@ def run(part: Part, length: int) -> Ran:
             env={**os.environ, "LEAVER_LENGTH": str(length), "LEAVER_SKIP_NOTHING": "1"},
             check=False,
         )
-        found = "; ".join(figures(Path(report.name).read_text()))
-    return Ran(part, length, ended.returncode == 0, found, time.monotonic() - began)
+        told = Path(report.name).read_text()
+    found, passed = "; ".join(figures(told)), ended.returncode == 0
+    return Ran(part, length, passed, found, time.monotonic() - began, tried=tuple(tried_in(told)))
 
 
 def figures(report: str) -> Iterator[str]:

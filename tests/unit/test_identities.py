@@ -54,12 +54,12 @@ def test_what_the_source_calls_somebody_counts_more_than_the_address_and_at_zoom
     steps = steps_of(leaver)
     assert steps["zoom: RevokeSsoToken"] == {"user_id": ADA}
     assert steps_of(leaver, zoom="ada-id")["zoom: RevokeSsoToken"] == {"user_id": "ada-id"}
-    assert steps["venafi: RevokeGrants"] == {"identity": "ada"}
+    assert steps["venafi: RevokeGrants"] == {"identity": "ada", "email": ADA}
 
 
 def test_a_prefixed_universal_counts_more_than_a_name() -> None:
     steps = steps_of(subject(venafi={"name": "ada", "prefixed_universal": "local:{ada}"}))
-    assert steps["venafi: RevokeGrants"] == {"grantee_prefixed_universal": "local:{ada}"}
+    assert steps["venafi: RevokeGrants"] == {"grantee_prefixed_universal": "local:{ada}", "email": ADA}
 
 
 def test_what_the_account_itself_calls_somebody_counts_most() -> None:

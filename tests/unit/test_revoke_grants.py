@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from functions.revoke_grants.app import revoke_grants
+from functions.revoke_grants.app import UNDER_THE_ADDRESS, revoke_grants
 from leaver.connections.access_tokens import AccessTokens
-from leaver.errors import CredentialStale, ProviderUnavailable, Rejected
+from leaver.errors import BadMessage, CredentialStale, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi import identities
@@ -152,6 +152,36 @@ def test_that_test_sees_it_where_an_id_is_taken_as_it_was_given(
     monkeypatch.setattr(identities, "_by_prefixed", believed)
     with pytest.raises(AssertionError):
         test_an_id_that_nobody_has_is_user_not_found_and_never_already_gone(venafi, "LOCAL:{NOBODY}")
+
+
+def an_id_that_nobody_has_beside_somebodys_address(venafi: FakeVenafi) -> None:
+    result = revoke(venafi, grantee_prefixed_universal="local:{nobody}", email="john.doe@example.com")
+    assert (result.outcome, result.details.get("because")) == (Outcome.NOT_SEARCHABLE, UNDER_THE_ADDRESS)
+    # Whoever has the address now may be somebody new.
+    assert venafi.grants[JOHN] == 3
+
+
+def test_an_id_that_nobody_has_ends_nothing_while_somebody_has_the_address_and_grants(venafi: FakeVenafi) -> None:
+    an_id_that_nobody_has_beside_somebodys_address(venafi)
+    venafi.grants[JOHN] = 0
+    told = {"grantee_prefixed_universal": "local:{nobody}", "email": "john.doe@example.com"}
+    is_not_found(revoke(venafi, **told), searched="prefixed_universal,name,application")
+
+
+def test_that_test_sees_it_where_hrs_word_alone_counts(venafi: FakeVenafi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeVenafi, "remaining_grants", lambda *_: 0)
+    with pytest.raises(AssertionError):
+        an_id_that_nobody_has_beside_somebodys_address(venafi)
+
+
+def test_an_address_that_nobody_has_either_proves_that_there_is_nobody(venafi: FakeVenafi) -> None:
+    told = {"grantee_prefixed_universal": "local:{nobody}", "email": "nobody@example.com"}
+    is_not_found(revoke(venafi, **told), searched="prefixed_universal,name,application")
+
+
+def test_an_address_beside_a_whole_application_is_refused(venafi: FakeVenafi) -> None:
+    with pytest.raises(BadMessage, match="email: expected only with an identity"):
+        revoke(venafi, application_id="vault", email="john.doe@example.com", **CONFIRMED)
 
 
 def test_an_id_of_a_provider_that_nobody_named_is_no_proof(venafi: FakeVenafi) -> None:

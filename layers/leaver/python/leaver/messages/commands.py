@@ -242,6 +242,8 @@ class RevokeGrants(Command):
     grantee_prefixed_universal: Printable | None = None
     identity: Printable | None = None
     application_id: Printable | None = None
+    #: the address as HR gave it beside an identity: where that is nobody's, nothing may live under the address either
+    email: Email | None = None
     confirm: str | None = None
 
     @model_validator(mode="after")
@@ -249,6 +251,8 @@ class RevokeGrants(Command):
         targets = (self.grantee_prefixed_universal, self.identity, self.application_id)
         if sum(target is not None for target in targets) != 1:
             raise ValueError("expected exactly one of grantee_prefixed_universal, identity, application_id")
+        if self.application_id is not None and self.email is not None:
+            raise ValueError("email: expected only with an identity")
         if self.application_id is None:
             if self.confirm is not None:
                 raise ValueError("confirm: expected only with application_id")
@@ -263,6 +267,11 @@ class RevokeGrants(Command):
     def subject(self) -> str:
         """The identity or application, as given."""
         return self.grantee_prefixed_universal or self.identity or self.application_id or ""
+
+    @property
+    def needed_calls(self) -> int:
+        """As many again, where it is asked whose the address is, and what lives there."""
+        return self.calls if self.email is None else 2 * self.calls
 
 
 AnyCommand = TypeVar("AnyCommand", bound=BaseModel)

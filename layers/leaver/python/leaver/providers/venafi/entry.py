@@ -37,10 +37,11 @@ def _revoke(auth: "VenafiAuth", _read: Callable[[], VenafiCredentials], access_t
 
 
 def _steps(leaver: Leaver) -> list[LeaverStep]:
+    also = {"email": leaver.email}
     if universal := leaver.identities.get("prefixed_universal"):
-        return [LeaverStep(RevokeGrants, {"grantee_prefixed_universal": universal}, "hr")]
+        return [LeaverStep(RevokeGrants, {"grantee_prefixed_universal": universal} | also, "hr")]
     if name := leaver.identities.get("name"):
-        return [LeaverStep(RevokeGrants, {"identity": name}, "hr")]
+        return [LeaverStep(RevokeGrants, {"identity": name} | also, "hr")]
     return [LeaverStep(RevokeGrants, {"identity": leaver.email}, "address")]
 
 

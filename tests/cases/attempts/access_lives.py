@@ -1,0 +1,269 @@
+"""A case is completed, and access lives: what is called otherwise, appears later, or lies where nobody looks."""
+
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from leaver.connections.lease import take_lease
+from leaver.connections.record import Status
+from leaver.storage.user_token_secrets import UserTokenPlace
+from tests.cases.attempts.seen import Attempts, Company
+from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
+
+attempt = Attempts("Completed, and access lives")
+OF_ZOOM = {"session of ada", "user token of ada"}
+IN_DIRECTORY = "AD+corp:{ada}"
+
+
+def named_at_venafi(company: Company, **identity: str) -> Company:
+    """HR says what Ada is called at Venafi, and she leaves."""
+    company.hears_and_works(subject={"identities": {"venafi": identity}})
+    return company
+
+
+def tomorrow(company: Company) -> None:
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=1)).isoformat())
+
+
+# --- connections
+
+
+@attempt()
+def no_connection_is_called_zoom() -> Company:
+    """No connection is called zoom: the company's is my-zoom."""
+    company = Company()
+    del company.table.records["zoom"]
+    company.installs("my-zoom")
+    company.hears_and_works()
+    return company
+
+
+@attempt("open: RevokeSsoToken#zoom/acme waits for a connection", OF_ZOOM)
+def the_connection_is_revoked() -> Company:
+    """The only connection to Zoom is revoked."""
+    company = Company()
+    company.table.alter("zoom", status=Status.REVOKED)
+    company.hears_and_works()
+    company.waits(3)
+    return company
+
+
+@attempt()
+def the_connection_is_being_exchanged() -> Company:
+    """The only connection to Zoom is being exchanged by a person."""
+    company = Company()
+    take_lease(company.table, company.table.read("zoom"), holder="connect#1", now=company.clock())
+    company.hears_and_works()
+    return company
+
+
+@attempt()
+def a_second_zoom_account() -> Company:
+    """The person is in a second Zoom account."""
+    company = Company()
+    company.installs("zoom-eu", "europe")
+    company.joins(ADA, "ada-in-europe", "europe")
+    company.hears_and_works()
+    return company
+
+
+@attempt()
+def a_dead_twin() -> Company:
+    """One connection of the account is dead, and its twin works."""
+    company = Company()
+    company.table.alter("zoom", status=Status.NEEDS_REAUTHORIZATION)
+    company.installs("zoom-twin")
+    company.hears_and_works()
+    return company
+
+
+# --- other names at Venafi
+
+
+def in_directory(name: str = ADA, *, missing_is_done: bool = False) -> Company:
+    """People are in a directory, which the robot does not see."""
+    company = Company(missing_is_done=missing_is_done)
+    del company.venafi.people[ADA]
+    company.venafi.people[name] = [IN_DIRECTORY]
+    company.venafi.grants[IN_DIRECTORY] = company.venafi.grants.pop(ADA_UNIVERSAL)
+    return company
+
+
+@attempt()
+def the_robot_is_local_and_people_are_in_a_directory() -> Company:
+    """Venafi's robot is local, and people are in AD+corp."""
+    company = in_directory()
+    company.hears_and_works()
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme user_not_found", {f"grants of {IN_DIRECTORY}"})
+def venafi_does_not_know_the_address() -> Company:
+    """Venafi does not know the person's e-mail, and Zoom has confirmed who is meant."""
+    company = in_directory("aking")
+    company.hears_and_works()
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {f"grants of {IN_DIRECTORY}"})
+def the_search_is_not_proved() -> Company:
+    """The same where missing users are done with, and no known address proves the search."""
+    company = in_directory("aking", missing_is_done=True)
+    del company.venafi.people["colleague@example.com"]
+    company.hears_and_works()
+    return company
+
+
+@attempt()
+def a_prefixed_name_in_small_letters() -> Company:
+    """HR gives ad+corp:aking, in small letters."""
+    return named_at_venafi(in_directory("aking"), name="ad+corp:aking")
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def an_alias() -> Company:
+    """The e-mail is an alias of the address that Venafi knows."""
+    company = Company(missing_is_done=True)
+    company.venafi.people["ada.king@example.com"] = company.venafi.people.pop(ADA)
+    company.venafi.aliases[ADA] = ADA_UNIVERSAL
+    company.hears_and_works()
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme user_not_found; dead-lettered", {f"grants of {IN_DIRECTORY}"})
+def a_second_event_with_the_name() -> Company:
+    """After an event with a name that Venafi does not know, a second one gives the name that it knows."""
+    company = in_directory("aking")
+    company.hears_and_works()
+    return named_at_venafi(company, name="AD+corp:aking")
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def an_id_that_names_nobody() -> Company:
+    """HR's venafi_prefixed_universal names nobody."""
+    return named_at_venafi(Company(), prefixed_universal="local:{nobody}")
+
+
+@attempt()
+def an_id_that_names_nobody_and_grants_ended_by_hand() -> Company:
+    """The same, and a person ends the grants under the address by a command."""
+    company = named_at_venafi(Company(), prefixed_universal="local:{nobody}")
+    company.queue("RevokeGrants", {"identity": ADA, "connection": "venafi"})
+    company.works()
+    company.waits(62)
+    return company
+
+
+@attempt()
+def an_id_in_capitals() -> Company:
+    """HR's venafi_prefixed_universal is in capitals."""
+    return named_at_venafi(Company(), prefixed_universal="LOCAL:{ADA}")
+
+
+@attempt()
+def an_id_without_braces() -> Company:
+    """HR's venafi_prefixed_universal lacks its braces."""
+    return named_at_venafi(Company(), prefixed_universal="local:ada")
+
+
+@attempt()
+def an_address_for_an_id() -> Company:
+    """HR's venafi_prefixed_universal is an e-mail address."""
+    return named_at_venafi(Company(), prefixed_universal=ADA)
+
+
+@attempt("open: RevokeGrants#venafi/acme failed; dead-lettered: this identity is no person", {"grants of local:{ada}"})
+def a_group_for_a_person() -> Company:
+    """HR's venafi_prefixed_universal is a group."""
+    company = Company()
+    company.venafi.people["staff"] = ["local:{staff}"]
+    company.venafi.groups.add("local:{staff}")
+    return named_at_venafi(company, prefixed_universal="local:{staff}")
+
+
+# --- what comes later
+
+
+@attempt()
+def a_personal_connection_made_meanwhile() -> Company:
+    """A personal connection is made between a planned leaver's event and the day."""
+    company = Company()
+    tomorrow(company)
+    company.connects("adas-second-zoom", ADA)
+    company.waits(days=1)
+    return company
+
+
+@attempt("open: ReplaceServiceConnection#all-of-zoom", {"all-of-zoom"})
+def a_service_connection_taken_over_meanwhile() -> Company:
+    """A service connection is taken over between a planned leaver's event and the day."""
+    company = Company()
+    tomorrow(company)
+    company.connects("all-of-zoom", ADA, role="service")
+    company.waits(days=1)
+    return company
+
+
+@attempt()
+def an_owner_in_capitals() -> Company:
+    """The owner of a personal connection stands in capitals, in a record made by hand."""
+    company = Company()
+    company.connects("adas-second-zoom", ADA.upper())
+    company.hears_and_works()
+    return company
+
+
+@attempt()
+def departs_again() -> Company:
+    """Okta suspends in the morning, unsuspends unheard, the person signs in, and Okta deactivates."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    company.clock.passes(hours=5)
+    company.logs_in(ADA)
+    company.connects("adas-second-zoom", ADA)
+    company.hears_and_works(source="okta")
+    return company
+
+
+@attempt()
+def departs_again_by_our_own_event() -> Company:
+    """The same by our own OffboardingRequested, urgent."""
+    company = Company()
+    company.hears_and_works()
+    company.clock.passes(hours=5)
+    company.logs_in(ADA)
+    company.hears_and_works(urgency="urgent")
+    return company
+
+
+# --- user tokens
+
+
+@attempt()
+def a_zak_over_another_connection() -> Company:
+    """A ZAK was fetched over another connection."""
+    company = Company()
+    place, until = UserTokenPlace(ADA_ID, "zoom-reader", "zak"), company.clock() + timedelta(hours=1)
+    company.kept.reserve(place, names=(ADA,), expires_at=until)
+    company.kept.keep(place, SecretStr("zak-canary"), expires_at=until, expires_at_assumed=True)
+    company.hears_and_works()
+    return company
+
+
+@attempt()
+def a_zak_for_an_address_that_zoom_no_longer_knows() -> Company:
+    """A ZAK is kept for an address that Zoom no longer knows, where missing users are done with."""
+    company = Company(missing_is_done=True)
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions.discard(ADA_ID)
+    company.hears_and_works()
+    return company
+
+
+@attempt()
+def a_table_that_was_restored() -> Company:
+    """The table was restored, and the index of kept tokens is empty beside live secrets."""
+    company = Company()
+    company.kept_tokens.restore()
+    company.hears_and_works()
+    return company

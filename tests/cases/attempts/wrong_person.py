@@ -1,0 +1,123 @@
+"""The wrong person: a stranger with a similar name, an id of somebody else's, a stray command, a recycled address."""
+
+from typing import Any
+
+from tests.cases.attempts.seen import EVERYTHING, Attempts, Company
+from tests.doubles.clock import NOW
+from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
+
+attempt = Attempts("The wrong person")
+
+
+def unknown_to_venafi(**told: Any) -> Company:
+    company = Company(**told)
+    del company.venafi.people[ADA]
+    del company.venafi.grants[ADA_UNIVERSAL]
+    return company
+
+
+@attempt()
+def a_name_that_begins_so() -> Company:
+    """Asked for jdoe, which nobody is, Venafi's Browse answers jdoe2."""
+    company = unknown_to_venafi()
+    company.venafi.people["ada2"] = ["local:{ben}"]
+    company.hears_and_works(subject={"identities": {"venafi": {"name": "ada"}}})
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme user_not_found")
+def an_address_that_begins_so() -> Company:
+    """Asked for jo.smith@example.com, Venafi's Browse answers jo.smith@example.com.au."""
+    company = unknown_to_venafi(ben=f"{ADA}.au")
+    company.hears_and_works()
+    return company
+
+
+@attempt("no case; dead-lettered: subject.identities.zoom.id", EVERYTHING)
+def an_id_of_somebody_else() -> Company:
+    """HR's e-mail is John's, and its zoom_user_id is Ada's."""
+    company = Company()
+    company.hears_and_works(subject={"identities": {"zoom": {"id": "ben"}}})
+    return company
+
+
+@attempt("no case; dead-lettered: subject.identities.zoom.id: me is", EVERYTHING)
+def me() -> Company:
+    """HR's zoom_user_id is me."""
+    company = Company()
+    company.zoom.users["me"] = "ben@example.com"
+    company.hears_and_works(subject={"identities": {"zoom": {"id": "me"}}})
+    return company
+
+
+def sends_stray(company: Company, case_id: str, user_id: str = "ben") -> None:
+    company.queue("RevokeSsoToken", {"user_id": user_id, "account": "acme", "connection": "zoom", "case_id": case_id})
+
+
+@attempt("completed, the seal holds; dead-lettered: case_id")
+def a_stray_command() -> Company:
+    """A command about somebody else with the id of this case, which is open."""
+    company = Company()
+    company.deliver(company.hears())
+    sends_stray(company, company.case.case_id)
+    company.works()
+    return company
+
+
+@attempt("held; dead-lettered: case_id", EVERYTHING)
+def a_stray_command_while_the_case_is_held() -> Company:
+    """The same while the case is held, and about the leaver."""
+    company = Company(routine_limit=0)
+    company.hears_and_works()
+    sends_stray(company, company.case.case_id, ADA_ID)
+    company.works()
+    return company
+
+
+@attempt("completed, the seal holds; dead-lettered: case_id")
+def a_stray_command_before_the_case() -> Company:
+    """The same before there is a case."""
+    company = Company()
+    sends_stray(company, "c-of-ada", ADA_ID)
+    company.works()
+    company.hears_and_works()
+    return company
+
+
+@attempt("completed, the seal holds; dead-lettered: case_id")
+def a_mistyped_command_redriven() -> Company:
+    """A mistyped command with the case's id is dead-lettered, and sent back by a person."""
+    company = Company()
+    company.deliver(company.hears())
+    sends_stray(company, company.case.case_id, "adda@example.com")
+    company.works()
+    company.redrive()
+    company.works()
+    return company
+
+
+def address_goes_to_somebody_new(company: Company) -> None:
+    company.clock.passes(days=10)
+    company.zoom.users[ADA_ID] = "ada.of.old@example.com"
+    company.venafi.people["ada.of.old@example.com"] = [ADA_UNIVERSAL]
+    company.hire(ADA, "ben-new", "local:{ben-new}")
+
+
+@attempt()
+def a_late_word_about_a_recycled_address() -> Company:
+    """A late word about somebody who left long ago, when somebody new has the address."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    address_goes_to_somebody_new(company)
+    company.hears_and_works(source="hibob", occurred_at=NOW.isoformat())
+    return company
+
+
+@attempt("completed, the seal holds; held: somebody new")
+def a_departure_at_a_recycled_address() -> Company:
+    """A source says that whoever has the address left: it does not say which of the two."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    address_goes_to_somebody_new(company)
+    company.hears_and_works(source="okta")
+    return company

@@ -1,0 +1,103 @@
+"""Completed means ended: whatever was tried, no case says so while anything of that person's lives."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from functions.start_offboarding import app
+from leaver.cases import completion, intake, kinds, seal
+from leaver.cases.finding import StepFinder
+from leaver.cases.record import Said, Step
+from leaver.cases.start import CaseStart
+from leaver.cases.user_tokens import StoredUserTokens
+from leaver.connections.grants import ProviderGrants
+from leaver.connections.record import Connections
+from leaver.messages.events import OffboardingRequested
+from leaver.messages.times import Settled
+from leaver.providers.venafi import identities, oauth
+from leaver.providers.venafi.search import PeopleSearch
+from tests.cases.attempts.every import EVERY
+from tests.cases.attempts.seen import Attempt, Seen
+from tests.doubles.providers import FakeVenafi
+from tests.length import some
+from tests.tried import PROPERTY, Tried
+
+BY_NAME: Final = {each.name: each for each in EVERY}
+
+
+def check(attempt: Attempt, seen: Seen) -> None:
+    """What must be: nobody says that it ended while it lives, nobody else lost anything, and what is open is told."""
+    assert not (seen.is_said_to_have_ended and seen.lives), f"{seen.lives} lives behind a completed case"
+    assert seen.lost == frozenset()
+    assert seen.says.startswith(attempt.says), seen.says
+    assert seen.lives == attempt.lives
+
+
+@pytest.mark.parametrize("name", some(BY_NAME))
+def test_whatever_was_tried_nothing_lives_behind_a_completed_case(
+    name: str, record_property: Callable[[str, Any], None]
+) -> None:
+    attempt = BY_NAME[name]
+    seen = attempt.play()
+    lives = ", ".join(sorted(seen.lives)) or "nothing"
+    record_property(PROPERTY, list(Tried(EVERY.index(attempt), attempt.group, attempt.tried, seen.says, lives)))
+    check(attempt, seen)
+
+
+# --- what each group's rules are for: each is taken away, and the attempt succeeds
+
+
+_accounts = Connections.accounts
+
+
+def _of_one_account(self: Connections, of: str, **told: Any) -> Any:
+    return {name: each for name, each in _accounts(self, of, **told).items() if name == "acme"}
+
+
+def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
+    return Settled(request, timedelta(0))
+
+
+def _by_id_alone(said: Said, other: Said) -> bool:
+    return (said.source, said.event_id) == (other.source, other.event_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "what", "planted"),
+    [
+        # completed, and access lives
+        ("a_second_zoom_account", Connections, "accounts", _of_one_account),
+        ("the_search_is_not_proved", PeopleSearch, "_unproved", lambda *_: None),
+        ("an_id_that_names_nobody", FakeVenafi, "remaining_grants", lambda *_: 0),
+        ("a_personal_connection_made_meanwhile", StepFinder, "find_anew", lambda _, case: case.steps),
+        ("departs_again", intake, "is_before_its_end", lambda *_: True),
+        ("a_table_that_was_restored", StoredUserTokens, "_adopt_those_of", lambda *_: None),
+        # the wrong person
+        ("an_address_that_begins_so", identities, "is_exactly", lambda *_, **__: True),
+        ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
+        ("a_stray_command", Step, "asks_for", lambda *_: True),
+        # the wrong time
+        ("a_return_in_two_hours", app, "settle_times", _believed),
+        ("one_id_for_all", Said, "is_heard_with", _by_id_alone),
+        ("ten_are_planned_for_one_moment", CaseStart, "_hold_above_limit", lambda _, case, __: case),
+        # the wrong kind
+        ("nobody_says_who_revoked_the_session", kinds, "ENDS", {}),
+        ("nobody_says_who_revoked_the_session", kinds, "ENDS", {"sessions": kinds.ENDS["contain"]}),
+        # a connection called revoked, and lives
+        ("a_dead_access_token_at_zoom", ProviderGrants, "proves_end", lambda *_: True),
+        ("a_provider_that_calls_every_token_revoked", ProviderGrants, "proves_end", lambda *_: True),
+        ("one_401_of_a_proxy", oauth, "_REVOKE", oauth._BEARER),
+        # what an operator can do truthfully
+        ("a_step_that_a_person_closes", completion, "_residual", lambda _: []),
+        ("another_person_in_a_sealed_case", seal, "COVERED", {seal.VERSION: seal.COVERED[seal.VERSION] - {"email"}}),
+    ],
+)
+def test_that_is_seen_where_a_rule_is_taken_away(
+    monkeypatch: pytest.MonkeyPatch, name: str, where: object, what: str, planted: object
+) -> None:
+    monkeypatch.setattr(where, what, planted)
+    attempt = BY_NAME[name]
+    with pytest.raises(AssertionError):
+        check(attempt, attempt.play())
