@@ -47,6 +47,10 @@ SEARCH_AGAIN: Final = timedelta(hours=1)
 TIME_FOR_ONE: Final = 20_000
 #: what may have come back, after everything had been ended
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
+#: and what of the case's own is of its sweep as well
+OF_A_SWEEP: Final = frozenset(
+    {"email", "identities", "event_id", "source", "actor", "urgency", "request", "aliases", "policy", "searched"}
+)
 
 
 class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, ReportsSteps):
@@ -135,7 +139,7 @@ class Watch:
         found = self.case_start.find_steps_anew(case)
 
         def with_found(standing: Case) -> Case | None:
-            more = standing.with_steps(found, ())
+            more = standing.with_steps(found)
             new = tuple(name for name in more.outstanding if name not in standing.outstanding)
             # As if they had waited all the time: they are sent at once.
             more = more.model_copy(update={"waiting": standing.waiting + new})
@@ -255,7 +259,18 @@ class Watch:
         closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
         steps = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
         fields = case.model_dump(
-            include={"email", "identities", "event_id", "source", "actor", "urgency", "request", "policy", "searched"}
+            include={
+                "email",
+                "identities",
+                "event_id",
+                "source",
+                "actor",
+                "urgency",
+                "request",
+                "policy",
+                "searched",
+                "aliases",
+            }
         )
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = new_case(sweep_of(case.case_id), steps, case.names, **fields)

@@ -56,7 +56,7 @@ class CaseStart:
 
         def start(standing: Case) -> Case | None:
             allowed = standing.allows(CaseEvent.STARTED)
-            return standing.with_steps(found, ()).after_start(now, deadline=self.deadline) if allowed else None
+            return standing.with_steps(found).after_start(now, deadline=self.deadline) if allowed else None
 
         if case.state is not State.OPEN and (case.watch_at is None or case.watch_at > now):
             return case
@@ -106,8 +106,8 @@ class CaseStart:
             connection = usable[step.at].connection if step.at in usable else None if step.provider else step.at
             if connection is not None:
                 # A step of no case is a command on one connection: the account is the case's word.
-                account = {"account": step.account} if step.account and "case_id" in told else {}
-                fields = {**step.detail, **account, "connection": connection, **told}
+                named = {"account": step.account, "alias": step.alias} if step.account and "case_id" in told else {}
+                fields = {**step.detail, **named, "connection": connection, **told}
                 commands.append(parse(COMMANDS[step.command], fields, direct=False))
         return commands
 
