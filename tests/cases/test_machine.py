@@ -95,6 +95,8 @@ class Leavers(RuleBasedStateMachine):
         self.words: dict[str, list[Word]] = {email: [] for email in PEOPLE}
         #: by message: whose case a person took back, and when
         self.decided: dict[str, tuple[str, datetime]] = {}
+        #: cases of a theft that a person cancels, if they have not begun
+        self.called_off: set[str] = set()
         self.signed_in: dict[str, datetime] = {}
         #: who had an address before somebody new got it
         self.before: dict[str, Ids] = {}
@@ -207,7 +209,10 @@ class Leavers(RuleBasedStateMachine):
             case = cases[place % len(cases)]
             said = {"case": case.case_id, "decision": decision}
             message = self.office.queue("StartOffboarding", said)
-            self.decided[message.id] = (case.email, self.office.clock())
+            if case.kind == "departure":
+                self.decided[message.id] = (case.email, self.office.clock())
+            elif decision == "cancel":
+                self.called_off.add(case.case_id)
             self.figures["decisions"] += 1
 
     @rule(place=places, step=places)
@@ -502,6 +507,8 @@ class Leavers(RuleBasedStateMachine):
             assert case.state not in {State.REINSTATED, State.DISCARDED}
             # Only a theft that happened since it began takes over.
             happened = self.robbed[case.email, case.kind]
+            if case.case_id in self.called_off and case.started_at is None:
+                continue
             assert case.state is not State.CANCELLED or (case.started_at is not None and happened > case.started_at)
 
     @invariant()
@@ -661,7 +668,9 @@ class Leavers(RuleBasedStateMachine):
         for (email, kind), at in self.robbed.items():
             cases = [case for case in self.office.cases.every if (case.email, case.kind) == (email, kind)]
             begun = [case.started_at for case in cases if case.state not in OVER and case.started_at]
-            assert any(each >= at.replace(microsecond=0) for each in begun), f"{email} was robbed, and nothing followed"
+            was_called_off = any(case.case_id in self.called_off for case in cases if case.state in OVER)
+            followed = any(each >= at.replace(microsecond=0) for each in begun)
+            assert followed or was_called_off, f"{email} was robbed, and nothing followed"
         here = [email for email in PEOPLE if email not in self.office.people.under_tombstones]
         self.office.clock.passes(minutes=1)
         assert not any(self.office.people.refuse_what_was_asked([email], self.office.clock()) for email in here)

@@ -27,6 +27,9 @@ REPEATS: Final = timedelta(hours=1)
 LATER: Final = "a later event about this person has come before"
 HEARD: Final = "this departure is a case already"
 STAYS: Final = "this person stays already"
+NOTHING_TAKEN: Final = (
+    "the person stays already: a case of this kind takes nothing that could be given back, and what has begun goes on"
+)
 NEVER_SAID: Final = "this source never said that the person left"
 BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
 RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
@@ -371,7 +374,8 @@ class Intake:
         if not case_ids and not request.may_repeat:
             raise Rejected(f"{request.kind}: nobody of this name has a case, and HR believes that somebody's is undone")
         cases = [case for case_id in sorted(case_ids) if (case := self.cases.read(case_id))]
-        if request.may_repeat and not any(each.source == source for case in cases for each in case.said):
+        spoke = {each.source for case in cases for each in (*case.said, case.return_held) if each}
+        if request.may_repeat and source not in spoke:
             return Fate("nothing_follows", because=NEVER_SAID)
         # What waits for a person is told before what was refused, and that before what was done.
         fates = sorted((self._take_back(case, request) for case in cases), key=_is_done_with)
@@ -406,23 +410,39 @@ class Intake:
             event_id=request.event_id,
             kind=request.kind,
             at=request.occurred_at,
-            effective_at=request.occurred_at,
+            effective_at=request.effective_at,
         )
-        self.cases.change(case, lambda standing: standing.model_copy(update={"return_held": held}))
+        now = self.clock()
+
+        def hold(standing: Case) -> Case:
+            case = standing.with_return_held(held)
+            return case.with_look_at(max(case.effective_at, now)) if case.state is State.SCHEDULED else case
+
+        self.cases.change(case, hold)
         return Fate("changed", case.case_id, RETURN_HELD)
 
     def give_back(self, case: Case, event: CaseEvent, at: datetime) -> Fate:
         """Take a case back by a person's decision, whatever any source says."""
+        if case.kind != "departure":
+            # No name points to it, and no source took anything.
+            stopped = self._stop_one(case, event) if event is CaseEvent.CANCELLED else case
+            is_stopped = stopped.state is State.CANCELLED
+            return Fate("changed", case.case_id) if is_stopped else Fate("refused", case.case_id, NOTHING_TAKEN)
         if event is CaseEvent.CANCELLED and case.state in {State.OPEN, State.COMPLETED}:
+            return Fate("refused", case.case_id, BEGUN)
+        person = self.people.read(case.email)
+        if person is None or person.given_back(case.case_id, at) is None:
+            return Fate("refused", case.case_id, LATER)
+        # Also what is over: an earlier run may have been killed on its way. A cancellation comes before what it gives
+        # back: where it is too late for it, the sources' words stand.
+        if event is CaseEvent.CANCELLED and self._stop(case.case_id, event).state in {State.OPEN, State.COMPLETED}:
             return Fate("refused", case.case_id, BEGUN)
         for name in (case.email, *case.names):
             decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
             if decided is None and name == case.email:
-                return Fate("refused", case.case_id, LATER)
-        # Also what is over: an earlier run may have been killed on its way.
-        if self._stop(case.case_id, event).state is State.OPEN:
-            # It began at this very moment.
-            return Fate("refused", case.case_id, BEGUN)
+                raise Rejected("a source said meanwhile that this person leaves: decide again, or have it said again")
+        if event is CaseEvent.REINSTATED:
+            self._stop(case.case_id, event)
         return Fate("changed", case.case_id)
 
     def _stop(self, case_id: str, event: CaseEvent) -> Case:
@@ -440,7 +460,8 @@ class Intake:
 
         def stop(standing: Case) -> Case | None:
             stopped = standing.after(event, now) if standing.allows(event) else standing
-            stopped = stopped.model_copy(update={"return_held": None})
+            if stopped.state in OVER or event is CaseEvent.REINSTATED:
+                stopped = stopped.model_copy(update={"return_held": None})
             return stopped if stopped != standing else None
 
         stopped = self.cases.change(case, stop) or self.cases.require(case.case_id)

@@ -14,6 +14,7 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.seal import VERSION, Stored, head_of
 from leaver.cases.states import (
     UNDER_WAY,
+    WAITING,
     AnnouncementName,
     CaseEvent,
     LookAgain,
@@ -279,10 +280,22 @@ class Case(BaseModel):
         if any(said.source == each.source and said.at < each.at for each in self.said):
             return self
         others = tuple(each for each in self.said if each.source != said.source)
-        case = self.model_copy(update={"said": (*others, said)})
-        if case.state is State.OPEN:
+        has_taken_back = self.return_held is not None and self.return_held.source == said.source
+        return self._with_words((*others, said), return_held=None if has_taken_back else self.return_held)
+
+    def with_return_held(self, held: Said) -> Self:
+        """With a return that waits for a person; until then the day is what the other sources say."""
+        # What is sealed says what was said.
+        is_sealed = self.state not in UNDER_WAY
+        others = tuple(each for each in self.said if is_sealed or each.source != held.source)
+        return self._with_words(others, return_held=held)
+
+    def _with_words(self, said: tuple[Said, ...], *, return_held: Said | None) -> Self:
+        case = self.model_copy(update={"said": said, "return_held": return_held})
+        if case.state not in WAITING:
             return case
-        return case.model_copy(update={"effective_at": min(each.effective_at for each in case.said)})
+        first = min((each.effective_at for each in said), default=case.effective_at)
+        return case.model_copy(update={"effective_at": first})
 
     def with_alias(self, subject: Subject) -> Self:
         """With another name of the person's, the last of their subjects."""
