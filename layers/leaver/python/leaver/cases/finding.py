@@ -57,11 +57,14 @@ class StepFinder:
     def _find_at_providers(self, case: Case) -> Iterator[Step]:
         """The steps of each account under each of the person's names; what an earlier name ends needs no second."""
         accounts = {name: self.connections.accounts(name) for name in self.providers}
+        # Where every account was given up, none is waited for.
+        gone = {name for name, those in accounts.items() if not those and self.connections.given_up(name)}
+        providers = {name: each for name, each in self.providers.items() if name not in gone}
         deactivates = case.policy is not None and case.policy.deactivate_users
         standing = {step.name: step for step in case.steps}
         found: dict[tuple[str, str], list[Step]] = {}
         for number, subject in enumerate(case.subjects, 1):
-            for at, each in identities.steps(subject, self.providers, accounts, case.identities):
+            for at, each in identities.steps(subject, providers, accounts, case.identities):
                 step = _step(at, each, alias=number if number > 1 else None)
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:
