@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 
 from leaver import bootstrap
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.closing import open_receipt
 from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
@@ -36,6 +37,7 @@ from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
 from leaver.settings import BeginsCases, Consumes, ReportsSteps, ServesProviders, UsesConnections, WholeNumber
+from leaver.storage.tables import timestamp
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
@@ -47,6 +49,10 @@ SEARCH_AGAIN: Final = timedelta(hours=1)
 TIME_FOR_ONE: Final = 20_000
 #: what may have come back, after everything had been ended
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
+#: and what of the case's own is of its sweep as well
+OF_A_SWEEP: Final = frozenset(
+    {"email", "identities", "event_id", "source", "actor", "urgency", "request", "aliases", "policy", "searched"}
+)
 
 
 class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, ReportsSteps):
@@ -110,6 +116,8 @@ class Watch:
                 receipts[step.name] = receipt
         undone = [step for step in outstanding if not _is_done(receipts.get(step.name))]
         usable = self.connections.usable_at((step.provider for step in undone if step.provider), leaving=case.names)
+        receipts |= self._close_given_up(case, [step for step in undone if step.provider and step.at not in usable])
+        undone = [step for step in undone if not _is_done(receipts.get(step.name))]
         waiting = {step.name for step in undone if step.provider and step.at not in usable}
         sendable = [
             step for step in undone if step.command != REPLACE and step.name not in waiting and step.refused is None
@@ -135,7 +143,7 @@ class Watch:
         found = self.case_start.find_steps_anew(case)
 
         def with_found(standing: Case) -> Case | None:
-            more = standing.with_steps(found, ())
+            more = standing.with_steps(found)
             new = tuple(name for name in more.outstanding if name not in standing.outstanding)
             # As if they had waited all the time: they are sent at once.
             more = more.model_copy(update={"waiting": standing.waiting + new})
@@ -222,6 +230,25 @@ class Watch:
         result = Result(ended, details={"said": record.replaced_description or "", "owner": record.owner})
         return self.receipts.finish(_open_receipt(case, step, record, at).closed(result, now=at))
 
+    def _close_given_up(self, case: Case, waiting: Sequence[Step]) -> dict[str, Receipt]:
+        """Close what waits at an account that the company has given up: by a person's word, and nothing was ended."""
+        given_up = {each: self.connections.given_up(each) for each in {step.provider or "" for step in waiting}}
+        closed = {}
+        for step in waiting:
+            gone, now = given_up[step.provider or ""], self.clock()
+            # A step without an account is there only as long as the provider has none.
+            at = max(gone.values(), default=None) if step.account is None else gone.get(step.account)
+            if at is None:
+                continue
+            nothing = open_receipt(case, step, now)
+            before = self.receipts.read(nothing)
+            because = f"the company gave the account up at {timestamp(at)}"
+            words = (before or nothing).closed_by("leaver disconnect --give-up-account", because, now=now)
+            receipt = self.receipts.close(before or nothing, words)
+            if receipt is not None:
+                closed[step.name] = receipt
+        return closed
+
     # -- over
 
     def _look_after_completed(self, case: Case) -> None:
@@ -255,7 +282,18 @@ class Watch:
         closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
         steps = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
         fields = case.model_dump(
-            include={"email", "identities", "event_id", "source", "actor", "urgency", "request", "policy", "searched"}
+            include={
+                "email",
+                "identities",
+                "event_id",
+                "source",
+                "actor",
+                "urgency",
+                "request",
+                "policy",
+                "searched",
+                "aliases",
+            }
         )
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = new_case(sweep_of(case.case_id), steps, case.names, **fields)

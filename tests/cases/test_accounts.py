@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.watch_deadlines.app import gauges
+from functions.watch_deadlines.app import Watch, gauges
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import CaseSummary
 from leaver.cases.states import State
@@ -261,6 +261,71 @@ def test_what_failed_over_a_connection_that_lives_is_a_persons_business(office: 
     office.clock.passes(minutes=1)
     office.minute()
     assert len(office.commands()) == sent
+
+
+# --- given up
+
+
+def gives_up(office: Office, *names: str) -> None:
+    """A person says that the company has left the account: `leaver disconnect --give-up-account`."""
+    for name in names:
+        office.table.alter(name, status=Status.REVOKED, given_up_at=office.clock())
+
+
+def test_a_step_that_waits_at_an_account_that_is_given_up_is_closed_by_that_word_and_stands_in_the_residual(
+    office: Office,
+) -> None:
+    office.table.alter("zoom-eu", status=Status.NEEDS_REAUTHORIZATION)
+    office.hears_and_works()
+    assert office.case.state is State.OPEN
+    gives_up(office, "zoom-eu")
+    minutes(office, 2)
+    assert {each.state for each in office.cases.every} == {State.COMPLETED}
+    assert receipt(office, "RevokeSsoToken#zoom/europe").outcome is Outcome.CLOSED
+    named = {each["step"]: each["because"] for each in office.case.residual if "step" in each}
+    assert named.keys() == {"RevokeSsoToken#zoom/europe", "PurgeUserTokens#zoom/europe"}
+    assert "the company gave the account up at" in named["RevokeSsoToken#zoom/europe"]
+
+
+def test_a_connection_that_is_only_revoked_gives_no_account_up(office: Office) -> None:
+    office.table.alter("zoom-eu", status=Status.REVOKED)
+    office.hears_and_works()
+    minutes(office, 3)
+    assert office.case.state is State.OPEN
+
+
+def test_nor_does_one_of_two_that_count_for_it(office: Office) -> None:
+    office.installs("zoom-eu-2", "europe", status=Status.NEEDS_REAUTHORIZATION)
+    gives_up(office, "zoom-eu")
+    office.hears_and_works()
+    minutes(office, 3)
+    assert "RevokeSsoToken#zoom/europe" in office.case.outstanding
+
+
+def test_a_provider_whose_every_account_is_given_up_is_waited_for_by_nobody(office: Office) -> None:
+    gives_up(office, "venafi")
+    office.hears_and_works()
+    assert office.case.state is State.COMPLETED
+    assert {step.provider for step in office.case.steps} == {"zoom"}
+
+
+def test_a_step_that_waited_for_a_first_account_of_it_is_closed_as_well() -> None:
+    office = Office()
+    venafi = office.table.records.pop("venafi")
+    office.hears_and_works()
+    office.table.put(venafi)
+    gives_up(office, "venafi")
+    minutes(office, 2)
+    assert office.case.state is State.COMPLETED
+    assert [each["step"] for each in office.case.residual if "step" in each] == ["RevokeGrants#venafi"]
+
+
+def test_those_tests_see_it_where_what_was_given_up_is_waited_for(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watch, "_close_given_up", lambda *_: {})
+    with pytest.raises(AssertionError):
+        test_a_step_that_waits_at_an_account_that_is_given_up_is_closed_by_that_word_and_stands_in_the_residual(office)
 
 
 # --- found anew

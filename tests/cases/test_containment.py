@@ -1,16 +1,19 @@
 """Somebody's account was in a thief's hands: what the thief may hold ends, and the person works on."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
 from leaver.cases import kinds, record
 from leaver.cases.finding import StepFinder
-from leaver.cases.intake import Intake
+from leaver.cases.heard import Fate
+from leaver.cases.intake import NOTHING_TAKEN, Intake
+from leaver.cases.people import Name
 from leaver.cases.record import DONE, Case
-from leaver.cases.states import State
+from leaver.cases.states import CaseEvent, State
 from leaver.errors import ProviderResponse, ProviderUnavailable
+from leaver.providers.registry import PROVIDERS
 from tests.doubles.connections_table import connection
 from tests.doubles.hr_events import webhook
 from tests.doubles.office import ADA, ADA_ID, LASTING, Office
@@ -199,6 +202,87 @@ def test_where_a_person_closed_the_purge_a_token_that_was_asked_for_before_is_no
     minutes(office, 2)
     assert office.case.state is State.COMPLETED
     assert office.people.refuse_what_was_asked([ADA], asked)
+
+
+@pytest.mark.parametrize("kind", ["contain", "sessions"])
+def test_what_she_asks_for_after_the_last_provider_step_stays_however_late_the_purge_and_the_seal_come(
+    office: Office, kind: str
+) -> None:
+    office.deliver(office.hears(kind))
+    late = [message for message in office.queued if message.command == "SealCase"]
+    for message in [each for each in office.queued if each not in late]:
+        office.deliver(message)
+    waiting, office.queued = office.queued, []
+    office.clock.passes(minutes=1)
+    asked = office.clock()
+    office.clock.passes(minutes=9)
+    office.queued = waiting
+    office.works()
+    assert office.case.state is State.COMPLETED
+    assert office.people.refuse_what_was_asked([ADA], asked) is None
+    assert office.people.refuse_what_was_asked([ADA], asked - timedelta(minutes=1))
+
+
+def test_a_company_that_keeps_no_user_tokens_raises_no_cutoff(office: Office) -> None:
+    object.__setattr__(office.intake.step_finder, "providers", {"venafi": PROVIDERS["venafi"]})
+    office.hears_and_works("contain")
+    assert office.case.state is State.COMPLETED
+    assert office.people.refuse_what_was_asked([ADA], office.case.requested_at) is None
+
+
+def test_that_test_sees_it_where_the_cutoff_is_the_time_at_which_it_is_said(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cutoff = Name.with_cutoff
+    monkeypatch.setattr(Name, "with_cutoff", lambda self, _at: with_cutoff(self, office.clock()))
+    with pytest.raises(AssertionError):
+        test_what_she_asks_for_after_the_last_provider_step_stays_however_late_the_purge_and_the_seal_come(
+            office, "contain"
+        )
+
+
+# --- a person changes their mind
+
+
+def decides(office: Office, decision: str) -> tuple[str | None, str | None]:
+    office.queue("StartOffboarding", {"case": office.cases.every[-1].case_id, "decision": decision})
+    office.works()
+    return office.heard.fates[-1].fate, office.heard.fates[-1].because
+
+
+def test_a_person_cancels_a_containment_that_the_guard_holds_and_nothing_is_ended() -> None:
+    office = Office(routine_limit=0)
+    office.hears_and_works("contain")
+    assert [case.state for case in office.cases.every] == [State.HELD]
+    assert decides(office, "cancel") == ("changed", None)
+    assert [case.state for case in office.cases.every] == [State.CANCELLED]
+    office.clock.passes(hours=1)
+    office.minute()
+    office.works()
+    assert office.access_of(ADA) == {"session", "grants", "user token"}
+
+
+@pytest.mark.parametrize("decision", ["cancel", "reinstate"])
+def test_what_of_a_containment_has_begun_goes_on_and_the_reason_is_the_true_one(office: Office, decision: str) -> None:
+    office.weather.out_of_order["venafi"] = DOWN
+    office.deliver(office.hears("contain"))
+    office.weather.out_of_order.clear()
+    assert decides(office, decision) == ("refused", NOTHING_TAKEN)
+    assert office.case.state is State.COMPLETED
+    assert decides(office, decision) == ("refused", NOTHING_TAKEN)
+
+
+def test_that_test_sees_it_where_a_containment_is_looked_for_among_the_departures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    give_back = Intake.give_back
+
+    def as_a_departure(self: Intake, case: Case, event: CaseEvent, at: datetime) -> Fate:
+        return give_back(self, case.model_copy(update={"request": {**case.request, "kind": "immediate"}}), event, at)
+
+    monkeypatch.setattr(Intake, "give_back", as_a_departure)
+    with pytest.raises(AssertionError):
+        test_a_person_cancels_a_containment_that_the_guard_holds_and_nothing_is_ended()
 
 
 # --- one departure, one containment

@@ -1,17 +1,20 @@
-"""What a case does not act on is told, and waits for a person: another name, somebody new, an unreadable record."""
+"""A better name adds what it names; what a case cannot act on waits for a person: somebody new, a broken record."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from leaver.cases import intake
+from leaver.cases import finding, intake
 from leaver.cases.intake import SOMEBODY_NEW
 from leaver.cases.record import Case, Policy
 from leaver.cases.start import CaseStart
 from leaver.cases.states import State
 from leaver.connections.record import Connection
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
-from tests.doubles.office import ADA, ADA_ID, Office
+from leaver.outcomes import Outcome
+from tests.doubles.clock import NOW
+from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
 
 #: an account of hers at Venafi that her address does not name
 ADMIN = "local:{ada-admin}"
@@ -27,37 +30,147 @@ def office() -> Office:
     return office
 
 
-def another_name_is_told(office: Office) -> None:
-    office.hears_and_works()
-    office.hears_and_works(
-        event_id="hr-2", source="okta", subject={"identities": {"venafi": {"prefixed_universal": ADMIN}}}
-    )
-    assert office.venafi.grants[ADMIN] == 1
-    assert [reason for reason in office.reasons() if "acts on another name at venafi/acme" in reason]
-    assert [each.fate for each in office.heard.fates][-1] == "dead_lettered"
+#: how another source names her at Venafi
+OTHERWISE: dict[str, Any] = {"source": "okta", "subject": {"identities": {"venafi": {"prefixed_universal": ADMIN}}}}
+AGAIN = "RevokeGrants#venafi/acme#2"
 
 
-def test_another_name_of_somebody_whose_case_is_done_is_parked_with_its_reason(office: Office) -> None:
-    another_name_is_told(office)
+def fates(office: Office) -> list[str | None]:
+    return [each.fate for each in office.heard.fates]
 
 
-def test_that_test_sees_it_where_another_name_is_taken_for_a_repetition(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intake, "refuse_another_name", lambda *_: None)
-    with pytest.raises(AssertionError):
-        another_name_is_told(office)
-
-
-def test_another_name_while_the_case_is_open_is_parked_and_the_case_goes_on(office: Office) -> None:
+def test_a_better_name_of_somebody_whose_case_is_open_adds_a_step_and_what_lives_under_it_ends(office: Office) -> None:
     office.weather.out_of_order["venafi"] = DOWN
     office.deliver(office.hears())
-    told = office.hears(event_id="hr-2", subject={"identities": {"venafi": {"prefixed_universal": ADMIN}}})
-    office.deliver(told)
-    assert "acts on another name" in office.reasons()[0]
+    office.deliver(office.hears(**OTHERWISE))
+    assert fates(office) == ["opened", "changed"]
+    assert AGAIN in office.case.outstanding
     office.weather.out_of_order.clear()
     office.works()
     assert office.case.state is State.COMPLETED
+    assert (office.venafi.grants[ADMIN], office.access_of(ADA)) == (0, set())
+    assert office.receipts.items[office.case.case_id, AGAIN].outcome is Outcome.REVOKED
+
+
+def test_the_same_better_name_a_second_time_adds_nothing(office: Office) -> None:
+    office.weather.out_of_order["venafi"] = DOWN
+    office.deliver(office.hears())
+    office.deliver(office.hears(**OTHERWISE))
+    before = office.case.steps
+    office.deliver(office.hears(**OTHERWISE))
+    office.deliver(office.hears())
+    assert office.case.steps == before
+    assert fates(office) == ["opened", "changed", "repeated", "repeated"]
+
+
+def another_name_after_the_seal(office: Office) -> None:
+    office.hears_and_works()
+    office.hears_and_works(**OTHERWISE)
+    assert office.venafi.grants[ADMIN] == 0
+    first, second = office.cases.every
+    assert (second.state, second.follows) == (State.COMPLETED, first.case_id)
+    assert fates(office) == ["opened", "opened"]
+
+
+def test_a_better_name_of_somebody_whose_case_is_completed_opens_one_that_follows(office: Office) -> None:
+    another_name_after_the_seal(office)
+
+
+def test_and_the_next_repeat_ends_what_came_back_under_either_name(office: Office) -> None:
+    another_name_after_the_seal(office)
+    office.clock.passes(hours=3)
+    office.logs_in(ADA)
+    office.venafi.grants[ADMIN] = 1
+    office.hears_and_works()
+    assert (office.venafi.grants[ADMIN], office.access_of(ADA)) == (0, set())
+
+
+def test_the_name_that_venafi_itself_gave_for_her_address_is_no_news(office: Office) -> None:
+    office.hears_and_works()
+    office.hears_and_works(source="okta", subject={"identities": {"venafi": {"prefixed_universal": ADA_UNIVERSAL}}})
+    assert fates(office) == ["opened", "repeated"]
+
+
+def test_both_tests_see_it_where_another_name_is_taken_for_a_repetition(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "_ends_the_same", lambda *_: True)
+    with pytest.raises(AssertionError):
+        another_name_after_the_seal(office)
+
+
+def test_a_name_that_venafi_does_not_know_is_done_with_once_the_better_one_was_ended() -> None:
+    office = Office()
+    office.venafi.people["jdoe@example.com"] = office.venafi.people.pop(ADA)
+    office.hears_and_works()
+    assert office.case.outstanding == ("RevokeGrants#venafi/acme",)
+    office.hears_and_works(source="okta", subject={"identities": {"venafi": {"prefixed_universal": ADA_UNIVERSAL}}})
+    assert (office.case.state, office.venafi.grants[ADA_UNIVERSAL]) == (State.COMPLETED, 0)
+
+
+def test_a_better_name_reaches_an_account_that_is_connected_later_too(office: Office) -> None:
+    venafi = office.table.records.pop("venafi")
+    office.hears_and_works()
+    office.hears_and_works(**OTHERWISE)
+    office.table.put(venafi)
+    office.clock.passes(minutes=1)
+    office.minute()
+    office.works()
+    assert (office.case.state, office.venafi.grants[ADMIN]) == (State.COMPLETED, 0)
+
+
+def test_a_better_name_of_a_planned_leaver_waits_for_the_day_with_the_rest(office: Office) -> None:
+    tomorrow = (office.clock() + timedelta(days=1)).isoformat()
+    office.hears_and_works("scheduled", effective_at=tomorrow)
+    office.hears_and_works("scheduled", effective_at=tomorrow, **OTHERWISE)
+    assert office.venafi.grants[ADMIN] == 1
+    office.clock.passes(days=1)
+    office.minute()
+    office.works()
+    assert (office.case.state, office.venafi.grants[ADMIN]) == (State.COMPLETED, 0)
+
+
+def test_a_better_name_in_a_theft_is_contained_as_well(office: Office) -> None:
+    office.weather.out_of_order["venafi"] = DOWN
+    office.deliver(office.hears("contain"))
+    office.deliver(office.hears("contain", **OTHERWISE))
+    office.weather.out_of_order.clear()
+    office.works()
+    assert (office.case.state, office.venafi.grants[ADMIN]) == (State.COMPLETED, 0)
+
+
+def test_an_event_about_somebody_new_at_the_address_adds_nothing_to_a_case_that_is_open(office: Office) -> None:
+    office.weather.out_of_order["venafi"] = DOWN
+    office.deliver(office.hears(subject={"source_id": "hr-ada"}))
+    office.deliver(office.hears(subject={"source_id": "hr-another-ada", **OTHERWISE["subject"]}))
+    assert "somebody else at this address" in office.reasons()[0]
+    office.weather.out_of_order.clear()
+    office.works()
+    assert (office.case.state, office.venafi.grants[ADMIN]) == (State.COMPLETED, 1)
+
+
+def test_and_after_the_seal_a_person_is_asked_who_is_meant(office: Office) -> None:
+    office.hears_and_works(subject={"source_id": "hr-ada"})
+    office.hears_and_works(subject={"source_id": "hr-another-ada", **OTHERWISE["subject"]})
+    last = office.cases.every[-1]
+    assert (last.state, last.because) == (State.HELD, SOMEBODY_NEW)
+    assert office.venafi.grants[ADMIN] == 1
+
+
+def test_a_stranger_would_be_hit_if_nobody_compared_the_ids(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "is_somebody_else", lambda *_: False)
+    office.hears_and_works(subject={"source_id": "hr-ada"})
+    office.hears_and_works(subject={"source_id": "hr-another-ada", **OTHERWISE["subject"]})
+    assert office.venafi.grants[ADMIN] == 0
+
+
+def test_a_late_word_about_somebody_who_is_back_touches_nobody_under_any_name(office: Office) -> None:
+    office.hears_and_works()
+    office.clock.passes(hours=1)
+    office.hears_and_works("reinstated")
+    office.hears_and_works(occurred_at=NOW.isoformat(), **OTHERWISE)
+    assert office.venafi.grants[ADMIN] == 1
+    assert fates(office)[-1] == "repeated"
 
 
 def test_a_repeat_is_held_where_an_account_that_knew_nobody_knows_somebody_now() -> None:

@@ -212,5 +212,5 @@ def test_after_a_held_case_is_thrown_away_the_first_departure_is_still_remembere
 
 
 def test_that_is_seen_where_nobody_compares_ids(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_is_somebody_new", lambda _finished, _departure: False)
+    monkeypatch.setattr(Intake, "_is_somebody_new", lambda *_: False)
     assert leaves_too(office).because is None

@@ -10,6 +10,7 @@ from leaver.cases.heard import Fate
 from leaver.cases.intake import BEGUN, NEVER_SAID, RETURN_HELD, STAYS, Intake
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Said
+from leaver.cases.seal import head_of
 from leaver.cases.states import CaseEvent, State
 from leaver.messages.events import OffboardingRequested
 from tests.doubles.clock import NOW
@@ -246,6 +247,65 @@ def test_that_is_seen_where_taking_back_the_departure_of_nobody_succeeds_in_sile
     assert (office.reasons(), last_fate(office)[0]) == ([], "nothing_follows")
 
 
+# --- a return that waits for a person
+
+
+def takes_back_the_earlier_of_two_plans(office: Office) -> None:
+    plans(office, 5, "hibob")
+    plans(office, 9, "okta")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled", source="hibob")
+    assert last_fate(office) == ("changed", RETURN_HELD)
+    office.clock.now = NOW + timedelta(days=8, hours=23)
+    office.minute()
+    office.works()
+    assert office.access_of(ADA) == EVERYTHING
+    office.clock.now = NOW + timedelta(days=9)
+    office.minute()
+    office.works()
+    assert office.access_of(ADA) == set()
+
+
+def test_the_day_of_a_source_that_took_its_word_back_is_no_last_day_any_more(office: Office) -> None:
+    takes_back_the_earlier_of_two_plans(office)
+
+
+def test_that_is_seen_where_a_held_return_keeps_its_sources_day(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Case, "with_return_held", lambda self, held: self.model_copy(update={"return_held": held}))
+    with pytest.raises(AssertionError):
+        takes_back_the_earlier_of_two_plans(office)
+
+
+def test_a_source_that_says_again_that_she_leaves_has_no_return_that_waits(office: Office) -> None:
+    plans(office, 5, "hibob")
+    plans(office, 9, "okta")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled", source="hibob")
+    plans(office, 7, "hibob")
+    assert (office.case.return_held, office.case.effective_at) == (None, NOW + timedelta(days=7))
+
+
+def test_a_return_that_waits_says_when_it_happened_and_from_when_on_it_is_to_be(office: Office) -> None:
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", source="okta", effective_at=on_day(3))
+    held = office.case.return_held
+    assert held is not None
+    assert (held.at, held.effective_at) == (office.clock(), NOW + timedelta(days=3))
+
+
+def test_a_return_that_waits_after_the_seal_breaks_no_seal(office: Office) -> None:
+    office.hears_and_works(source="hibob")
+    office.clock.passes(minutes=1)
+    office.hears_and_works(source="okta", occurred_at=NOW.isoformat())
+    office.hears_and_works("reinstated", source="hibob")
+    assert office.case.return_held is not None
+    stored = office.cases.read_stored(office.case.case_id)
+    assert head_of(stored["case"], stored) == office.case.head
+
+
 # --- a person decides
 
 
@@ -271,6 +331,31 @@ def test_a_person_cancels_what_has_not_begun_and_no_more(office: Office) -> None
     decides(office, "cancel")
     assert last_fate(office) == ("refused", BEGUN)
     assert office.access_of(ADA) == set()
+
+
+def cancels_at_the_very_moment_at_which_it_begins(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans(office, 5, "hibob")
+    office.clock.now = NOW + timedelta(days=5)
+    stop_one = Intake._stop_one
+
+    def behind_the_start(self: Intake, case: Case, event: CaseEvent) -> Case:
+        monkeypatch.setattr(Intake, "_stop_one", stop_one)
+        office.minute()
+        return stop_one(self, case, event)
+
+    monkeypatch.setattr(Intake, "_stop_one", behind_the_start)
+    decides(office, "cancel")
+    assert last_fate(office) == ("refused", BEGUN)
+
+
+def test_a_cancellation_that_comes_too_late_gives_nothing_back(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancels_at_the_very_moment_at_which_it_begins(office, monkeypatch)
+    assert office.people.who_says_leaves([ADA]) == frozenset({"hibob"})
+    assert office.people.under_tombstones == {ADA, ADA_ID}
+    # So another source's return does not end what hibob began.
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", source="okta")
+    assert last_fate(office) == ("changed", RETURN_HELD)
 
 
 def test_what_was_said_before_a_persons_decision_comes_too_late_after_it(office: Office) -> None:

@@ -14,6 +14,7 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, Policy, receipts_of
 from leaver.cases.seal import COVERED, VERSION, Stored, UnknownSeal, chain, head_of
 from leaver.cases.states import State
+from leaver.messages.events import Subject
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import columns, values
 from tests.contract.stack import ROOT
@@ -233,6 +234,7 @@ REWRITTEN: dict[str, object] = {
     "request": {"event_id": "another"},
     "policy": Policy(deadline=1),
     "identities": {"zoom/acme": "ben"},
+    "aliases": (Subject(email="ada.king@example.com"),),
     "searched": ({"account": "zoom/acme", "found": "nobody"},),
 }
 
@@ -251,6 +253,7 @@ def test_a_rewritten_case_shows_whatever_was_rewritten(field: str) -> None:
         {"detail": {"user_id": "ben"}},
         {"command": "DeactivateUser"},
         {"at": "zoom/europe"},
+        {"alias": 2},
         {"identity": "ben"},
         {"found_by": "hr"},
     ],

@@ -20,6 +20,8 @@ class InMemoryItems(Items[Item]):
 
     def __init__(self, kind: type[Item], *, key: tuple[str, ...], effects: Effects | None = None) -> None:
         self.kept: dict[tuple[Value, ...], Mapping[str, Value]] = {}
+        #: what was read of what is kept: nobody changes either
+        self._parsed: dict[tuple[Value, ...], tuple[Mapping[str, Value], Item]] = {}
         self.kind = kind
         self.effects = effects or Effects()
         self._key = key
@@ -63,10 +65,15 @@ class InMemoryItems(Items[Item]):
         yield from self.effects.of(f"query {self.name}", query)
 
     def scan(self) -> Iterator[Item]:
-        yield from (self.kind.model_validate(stored) for stored in self.kept.values())
+        yield from (each for each in map(self._read, list(self.kept)) if each)
 
     def _read(self, place: tuple[Value, ...]) -> Item | None:
-        return self.kind.model_validate(self.kept[place]) if place in self.kept else None
+        stored = self.kept.get(place)
+        if stored is None:
+            return None
+        if place not in self._parsed or self._parsed[place][0] is not stored:
+            self._parsed[place] = stored, self.kind.model_validate(stored)
+        return self._parsed[place][1]
 
     def _place(self, stored: Mapping[str, Value]) -> tuple[Value, ...]:
         return tuple(stored[name] for name in self._key)

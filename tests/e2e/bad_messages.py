@@ -10,7 +10,7 @@ CONNECTION_NAME = "connection: expected up to 32 lower-case letters, digits and 
 NO_SUCH_CONNECTION = "connection: expected the name of a connection that exists"
 ONE_TARGET = "expected exactly one of grantee_prefixed_universal, identity, application_id"
 ALLOWED_FOR_GRANTS = (
-    "unknown field (allowed: account, application_id, case_id, confirm, connection, grantee_prefixed_universal, "
+    "unknown field (allowed: account, alias, application_id, case_id, confirm, connection, grantee_prefixed_universal, "
     "identity, requested_at, urgency)"
 )
 ZAK = {"user_id": "ada@example.com"}
@@ -57,7 +57,7 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
         "a field missing": ({}, "user_id: is missing"),
         "an unknown field": (
             {"user_id": "ada@example.com", SECRET: 1},
-            "unknown field (allowed: account, case_id, connection, requested_at, urgency, user_id)",
+            "unknown field (allowed: account, alias, case_id, connection, requested_at, urgency, user_id)",
         ),
         "a number for a text": ({"user_id": 7}, "user_id: Input should be a valid string"),
         "nobody": ({"user_id": ""}, USER_ID),

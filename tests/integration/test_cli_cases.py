@@ -410,6 +410,25 @@ def test_what_has_begun_is_not_cancelled(stack: Stack) -> None:
     assert leaver("cancel", "h-1", "--yes").exit_code == 0
 
 
+def test_of_somebody_who_stays_what_waits_is_cancelled_and_what_has_begun_goes_on(stack: Stack) -> None:
+    stack.has("k-1", SSO, request={"kind": "contain"}, state=State.HELD)
+    stack.has("k-2", SSO, request={"kind": "contain"})
+    for command in ("cancel", "reinstate"):
+        result = leaver(command, "k-2", "--yes")
+        assert (result.exit_code, stack.decided()) == (1, [])
+        assert "the person stays already" in " ".join(result.output.split())
+    assert leaver("cancel", "k-1", "--yes").exit_code == 0
+    assert stack.decided() == [{"case": "k-1", "decision": "cancel"}]
+
+
+def test_a_name_of_somebody_who_stays_is_answered_with_their_cases(stack: Stack) -> None:
+    People(stack.dynamodb, table="Cases").change(
+        "ada@example.com", lambda found: found.with_containment("contain", "k-1")
+    )
+    result = leaver("cancel", "ada@example.com", "--yes")
+    assert "nobody of that name leaves: their cases are k-1" in " ".join(result.output.split())
+
+
 def test_a_case_shows_who_said_so_and_a_return_that_waits(stack: Stack) -> None:
     said = Said(source="hibob", event_id="1", kind="immediate", at=BEGAN, effective_at=BEGAN)
     held = said.model_copy(update={"source": "okta", "kind": "reinstated"})

@@ -6,6 +6,7 @@ import click
 import typer
 from rich.console import Console
 
+from leaver.cases.intake import NOTHING_TAKEN
 from leaver.cases.record import Case
 from leaver.cases.states import OVER, WAITING
 from leaver_cli.cases.show import read_existing, table_of
@@ -46,9 +47,11 @@ def reinstate(
 def _decide(decision: Literal["cancel", "reinstate"], case_or_who: str, deployment: Deployment, *, yes: bool) -> None:
     console = Console()
     case = _find(deployment, case_or_who)
+    stays = case.kind != "departure"
     console.print(table_of([case], title=f"Case {case.case_id}"))
-    if case.state in OVER or (decision == "cancel" and case.state not in WAITING):
-        hint = "" if case.state in OVER else ": leaver reinstate gives back what it took"
+    if case.state in OVER or (decision == "cancel" and case.state not in WAITING) or (stays and decision != "cancel"):
+        gives_back = NOTHING_TAKEN if stays else "leaver reinstate gives back what it took"
+        hint = "" if case.state in OVER else f": {gives_back}"
         console.print(printable(f"{case.case_id} is {case.state}{hint}"), soft_wrap=True)
         raise typer.Exit(1)
     if not yes:
@@ -63,5 +66,7 @@ def _find(deployment: Deployment, case_or_who: str) -> Case:
         return found
     person = deployment.people.read(case_or_who)
     if person is None or person.case is None:
-        raise click.ClickException(f"there is no case {case_or_who}, and nobody of that name has one")
+        others = ", ".join(sorted(person.containments.values())) if person else ""
+        nobody = f"nobody of that name leaves: their cases are {others}" if others else "nobody of that name has one"
+        raise click.ClickException(f"there is no case {case_or_who}, and {nobody}")
     return read_existing(deployment.cases, person.case)

@@ -32,7 +32,7 @@ class StepClosing:
         step = next((step for step in case.steps if step.name == name), None)
         if step is None:
             return Fate("refused", case_id, "the case has no such step")
-        before = self.receipts.read(_receipt(case, step, self.clock()))
+        before = self.receipts.read(open_receipt(case, step, self.clock()))
         if before is not None and before.outcome is Outcome.CLOSED:
             # Killed before it was announced, or said twice: the first word stands.
             self.publisher.announce(_announcement(before))
@@ -41,7 +41,7 @@ class StepClosing:
         if case.state is not State.OPEN or name not in case.outstanding or has_ended:
             return Fate("refused", case_id, "the step is not outstanding, or the case is not open")
         now = self.clock()
-        standing = before or _receipt(case, step, now)
+        standing = before or open_receipt(case, step, now)
         closed = self.receipts.close(standing, standing.closed_by(who, because, now=now))
         if closed is None:
             return self.close(case_id, name, who=who, because=because)
@@ -49,7 +49,7 @@ class StepClosing:
         return Fate("changed", case_id)
 
 
-def _receipt(case: Case, step: Step, now: datetime) -> Receipt:
+def open_receipt(case: Case, step: Step, now: datetime) -> Receipt:
     """The receipt of a step of which nothing was heard."""
     command = COMMANDS.get(step.command)
     return Receipt(

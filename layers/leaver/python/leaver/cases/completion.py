@@ -1,13 +1,13 @@
 """When a case is completed: what is outstanding by its receipts, what has come since, and then the seal."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE_WITH, Case, Cases, Step, receipts_of
+from leaver.cases.record import DONE, DONE_WITH, Case, Cases, Step, receipts_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
 from leaver.outcomes import Outcome
@@ -63,24 +63,28 @@ class CaseCompletion:
         return self.cases.change(case, with_outstanding) or self.cases.require(case.case_id)
 
     def _outstanding(self, case: Case, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
-        ended = {step.name for step in case.steps if self._is_ended(case, step, receipts.get(step.name))}
-        return tuple(step.name for step in case.steps if step.name not in ended)
+        said = {
+            step.name: receipt.outcome
+            for step in case.steps
+            if (receipt := receipts.get(step.name)) and receipt.case_id == case.case_id and step.is_reported_by(receipt)
+        }
+        known = {(step.command, step.at) for step in case.steps if said.get(step.name) in DONE}
+        return tuple(step.name for step in case.steps if not self._is_ended(step, said.get(step.name), known))
 
-    def _is_ended(self, case: Case, step: Step, receipt: Receipt | None) -> bool:
-        if receipt is None or receipt.case_id != case.case_id or not step.is_reported_by(receipt):
-            return False
-        if receipt.outcome is Outcome.USER_NOT_FOUND:
-            # An address may be misspelt, or another account's: that nobody has it there says nothing of the person.
-            is_certain = step.found_by in {"account", "hr"}
-            return is_certain or not self.done_where_missing.isdisjoint({step.at, step.provider or step.at})
-        return receipt.outcome in DONE_WITH
+    def _is_ended(self, step: Step, said: Outcome | None, known: Container[tuple[str, str]]) -> bool:
+        if said is not Outcome.USER_NOT_FOUND:
+            return said in DONE_WITH
+        # An address may be misspelt, or another account's: that nobody has it there says nothing of the person. But
+        # whoever was found there, under another of their names, is not missing.
+        is_certain = step.found_by in {"account", "hr"} or (step.command, step.at) in known
+        return is_certain or not self.done_where_missing.isdisjoint({step.at, step.provider or step.at})
 
     def _add_what_came_since(self, case: Case) -> Case:
         """Add the steps that the case lacks by now, and set them going."""
         found = self.case_start.find_steps_anew(case)
 
         def with_found(standing: Case) -> Case | None:
-            more = standing.with_steps(found, ())
+            more = standing.with_steps(found)
             return more if standing.state is State.OPEN and more != standing else None
 
         extended = self.cases.change(case, with_found)

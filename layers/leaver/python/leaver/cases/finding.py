@@ -12,7 +12,8 @@ from leaver.cases.start import COMMANDS
 from leaver.connections.record import Connection, Connections, Status, Unreadable
 from leaver.errors import BadMessage, Rejected, explain
 from leaver.messages.commands import RevokeAccessToken
-from leaver.messages.events import OffboardingRequested, Subject
+from leaver.messages.events import Subject
+from leaver.messages.names import name_of
 from leaver.providers.entry import LeaverStep, Providers
 
 
@@ -23,17 +24,15 @@ class StepFinder:
     connections: Connections
     providers: Providers
 
-    def find(
-        self, subject: Subject, ids: Mapping[str, str], names: Sequence[str], *, deactivates_users: bool
-    ) -> Sequence[Step]:
-        """Find what has to end; `ids` are those that accounts confirmed, by `provider/account`."""
-        accounts = {name: self.connections.accounts(name) for name in self.providers}
-        steps = [
-            _step(at, step)
-            for at, step in identities.steps(subject, self.providers, accounts, ids)
-            if deactivates_users or not step.opt_in
-        ]
-        owned = list(self._owned_by(names))
+    def find_anew(self, case: Case) -> Sequence[Step]:
+        """Find what has to end for a case's person as of now; a sweep only looks once more at what was there.
+
+        What somebody who stays has connected since the case began is theirs.
+        """
+        if case.sweep_of is not None:
+            return ()
+        owned = list(self._owned_by(case.names))
+        steps = [*self._find_at_providers(case)]
         steps += [
             Step(
                 command=RevokeAccessToken.__name__,
@@ -46,25 +45,34 @@ class StepFinder:
         ]
         steps.sort(key=lambda step: list(COMMANDS).index(step.command))
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
-        return steps + [
+        steps += [
             Step(command=REPLACE, at=record.connection, identity=record.owner, detail={"owner": record.owner})
             for record in owned
             if isinstance(record, Connection) and record.role == "service"
         ]
-
-    def find_anew(self, case: Case) -> Sequence[Step]:
-        """Find what has to end for a case's person as of now; a sweep only looks once more at what was there.
-
-        What somebody who stays has connected since the case began is theirs.
-        """
-        if case.sweep_of is not None:
-            return ()
-        subject = OffboardingRequested.model_validate(case.request, strict=False).subject
-        deactivates = case.policy is not None and case.policy.deactivate_users
-        found = self.find(subject, case.identities, case.names, deactivates_users=deactivates)
         return [
-            step for step in found if is_ended_by(case.kind, step.command) and not self._is_of_who_stays(step, case)
+            step for step in steps if is_ended_by(case.kind, step.command) and not self._is_of_who_stays(step, case)
         ]
+
+    def _find_at_providers(self, case: Case) -> Iterator[Step]:
+        """The steps of each account under each of the person's names; what an earlier name ends needs no second."""
+        accounts = {name: self.connections.accounts(name) for name in self.providers}
+        # Where every account was given up, none is waited for.
+        gone = {name for name, those in accounts.items() if not those and self.connections.given_up(name)}
+        providers = {name: each for name, each in self.providers.items() if name not in gone}
+        deactivates = case.policy is not None and case.policy.deactivate_users
+        standing = {step.name: step for step in case.steps}
+        found: dict[tuple[str, str], list[Step]] = {}
+        for number, subject in enumerate(case.subjects, 1):
+            for at, each in identities.steps(subject, providers, accounts, case.identities):
+                step = _step(at, each, alias=number if number > 1 else None)
+                before = found.setdefault((step.command, at), [])
+                if each.opt_in and not deactivates:
+                    continue
+                if not any(_ends_the_same(other, step, subject) for other in before):
+                    yield step
+                # A case's step is never rewritten: what it acts on is what it was recorded with.
+                before.append(standing.get(step.name, step))
 
     def _is_of_who_stays(self, step: Step, case: Case) -> bool:
         if case.kind == "departure" or case.started_at is None or step.command != RevokeAccessToken.__name__:
@@ -89,7 +97,17 @@ class StepFinder:
                     yield record
 
 
-def _step(at: str, step: LeaverStep) -> Step:
+def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:
+    """Whether nothing lives under the other name; an id that the account itself gave for an address is that address."""
+    is_its_id = other.found_by == "account" and name_of(one.identity) == name_of(subject.email)
+    return is_its_id or _folded(one.detail) == _folded(other.detail)
+
+
+def _folded(detail: Mapping[str, str]) -> Mapping[str, str]:
+    return {field: name_of(text) for field, text in detail.items()}
+
+
+def _step(at: str, step: LeaverStep, *, alias: int | None) -> Step:
     """A step, also where its command can't be sent: what one provider's syntax refuses, no other has to wait for."""
     try:
         step.command.model_validate(dict(step.fields))
@@ -99,6 +117,7 @@ def _step(at: str, step: LeaverStep) -> Step:
     return Step(
         command=step.command.__name__,
         at=at,
+        alias=alias,
         identity=next(iter(step.fields.values())),
         found_by=step.found_by,
         detail=dict(step.fields),

@@ -10,11 +10,11 @@ from uuid import uuid4
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
-from leaver.cases.kinds import Kind, is_ended_by, kind_of
+from leaver.cases.kinds import Kind, kind_of
 from leaver.cases.people import Name, People
-from leaver.cases.record import Case, Cases, Policy, Said, Step, new_case, sweep_of
+from leaver.cases.record import Case, Cases, Policy, Said, new_case, sweep_of
 from leaver.cases.start import CaseStart
-from leaver.cases.states import OVER, UNDER_WAY, WAITING, CaseEvent, State
+from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
 from leaver.errors import Rejected
 from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
@@ -27,6 +27,9 @@ REPEATS: Final = timedelta(hours=1)
 LATER: Final = "a later event about this person has come before"
 HEARD: Final = "this departure is a case already"
 STAYS: Final = "this person stays already"
+NOTHING_TAKEN: Final = (
+    "the person stays already: a case of this kind takes nothing that could be given back, and what has begun goes on"
+)
 NEVER_SAID: Final = "this source never said that the person left"
 BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
 RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
@@ -44,13 +47,19 @@ class Departure:
     #: who that is at each account that was asked and knew, by `provider/account`
     found: Mapping[str, Person]
     names: Sequence[str]
-    steps: Sequence[Step]
+    #: how else the person is named
+    aliases: Sequence[Subject] = ()
     #: the completed case that it repeats
     follows: Case | None = None
     #: a repeat begins no earlier
     not_before: datetime | None = None
     #: why a person has to look first
     because: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Whether they leave, or stay."""
+        return kind_of(self.request.model_dump())
 
     def said(self, now: datetime) -> Said:
         """The word of its source: what is not planned ends at once."""
@@ -86,26 +95,17 @@ class Intake:
         names = _names(request, found.values())
         if request.kind in {"cancelled", "reinstated"}:
             return self._keep_access(request, names)
-        kind = kind_of(request.model_dump())
-        departure = Departure(request, found, names, self._find_steps(request.subject, _ids(found), names, kind))
-        if kind != "departure":
-            return self._contain(departure, kind)
-        finished = self._find_finished(names)
+        return self._take_access(Departure(request, found, names))
+
+    def _take_access(self, departure: Departure) -> Fate:
+        if departure.kind != "departure":
+            return self._contain(departure, departure.kind)
+        finished = self._find_finished(departure.names)
         if finished is None:
             return self._end_access(departure)
-        if is_before_its_end(finished, request.occurred_at):
+        if is_before_its_end(finished, departure.request.occurred_at):
             return self._hear_again(finished, departure)
         return self._end_access(self._after(finished, departure))
-
-    def _find_steps(
-        self, subject: Subject, ids: Mapping[str, str], names: Sequence[str], kind: Kind = "departure"
-    ) -> Sequence[Step]:
-        deactivates = self.policy.deactivate_users
-        found = self.step_finder.find(subject, ids, names, deactivates_users=deactivates)
-        steps = [step for step in found if is_ended_by(kind, step.command)]
-        if not steps:
-            raise Rejected("at none of the company's providers is there anything of this kind to end")
-        return steps
 
     # -- somebody left before
 
@@ -126,8 +126,11 @@ class Intake:
         for name in finished.names:
             self.people.change(name, hear)
         self.set_going(finished)
-        refuse_another_name(finished, departure)
-        return Fate("repeated", finished.case_id, HEARD)
+        if not self.people.gone(finished.names) or not self._find_aliases(finished, departure):
+            return Fate("repeated", finished.case_id, HEARD)
+        if is_somebody_else(finished, departure) or _is_found_where_nobody_was(finished, departure):
+            return self._end_access(replace(departure, follows=finished, because=SOMEBODY_NEW))
+        return self._end_access(self._once_more(finished, departure))
 
     def _after(self, finished: Case, departure: Departure) -> Departure:
         """What a departure means of somebody who had left before that: once more, or somebody new, or who can tell."""
@@ -138,29 +141,68 @@ class Intake:
             returns = [(source, word) for each in remembered for source, word in each.said.items() if word.stays]
             late = any(source != request.source and word.at > request.occurred_at for source, word in returns)
             return replace(departure, because=BEFORE_THE_RETURN) if late else departure
-        if _is_somebody_new(finished, departure):
+        if self._is_somebody_new(finished, departure):
             return replace(departure, follows=finished, because=SOMEBODY_NEW)
-        refuse_another_name(finished, departure)
-        subject = self._subject_of(finished)
+        again = self._once_more(finished, departure)
+        return replace(again, not_before=self._end_of_hour(finished, request.source))
+
+    def _once_more(self, finished: Case, departure: Departure) -> Departure:
+        """The same, of whom a completed case acted on, and under the names that this event adds."""
+        first, *others = self._subjects_of(finished)
+        if departure.request.source == finished.source:
+            first = first.model_copy(update={"source_id": departure.request.subject.source_id or first.source_id})
+        else:
+            first = first.model_copy(update={"source_id": departure.request.subject.source_id})
+        aliases = self._find_aliases(finished, departure)
         return Departure(
-            request.model_copy(update={"subject": subject}),
+            departure.request.model_copy(update={"subject": first}),
             {at: Person(each, finished.email) for at, each in finished.identities.items()},
-            finished.names,
-            self._find_steps(subject, finished.identities, finished.names),
+            sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
+            aliases=(*others, *aliases),
             follows=finished,
-            not_before=self._end_of_hour(finished, request.source),
         )
 
-    def _subject_of(self, finished: Case) -> Subject:
+    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
+        """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider.
+
+        Of an account that knows whoever has the address now, and knew nobody when the case was made, nobody can tell.
+        """
+        if is_somebody_else(finished, departure) or _is_found_where_nobody_was(finished, departure):
+            return True
+        known = [*finished.subjects, *self._subjects_of(finished)]
+        for provider, given in departure.request.subject.identities.items():
+            for key, value in given.items():
+                then = {name_of(each) for subject in known if (each := subject.identity(provider, key))}
+                if then and name_of(value) not in then:
+                    return True
+        return False
+
+    def _find_aliases(self, finished: Case, departure: Departure) -> Sequence[Subject]:
+        """Under which names of an event something may live that a completed case has not ended."""
+        first, *others = self._subjects_of(finished)
+        request = {**finished.request, "subject": first.model_dump(exclude_none=True)}
+        # Under the names that it was given, and under the ids that providers gave for these.
+        found = finished.model_copy(update={"request": request, "aliases": tuple(others), "steps": ()})
+        given = (departure.request.subject, *departure.aliases)
+        return [each for each in given if all(self._adds_steps(case, each) for case in (finished, found))]
+
+    def _adds_steps(self, case: Case, subject: Subject) -> bool:
+        named = case.with_alias(subject)
+        return any(step.alias == len(named.subjects) for step in self.step_finder.find_anew(named))
+
+    def _subjects_of(self, finished: Case) -> Sequence[Subject]:
         """Whom a completed case acted on: as HR named them, and with the ids that providers then gave for them."""
-        subject = OffboardingRequested.model_validate(finished.request, strict=False).subject
-        identities = {name: dict(each) for name, each in subject.identities.items()}
-        for receipt in self.cases.read_receipts(finished.case_id).values():
-            provider = self.step_finder.providers.get(receipt.system)
-            keys = provider.identity_keys & receipt.details.keys() if provider else frozenset()
-            if keys:
-                identities[receipt.system] = {key: str(receipt.details[key]) for key in keys}
-        return subject.model_copy(update={"identities": identities})
+        receipts = self.cases.read_receipts(finished.case_id)
+        subjects = []
+        for number, subject in enumerate(finished.subjects, 1):
+            identities = {name: dict(each) for name, each in subject.identities.items()}
+            for step in finished.steps:
+                receipt, provider = receipts.get(step.name), self.step_finder.providers.get(step.provider or "")
+                keys = provider.identity_keys & receipt.details.keys() if provider and receipt else frozenset()
+                if receipt and keys and (step.alias or 1) == number:
+                    identities[receipt.system] = {key: str(receipt.details[key]) for key in keys}
+            subjects.append(subject.model_copy(update={"identities": identities}))
+        return subjects
 
     def _end_of_hour(self, finished: Case, source: str) -> datetime | None:
         """When a source may have somebody's access ended again; None where that is now."""
@@ -200,8 +242,8 @@ class Intake:
         if found.comes_late(source, at, stays=False):
             return None
         standing = self.cases.read(found.case) if found.case else None
-        if standing is not None and standing.state in UNDER_WAY and bool(standing.because) != bool(departure.because):
-            raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
+        if standing is not None and standing.state in UNDER_WAY:
+            _refuse_somebody_else(standing, departure)
         heard = found.with_word(source, at, stays=False)
         if found.case and (standing is None or _is_told_of(standing, departure, self.clock())):
             # Where that one is not recorded, another run is about to, or was killed: whoever comes first records it.
@@ -215,8 +257,9 @@ class Intake:
         said = departure.said(now)
         case = new_case(
             case_id,
-            departure.steps,
+            (),
             departure.names,
+            aliases=tuple(departure.aliases),
             email=request.subject.email,
             identities=_ids(departure.found),
             event_id=request.event_id,
@@ -231,18 +274,45 @@ class Intake:
             request=request.model_dump(mode="json", exclude_none=True),
             policy=self.policy,
         )
+        steps = self.step_finder.find_anew(case)
+        if not steps:
+            raise Rejected("at none of the company's providers is there anything of this kind to end")
+        case = case.with_steps(steps)
         waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
         return self.cases.add(waits)
 
     def _extend(self, case: Case, departure: Departure) -> Fate:
         """Give a leaver who is a case already what the case lacks, and never a second set."""
-        extended = self.cases.change(case, partial(_with_departure, departure=departure, now=self.clock()))
+        extended = self.cases.change(case, partial(self._with_departure, departure=departure, now=self.clock()))
+        standing = extended or self.cases.require(case.case_id)
         # Also where it lacks nothing: an earlier run may have been killed on its way.
-        self.set_going(extended or self.cases.require(case.case_id))
-        refuse_another_name(case, departure)
+        self.set_going(standing)
+        if standing.state is State.COMPLETED and case.state is not State.COMPLETED:
+            # It was sealed at this very moment, and may lack a name.
+            return self._take_access(departure)
         if extended is None or not _is_news(case, extended):
             return Fate("repeated", case.case_id, HEARD)
         return Fate("changed", case.case_id)
+
+    def _with_departure(self, case: Case, *, departure: Departure, now: datetime) -> Case | None:
+        """With what the case lacks of this departure, and sooner or more urgent; None where that is no news."""
+        if case.state not in UNDER_WAY:
+            return None
+        is_urgent = departure.request.urgency == "urgent"
+        fields: dict[str, object] = {"identities": _ids(departure.found) | case.identities}
+        if is_urgent:
+            fields["urgency"] = "urgent"
+        extended = case.with_said(departure.said(now)).with_names(departure.names).model_copy(update=fields)
+        for subject in (departure.request.subject, *departure.aliases):
+            named = extended.with_alias(subject)
+            found = self.step_finder.find_anew(named)
+            is_another_name = any(step.alias == len(named.subjects) for step in found)
+            extended = (named if is_another_name else extended).with_steps(found)
+        if is_urgent and not extended.because and extended.allows(CaseEvent.MADE_URGENT):
+            extended = extended.after(CaseEvent.MADE_URGENT, now)
+        if extended.state is State.SCHEDULED:
+            extended = extended.with_look_at(max(extended.effective_at, now))
+        return extended if extended != case else None
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
@@ -258,9 +328,8 @@ class Intake:
             self.set_going(recorded)
             return Fate("opened", case_id)
         case = case or self.cases.require(case_id)
-        if case.state in WAITING:
+        if case.state in UNDER_WAY:
             return self._extend(case, theft)
-        # What it lacks seal_case finds, and that alone which was there when it began.
         self.set_going(case)
         return Fate("repeated", case_id, "everything was ended after this, or is being ended")
 
@@ -271,6 +340,8 @@ class Intake:
         def claim(found: Name) -> Name:
             standing = self._read_containment(found, kind)
             if kind in found.containments and (standing is None or _is_covered_by(standing, request)):
+                if standing is not None and standing.state in UNDER_WAY:
+                    _refuse_somebody_else(standing, theft)
                 return found
             return found.with_containment(kind, case_id)
 
@@ -303,7 +374,8 @@ class Intake:
         if not case_ids and not request.may_repeat:
             raise Rejected(f"{request.kind}: nobody of this name has a case, and HR believes that somebody's is undone")
         cases = [case for case_id in sorted(case_ids) if (case := self.cases.read(case_id))]
-        if request.may_repeat and not any(each.source == source for case in cases for each in case.said):
+        spoke = {each.source for case in cases for each in (*case.said, case.return_held) if each}
+        if request.may_repeat and source not in spoke:
             return Fate("nothing_follows", because=NEVER_SAID)
         # What waits for a person is told before what was refused, and that before what was done.
         fates = sorted((self._take_back(case, request) for case in cases), key=_is_done_with)
@@ -338,23 +410,39 @@ class Intake:
             event_id=request.event_id,
             kind=request.kind,
             at=request.occurred_at,
-            effective_at=request.occurred_at,
+            effective_at=request.effective_at,
         )
-        self.cases.change(case, lambda standing: standing.model_copy(update={"return_held": held}))
+        now = self.clock()
+
+        def hold(standing: Case) -> Case:
+            case = standing.with_return_held(held)
+            return case.with_look_at(max(case.effective_at, now)) if case.state is State.SCHEDULED else case
+
+        self.cases.change(case, hold)
         return Fate("changed", case.case_id, RETURN_HELD)
 
     def give_back(self, case: Case, event: CaseEvent, at: datetime) -> Fate:
         """Take a case back by a person's decision, whatever any source says."""
+        if case.kind != "departure":
+            # No name points to it, and no source took anything.
+            stopped = self._stop_one(case, event) if event is CaseEvent.CANCELLED else case
+            is_stopped = stopped.state is State.CANCELLED
+            return Fate("changed", case.case_id) if is_stopped else Fate("refused", case.case_id, NOTHING_TAKEN)
         if event is CaseEvent.CANCELLED and case.state in {State.OPEN, State.COMPLETED}:
+            return Fate("refused", case.case_id, BEGUN)
+        person = self.people.read(case.email)
+        if person is None or person.given_back(case.case_id, at) is None:
+            return Fate("refused", case.case_id, LATER)
+        # Also what is over: an earlier run may have been killed on its way. A cancellation comes before what it gives
+        # back: where it is too late for it, the sources' words stand.
+        if event is CaseEvent.CANCELLED and self._stop(case.case_id, event).state in {State.OPEN, State.COMPLETED}:
             return Fate("refused", case.case_id, BEGUN)
         for name in (case.email, *case.names):
             decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
             if decided is None and name == case.email:
-                return Fate("refused", case.case_id, LATER)
-        # Also what is over: an earlier run may have been killed on its way.
-        if self._stop(case.case_id, event).state is State.OPEN:
-            # It began at this very moment.
-            return Fate("refused", case.case_id, BEGUN)
+                raise Rejected("a source said meanwhile that this person leaves: decide again, or have it said again")
+        if event is CaseEvent.REINSTATED:
+            self._stop(case.case_id, event)
         return Fate("changed", case.case_id)
 
     def _stop(self, case_id: str, event: CaseEvent) -> Case:
@@ -372,7 +460,8 @@ class Intake:
 
         def stop(standing: Case) -> Case | None:
             stopped = standing.after(event, now) if standing.allows(event) else standing
-            stopped = stopped.model_copy(update={"return_held": None})
+            if stopped.state in OVER or event is CaseEvent.REINSTATED:
+                stopped = stopped.model_copy(update={"return_held": None})
             return stopped if stopped != standing else None
 
         stopped = self.cases.change(case, stop) or self.cases.require(case.case_id)
@@ -394,44 +483,25 @@ def is_before_its_end(finished: Case, at: datetime) -> bool:
     return finished.finished_at is not None and at.replace(microsecond=0) <= finished.finished_at
 
 
-def _is_somebody_new(finished: Case, departure: Departure) -> bool:
-    """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider.
-
-    Of an account that knows whoever has the address now, and knew nobody when the case was made, nobody can tell.
-    """
-    now, then = departure.request, OffboardingRequested.model_validate(finished.request, strict=False)
-    if not departure.found.keys() <= finished.identities.keys():
-        return True
+def is_somebody_else(case: Case, departure: Departure) -> bool:
+    """Whether the event is of another person than the case: an account's own id differs, or the source's own."""
     pairs: list[tuple[str | None, str | None]] = [
-        (finished.identities[at], each.id) for at, each in departure.found.items()
+        (case.identities.get(at), each.id) for at, each in departure.found.items()
     ]
-    if now.source == then.source:
-        pairs.append((then.subject.source_id, now.subject.source_id))
-    for provider, given in now.subject.identities.items():
-        pairs += [(then.subject.identity(provider, key), value) for key, value in given.items()]
+    if departure.request.source == case.source:
+        pairs.append((case.subjects[0].source_id, departure.request.subject.source_id))
     return any(one and other and one.casefold() != other.casefold() for one, other in pairs)
 
 
-def refuse_another_name(case: Case, departure: Departure) -> None:
-    """Raise Rejected where an event names somebody at an account otherwise than their case does.
+def _is_found_where_nobody_was(finished: Case, departure: Departure) -> bool:
+    """Whether an account knows somebody now, and knew nobody when the case was made: nobody can tell who that is."""
+    return not departure.found.keys() <= finished.identities.keys()
 
-    A case acts on one name at each account: what lives under the other would live on behind a completed case. An id
-    that the account itself gave for an address of the case is no other name.
-    """
-    if case.state not in UNDER_WAY and case.state is not State.COMPLETED:
-        return
-    is_known = name_of(departure.request.subject.email) in case.names
-    mine = {step.name: step.identity for step in case.steps}
-    others = {
-        step.at
-        for step in departure.steps
-        if mine.get(step.name, step.identity) != step.identity and (step.found_by == "hr" or not is_known)
-    }
-    if others:
-        raise Rejected(
-            f"case {case.case_id} acts on another name at {', '.join(sorted(others))}: end what lives"
-            " under the event's name by a command, or mend the name at HR"
-        )
+
+def _refuse_somebody_else(standing: Case, departure: Departure) -> None:
+    """Raise Rejected where the event may mean another person than whose case is under way."""
+    if bool(standing.because) != bool(departure.because) or is_somebody_else(standing, departure):
+        raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
 
 
 def _is_done_with(fate: Fate) -> tuple[bool, bool]:
@@ -440,7 +510,9 @@ def _is_done_with(fate: Fate) -> tuple[bool, bool]:
 
 def _is_told_of(case: Case, departure: Departure, now: datetime) -> bool:
     if case.state is State.COMPLETED:
-        return is_before_its_end(case, departure.request.occurred_at)
+        # What follows a case is not that one.
+        follows = departure.follows is not None and departure.follows.case_id == case.case_id
+        return not follows and is_before_its_end(case, departure.request.occurred_at)
     return case.state in UNDER_WAY or case.has_heard(departure.said(now))
 
 
@@ -459,20 +531,3 @@ def _is_covered_by(case: Case, request: OffboardingRequested) -> bool:
     at = request.occurred_at.replace(microsecond=0)
     is_its_own = (case.source, case.event_id, case.requested_at) == (request.source, request.event_id, at)
     return is_its_own or (case.state not in OVER and begins_later)
-
-
-def _with_departure(case: Case, *, departure: Departure, now: datetime) -> Case | None:
-    """With what the case lacks of this departure, and sooner or more urgent if that is so; None where it is no news."""
-    if case.state not in UNDER_WAY:
-        return None
-    is_urgent = departure.request.urgency == "urgent"
-    fields: dict[str, object] = {"identities": _ids(departure.found) | case.identities}
-    if is_urgent:
-        fields["urgency"] = "urgent"
-    extended = case.with_said(departure.said(now)).with_steps(departure.steps, departure.names)
-    extended = extended.model_copy(update=fields)
-    if is_urgent and not extended.because and extended.allows(CaseEvent.MADE_URGENT):
-        extended = extended.after(CaseEvent.MADE_URGENT, now)
-    if extended.state is State.SCHEDULED:
-        extended = extended.with_look_at(max(extended.effective_at, now))
-    return extended if extended != case else None

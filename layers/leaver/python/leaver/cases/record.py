@@ -14,6 +14,7 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.seal import VERSION, Stored, head_of
 from leaver.cases.states import (
     UNDER_WAY,
+    WAITING,
     AnnouncementName,
     CaseEvent,
     LookAgain,
@@ -21,7 +22,8 @@ from leaver.cases.states import (
     is_possible,
     transition,
 )
-from leaver.messages.commands import Command
+from leaver.messages.commands import Command, step_name
+from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
 from leaver.providers.entry import FoundBy
@@ -61,6 +63,8 @@ class Step(BaseModel):
     command: str
     #: `provider/account`, the provider alone while no account of it is known, or the connection that it is about
     at: str
+    #: which of the person's names there it is about, where that is not the first; as Case.subjects are numbered
+    alias: int | None = None
     #: whose access, or which connection, as its receipt names it
     identity: str
     found_by: FoundBy | None = None
@@ -72,7 +76,7 @@ class Step(BaseModel):
     @property
     def name(self) -> str:
         """Names the step within its case; its receipt has that for a sort key."""
-        return f"{self.command}#{self.at}"
+        return step_name(self.command, self.at, self.alias)
 
     @property
     def provider(self) -> str | None:
@@ -153,6 +157,8 @@ class Case(BaseModel):
     #: whose access: the e-mail address of the HR event, and by `provider/account` the ids that accounts confirmed
     email: str
     identities: dict[str, str] = Field(default_factory=dict)
+    #: how else later events name the person: what lives under such a name is ended by steps of its own
+    aliases: tuple[Subject, ...] = ()
     #: every name of the person under which a tombstone is raised
     names: tuple[str, ...]
     event_id: str
@@ -208,6 +214,11 @@ class Case(BaseModel):
     def kind(self) -> Kind:
         """What the case is about, as its event says: somebody leaves, or stays."""
         return kind_of(self.request)
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The person, as the case's event names them, and then as later events do."""
+        return (OffboardingRequested.model_validate(self.request, strict=False).subject, *self.aliases)
 
     @property
     def awaited(self) -> tuple[str, ...]:
@@ -269,13 +280,33 @@ class Case(BaseModel):
         if any(said.source == each.source and said.at < each.at for each in self.said):
             return self
         others = tuple(each for each in self.said if each.source != said.source)
-        case = self.model_copy(update={"said": (*others, said)})
-        if case.state is State.OPEN:
-            return case
-        return case.model_copy(update={"effective_at": min(each.effective_at for each in case.said)})
+        has_taken_back = self.return_held is not None and self.return_held.source == said.source
+        return self._with_words((*others, said), return_held=None if has_taken_back else self.return_held)
 
-    def with_steps(self, steps: Iterable[Step], names: Iterable[str]) -> Self:
-        """With the steps and names that it lacks: never a second set.
+    def with_return_held(self, held: Said) -> Self:
+        """With a return that waits for a person; until then the day is what the other sources say."""
+        # What is sealed says what was said.
+        is_sealed = self.state not in UNDER_WAY
+        others = tuple(each for each in self.said if is_sealed or each.source != held.source)
+        return self._with_words(others, return_held=held)
+
+    def _with_words(self, said: tuple[Said, ...], *, return_held: Said | None) -> Self:
+        case = self.model_copy(update={"said": said, "return_held": return_held})
+        if case.state not in WAITING:
+            return case
+        first = min((each.effective_at for each in said), default=case.effective_at)
+        return case.model_copy(update={"effective_at": first})
+
+    def with_alias(self, subject: Subject) -> Self:
+        """With another name of the person's, the last of their subjects."""
+        return self.model_copy(update={"aliases": (*self.aliases, subject)})
+
+    def with_names(self, names: Iterable[str]) -> Self:
+        """With these names for tombstones as well."""
+        return self.model_copy(update={"names": tuple(sorted({*self.names, *names}))})
+
+    def with_steps(self, steps: Iterable[Step]) -> Self:
+        """With the steps that it lacks: never a second set.
 
         The steps of a provider's accounts take the place of those without an account.
         """
@@ -286,13 +317,8 @@ class Case(BaseModel):
             step for step in every if not step.lacks_account or (step.command, step.provider) not in has_account
         )
         undone = {*self.outstanding, *(step.name for step in kept if step.name not in mine)}
-        return self.model_copy(
-            update={
-                "steps": kept,
-                "outstanding": tuple(step.name for step in kept if step.name in undone),
-                "names": tuple(sorted({*self.names, *names})),
-            }
-        )
+        outstanding = tuple(step.name for step in kept if step.name in undone)
+        return self.model_copy(update={"steps": kept, "outstanding": outstanding})
 
     def with_look_at(self, at: datetime | None) -> Self:
         """To be looked at again then; never again where that is None."""
@@ -349,7 +375,12 @@ class CaseSummary(BaseModel):
     def waiting(self, usable: Container[str]) -> list[str]:
         """The steps whose account has no connection; `usable` are the accounts that have, as `provider/account`."""
         named = {each: each.partition("#") for each in self.outstanding}
-        return [each for each, (command, _, at) in named.items() if command not in OF_A_CONNECTION and at not in usable]
+        return [
+            each
+            for each, (command, _, at) in named.items()
+            # Behind the account there may be the number of an alias.
+            if command not in OF_A_CONNECTION and at not in usable and at.rpartition("#")[0] not in usable
+        ]
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether it is under way for longer than it may be."""

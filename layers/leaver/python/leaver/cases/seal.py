@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final, cast
+from typing import Any, Final, cast
 
+from leaver.messages.commands import step_name
 from leaver.storage.tables import Value
 
 #: an item's attributes as they are stored: a later model of the case or its receipts must break no seal
@@ -21,7 +22,7 @@ COVERED: Final[Mapping[int, frozenset[str]]] = {
         {
             *("seal_version", "case_id", "state", "email", "identities", "names", "sweep_of"),
             *("event_id", "source", "actor", "urgency", "requested_at", "effective_at"),
-            *("request", "policy", "searched", "said", "follows", "because", "released"),
+            *("request", "aliases", "policy", "searched", "said", "follows", "because", "released"),
             *("started_at", "deadline_at", "overdue", "resent_at", "resent", "finished_at"),
             *("steps", "outstanding", "residual"),
         }
@@ -43,8 +44,8 @@ def head_of(case: Stored, receipts: Mapping[str, Stored]) -> str:
         raise UnknownSeal(str(version))
     # What is empty counts as absent: a field that came with a later Leaver is empty in what was stored before.
     covered = {name: value for name, value in case.items() if name in COVERED[version] and value}
-    steps = cast("Iterable[Mapping[str, str]]", case["steps"])
-    entries = [f"{step['command']}#{step['at']}" for step in steps]
+    steps = cast("Iterable[Mapping[str, Any]]", case["steps"])
+    entries = [step_name(step["command"], step["at"], step.get("alias")) for step in steps]
     return chain([covered, *(receipts[entry] for entry in entries if entry in receipts)])[-1]
 
 

@@ -56,7 +56,7 @@ class CaseStart:
 
         def start(standing: Case) -> Case | None:
             allowed = standing.allows(CaseEvent.STARTED)
-            return standing.with_steps(found, ()).after_start(now, deadline=self.deadline) if allowed else None
+            return standing.with_steps(found).after_start(now, deadline=self.deadline) if allowed else None
 
         if case.state is not State.OPEN and (case.watch_at is None or case.watch_at > now):
             return case
@@ -87,7 +87,7 @@ class CaseStart:
         wanted = set(names)
         steps = [step for step in case.steps if step.name in wanted and step.command != REPLACE]
         early = {PURGE} if case.kind != "departure" and case.awaited else set()
-        if steps and not early:
+        if PURGE in {step.command for step in steps} - early:
             self.raise_cutoffs(case)
         urgency = {"urgency": case.urgency}
         requested_at = max(case.requested_at, case.effective_at).isoformat()
@@ -106,18 +106,24 @@ class CaseStart:
             connection = usable[step.at].connection if step.at in usable else None if step.provider else step.at
             if connection is not None:
                 # A step of no case is a command on one connection: the account is the case's word.
-                account = {"account": step.account} if step.account and "case_id" in told else {}
-                fields = {**step.detail, **account, "connection": connection, **told}
+                named = {"account": step.account, "alias": step.alias} if step.account and "case_id" in told else {}
+                fields = {**step.detail, **named, "connection": connection, **told}
                 commands.append(parse(COMMANDS[step.command], fields, direct=False))
         return commands
 
     def raise_cutoffs(self, case: Case) -> None:
-        """Say, where the person stays, that nothing may be kept that was asked for until now."""
-        if case.kind == "departure":
+        """Say, where the person stays and kept tokens end, that none may be kept that a thief could ask for.
+
+        Until the last step at a provider ended, by its receipt: however late this is said, the person's own stay.
+        """
+        others = {step.name for step in case.steps if step.command != PURGE}
+        if case.kind == "departure" or len(others) == len(case.steps):
             return
-        now = self.clock()
+        receipts = self.cases.read_receipts(case.case_id)
+        ended = [each.finished_at for name, each in receipts.items() if name in others and each.finished_at]
+        cutoff = max(ended, default=self.clock())
         for name in case.names:
-            self.people.change(name, lambda found: found.with_cutoff(now))
+            self.people.change(name, lambda found: found.with_cutoff(cutoff))
 
     def raise_tombstones(self, case: Case, now: datetime) -> None:
         """Say under every name of somebody who leaves that nothing may be given to them any more."""

@@ -367,6 +367,13 @@ class Connections:
                 found[each.account] = _better(found.get(each.account), each, leaving)
         return found
 
+    def given_up(self, provider: str) -> dict[str, datetime]:
+        """The accounts at a provider that are none of the company's any more, and since when."""
+        standing = self.accounts(provider)
+        records = [each for each in self.service_connections(provider) if isinstance(each, Connection)]
+        given_up = [(each.given_up_at, each.account) for each in records if each.given_up_at is not None]
+        return {account: at for at, account in sorted(given_up) if account not in standing}
+
     def usable(self, provider: str, account: str) -> Connection | None:
         """The connection to work through at an account, an active one before one that is cooling down."""
         return self.accounts(provider).get(account)

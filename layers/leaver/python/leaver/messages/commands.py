@@ -70,6 +70,11 @@ Email = Annotated[
 ]
 
 
+def step_name(command: str, at: str | None, alias: int | None) -> str:
+    """The name of a case's step; its receipt has it for a sort key, and the seal goes by it."""
+    return f"{command}#{at}" if alias is None else f"{command}#{at}#{alias}"
+
+
 class Command(BaseModel):
     """What every command may carry: the case it belongs to, its urgency and the time of the HR event behind it."""
 
@@ -91,6 +96,8 @@ class Command(BaseModel):
     case_id: CaseId | None = None
     #: of a case's step: the provider's name for whose account its connection has to be
     account: Printable | None = None
+    #: of a case's step: which of the person's names at that account it is about, where that is not the first
+    alias: Annotated[int, Field(ge=2)] | None = None
     urgency: Literal["urgent", "routine"] = "routine"
     requested_at: Moment | None = None
 
@@ -98,13 +105,15 @@ class Command(BaseModel):
     def _check_account(self) -> Self:
         if self.account is not None and self.case_id is None:
             raise ValueError("account: expected only with case_id")
+        if self.alias is not None and self.account is None:
+            raise ValueError("alias: expected only with account")
         return self
 
     @property
     def step_name(self) -> str:
         """The name of the step that it carries out in its case."""
         at = self.connection if self.account is None else f"{self.provider}/{self.account}"
-        return f"{type(self).__name__}#{at}"
+        return step_name(type(self).__name__, at, self.alias)
 
     @property
     def subject(self) -> str:
