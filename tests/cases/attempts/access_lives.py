@@ -130,7 +130,7 @@ def an_alias() -> Company:
     return company
 
 
-@attempt("open: RevokeGrants#venafi/acme user_not_found; dead-lettered", {f"grants of {IN_DIRECTORY}"})
+@attempt()
 def a_second_event_with_the_name() -> Company:
     """After an event with a name that Venafi does not know, a second one gives the name that it knows."""
     company = in_directory("aking")
