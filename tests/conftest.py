@@ -36,6 +36,11 @@ TABLES = (
         "cases",
         ("runs", "steps", "cases", "provider faults", "duplicates", "crashes", "violations"),
     ),
+    (
+        "leaks planted on purpose, one for each way out: where the search finds each",
+        "planted",
+        ("planted as", "found in", "planted leaks found"),
+    ),
     ("whatever happens to many connections, in any order", "many", ()),
 )
 

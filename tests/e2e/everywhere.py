@@ -1,15 +1,14 @@
 """Every place of a local world where a secret could turn up, searched for what all its secrets begin with."""
 
-import base64
 import io
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.aws.moto_server import _AwsBehaviour
 from local.simulators.provider import CANARY
+from tests.doubles.spellings import spelled_in
 from tests.e2e.watched_world import WatchedWorld
 
 if TYPE_CHECKING:
@@ -17,31 +16,6 @@ if TYPE_CHECKING:
 
 #: the query parameters that Leaver has to send; any other could hold a secret, and the journal keeps only the names
 QUERY = {"type", "ttl", "meeting_id"}
-
-
-def _base64(offset: int) -> str:
-    """What is the same in all base64 of a text that holds the canary `offset` bytes after a multiple of three."""
-    encoded = base64.b64encode(b"\0" * offset + CANARY.encode()).decode()
-    return encoded[math.ceil(offset * 8 / 6) : (offset + len(CANARY)) * 8 // 6]
-
-
-#: in base64 letters count as they are, in the other forms they don't
-FORMS = {f"in base64 at {offset}": _base64(offset) for offset in range(3)}
-FORMS_IN_ANY_CASE = {
-    "in clear": CANARY,
-    "URL-encoded": CANARY.replace("-", "%2d"),
-    "URL-encoded in full": "".join(f"%{byte:02x}" for byte in CANARY.encode()),
-    "in hex": CANARY.encode().hex(),
-    "with JSON's escapes": CANARY.replace("-", "\\u002d"),
-}
-
-
-def forms_in(text: str) -> list[str]:
-    """Return in which forms the canary is in a text."""
-    lower = text.lower()
-    return [form for form, looks in FORMS.items() if looks in text] + [
-        form for form, looks in FORMS_IN_ANY_CASE.items() if looks in lower
-    ]
 
 
 @dataclass(frozen=True)
@@ -69,8 +43,9 @@ class Overheard(_AwsBehaviour):
 
 
 def leaks(world: WatchedWorld, said: list[Said]) -> set[str]:
-    """Return where the canary is though it must not be, and in which form."""
-    return {f"{place}: {form}" for place, text in _everything(world, said) for form in forms_in(text)} | {
+    """Return where the canary is though it must not be, and in which spelling."""
+    texts = everything(world, said)
+    return {f"{place}: {spelling}" for place, text in texts for spelling in spelled_in(text, CANARY)} | {
         f"query of {entry.path}: {name}"
         for journal in (world.zoom.journal(), world.venafi.journal())
         for entry in journal
@@ -78,7 +53,8 @@ def leaks(world: WatchedWorld, said: list[Said]) -> set[str]:
     }
 
 
-def _everything(world: WatchedWorld, said: list[Said]) -> Iterator[tuple[str, str]]:
+def everything(world: WatchedWorld, said: list[Said]) -> Iterator[tuple[str, str]]:
+    """Walk through every place of the world: what it is called, and its text."""
     # The logs, and whatever else a function wrote into the only home it has.
     for path in world._folder.rglob("*"):
         if path.is_file():
@@ -124,7 +100,9 @@ def secrets_with_canary(world: WatchedWorld) -> set[str]:
     return {
         secret["Name"]
         for secret in _secrets(world)
-        if forms_in(secret_store.get_secret_value(SecretId=secret["Name"], VersionStage="AWSCURRENT")["SecretString"])
+        if spelled_in(
+            secret_store.get_secret_value(SecretId=secret["Name"], VersionStage="AWSCURRENT")["SecretString"], CANARY
+        )
     }
 
 

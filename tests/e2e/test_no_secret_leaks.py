@@ -21,7 +21,8 @@ from local.aws import moto_server
 from local.simulators.provider import CANARY
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
-from tests.e2e.everywhere import Overheard, Said, forms_in, leaks, secrets_with_canary
+from tests.doubles.spellings import spelled_in
+from tests.e2e.everywhere import Overheard, Said, leaks, secrets_with_canary
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 from tests.length import some
 
@@ -230,7 +231,7 @@ def operate(world: WatchedWorld) -> str:
 
 def test_every_secret_is_in_the_vault_and_nowhere_else(lived: Lived) -> None:
     assert lived.found == set()
-    assert forms_in(lived.printed) == []
+    assert spelled_in(lived.printed, CANARY) == []
 
 
 def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) -> None:

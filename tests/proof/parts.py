@@ -11,6 +11,7 @@ from tests.e2e.test_no_secret_leaks import FAULTS as LEAKS
 from tests.refresh.test_crash_matrix import TWICE
 from tests.refresh.test_interleavings import HOLDERS
 from tests.unit.test_no_secret_shows import GOES_WRONG
+from tests.unit.test_planted_leaks import PLANTS
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ PARTS: Final = (
         "tests/refresh/test_crash_matrix.py -k two_crashes",
         "pairs of deaths, at each kind of provider",
         full=len(TWICE),
+        seconds=20,
+    ),
+    Part(
+        "leaks planted on purpose, one for each way out",
+        "tests/unit/test_planted_leaks.py -k planted_leak_is_found",
+        "leaks",
+        full=len(PLANTS),
         seconds=20,
     ),
     Part(

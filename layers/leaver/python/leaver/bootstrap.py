@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # Danger: at DEBUG they log bodies and headers, with every token; Lambda's own log level would set them to it.
-for _library in ("boto3", "botocore", "urllib3"):
+for _library in ("boto3", "botocore", "requests", "urllib3"):
     logging.getLogger(_library).setLevel(logging.INFO)
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)

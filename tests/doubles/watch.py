@@ -1,0 +1,211 @@
+"""Everything that leaves this process while it is watched: what it says, writes, sends, starts, and hands on."""
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from traceback import format_exception
+from types import TracebackType
+from typing import Any, Final, Self
+from unittest import mock
+
+import requests
+from botocore.client import BaseClient
+
+from tests.doubles.spellings import spelled_in
+
+#: what of a call to AWS may hold a secret: there it belongs, or nobody but KMS sees it
+MAY_HOLD_SECRETS: Final = {
+    "CreateSecret": "SecretString",
+    "PutSecretValue": "SecretString",
+    "Encrypt": "Plaintext",
+}
+#: what Python tells of itself so often that it would hide the rest, and of nothing that leaves the process
+_INSIDE: Final = ("import", "compile", "exec", "marshal.", "object.", "code.", "sys._", "gc.", "ctypes.", "cpython.")
+_WRITES: Final = os.O_WRONLY | os.O_RDWR
+
+
+@dataclass(frozen=True)
+class Left:
+    """Something that left, and by which way."""
+
+    place: str
+    text: str
+
+
+class Watch:
+    """Watches from `with` to its end; `found` searches all that left meanwhile."""
+
+    def __init__(self) -> None:
+        #: bodies of messages that hold a secret when they come: a dead letter is the message as it came
+        self.came_so: set[str] = set()
+        self._left: list[Left] = []
+        self._ending = ExitStack()
+
+    @property
+    def places(self) -> set[str]:
+        """By which ways something left."""
+        return {each.place for each in self._left}
+
+    def found(self, secrets: Iterable[str]) -> set[str]:
+        """Say by which ways a secret left, and in which spelling."""
+        texts = {place: "\n".join(each.text for each in self._left if each.place == place) for place in self.places}
+        return {
+            f"{place}: {spelling}"
+            for place, text in texts.items()
+            for secret in secrets
+            for spelling in spelled_in(text, secret)
+        }
+
+    def hands_on(self, place: str, thing: object) -> None:
+        """Take down what the process hands on by a way that only its caller sees."""
+        self._left.append(Left(place, thing if isinstance(thing, str) else json.dumps(thing, default=str)))
+
+    def hearing(self, place: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a call whose answer is taken down."""
+
+        def heard(*arguments: Any, **named: Any) -> Any:
+            answer = call(*arguments, **named)
+            self.hands_on(place, answer)
+            return answer
+
+        return heard
+
+    def __enter__(self) -> Self:
+        watched = ExitStack()
+        self._prints(watched)
+        handler = _Records(partial(self.hands_on, "log record"))
+        root = logging.getLogger()
+        watched.callback(root.setLevel, root.level)
+        # As Lambda does where AWS_LAMBDA_LOG_LEVEL is DEBUG.
+        root.setLevel(logging.DEBUG)
+        root.addHandler(handler)
+        watched.callback(root.removeHandler, handler)
+        watched.enter_context(mock.patch.object(warnings, "showwarning", self._warns))
+        watched.enter_context(
+            mock.patch.object(BaseClient, "_make_api_call", self._calls(vars(BaseClient)["_make_api_call"]))
+        )
+        watched.enter_context(mock.patch.object(requests.Session, "send", self._sends(requests.Session.send)))
+        _audited_by.append(self._audit)
+        watched.callback(_audited_by.remove, self._audit)
+        self._ending = watched.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.hands_on("exception", "".join(format_exception(error)))
+        self._ending.close()
+
+    def _prints(self, watched: ExitStack) -> None:
+        """Take both streams, for those too who print past Python."""
+        for descriptor, redirect, place in (
+            (1, redirect_stdout, "standard output"),
+            (2, redirect_stderr, "standard error"),
+        ):
+            file = watched.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))  # noqa: SIM115 - it is one
+            kept = os.dup(descriptor)
+
+            def end(file: Any = file, kept: int = kept, descriptor: int = descriptor, place: str = place) -> None:
+                file.flush()
+                os.dup2(kept, descriptor)
+                os.close(kept)
+                file.seek(0)
+                self.hands_on(place, file.read())
+
+            watched.callback(end)
+            os.dup2(file.fileno(), descriptor)
+            watched.enter_context(redirect(file))
+
+    def _warns(self, message: Warning | str, *_: object, **__: object) -> None:
+        self.hands_on("warning", str(message))
+
+    def _calls(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+            told = {
+                name: each
+                for name, each in parameters.items()
+                if MAY_HOLD_SECRETS.get(operation) != name and not (name == "MessageBody" and each in self.came_so)
+            }
+            self.hands_on(f"AWS {operation}", told)
+            self.hands_on("AWS user agent", client.meta.config.user_agent)
+            return call(client, operation, parameters)
+
+        return watched
+
+    def _sends(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(session: Any, request: requests.PreparedRequest, **options: Any) -> Any:
+            self.hands_on("HTTP address", str(request.url))
+            self.hands_on("HTTP header", {k: v for k, v in request.headers.items() if k != "Authorization"})
+            return send(session, request, **options)
+
+        return watched
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            if isinstance(path, str) and isinstance(flags, int) and flags & _WRITES:
+                self.hands_on("file name", path)
+                # Only when it is closed does it hold what was written.
+                self._ending_reads(path)
+        elif event.startswith("_thread.start"):
+            self.hands_on("thread name", getattr(getattr(arguments[0], "__self__", None), "name", ""))
+        elif event == "os.putenv" and arguments[0] == b"PYTEST_CURRENT_TEST":
+            return  # a test's own name, which may hold a canary
+        elif texts := [text for each in arguments for text in _texts(each)]:
+            self.hands_on(event, " ".join(texts))
+
+    def _ending_reads(self, path: str) -> None:
+        def read() -> None:
+            with suppress(OSError):
+                self.hands_on("file", Path(path).read_text(errors="replace"))
+
+        self._ending.callback(read)
+
+
+class _Records(logging.Handler):
+    """All that a log record holds, whatever a formatter would show of it."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        super().__init__(logging.DEBUG)
+        self._take = take
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._take(f"{record.getMessage()} {vars(record)}")
+        if record.exc_info and record.exc_info[1]:
+            self._take("".join(format_exception(record.exc_info[1])))
+
+
+def _texts(thing: object) -> Iterable[str]:
+    match thing:
+        case str():
+            yield thing
+        case bytes():
+            yield thing.decode(errors="replace")
+        case dict():
+            for each in thing.items():
+                yield from _texts(each)
+        case list() | tuple():
+            for each in thing:
+                yield from _texts(each)
+
+
+#: a hook can't be taken away again, so it asks who watches
+_audited_by: list[Callable[[str, tuple[Any, ...]], None]] = []
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if _audited_by and not event.startswith(_INSIDE):
+        for audit in tuple(_audited_by):
+            audit(event, arguments)
+
+
+sys.addaudithook(_hook)
