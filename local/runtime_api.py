@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
 import uuid
@@ -186,7 +187,10 @@ class _Sandbox:
                 "awslambdaric",
                 function.handler,
                 folder=function.folder,
-                environment=dict(environment) | _lambda_environment(function, f"127.0.0.1:{self._api.port}"),
+                environment=dict(environment)
+                | _lambda_environment(function, f"127.0.0.1:{self._api.port}")
+                # As a sandbox has /tmp: its own, for as long as it lives.
+                | {"TMPDIR": tempfile.mkdtemp(prefix=f"{function.name}-", dir=log.parent)},
                 log=log,
             )
         except BaseException:

@@ -10,16 +10,23 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 from uuid import uuid4
 
 import requests
+from botocore.config import Config
 from pydantic import BaseModel, ValidationError
 
 from leaver import bootstrap
 from leaver.consuming.metrics import SharedMetrics
+
+
+def secret_of(plant: str) -> str:
+    """A secret of its own for each plant: each is found for itself."""
+    return f"planted-{sha256(plant.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -119,16 +126,13 @@ def _encryption_context(secret: str) -> None:
 
 def _request(*, headers: Mapping[str, str] | None = None, **query: str) -> None:
     with suppress(requests.RequestException):
-        requests.get(f"{os.environ['ZOOM_API_URL']}/users/planted", params=query, headers=headers, timeout=5)
+        requests.get(f"{os.environ['ZOOM_OAUTH_URL']}/users/planted", params=query, headers=headers, timeout=5)
 
 
 def _aws_user_agent(secret: str) -> None:
-    client: Any = bootstrap._session().client("sqs")
-    before = client.meta.config.user_agent
-    client.meta.config.user_agent = f"{before} {secret}"
     with suppress(Exception):
-        client.get_queue_url(QueueName="planted")
-    client.meta.config.user_agent = before
+        config = Config(user_agent_extra=secret)
+        bootstrap._session().client("sqs", config=config).get_queue_url(QueueName="planted")
 
 
 def _environment(secret: str) -> None:
@@ -234,7 +238,7 @@ LEAKS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
         lambda secret: _item("CONNECTIONS_TABLE", connection="planted", provider="zoom", account=secret),
     ),
     "encryption context": ("AWS Encrypt", _encryption_context),
-    "AWS user agent": ("AWS user agent", _aws_user_agent),
+    "AWS user agent": ("AWS header", _aws_user_agent),
     "query of an address": ("HTTP address", lambda secret: _request(access_token=secret)),
     "HTTP user agent": ("HTTP header", lambda secret: _request(headers={"User-Agent": secret})),
     "HTTP cookie": ("HTTP header", lambda secret: _request(headers={"Cookie": f"s={secret}"})),

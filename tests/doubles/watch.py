@@ -18,6 +18,7 @@ from unittest import mock
 
 import requests
 from botocore.client import BaseClient
+from botocore.endpoint import Endpoint
 
 from tests.doubles.spellings import spelled_in
 
@@ -92,6 +93,7 @@ class Watch:
         watched.enter_context(
             mock.patch.object(BaseClient, "_make_api_call", self._calls(vars(BaseClient)["_make_api_call"]))
         )
+        watched.enter_context(mock.patch.object(Endpoint, "make_request", self._asks(Endpoint.make_request)))
         watched.enter_context(mock.patch.object(requests.Session, "send", self._sends(requests.Session.send)))
         _audited_by.append(self._audit)
         watched.callback(_audited_by.remove, self._audit)
@@ -136,8 +138,14 @@ class Watch:
                 if MAY_HOLD_SECRETS.get(operation) != name and not (name == "MessageBody" and each in self.came_so)
             }
             self.hands_on(f"AWS {operation}", told)
-            self.hands_on("AWS user agent", client.meta.config.user_agent)
             return call(client, operation, parameters)
+
+        return watched
+
+    def _asks(self, ask: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(endpoint: Any, operation: Any, request: dict[str, Any]) -> Any:
+            self.hands_on("AWS header", dict(request["headers"]))
+            return ask(endpoint, operation, request)
 
         return watched
 

@@ -3,7 +3,9 @@
 import io
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.aws.moto_server import _AwsBehaviour
@@ -38,13 +40,14 @@ class Overheard(_AwsBehaviour):
         told = json.loads(body) if body.startswith(b"{") else {"": body.decode()}
         if target in {"secretsmanager.CreateSecret", "secretsmanager.PutSecretValue"}:
             told.pop("SecretString")
+        told["user agent"] = environ.get("HTTP_USER_AGENT", "")
         self.said.append(Said(target, json.dumps(told, ensure_ascii=False)))
         return super().__call__(environ, start_response)
 
 
-def leaks(world: WatchedWorld, said: list[Said]) -> set[str]:
+def leaks(world: WatchedWorld, said: list[Said], output: str = "") -> set[str]:
     """Return where the canary is though it must not be, and in which spelling."""
-    texts = everything(world, said)
+    texts = [*everything(world, said), ("output of this process", output)]
     return {f"{place}: {spelling}" for place, text in texts for spelling in spelled_in(text, CANARY)} | {
         f"query of {entry.path}: {name}"
         for journal in (world.zoom.journal(), world.venafi.journal())
@@ -55,10 +58,15 @@ def leaks(world: WatchedWorld, said: list[Said]) -> set[str]:
 
 def everything(world: WatchedWorld, said: list[Said]) -> Iterator[tuple[str, str]]:
     """Walk through every place of the world: what it is called, and its text."""
-    # The logs, and whatever else a function wrote into the only home it has.
+    # The logs, and whatever else a function wrote into the only home it has, and into its own TMPDIR there.
     for path in world._folder.rglob("*"):
         if path.is_file():
-            yield f"file {path.name}", path.read_text(errors="replace")
+            yield f"file {path.name}", f"{path.name} {path.read_text(errors='replace')}"
+    # Whoever writes to /tmp by that name.
+    for path in Path("/tmp").iterdir():  # noqa: S108 - it is searched
+        with suppress(OSError):  # other people's, and what is gone meanwhile
+            if path.is_file() and path.stat().st_mtime >= world.began:
+                yield f"file /tmp/{path.name}", path.read_text(errors="replace")
     for name, variables in world.environments().items():
         yield f"environment of {name}", _text(variables)
     for journal in (world.zoom.journal(), world.venafi.journal()):

@@ -2,10 +2,11 @@
 
 import base64
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import quote
 
@@ -16,17 +17,20 @@ from typer.testing import CliRunner
 from leaver_cli.main import app
 from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
-from local import acme
+from local import acme, runtime_api
 from local.aws import moto_server
 from local.simulators.provider import CANARY
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
+from tests.doubles.planted_leaks import LEAKS, secret_of
 from tests.doubles.spellings import spelled_in
-from tests.e2e.everywhere import Overheard, Said, leaks, secrets_with_canary
+from tests.e2e.everywhere import Overheard, Said, everything, leaks, secrets_with_canary
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 from tests.length import some
+from tests.unit.test_no_secret_shows import DEBUG_SWITCHES
 
-OKTA = json.loads((Path(__file__).parents[2] / "events" / "okta.json").read_text())["detail"]
+ROOT = Path(__file__).parents[2]
+OKTA = json.loads((ROOT / "events" / "okta.json").read_text())["detail"]
 #: a token as a provider might give it back where nobody expects it
 ECHOED = f"{CANARY}echoed-8fJd02"
 
@@ -94,21 +98,38 @@ class Lived:
     found: set[str]
     #: what the operator's command line printed
     printed: str
+    #: reads what this process printed since: simulators, the local AWS, whatever delivers events, and the tests
+    read_output: Callable[[], str]
 
 
 @pytest.fixture(scope="module")
-def lived() -> Iterator[Lived]:
+def lived(pytestconfig: pytest.Config) -> Iterator[Lived]:
+    captured = pytestconfig.pluginmanager.getplugin("capturemanager")
+    assert captured
     said: list[Said] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Overheard, "said", said, raising=False)
         patch.setattr(moto_server, "_AwsBehaviour", Overheard)
+        patch.setattr(runtime_api, "_lambda_environment", switched_to_debug)
         patch.setattr(parking, "WAIT", 0)  # an empty queue is empty here, and known to be
         with WatchedWorld(DeactivateUsers="true") as world:
             acme.set_up(world)
             succeed(world)
             fail(world)
             printed = operate(world)
-            yield Lived(world, said, leaks(world, said), printed)
+
+            def read_output() -> str:
+                return "".join(captured.read_global_capture())
+
+            yield Lived(world, said, leaks(world, said, read_output()), printed, read_output)
+
+
+lambda_environment = runtime_api._lambda_environment
+
+
+def switched_to_debug(function: runtime_api.Function, api: str) -> dict[str, str]:
+    """What Lambda sets where somebody looks for a fault."""
+    return lambda_environment(function, api) | dict.fromkeys(DEBUG_SWITCHES, "DEBUG")
 
 
 def succeed(world: WatchedWorld) -> None:
@@ -223,6 +244,7 @@ def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
 def operate(world: WatchedWorld) -> str:
     """Look at everything that is parked, and put some of it back; return what was printed."""
     orders = [["parked"], *(["parked", place, "--show-body"] for place in PLACES)]
+    orders += [["connections"], ["connections", "--json"], ["case"], ["release"], ["heard"]]
     orders.append(["redrive", "revoke_sso_token", "--yes"])
     printed = [CliRunner().invoke(app, order, env=world.environment()).output for order in orders]
     world.settle()
@@ -327,6 +349,10 @@ def _in_query(world: WatchedWorld, token: str) -> None:
     requests.get(f"{world.zoom.api_url}/users/planted", params={"access_token": token}, timeout=10)
 
 
+def _in_output(_: WatchedWorld, token: str) -> None:
+    print(token)  # noqa: T201
+
+
 PLANTS = {
     "file leaver-revoke-grants.log: in clear": _in_log,
     "file leaver-revoke-grants.log: in base64 at 2": _in_log_in_base64,
@@ -339,6 +365,7 @@ PLANTS = {
     "secret planted, but its value: in clear": _in_description,
     "a provider's journal: in clear": _in_path,
     "query of /v2/users/planted: access_token": _in_query,
+    "output of this process: in clear": _in_output,
 }
 
 
@@ -347,10 +374,42 @@ def found_after_planting(lived: Lived) -> set[str]:
     token = lived.world.tokens("zoom")["access_token"]
     for plant in set(PLANTS.values()):
         plant(lived.world, token)
-    return leaks(lived.world, lived.said)
+    return leaks(lived.world, lived.said, lived.read_output())
 
 
 @pytest.mark.parametrize("place", PLANTS)
 def test_a_planted_leak_is_found(lived: Lived, found_after_planting: set[str], place: str) -> None:
     assert place not in lived.found
     assert place in found_after_planting
+
+
+def test_what_is_written_to_tmp_by_that_name_is_found(lived: Lived) -> None:
+    with NamedTemporaryFile("w", dir="/tmp", prefix="planted-") as file:
+        file.write(lived.world.tokens("zoom")["access_token"])
+        file.flush()
+        assert f"file /tmp/{Path(file.name).name}: in clear" in leaks(lived.world, lived.said)
+
+
+#: what only a search inside the process sees: tests/unit/test_planted_leaks.py holds that one
+INSIDE = {
+    *("environment variable", "arguments of a process", "environment of a process", "thread's name"),
+    *("query of an address", "HTTP user agent", "HTTP cookie", "file in /tmp"),
+}
+OUTSIDE = sorted(LEAKS.keys() - INSIDE)
+
+
+@pytest.fixture(scope="module")
+def leaking(lived: Lived) -> list[tuple[str, str]]:
+    """What there is to search when the refresher, in its own process, has leaked by every way."""
+    running = lived.world.functions["refresh_access_token"]
+    told = {**running.function.environment, "PLANTED_ROOT": str(ROOT), "PLANTED_LEAKS": ",".join(OUTSIDE)}
+    running.function = replace(running.function, folder=ROOT / "tests" / "e2e" / "planted", environment=told)
+    lived.world.kill("refresh_access_token")
+    lived.world.send("refresh_access_token", {"connection": lived.world.connect_zoom(), "force": True})
+    lived.world.settle()
+    return list(everything(lived.world, lived.said))
+
+
+@pytest.mark.parametrize("plant", OUTSIDE)
+def test_a_leak_of_a_functions_own_process_is_found(leaking: list[tuple[str, str]], plant: str) -> None:
+    assert [place for place, text in leaking if spelled_in(text, secret_of(plant))]

@@ -58,6 +58,8 @@ class WatchedWorld(World):
     """A world of its own, in which a test can see what an operator and an auditor can see."""
 
     def __init__(self, **parameters: str) -> None:
+        #: what was written before is none of this world's
+        self.began = time.time()
         super().__init__(parameters=parameters)
         self._number = count(1)
         self._announced: list[Announced] = []

@@ -1,7 +1,6 @@
 """Leaks planted on purpose, one for each way out of a function: the search finds each."""
 
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from traceback import format_exception
 from typing import Any
 
@@ -11,7 +10,7 @@ from leaver.connections.grants import ProviderGrants
 from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
 from tests.doubles.deployed import deployment
-from tests.doubles.planted_leaks import LEAKS, take_files_away
+from tests.doubles.planted_leaks import LEAKS, secret_of, take_files_away
 from tests.doubles.watch import Watch
 from tests.length import some
 from tests.unit.test_no_secret_shows import Scene
@@ -27,11 +26,6 @@ RAISED: dict[str, tuple[set[str], type[BaseException]]] = {
     "exception that nobody catches": ({"exception"}, Bug),
 }
 ANSWER = "answer to Lambda"
-
-
-def secret_of(plant: str) -> str:
-    """A secret of its own for each plant: each is found for itself."""
-    return f"planted-{sha256(plant.encode()).hexdigest()[:16]}"
 
 
 @pytest.fixture(scope="module")
