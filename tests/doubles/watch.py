@@ -6,8 +6,8 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,12 +42,16 @@ class Left:
 
 
 class Watch:
-    """Watches from `with` to its end; `found` searches all that left meanwhile."""
+    """Watches from `with` to its end; `found` searches all that left meanwhile.
+
+    What is printed it gets from `own_streams`, or in a test of pytest's, which changes the streams itself, from capfd.
+    """
 
     def __init__(self) -> None:
         #: bodies of messages that hold a secret when they come: a dead letter is the message as it came
         self.came_so: set[str] = set()
         self._left: list[Left] = []
+        self._written: set[str] = set()
         self._ending = ExitStack()
 
     @property
@@ -57,6 +61,7 @@ class Watch:
 
     def found(self, secrets: Iterable[str]) -> set[str]:
         """Say by which ways a secret left, and in which spelling."""
+        self._read_files()
         texts = {place: "\n".join(each.text for each in self._left if each.place == place) for place in self.places}
         return {
             f"{place}: {spelling}"
@@ -67,7 +72,8 @@ class Watch:
 
     def hands_on(self, place: str, thing: object) -> None:
         """Take down what the process hands on by a way that only its caller sees."""
-        self._left.append(Left(place, thing if isinstance(thing, str) else json.dumps(thing, default=str)))
+        if text := thing if isinstance(thing, str) else json.dumps(thing, default=str):
+            self._left.append(Left(place, text))
 
     def hearing(self, place: str, call: Callable[..., Any]) -> Callable[..., Any]:
         """Make a call whose answer is taken down."""
@@ -81,7 +87,6 @@ class Watch:
 
     def __enter__(self) -> Self:
         watched = ExitStack()
-        self._prints(watched)
         handler = _Records(partial(self.hands_on, "log record"))
         root = logging.getLogger()
         watched.callback(root.setLevel, root.level)
@@ -105,27 +110,8 @@ class Watch:
     ) -> None:
         if error is not None:
             self.hands_on("exception", "".join(format_exception(error)))
+        self._read_files()
         self._ending.close()
-
-    def _prints(self, watched: ExitStack) -> None:
-        """Take both streams, for those too who print past Python."""
-        for descriptor, redirect, place in (
-            (1, redirect_stdout, "standard output"),
-            (2, redirect_stderr, "standard error"),
-        ):
-            file = watched.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))  # noqa: SIM115 - it is one
-            kept = os.dup(descriptor)
-
-            def end(file: Any = file, kept: int = kept, descriptor: int = descriptor, place: str = place) -> None:
-                file.flush()
-                os.dup2(kept, descriptor)
-                os.close(kept)
-                file.seek(0)
-                self.hands_on(place, file.read())
-
-            watched.callback(end)
-            os.dup2(file.fileno(), descriptor)
-            watched.enter_context(redirect(file))
 
     def _warns(self, message: Warning | str, *_: object, **__: object) -> None:
         self.hands_on("warning", str(message))
@@ -162,8 +148,8 @@ class Watch:
             path, _, flags = arguments
             if isinstance(path, str) and isinstance(flags, int) and flags & _WRITES:
                 self.hands_on("file name", path)
-                # Only when it is closed does it hold what was written.
-                self._ending_reads(path)
+                # Only later does it hold what is written.
+                self._written.add(path)
         elif event.startswith("_thread.start"):
             self.hands_on("thread name", getattr(getattr(arguments[0], "__self__", None), "name", ""))
         elif event == "os.putenv" and arguments[0] == b"PYTEST_CURRENT_TEST":
@@ -171,12 +157,34 @@ class Watch:
         elif texts := [text for each in arguments for text in _texts(each)]:
             self.hands_on(event, " ".join(texts))
 
-    def _ending_reads(self, path: str) -> None:
-        def read() -> None:
+    def _read_files(self) -> None:
+        for path in tuple(self._written):
             with suppress(OSError):
                 self.hands_on("file", Path(path).read_text(errors="replace"))
 
-        self._ending.callback(read)
+
+@contextmanager
+def own_streams(watch: Watch) -> Iterator[None]:
+    """Take both streams, for those too who print past Python."""
+    with ExitStack() as taken:
+        for descriptor, redirect, place in (
+            (1, redirect_stdout, "standard output"),
+            (2, redirect_stderr, "standard error"),
+        ):
+            file = taken.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+            kept = os.dup(descriptor)
+
+            def end(file: Any = file, kept: int = kept, descriptor: int = descriptor, place: str = place) -> None:
+                file.flush()
+                os.dup2(kept, descriptor)
+                os.close(kept)
+                file.seek(0)
+                watch.hands_on(place, file.read())
+
+            taken.callback(end)
+            os.dup2(file.fileno(), descriptor)
+            taken.enter_context(redirect(file))
+        yield
 
 
 class _Records(logging.Handler):

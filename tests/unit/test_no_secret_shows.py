@@ -11,9 +11,11 @@ import responses
 from botocore.exceptions import ClientError
 
 from leaver import bootstrap
+from leaver.connections.grants import ProviderGrants
 from leaver.storage.secrets import SecretStore
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 from tests.doubles.lambda_events import event
+from tests.doubles.planted_leaks import LEAKS, take_files_away
 from tests.doubles.watch import Watch
 from tests.length import some
 
@@ -173,12 +175,27 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def nothing_shows(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
-    """After the test, look for every canary in everything that left, in the spellings in which it could hide."""
-    with Watch() as watch:
+def seen(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[], Watch]]:
+    """Everything that left until it is asked for."""
+    watch = Watch()
+
+    def see() -> Watch:
+        watch.hands_on("standard output", "".join(capfd.readouterr()))
+        watch.hands_on("at rest", scene.left())
+        return watch
+
+    with watch:
         monkeypatch.setattr(Deployment, "invoke", watch.hearing("answer to Lambda", Deployment.invoke))
-        yield watch
-    watch.hands_on("at rest", scene.left())
+        yield see
+
+
+@pytest.fixture
+def nothing_shows(seen: Callable[[], Watch]) -> Iterator[Callable[[], Watch]]:
+    """After the test, look for every canary in everything that left, in the spellings in which it could hide."""
+    yield seen
+    watch = seen()
     assert {"standard output", "answer to Lambda", "at rest"} <= watch.places
     assert watch.found([*CANARIES, f"client-id:{CLIENT_SECRET}"]) == set()
 
@@ -271,15 +288,34 @@ def test_nothing_shows_of_a_secret_that_was_stored_wrongly(scene: Scene, functio
 
 @pytest.mark.parametrize("function", [*Scene.TOLD, "schedule_refreshes", "start_offboarding"])
 def test_a_token_in_a_message_is_not_spread_further(
-    scene: Scene, nothing_shows: Watch, function: str, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, nothing_shows: Callable[[], Watch], function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = "dead.fifo" if function == "refresh_access_token" else "dead"
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", scene.leaver.urls[dead])
     fields = ({ACCESS: REFRESH}, {"user_id": f"/{ACCESS}"}, {"connection": ACCESS}, {"case_id": f"{ACCESS} x"})
     bad: list[Any] = [*fields, *(event("Whatever", each) for each in fields), event(f"Odd-{ACCESS}", {}), ACCESS]
-    nothing_shows.came_so |= {each if isinstance(each, str) else json.dumps(each) for each in bad}
+    nothing_shows().came_so |= {each if isinstance(each, str) else json.dumps(each) for each in bad}
     assert scene.leaver.deliver(function, *bad) == set()
     parked = scene.leaver.drained(dead)
     assert len(parked) == len(bad)
     # Its body is the message as it came: whoever put a token there finds it there, and nowhere else.
     assert ACCESS not in json.dumps([message["MessageAttributes"] for message in parked])
+
+
+@pytest.mark.parametrize("plant", ["log at debug", "print", "written past Python", "file in /tmp"])
+def test_a_refresh_that_leaks_its_new_token_is_seen(
+    scene: Scene, seen: Callable[[], Watch], plant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, let_out = LEAKS[plant]
+    refresh = ProviderGrants.refresh
+
+    def leak(*arguments: Any) -> Any:
+        granted = refresh(*arguments)
+        let_out(granted.access_token.get_secret_value())
+        return granted
+
+    monkeypatch.setattr(ProviderGrants, "refresh", leak)
+    scene.run("refresh_access_token")
+    found = seen().found([NEW_ACCESS])
+    take_files_away()
+    assert found == {f"{'file' if place == 'file' else 'standard output'}: in clear"}

@@ -11,7 +11,7 @@ from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
 from tests.doubles.deployed import deployment
 from tests.doubles.planted_leaks import LEAKS, secret_of, take_files_away
-from tests.doubles.watch import Watch
+from tests.doubles.watch import Watch, own_streams
 from tests.length import some
 from tests.unit.test_no_secret_shows import Scene
 
@@ -45,7 +45,7 @@ def planted() -> Iterator[Watch]:
         patch.setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG")
         with deployment(patch) as deployed:
             scene = Scene(deployed)
-            with Watch() as watch:
+            with Watch() as watch, own_streams(watch):
                 patch.setattr(ProviderGrants, "refresh", leak)
                 patch.setattr(Consumer, "consume", watch.hearing(ANSWER, answer))
                 scene.run("refresh_access_token")
