@@ -1,5 +1,6 @@
 """`leaver`: the operator's commands, and in a sentence what stands in their way."""
 
+import traceback
 from typing import Any
 
 import click
@@ -24,7 +25,9 @@ from leaver_cli.deployment import NoSuchStack, WrongClock, describe
 from leaver_cli.parked.redrive import redrive
 from leaver_cli.parked.show import parked
 from leaver_cli.stack import NoSuchQueue
+from leaver_cli.terminal import printable
 
+CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, EOFError, BrokenPipeError)
 IN_A_SENTENCE = (NoConsent, NoSecret, NoSuchQueue, NoSuchStack, WrongClock)
 
 
@@ -32,9 +35,18 @@ class Commands(TyperGroup):
     """Tells an operator what AWS or a provider objects to, where Python would show a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
+        """Run a command; whatever stops it is shown as all other text is."""
+        try:
+            return self._run(ctx)
+        except click.ClickException as error:
+            error.message = printable(error.message)
+            raise
+
+    def _run(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except CLICKS_OWN:
+            raise
         except NoCredentialsError:
             raise click.ClickException("no AWS credentials: use --profile, or sign in (aws sso login)") from None
         except NoRegionError:
@@ -43,6 +55,14 @@ class Commands(TyperGroup):
             raise click.ClickException(_said(error)) from None
         except (BotoCoreError, ClientError, *IN_A_SENTENCE) as error:
             raise click.ClickException(str(error)) from None
+        except Exception as error:  # noqa: BLE001 - see _unexpected
+            raise click.ClickException(_unexpected(error)) from None
+
+
+def _unexpected(error: Exception) -> str:
+    # Of a bug only where it was: the message of a foreign exception may quote anything, a token included.
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"unexpected {type(error).__name__}: " + " > ".join(f"{each.filename}:{each.lineno}" for each in frames)
 
 
 def _said(error: LeaverError) -> str:

@@ -1,8 +1,64 @@
-"""What an operator is shown: nothing that came from outside commands the terminal, or is taken for markup."""
+"""All that an operator is shown passes here: what came from outside does not command the terminal, and is no markup."""
 
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.progress import track
 from rich.text import Text
 
+Counted = TypeVar("Counted")
 
-def printable(text: str) -> Text:
-    """Show text as it is, but for control characters (C0, C1, bidirectional ones), which a terminal would obey."""
-    return Text("".join(each if each.isprintable() or each == "\n" else " " for each in text))
+
+def printable(text: str) -> str:
+    """Show text as it is, but for what a terminal would obey: control characters (C0, C1), bidirectional ones, lines.
+
+    A line break too: what follows it would pass for a line of ours.
+    """
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
+class Terminal(Console):
+    """Shows every text literally, in lines, cells and titles alike; two lines in a cell are `stacked`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, **options)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Make the text that is shown: rich asks here for each str that it is given."""
+        return super().render_str(printable(text), **(how | {"markup": False, "emoji": False}))
+
+    def say(self, line: str) -> None:
+        """Show one line, however long."""
+        self.print(line, soft_wrap=True)
+
+
+def stacked(*lines: str) -> Group:
+    """Put lines above each other in one cell."""
+    return Group(*lines)
+
+
+def show_json(value: object) -> None:
+    """Show JSON, for programs; it is ASCII, and of that json leaves one control character as it is."""
+    typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
+
+
+def confirm(question: str) -> None:
+    """Ask, and go on only after a yes."""
+    typer.confirm(printable(question), abort=True)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show meanwhile what is waited for."""
+    with Terminal(stderr=True).status(Text(printable(what))):
+        yield
+
+
+def counting(things: Iterable[Counted], what: str, total: int) -> Iterable[Counted]:
+    """Show how many of the things are done."""
+    return track(things, escape(printable(what)), total=total, console=Terminal(stderr=True), transient=True)

@@ -3,13 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from leaver.cases.states import State
 from leaver_cli.cases.show import read_existing, show_case
 from leaver_cli.deployment import describe
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal, confirm
 
 
 def close(
@@ -23,14 +22,14 @@ def close(
     profile: Profile = None,
 ) -> None:
     """Show the case, and close the step: it is never called revoked. The exit status is 1 if nothing matches."""
-    console = Console()
+    console = Terminal()
     deployment = describe(stack, region, profile)
     case = read_existing(deployment.cases, case_id)
     show_case(console, case, deployment.cases.read_stored(case_id))
     if case.state is not State.OPEN or step not in case.outstanding:
-        console.print(printable(f"{step} is no outstanding step of an open case"), soft_wrap=True)
+        console.say(f"{step} is no outstanding step of an open case")
         raise typer.Exit(1)
     if not yes:
-        typer.confirm("Close this step? Nothing is ended by that, and your word stands in the sealed case", abort=True)
+        confirm("Close this step? Nothing is ended by that, and your word stands in the sealed case")
     deployment.send_decisions([{"case": case_id, "decision": "close", "step": step, "because": because}])
-    console.print("it is closed as soon as start_offboarding has read of it")
+    console.say("it is closed as soon as start_offboarding has read of it")

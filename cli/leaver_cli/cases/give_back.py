@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 import click
 import typer
-from rich.console import Console
 
 from leaver.cases.intake import NOTHING_TAKEN
 from leaver.cases.record import Case
@@ -12,7 +11,7 @@ from leaver.cases.states import OVER, WAITING
 from leaver_cli.cases.show import read_existing, table_of
 from leaver_cli.deployment import Deployment, describe
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal, confirm
 
 CaseOrWho = Annotated[
     str, typer.Argument(metavar="CASE|WHO", help="A case, or a name that the person has: an address.")
@@ -45,19 +44,19 @@ def reinstate(
 
 
 def _decide(decision: Literal["cancel", "reinstate"], case_or_who: str, deployment: Deployment, *, yes: bool) -> None:
-    console = Console()
+    console = Terminal()
     case = _find(deployment, case_or_who)
     stays = case.kind != "departure"
     console.print(table_of([case], title=f"Case {case.case_id}"))
     if case.state in OVER or (decision == "cancel" and case.state not in WAITING) or (stays and decision != "cancel"):
         gives_back = NOTHING_TAKEN if stays else "leaver reinstate gives back what it took"
         hint = "" if case.state in OVER else f": {gives_back}"
-        console.print(printable(f"{case.case_id} is {case.state}{hint}"), soft_wrap=True)
+        console.say(f"{case.case_id} is {case.state}{hint}")
         raise typer.Exit(1)
     if not yes:
-        typer.confirm("Whatever any source said, this person stays? What was revoked stays revoked", abort=True)
+        confirm("Whatever any source said, this person stays? What was revoked stays revoked")
     deployment.send_decisions([{"case": case.case_id, "decision": decision}])
-    console.print("decided: it takes effect as soon as start_offboarding has read of it")
+    console.say("decided: it takes effect as soon as start_offboarding has read of it")
 
 
 def _find(deployment: Deployment, case_or_who: str) -> Case:

@@ -4,12 +4,11 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal
 
 
 def heard(
@@ -23,11 +22,11 @@ def heard(
 ) -> None:
     """Show the HR events that nothing became of yet; the exit status is 1 if there are any."""
     found = list(describe(stack, region, profile).heard.find_open(day or now()))
-    console = Console()
+    console = Terminal()
     for each in found:
         said = f"{each.source} {each.event_id or ''}" if each.source else "nobody can read it"
         line = f"{moment(each.heard_at)} message {each.message_id}: {said}"
-        console.print(printable(line), soft_wrap=True)
-    console.print(f"{len(found)} without a fate")
+        console.say(line)
+    console.say(f"{len(found)} without a fate")
     if found:
         raise typer.Exit(1)

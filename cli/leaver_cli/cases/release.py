@@ -4,13 +4,12 @@ from typing import Annotated
 
 import click
 import typer
-from rich.console import Console
 
 from leaver.cases.states import State
 from leaver_cli.cases.show import read_existing, table_of
 from leaver_cli.deployment import describe
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal, confirm
 
 
 def release(
@@ -28,7 +27,7 @@ def release(
     """Show which cases are held, and let one or all of them go on; the exit status is 1 if one is not held."""
     if case_id and every:
         raise click.UsageError("either a case or --all")
-    console = Console()
+    console = Terminal()
     deployment = describe(stack, region, profile)
     wanted = [case_id] if case_id else list(deployment.cases.find_held())
     # The index is behind the table: what was released a moment ago is not asked about again.
@@ -36,22 +35,20 @@ def release(
     held = [each for each in found if each.state is State.HELD]
     for each in found:
         if case_id and each.state is not State.HELD:
-            console.print(printable(f"{each.case_id} is not held: it is {each.state}"), soft_wrap=True)
+            console.say(f"{each.case_id} is not held: it is {each.state}")
             raise typer.Exit(1)
     if not held:
-        console.print("no case is held")
+        console.say("no case is held")
         return
     console.print(table_of(sorted(held, key=lambda each: each.requested_at), title="Held"))
     if not (case_id or every):
-        console.print(
-            f"{len(held)} held: `leaver release CASE_ID` or `leaver release --all`, and --discard to drop them"
-        )
+        console.say(f"{len(held)} held: `leaver release CASE_ID` or `leaver release --all`, and --discard to drop them")
         return
     if not yes:
-        typer.confirm(_question(len(held), discard=discard), abort=True)
+        confirm(_question(len(held), discard=discard))
     decision = "discard" if discard else "release"
     deployment.send_decisions([{"case": each.case_id, "decision": decision} for each in held])
-    console.print(f"{len(held)} {'are discarded' if discard else 'go on'} as soon as start_offboarding has read of it")
+    console.say(f"{len(held)} {'are discarded' if discard else 'go on'} as soon as start_offboarding has read of it")
 
 
 def _question(count: int, *, discard: bool) -> str:

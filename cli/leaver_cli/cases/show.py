@@ -7,7 +7,6 @@ from typing import Annotated
 
 import click
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from leaver.cases.receipts import Receipt
@@ -18,7 +17,7 @@ from leaver.outcomes import Outcome
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal, stacked
 
 CaseIdArgument = Annotated[str | None, typer.Argument(metavar="[CASE_ID]", help="One case; else those not done.")]
 
@@ -38,7 +37,7 @@ def case(
     The exit status is 1 if a seal does not hold.
     """
     cases = describe(stack, region, profile).cases
-    console = Console()
+    console = Terminal()
     if case_id is None:
         if head is not None:
             raise click.UsageError("--head is one case's: say which")
@@ -48,16 +47,16 @@ def case(
     stored = cases.read_stored(case_id)
     show_case(console, found, stored)
     if found.state is not State.COMPLETED:
-        console.print("not sealed: only a completed case is")
+        console.say("not sealed: only a completed case is")
         if head is not None:
             raise typer.Exit(1)
         return
     if faults := find_faults(found, stored, head):
         for fault in faults:
-            console.print(printable(f"THE SEAL DOES NOT HOLD: {fault}"), soft_wrap=True)
+            console.say(f"THE SEAL DOES NOT HOLD: {fault}")
         raise typer.Exit(1)
     compared = "as it was announced" if head else "as the case says; compare it with the announced one by --head"
-    console.print(printable(f"the seal holds: head {found.head}, {compared}"), soft_wrap=True)
+    console.say(f"the seal holds: head {found.head}, {compared}")
 
 
 def read_existing(cases: Cases, case_id: str) -> Case:
@@ -93,22 +92,22 @@ def find_faults(case: Case, stored: Mapping[str, Stored], announced: str | None)
 def table_of(cases: Sequence[Case], *, title: str) -> Table:
     """One row for each case: who, since when, how far."""
     at = now()
-    table = Table(title=printable(title))
+    table = Table(title=title)
     for column in ("case, event", "who", "since", "how far"):
         table.add_column(column, overflow="fold")
     for each in cases:
         since = each.started_at or max(each.requested_at, each.effective_at)
-        row = (
-            f"{each.case_id}\n{each.source} {each.event_id}",
-            f"{each.email}\n{each.kind}, {each.urgency}",
-            f"{moment(since)}\n{_lasting(since, at)}",
+        table.add_row(
+            stacked(each.case_id, f"{each.source} {each.event_id}"),
+            stacked(each.email, f"{each.kind}, {each.urgency}"),
+            stacked(moment(since), _lasting(since, at)),
             _how_far(each, at),
+            style="red" if _is_late(each, at) else "",
         )
-        table.add_row(*(printable(cell) for cell in row), style="red" if _is_late(each, at) else "")
     return table
 
 
-def _list(console: Console, cases: Cases) -> None:
+def _list(console: Terminal, cases: Cases) -> None:
     summaries = list(cases.read_summaries())
     wanted = [each.case_id for each in summaries if each.state in {State.OPEN, State.HELD}]
     # The index is behind the table: what is done meanwhile is shown as that.
@@ -118,10 +117,10 @@ def _list(console: Console, cases: Cases) -> None:
     scheduled = sum(each.state is State.SCHEDULED for each in summaries)
     counts = {state: sum(each.state is state for each in found) for state in (State.OPEN, State.HELD)}
     overdue = sum(_is_late(each, now()) for each in found)
-    console.print(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")
+    console.say(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")
 
 
-def show_case(console: Console, case: Case, stored: Mapping[str, Stored]) -> None:
+def show_case(console: Terminal, case: Case, stored: Mapping[str, Stored]) -> None:
     """One case with what came of each step."""
     receipts = receipts_of(case, stored)
     console.print(table_of([case], title=f"Case {case.case_id}"))
@@ -129,20 +128,17 @@ def show_case(console: Console, case: Case, stored: Mapping[str, Stored]) -> Non
     for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
         table.add_column(column, overflow="fold")
     for step in case.steps:
-        cells = _row(step, receipts.get(step.name), case)
-        table.add_row(*(printable(cell) for cell in cells))
+        table.add_row(*_row(step, receipts.get(step.name), case))
     console.print(table)
     for entry in sorted(stored.keys() - receipts.keys() - {ENTRY}):
         said = stored[entry].get("outcome", "nothing"), stored[entry].get("subject", "nobody")
         beside = f"beside them: {entry} says {said[0]} of {said[1]}; it belongs to no step, and ends none"
-        console.print(printable(beside), soft_wrap=True)
+        console.say(beside)
     for line in _remarks(case, receipts):
-        console.print(printable(line), soft_wrap=True)
+        console.say(line)
     if case.time_to_revoke is not None:
         residual = json.dumps(case.residual)
-        console.print(
-            printable(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {residual}")
-        )
+        console.say(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {residual}")
 
 
 def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:

@@ -6,14 +6,13 @@ from typing import Annotated, TypeVar
 import click
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from rich.console import Console
 
 from leaver.errors import LeaverError, explain
 from leaver.messages.commands import ConnectionName
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.destination import Describe, Destination
 from leaver_cli.connections.request import ConnectionRequest, Role, Target
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal
 
 Credentials = TypeVar("Credentials", bound=BaseModel)
 
@@ -47,7 +46,7 @@ def commands(describe: Describe, forms: Mapping[str, Form]) -> typer.Typer:
     return app
 
 
-def establish(into: Destination, new: ConnectionRequest, target: Target, console: Console) -> None:
+def establish(into: Destination, new: ConnectionRequest, target: Target, console: Terminal) -> None:
     """Make the connection, and say what it still lacks; exits with 1 where not all is well with it."""
     made = into.establish(new, target)
     # Leaver does nothing through a personal connection but keep it alive and end it, which takes no scope.
@@ -61,13 +60,13 @@ def establish(into: Destination, new: ConnectionRequest, target: Target, console
         else:
             wrong.append(f"{outcome}; it may live: end it at {new.provider.title()}")
     for each in [*wrong, *remarks]:
-        console.print(printable(each), soft_wrap=True)
+        console.say(each)
     found = (
         "but not all is well with it"
         if wrong
         else f"its access token lives until {made.record.expires_at:%Y-%m-%d %H:%M} UTC"
     )
-    console.print(printable(f"{target.name} is connected, {found}"), soft_wrap=True)
+    console.say(f"{target.name} is connected, {found}")
     if wrong:
         raise typer.Exit(1)
 

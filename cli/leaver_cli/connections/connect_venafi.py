@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 import click
 import typer
 from pydantic import SecretStr
-from rich.console import Console
-from rich.text import Text
 
 from leaver.errors import LeaverError, Rejected
 from leaver.providers.venafi.api import Role, Venafi
@@ -20,6 +18,7 @@ from leaver_cli.connections.destination import Describe
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.secret_input import SecretInput
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import Terminal
 
 Login = Literal["certificate", "jwt", "password"]
 
@@ -58,7 +57,7 @@ def form(describe: Describe) -> Callable[..., None]:
         profile: Profile = None,
     ) -> None:
         """Connect a Venafi TPP server, by certificate, JWT or password."""
-        console = Console()
+        console = Terminal()
         into = describe(stack, region, profile)
         asking = SecretInput()
         match grant_type:
@@ -76,7 +75,7 @@ def form(describe: Describe) -> Callable[..., None]:
         # In one spelling: two connections of one account are one account.
         host = urlsplit(into.url(VENAFI.host)).netloc.lower()
         new = by_login(into.client(Venafi, VENAFI.host), host, grant_type, credentials, scope)
-        console.print(Text(f"logging in to {host} as {credentials.client_id} for {scope}"), soft_wrap=True)
+        console.say(f"logging in to {host} as {credentials.client_id} for {scope}")
         establish(into, new, Target(name, owner, role), console)
 
     return venafi

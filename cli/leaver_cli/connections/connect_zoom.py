@@ -7,8 +7,6 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from leaver.outcomes import Result
 from leaver.providers.entry import HostVariables
@@ -23,6 +21,7 @@ from leaver_cli.connections.destination import Describe
 from leaver_cli.connections.request import ConnectionRequest, Consenter, Target
 from leaver_cli.connections.secret_input import SecretInput
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import Terminal
 
 #: Zoom's REST API
 API: Final = HostVariables("ZOOM_API_URL")
@@ -77,7 +76,7 @@ def form(describe: Describe) -> Callable[..., None]:
         profile: Profile = None,
     ) -> None:
         """Connect a Zoom account, by a server-to-server app or by somebody's consent."""
-        console = Console()
+        console = Terminal()
         into = describe(stack, region, profile)
         secret = SecretInput().secret("client secret", client_secret_file)
         credentials = checked(ZoomCredentials, client_id=client_id, client_secret=secret, account_id=account_id)
@@ -158,12 +157,12 @@ def _consenter(found: ZoomUser | Result) -> Consenter | None:
     return Consenter(found.id, found.email, found.account_id) if isinstance(found, ZoomUser) else None
 
 
-def _consent_page(console: Console, *, open_browser: bool) -> Callable[[str, str], None]:
+def _consent_page(console: Terminal, *, open_browser: bool) -> Callable[[str, str], None]:
     def show(page: str, redirect_uri: str) -> None:
-        console.print(Text(f"The app at Zoom must have {redirect_uri} on its list of redirect URLs."), soft_wrap=True)
-        console.print("Open this page, signed in as whoever is to consent:")
-        console.print(Text(page), soft_wrap=True)
+        console.say(f"The app at Zoom must have {redirect_uri} on its list of redirect URLs.")
+        console.say("Open this page, signed in as whoever is to consent:")
+        console.say(page)
         if open_browser and not webbrowser.open(page):
-            console.print("No browser could be opened here.")
+            console.say("No browser could be opened here.")
 
     return show

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import click
 import typer
-from rich.console import Console
 
 from leaver.connections.record import Connection, Status, Unreadable
 from leaver.errors import LeaseHeld
@@ -16,7 +15,7 @@ from leaver_cli.connections.refresh import ExistingName
 from leaver_cli.connections.waiting import wait_until
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal, confirm
 
 
 def disconnect(
@@ -39,7 +38,7 @@ def disconnect(
     profile: Profile = None,
 ) -> None:
     """Revoke a connection at the provider, then destroy its secrets; without the provider's word the secrets stay."""
-    console = Console()
+    console = Terminal()
     deployment = describe(stack, region, profile)
     deployment.check_the_clock()
     record = deployment.connections.read(name)
@@ -47,31 +46,29 @@ def disconnect(
         raise click.UsageError("--give-up-account: expected a service connection, for no other counts for an account")
     if not yes:
         question = _question(record, without_provider=without_provider, give_up_account=give_up_account)
-        typer.confirm(question, abort=True)
+        confirm(question)
     if without_provider and record.status is not Status.REVOKED:
         _remove(deployment, record)
         warning = f"its grant may live on, and {record.provider.title()} has NOT confirmed its end: end it there"
-        console.print(printable(f"{name} IS REMOVED; {warning}"), soft_wrap=True)
+        console.say(f"{name} IS REMOVED; {warning}")
         if give_up_account:
             _give_up_account(deployment, record, console)
         return
     if record.status is not Status.REVOKED:
         record = _revoke(deployment, record, timeout)
     if record.status is not Status.REVOKED:
-        console.print(printable(f"{name} is NOT confirmed as revoked: {health(record, now())}"), soft_wrap=True)
-        console.print(
-            "its secrets are kept, for with them it can still be revoked: `leaver parked revoke_access_token`"
-        )
+        console.say(f"{name} is NOT confirmed as revoked: {health(record, now())}")
+        console.say("its secrets are kept, for with them it can still be revoked: `leaver parked revoke_access_token`")
         raise typer.Exit(1)
     _take_lease(deployment, name, lambda current: current if current.status is Status.REVOKED else None)
     _destroy_secrets(deployment, name)
-    console.print(printable(f"{name} is {health(record, now())}; its secrets are destroyed"), soft_wrap=True)
+    console.say(f"{name} is {health(record, now())}; its secrets are destroyed")
     if give_up_account:
         _give_up_account(deployment, record, console)
     elif record.role == "service" and deployment.connections.usable(record.provider, record.account) is None:
         wanted = f"leavers' cases wait for a connection to account {record.account}: `leaver connect {record.provider}`"
         left = f"if the company has left it, `leaver disconnect {name} --give-up-account`"
-        console.print(printable(f"{wanted}; {left}"), soft_wrap=True)
+        console.say(f"{wanted}; {left}")
 
 
 def _question(record: Connection, *, without_provider: bool, give_up_account: bool) -> str:
@@ -108,7 +105,7 @@ def _remove(deployment: Deployment, before: Connection) -> None:
     _destroy_secrets(deployment, before.connection)
 
 
-def _give_up_account(deployment: Deployment, record: Connection, console: Console) -> None:
+def _give_up_account(deployment: Deployment, record: Connection, console: Terminal) -> None:
     """Count the record for its account no more; exits with 1 where another one still does."""
     connections = deployment.connections
 
@@ -127,9 +124,9 @@ def _give_up_account(deployment: Deployment, record: Connection, console: Consol
         said = (
             f"{account} is NOT given up, for {', '.join(others)} still counts for it: disconnect that in the same way"
         )
-        console.print(printable(said), soft_wrap=True)
+        console.say(said)
         raise typer.Exit(1)
-    console.print(printable(f"{account} is given up: nothing is ended there for whoever leaves"), soft_wrap=True)
+    console.say(f"{account} is given up: nothing is ended there for whoever leaves")
 
 
 def _is_given_up(record: Connection | Unreadable) -> bool:

@@ -5,7 +5,6 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-from rich.console import Console
 
 from leaver.connections.record import IN_USE, Connection, Status
 from leaver_cli.connections.connect import connection_name
@@ -13,7 +12,7 @@ from leaver_cli.connections.health import health, moment
 from leaver_cli.connections.waiting import wait_until
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal
 
 ExistingName = Annotated[str, typer.Argument(metavar="NAME", callback=connection_name, help="The connection.")]
 
@@ -27,11 +26,11 @@ def refresh(
     profile: Profile = None,
 ) -> None:
     """Refresh a connection's tokens although nothing is due, and wait for the new ones."""
-    console = Console()
+    console = Terminal()
     deployment = describe(stack, region, profile)
     before = deployment.connections.read(name)
     if before.status not in IN_USE:
-        console.print(printable(f"{name} is not refreshed: {health(before, now())}"), soft_wrap=True)
+        console.say(f"{name} is not refreshed: {health(before, now())}")
         raise typer.Exit(1)
     deployment.stack.sqs.send_message(
         QueueUrl=deployment.stack.queue_url(deployment.stack.queue_of("refresh_access_token")),
@@ -49,8 +48,8 @@ def refresh(
         is_decided, deployment.connections, name, timeout=timeout, message=f"{name} is being refreshed …"
     )
     if is_decided(record) and record.status is Status.ACTIVE:
-        console.print(f"{name} is refreshed, its access token lives until {moment(record.expires_at)}")
+        console.say(f"{name} is refreshed, its access token lives until {moment(record.expires_at)}")
         return
     late = "" if is_decided(record) else f" within {timeout} seconds; the message still waits in its queue"
-    console.print(printable(f"{name} is not refreshed{late}: {health(record, now())}"), soft_wrap=True)
+    console.say(f"{name} is not refreshed{late}: {health(record, now())}")
     raise typer.Exit(1)

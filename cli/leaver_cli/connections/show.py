@@ -1,19 +1,17 @@
 """`leaver connections`: which connections exist, and how each is."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from leaver.connections.record import Connection, Unreadable
 from leaver_cli.connections.health import health, moment, needs_a_person
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal, show_json, stacked
 
 
 def connections(
@@ -30,7 +28,7 @@ def connections(
     at = now()
     if as_json:
         shown = [fields_of(each, at) for each in records] + [unreadable_fields(each) for each in unreadable]
-        typer.echo(json.dumps(shown, indent=2))
+        show_json(shown)
     else:
         _show(records, unreadable, at)
     if unreadable or any(needs_a_person(each) for each in records):
@@ -58,20 +56,17 @@ def _show(records: list[Connection], unreadable: list[Unreadable], now: datetime
     for column in ("connection", "whose", "health", "times", "held by"):
         table.add_column(column, overflow="fold")
     for each in records:
-        whose = f"{each.provider} {each.account}\n{each.role}, {each.owner}"
-        times = f"expires {moment(each.expires_at)}\nrefreshed {moment(each.refreshed_at) or 'not yet'}"
+        whose = stacked(f"{each.provider} {each.account}", f"{each.role}, {each.owner}")
+        times = stacked(f"expires {moment(each.expires_at)}", f"refreshed {moment(each.refreshed_at) or 'not yet'}")
         holder = (each.lease_holder or "").partition("#")[0]
         lease = f"{holder} since {moment(each.leased_at)}" if holder else ""
         style = "red" if needs_a_person(each) else ""
-        cells = (each.connection, whose, health(each, now), times, lease)
-        table.add_row(*(printable(cell) for cell in cells), style=style)
+        table.add_row(each.connection, whose, health(each, now), times, lease, style=style)
     for broken in unreadable:
-        table.add_row(
-            printable(broken.connection), "", printable(unreadable_fields(broken)["health"]), "", "", style="red"
-        )
-    console = Console()
+        table.add_row(broken.connection, "", unreadable_fields(broken)["health"], "", "", style="red")
+    console = Terminal()
     console.print(table)
     people = sum(needs_a_person(each) for each in records) + len(unreadable)
-    console.print(
+    console.say(
         f"{len(records) + len(unreadable)} connections" + (f", {people} of them need a person" if people else "")
     )

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable
 
-from rich.console import Console
-
 from leaver.connections.record import Connection, Connections
+from leaver_cli.terminal import waiting
 
 #: seconds between two reads of the record
 POLL_INTERVAL = 0.5
@@ -16,7 +15,7 @@ def wait_until(
 ) -> Connection:
     """Read a connection's record until it `is_done`, or `timeout` seconds are over; returns it as it is then."""
     deadline = time.monotonic() + timeout
-    with Console(stderr=True).status(message):
+    with waiting(message):
         while not is_done(record := connections.read(name)) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
     return record

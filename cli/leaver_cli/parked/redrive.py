@@ -8,15 +8,13 @@ from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.progress import track
 
 from leaver.errors import Undelivered
 from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue, ParkedMessage
 from leaver_cli.parked.redrive_target import Send, to_its_queue, to_the_bus
 from leaver_cli.parked.show import UNSEEN, described
 from leaver_cli.stack import NoSuchQueue, Place, Profile, Region, StackName, reach
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal, confirm, counting
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def redrive(
 ) -> None:
     """Send parked messages back to their queue, where the failed receipt of each is opened again."""
     began = datetime.now(tz=UTC)
-    console = Console()
+    console = Terminal()
     reached = reach(stack, region, profile)
     parkings = reached.parkings(function)
     wanted = frozenset(message_id or ())
@@ -57,25 +55,25 @@ def redrive(
             with parking.messages() as messages:
                 going = [each for each in messages if chosen(each)]
             console.print(described(going, title=parking.name))
-            console.print(f"{len(going)} would go back")
+            console.say(f"{len(going)} would go back")
         return
     count = sum(parking.count() for parking in parkings)
     if not yes:
         what = "those you chose of about" if wanted or error else "about"
-        typer.confirm(f"Send {what} {count} messages of {function} back?", abort=True)
+        confirm(f"Send {what} {count} messages of {function} back?")
     send = to_the_bus(reached) if function == "unrouted" else to_its_queue(reached, function)
     moving = chain.from_iterable(put_back(each, send, chosen=chosen, began=began) for each in parkings)
     moved: list[Moved] = []
     try:
-        for each in track(moving, f"{function}:", total=count, console=Console(stderr=True), transient=True):
+        for each in counting(moving, f"{function}:", count):
             moved.append(each)  # noqa: PERF402 - one by one, so that an interrupted run can tell what it has done
     finally:
         _tell(console, moved)
     unseen = 0 if wanted else max(0, count - sum(parking.shown for parking in parkings))
     if unseen:
-        console.print(f"about {unseen} {UNSEEN}")
+        console.say(f"about {unseen} {UNSEEN}")
     if missing := wanted - frozenset[str]().union(*(each.message.known_as for each in moved)):
-        console.print(printable(f"not found: {', '.join(sorted(missing))}"))
+        console.say(f"not found: {', '.join(sorted(missing))}")
     if unseen or missing or any(each.stays for each in moved):
         raise typer.Exit(1)
 
@@ -114,11 +112,11 @@ def _put_back(parking: DeadLetterQueue, send: Send, message: ParkedMessage) -> M
     return Moved(message, sent=not lapsed, stays=None)
 
 
-def _tell(console: Console, moved: list[Moved]) -> None:
+def _tell(console: Terminal, moved: list[Moved]) -> None:
     for each in moved:
         if each.stays:
-            console.print(printable(f"{each.message.message_id} {each.stays}"), soft_wrap=True)
+            console.say(f"{each.message.message_id} {each.stays}")
     sent = sum(each.sent for each in moved)
     stayed = sum(each.stays is not None for each in moved)
     lapsed = sum(not each.sent and each.stays is None for each in moved)
-    console.print(f"{sent} went back, {stayed} stayed" + (f", {lapsed} lapsed and were removed" if lapsed else ""))
+    console.say(f"{sent} went back, {stayed} stayed" + (f", {lapsed} lapsed and were removed" if lapsed else ""))

@@ -3,13 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from leaver.storage.tables import timestamp
 from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
 from leaver_cli.stack import PLACES, Place, Profile, Region, Stack, StackName, reach
-from leaver_cli.terminal import printable
+from leaver_cli.terminal import Terminal, stacked
 
 #: why there can be more than were shown
 UNSEEN = "more could not be seen: somebody else looks at them, or they lie behind ten of their FIFO group"
@@ -26,7 +25,7 @@ def parked(
     profile: Profile = None,
 ) -> None:
     """Show what is parked: how much with each function, or each message of one."""
-    console = Console()
+    console = Terminal()
     reached = reach(stack, region, profile)
     if function is None:
         console.print(_overview(reached))
@@ -45,26 +44,26 @@ def _overview(stack: Stack) -> Table:
     return table
 
 
-def _list(console: Console, parking: DeadLetterQueue, *, show_body: bool) -> None:
+def _list(console: Terminal, parking: DeadLetterQueue, *, show_body: bool) -> None:
     with parking.messages() as messages:
         found = list(messages)
     if found:
         console.print(described(found, title=parking.name))
     if show_body:
         for message in found:
-            console.print(printable(f"{message.message_id} {message.body}".replace("\n", " ")), soft_wrap=True)
+            console.say(f"{message.message_id} {message.body}")
     unseen = max(0, parking.count() - len(found))
     more = f"; about {unseen} {UNSEEN}" if unseen else ""
-    console.print(printable(f"{len(found)} parked in {parking.name}{more}"))
+    console.say(f"{len(found)} parked in {parking.name}{more}")
 
 
 def described(messages: list[ParkedMessage], *, title: str) -> Table:
     """One row for each message: who it is, since when, what stopped it and why, and the queue that it came from."""
-    table = Table(title=printable(title))
+    table = Table(title=title)
     table.add_column("message id, since", no_wrap=True)
     table.add_column("error", no_wrap=True)
     table.add_column("reason, queue", overflow="fold")
     for each in messages:
-        why = f"{each.reason}\n{each.queue}" if each.queue else each.reason
-        table.add_row(printable(f"{each.message_id}\n{timestamp(each.since)}"), printable(each.error), printable(why))
+        why = stacked(each.reason, each.queue) if each.queue else each.reason
+        table.add_row(stacked(each.message_id, timestamp(each.since)), each.error, why)
     return table

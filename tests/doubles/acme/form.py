@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from leaver_cli.connections.connect import ClientId, Form, Name, Owner, RoleOption, checked, establish
 from leaver_cli.connections.destination import Describe
 from leaver_cli.connections.forms import FORMS
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.secret_input import SecretInput
+from leaver_cli.terminal import Terminal
 from tests.doubles.acme.credentials import AcmeCredentials
 from tests.doubles.acme.entry import ACME
 
@@ -40,7 +40,7 @@ def form(describe: Describe) -> Callable[..., None]:
             obtain=lambda: oauth.authorization_code(own, code),
             check=lambda _: [],
         )
-        establish(into, new, Target(name, owner, role), Console())
+        establish(into, new, Target(name, owner, role), Terminal())
 
     return acme
 
