@@ -158,7 +158,8 @@ def _fail(access_token: str) -> None:
     [][len(access_token)]
 
 
-def _file(folder: Path, text: str, name: str = "") -> None:
+def write(folder: Path, text: str, name: str = "") -> None:
+    """Leave a file that `take_files_away` knows of."""
     path = folder / (name or f"planted-{uuid4()}")
     path.write_text(text)
     _written.append(path)
@@ -242,11 +243,11 @@ LEAKS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     "query of an address": ("HTTP address", lambda secret: _request(access_token=secret)),
     "HTTP user agent": ("HTTP header", lambda secret: _request(headers={"User-Agent": secret})),
     "HTTP cookie": ("HTTP header", lambda secret: _request(headers={"Cookie": f"s={secret}"})),
-    "file in the temporary folder": ("file", lambda secret: _file(Path(tempfile.gettempdir()), secret)),
-    "file in /tmp": ("file", lambda secret: _file(Path("/tmp"), secret)),  # noqa: S108
-    "file in the home folder": ("file", lambda secret: _file(Path.home(), secret, f".planted-{uuid4()}")),
-    "file's name": ("file name", lambda secret: _file(Path(tempfile.gettempdir()), "", f"planted-{secret}")),
-    "crash dump": ("file", lambda secret: _file(Path(tempfile.gettempdir()), _traceback_with_locals(secret))),
+    "file in the temporary folder": ("file", lambda secret: write(Path(tempfile.gettempdir()), secret)),
+    "file in /tmp": ("file", lambda secret: write(Path("/tmp"), secret)),  # noqa: S108
+    "file in the home folder": ("file", lambda secret: write(Path.home(), secret, f".planted-{uuid4()}")),
+    "file's name": ("file name", lambda secret: write(Path(tempfile.gettempdir()), "", f"planted-{secret}")),
+    "crash dump": ("file", lambda secret: write(Path(tempfile.gettempdir()), _traceback_with_locals(secret))),
     "environment variable": ("os.putenv", _environment),
     "arguments of a process": (
         "subprocess.Popen",

@@ -6,6 +6,8 @@ from typer.testing import CliRunner
 
 from local.__main__ import app
 from local.demo_rows import NAMES, REDRIVEN, ROWS
+from local.simulators.provider import CANARY
+from tests.doubles.spellings import spelled_in
 from tests.length import some
 
 #: the rows that a fault must break: each is planted once, and playing the story takes its time
@@ -16,7 +18,9 @@ for row in (*ROWS, REDRIVEN):
 
 def demo(*arguments: str) -> Result:
     """Play it in this process: a new one spends seconds on its imports, and CI runs `make demo` itself."""
-    return CliRunner().invoke(app, ["demo", *arguments])
+    played = CliRunner().invoke(app, ["demo", *arguments])
+    assert spelled_in(played.output, CANARY) == []
+    return played
 
 
 def test_every_row_of_the_demo_is_observed() -> None:

@@ -55,6 +55,7 @@ def echo(status: int) -> str:
 def _answer(status: int, kind: str, body: str) -> str:
     head = f"HTTP/1.1 {status} {ECHOED}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
     head += f"Location: https://example.com/?token={ECHOED}\r\nRetry-After: {ECHOED}\r\nSet-Cookie: s={ECHOED}\r\n"
+    head += f"X-Zm-Trackingid: {ECHOED}\r\n"
     return f"{head}X-RateLimit-Type: {ECHOED}\r\nConnection: close\r\n\r\n{body}"
 
 

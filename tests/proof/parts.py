@@ -8,6 +8,7 @@ from tests.contract.stack import FUNCTIONS
 from tests.e2e.test_demo import FAULTS
 from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
 from tests.e2e.test_no_secret_leaks import FAULTS as LEAKS
+from tests.integration.test_cli_hostile_text import REFUSED
 from tests.refresh.test_crash_matrix import TWICE
 from tests.refresh.test_interleavings import HOLDERS
 from tests.unit.test_no_secret_shows import GOES_WRONG
@@ -50,6 +51,13 @@ PARTS: Final = (
         "tests/unit/test_planted_leaks.py -k planted_leak_is_found",
         "leaks",
         full=len(PLANTS),
+        seconds=20,
+    ),
+    Part(
+        "hostile text where a record may not hold it, shown by the command line",
+        "tests/integration/test_cli_hostile_text.py -k may_not_hold",
+        "places in records",
+        full=REFUSED,
         seconds=20,
     ),
     Part(

@@ -3,20 +3,25 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import requests
 import responses
 from botocore.exceptions import ClientError
+from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.connections.grants import ProviderGrants
+from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 from tests.doubles.lambda_events import event
 from tests.doubles.planted_leaks import LEAKS, take_files_away
+from tests.doubles.spellings import spelled_in
 from tests.doubles.watch import Watch
+from tests.integration.connecting import Stack
 from tests.length import some
 
 #: all that must stay secret, each told apart from the others
@@ -319,3 +324,16 @@ def test_a_refresh_that_leaks_its_new_token_is_seen(
     found = seen().found([NEW_ACCESS])
     take_files_away()
     assert found == {f"{'file' if place == 'file' else 'standard output'}: in clear"}
+
+
+def test_nothing_shows_when_the_command_line_meets_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object, client_id: str, client_secret: SecretStr, account_id: str) -> None:
+        raise KeyError(f"{client_id} {client_secret.get_secret_value()} {account_id}")
+
+    monkeypatch.setattr(ZoomOAuth, "account_credentials", fail)
+    (tmp_path / "secret").write_text(CLIENT_SECRET)
+    options = ("--client-id", "client-id", "--account-id", "acme", "--owner", "it@example.com")
+    result = Stack().leaver("zoom", *options, "--client-secret-file", tmp_path / "secret")
+    assert isinstance(result.exception, SystemExit)
+    assert "unexpected KeyError" in result.output
+    assert spelled_in(result.output, CLIENT_SECRET) == []
