@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -384,11 +384,16 @@ def test_a_planted_leak_is_found(lived: Lived, found_after_planting: set[str], p
     assert place in found_after_planting
 
 
+def places_of(plant: str, texts: Iterable[tuple[str, str]]) -> list[str]:
+    return [place for place, text in texts if spelled_in(text, secret_of(plant))]
+
+
 def test_what_is_written_to_tmp_by_that_name_is_found(lived: Lived) -> None:
+    # Not the canary: another world of this machine searches the same folder.
     with NamedTemporaryFile("w", dir="/tmp", prefix="planted-") as file:
-        file.write(lived.world.tokens("zoom")["access_token"])
+        file.write(secret_of("file in /tmp"))
         file.flush()
-        assert f"file /tmp/{Path(file.name).name}: in clear" in leaks(lived.world, lived.said)
+        assert f"file {file.name}" in places_of("file in /tmp", everything(lived.world, lived.said))
 
 
 #: what only a search inside the process sees: tests/unit/test_planted_leaks.py holds that one
@@ -413,4 +418,9 @@ def leaking(lived: Lived) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("plant", OUTSIDE)
 def test_a_leak_of_a_functions_own_process_is_found(leaking: list[tuple[str, str]], plant: str) -> None:
-    assert [place for place, text in leaking if spelled_in(text, secret_of(plant))]
+    assert places_of(plant, leaking)
+
+
+def test_a_function_has_a_temporary_folder_of_its_own(leaking: list[tuple[str, str]]) -> None:
+    [place] = places_of("file in the temporary folder", leaking)
+    assert not place.startswith("file /tmp/")
