@@ -21,7 +21,7 @@ from leaver.connections.record import Connection
 from leaver.storage.tables import columns, item, values
 from leaver_cli.main import app
 from tests.doubles.connections_table import connection
-from tests.integration.dynamodb import SESSION
+from tests.doubles.deployed import Clients
 from tests.integration.parked_stack import leaver
 from tests.integration.test_cli_cases import BEGAN, GRANTS, SSO, Stack, stack
 from tests.length import some
@@ -124,7 +124,7 @@ def _with(thing: Any, path: tuple[Any, ...]) -> Any:
 @pytest.fixture
 def filled(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack with something of everything that a command prints."""
-    monkeypatch.setattr(boto3, "Session", lambda **_: SESSION)
+    monkeypatch.setattr(boto3, "Session", lambda **_: Clients)
     stack.has("c-1", SSO, GRANTS)
     stack.receives("c-1", SSO)
     stack.has("h-1", SSO, state=State.HELD)
