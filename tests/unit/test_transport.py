@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, NotSent
-from leaver.providers.transport import MAX_BODY, Answer, BasicAuth, BearerAuth, Transport, retry_after, safe_code
+from leaver.providers.answer import Answer, retry_after, safe_code
+from leaver.providers.authorization import BasicAuth, BearerAuth
+from leaver.providers.body import MAX_BODY
+from leaver.providers.transport import Transport
 from tests.doubles.canary import shown_by
 from tests.doubles.wire import Play, Wire, fixture, serving
 

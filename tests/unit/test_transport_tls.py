@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, NotSent, Rejected
 from leaver.providers import transport as transport_module
-from leaver.providers.transport import BearerAuth, Transport
+from leaver.providers.authorization import BearerAuth
+from leaver.providers.transport import Transport
 from tests.doubles.canary import shown_by
 from tests.doubles.certificates import Authority, authority, server_of
 from tests.doubles.wire import Play, Wire, serving

@@ -24,7 +24,8 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.transport import Transport
 from leaver.providers.venafi import oauth
 from leaver.providers.venafi.api import Application, Grantee, Identity, ResultCode, Role, Venafi, same_identity
 from leaver.providers.venafi.identities import Found, find_identity

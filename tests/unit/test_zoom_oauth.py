@@ -25,7 +25,8 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.transport import Transport
 from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.consent import code_challenge

@@ -17,7 +17,9 @@ from leaver.errors import (
     Rejected,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, BasicAuth, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.authorization import BasicAuth
+from leaver.providers.transport import Transport
 from leaver.tokens import GrantedTokens
 from tests.doubles.acme.credentials import AcmeCredentials
 

@@ -11,7 +11,9 @@ from pydantic import SecretStr
 
 from leaver.errors import InvalidToken, LeaverError, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import MAX_BODY, Answer, BearerAuth, safe_code
+from leaver.providers.answer import Answer, safe_code
+from leaver.providers.authorization import BearerAuth
+from leaver.providers.body import MAX_BODY
 from leaver.providers.venafi.oauth import READ_TIMEOUT, Refusal, VenafiAuth
 
 

@@ -20,7 +20,9 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, BearerAuth, Transport, safe_code
+from leaver.providers.answer import Answer, safe_code
+from leaver.providers.authorization import BearerAuth
+from leaver.providers.transport import Transport
 from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.tokens import GrantedTokens
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from leaver.errors import LeaverError, ProviderUnavailable, Rejected, Throttled
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, safe_code
+from leaver.providers.answer import Answer, safe_code
 
 Clock = Callable[[], datetime]
 Refusal = tuple[type[LeaverError], str]

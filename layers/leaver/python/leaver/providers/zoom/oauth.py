@@ -9,7 +9,9 @@ from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, InvalidClient, InvalidGrant, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, BasicAuth, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.authorization import BasicAuth
+from leaver.providers.transport import Transport
 from leaver.providers.zoom.answers import EVERYWHERE, Clock, Refusal, Table, decided, error_of, result_of, word
 from leaver.tokens import GrantedTokens
 
