@@ -56,7 +56,8 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
     connections = bootstrap.connections(settings.connections_table)
     unreadable = plan(connections=connections, publisher=publisher, now=bootstrap.now())
     # Counted each minute and not when it happens: a run that is killed at that moment would count nothing.
-    bootstrap.gauge("ConnectionsNeedingAPerson", connections.count_needing_reauthorization() + len(unreadable))
+    needing_a_person = connections.count_needing_reauthorization() + len(unreadable)
+    bootstrap.gauges({"ConnectionsNeedingAPerson": needing_a_person, "ConnectionsFailing": connections.count_failing()})
     for each in unreadable:
         _log_once(each)
     return None

@@ -43,7 +43,10 @@ def alarm_faults(stack: Stack) -> list[str]:
     }
     for what in SUMS:
         expected[what] = GAUGE | {"MetricName": what, "Statistic": "Sum", "TreatMissingData": "notBreaching"}
-    for what in ("OverdueCases", "HeldCases", "ConnectionsToReplace", "StepsWaiting", "CasesNotLookedAfter"):
+    for what in (
+        *("OverdueCases", "HeldCases", "ConnectionsToReplace", "ConnectionsFailing"),
+        *("StepsWaiting", "CasesNotLookedAfter"),
+    ):
         expected[what] = GAUGE | {"MetricName": what}
     for what in FAULTS:
         expected[what] = GAUGE | {"MetricName": what, "TreatMissingData": "notBreaching"}
@@ -72,7 +75,7 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 8 + len(
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 9 + len(
         SUMS
     ) + len(FAULTS)
 

@@ -16,7 +16,7 @@ from tests.doubles.clock import NOW
 EMITTED = {
     *gauges([], (), NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
-    *(DATED_AHEAD, RETURNS_HELD),
+    *(DATED_AHEAD, RETURNS_HELD, "ConnectionsFailing"),
     *("CasesNotSealed", "CasesAtOddsWithReceipts"),
 }
 

@@ -373,7 +373,7 @@ def test_schedule_refreshes_counts_each_minute_who_needs_a_person(
         leaver.connect(name, provider="zoom", status="needs_reauthorization")
     leaver.invoke("schedule_refreshes", json.loads((EVENTS / "schedule_refreshes.json").read_text()))
     emitted = capsys.readouterr().out
-    assert sum_metrics(emitted) == {"ConnectionsNeedingAPerson": waiting}
+    assert sum_metrics(emitted) == {"ConnectionsNeedingAPerson": waiting, "ConnectionsFailing": 0}
     assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "service"]]
 
 

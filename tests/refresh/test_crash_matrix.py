@@ -239,7 +239,7 @@ def test_a_crash_while_secrets_manager_is_out_of_order_is_lost_only_until_the_to
     night = Night(kind)
     names = effects_of(night, refused(night))
     answered = names.index("refresh at the provider")
-    encrypted = len(names) - 1 - names[::-1].index("write record")
+    *_, encrypted, _cooling = [place for place, name in enumerate(names) if name == "write record"]
     for place in range(len(names)):
         for moment in get_args(Moment):
             night = Night(kind)

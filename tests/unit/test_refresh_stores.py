@@ -131,8 +131,9 @@ def test_secrets_manager_that_does_not_answer_costs_no_more_than_a_moment(stage:
     assert stage.grant.asked == []
     # Nothing was asked: the next run need not wait for a lease, nor fear for an answer.
     assert (stage.record.lease_holder, stage.record.unanswered_since) == (None, None)
-    assert (stage.record.status, stage.announced) == (Status.ACTIVE, [])
+    assert (stage.record.status, stage.announced) == (Status.COOLING_DOWN, [])
     stage.secrets.unreadable = False
+    stage.cools_off()
     assert stage.refresh() == REFRESHED
 
 

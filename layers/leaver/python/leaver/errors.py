@@ -35,6 +35,8 @@ class LeaverError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.response = response
+        #: whether a record says when it is tried again, and the schedule sees to it: no message has to wait for that
+        self.is_postponed = False
 
 
 class Throttled(LeaverError):

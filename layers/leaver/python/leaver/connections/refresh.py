@@ -69,7 +69,8 @@ class TokenRefresher:
 
         Returns None if this refresh completed a revocation; `revoke_access_token` reports that. Raises InvalidGrant
         when a person must authorize the connection again, Rejected when one must mend its configuration, LeaseHeld and
-        OutOfTime before anything was asked, and whatever else prevented the refresh.
+        OutOfTime before anything was asked, and whatever else prevented the refresh: postponed, since the queue keeps a
+        connection's messages in order, and one that waited in it would hold up all that come after.
         """
         now = self.clock()
         try:
@@ -85,11 +86,13 @@ class TokenRefresher:
             lease.is_demanded = is_demanded(record, command, now)
             try:
                 return self._replace_tokens(lease, command)
-            except (Throttled, OutOfTime, NotKept, NotRead, Superseded):
+            except (OutOfTime, Superseded):
                 lease.release()
                 raise
-            except ProviderUnavailable as error:
-                self._cool_down(lease, error, unanswered=not isinstance(error, NotSent))
+            except (Throttled, ProviderUnavailable, NotKept, NotRead) as error:
+                is_unanswered = isinstance(error, ProviderUnavailable) and not isinstance(error, NotSent)
+                self._cool_down(lease, error, unanswered=is_unanswered)
+                error.is_postponed = True
                 raise
             except Rejected as error:
                 is_news = self._cool_down(lease, error)
@@ -238,9 +241,9 @@ class TokenRefresher:
     def _revoke(self, lease: Lease, tokens: TokenSet) -> None:
         try:
             result = self.grants.revoke(lease.record, tokens.access_token)
-        except LeaverError:
-            # The tokens are in Secrets Manager, where `revoke_access_token` finds them.
-            lease.release()
+        except LeaverError as error:
+            # The tokens are in Secrets Manager, where the next run finds them: nothing is unanswered.
+            self._cool_down(lease, error)
             raise
         if not self.grants.proves_end(lease.record, tokens, result.outcome):
             # `revoke_access_token` comes back, and the refresh that it then asks for has to be refused.

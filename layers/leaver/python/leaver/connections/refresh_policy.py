@@ -20,6 +20,8 @@ FIRST_COOLING: Final = timedelta(seconds=30)
 LONGEST_COOLING: Final = timedelta(hours=1)
 #: a passing fault is announced after so many attempts; one that waits for a person at once
 ANNOUNCE_AFTER: Final = 3
+#: what will not pass before is announced at once
+LASTING: Final = timedelta(minutes=15)
 #: between two refreshes that readers ask for
 DEMAND_PAUSE: Final = timedelta(minutes=5)
 #: AWS removes no version of a secret that is younger than a day, and takes about a hundred; an hour's life needs 30
@@ -70,7 +72,7 @@ def allows(record: Connection, command: RefreshAccessToken, now: datetime) -> bo
     """Whether the connection is in a state in which this command may refresh it."""
     match record.status:
         case Status.REVOKING:
-            return command.for_revocation
+            return command.for_revocation and (not record.failures or record.refresh_at <= now)
         case Status.REVOKED | Status.NEEDS_REAUTHORIZATION:
             return False
         case Status.COOLING_DOWN:
