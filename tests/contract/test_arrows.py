@@ -30,7 +30,7 @@ ORDER = (
     ),
     *("providers.ca_bundle", "providers.client_certificate", "providers.authorization", "providers.answer"),
     *("providers.body", "providers.deadline", "providers.connection_pool", "providers.call_failures"),
-    *("providers.transport", "providers.entry"),
+    *("providers.time_left", "providers.transport", "providers.entry"),
     *("providers.zoom.credentials", "providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
     "providers.zoom.entry",
     *("providers.venafi.credentials", "providers.venafi.oauth", "providers.venafi.api"),

@@ -42,6 +42,7 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
+from leaver.providers.time_left import TimeLeft
 from leaver.providers.transport import Transport
 from leaver.settings import ActsOnPeople, Consumes, InvalidSetting, Settings, local_world, stack_name
 from leaver.storage.encryption import TokenEncryption
@@ -77,6 +78,10 @@ _AWS = Config(
 _QUICK = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 #: for what has to happen before the function is killed: its caller repeats it as long as there is time
 _AT_ONCE = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+#: of the invocation that this process works on
+_TIME_LEFT: Final = TimeLeft()
 
 
 def now() -> datetime:
@@ -310,6 +315,7 @@ def consumer(
         name_connection=tokens.connection_for if tokens else None,
         read=read,
         journal=journal,
+        time_left=_TIME_LEFT,
     )
 
 
@@ -352,7 +358,9 @@ def _executor() -> Executor:
 
 
 def _transport(url: str, *, ca_bundle: CaBundle | str | None = None) -> Transport:
-    transport = Transport(url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now)
+    transport = Transport(
+        url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now, time_left=_TIME_LEFT
+    )
     if _in_lambda():
         with suppress(LeaverError):
             transport.load_roots()

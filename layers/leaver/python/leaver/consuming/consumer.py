@@ -26,6 +26,7 @@ from leaver.messages.commands import Command
 from leaver.messages.envelope import Envelope, Payload
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
+from leaver.providers.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -70,10 +71,13 @@ class Consumer(Generic[AnyCommand]):
     tell: Callable[[Receipt], None] | None = None
     #: for HR events, of which none may end in silence
     journal: EventJournal[AnyCommand] | None = None
+    #: goes by each invocation: no call that the operation makes outlasts it
+    time_left: TimeLeft = field(default_factory=TimeLeft)
     jitter: Callable[[float, float], float] = field(default=random.uniform)
 
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
         """Work through a batch, side by side; returns the messages that must come back, each already told when."""
+        self.time_left.begins(context.get_remaining_time_in_millis)
         read = [self._reader.read(Envelope(record)) for record in SQSEvent(dict(event)).records]
         messages, reservations = self._ask_for_all(self._postpone_duplicates(read))
         handled = list(self.executor.map(partial(self._handle, context=context), messages, reservations))

@@ -16,16 +16,19 @@ from requests.auth import AuthBase
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
-from leaver.errors import NotSent
+from leaver.errors import NotSent, OutOfTime
 from leaver.providers import client_certificate
 from leaver.providers.answer import Answer
 from leaver.providers.body import MAX_BODY, read_body
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.call_failures import name_failure
 from leaver.providers.connection_pool import CONNECT_TIMEOUT, PlainAdapter, TlsAdapter, session_of
+from leaver.providers.time_left import TimeLeft
 
 #: seconds for an answer, headers and body together, where a call does not say otherwise
 READ_TIMEOUT: Final = 20.0
+#: seconds below which a call is not worth beginning: it would be cut off more often than answered
+SHORTEST_READ: Final = 5.0
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # RFC 3986's pchar, but for "." and ".." and for encoded dots and slashes: requests would decode and resolve them
@@ -49,7 +52,9 @@ class Transport:
         plain_http_hosts: frozenset[str] = frozenset(),
         pool_maxsize: int = 10,
         clock: Callable[[], datetime],
+        time_left: TimeLeft | None = None,
     ) -> None:
+        self._time_left = time_left or TimeLeft()
         self._clock = clock
         self._base_url = _checked(base_url, _LOOPBACK | plain_http_hosts)
         self._host = urlsplit(self._base_url).netloc
@@ -89,16 +94,18 @@ class Transport:
         params: Mapping[str, str | int] | None = None,
         form: Mapping[str, str | SecretStr] | None = None,
         json: Mapping[str, object] | None = None,
-        read_timeout: float | None = None,
+        read_timeout: float = READ_TIMEOUT,
         max_body: int = MAX_BODY,
     ) -> Answer:
         """Send one request, at most once, and return the answer whatever its status; redirects are not followed.
 
         `path` is appended to the base URL. `auth` is None only where the body identifies the caller. Secrets in `form`
         and `json` (top level) stay wrapped until they are sent; `params` takes none, because URLs turn up in logs.
+        The answer, headers and body, may take `read_timeout` seconds and no longer than what this run has left for it.
         Of a body not more than `max_body` bytes are read, sent or unpacked; what is cut is no JSON.
-        Raises NotSent when nothing left this machine, AnswerLost when the request may have been received, and Rejected
-        where a certificate (the server's, our own, the CA bundle's) is not accepted: somebody must mend it first.
+        Raises NotSent when nothing left this machine, OutOfTime when that is so because this run is about to end,
+        AnswerLost when the request may have been received, and Rejected where a certificate (the server's, our own, the
+        CA bundle's) is not accepted: somebody must mend it first.
         """
         if not path.startswith("/") or not all(_SEGMENT.fullmatch(segment) for segment in path[1:].split("/")):
             raise ValueError("a path is /segments, none of them empty or dots")
@@ -120,10 +127,12 @@ class Transport:
         # this one's context
         if request is None:
             raise NotSent(f"the request to {self._host} can't be put into HTTP")
+        # Connecting is tried twice.
+        seconds = min(read_timeout, self._time_left.for_a_call() - 2 * CONNECT_TIMEOUT)
+        if seconds < min(SHORTEST_READ, read_timeout):
+            raise OutOfTime(f"too little time is left to ask {self._host}")
         try:
-            response = session.send(
-                request, timeout=(CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT), allow_redirects=False, stream=True
-            )
+            response = session.send(request, timeout=(CONNECT_TIMEOUT, seconds), allow_redirects=False, stream=True)
             body = read_body(response, max_body)
         except (requests.RequestException, HTTPError, ValueError, TimeoutError, zlib.error) as error:
             failure = name_failure(self._host, error)
