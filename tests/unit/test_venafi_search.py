@@ -52,7 +52,7 @@ class Company:
 
     def revoke(self, given: str = NOBODY, *, by: str = "identity") -> Result:
         command = parse(RevokeGrants, {by: given}, direct=True)
-        return revoke_grants(command, venafi=self.venafi, tokens=self.tokens, search=self.search)
+        return revoke_grants(command, {}, venafi=self.venafi, tokens=self.tokens, search=self.search)
 
 
 def words(text: str) -> set[str]:

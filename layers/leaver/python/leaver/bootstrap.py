@@ -278,7 +278,7 @@ def gauges(values: Mapping[str, int]) -> None:
 
 def consumer(
     command: type[AnyCommand],
-    operation: Callable[[AnyCommand], Result | Fate | None],
+    operation: Callable[..., Result | Fate | None],
     settings: Consumes,
     *,
     cases_table: str | None = None,
@@ -289,6 +289,7 @@ def consumer(
     rate_limiter: RateLimiter | None = None,
     tokens: AccessTokens | None = None,
     journal: EventJournal[AnyCommand] | None = None,
+    resumes: bool = False,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt.
 
@@ -315,17 +316,19 @@ def consumer(
         name_connection=tokens.connection_for if tokens else None,
         read=read,
         journal=journal,
+        resumes=resumes,
         time_left=_TIME_LEFT,
     )
 
 
 def paced_consumer(
     command: type[AnyCommand],
-    operation: Callable[[AnyCommand], Result | None],
+    operation: Callable[..., Result | None],
     settings: ActsOnPeople,
     tokens: AccessTokens,
     *,
     seal_queue_url: str | None = None,
+    resumes: bool = False,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to an operation that acts on people through connections, at the pace of their account."""
     return consumer(
@@ -337,6 +340,7 @@ def paced_consumer(
         seal_queue_url=seal_queue_url,
         rate_limiter=rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
+        resumes=resumes,
     )
 
 

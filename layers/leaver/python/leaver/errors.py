@@ -127,6 +127,10 @@ class OutOfTime(LeaverError):
     """Too little of the function's time is left for a call whose answer must not be lost: begin anew."""
 
 
+class Killed(LeaverError):
+    """Runs that had this message ended without a word (time, memory), and have done so for too long."""
+
+
 class NotKept(LeaverError):
     """Secrets Manager did not take a new version: what it was to hold is nowhere else yet."""
 

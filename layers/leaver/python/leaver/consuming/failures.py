@@ -101,6 +101,7 @@ class FailureHandler:
     def _slow_down(self, message: Message[Any], error: Throttled, reservation: Reservation) -> Handled:
         """Let a message come back when the provider says so, and everybody else be slower."""
         self.recorder.count("throttled")
+        self._keep_progress(message)
         pause = error.until - self.clock()
         deliveries = message.envelope.receives
         if deliveries > ACCOUNT_WIDE_DELIVERIES:
@@ -142,6 +143,11 @@ class FailureHandler:
         failed = Result(Outcome.FAILED, error.response if isinstance(error, LeaverError) else NO_RESPONSE)
         announcement = self.recorder.record(message.receipt, failed, reason)
         return Handled(acknowledged=True, announcement=announcement, fate=Fate("dead_lettered", because=reason))
+
+    def _keep_progress(self, message: Message[Any]) -> None:
+        """Keep what the next run has to know, where nothing failed: a run that was throttled was not killed."""
+        if self.receipts and (message.receipt.progress or self._is_to_give_up(message)):
+            self.receipts.note(message.receipt.model_copy(update={"is_last_try": False}))
 
     def _count_attempt(self, message: Message[Any]) -> int:
         return self.receipts.count_failure(message.receipt) if self.receipts else message.envelope.receives
