@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
 from leaver.cases.heard import Fate
@@ -84,6 +85,8 @@ class Consumer(Generic[AnyCommand]):
         """Work through a batch, side by side; returns the messages that must come back, each already told when."""
         self.time_left.begins(context.get_remaining_time_in_millis)
         read = [self._reader.read(Envelope(record)) for record in SQSEvent(dict(event)).records]
+        for message in read:
+            self._measure_wait(message.envelope)
         messages, reservations = self._ask_for_all(self._postpone_duplicates(read))
         handled = list(self.executor.map(partial(self._handle, context=context), messages, reservations))
         acknowledged = self._announce(messages, handled)
@@ -96,6 +99,12 @@ class Consumer(Generic[AnyCommand]):
                 if not done
             ]
         }
+
+    def _measure_wait(self, envelope: Envelope) -> None:
+        """Tell how long a message has waited: SQS's own metric leaves out what was received three times."""
+        lane = "UrgentWaited" if envelope.is_urgent else "Waited"
+        waited = max(timedelta(0), self.clock() - envelope.sent_at).total_seconds()
+        self.metrics.add_metric(name=f"{self.command.__name__}.{lane}", unit=MetricUnit.Seconds, value=waited)
 
     # -- what the whole batch needs, asked for once
 
