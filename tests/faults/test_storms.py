@@ -61,7 +61,7 @@ def test_ten_people_whose_sessions_no_token_ends_rotate_twice_in_ten_minutes() -
 
 
 def a_day_of_refusals(acme: OneConnection) -> list[datetime]:
-    """Every few minutes another reader says that the newest token is refused; returns when tokens were replaced for that."""
+    """Every few minutes a reader says that the newest token is refused; returns when tokens were replaced for that."""
     demanded: list[datetime] = []
     for _ in range(24 * 60 * 60 // 150):
         acme.refresh(failed_version=acme.stage.record.version)
