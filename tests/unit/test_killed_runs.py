@@ -180,6 +180,18 @@ def test_a_venafi_that_takes_sixteen_seconds_a_call_ends_the_grants_and_says_so(
     assert (receipt.progress, receipt.is_last_try) == (None, None)
 
 
+def test_of_somebody_whom_a_slow_venafi_does_not_find_it_says_so_in_the_end() -> None:
+    queue, venafi, run = slow(timedelta(seconds=16))
+    venafi.people.clear()
+    runs = 1
+    while not queue.deliver(run()):
+        runs += 1
+        assert runs < 9
+    receipt = queue.harness.receipts.only
+    assert receipt.outcome is Outcome.NOT_SEARCHABLE
+    assert receipt.details["because"] == "the grants of all applications could not be looked through in time"
+
+
 def test_that_test_sees_it_where_each_run_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leaver.consuming.consumer._progress_of", lambda _: {})
     with pytest.raises(AssertionError):

@@ -17,6 +17,7 @@ import urllib3.util.connection
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from urllib3 import Timeout
 
 from leaver.errors import AnswerLost, NotSent, OutOfTime
 from leaver.providers import transport as transport_module
@@ -259,7 +260,7 @@ def test_an_answer_that_drips_for_ever_is_given_up_and_never_taken_for_a_whole_o
 def left_for(seconds: float) -> TimeLeft:
     """A run that has so many seconds for an answer."""
     time_left = TimeLeft()
-    time_left.begins(lambda: 1000 * (seconds + 2 * CONNECT_TIMEOUT + TIME_TO_RECORD))
+    time_left.begins(lambda: 1000 * (seconds + CONNECT_TIMEOUT + TIME_TO_RECORD))
     return time_left
 
 
@@ -575,13 +576,15 @@ def test_a_call_is_given_twenty_seconds_unless_it_says_otherwise(monkeypatch: py
         send = transport._session.send
 
         def remember(*request: object, **options: object) -> object:
-            sent.append(options["timeout"])
+            timeout = options["timeout"]
+            assert isinstance(timeout, Timeout)
+            sent.append((timeout.connect_timeout, timeout.read_timeout, timeout.total))
             return send(*request, **options)  # type: ignore[arg-type]  # whatever the transport passes
 
         monkeypatch.setattr(transport._session, "send", remember)
         transport.request("GET", "/x", auth=None)
         transport.request("GET", "/x", auth=None, read_timeout=30)
-    assert sent == [(3.0, 20.0), (3.0, 30)]
+    assert sent == [(3.0, 20.0, None), (3.0, 30, None)]
 
 
 def test_no_log_line_holds_a_secret(caplog: pytest.LogCaptureFixture) -> None:

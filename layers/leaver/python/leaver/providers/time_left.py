@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 #: seconds that are kept for what comes after a call: its receipt, its case, its announcement
-TIME_TO_RECORD: Final = 9.0
+TIME_TO_RECORD: Final = 6.0
 
 
 class TimeLeft:

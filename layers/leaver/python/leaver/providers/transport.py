@@ -1,5 +1,6 @@
 """One host over HTTPS: sends a request once, and returns the answer or says whether the request had left."""
 
+import math
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from leaver.errors import NotSent, OutOfTime
@@ -127,12 +129,13 @@ class Transport:
         # this one's context
         if request is None:
             raise NotSent(f"the request to {self._host} can't be put into HTTP")
-        # Connecting is tried twice.
-        seconds = min(read_timeout, self._time_left.for_a_call() - 2 * CONNECT_TIMEOUT)
-        if seconds < min(SHORTEST_READ, read_timeout):
+        # Connecting is tried twice, and of the whole only a second attempt is a part.
+        left = self._time_left.for_a_call() - CONNECT_TIMEOUT
+        if left < min(SHORTEST_READ, read_timeout):
             raise OutOfTime(f"too little time is left to ask {self._host}")
+        timeout = Timeout(connect=CONNECT_TIMEOUT, read=read_timeout, total=None if math.isinf(left) else left)
         try:
-            response = session.send(request, timeout=(CONNECT_TIMEOUT, seconds), allow_redirects=False, stream=True)
+            response = session.send(request, timeout=timeout, allow_redirects=False, stream=True)  # type: ignore[arg-type]  # requests takes it as it is
             body = read_body(response, max_body)
         except (requests.RequestException, HTTPError, ValueError, TimeoutError, zlib.error) as error:
             failure = name_failure(self._host, error)
