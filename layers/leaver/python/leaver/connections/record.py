@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: Nobody who took a lease lives longer: 90 seconds of a function, and five minutes by which two clocks may differ
-#: before AWS refuses the signature of one of them. Below that, two holders could refresh with one token.
-LEASE: Final = timedelta(minutes=7)
+#: what a function that takes a lease may live: `refresh_access_token`, the longest of them
+LONGEST_LIFE: Final = timedelta(seconds=90)
+#: Two clocks may be so far apart, and a little less: AWS accepts the signatures of both up to 9 min 20 s.
+CLOCKS_APART: Final = timedelta(minutes=10)
+#: Nobody who took a lease is alive after it, whoever's clock is asked: else two could refresh with one token.
+LEASE: Final = LONGEST_LIFE + CLOCKS_APART
 DAY: Final = timedelta(days=1)
 
 
@@ -33,8 +36,8 @@ Stripped = Annotated[str, StringConstraints(strip_whitespace=True)]
 Role = Literal["service", "personal"]
 
 
-#: After this long Secrets Manager shows a version to everybody: one that it does not show then is gone.
-SEEN_AFTER: Final = timedelta(minutes=5)
+#: After five minutes Secrets Manager shows a version to everybody: one that no clock finds new any more is gone.
+SEEN_AFTER: Final = timedelta(minutes=5) + CLOCKS_APART
 
 
 class Status(StrEnum):
