@@ -42,6 +42,9 @@ _EVERYWHERE: Final[Mapping[str, Refusal]] = {
     "308": (Rejected, "Venafi has moved: the URL of Venafi in the settings is wrong"),
     "3xx": (ProviderUnavailable, "Venafi redirects elsewhere, where we don't follow"),
     "5xx": (ProviderUnavailable, "Venafi is out of order"),
+    # RFC 6749's words for the same, whatever status the web server puts before them
+    "4xx server_error": (ProviderUnavailable, "Venafi is out of order"),
+    "4xx temporarily_unavailable": (ProviderUnavailable, "Venafi is out of order"),
     "other": (ProviderUnavailable, "Venafi's answer makes no sense"),
 }
 _BEARER: Final[Mapping[str, Refusal]] = {
@@ -78,7 +81,6 @@ _REFRESH: Final[Mapping[str, Refusal]] = {
     "4xx unsupported_grant_type": (Rejected, "the application may not refresh its tokens"),
     "4xx invalid_grant": (InvalidGrant, "Venafi does not accept the refresh token"),
     "4xx invalid_token": (InvalidGrant, "Venafi does not accept the refresh token"),
-    "400 *": (InvalidGrant, "Venafi does not accept the refresh token"),
     "401 *": (ProviderUnavailable, "Venafi's 401 is not in Venafi's words"),
 }
 

@@ -24,6 +24,9 @@ EVERYWHERE: Final[Mapping[str, Refusal]] = {
     "308": (Rejected, "Zoom has moved: the URL of Zoom in the settings is wrong"),
     "3xx": (ProviderUnavailable, "Zoom redirects elsewhere, where we don't follow"),
     "5xx": (ProviderUnavailable, "Zoom is out of order"),
+    # RFC 6749's words for the same, whatever status comes with them
+    "4xx server_error": (ProviderUnavailable, "Zoom is out of order"),
+    "4xx temporarily_unavailable": (ProviderUnavailable, "Zoom is out of order"),
     "other": (ProviderUnavailable, "Zoom's answer makes no sense"),
 }
 
