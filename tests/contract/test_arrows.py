@@ -29,6 +29,7 @@ ORDER = (
         "messages.hr",
     ),
     *("providers.ca_bundle", "providers.client_certificate", "providers.authorization", "providers.answer"),
+    "providers.granted",
     *("providers.body", "providers.deadline", "providers.connection_pool", "providers.call_failures"),
     *("providers.time_left", "providers.transport", "providers.entry"),
     *("providers.zoom.credentials", "providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
@@ -74,7 +75,7 @@ STRANGERS = ({"zoom", "venafi"}, {"providers", "storage"})
 #: Who alone may import a library.
 ONLY = {
     "requests": {f"leaver.providers.{name}" for name in ("authorization", "body", "connection_pool", "transport")},
-    "urllib3": {f"leaver.providers.{name}" for name in ("call_failures", "connection_pool", "transport")},
+    "urllib3": {f"leaver.providers.{name}" for name in ("body", "call_failures", "connection_pool", "transport")},
     "boto3": {"leaver.bootstrap"},
     "botocore": {"leaver.bootstrap"},
 }

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from functions.revoke_access_token.app import revoke_access_token
 from leaver.connections.access_tokens import AccessTokens
-from leaver.connections.record import LEASE, SEEN_AFTER, Connection, Status
+from leaver.connections.record import IN_USE, LEASE, SEEN_AFTER, Connection, Status
 from leaver.connections.token_versions import TokenVersion
 from leaver.errors import CredentialStale, NotRead, Rejected
 from leaver.messages.commands import RevokeAccessToken
@@ -142,8 +142,9 @@ def attempt(read: Callable[[Stage], None], stage: Stage) -> None:
         read(stage)
     except NotRead:
         assert stage.record.lease_holder is None
-        assert stage.record.status in {Status.ACTIVE, Status.REVOKING}
+        assert stage.record.status in {*IN_USE, Status.REVOKING}
         assert stage.grant.alive
+        stage.clock.passes(minutes=1)
         stage.secrets.unseen = set()
         read(stage)
 

@@ -146,7 +146,7 @@ def test_an_answer_lost_after_the_provider_committed_needs_a_person_and_the_reas
     assert stage.record.reason == dead.value.reason
     # Whoever revokes this connection must know that somewhere there may be tokens which nobody holds.
     assert stage.record.unanswered_since == NOW
-    assert stage.grant.asked == [("refresh", "refresh-1")] * 2
+    assert stage.grant.asked == [("refresh", "refresh-1")] * 3
 
 
 def test_a_run_that_was_killed_while_it_asked_is_such_evidence_too() -> None:
@@ -344,7 +344,7 @@ def test_a_dead_grant_of_which_nobody_heard_is_told_by_the_next_run_without_a_ca
     with pytest.raises(NeedsReauthorization, match="the refresh token is not accepted"):
         stage.refresh()
     assert stage.announced == ["ConnectionNeedsReauthorization"]
-    assert len(stage.grant.asked) == 1
+    assert len(stage.grant.asked) == 2
     stage.refresh()
     assert stage.announced == ["ConnectionNeedsReauthorization"]
 

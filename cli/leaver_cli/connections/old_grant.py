@@ -76,7 +76,7 @@ class OldGrants:
     def _renew_and_revoke(self, record: Connection, tokens: TokenSet, grants: ProviderGrants, *, is_known: bool) -> str:
         """End a grant whose access token proves nothing any more; `is_known`: no lost answer replaced its tokens."""
         try:
-            renewed = grants.refresh(record.as_revoking(), tokens)
+            renewed = _renew(grants, record, tokens)
         except InvalidGrant:
             if not is_known:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
@@ -102,7 +102,15 @@ def revoke_and_prove(grants: ProviderGrants, record: Connection, tokens: TokenSe
     if grants.proves_end(record, tokens, ended):
         return ended
     try:
-        grants.refresh(record.as_revoking(), tokens)
+        _renew(grants, record, tokens)
     except InvalidGrant:
         return ended
     raise Rejected("the provider called it revoked, and renews it still")
+
+
+def _renew(grants: ProviderGrants, record: Connection, tokens: TokenSet) -> GrantedTokens:
+    """Ask for new tokens of a grant that is to end; a refusal is believed when it is said twice."""
+    try:
+        return grants.refresh(record.as_revoking(), tokens)
+    except InvalidGrant:
+        return grants.refresh(record.as_revoking(), tokens)

@@ -79,6 +79,10 @@ class AnswerLost(ProviderUnavailable):
     """The request was sent and its answer never came whole: what it did is unknown."""
 
 
+class HalfAnswered(ProviderUnavailable):
+    """The answer held a refresh token alone, which is kept: the access token is asked for once more."""
+
+
 class InvalidToken(LeaverError):
     """The provider does not accept this access token (Zoom 124, Venafi invalid_token): read the record once more."""
 

@@ -17,6 +17,7 @@ from leaver.connections.token_versions import TokenVersion, TokenVersions
 from leaver.connections.trouble import announce_pending, cool_down
 from leaver.errors import (
     AnswerLost,
+    HalfAnswered,
     InvalidClient,
     InvalidGrant,
     LeaseHeld,
@@ -90,8 +91,8 @@ class TokenRefresher:
                 lease.release()
                 raise
             except (Throttled, ProviderUnavailable, NotKept, NotRead) as error:
-                is_unanswered = isinstance(error, ProviderUnavailable) and not isinstance(error, NotSent)
-                self._cool_down(lease, error, unanswered=is_unanswered)
+                is_answered = not isinstance(error, ProviderUnavailable) or isinstance(error, NotSent | HalfAnswered)
+                self._cool_down(lease, error, unanswered=not is_answered)
                 error.is_postponed = True
                 raise
             except Rejected as error:
@@ -129,7 +130,12 @@ class TokenRefresher:
             stored = self._store_tokens(lease, tokens, rotated=granted.refresh_token)
         except Superseded:
             return self._yield_to_winner(lease, tokens)
-        result = self._record_version(lease, stored)
+        if not granted.has_access_token:
+            self._roll_forward(lease, stored)
+            raise HalfAnswered(f"the answer to {lease.record.connection} held a refresh token alone")
+        # What could not be read may have been a refresh token, which then lives and nobody holds.
+        is_partial = granted.is_damaged and granted.refresh_token is None and not self._logs_in(lease)
+        result = self._record_version(lease, stored, is_partial=is_partial)
         if result and result.outcome is Outcome.REFRESHED and self.grants.outlives(lease.record):
             return replace(result, details={**result.details, "old_grant": self._end_old_grant(lease, replacing)})
         return result
@@ -167,12 +173,19 @@ class TokenRefresher:
     def _believe_invalid_grant(
         self, lease: Lease, command: RefreshAccessToken, held: TokenSet, refusal: InvalidGrant
     ) -> Result | None:
-        """Believe it only when nobody else has newer tokens, and no login can replace the grant."""
+        """Believe it only when it is said twice, nobody else has newer tokens, and no login can replace the grant."""
         self.pause(SECOND_LOOK)
         if not lease.confirm():
             return Result(Outcome.STILL_FRESH)
         if successor := self.token_versions.read_successor(lease.record):
             return self._record_version(lease, successor)
+        if self.remaining() < TIME_FOR_A_CALL:
+            raise OutOfTime(f"connection {command.connection}: too little time is left to ask once more") from None
+        try:
+            # A token that was refused is not spent by that: at worst it is refused again.
+            return self._store_and_record(lease, self._request_tokens(lease, held), replacing=held)
+        except InvalidGrant as again:
+            refusal = again
         if lease.record.status is Status.REVOKING:
             if command.for_revocation:
                 finish_revocation(lease, refusal)
@@ -210,8 +223,11 @@ class TokenRefresher:
             raise
         lease.update(lambda current: current.with_encrypted_refresh_token(encrypted))
 
-    def _record_version(self, lease: Lease, stored: TokenVersion) -> Result | None:
-        """Let the record name these tokens and release the lease, unless the lease was lost meanwhile."""
+    def _record_version(self, lease: Lease, stored: TokenVersion, *, is_partial: bool = False) -> Result | None:
+        """Let the record name these tokens and release the lease, unless the lease was lost meanwhile.
+
+        `is_partial`: the answer held more than could be read of it.
+        """
         now = self.clock()
         expires_at = stored.tokens.expires_at
         refresh_at = next_refresh(lease.record.role, stored.tokens, now, self.jitter)
@@ -220,6 +236,8 @@ class TokenRefresher:
             if current.status not in IN_USE:
                 return None
             renewed = current.with_new_tokens(stored.id, expires_at=expires_at, refresh_at=refresh_at, now=now)
+            if is_partial:
+                renewed = renewed.model_copy(update={"unanswered_since": current.leased_at})
             return renewed.with_demanded_refresh(now) if lease.is_demanded else renewed
 
         if lease.update(change):
@@ -265,10 +283,13 @@ class TokenRefresher:
     # --- what a failure leaves behind
 
     def _cool_down(self, lease: Lease, error: LeaverError, *, unanswered: bool = False) -> bool:
-        unanswered = unanswered and not self.grants.reauthenticates(lease.record)
+        unanswered = unanswered and not self._logs_in(lease)
         return cool_down(lease, error, unanswered=unanswered, now=self.clock(), jitter=self.jitter)
 
     def _record_unanswered(self, lease: Lease) -> None:
         """Record that tokens may live which nobody holds, whatever comes next: a pause, a refusal, a kill."""
-        if not self.grants.reauthenticates(lease.record):
+        if not self._logs_in(lease):
             lease.update(lambda current: None if current.unanswered_since else current.with_unanswered_refresh())
+
+    def _logs_in(self, lease: Lease) -> bool:
+        return self.grants.reauthenticates(lease.record)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Self, TypeVar
 
-from leaver.errors import ProviderResponse
+from leaver.errors import LeaverError, ProviderResponse
 
 #: no limit of our providers outlasts a day, so no Retry-After is believed beyond it
 LONGEST_WAIT: Final = timedelta(days=1)
@@ -18,13 +18,17 @@ _REQUEST_ID: Final = "[A-Z]{2,8}_[0-9A-Fa-f]{1,32}"
 _TRACKING_ID: Final = re.compile(rf"v=\d\.\d(?:;clid=\w{{1,8}})?(?:;rid={_REQUEST_ID})?|{_REQUEST_ID}", re.ASCII)
 # numbers and RFC 6749's words only: a code ends up in logs, and nothing that looks like a token may pass for one
 _CODE: Final = re.compile(r"\d{1,6}|[a-z_]{1,40}", re.ASCII)
+# a whole field of text or number in bytes that are no JSON; in text only what a token may consist of, and spaces
+_TEXT: Final = rb'"(?:[ !#-\[\]-~]|\\[/"\\]|\\u00[2-7][0-9A-Fa-f])*"'
+_NUMBER: Final = rb"(?:0|[1-9]\d{0,14})(?=[\s,}])"
+_FIELD: Final = re.compile(rb'(?<!\\)"(\w{1,40})"\s*:\s*(%b|%b)' % (_TEXT, _NUMBER))
 
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whole, whatever its status; the body is kept from `repr`, because bodies hold tokens."""
+    """What came back, whatever its status; the body is kept from `repr`, because bodies hold tokens."""
 
     status: int
     #: keys in any case
@@ -37,9 +41,20 @@ class Answer:
     retry_after: datetime | None
     #: `x-zm-trackingid`: what Zoom's support asks for
     tracking_id: str | None
+    #: the body as it came, as far as it came
+    body: bytes = field(default=b"", repr=False)
+    #: why it did not come whole; None: it did
+    failure: LeaverError | None = None
 
     @classmethod
-    def read(cls, status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Self:
+    def read(
+        cls,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        now: datetime,
+        failure: LeaverError | None = None,
+    ) -> Self:
         """Read what came; the headers' keys are in any case."""
         try:
             json = jsonlib.loads(body)
@@ -53,7 +68,18 @@ class Answer:
             empty=not body,
             retry_after=retry_after(headers, now),
             tracking_id=tracking_id if _TRACKING_ID.fullmatch(tracking_id) else None,
+            body=body,
+            failure=failure,
         )
+
+    def search(self) -> dict[str, Any]:
+        """Find the fields of text and number that can be read of a body although it is damaged, or no JSON object.
+
+        Nothing is found in a page for people, which may show how an answer would look.
+        """
+        if self.body.lstrip().startswith(b"<"):
+            return {}
+        return {name.decode(): jsonlib.loads(value) for name, value in _FIELD.findall(self.body)}
 
     def response(self, code: str | None = None) -> ProviderResponse:
         """What of it may be shown, with the code that the provider's own module found in it."""

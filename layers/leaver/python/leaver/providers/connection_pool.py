@@ -1,8 +1,10 @@
 """Connections to one host: each ends its answer by a deadline, and TLS is checked whatever a caller asks for."""
 
+import http.client
 import logging
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, cast
 
@@ -25,8 +27,24 @@ _CONNECT_TWICE: Final = Retry(total=None, connect=1, read=False, redirect=0, sta
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """Passes over what comes before the answer, as 103 Early Hints does; http.client passes over 100 alone.
+
+    It would take 103 for the answer, and the answer for that to the next request of the connection.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed does not know it
+            if not HTTPStatus.CONTINUE <= status < HTTPStatus.OK:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
 class _BoundedConnection(HTTPConnection):
     """Gives the whole answer, headers included, no more time than one read may take."""
+
+    response_class = _FinalResponse
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself overrides http.client's
         deadline = Deadline(self.sock, cast("float", self.timeout))

@@ -2,7 +2,6 @@
 
 import math
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import datetime
@@ -98,6 +97,7 @@ class Transport:
         json: Mapping[str, object] | None = None,
         read_timeout: float = READ_TIMEOUT,
         max_body: int = MAX_BODY,
+        even_damaged: bool = False,
     ) -> Answer:
         """Send one request, at most once, and return the answer whatever its status; redirects are not followed.
 
@@ -105,6 +105,7 @@ class Transport:
         and `json` (top level) stay wrapped until they are sent; `params` takes none, because URLs turn up in logs.
         The answer, headers and body, may take `read_timeout` seconds and no longer than what this run has left for it.
         Of a body not more than `max_body` bytes are read, sent or unpacked; what is cut is no JSON.
+        With `even_damaged` an answer whose body is damaged or broke off is returned as far as it came, with `failure`.
         Raises NotSent when nothing left this machine, OutOfTime when that is so because this run is about to end,
         AnswerLost when the request may have been received, and Rejected where a certificate (the server's, our own, the
         CA bundle's) is not accepted: somebody must mend it first.
@@ -136,11 +137,14 @@ class Transport:
         timeout = Timeout(connect=CONNECT_TIMEOUT, read=read_timeout, total=None if math.isinf(left) else left)
         try:
             response = session.send(request, timeout=timeout, allow_redirects=False, stream=True)  # type: ignore[arg-type]  # requests takes it as it is
-            body = read_body(response, max_body)
-        except (requests.RequestException, HTTPError, ValueError, TimeoutError, zlib.error) as error:
+        except (requests.RequestException, HTTPError, ValueError, TimeoutError) as error:
             failure = name_failure(self._host, error)
         else:
-            return Answer.read(response.status_code, response.headers, body, self._clock())
+            body = read_body(response, max_body)
+            damage = name_failure(self._host, body.failure) if body.failure else None
+            if damage is None or even_damaged:
+                return Answer.read(response.status_code, response.headers, body.received, self._clock(), damage)
+            failure = damage
         raise failure
 
     def load_roots(self) -> None:

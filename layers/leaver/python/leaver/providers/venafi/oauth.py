@@ -22,6 +22,7 @@ from leaver.errors import (
 from leaver.outcomes import Outcome, Result
 from leaver.providers.answer import Answer, safe_code
 from leaver.providers.authorization import BearerAuth
+from leaver.providers.granted import granted_by
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.tokens import GrantedTokens
@@ -216,12 +217,16 @@ class VenafiAuth:
     ) -> GrantedTokens:
         asked_at = self._clock()
         answer = transport.request(
-            "POST", f"/vedauth/authorize/{endpoint}", auth=None, json=body, read_timeout=READ_TIMEOUT
+            "POST",
+            f"/vedauth/authorize/{endpoint}",
+            auth=None,
+            json=body,
+            read_timeout=READ_TIMEOUT,
+            even_damaged=True,
         )
-        if answer.status == HTTPStatus.OK:
-            tokens = GrantedTokens.from_answer(answer.json, asked_at=asked_at, tracking_id=answer.tracking_id)
-            if tokens is not None:
-                return tokens
+        tokens = granted_by(answer, asked_at=asked_at, renews=table is _REFRESH)
+        if tokens is not None:
+            return tokens
         raise self._error(answer, table)
 
     def _get(self, path: str, access_token: SecretStr) -> Answer:
