@@ -110,6 +110,14 @@ def test_a_certificate_that_is_not_complete_is_refused_with_all_that_it_needs(
     )
 
 
+def test_the_page_on_deploying_names_the_same() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    for needed in ("basic constraints that are critical", "key usage", "subject key identifier"):
+        assert needed in page
+    for needed in ("authority key identifier", "subjectAltName with the server's name"):
+        assert needed in page
+
+
 def test_a_bundle_replaces_the_public_roots(ours: Authority) -> None:
     with answering(server_of(ours), ours.bundle, OK) as (transport, _):
         context = transport._session.get_adapter(transport._base_url)._context  # type: ignore[attr-defined]  # our own

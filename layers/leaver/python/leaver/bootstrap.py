@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import boto3
@@ -138,8 +139,10 @@ def _transport_to(host: HostVariables) -> Transport:
 
 
 def _trusting(url: str, ca_bundle: str) -> Transport:
-    if not ca_bundle or ca_bundle.startswith("/"):
-        return _transport(url, ca_bundle=ca_bundle or None)
+    if not ca_bundle:
+        return _transport(url)
+    if ca_bundle.startswith("/"):
+        return _transport(url, ca_bundle=CaBundle.in_file(Path(ca_bundle)))
     return _transport(url, ca_bundle=CaBundle(f"secret {ca_bundle}", lambda: secret_store("").text(ca_bundle)))
 
 
