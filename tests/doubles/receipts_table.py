@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+from botocore.exceptions import ReadTimeoutError
+
 from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, Receipt, Receipts
 from tests.doubles.aws_errors import client_error
 
 
 class InMemoryReceipts(Receipts):
-    """Receipts with the same rules as the table's; `broken` ones can't be written."""
+    """Receipts with the same rules as the table's; `broken` ones can't be written, of `mute` ones no answer comes."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Receipt] = {}
         self.broken = False
+        self.mute = False
 
     @property
     def only(self) -> Receipt:
@@ -72,4 +75,6 @@ class InMemoryReceipts(Receipts):
             }
         )
         self.items[receipt.case_id, receipt.entry] = written
+        if self.mute:
+            raise ReadTimeoutError(endpoint_url="https://dynamodb.eu-central-1.amazonaws.com/")
         return written

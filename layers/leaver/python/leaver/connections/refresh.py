@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from leaver.connections.dead_grant import finish_revocation, require_reauthorization
@@ -40,6 +41,8 @@ from leaver.tokens import GrantedTokens, TokenSet
 TIME_FOR_A_CALL: Final = timedelta(seconds=66)
 #: what is left for KMS and the table when Secrets Manager has not taken the tokens
 TIME_TO_ENCRYPT: Final = timedelta(seconds=12)
+#: what is left when nothing more is begun: an attempt of KMS takes up to 5 seconds
+LAST_MOMENT: Final = timedelta(seconds=6)
 #: seconds until a version that somebody has just written is surely seen
 SECOND_LOOK: Final = 2.0
 #: seconds between two attempts to store new tokens
@@ -202,26 +205,32 @@ class TokenRefresher:
     def _store_tokens(self, lease: Lease, tokens: TokenSet, *, rotated: SecretStr | None) -> TokenVersion:
         """Store what was granted, again and again until it is taken; raises Superseded, and NotKept in the end.
 
-        `rotated`: the refresh token, where it is a new one; in the end it is encrypted into the record.
+        `rotated`: the refresh token, where it is a new one; in the end it is encrypted into the record, again and again
+        until that is taken.
         """
         while True:
             try:
                 return self.token_versions.store_next(lease.record, tokens)
             except NotKept:
                 if self.remaining() <= TIME_TO_ENCRYPT:
-                    if rotated is not None:
-                        self._encrypt_into_record(lease, rotated)
-                    raise
+                    if rotated is None or self._encrypt_into_record(lease, rotated):
+                        raise
+                    if self.remaining() <= LAST_MOMENT:
+                        self._record_unanswered(lease)
+                        raise
                 self.pause(PAUSE)
 
-    def _encrypt_into_record(self, lease: Lease, refresh_token: SecretStr) -> None:
-        """Keep the refresh token in the record: the one place where a token rests outside Secrets Manager."""
+    def _encrypt_into_record(self, lease: Lease, refresh_token: SecretStr) -> bool:
+        """Keep the refresh token in the record: the one place where a token rests outside Secrets Manager.
+
+        Returns False where KMS or the table did not answer.
+        """
         try:
             encrypted = self.token_versions.encrypt(lease.record, refresh_token)
-        except NotKept:
-            self._record_unanswered(lease)
-            raise
-        lease.update(lambda current: current.with_encrypted_refresh_token(encrypted))
+            lease.update(lambda current: current.with_encrypted_refresh_token(encrypted))
+        except (NotKept, BotoCoreError, ClientError):
+            return False
+        return True
 
     def _record_version(self, lease: Lease, stored: TokenVersion, *, is_partial: bool = False) -> Result | None:
         """Let the record name these tokens and release the lease, unless the lease was lost meanwhile.
