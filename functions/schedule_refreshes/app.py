@@ -17,7 +17,7 @@ from leaver.settings import Consumes, RequestsRefreshes
 #: Secrets Manager takes 50 writes a second, and every refresh is one. Ten refreshers at once (MaximumConcurrency), of
 #: which each needs a fifth of a second at the least (one call over the internet, ten to AWS), can't be faster than
 #: that; and 1,500 a minute are 25 a second, which leaves as much to whoever connects and to other people's secrets. Ten
-#: thousand connections that come due at once are planned in 7 minutes, of the 16 that 72 % leaves of an hour's life.
+#: thousand connections that come due at once are planned in 7 minutes, of the 15 that 75 % leaves of an hour's life.
 MOST_AT_ONCE: Final = 1_500
 
 

@@ -8,7 +8,7 @@ import pytest
 from leaver.connections import record as connections
 from leaver.connections.record import LONGEST_LIFE, Connection
 from leaver.connections.refresh_policy import REFRESH_AFTER
-from leaver.consuming.failures import FIRST_BACK_OFF, LONGEST_BACK_OFF
+from leaver.consuming.failures import FIRST_BACK_OFF, LONGEST_PAUSE_IN_ORDER
 from leaver.errors import LeaseHeld
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
@@ -55,5 +55,5 @@ def until_another_run_has_refreshed() -> timedelta:
     receives, waited = 1, VISIBILITY
     while waited <= connections.LEASE:
         receives += 1
-        waited += min(FIRST_BACK_OFF * 2 ** (receives - 1), LONGEST_BACK_OFF)
+        waited += min(FIRST_BACK_OFF * 2 ** (receives - 1), LONGEST_PAUSE_IN_ORDER)
     return schedule + waited + LONGEST_LIFE

@@ -147,7 +147,7 @@ def test_a_personal_connection_that_only_logs_in_has_nothing_to_keep_alive() -> 
     stage.log_in_with(client_secret="client-secret", account_id="account-1")
     stage.secrets.secrets["leaver/tokens/zoom"].versions[PARENT] = tokens(refresh_token=None)
     stage.refresh()
-    assert stage.record.refresh_at == NOW + timedelta(minutes=40.2)
+    assert stage.record.refresh_at == NOW + timedelta(minutes=42)
 
 
 # --- the lease ---

@@ -13,7 +13,7 @@ from leaver.tokens import TokenSet
 
 #: The part of a token's life after which it is replaced; spread, so that the fleet does not refresh in step. Of an hour
 #: it leaves the time in which the lease of a run that was killed expires and another run refreshes.
-REFRESH_AFTER: Final = (0.62, 0.72)
+REFRESH_AFTER: Final = (0.65, 0.75)
 #: A personal connection is used once, when its owner leaves: each refresh less is a chance less to lose its token.
 #: Zoom's grants die after 90 idle days, so it is refreshed about once a month, and when a reader finds it expired.
 KEEP_ALIVE: Final = timedelta(days=30)
@@ -25,7 +25,7 @@ ANNOUNCE_AFTER: Final = 3
 LASTING: Final = timedelta(minutes=15)
 #: between two refreshes that readers ask for
 DEMAND_PAUSE: Final = timedelta(minutes=5)
-#: AWS removes no version of a secret that is younger than a day, and takes about a hundred; an hour's life needs 39
+#: AWS removes no version of a secret that is younger than a day, and takes about a hundred; an hour's life needs 37
 MOST_DEMANDED_A_DAY: Final = 60
 
 
