@@ -186,8 +186,8 @@ def test_a_refresh_whose_answer_was_lost_needs_a_person_and_says_so_once(world: 
     world.zoom.inject(TOKEN, handling="commit", reply="reset")
     refresh(world, connection)
     world.try_again()
-    # The same token once more, at once: that is how it is found out.
-    assert rotations(world) == [None, 400]
+    # The same token once more, at once: that is how it is found out, and it is believed when it is said twice.
+    assert rotations(world) == [None, 400, 400]
     record = world.record(connection)
     assert (record["status"], record["version"]) == ("needs_reauthorization", before["version"])
     assert record["reason"].startswith("Zoom does not accept the refresh token; a refresh that began at ")
