@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import tracemalloc
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, ProviderUnavailable
 from leaver.providers.answer import Answer
+from leaver.providers.body import MAX_BODY
 from leaver.providers.granted import granted_by
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.oauth import VenafiAuth
@@ -175,6 +177,19 @@ def test_what_follows_early_hints_is_the_answer_to_that_request_and_not_to_the_n
     with serving(Play(both, "hold")) as wire, closing(Transport(wire.url, clock=lambda: NOW)) as transport:
         answer = transport.request("GET", "/x", auth=None)
     assert (answer.status, answer.json) == (200, FIELDS)
+
+
+def test_a_small_damaged_body_does_not_unpack_to_more_than_is_searched() -> None:
+    bomb = deflated(b"0" * 8 * MAX_BODY)
+    with serving(said(bomb, GZIP)) as wire, closing(Transport(wire.url, clock=lambda: NOW)) as transport:
+        tracemalloc.start()
+        try:
+            answer = transport.request("POST", "/x", auth=None, even_damaged=True)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert (answer.json, answer.failure is None) == (None, False)
+    assert most < MAX_BODY
 
 
 def search_nothing(_: Answer) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The body of an answer: read and unpacked up to a bound, and as far as it can be read where it is damaged."""
 
 import zlib
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -62,10 +62,11 @@ def _unpack(sent: bytes, limit: int, failure: Exception | None) -> Body:
 
 
 def _unpack_beginning(packed: bytes, bits: int) -> bytes:
-    unpacking, unpacked = zlib.decompressobj(bits), b""
-    try:
+    """Unpack up to the first fault, and no more than is worth a search: a few bytes may unpack to any number."""
+    unpacking, unpacked = zlib.decompressobj(bits), bytearray()
+    with suppress(zlib.error):
         for at in range(min(len(packed), _LONGEST_SEARCH)):
             unpacked += unpacking.decompress(packed[at : at + 1], _LONGEST_SEARCH)
-    except zlib.error:
-        pass
-    return unpacked
+            if len(unpacked) >= _LONGEST_SEARCH:
+                break
+    return bytes(unpacked)
