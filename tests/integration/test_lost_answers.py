@@ -12,7 +12,7 @@ from leaver.connections.lease import take_lease
 from leaver.connections.record import Connections
 from leaver.errors import LeaseHeld, ProviderResponse
 from leaver.outcomes import Outcome, Result
-from leaver.storage.tables import Items
+from leaver.storage.tables import Items, item
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 from tests.doubles.lost_answers import LosesAnswers
@@ -23,7 +23,7 @@ REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0"), de
 FAILED = Result(Outcome.FAILED, ProviderResponse(400, "4711"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def aws() -> Iterator[Any]:
     with mock_aws():
         client = dynamodb()
@@ -33,11 +33,13 @@ def aws() -> Iterator[Any]:
 
 @pytest.fixture
 def connections(aws: Any) -> Connections:
+    aws.delete_item(TableName="Connections", Key=item({"connection": "zoom"}))
     return Connections(aws, table="Connections")
 
 
 @pytest.fixture
 def receipts(aws: Any) -> Receipts:
+    aws.delete_item(TableName="Cases", Key=item({"partition": OPEN.partition, "entry": OPEN.entry}))
     return Receipts(aws, table="Cases")
 
 
