@@ -8,7 +8,8 @@ from typing import Final, Literal
 from requests.structures import CaseInsensitiveDict
 
 from benchmarks.virtual_time import VirtualTime
-from leaver.providers.transport import Answer, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.transport import Transport
 
 TOO_FAST: Final = {
     "code": 429,

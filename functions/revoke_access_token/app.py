@@ -8,6 +8,7 @@ from leaver import bootstrap
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.lease import take_lease
 from leaver.connections.record import Connection, Connections, Status
+from leaver.connections.token_versions import read_latest
 from leaver.consuming.consumer import Consumer
 from leaver.errors import NO_RESPONSE, CredentialStale, LeaverError, NeedsReauthorization, ProviderResponse
 from leaver.messages.commands import RevokeAccessToken
@@ -62,8 +63,8 @@ def _revoke_latest_tokens(
     record: Connection, *, grants: ProviderGrants, secret_store: SecretStore, now: datetime
 ) -> Result:
     # A refresher that was killed may have left newer tokens than the record names, and these are the living ones.
-    version = secret_store.latest_version(record.connection, record.version)
-    tokens = secret_store.tokens(record.connection, version, is_new=record.has_new_tokens(now))
+    latest = read_latest(secret_store, record, now)
+    version, tokens = latest.id, latest.tokens
     if record.encrypted_refresh_token or (tokens.refresh_token is not None and tokens.expires_at <= now):
         raise _stale_until_refreshed(record, version, "has expired")
     result = grants.revoke(record, tokens.access_token)

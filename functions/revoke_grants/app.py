@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.cases.receipts import Progress
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
@@ -23,23 +24,35 @@ UNDER_THE_ADDRESS: Final = (
     "HR's name is nobody's, and HR's address is somebody's who has grants: end those by a command of their own, or "
     "mend the name at HR; close the step if they are somebody else's"
 )
+#: what Venafi said to the revocation, in an operation's progress
+SAID: Final = ("outcome", "status", "code")
 
 
 class Settings(ActsOnPeople, SearchesVenafi, ReportsSteps):
     """What `revoke_grants` reads from its environment."""
 
 
-def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens, search: PeopleSearch) -> Result:
-    """Revoke, and claim `revoked` only when Venafi itself then counts no grant; the details say whose they were."""
+def revoke_grants(
+    command: RevokeGrants, progress: Progress, *, venafi: Venafi, tokens: AccessTokens, search: PeopleSearch
+) -> Result:
+    """Revoke, and claim `revoked` only when Venafi itself then counts no grant; the details say whose they were.
+
+    A slow Venafi takes longer for these calls than a function lives: `progress` holds who was found, and what Venafi
+    said to the revocation.
+    """
 
     def revoke(connection: Connection, access_token: SecretStr) -> Result:
         if command.application_id is not None:
-            return revoke_all(Application(command.application_id), venafi=venafi, access_token=access_token)
-        found = search.find(command.subject, version=connection.version, access_token=access_token)
-        if isinstance(found, Nobody):
-            return tell_of_nobody(found, connection, access_token)
-        result = revoke_all(Grantee(found.identity.prefixed_universal), venafi=venafi, access_token=access_token)
-        return replace(result, details={**result.details, **found.details_of(command.subject)})
+            return revoke_all(Application(command.application_id), progress, venafi=venafi, access_token=access_token)
+        if "prefixed_universal" not in progress:
+            found = search.find(command.subject, version=connection.version, access_token=access_token)
+            if isinstance(found, Nobody):
+                return tell_of_nobody(found, connection, access_token)
+            progress.update(found.details_of(command.subject))
+        who = {name: told for name, told in progress.items() if name not in SAID}
+        grantee = Grantee(str(progress["prefixed_universal"]))
+        result = revoke_all(grantee, progress, venafi=venafi, access_token=access_token)
+        return replace(result, details={**result.details, **who})
 
     def tell_of_nobody(nobody: Nobody, connection: Connection, access_token: SecretStr) -> Result:
         because = nobody.because
@@ -58,13 +71,18 @@ def revoke_grants(command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens
     return tokens.with_token(command.connection, revoke)
 
 
-def revoke_all(target: Grantee | Application, *, venafi: Venafi, access_token: SecretStr) -> Result:
+def revoke_all(target: Grantee | Application, progress: Progress, *, venafi: Venafi, access_token: SecretStr) -> Result:
     """Revoke every grant of the target; raises ProviderUnavailable where Venafi then still counts one."""
-    refuse_to_revoke_ourselves(target, venafi=venafi, access_token=access_token)
-    result = venafi.revoke_grants(target, access_token)
+    if "outcome" not in progress:
+        refuse_to_revoke_ourselves(target, venafi=venafi, access_token=access_token)
+        result = venafi.revoke_grants(target, access_token)
+        progress.update(outcome=result.outcome, status=result.response.status or 200, code=result.response.code or "")
+    outcome, status, code = (progress[name] for name in SAID)
     if venafi.remaining_grants(target, access_token):
+        for name in SAID:
+            del progress[name]
         raise ProviderUnavailable("Venafi reported success and still counts grants", ProviderResponse(200))
-    return replace(result, details={**result.details, "grants_left": 0})
+    return Result(Outcome(str(outcome)), ProviderResponse(int(status), str(code) or None), details={"grants_left": 0})
 
 
 def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi, access_token: SecretStr) -> None:
@@ -91,7 +109,9 @@ def consumer() -> Consumer[RevokeGrants]:
         clock=bootstrap.now,
     )
     operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search)
-    return bootstrap.paced_consumer(RevokeGrants, operation, settings, tokens, seal_queue_url=settings.seal_queue_url)
+    return bootstrap.paced_consumer(
+        RevokeGrants, operation, settings, tokens, seal_queue_url=settings.seal_queue_url, resumes=True
+    )
 
 
 lambda_handler = bootstrap.serve(consumer)

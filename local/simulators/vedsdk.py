@@ -67,6 +67,19 @@ def enumerate_grants(state: VenafiState, call: Call) -> Response:
     return _page(body, state.live_grants(call.now, application=application_id), call)
 
 
+def grant_count(state: VenafiState, call: Call) -> Response:
+    """Answer `POST oauth/GrantCount`: how many grants an application has."""
+    caller = _allowed(state, call, "admin")
+    application_id = _parameter(body_of(call.request), "ApplicationId")
+    if application_id is None:
+        raise venafi_error(400, "invalid_request", "ApplicationId is missing")
+    _require_rights(state, caller, None, application_id)
+    if application_id not in state.applications:
+        return _result(APPLICATION_NOT_FOUND, error="Application not found")
+    count = len(state.live_grants(call.now, application=application_id))
+    return json_response(200, {"Count": count, "Result": SUCCESS, "Success": True})
+
+
 def enumerate_applications(state: VenafiState, call: Call) -> Response:
     """Answer `POST oauth/EnumerateApplications`: one page of those for which the caller has a role."""
     caller = _allowed(state, call, "admin")

@@ -30,6 +30,7 @@ _ENDPOINTS: dict[tuple[str, str], Callable[[VenafiState, Call], Response]] = {
     ("POST", "vedsdk/oauth/enumerategrants"): vedsdk.enumerate_grants,
     ("POST", "vedsdk/oauth/getgrants"): vedsdk.get_grants,
     ("POST", "vedsdk/oauth/getrole"): vedsdk.get_role,
+    ("POST", "vedsdk/oauth/grantcount"): vedsdk.grant_count,
     ("POST", "vedsdk/oauth/revokegrants"): vedsdk.revoke_grants,
 }
 

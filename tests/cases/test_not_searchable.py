@@ -32,6 +32,6 @@ def test_a_leaver_whom_the_search_may_not_see_is_not_done_with(office: Office) -
 
 
 def test_that_test_sees_it_where_every_search_is_believed(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PeopleSearch, "_unproved", lambda *_: None)
+    monkeypatch.setattr(PeopleSearch, "_unproved", lambda *_, **__: None)
     with pytest.raises(AssertionError):
         is_open(office)

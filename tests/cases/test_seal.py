@@ -58,6 +58,8 @@ def test_a_receipt_says_all_that_an_auditor_asks() -> None:
         "first_attempt_at": NOW + timedelta(seconds=30),
         "attempts": 1,
         "refused_version": None,
+        "progress": None,
+        "is_last_try": None,
         "outcome": Outcome.REVOKED,
         "provider_status": 204,
         "tracking_id": "v=2.0",
@@ -147,6 +149,8 @@ def test_a_changed_receipt_shows_whatever_was_changed(field: str) -> None:
         "provider_status": 200,
         "outcome": Outcome.ALREADY_GONE,
         "details": {"destroyed": 7},
+        "progress": {"outcome": "revoked"},
+        "is_last_try": True,
     }.get(field, "changed")
     assert old != new
     assert head(case, [receipts[0].model_copy(update={field: new}), *receipts[1:]]) != case.head

@@ -28,7 +28,10 @@ ORDER = (
         "messages.publisher",
         "messages.hr",
     ),
-    *("providers.ca_bundle", "providers.client_certificate", "providers.transport", "providers.entry"),
+    *("providers.ca_bundle", "providers.client_certificate", "providers.authorization", "providers.answer"),
+    "providers.granted",
+    *("providers.body", "providers.deadline", "providers.connection_pool", "providers.call_failures"),
+    *("providers.time_left", "providers.transport", "providers.entry"),
     *("providers.zoom.credentials", "providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
     "providers.zoom.entry",
     *("providers.venafi.credentials", "providers.venafi.oauth", "providers.venafi.api"),
@@ -71,8 +74,8 @@ WINGS = tuple(dict.fromkeys(place.partition(".")[0] for place in ORDER))
 STRANGERS = ({"zoom", "venafi"}, {"providers", "storage"})
 #: Who alone may import a library.
 ONLY = {
-    "requests": {"leaver.providers.transport"},
-    "urllib3": {"leaver.providers.transport"},
+    "requests": {f"leaver.providers.{name}" for name in ("authorization", "body", "connection_pool", "transport")},
+    "urllib3": {f"leaver.providers.{name}" for name in ("body", "call_failures", "connection_pool", "transport")},
     "boto3": {"leaver.bootstrap"},
     "botocore": {"leaver.bootstrap"},
 }

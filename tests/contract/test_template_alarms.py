@@ -43,8 +43,18 @@ def alarm_faults(stack: Stack) -> list[str]:
     }
     for what in SUMS:
         expected[what] = GAUGE | {"MetricName": what, "Statistic": "Sum", "TreatMissingData": "notBreaching"}
-    for what in ("OverdueCases", "HeldCases", "ConnectionsToReplace", "StepsWaiting", "CasesNotLookedAfter"):
+    for what in (
+        *("OverdueCases", "HeldCases", "ConnectionsToReplace", "ConnectionsFailing"),
+        *("StepsWaiting", "CasesNotLookedAfter"),
+    ):
         expected[what] = GAUGE | {"MetricName": what}
+    # ScheduleRefreshes hands over the same command: its messages are measured under that name.
+    for function in (each for each in CONSUMERS if each != "ScheduleRefreshes"):
+        waited = GAUGE | {"Period": 900, "TreatMissingData": "notBreaching"}
+        expected[f"what waits for {function}"] = waited | {"MetricName": f"{function}.Waited", "Threshold": 900}
+        if function in LANED:
+            urgent = {"MetricName": f"{function}.UrgentWaited", "Threshold": 300}
+            expected[f"what waits urgently for {function}"] = waited | urgent
     for what in FAULTS:
         expected[what] = GAUGE | {"MetricName": what, "TreatMissingData": "notBreaching"}
     for logical_id, queue in of_type(stack, "AWS::SQS::Queue"):
@@ -72,9 +82,9 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 2 * len(CONSUMERS) + len(LANED) + 3 + 8 + len(
-        SUMS
-    ) + len(FAULTS)
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - 1 + 2 * len(
+        LANED
+    ) + 3 + 9 + len(SUMS) + len(FAULTS)
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
@@ -87,7 +97,7 @@ def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
     assert quiet.pop("WatchIsSilentAlarm") == "breaching"
     gauges = {name for name, alarm in of_type(either, "AWS::CloudWatch::Alarm") if alarm["Namespace"] == "Leaver"}
     # What is counted where it happens is silent where nothing happens.
-    gauges -= {f"{fault}Alarm" for fault in FAULTS}
+    gauges -= {f"{fault}Alarm" for fault in FAULTS} | {name for name in gauges if name.endswith("WaitedAlarm")}
     assert {quiet.pop(name) for name in (gauges & quiet.keys()) - {"DatedAheadAlarm", "ReturnsHeldAlarm"}} == {"ignore"}
     assert set(quiet.values()) == {"notBreaching"}
 

@@ -9,15 +9,17 @@ from functions.start_offboarding.app import DATED_AHEAD, RETURNS_HELD
 from functions.watch_deadlines.app import gauges
 from leaver.messages import commands
 from leaver.outcomes import Outcome
-from tests.contract.stack import Stack, of_type
+from tests.contract.stack import CONSUMERS, Stack, of_type
 from tests.doubles.clock import NOW
 
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {
     *gauges([], (), NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
-    *(DATED_AHEAD, RETURNS_HELD),
+    *(DATED_AHEAD, RETURNS_HELD, "ConnectionsFailing"),
     *("CasesNotSealed", "CasesAtOddsWithReceipts"),
+    # By each consumer, for each message that it is given.
+    *(f"{function}.{lane}" for function in CONSUMERS for lane in ("Waited", "UrgentWaited")),
 }
 
 

@@ -2,14 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from leaver import bootstrap
+from leaver.errors import ProviderUnavailable
+from leaver.messages.commands import RevokeSsoToken
 from leaver.settings import InvalidSetting
 from tests.contract.stack import SMALLEST, Stack, of_type, stack
 from tests.contract.test_template_dashboard import shown
+from tests.doubles.clock import NOW
+from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
 from tests.doubles.deployed import forget
+from tests.doubles.lambda_events import QUEUE, record
 
 #: names and values of a metric's dimensions
 Dimensions = frozenset[tuple[str, str]]
@@ -52,6 +59,38 @@ def test_what_a_function_emits_is_what_alarms_and_dashboard_look_for(
     ours = emitted(made, monkeypatch, capsys)
     assert ours == {("service", "leaver"), ("stack", name)}
     assert looked_for(made) == {ours}
+
+
+@pytest.mark.parametrize(
+    ("queue", "name", "threshold"),
+    [
+        (QUEUE, "RevokeSsoToken.Waited", 900),
+        (f"{QUEUE}-urgent", "RevokeSsoToken.UrgentWaited", 300),
+    ],
+)
+def test_how_long_a_message_has_waited_is_emitted_under_the_name_and_dimensions_of_an_alarm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], queue: str, name: str, threshold: int
+) -> None:
+    made = stack(SMALLEST)
+    variables = made["WatchDeadlinesFunction"]["Properties"]["Environment"]["Variables"]
+    for variable in ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"):
+        monkeypatch.setenv(variable, variables[variable])
+    comes_back = ConsumerHarness().consumer(RevokeSsoToken, Operation(ProviderUnavailable("out of order")))
+    # Received so often, it is no part of SQS's own age any more.
+    waiting = record({"user_id": "john.doe@example.com"}, queue=queue, sent_at=NOW - timedelta(hours=2), receives=9)
+    consume(replace(comes_back, metrics=bootstrap._metrics()), waiting)
+    printed = json.loads(capsys.readouterr().out)
+    [metrics] = printed["_aws"]["CloudWatchMetrics"]
+    [names] = metrics["Dimensions"]
+    assert printed[name] == [7200.0]
+    [alarm] = [
+        each
+        for _, each in of_type(made, "AWS::CloudWatch::Alarm")
+        if (each["Namespace"], each["MetricName"]) == (metrics["Namespace"], name)
+    ]
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {each: printed[each] for each in names}
+    assert {each["Name"] for each in alarm["Dimensions"]} == {"service", "stack"}
+    assert (alarm["Threshold"], alarm["Statistic"]) == (threshold, "Maximum")
 
 
 def test_a_function_that_does_not_know_its_stack_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

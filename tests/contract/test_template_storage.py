@@ -43,7 +43,7 @@ TABLES: dict[str, dict[str, object]] = {
                     {"AttributeName": "status", "KeyType": "HASH"},
                     {"AttributeName": "refresh_at", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version"]},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version", "trouble_since"]},
             },
         ],
     },

@@ -61,6 +61,10 @@ class InMemoryConnections(Connections):
     def count_needing_reauthorization(self) -> int:
         return sum(record.status is Status.NEEDS_REAUTHORIZATION for record in self.records.values())
 
+    def count_failing(self) -> int:
+        cooling = [record for record in self.records.values() if record.status is Status.COOLING_DOWN]
+        return sum(record.trouble_since is not None for record in cooling)
+
     def owned_by(self, owner: str) -> list[str]:
         wanted = name_of(owner.strip())
         return sorted(name for name, record in self.records.items() if name_of(record.owner) == wanted)

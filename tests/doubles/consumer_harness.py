@@ -73,9 +73,10 @@ class ConsumerHarness:
     def consumer(
         self,
         command: type[AnyCommand],
-        operation: Callable[[AnyCommand], Result | None],
+        operation: Callable[..., Result | None],
         *,
         receipts: bool = True,
+        resumes: bool = False,
         read: Callable[[Payload], AnyCommand] | None = None,
         dead_letters: str = DEAD_LETTERS,
     ) -> Consumer[AnyCommand]:
@@ -83,6 +84,7 @@ class ConsumerHarness:
             function="leaver-under-test",
             command=command,
             operation=operation,
+            resumes=resumes,
             sqs=self.sqs.client,
             publisher=self.publisher(dead_letters),
             receipts=self.receipts if receipts else None,

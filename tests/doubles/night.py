@@ -243,9 +243,13 @@ class Night:
         self.effects.watch = lambda _name, _moment: None
         for _ in range(20):
             self._collect()
-            if not self.queued:
+            is_cooling = self.record.status is Status.COOLING_DOWN
+            if not self.queued and not is_cooling:
                 return
             self.clock.passes(seconds=LEASE.total_seconds() + 60)
+            if is_cooling and self.record.refresh_at <= self.clock():
+                # As schedule_refreshes does, each minute.
+                self.refresh()
             for message in list(self.queued):
                 self.deliver(message)
         raise AssertionError(f"still in a queue: {[message.body for message in self.queued]}")

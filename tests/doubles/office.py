@@ -195,9 +195,9 @@ class Receipts(InMemoryReceipts):
         read = super().read
         return self.effects.of("read receipt", lambda: read(receipt))
 
-    def _put(self, receipt: Receipt) -> Receipt | None:
+    def _put(self, receipt: Receipt, *, failures: int = 1) -> Receipt | None:
         put = super()._put
-        return self.effects.of("write receipt", lambda: put(receipt))
+        return self.effects.of("write receipt", lambda: put(receipt, failures=failures))
 
 
 @dataclass
@@ -489,6 +489,7 @@ class Office:
             function="office",
             command=command,
             operation=self._operations[command],
+            resumes=command is RevokeGrants,
             sqs=self.sqs.client,
             publisher=self._outbox,
             receipts=None if hr or seals else self.receipts,

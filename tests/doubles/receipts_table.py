@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+from botocore.exceptions import ReadTimeoutError
+
 from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, Receipt, Receipts
 from tests.doubles.aws_errors import client_error
 
 
 class InMemoryReceipts(Receipts):
-    """Receipts with the same rules as the table's; `broken` ones can't be written."""
+    """Receipts with the same rules as the table's; `broken` ones can't be written, of `mute` ones no answer comes."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Receipt] = {}
         self.broken = False
+        self.mute = False
 
     @property
     def only(self) -> Receipt:
@@ -31,6 +34,10 @@ class InMemoryReceipts(Receipts):
             raise client_error("UpdateItem", "ConditionalCheckFailedException")
         return written.attempts
 
+    def note(self, receipt: Receipt) -> None:
+        if self._put(receipt, failures=0) is None:
+            raise client_error("UpdateItem", "ConditionalCheckFailedException")
+
     def finish(self, closed: Receipt) -> Receipt:
         return self._put(closed) or self.items[closed.case_id, closed.entry]
 
@@ -47,22 +54,27 @@ class InMemoryReceipts(Receipts):
         standing = self.items[receipt.case_id, receipt.entry]
         if standing.outcome in OPEN_TO_ANOTHER_TRY:
             taken_back = dict.fromkeys(
-                ("outcome", "finished_at", "reason", "provider_status", "provider_code", "refused_version")
+                ("outcome", "finished_at", "reason", "provider_status", "provider_code", "refused_version", "progress")
             )
             self.items[receipt.case_id, receipt.entry] = standing.model_copy(update=taken_back)
 
-    def _put(self, receipt: Receipt) -> Receipt | None:
+    def _put(self, receipt: Receipt, *, failures: int = 1) -> Receipt | None:
         if self.broken:
             raise client_error("UpdateItem", "InternalServerError")
         standing = self.items.get((receipt.case_id, receipt.entry))
         if standing and standing.outcome:
             return None
+        # What is not said is left as it was, but by the last word.
+        kept = ("refused_version",) if receipt.outcome else ("refused_version", "progress", "is_last_try")
+        unsaid = {name: getattr(standing, name) for name in kept if standing and getattr(receipt, name) is None}
         written = receipt.model_copy(
-            update={
-                "refused_version": receipt.refused_version or (standing.refused_version if standing else None),
-                "attempts": (standing.attempts if standing else 0) + 1,
+            update=unsaid
+            | {
+                "attempts": (standing.attempts if standing else 0) + failures,
                 "first_attempt_at": standing.first_attempt_at if standing else receipt.first_attempt_at,
             }
         )
         self.items[receipt.case_id, receipt.entry] = written
+        if self.mute:
+            raise ReadTimeoutError(endpoint_url="https://dynamodb.eu-central-1.amazonaws.com/")
         return written

@@ -81,6 +81,10 @@ class Stage:
         """Somebody else changes the record."""
         self.connections.alter(self.name, **to)
 
+    def cools_off(self) -> None:
+        """Time passes until the next attempt is due."""
+        self.clock.now = max(self.clock(), self.record.refresh_at)
+
     def an_earlier_run_was_killed(self, expires_at: datetime = NOW + timedelta(minutes=50)) -> None:
         """It had refreshed and written, and not recorded."""
         self.grant.number = 2

@@ -66,8 +66,11 @@ class StrictSecretsManager:
     mute: bool = False
     #: the next reads fail
     unreadable: bool = False
-    #: versions that no read finds yet: Secrets Manager is eventually consistent
+    #: versions that reads don't find yet: Secrets Manager is eventually consistent
     unseen: set[str] = field(default_factory=set)
+    #: which reads don't find them, counted from 1; None: none does. What one server shows, another does not yet
+    unseen_by: set[int] | None = None
+    reads: int = 0
     #: how many more versions are taken today (AWS takes a hundred or so of one secret); None: as many as come
     versions_left: int | None = None
     #: secrets that no list shows yet: it is up to five minutes behind
@@ -220,7 +223,9 @@ class StrictSecretsManager:
         secret = self._secret(SecretId, "GetSecretValue")
         assert VersionId is None or 32 <= len(VersionId) <= 64
         version = VersionId or secret.stages.get(VersionStage or "AWSCURRENT")
-        if version not in secret.versions or version in self.unseen:
+        self.reads += 1
+        is_unseen = version in self.unseen and (self.unseen_by is None or self.reads in self.unseen_by)
+        if version not in secret.versions or is_unseen:
             raise _error(ResourceNotFoundException, "GetSecretValue")
         return {"SecretString": secret.versions[version], "VersionId": version}
 

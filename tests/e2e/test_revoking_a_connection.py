@@ -203,6 +203,7 @@ def test_a_revocation_at_venafi_whose_answer_was_lost_is_proved_by_verify(world:
         ("/vedauth/revoke/token", 202),
         ("/vedauth/authorize/verify", 401),
         ("/vedauth/authorize/token", 400),
+        ("/vedauth/authorize/token", 400),
     ]
     assert world.receipt(sent)["outcome"] == "already_gone"
     assert world.record(connection)["status"] == "revoked"

@@ -1,9 +1,13 @@
 """One endpoint goes on refusing tokens that are good: what that may cost, and whom it may hold up."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
+from leaver.connections import refresh_policy
+from leaver.connections.record import Status
+from tests.doubles.clock import NOW
 from tests.doubles.consumer_harness import consume
 from tests.doubles.lambda_events import record
 from tests.faults.one_connection import OneConnection
@@ -51,3 +55,49 @@ def test_ten_people_whose_sessions_no_token_ends_rotate_twice_in_ten_minutes() -
     for each in people:
         acme.deliver_for(timedelta(minutes=1), each)
     assert acme.rotations == 2
+
+
+# --- a day of readers whose every token is refused ---
+
+
+def a_day_of_refusals(acme: OneConnection) -> list[datetime]:
+    """Every few minutes a reader says that the newest token is refused; returns when tokens were replaced for that."""
+    demanded: list[datetime] = []
+    for _ in range(24 * 60 * 60 // 150):
+        acme.refresh(failed_version=acme.stage.record.version)
+        demanded += [each for each in acme.stage.record.demanded_refreshes if each not in demanded]
+        acme.clock.passes(seconds=150)
+    return demanded
+
+
+def test_readers_replace_a_token_once_in_five_minutes_and_sixty_times_a_day_at_most(acme: OneConnection) -> None:
+    demanded = a_day_of_refusals(acme)
+    assert len(demanded) == 60
+    assert min(later - earlier for earlier, later in pairwise(demanded)) >= timedelta(minutes=5)
+    # AWS takes about a hundred versions of a secret in a day.
+    assert acme.rotations < 100
+
+
+@pytest.mark.parametrize(
+    ("limit", "to"), [("MOST_DEMANDED_A_DAY", 10_000), ("DEMAND_PAUSE", timedelta(0))], ids=["a day", "five minutes"]
+)
+def test_that_test_sees_it_where_a_limit_is_missing(
+    acme: OneConnection, monkeypatch: pytest.MonkeyPatch, limit: str, to: object
+) -> None:
+    monkeypatch.setattr(refresh_policy, limit, to)
+    with pytest.raises(AssertionError):
+        test_readers_replace_a_token_once_in_five_minutes_and_sixty_times_a_day_at_most(acme)
+
+
+def test_people_and_revocations_are_not_counted_and_not_held_off_by_that(acme: OneConnection) -> None:
+    acme.stage.alter(demanded_refreshes=tuple(NOW - timedelta(minutes=5 * each) for each in range(60)))
+    acme.refresh(failed_version=acme.stage.record.version)
+    assert acme.rotations == 0
+    before, counted = acme.rotations, acme.stage.record.demanded_refreshes
+    acme.refresh(force=True)
+    acme.refresh(force=True)
+    assert acme.rotations == before + 2
+    assert acme.stage.record.demanded_refreshes == counted
+    acme.stage.alter(status=Status.REVOKING, expires_at=acme.clock())
+    acme.stage.refresh(for_revocation=True, failed_version=acme.stage.record.version)
+    assert acme.stage.record.status is Status.REVOKED

@@ -85,7 +85,7 @@ def make_tables(client: "DynamoDBClient") -> None:
                     {"AttributeName": "status", "KeyType": "HASH"},
                     {"AttributeName": "refresh_at", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version"]},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["version", "trouble_since"]},
             },
         ],
     )

@@ -243,6 +243,15 @@ def test_those_that_wait_for_a_person_are_counted(made: Made) -> None:
     assert connections.count_needing_reauthorization() == 2
 
 
+def test_those_whose_trouble_lasts_are_counted_and_those_that_only_cool_off_are_not(made: Made) -> None:
+    connections = made(*(connection(name) for name in ("well", "cooling", "failing", "dead")))
+    for name in ("cooling", "failing", "dead"):
+        cooled = connections.read(name).as_cooling_down("no", until=LATER, now=NOW, announce=name != "cooling")
+        connections.compare_and_swap(connections.read(name), cooled)
+    connections.change("dead", lambda current: current.as_needing_reauthorization("dead", now=NOW))
+    assert connections.count_failing() == 1
+
+
 # --- whose they are, and for which accounts Leaver has something to work through ---
 
 

@@ -89,6 +89,17 @@ def test_revoke_sso_token_lets_a_throttled_message_wait(leaver: Deployment, prov
     assert (leaver.receipts(), leaver.heard()) == ([], [])
 
 
+@pytest.mark.parametrize("left", [12_000, 60_000])
+def test_revoke_sso_token_calls_nobody_when_its_run_is_about_to_end(leaver: Deployment, left: int) -> None:
+    leaver.connect("zoom")
+    # When the message is begun, and from then on.
+    leaver.left = (60_000, left)
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as zoom:
+        zoom.delete(f"{USER}/token", status=204)
+        came_back = leaver.deliver("revoke_sso_token", JOHN)
+        assert (len(zoom.calls), bool(came_back)) == ((0, True) if left == 12_000 else (1, False))
+
+
 def test_revoke_sso_token_does_not_touch_the_neighbours_of_a_bad_message(
     leaver: Deployment, provider: responses.RequestsMock
 ) -> None:
@@ -373,7 +384,7 @@ def test_schedule_refreshes_counts_each_minute_who_needs_a_person(
         leaver.connect(name, provider="zoom", status="needs_reauthorization")
     leaver.invoke("schedule_refreshes", json.loads((EVENTS / "schedule_refreshes.json").read_text()))
     emitted = capsys.readouterr().out
-    assert sum_metrics(emitted) == {"ConnectionsNeedingAPerson": waiting}
+    assert sum_metrics(emitted) == {"ConnectionsNeedingAPerson": waiting, "ConnectionsFailing": 0}
     assert json.loads(emitted)["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "service"]]
 
 

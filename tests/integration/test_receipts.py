@@ -55,6 +55,20 @@ def standing(receipts: Receipts) -> Receipt:
     return found
 
 
+def test_what_a_run_notes_is_no_failure_and_is_gone_with_the_last_word(receipts: Receipts) -> None:
+    receipts.note(OPEN.model_copy(update={"progress": {"outcome": "revoked"}, "is_last_try": True}))
+    assert receipts.count_failure(OPEN) == 1
+    noted = standing(receipts)
+    assert (noted.progress, noted.is_last_try, noted.attempts) == ({"outcome": "revoked"}, True, 1)
+    receipts.note(OPEN.model_copy(update={"is_last_try": False}))
+    assert standing(receipts).is_last_try is False
+    receipts.finish(OPEN.closed(REVOKED, now=NOW))
+    closed = standing(receipts)
+    assert (closed.progress, closed.is_last_try, closed.attempts) == (None, None, 2)
+    with pytest.raises(ClientError):
+        receipts.note(OPEN)
+
+
 def test_nothing_stands_at_first(receipts: Receipts) -> None:
     assert receipts.read(OPEN) is None
 

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 import pytest
 
-from leaver.connections.record import Status
+from leaver.connections.record import LEASE, Status
 from leaver.providers.registry import PROVIDERS
 from local.simulators.grants import Rotation as Kind
 from tests.doubles.acme.entry import REGISTRY
@@ -146,7 +146,7 @@ def test_two_crashes_in_a_row_are_no_worse_than_each_of_them(provider: str, kind
         night = Night(kind, provider)
         refresh = night.refresh()
         die_at(night, refresh, first, moment)
-        night.passes(minutes=8)
+        night.passes(seconds=LEASE.total_seconds() + 1)
         names = effects_until_death(night, refresh, second)
         night.morning()
         check(night)
@@ -239,7 +239,7 @@ def test_a_crash_while_secrets_manager_is_out_of_order_is_lost_only_until_the_to
     night = Night(kind)
     names = effects_of(night, refused(night))
     answered = names.index("refresh at the provider")
-    encrypted = len(names) - 1 - names[::-1].index("write record")
+    *_, encrypted, _cooling = [place for place, name in enumerate(names) if name == "write record"]
     for place in range(len(names)):
         for moment in get_args(Moment):
             night = Night(kind)

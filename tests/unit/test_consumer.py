@@ -189,11 +189,13 @@ def test_the_time_to_revoke_is_measured_where_access_really_ended(
         assert '{"Name":"RevokeSsoToken.TimeToRevoke","Unit":"Seconds"}' in emitted.replace(" ", "")
 
 
-def test_a_batch_in_which_nothing_happened_prints_no_metrics(
+def test_a_batch_in_which_nothing_happened_prints_only_how_long_it_has_waited(
     harness: ConsumerHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     consume(harness.consumer(RefreshAccessToken, Operation(None), receipts=False), record({"connection": "zoom"}))
-    assert capsys.readouterr().out == ""
+    told = json.loads(capsys.readouterr().out)
+    assert told["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "RefreshAccessToken.Waited", "Unit": "Seconds"}]
+    assert told["RefreshAccessToken.Waited"] == [60.0]
 
 
 # --- parking ---

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from leaver.cases.receipts import Receipt
 from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, Rejected
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Outcome, Result
+from tests.doubles.aws_errors import client_error
 from tests.doubles.clock import NOW
 from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
 from tests.doubles.lambda_events import event, record
@@ -50,6 +52,41 @@ def test_a_receipt_that_can_not_be_written_is_not_acknowledged_and_the_call_is_r
     assert consume(consumer, message) == set()
     assert len(operation.commands) == 2
     assert harness.receipts.only.outcome is Outcome.ALREADY_GONE
+
+
+def test_a_receipt_that_was_written_without_an_answer_is_found_and_the_call_is_not_repeated(
+    harness: ConsumerHarness,
+) -> None:
+    operation = Operation(REVOKED, Result(Outcome.ALREADY_GONE))
+    consumer = sso(harness, operation)
+    message = record(JOHN, message_id="message-1")
+    harness.receipts.mute = True
+    assert consume(consumer, message) == {"message-1"}
+    assert (harness.bus.put, harness.parked) == ([], [])
+    harness.receipts.mute = False
+    assert consume(consumer, message) == set()
+    assert len(operation.commands) == 1
+    assert harness.receipts.only.outcome is Outcome.REVOKED
+    assert [each["detail_type"] for each in harness.bus.announced] == ["SsoTokenRevoked"]
+
+
+@pytest.mark.parametrize(
+    "code", ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
+)
+def test_a_table_that_is_throttled_brings_the_message_back_and_nothing_is_dead_lettered(
+    harness: ConsumerHarness, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(*_: object) -> Receipt:
+        raise client_error("UpdateItem", code)
+
+    consumer = sso(harness, Operation(REVOKED))
+    message = record(JOHN, message_id="message-1")
+    with monkeypatch.context() as patch:
+        patch.setattr(harness.receipts, "_put", throttled)
+        assert consume(consumer, message) == {"message-1"}
+    assert harness.parked == []
+    assert consume(consumer, message) == set()
+    assert harness.receipts.only.outcome is Outcome.REVOKED
 
 
 def test_an_announcement_that_is_not_taken_is_repeated_and_the_call_is_not(harness: ConsumerHarness) -> None:

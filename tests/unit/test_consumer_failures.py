@@ -82,7 +82,8 @@ def test_throttling_is_neither_counted_as_a_failure_nor_given_up(
 ) -> None:
     throttled = Throttled("daily limit", until=NOW + timedelta(hours=9))
     assert not consume(failing(harness, throttled), first_received_at=NOW - timedelta(days=13), receives=200)
-    assert (harness.receipts.items, harness.parked, harness.bus.put) == ({}, [], [])
+    assert (harness.receipts.only.attempts, harness.receipts.only.outcome) == (0, None)
+    assert (harness.parked, harness.bus.put) == ([], [])
     assert sum_metrics(capsys.readouterr().out) == {"RevokeSsoToken.throttled": 1}
 
 

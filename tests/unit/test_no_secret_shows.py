@@ -118,6 +118,7 @@ class Scene:
             ("GET", f"{VENAFI}/vedauth/authorize/verify", 200, {"identity": "local:{1}", "application": "leaver"}),
             ("POST", f"{VENAFI}/vedsdk/oauth/RevokeGrants", 200, {"Result": 0, "Success": True}),
             ("POST", f"{VENAFI}/vedsdk/oauth/GetGrants", 200, {"Result": 0, "Success": True, "Grants": []}),
+            ("POST", f"{VENAFI}/vedsdk/oauth/GetGrants", 200, {"Result": 0, "Success": True, "Grants": []}),
         ],
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from leaver.connections.record import LEASE, Connection, Status
+from leaver.connections.refresh_policy import REFRESH_AFTER
 from leaver.errors import BadMessage, LeaseHeld, OutOfTime
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import next_version_id
@@ -146,7 +147,7 @@ def test_a_personal_connection_that_only_logs_in_has_nothing_to_keep_alive() -> 
     stage.log_in_with(client_secret="client-secret", account_id="account-1")
     stage.secrets.secrets["leaver/tokens/zoom"].versions[PARENT] = tokens(refresh_token=None)
     stage.refresh()
-    assert stage.record.refresh_at == NOW + timedelta(minutes=48)
+    assert stage.record.refresh_at == NOW + timedelta(minutes=42)
 
 
 # --- the lease ---
@@ -245,7 +246,7 @@ def test_the_next_refresh_comes_at_four_fifths_of_the_new_life_and_is_spread(sta
     stage.jitter = jitter
     stage.refresh()
     assert stage.record.refresh_at == NOW + timedelta(minutes=48)
-    assert asked == [(0.75, 0.85)]
+    assert asked == [REFRESH_AFTER]
 
 
 def test_the_old_refresh_token_and_scope_are_kept_where_none_came_back(stage: Stage) -> None:
@@ -305,7 +306,7 @@ def test_venafi_by_a_login_is_refreshed_by_logging_in_again(grant_type: str, log
 # --- an earlier run was killed between write and record ---
 
 
-@pytest.mark.parametrize("held", [{}, ANOTHERS | {"leased_at": NOW - timedelta(minutes=8)}], ids=["free", "held"])
+@pytest.mark.parametrize("held", [{}, ANOTHERS | {"leased_at": NOW - timedelta(minutes=12)}], ids=["free", "held"])
 def test_what_an_earlier_run_wrote_is_recorded_without_a_call(held: dict[str, Any]) -> None:
     stage = Stage(connection(refresh_at=NOW, **held))
     stage.an_earlier_run_was_killed()

@@ -1,5 +1,7 @@
 """What becomes of a refresh that fails: the token is kept, the connection let alone for a while, and somebody told."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -144,35 +146,61 @@ def test_an_answer_lost_after_the_provider_committed_needs_a_person_and_the_reas
     assert stage.record.reason == dead.value.reason
     # Whoever revokes this connection must know that somewhere there may be tokens which nobody holds.
     assert stage.record.unanswered_since == NOW
-    assert stage.grant.asked == [("refresh", "refresh-1")] * 2
+    assert stage.grant.asked == [("refresh", "refresh-1")] * 3
 
 
 def test_a_run_that_was_killed_while_it_asked_is_such_evidence_too() -> None:
-    killed = NOW - timedelta(minutes=8)
+    killed = NOW - timedelta(minutes=12)
     stage = Stage(connection(refresh_at=NOW, lease_holder="refresh#killed", leased_at=killed, leased_version=PARENT))
     stage.grant.number = 2
-    with pytest.raises(InvalidGrant, match="a refresh that began at 2026-11-22T09:22:00Z was never answered"):
+    with pytest.raises(InvalidGrant, match="a refresh that began at 2026-11-22T09:18:00Z was never answered"):
         stage.refresh()
     assert stage.record.unanswered_since == killed
 
 
 def test_that_evidence_outlives_a_run_that_could_not_ask() -> None:
-    killed = NOW - timedelta(minutes=8)
+    killed = NOW - timedelta(minutes=12)
     stage = Stage(connection(refresh_at=NOW, lease_holder="refresh#killed", leased_at=killed, leased_version=PARENT))
     fails(stage, Throttled("slow down", until=NOW))
     assert stage.record.unanswered_since == killed
 
 
 def test_a_killed_revocation_asked_for_no_tokens() -> None:
-    killed = NOW - timedelta(minutes=8)
+    killed = NOW - timedelta(minutes=12)
     stage = Stage(connection(refresh_at=NOW, lease_holder="revoke#killed", leased_at=killed, leased_version=PARENT))
     fails(stage, NotSent("no connection"))
     assert stage.record.unanswered_since is None
 
 
-def test_a_throttled_refresh_changes_nothing(stage: Stage) -> None:
-    fails(stage, Throttled("slow down", until=NOW + timedelta(seconds=9)))
-    assert stage.record == DUE.model_copy(update={"item_version": stage.record.item_version})
+def test_a_throttled_refresh_is_due_again_when_the_provider_says_so_and_changes_nothing_else(stage: Stage) -> None:
+    until = NOW + timedelta(seconds=90)
+    fails(stage, Throttled("slow down", until=until))
+    cooling = {"status": Status.COOLING_DOWN, "refresh_at": until, "failures": 1, "reason": "slow down"}
+    assert stage.record == DUE.model_copy(update=cooling | {"item_version": stage.record.item_version})
+    assert stage.refresh(failed_version=PARENT) == COOLING
+    stage.cools_off()
+    stage.grant.failing = []
+    assert stage.refresh() == REFRESHED
+
+
+def test_a_throttled_revocation_waits_until_the_provider_says_so_too() -> None:
+    stage = Stage(connection(status=Status.REVOKING, expires_at=NOW))
+    fails(stage, Throttled("slow down", until=NOW + timedelta(hours=1)), for_revocation=True)
+    assert stage.refresh(for_revocation=True) == Result(Outcome.REFUSED, details={"status": "revoking"})
+    assert len(stage.grant.asked) == 1
+    stage.cools_off()
+    stage.grant.failing = []
+    assert stage.refresh(for_revocation=True) is None
+    assert stage.record.status is Status.REVOKED
+
+
+def test_a_connection_that_cools_down_is_asked_at_once_when_it_is_to_be_revoked(stage: Stage) -> None:
+    stage.alter(expires_at=NOW)
+    fails(stage, DOWN)
+    stage.alter(**stage.record.as_revoking().model_dump(include={"status", "failures"}))
+    stage.grant.failing = []
+    assert stage.refresh(for_revocation=True) is None
+    assert stage.record.status is Status.REVOKED
 
 
 # --- the client is not known ---
@@ -255,6 +283,40 @@ def test_a_passing_fault_is_told_when_it_does_not_pass_and_so_is_its_end_once_ea
     assert stage.announced == ["ConnectionFailing", "ConnectionRecovered"]
 
 
+def a_spell_of(stage: Stage, length: timedelta, *, fault: Callable[[bool], object], ends_in: timedelta) -> None:
+    """Let the schedule fire each minute, while something is wrong, and for a while after."""
+    began = stage.clock()
+    while stage.clock() - began < length + ends_in:
+        fault(stage.clock() - began < length)
+        if stage.record.refresh_at <= stage.clock():
+            with suppress(LeaverError):
+                stage.refresh()
+        stage.clock.passes(seconds=60)
+
+
+@pytest.mark.parametrize("what", ["429 for ninety minutes", "no writes for two hours", "no reads for two hours"])
+def test_trouble_that_lasts_is_told_once_whatever_kind_it_is_and_so_is_its_end(stage: Stage, what: str) -> None:
+    def fault(there: bool) -> None:  # noqa: FBT001
+        match what.partition(" ")[0], what.split(" ")[1]:
+            case "429", _:
+                until = stage.clock() + timedelta(minutes=1)
+                stage.grant.failing = [Throttled("slow down", until=until)] * there
+            case _, "writes":
+                stage.secrets.read_only = there
+            case _, "reads":
+                stage.secrets.unreadable = there
+
+    length = timedelta(minutes=90 if what.startswith("429") else 120)
+    a_spell_of(stage, length, fault=fault, ends_in=timedelta(minutes=61))
+    assert stage.announced == ["ConnectionFailing", "ConnectionRecovered"]
+    assert stage.record.status is Status.ACTIVE
+
+
+def test_a_limit_that_will_outlast_a_quarter_of_an_hour_is_told_at_once(stage: Stage) -> None:
+    fails(stage, Throttled("daily limit", until=NOW + timedelta(hours=9)))
+    assert stage.announced == ["ConnectionFailing"]
+
+
 def test_a_passing_fault_that_passes_is_nobodys_news(stage: Stage) -> None:
     for _ in range(2):
         fails(stage, DOWN)
@@ -282,7 +344,7 @@ def test_a_dead_grant_of_which_nobody_heard_is_told_by_the_next_run_without_a_ca
     with pytest.raises(NeedsReauthorization, match="the refresh token is not accepted"):
         stage.refresh()
     assert stage.announced == ["ConnectionNeedsReauthorization"]
-    assert len(stage.grant.asked) == 1
+    assert len(stage.grant.asked) == 2
     stage.refresh()
     assert stage.announced == ["ConnectionNeedsReauthorization"]
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from leaver.connections.record import Connection, Status
-from leaver.errors import InvalidGrant, LeaseHeld
+from leaver.errors import InvalidGrant, LeaseHeld, OutOfTime, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW
@@ -64,7 +64,28 @@ def test_a_pair_that_arrives_after_a_person_authorized_anew_is_revoked_and_the_n
 # --- a refresh token that is refused ---
 
 
-def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_once(stage: Stage) -> None:
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.REVOKING])
+def test_one_mistaken_refusal_costs_nothing(status: Status) -> None:
+    stage = Stage(connection(refresh_at=NOW, status=status))
+    stage.grant.failing = [InvalidGrant("the refresh token is not accepted", ProviderResponse(400, "invalid_grant"))]
+    stage.refresh(force=True, for_revocation=status is Status.REVOKING, failed_version=PARENT)
+    assert stage.grant.asked[:2] == [("refresh", "refresh-1")] * 2
+    assert stage.stored()["refresh_token"] == "refresh-2"
+    # A connection that is to end was not called gone: its new tokens were revoked.
+    assert (stage.record.status, stage.grant.alive) in {(Status.ACTIVE, True), (Status.REVOKED, False)}
+    assert stage.record.revoked_outcome in {None, Outcome.REVOKED}
+    assert stage.announced == []
+
+
+def test_a_refusal_is_not_believed_where_there_is_no_time_to_ask_twice(stage: Stage) -> None:
+    stage.grant.alive = False
+    stage.grant.meanwhile = lambda: stage.clock.passes(seconds=30)
+    with pytest.raises(OutOfTime, match="too little time is left to ask once more"):
+        stage.refresh()
+    assert (stage.record.status, stage.record.lease_holder) == (Status.ACTIVE, None)
+
+
+def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_twice(stage: Stage) -> None:
     stage.grant.alive = False
     with pytest.raises(InvalidGrant, match=r"^the refresh token is not accepted$") as dead:
         stage.refresh()
@@ -73,7 +94,7 @@ def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_once(stage: S
     assert (stage.record.lease_holder, stage.record.reason) == (None, "the refresh token is not accepted")
     for asked in ({}, {"force": True}, {"failed_version": PARENT}):
         assert stage.refresh(**asked) == Result(Outcome.REFUSED, details={"status": "needs_reauthorization"})
-    assert len(stage.grant.asked) == 1
+    assert len(stage.grant.asked) == 2
 
 
 def test_a_connection_without_a_refresh_token_needs_a_person(stage: Stage) -> None:
@@ -105,7 +126,7 @@ def test_a_dead_grant_is_replaced_where_a_login_is_stored() -> None:
     result = stage.refresh()
     assert result is not None
     assert result.outcome is Outcome.REFRESHED
-    assert stage.grant.asked == [("refresh", "refresh-1"), ("password", "robot pass user:read:admin")]
+    assert stage.grant.asked == [*[("refresh", "refresh-1")] * 2, ("password", "robot pass user:read:admin")]
     assert stage.stored(stage.record.version)["access_token"] == "access-8"
     assert stage.announced == []
 

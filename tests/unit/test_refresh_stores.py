@@ -11,7 +11,7 @@ import responses
 
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Status
-from leaver.errors import LeaverError, NotRead, Rejected
+from leaver.errors import HalfAnswered, LeaverError, NotRead, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
@@ -131,8 +131,9 @@ def test_secrets_manager_that_does_not_answer_costs_no_more_than_a_moment(stage:
     assert stage.grant.asked == []
     # Nothing was asked: the next run need not wait for a lease, nor fear for an answer.
     assert (stage.record.lease_holder, stage.record.unanswered_since) == (None, None)
-    assert (stage.record.status, stage.announced) == (Status.ACTIVE, [])
+    assert (stage.record.status, stage.announced) == (Status.COOLING_DOWN, [])
     stage.secrets.unreadable = False
+    stage.cools_off()
     assert stage.refresh() == REFRESHED
 
 
@@ -143,7 +144,7 @@ def test_a_clock_that_is_wrong_by_minutes_refreshes_early_or_late_and_while_the_
     stage.refresh(force=True)
     right = NOW
     # In truth it lives for an hour from now on.
-    assert right + timedelta(minutes=40) < stage.record.refresh_at < right + timedelta(minutes=55)
+    assert right + timedelta(minutes=35) < stage.record.refresh_at < right + timedelta(minutes=50)
     stage.clock.now = stage.record.refresh_at
     assert stage.refresh() is not None
     assert stage.record.failures == 0
@@ -166,7 +167,7 @@ def answered(stage: Stage, body: Any) -> Result | None:
     grants = ProviderGrants(PROVIDERS, {"zoom": zoom}, stage.secret_store)
     refresher = replace(stage.refresher(), grants=grants)
     with responses.RequestsMock() as provider:
-        provider.post(f"{ZOOM}/oauth/token", json=body)
+        provider.post(f"{ZOOM}/oauth/token", body if isinstance(body, str) else json.dumps(body))
         return stage.run(refresher)
 
 
@@ -192,11 +193,33 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one(stage: Stage) -> No
     assert stage.stored()["scope"] == "user:read:admin"
 
 
-@pytest.mark.parametrize("body", [{}, {"access_token": ""}, {"refresh_token": "refresh-2"}, []])
-def test_an_answer_without_an_access_token_is_an_answer_that_was_lost(stage: Stage, body: Any) -> None:
+@pytest.mark.parametrize("body", [{}, {"access_token": ""}, []])
+def test_an_answer_without_a_token_is_an_answer_that_was_lost(stage: Stage, body: Any) -> None:
     with pytest.raises(LeaverError, match="no access token in it"):
         answered(stage, body)
     assert (stage.record.status, stage.record.lease_holder) == (Status.COOLING_DOWN, None)
+    assert stage.record.unanswered_since == NOW
+
+
+@pytest.mark.parametrize("access_token", [{}, {"access_token": None}, {"access_token": ""}])
+def test_a_new_refresh_token_alone_is_kept_and_asked_with_next_time(stage: Stage, access_token: dict[str, Any]) -> None:
+    with pytest.raises(HalfAnswered, match="the answer to zoom held a refresh token alone"):
+        answered(stage, {"refresh_token": "refresh-2", **access_token})
+    assert (stage.record.status, stage.record.lease_holder, stage.record.version) == (Status.COOLING_DOWN, None, CHILD)
+    assert stage.stored()["refresh_token"] == "refresh-2"
+    # The answer came, and nobody takes the old access token for a new one.
+    assert stage.record.unanswered_since is None
+    assert stage.record.expires_at == NOW
+    stage.grant.number = 2
+    stage.refresh(force=True)
+    assert stage.grant.asked == [("refresh", "refresh-2")]
+    assert stage.record.status is Status.ACTIVE
+
+
+def test_a_damaged_answer_without_a_refresh_token_may_have_held_one(stage: Stage) -> None:
+    assert answered(stage, '{"access_token":"access-2","expires_in":3600,"refresh_to') == REFRESHED
+    assert (stage.stored()["access_token"], stage.stored()["refresh_token"]) == ("access-2", "refresh-1")
+    # Whoever revokes this connection must know that somewhere there may be a token which nobody holds.
     assert stage.record.unanswered_since == NOW
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.revoke_grants.app import UNDER_THE_ADDRESS, revoke_grants
+from leaver.cases.receipts import Progress
 from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, CredentialStale, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants, parse
@@ -32,6 +33,7 @@ def venafi() -> FakeVenafi:
 
 
 def revoke(venafi: FakeVenafi, **target: Any) -> Result:
+    progress: Progress = {}
     access_tokens = AccessTokens(
         InMemoryConnections(connection("venafi", provider="venafi")),
         secret_store_of(StrictSecretsManager(), "venafi"),
@@ -39,7 +41,8 @@ def revoke(venafi: FakeVenafi, **target: Any) -> Result:
         "venafi",
     )
     search = proved_search(venafi, Clock())
-    return revoke_grants(parse(RevokeGrants, target, direct=True), venafi=venafi, tokens=access_tokens, search=search)
+    command = parse(RevokeGrants, target, direct=True)
+    return revoke_grants(command, progress, venafi=venafi, tokens=access_tokens, search=search)
 
 
 def is_not_found(result: Result, *, searched: str) -> None:

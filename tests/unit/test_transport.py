@@ -3,6 +3,7 @@
 import gzip
 import json
 import logging
+import math
 import socket
 import tracemalloc
 import zlib
@@ -16,9 +17,17 @@ import urllib3.util.connection
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from urllib3 import Timeout
 
-from leaver.errors import AnswerLost, NotSent
-from leaver.providers.transport import MAX_BODY, Answer, BasicAuth, BearerAuth, Transport, retry_after, safe_code
+from leaver.errors import AnswerLost, NotSent, OutOfTime
+from leaver.providers import transport as transport_module
+from leaver.providers.answer import Answer, retry_after, safe_code
+from leaver.providers.authorization import BasicAuth, BearerAuth
+from leaver.providers.body import MAX_BODY
+from leaver.providers.connection_pool import CONNECT_TIMEOUT
+from leaver.providers.time_left import TIME_TO_RECORD, TimeLeft
+from leaver.providers.transport import Transport
+from tests.doubles import wire as wire_module
 from tests.doubles.canary import shown_by
 from tests.doubles.wire import Play, Wire, fixture, serving
 
@@ -246,6 +255,42 @@ def test_an_answer_that_drips_for_ever_is_given_up_and_never_taken_for_a_whole_o
             transport.request("DELETE", "/x", auth=None, read_timeout=0.2)
         assert transport.request("GET", "/x", auth=None, read_timeout=20).status == 200
         assert wire.hung_up == 1
+
+
+def left_for(seconds: float) -> TimeLeft:
+    """A run that has so many seconds for an answer."""
+    time_left = TimeLeft()
+    time_left.begins(lambda: 1000 * (seconds + CONNECT_TIMEOUT + TIME_TO_RECORD))
+    return time_left
+
+
+def test_no_answer_may_take_longer_than_what_the_run_has_left_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "SHORTEST_READ", 0.1)
+    with serving(Play(b"HTTP/1.1 200 OK\r\nX-Slow: ", "drip")) as wire:
+        transport = Transport(wire.url, clock=lambda: NOW, time_left=left_for(0.2))
+        with closing(transport), pytest.raises(AnswerLost):
+            transport.request("GET", "/x", auth=None, read_timeout=20)
+    # Only who is done serving has counted it.
+    assert wire.hung_up == 1
+
+
+def test_that_test_sees_it_where_a_run_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The server would drip for ten seconds, and hang up.
+    monkeypatch.setattr(wire_module, "MOST_DRIPS", 20)
+    monkeypatch.setattr(TimeLeft, "for_a_call", lambda _: math.inf)
+    with pytest.raises(pytest.fail.Exception):
+        test_no_answer_may_take_longer_than_what_the_run_has_left_for_it(monkeypatch)
+
+
+@pytest.mark.parametrize(("seconds", "asks"), [(4.9, False), (5.1, True), (-30, False)])
+def test_a_call_that_does_not_fit_into_what_is_left_is_not_begun(seconds: float, *, asks: bool) -> None:
+    with serving(OK) as wire, closing(Transport(wire.url, clock=lambda: NOW, time_left=left_for(seconds))) as transport:
+        if asks:
+            assert transport.request("GET", "/x", auth=None).status == 200
+        else:
+            with pytest.raises(OutOfTime, match="too little time is left to ask"):
+                transport.request("GET", "/x", auth=None)
+        assert len(wire.asked) == asks
 
 
 def test_nobody_is_asked_to_compress() -> None:
@@ -532,13 +577,15 @@ def test_a_call_is_given_twenty_seconds_unless_it_says_otherwise(monkeypatch: py
         send = transport._session.send
 
         def remember(*request: object, **options: object) -> object:
-            sent.append(options["timeout"])
+            timeout = options["timeout"]
+            assert isinstance(timeout, Timeout)
+            sent.append((timeout.connect_timeout, timeout.read_timeout, timeout.total))
             return send(*request, **options)  # type: ignore[arg-type]  # whatever the transport passes
 
         monkeypatch.setattr(transport._session, "send", remember)
         transport.request("GET", "/x", auth=None)
         transport.request("GET", "/x", auth=None, read_timeout=30)
-    assert sent == [(3.0, 20.0), (3.0, 30)]
+    assert sent == [(3.0, 20.0, None), (3.0, 30, None)]
 
 
 def test_no_log_line_holds_a_secret(caplog: pytest.LogCaptureFixture) -> None:

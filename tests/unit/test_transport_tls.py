@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, NotSent, Rejected
 from leaver.providers import transport as transport_module
-from leaver.providers.transport import BearerAuth, Transport
+from leaver.providers.authorization import BearerAuth
+from leaver.providers.transport import Transport
 from tests.doubles.canary import shown_by
 from tests.doubles.certificates import Authority, authority, server_of
 from tests.doubles.wire import Play, Wire, serving
@@ -107,6 +108,14 @@ def test_a_certificate_that_is_not_complete_is_refused_with_all_that_it_needs(
         "a CA needs basic constraints that are critical, key usage and a subject key identifier; "
         "a server needs an authority key identifier and a subjectAltName with its name"
     )
+
+
+def test_the_page_on_deploying_names_the_same() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    for needed in ("basic constraints that are critical", "key usage", "subject key identifier"):
+        assert needed in page
+    for needed in ("authority key identifier", "subjectAltName with the server's name"):
+        assert needed in page
 
 
 def test_a_bundle_replaces_the_public_roots(ours: Authority) -> None:

@@ -24,7 +24,8 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.transport import Transport
 from leaver.providers.venafi import oauth
 from leaver.providers.venafi.api import Application, Grantee, Identity, ResultCode, Role, Venafi, same_identity
 from leaver.providers.venafi.identities import Found, find_identity
@@ -117,6 +118,7 @@ NO_CLIENT = "Venafi does not accept the client_id"
 OUT_OF_ORDER = "Venafi is out of order"
 MOVED = "Venafi has moved: the URL of Venafi in the settings is wrong"
 UNKNOWN = "Venafi refuses, for a reason that we don't know"
+UNKNOWN_TO_US = "Venafi's token endpoint refuses, for a reason that we don't know"
 
 #: HTTP 200 is not success: name, error, reason, code; for RevokeGrants, GetGrants and EnumerateGrants
 RESULTS: list[tuple[str, type[LeaverError], str, str | None]] = [
@@ -165,6 +167,7 @@ REFUSALS: list[tuple[str, type[LeaverError], str, str | None]] = [
     ("400-invalid-request", Rejected, "Venafi finds the request invalid", "invalid_request"),
     ("400-invalid-request-lower-case", Rejected, "Venafi finds the request invalid", "invalid_request"),
     ("400-html", Rejected, UNKNOWN, None),
+    ("400-server-error", ProviderUnavailable, OUT_OF_ORDER, "server_error"),
     ("401-invalid-token", InvalidToken, NO_ACCESS, "invalid_token"),
     ("401-invalid-token-upper-case", InvalidToken, NO_ACCESS, "invalid_token"),
     ("401-insufficient-rights", Rejected, NO_RIGHTS, "insufficient_rights"),
@@ -202,8 +205,15 @@ SCOPES = [
 REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
     ("400-refresh-reused", InvalidGrant, NO_REFRESH_TOKEN, "invalid_grant"),
     ("400-refresh-reused-as-invalid-request", InvalidGrant, NO_REFRESH_TOKEN, "invalid_grant"),
-    ("400-unknown-error", InvalidGrant, NO_REFRESH_TOKEN, "grant_expired"),
     ("401-invalid-token", InvalidGrant, NO_REFRESH_TOKEN, "invalid_token"),
+    # neither is Venafi's word for a grant that is dead
+    (
+        "400-unknown-error",
+        Rejected,
+        "Venafi's token endpoint refuses, for a reason that we don't know",
+        "grant_expired",
+    ),
+    ("400-server-error", ProviderUnavailable, OUT_OF_ORDER, "server_error"),
     ("400-client-id-mismatch", InvalidClient, NO_CLIENT, "invalid_client"),
     ("400-invalid-client", InvalidClient, NO_CLIENT, "invalid_client"),
     ("400-invalid-request", Rejected, "Venafi finds the request invalid", "invalid_request"),
@@ -213,12 +223,7 @@ REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
         "the application may not refresh its tokens",
         "unsupported_grant_type",
     ),
-    (
-        "403-access-denied",
-        Rejected,
-        "Venafi's token endpoint refuses, for a reason that we don't know",
-        "access_denied",
-    ),
+    ("403-access-denied", Rejected, UNKNOWN_TO_US, "access_denied"),
     ("400-html", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
     ("404-html", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
     ("401-empty-body", ProviderUnavailable, "Venafi's token endpoint refuses unreadably", None),
@@ -237,6 +242,7 @@ REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
 #: what is no answer to the question that was asked
 BESIDE_THE_POINT: list[tuple[Call, str]] = [
     (remaining_grants, "200-grants-missing"),
+    (remaining_grants, "200-grants-null"),
     (list_applications, "200-grants-missing"),
     (list_grantees, "200-grants-missing"),
     (list_grantees, "200-grant-without-grantee"),
@@ -332,27 +338,57 @@ def test_exactly_one_key_is_sent_for_an_application() -> None:
 
 
 def test_grant_not_found_says_that_nothing_was_left() -> None:
-    with venafi_answering("200-success-false-result-03", "200-success-false-result-03") as (venafi, _):
+    gone = "200-success-false-result-03"
+    with venafi_answering(gone, gone, gone) as (venafi, _):
         assert revoke_grants(venafi) == Result(Outcome.ALREADY_GONE, ProviderResponse(200, "3"))
         assert remaining_grants(venafi) == 0
 
 
-def test_the_proof_for_an_identity_asks_get_grants_for_one_record() -> None:
-    with venafi_answering("200-no-grants", "200-one-grant") as (venafi, wire):
-        assert [remaining_grants(venafi), remaining_grants(venafi)] == [0, 1]
-    assert wire.asked[0].target == "/vedsdk/oauth/GetGrants"
-    assert json.loads(wire.asked[0].body) == {
-        "GranteePrefixedUniversal": "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}",
-        "Start": 0,
-        "Count": 1,
-    }
+def test_the_proof_for_an_identity_asks_get_grants_for_one_record_and_believes_no_empty_page() -> None:
+    with venafi_answering("200-no-grants", "200-no-grants") as (venafi, wire):
+        assert remaining_grants(venafi) == 0
+    assert {each.target for each in wire.asked} == {"/vedsdk/oauth/GetGrants"}
+    grantee = {"GranteePrefixedUniversal": "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"}
+    assert [json.loads(each.body) for each in wire.asked] == [{**grantee, "Start": 0, "Count": 1}, grantee]
 
 
-def test_the_proof_for_an_application_asks_enumerate_grants_for_one_record() -> None:
+def test_the_proof_for_an_application_asks_enumerate_grants_for_one_record_and_then_for_the_count() -> None:
+    with venafi_answering("200-no-grants", "200-grant-count-none") as (venafi, wire):
+        assert venafi.remaining_grants(APP, TOKEN) == 0
+    assert [each.target for each in wire.asked] == ["/vedsdk/oauth/EnumerateGrants", "/vedsdk/oauth/GrantCount"]
+    application = {"ApplicationId": "VenafiPS"}
+    assert [json.loads(each.body) for each in wire.asked] == [{**application, "Start": 0, "Count": 1}, application]
+
+
+@pytest.mark.parametrize("target", [ANN, APP], ids=["identity", "application"])
+def test_a_grant_on_the_first_page_needs_no_second_question(target: Grantee | Application) -> None:
     with venafi_answering("200-one-grant") as (venafi, wire):
-        assert venafi.remaining_grants(APP, TOKEN) == 1
-    assert wire.only.target == "/vedsdk/oauth/EnumerateGrants"
-    assert json.loads(wire.only.body) == {"ApplicationId": "VenafiPS", "Start": 0, "Count": 1}
+        assert venafi.remaining_grants(target, TOKEN) == 1
+    assert len(wire.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "second", "left"),
+    [(ANN, "200-one-grant", 1), (APP, "200-grant-count-nine", 9)],
+    ids=["identity", "application"],
+)
+def test_an_empty_page_beside_grants_that_live_is_not_none_left(
+    target: Grantee | Application, second: str, left: int
+) -> None:
+    with venafi_answering("200-no-grants", second) as (venafi, _):
+        assert venafi.remaining_grants(target, TOKEN) == left
+
+
+@pytest.mark.parametrize(
+    ("target", "second"),
+    [
+        *((ANN, name) for name in ("200-grants-missing", "200-grants-null", "200-html", "500-html")),
+        *((APP, name) for name in ("200-grants-missing", "200-no-grants", "200-html", "500-html")),
+    ],
+)
+def test_an_empty_page_and_no_second_word_prove_nothing(target: Grantee | Application, second: str) -> None:
+    with venafi_answering("200-no-grants", second) as (venafi, _), pytest.raises(ProviderUnavailable):
+        venafi.remaining_grants(target, TOKEN)
 
 
 def test_the_applications_are_listed_by_their_ids() -> None:

@@ -160,10 +160,18 @@ def test_a_load_balancer_says_until_when(call: Call) -> None:
 
 @pytest.mark.parametrize("call", [password, jwt])
 def test_a_login_whose_answer_is_lost_is_not_repeated_behind_our_back(call: Call) -> None:
-    with venafi_answering("200-truncated-json", "200-granted") as (venafi, wire), pytest.raises(AnswerLost) as caught:
+    with venafi_answering(Play(), "200-granted") as (venafi, wire), pytest.raises(AnswerLost) as caught:
         call(venafi)
     assert len(wire.asked) == 1
     assert "CANARY" not in shown_by(caught.value)
+
+
+@pytest.mark.parametrize("call", [password, jwt])
+def test_of_a_login_whose_answer_breaks_off_the_token_is_kept(call: Call) -> None:
+    with venafi_answering("200-truncated-json") as (venafi, _):
+        tokens = call(venafi)
+    assert tokens.access_token == SecretStr("new-access-token==")
+    assert (tokens.refresh_token, tokens.is_damaged) == (None, True)
 
 
 @pytest.mark.parametrize("call", [password, jwt])

@@ -52,7 +52,7 @@ class Company:
 
     def revoke(self, given: str = NOBODY, *, by: str = "identity") -> Result:
         command = parse(RevokeGrants, {by: given}, direct=True)
-        return revoke_grants(command, venafi=self.venafi, tokens=self.tokens, search=self.search)
+        return revoke_grants(command, {}, venafi=self.venafi, tokens=self.tokens, search=self.search)
 
 
 def words(text: str) -> set[str]:
@@ -280,7 +280,7 @@ MUTATIONS: list[tuple[Callable[..., None], tuple[Any, ...], tuple[Any, str, Any]
     (
         test_a_search_that_may_not_see_everybody_proves_nothing_and_says_what_to_configure,
         UNPROVED[0],
-        (PeopleSearch, "_unproved", lambda *_: None),
+        (PeopleSearch, "_unproved", lambda *_, **__: None),
     ),
     (
         test_a_search_that_may_not_see_everybody_proves_nothing_and_says_what_to_configure,
@@ -295,12 +295,16 @@ MUTATIONS: list[tuple[Callable[..., None], tuple[Any, ...], tuple[Any, str, Any]
     (
         test_a_local_robot_does_not_end_a_case_of_somebody_whom_it_can_not_see,
         (),
-        (PeopleSearch, "_unproved", lambda *_: None),
+        (PeopleSearch, "_unproved", lambda *_, **__: None),
     ),
     (
         test_a_new_token_that_sees_less_is_not_believed_for_what_the_old_one_saw,
         (),
-        (PeopleSearch, "_unproved", lambda self, value, _, token: UNPROVED_BY(self, value, "any version", token)),
+        (
+            PeopleSearch,
+            "_unproved",
+            lambda self, value, _, token, **by: UNPROVED_BY(self, value, "any version", token, **by),
+        ),
     ),
     (
         test_an_address_may_be_a_name_in_another_provider_where_its_own_address_says_so,

@@ -25,7 +25,8 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.transport import Transport
 from leaver.providers.zoom.oauth import ZoomOAuth, authorize_url
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.consent import code_challenge
@@ -98,7 +99,6 @@ REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
     ("503-json", ProviderUnavailable, "Zoom is out of order", "invalid_grant"),
     ("301-other-host", Rejected, "Zoom has moved: the URL of Zoom in the settings is wrong", None),
     # a success without a token may have spent the old one
-    ("200-without-access-token", AnswerLost, "Zoom's answer has no access token in it", None),
     ("200-html", AnswerLost, "Zoom's answer has no access token in it", None),
     ("200-empty-body", AnswerLost, "Zoom's answer has no access token in it", None),
     ("200-half-json", AnswerLost, "Zoom's answer has no access token in it", None),
@@ -278,6 +278,13 @@ def test_an_answer_with_an_access_token_is_never_thrown_away(
         scope=scope,
         tracking_id=tracking_id(name),
     )
+
+
+def test_a_refresh_token_alone_is_kept_too() -> None:
+    with zoom_answering("200-without-access-token") as (zoom, _):
+        tokens = refresh(zoom)
+    assert not tokens.has_access_token
+    assert tokens.refresh_token == SecretStr("new-refresh-token")
 
 
 def test_an_authorization_code_is_exchanged_for_a_pair() -> None:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
-from leaver.providers.transport import safe_code
+from leaver.providers.answer import safe_code
 
 _LOOPBACK = "127.0.0.1"
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from leaver.connections.grants import REFRESH_TOKEN, ProviderGrants
 from leaver.connections.record import Connection
+from leaver.connections.token_versions import read_latest
 from leaver.errors import InvalidGrant, LeaverError, Rejected
 from leaver.outcomes import Outcome
 from leaver.storage.secrets import SecretStore
@@ -39,7 +40,7 @@ class OldGrants:
         except Rejected:
             credentials = None
         try:
-            _, tokens = self._latest_tokens(record)
+            tokens = read_latest(self.secret_store, record, self.clock()).tokens
             consenter = new.find_consenter(tokens.access_token) if tokens.expires_at > self.clock() else None
         except LeaverError:
             consenter = None
@@ -59,7 +60,8 @@ class OldGrants:
             return "ended by the new one"
         # Of one app the newer secret is the one that works.
         grants = self.grants.by(new.credentials if is_same_app else old.credentials)
-        version, tokens = self._latest_tokens(record)
+        latest = read_latest(self.secret_store, record, self.clock())
+        version, tokens = latest.id, latest.tokens
         if tokens.expires_at > self.clock():
             result = grants.revoke(record, tokens.access_token)
             if grants.proves_end(record, tokens, result.outcome):
@@ -71,14 +73,10 @@ class OldGrants:
         is_known = not record.unanswered_since or version != record.version
         return self._renew_and_revoke(record, tokens, grants, is_known=is_known)
 
-    def _latest_tokens(self, record: Connection) -> tuple[str, TokenSet]:
-        version = self.secret_store.latest_version(record.connection, record.version)
-        return version, self.secret_store.tokens(record.connection, version)
-
     def _renew_and_revoke(self, record: Connection, tokens: TokenSet, grants: ProviderGrants, *, is_known: bool) -> str:
         """End a grant whose access token proves nothing any more; `is_known`: no lost answer replaced its tokens."""
         try:
-            renewed = grants.refresh(record.as_revoking(), tokens)
+            renewed = _renew(grants, record, tokens)
         except InvalidGrant:
             if not is_known:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
@@ -104,7 +102,15 @@ def revoke_and_prove(grants: ProviderGrants, record: Connection, tokens: TokenSe
     if grants.proves_end(record, tokens, ended):
         return ended
     try:
-        grants.refresh(record.as_revoking(), tokens)
+        _renew(grants, record, tokens)
     except InvalidGrant:
         return ended
     raise Rejected("the provider called it revoked, and renews it still")
+
+
+def _renew(grants: ProviderGrants, record: Connection, tokens: TokenSet) -> GrantedTokens:
+    """Ask for new tokens of a grant that is to end; a refusal is believed when it is said twice."""
+    try:
+        return grants.refresh(record.as_revoking(), tokens)
+    except InvalidGrant:
+        return grants.refresh(record.as_revoking(), tokens)

@@ -17,7 +17,10 @@ from leaver.errors import (
     Rejected,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, BasicAuth, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.authorization import BasicAuth
+from leaver.providers.granted import granted_by
+from leaver.providers.transport import Transport
 from leaver.tokens import GrantedTokens
 from tests.doubles.acme.credentials import AcmeCredentials
 
@@ -62,11 +65,11 @@ class AcmeOAuth:
 
     def _granted(self, own: AcmeCredentials, form: Mapping[str, str | SecretStr]) -> GrantedTokens:
         asked_at = self._clock()
-        answer = self._transport.request("POST", "/token", auth=BasicAuth(own.client_id, own.client_secret), form=form)
-        if answer.status == HTTPStatus.OK:
-            tokens = GrantedTokens.from_answer(answer.json, asked_at=asked_at, tracking_id=None)
-            if tokens is not None:
-                return tokens
+        auth = BasicAuth(own.client_id, own.client_secret)
+        answer = self._transport.request("POST", "/token", auth=auth, form=form, even_damaged=True)
+        tokens = granted_by(answer, asked_at=asked_at, renews=form["grant_type"] == "refresh_token")
+        if tokens is not None:
+            return tokens
         raise _error(answer, _TOKEN)
 
 

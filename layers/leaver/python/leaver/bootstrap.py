@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import boto3
@@ -42,6 +43,7 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
+from leaver.providers.time_left import TimeLeft
 from leaver.providers.transport import Transport
 from leaver.settings import ActsOnPeople, Consumes, InvalidSetting, Settings, local_world, stack_name
 from leaver.storage.encryption import TokenEncryption
@@ -77,6 +79,10 @@ _AWS = Config(
 _QUICK = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 #: for what has to happen before the function is killed: its caller repeats it as long as there is time
 _AT_ONCE = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+#: of the invocation that this process works on
+_TIME_LEFT: Final = TimeLeft()
 
 
 def now() -> datetime:
@@ -133,8 +139,10 @@ def _transport_to(host: HostVariables) -> Transport:
 
 
 def _trusting(url: str, ca_bundle: str) -> Transport:
-    if not ca_bundle or ca_bundle.startswith("/"):
-        return _transport(url, ca_bundle=ca_bundle or None)
+    if not ca_bundle:
+        return _transport(url)
+    if ca_bundle.startswith("/"):
+        return _transport(url, ca_bundle=CaBundle.in_file(Path(ca_bundle)))
     return _transport(url, ca_bundle=CaBundle(f"secret {ca_bundle}", lambda: secret_store("").text(ca_bundle)))
 
 
@@ -273,7 +281,7 @@ def gauges(values: Mapping[str, int]) -> None:
 
 def consumer(
     command: type[AnyCommand],
-    operation: Callable[[AnyCommand], Result | Fate | None],
+    operation: Callable[..., Result | Fate | None],
     settings: Consumes,
     *,
     cases_table: str | None = None,
@@ -284,6 +292,7 @@ def consumer(
     rate_limiter: RateLimiter | None = None,
     tokens: AccessTokens | None = None,
     journal: EventJournal[AnyCommand] | None = None,
+    resumes: bool = False,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt.
 
@@ -310,16 +319,19 @@ def consumer(
         name_connection=tokens.connection_for if tokens else None,
         read=read,
         journal=journal,
+        resumes=resumes,
+        time_left=_TIME_LEFT,
     )
 
 
 def paced_consumer(
     command: type[AnyCommand],
-    operation: Callable[[AnyCommand], Result | None],
+    operation: Callable[..., Result | None],
     settings: ActsOnPeople,
     tokens: AccessTokens,
     *,
     seal_queue_url: str | None = None,
+    resumes: bool = False,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to an operation that acts on people through connections, at the pace of their account."""
     return consumer(
@@ -331,6 +343,7 @@ def paced_consumer(
         seal_queue_url=seal_queue_url,
         rate_limiter=rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
+        resumes=resumes,
     )
 
 
@@ -352,7 +365,9 @@ def _executor() -> Executor:
 
 
 def _transport(url: str, *, ca_bundle: CaBundle | str | None = None) -> Transport:
-    transport = Transport(url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now)
+    transport = Transport(
+        url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now, time_left=_TIME_LEFT
+    )
     if _in_lambda():
         with suppress(LeaverError):
             transport.load_roots()

@@ -35,6 +35,8 @@ class LeaverError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.response = response
+        #: whether a record says when it is tried again, and the schedule sees to it: no message has to wait for that
+        self.is_postponed = False
 
 
 class Throttled(LeaverError):
@@ -75,6 +77,10 @@ class NotSent(ProviderUnavailable):
 
 class AnswerLost(ProviderUnavailable):
     """The request was sent and its answer never came whole: what it did is unknown."""
+
+
+class HalfAnswered(ProviderUnavailable):
+    """The answer held a refresh token alone, which is kept: the access token is asked for once more."""
 
 
 class InvalidToken(LeaverError):
@@ -123,6 +129,10 @@ class LeaseHeld(LeaverError):
 
 class OutOfTime(LeaverError):
     """Too little of the function's time is left for a call whose answer must not be lost: begin anew."""
+
+
+class Killed(LeaverError):
+    """Runs that had this message ended without a word (time, memory), and have done so for too long."""
 
 
 class NotKept(LeaverError):

@@ -1,6 +1,6 @@
 """The secrets that Leaver holds, none of which shows its face when printed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Self
 
@@ -47,6 +47,7 @@ class GrantedTokens(BaseModel):
 
     model_config = _SECRET
 
+    #: empty where only a refresh token could be read, which renews the one that it replaces
     access_token: SecretStr
     #: absent: the provider did not rotate and the old one stays good (RFC 6749, section 6)
     refresh_token: SecretStr | None = None
@@ -54,33 +55,52 @@ class GrantedTokens(BaseModel):
     expires_at: datetime
     scope: str = ""
     tracking_id: str | None = None
+    #: the answer was damaged: it may have held more than could be read
+    is_damaged: bool = False
 
     @classmethod
-    def from_answer(cls, body: Mapping[str, Any] | None, *, asked_at: datetime, tracking_id: str | None) -> Self | None:
-        """Read a token endpoint's answer (RFC 6749, section 5.1); None where no access token is in it, and only then.
+    def from_answer(
+        cls,
+        body: Mapping[str, Any] | None,
+        *,
+        asked_at: datetime,
+        tracking_id: str | None,
+        search: Callable[[], Mapping[str, Any]] = dict,
+    ) -> Self | None:
+        """Read a token endpoint's answer (RFC 6749, section 5.1); None where no token is in it, and only then.
 
         Nothing else may fail here: an answer that is thrown away for a crooked `expires_in` takes the new refresh token
-        with it. The lifetime counts from `asked_at`, before the provider's own count, and is ASSUMED_LIFETIME where
-        `expires_in` is absent, no number, or no time from a second to ten years.
+        with it. Without an access token in `body`, what `search` finds is read beside it. The lifetime counts from
+        `asked_at`, before the provider's own count, and is ASSUMED_LIFETIME where `expires_in` is absent, no number, or
+        no time from a second to ten years.
         """
         body = body or {}
-        access_token = _token(body.get("access_token"))
-        if access_token is None:
+        is_damaged = _token(body.get("access_token")) is None
+        if is_damaged:
+            body = {**body, **search()}
+        access_token, refresh_token = _token(body.get("access_token")), _token(body.get("refresh_token"))
+        if access_token is None and refresh_token is None:
             return None
         # ASCII by RFC 6749, section 3.3; an unpaired surrogate would make pydantic refuse the whole answer
         scope = body.get("scope")
         return cls(
-            access_token=access_token,
-            refresh_token=_token(body.get("refresh_token")),
-            expires_at=asked_at + _lifetime(body.get("expires_in")),
+            access_token=access_token or SecretStr(""),
+            refresh_token=refresh_token,
+            expires_at=asked_at + (_lifetime(body.get("expires_in")) if access_token else timedelta(0)),
             scope=scope if isinstance(scope, str) and scope.isascii() else "",
             tracking_id=tracking_id,
+            is_damaged=is_damaged,
         )
 
+    @property
+    def has_access_token(self) -> bool:
+        """Whether the access token could be read."""
+        return bool(self.access_token.get_secret_value())
+
     def as_token_set(self, replaced: TokenSet | None = None) -> TokenSet:
-        """What is stored of an answer: a refresh token and a scope that it does not repeat stay those of `replaced`."""
+        """What is stored of an answer: what it does not repeat stays as it was in `replaced`."""
         return TokenSet(
-            access_token=self.access_token,
+            access_token=self.access_token if self.has_access_token or not replaced else replaced.access_token,
             refresh_token=self.refresh_token or (replaced and replaced.refresh_token),
             expires_at=self.expires_at,
             scope=self.scope or (replaced.scope if replaced else ""),

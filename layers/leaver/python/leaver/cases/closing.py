@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leaver.cases.heard import Fate
-from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.receipts import WHILE_OPEN, Receipt, Receipts
 from leaver.cases.record import DONE, Case, Cases, Step
 from leaver.cases.start import COMMANDS
 from leaver.cases.states import State
@@ -69,5 +69,5 @@ def _announcement(closed: Receipt) -> Announcement:
     return Announcement(
         detail_type="StepClosed",
         announcement_id=f"{closed.case_id}/{closed.entry}/{closed.outcome}",
-        **closed.model_dump(exclude={"partition", "entry", "refused_version"}),
+        **closed.model_dump(exclude={"partition", "entry", *WHILE_OPEN}),
     )

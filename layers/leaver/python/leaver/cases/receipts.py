@@ -20,6 +20,12 @@ ENDED = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE})
 OPEN_TO_ANOTHER_TRY = frozenset({Outcome.FAILED, Outcome.NOT_SEARCHABLE})
 
 
+#: what a receipt keeps for the next run alone
+WHILE_OPEN = frozenset({"refused_version", "progress", "is_last_try"})
+#: what an operation of several calls has done already, in its own words
+Progress = dict[str, str | int | bool]
+
+
 class Receipt(BaseModel):
     """An item of the Cases table: one command, and what came of it. Without an outcome it is still open."""
 
@@ -40,6 +46,10 @@ class Receipt(BaseModel):
     attempts: int = 0
     #: the token version that the provider refused to this command, while it is open
     refused_version: str | None = None
+    #: while it is open: how far an operation of several calls came, for the next run to go on there
+    progress: Progress | None = None
+    #: while it is open: whether a run began, later than GiveUpAfter, whose end nobody has heard of
+    is_last_try: bool | None = None
     outcome: Outcome | None = None
     provider_status: int | None = None
     provider_code: str | None = None
@@ -88,6 +98,8 @@ class Receipt(BaseModel):
                 "finished_at": now,
                 "time_to_revoke": waited if result.outcome in ENDED else None,
                 "details": dict(result.details),
+                "progress": None,
+                "is_last_try": None,
             }
         )
 
@@ -96,7 +108,8 @@ class Receipt(BaseModel):
         told: dict[str, str | int | bool] = {**self.details, "who": who, "because": because}
         if self.outcome is not None:
             told["before"] = self.outcome
-        return self.model_copy(update={"outcome": Outcome.CLOSED, "finished_at": now, "details": told})
+        said = {"outcome": Outcome.CLOSED, "finished_at": now, "details": told}
+        return self.model_copy(update=said | {"progress": None, "is_last_try": None})
 
 
 class Receipts:
@@ -136,6 +149,10 @@ class Receipts:
         """Count one failed attempt that will be repeated; returns how many there were."""
         return self._write(receipt).attempts
 
+    def note(self, receipt: Receipt) -> None:
+        """Write an open receipt as it is now; nothing has failed."""
+        self._write(receipt, failures=0)
+
     def finish(self, closed: Receipt) -> Receipt:
         """Write the last word unless it has been said already; returns the receipt as it stands."""
         try:
@@ -151,7 +168,9 @@ class Receipts:
         try:
             return self._write(closed, instead_of=before.outcome)
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return None
+            # A write whose answer was lost is repeated by botocore, and then meets itself.
+            standing = self.read(closed)
+            return standing if standing is not None and _columns(standing) == _columns(closed) else None
 
     def reopen(self, receipt: Receipt) -> None:
         """Take back a word that ended nothing, because the command was sent again."""
@@ -160,7 +179,7 @@ class Receipts:
                 TableName=self._table,
                 Key=_key(receipt),
                 UpdateExpression="REMOVE outcome, finished_at, reason, provider_status, provider_code, tracking_id"
-                ", refused_version",
+                ", refused_version, progress, is_last_try",
                 ConditionExpression="outcome IN (:failed, :not_searchable)",
                 ExpressionAttributeValues=item({":failed": Outcome.FAILED, ":not_searchable": Outcome.NOT_SEARCHABLE}),
             )
@@ -168,7 +187,7 @@ class Receipts:
             # Another delivery said a last word in between, and it stands.
             return
 
-    def _write(self, receipt: Receipt, *, instead_of: Outcome | None = None) -> Receipt:
+    def _write(self, receipt: Receipt, *, instead_of: Outcome | None = None, failures: int = 1) -> Receipt:
         columns = _columns(receipt)
         before: dict[str, Value] = {":before": instead_of} if instead_of else {}
         updated = self._dynamodb.update_item(
@@ -177,7 +196,8 @@ class Receipts:
             UpdateExpression="SET "
             + ", ".join(f"#{name} = :{name}" for name in columns)
             + ", first_attempt_at = if_not_exists(first_attempt_at, :first)"
-            + ", attempts = if_not_exists(attempts, :none) + :one",
+            + ", attempts = if_not_exists(attempts, :none) + :one"
+            + (" REMOVE progress, is_last_try" if receipt.outcome else ""),
             ConditionExpression="outcome = :before" if before else "attribute_not_exists(outcome)",
             ExpressionAttributeNames={f"#{name}": name for name in columns},
             ExpressionAttributeValues=item(
@@ -185,7 +205,7 @@ class Receipts:
                     **{f":{name}": value for name, value in columns.items()},
                     ":first": timestamp(receipt.first_attempt_at),
                     ":none": 0,
-                    ":one": 1,
+                    ":one": failures,
                     **before,
                 }
             ),

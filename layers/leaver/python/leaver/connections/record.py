@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: Nobody who took a lease lives longer: 90 seconds of a function, and five minutes by which two clocks may differ
-#: before AWS refuses the signature of one of them. Below that, two holders could refresh with one token.
-LEASE: Final = timedelta(minutes=7)
+#: what a function that takes a lease may live: `refresh_access_token`, the longest of them
+LONGEST_LIFE: Final = timedelta(seconds=90)
+#: Two clocks may be so far apart, and a little less: AWS accepts the signatures of both up to 9 min 20 s.
+CLOCKS_APART: Final = timedelta(minutes=10)
+#: Nobody who took a lease is alive after it, whoever's clock is asked: else two could refresh with one token.
+LEASE: Final = LONGEST_LIFE + CLOCKS_APART
 DAY: Final = timedelta(days=1)
 
 
@@ -33,8 +36,8 @@ Stripped = Annotated[str, StringConstraints(strip_whitespace=True)]
 Role = Literal["service", "personal"]
 
 
-#: After this long Secrets Manager shows a version to everybody: one that it does not show then is gone.
-SEEN_AFTER: Final = timedelta(minutes=5)
+#: After five minutes Secrets Manager shows a version to everybody: one that no clock finds new any more is gone.
+SEEN_AFTER: Final = timedelta(minutes=5) + CLOCKS_APART
 
 
 class Status(StrEnum):
@@ -156,8 +159,8 @@ class Connection(BaseModel):
         return self.model_copy(update={"unanswered_since": self.unanswered_since or self.leased_at})
 
     def with_encrypted_refresh_token(self, ciphertext: str) -> Self:
-        """A refresh token that Secrets Manager did not take; without a lease."""
-        return self.model_copy(update=_NO_LEASE | {"encrypted_refresh_token": ciphertext})
+        """A refresh token that Secrets Manager did not take."""
+        return self.model_copy(update={"encrypted_refresh_token": ciphertext})
 
     def with_stored_tokens(self, version: str, *, expires_at: datetime) -> Self:
         """Tokens that an earlier run stored, under the same lease: that run's answer is known now."""
@@ -206,9 +209,9 @@ class Connection(BaseModel):
 
     def as_cooling_down(self, reason: str, *, until: datetime, now: datetime, announce: bool) -> Self:
         """Left alone until then, without a lease; `announce`: its trouble is to be announced, unless it was."""
-        update: dict[str, object] = {"failures": self.failures + 1, "reason": reason}
+        update: dict[str, object] = {"failures": self.failures + 1, "reason": reason, "refresh_at": until}
         if self.status in IN_USE:
-            update |= {"status": Status.COOLING_DOWN, "refresh_at": until}
+            update["status"] = Status.COOLING_DOWN
         if announce and self.trouble_since is None:
             update |= {"trouble_since": now, "pending_announcement": "ConnectionFailing"}
         return self.model_copy(update=_NO_LEASE | update)
@@ -224,8 +227,9 @@ class Connection(BaseModel):
         return self.model_copy(update=_NO_LEASE | trouble)
 
     def as_revoking(self) -> Self:
-        """Nobody works through it any more, and nobody refreshes it but for its revocation."""
-        return self.model_copy(update={"status": Status.REVOKING})
+        """Nobody works through it any more, and nobody refreshes it but for its revocation, which need not cool off."""
+        failures = self.failures if self.status is Status.REVOKING else 0
+        return self.model_copy(update={"status": Status.REVOKING, "failures": failures})
 
     def as_revoked(self, result: Result) -> Self:
         """Closed for good, with the provider's word for it; without a lease."""
@@ -329,6 +333,10 @@ class Connections:
     def count_needing_reauthorization(self) -> int:
         """Count the connections whose grant is dead, by the index `due`."""
         return sum(1 for _ in self._query(Status.NEEDS_REAUTHORIZATION, "", {}))
+
+    def count_failing(self) -> int:
+        """Count the connections whose refreshes have failed so long that it was announced, by the index `due`."""
+        return sum(1 for each in self._query(Status.COOLING_DOWN, "", {}) if each.get("trouble_since"))
 
     def owned_by(self, owner: str) -> list[str]:
         """The names of the connections that are one person's, however the owner is spelt, by the index `role`.

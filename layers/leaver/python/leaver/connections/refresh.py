@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from leaver.connections.dead_grant import finish_revocation, require_reauthorization
@@ -17,6 +18,7 @@ from leaver.connections.token_versions import TokenVersion, TokenVersions
 from leaver.connections.trouble import announce_pending, cool_down
 from leaver.errors import (
     AnswerLost,
+    HalfAnswered,
     InvalidClient,
     InvalidGrant,
     LeaseHeld,
@@ -39,6 +41,8 @@ from leaver.tokens import GrantedTokens, TokenSet
 TIME_FOR_A_CALL: Final = timedelta(seconds=66)
 #: what is left for KMS and the table when Secrets Manager has not taken the tokens
 TIME_TO_ENCRYPT: Final = timedelta(seconds=12)
+#: what is left when nothing more is begun: an attempt of KMS takes up to 5 seconds
+LAST_MOMENT: Final = timedelta(seconds=6)
 #: seconds until a version that somebody has just written is surely seen
 SECOND_LOOK: Final = 2.0
 #: seconds between two attempts to store new tokens
@@ -69,7 +73,8 @@ class TokenRefresher:
 
         Returns None if this refresh completed a revocation; `revoke_access_token` reports that. Raises InvalidGrant
         when a person must authorize the connection again, Rejected when one must mend its configuration, LeaseHeld and
-        OutOfTime before anything was asked, and whatever else prevented the refresh.
+        OutOfTime before anything was asked, and whatever else prevented the refresh: postponed, since the queue keeps a
+        connection's messages in order, and one that waited in it would hold up all that come after.
         """
         now = self.clock()
         try:
@@ -85,11 +90,13 @@ class TokenRefresher:
             lease.is_demanded = is_demanded(record, command, now)
             try:
                 return self._replace_tokens(lease, command)
-            except (Throttled, OutOfTime, NotKept, NotRead, Superseded):
+            except (OutOfTime, Superseded):
                 lease.release()
                 raise
-            except ProviderUnavailable as error:
-                self._cool_down(lease, error, unanswered=not isinstance(error, NotSent))
+            except (Throttled, ProviderUnavailable, NotKept, NotRead) as error:
+                is_answered = not isinstance(error, ProviderUnavailable) or isinstance(error, NotSent | HalfAnswered)
+                self._cool_down(lease, error, unanswered=not is_answered)
+                error.is_postponed = True
                 raise
             except Rejected as error:
                 is_news = self._cool_down(lease, error)
@@ -126,7 +133,12 @@ class TokenRefresher:
             stored = self._store_tokens(lease, tokens, rotated=granted.refresh_token)
         except Superseded:
             return self._yield_to_winner(lease, tokens)
-        result = self._record_version(lease, stored)
+        if not granted.has_access_token:
+            self._roll_forward(lease, stored)
+            raise HalfAnswered(f"the answer to {lease.record.connection} held a refresh token alone")
+        # What could not be read may have been a refresh token, which then lives and nobody holds.
+        is_partial = granted.is_damaged and granted.refresh_token is None and not self._logs_in(lease)
+        result = self._record_version(lease, stored, is_partial=is_partial)
         if result and result.outcome is Outcome.REFRESHED and self.grants.outlives(lease.record):
             return replace(result, details={**result.details, "old_grant": self._end_old_grant(lease, replacing)})
         return result
@@ -164,12 +176,19 @@ class TokenRefresher:
     def _believe_invalid_grant(
         self, lease: Lease, command: RefreshAccessToken, held: TokenSet, refusal: InvalidGrant
     ) -> Result | None:
-        """Believe it only when nobody else has newer tokens, and no login can replace the grant."""
+        """Believe it only when it is said twice, nobody else has newer tokens, and no login can replace the grant."""
         self.pause(SECOND_LOOK)
         if not lease.confirm():
             return Result(Outcome.STILL_FRESH)
         if successor := self.token_versions.read_successor(lease.record):
             return self._record_version(lease, successor)
+        if self.remaining() < TIME_FOR_A_CALL:
+            raise OutOfTime(f"connection {command.connection}: too little time is left to ask once more") from None
+        try:
+            # A token that was refused is not spent by that: at worst it is refused again.
+            return self._store_and_record(lease, self._request_tokens(lease, held), replacing=held)
+        except InvalidGrant as again:
+            refusal = again
         if lease.record.status is Status.REVOKING:
             if command.for_revocation:
                 finish_revocation(lease, refusal)
@@ -186,29 +205,38 @@ class TokenRefresher:
     def _store_tokens(self, lease: Lease, tokens: TokenSet, *, rotated: SecretStr | None) -> TokenVersion:
         """Store what was granted, again and again until it is taken; raises Superseded, and NotKept in the end.
 
-        `rotated`: the refresh token, where it is a new one; in the end it is encrypted into the record.
+        `rotated`: the refresh token, where it is a new one; in the end it is encrypted into the record, again and again
+        until that is taken.
         """
         while True:
             try:
                 return self.token_versions.store_next(lease.record, tokens)
             except NotKept:
                 if self.remaining() <= TIME_TO_ENCRYPT:
-                    if rotated is not None:
-                        self._encrypt_into_record(lease, rotated)
-                    raise
+                    if rotated is None or self._encrypt_into_record(lease, rotated):
+                        raise
+                    if self.remaining() <= LAST_MOMENT:
+                        self._record_unanswered(lease)
+                        raise
                 self.pause(PAUSE)
 
-    def _encrypt_into_record(self, lease: Lease, refresh_token: SecretStr) -> None:
-        """Keep the refresh token in the record: the one place where a token rests outside Secrets Manager."""
+    def _encrypt_into_record(self, lease: Lease, refresh_token: SecretStr) -> bool:
+        """Keep the refresh token in the record: the one place where a token rests outside Secrets Manager.
+
+        Returns False where KMS or the table did not answer.
+        """
         try:
             encrypted = self.token_versions.encrypt(lease.record, refresh_token)
-        except NotKept:
-            self._record_unanswered(lease)
-            raise
-        lease.update(lambda current: current.with_encrypted_refresh_token(encrypted))
+            lease.update(lambda current: current.with_encrypted_refresh_token(encrypted))
+        except (NotKept, BotoCoreError, ClientError):
+            return False
+        return True
 
-    def _record_version(self, lease: Lease, stored: TokenVersion) -> Result | None:
-        """Let the record name these tokens and release the lease, unless the lease was lost meanwhile."""
+    def _record_version(self, lease: Lease, stored: TokenVersion, *, is_partial: bool = False) -> Result | None:
+        """Let the record name these tokens and release the lease, unless the lease was lost meanwhile.
+
+        `is_partial`: the answer held more than could be read of it.
+        """
         now = self.clock()
         expires_at = stored.tokens.expires_at
         refresh_at = next_refresh(lease.record.role, stored.tokens, now, self.jitter)
@@ -217,6 +245,8 @@ class TokenRefresher:
             if current.status not in IN_USE:
                 return None
             renewed = current.with_new_tokens(stored.id, expires_at=expires_at, refresh_at=refresh_at, now=now)
+            if is_partial:
+                renewed = renewed.model_copy(update={"unanswered_since": current.leased_at})
             return renewed.with_demanded_refresh(now) if lease.is_demanded else renewed
 
         if lease.update(change):
@@ -238,9 +268,9 @@ class TokenRefresher:
     def _revoke(self, lease: Lease, tokens: TokenSet) -> None:
         try:
             result = self.grants.revoke(lease.record, tokens.access_token)
-        except LeaverError:
-            # The tokens are in Secrets Manager, where `revoke_access_token` finds them.
-            lease.release()
+        except LeaverError as error:
+            # The tokens are in Secrets Manager, where the next run finds them: nothing is unanswered.
+            self._cool_down(lease, error)
             raise
         if not self.grants.proves_end(lease.record, tokens, result.outcome):
             # `revoke_access_token` comes back, and the refresh that it then asks for has to be refused.
@@ -262,10 +292,13 @@ class TokenRefresher:
     # --- what a failure leaves behind
 
     def _cool_down(self, lease: Lease, error: LeaverError, *, unanswered: bool = False) -> bool:
-        unanswered = unanswered and not self.grants.reauthenticates(lease.record)
+        unanswered = unanswered and not self._logs_in(lease)
         return cool_down(lease, error, unanswered=unanswered, now=self.clock(), jitter=self.jitter)
 
     def _record_unanswered(self, lease: Lease) -> None:
         """Record that tokens may live which nobody holds, whatever comes next: a pause, a refusal, a kill."""
-        if not self.grants.reauthenticates(lease.record):
+        if not self._logs_in(lease):
             lease.update(lambda current: None if current.unanswered_since else current.with_unanswered_refresh())
+
+    def _logs_in(self, lease: Lease) -> bool:
+        return self.grants.reauthenticates(lease.record)

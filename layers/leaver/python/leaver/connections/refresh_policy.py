@@ -11,8 +11,9 @@ from leaver.messages.commands import RefreshAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.tokens import TokenSet
 
-#: the part of a token's life after which it is replaced; spread, so that the fleet does not refresh in step
-REFRESH_AFTER: Final = (0.75, 0.85)
+#: The part of a token's life after which it is replaced; spread, so that the fleet does not refresh in step. Of an hour
+#: it leaves the time in which the lease of a run that was killed expires and another run refreshes.
+REFRESH_AFTER: Final = (0.65, 0.75)
 #: A personal connection is used once, when its owner leaves: each refresh less is a chance less to lose its token.
 #: Zoom's grants die after 90 idle days, so it is refreshed about once a month, and when a reader finds it expired.
 KEEP_ALIVE: Final = timedelta(days=30)
@@ -20,9 +21,11 @@ FIRST_COOLING: Final = timedelta(seconds=30)
 LONGEST_COOLING: Final = timedelta(hours=1)
 #: a passing fault is announced after so many attempts; one that waits for a person at once
 ANNOUNCE_AFTER: Final = 3
+#: what will not pass before is announced at once
+LASTING: Final = timedelta(minutes=15)
 #: between two refreshes that readers ask for
 DEMAND_PAUSE: Final = timedelta(minutes=5)
-#: AWS removes no version of a secret that is younger than a day, and takes about a hundred; an hour's life needs 30
+#: AWS removes no version of a secret that is younger than a day, and takes about a hundred; an hour's life needs 37
 MOST_DEMANDED_A_DAY: Final = 60
 
 
@@ -70,7 +73,7 @@ def allows(record: Connection, command: RefreshAccessToken, now: datetime) -> bo
     """Whether the connection is in a state in which this command may refresh it."""
     match record.status:
         case Status.REVOKING:
-            return command.for_revocation
+            return command.for_revocation and (not record.failures or record.refresh_at <= now)
         case Status.REVOKED | Status.NEEDS_REAUTHORIZATION:
             return False
         case Status.COOLING_DOWN:

@@ -23,6 +23,16 @@ class TokenVersion:
         return self.tokens.expires_at > now
 
 
+def read_latest(secret_store: SecretStore, record: Connection, now: datetime) -> TokenVersion:
+    """Read the tokens on record, or those that a run stored which was killed before it could record them.
+
+    Raises NotRead, also where a version is so new that Secrets Manager does not show it yet, and Rejected.
+    """
+    version = secret_store.latest_version(record.connection, record.version)
+    is_new = version != record.version or record.has_new_tokens(now)
+    return TokenVersion(version, secret_store.tokens(record.connection, version, is_new=is_new))
+
+
 @dataclass(frozen=True)
 class TokenVersions:
     """Where the tokens of connections rest."""
@@ -35,22 +45,22 @@ class TokenVersions:
 
         A refresh token that was encrypted into the record is stored first.
         """
-        if successor := self.read_successor(record):
-            return successor
-        recorded = self._read(record, record.version, is_new=record.has_new_tokens(now))
-        if record.encrypted_refresh_token is None:
-            return recorded
+        latest = read_latest(self.secret_store, record, now)
+        if latest.id != record.version or record.encrypted_refresh_token is None:
+            return latest
         refresh_token = self.token_encryption.decrypt(
             record.encrypted_refresh_token, connection=record.connection, parent_version=record.version
         )
         # The access token went with the answer. The same words each time: a repeated write must be the same.
         update = {"refresh_token": refresh_token, "expires_at": datetime.fromtimestamp(0, tz=UTC)}
-        return self.store_next(record, recorded.tokens.model_copy(update=update))
+        return self.store_next(record, latest.tokens.model_copy(update=update))
 
     def read_successor(self, record: Connection) -> TokenVersion | None:
         """Read tokens that an earlier run stored and never recorded; None where there are none."""
-        latest = self.secret_store.latest_version(record.connection, record.version)
-        return None if latest == record.version else self._read(record, latest, is_new=True)
+        version = self.secret_store.latest_version(record.connection, record.version)
+        if version == record.version:
+            return None
+        return TokenVersion(version, self.secret_store.tokens(record.connection, version, is_new=True))
 
     def store_next(self, record: Connection, tokens: TokenSet) -> TokenVersion:
         """Store the successor of the tokens on record; raises Superseded and NotKept."""
@@ -59,6 +69,3 @@ class TokenVersions:
     def encrypt(self, record: Connection, refresh_token: SecretStr) -> str:
         """Encrypt the successor of the refresh token on record, to keep it in the record; raises NotKept."""
         return self.token_encryption.encrypt(refresh_token, connection=record.connection, parent_version=record.version)
-
-    def _read(self, record: Connection, version: str, *, is_new: bool) -> TokenVersion:
-        return TokenVersion(version, self.secret_store.tokens(record.connection, version, is_new=is_new))

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from leaver.connections.lease import Lease
 from leaver.connections.record import Connection, Connections
-from leaver.connections.refresh_policy import ANNOUNCE_AFTER, cooling_period
-from leaver.errors import LeaverError, Rejected
+from leaver.connections.refresh_policy import ANNOUNCE_AFTER, LASTING, cooling_period
+from leaver.errors import LeaverError, Rejected, Throttled
 from leaver.messages.events import ConnectionAnnouncement
 from leaver.messages.publisher import Publisher
 from leaver.storage.tables import timestamp
@@ -22,8 +22,12 @@ def cool_down(
 
     def change(current: Connection) -> Connection:
         # What is rejected waits for a person; anything else may pass by itself.
-        announce = isinstance(error, Rejected) or current.failures + 1 >= ANNOUNCE_AFTER
         until = now + cooling_period(current.failures, jitter)
+        is_lasting = current.failures + 1 >= ANNOUNCE_AFTER
+        if isinstance(error, Throttled):
+            until = max(until, error.until)
+            is_lasting |= until - now >= LASTING
+        announce = isinstance(error, Rejected) or is_lasting
         evident = current.with_unanswered_refresh() if unanswered else current
         return evident.as_cooling_down(error.reason, until=until, now=now, announce=announce)
 

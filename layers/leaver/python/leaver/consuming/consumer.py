@@ -9,23 +9,25 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
 from leaver.cases.heard import Fate
-from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.receipts import Progress, Receipt, Receipts
 from leaver.cases.record import Case
 from leaver.cases.states import OVER
-from leaver.consuming.failures import FailureHandler
+from leaver.consuming.failures import LONGEST_BACK_OFF, FailureHandler
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.journal import EventJournal
 from leaver.consuming.message import Handled, Message, MessageReader
 from leaver.consuming.rate_limiter import RateLimiter, Reservation
 from leaver.consuming.recorder import OutcomeRecorder
-from leaver.errors import AlreadyInBatch, BadMessage, Rejected
+from leaver.errors import AlreadyInBatch, BadMessage, Killed, Rejected
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Envelope, Payload
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
+from leaver.providers.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -36,6 +38,8 @@ AnyCommand = TypeVar("AnyCommand", bound=Command)
 MAX_AGE = timedelta(days=14)
 #: milliseconds that must be left for a message to be begun: one call that hangs, and then the receipt
 TIME_FOR_ONE_MESSAGE = 35_000
+#: A message without a receipt that failed is back within this time, and given up then: whoever comes later was killed.
+LAST_TRY_WITHIN = 2 * LONGEST_BACK_OFF
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Consumer(Generic[AnyCommand]):
     function: str
     command: type[AnyCommand]
     #: None where there is nothing to put on a receipt, and nothing to announce
-    operation: Callable[[AnyCommand], Result | Fate | None]
+    operation: Callable[..., Result | Fate | None]
     sqs: "SQSClient"
     publisher: Publisher
     #: see OutcomeRecorder
@@ -56,6 +60,9 @@ class Consumer(Generic[AnyCommand]):
     metrics: Metrics
     #: as wide as a batch: the messages are worked on side by side
     executor: Executor
+    #: whether the operation takes several calls, and beside its command the Progress of an earlier run; what it adds is
+    #: kept if it fails
+    resumes: bool = False
     #: None where nobody limits the calls
     rate_limiter: RateLimiter | None = None
     #: takes the names of a batch's connections, to read them once for all of its commands
@@ -70,11 +77,16 @@ class Consumer(Generic[AnyCommand]):
     tell: Callable[[Receipt], None] | None = None
     #: for HR events, of which none may end in silence
     journal: EventJournal[AnyCommand] | None = None
+    #: goes by each invocation: no call that the operation makes outlasts it
+    time_left: TimeLeft = field(default_factory=TimeLeft)
     jitter: Callable[[float, float], float] = field(default=random.uniform)
 
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
         """Work through a batch, side by side; returns the messages that must come back, each already told when."""
+        self.time_left.begins(context.get_remaining_time_in_millis)
         read = [self._reader.read(Envelope(record)) for record in SQSEvent(dict(event)).records]
+        for message in read:
+            self._measure_wait(message.envelope)
         messages, reservations = self._ask_for_all(self._postpone_duplicates(read))
         handled = list(self.executor.map(partial(self._handle, context=context), messages, reservations))
         acknowledged = self._announce(messages, handled)
@@ -87,6 +99,12 @@ class Consumer(Generic[AnyCommand]):
                 if not done
             ]
         }
+
+    def _measure_wait(self, envelope: Envelope) -> None:
+        """Tell how long a message has waited: SQS's own metric leaves out what was received three times."""
+        lane = "UrgentWaited" if envelope.is_urgent else "Waited"
+        waited = max(timedelta(0), self.clock() - envelope.sent_at).total_seconds()
+        self.metrics.add_metric(name=f"{self.command.__name__}.{lane}", unit=MetricUnit.Seconds, value=waited)
 
     # -- what the whole batch needs, asked for once
 
@@ -178,10 +196,12 @@ class Consumer(Generic[AnyCommand]):
         # After the wait, in which the case may be cancelled; whatever failed until here is no word on the case.
         case = self._read_case(command)
         step = message.as_step()
+        progress = _progress_of(message)
         try:
-            return self._carry_out(command, step, is_over=case is not None and case.state in OVER)
+            return self._carry_out(command, step, progress, is_over=case is not None and case.state in OVER)
         except Exception as error:  # noqa: BLE001 - see above
-            return self._failures.handle(step, error, reservation)
+            told = step.receipt.model_copy(update={"progress": progress or None})
+            return self._failures.handle(replace(step, receipt=told), error, reservation)
 
     def _read_case(self, command: AnyCommand) -> Case | None:
         if command.case_id is None:
@@ -190,17 +210,37 @@ class Consumer(Generic[AnyCommand]):
             raise BadMessage("case_id: expected none, since this command is a step of no case")
         return self.read_case(command.case_id, command)
 
-    def _carry_out(self, command: AnyCommand, message: Message[AnyCommand], *, is_over: bool) -> Handled:
+    def _carry_out(
+        self, command: AnyCommand, message: Message[AnyCommand], progress: Progress, *, is_over: bool
+    ) -> Handled:
         if message.standing and message.is_done:
             return Handled(acknowledged=True, announcement=self._recorder.repeat(message.standing))
         if self.receipts and message.standing and message.standing.outcome:
             self.receipts.reopen(message.standing)
-        result = Result(Outcome.REFUSED) if is_over else self.operation(command)
+        if not is_over:
+            self._count_killed_runs(message)
+        given = (command, progress) if self.resumes else (command,)
+        result = Result(Outcome.REFUSED) if is_over else self.operation(*given)
         if isinstance(result, Fate):
             self._recorder.count(result.name)
             return Handled(acknowledged=True, fate=result)
         announcement = self._recorder.record(message.receipt, result) if result else None
         return Handled(acknowledged=True, announcement=announcement)
+
+    def _count_killed_runs(self, message: Message[AnyCommand]) -> None:
+        """Raise Killed where the last run that had this message said nothing more, and it is to be given up.
+
+        Who is killed can't count the failure. So a run that begins later than GiveUpAfter says first that it begins.
+        """
+        late = self.clock() - message.envelope.first_received_at - self.give_up_after
+        if late < timedelta(0):
+            return
+        standing = message.standing
+        was_last = standing is not None and standing.outcome is None and standing.is_last_try
+        if was_last or (self.receipts is None and late >= LAST_TRY_WITHIN):
+            raise Killed("the runs that had this message were killed again and again: time, memory or a fault of ours")
+        if self.receipts is not None:
+            self.receipts.note(message.receipt.model_copy(update={"is_last_try": True}))
 
     # -- what came of it
 
@@ -246,3 +286,9 @@ class Consumer(Generic[AnyCommand]):
             logger=self.logger,
             jitter=self.jitter,
         )
+
+
+def _progress_of(message: Message[Any]) -> Progress:
+    """What earlier runs did; a command that is sent again, after a last word, begins anew."""
+    standing = message.standing
+    return dict(standing.progress) if standing and standing.progress and standing.outcome is None else {}

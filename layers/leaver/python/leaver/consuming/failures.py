@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 
 #: SQS lets a message be invisible for 12 hours since it was received: less the function's own minute, and one more
 LONGEST_PAUSE = timedelta(hours=12) - timedelta(minutes=2)
+#: In a queue that keeps an order a message that is away holds up all that come after it.
+LONGEST_PAUSE_IN_ORDER = timedelta(minutes=1)
 #: After this many deliveries a 429 is treated as this message's problem, not the account's.
 ACCOUNT_WIDE_DELIVERIES = 5
 #: what the refresher gets before a reader looks again
 REFRESH_PAUSE = timedelta(seconds=20)
+#: what can't succeed however often it is tried
+HOPELESS = (NeedsReauthorization, Rejected, BadMessage)
 FIRST_BACK_OFF = timedelta(seconds=5)
 LONGEST_BACK_OFF = timedelta(minutes=15)
 
@@ -74,16 +78,20 @@ class FailureHandler:
         match error:
             case NoSlot() | AlreadyInBatch():
                 return self._wait(message, error)
+            case LeaverError(is_postponed=True):
+                self.recorder.count("postponed")
+                return Handled(acknowledged=True)
             case Throttled():
                 return self._slow_down(message, error, reservation)
-            case NeedsReauthorization() | Rejected() | BadMessage():
-                return self._dead_letter(message, error)
-            case _ if self.clock() - message.envelope.first_received_at >= self.give_up_after:
+            case _ if isinstance(error, HOPELESS) or self._is_to_give_up(message):
                 return self._dead_letter(message, error)
             case CredentialStale():
                 return self._request_refresh(message, error)
             case _:
                 return self.return_to_queue(message.envelope, self.back_off(self._count_attempt(message)))
+
+    def _is_to_give_up(self, message: Message[Any]) -> bool:
+        return self.clock() - message.envelope.first_received_at >= self.give_up_after
 
     def _wait(self, message: Message[Any], error: NoSlot | AlreadyInBatch) -> Handled:
         """Let a message come back when its turn comes: nothing failed."""
@@ -93,6 +101,7 @@ class FailureHandler:
     def _slow_down(self, message: Message[Any], error: Throttled, reservation: Reservation) -> Handled:
         """Let a message come back when the provider says so, and everybody else be slower."""
         self.recorder.count("throttled")
+        self._keep_progress(message)
         pause = error.until - self.clock()
         deliveries = message.envelope.receives
         if deliveries > ACCOUNT_WIDE_DELIVERIES:
@@ -135,6 +144,11 @@ class FailureHandler:
         announcement = self.recorder.record(message.receipt, failed, reason)
         return Handled(acknowledged=True, announcement=announcement, fate=Fate("dead_lettered", because=reason))
 
+    def _keep_progress(self, message: Message[Any]) -> None:
+        """Keep what the next run has to know, where nothing failed: a run that was throttled was not killed."""
+        if self.receipts and (message.receipt.progress or self._is_to_give_up(message)):
+            self.receipts.note(message.receipt.model_copy(update={"is_last_try": False}))
+
     def _count_attempt(self, message: Message[Any]) -> int:
         return self.receipts.count_failure(message.receipt) if self.receipts else message.envelope.receives
 
@@ -145,11 +159,12 @@ class FailureHandler:
 
     def return_to_queue(self, envelope: Envelope, pause: timedelta) -> Handled:
         """Let a message come back after a pause."""
+        longest = LONGEST_PAUSE if envelope.group is None else LONGEST_PAUSE_IN_ORDER
         try:
             self.sqs.change_message_visibility(
                 QueueUrl=envelope.queue_url(self.sqs.meta.endpoint_url),
                 ReceiptHandle=envelope.record.receipt_handle,
-                VisibilityTimeout=math.ceil(min(max(pause, timedelta(0)), LONGEST_PAUSE).total_seconds()),
+                VisibilityTimeout=math.ceil(min(max(pause, timedelta(0)), longest).total_seconds()),
             )
         except (BotoCoreError, ClientError) as error:
             # It comes back all the same, when the queue's own visibility timeout is over.

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from leaver.cases.receipts import ENDED, Receipt, Receipts
+from leaver.cases.receipts import ENDED, WHILE_OPEN, Receipt, Receipts
 from leaver.messages.commands import Command
 from leaver.messages.events import Announcement
 from leaver.outcomes import Outcome, Result
@@ -72,5 +72,5 @@ def _announcement(command: type[Command], closed: Receipt) -> Announcement:
         detail_type=command.announced_as if closed.outcome in SUCCESSES else command.failure_announced_as,
         case_id=closed.case_id if closed.belongs_to_a_case else None,
         details=closed.details,
-        **closed.model_dump(exclude={"case_id", "partition", "entry", "details", "refused_version"}),
+        **closed.model_dump(exclude={"case_id", "partition", "entry", "details", *WHILE_OPEN}),
     )

@@ -58,6 +58,11 @@ class Envelope:
         """The group of a FIFO queue's message; other queues' groups only share a queue out fairly."""
         return self.record.attributes.message_group_id if self.record.event_source_arn.endswith(".fifo") else None
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it came by the urgent lane."""
+        return self.record.event_source_arn.endswith("-urgent")
+
     def queue_url(self, endpoint: str) -> str:
         """The URL of the queue it came from, at SQS's endpoint (AWS gives functions the ARN alone)."""
         *_, account, name = self.record.event_source_arn.split(":")

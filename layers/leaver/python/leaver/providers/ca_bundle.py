@@ -22,6 +22,18 @@ class CaBundle:
         pem = path.read_bytes().decode(errors="ignore")
         return cls(f"file {path}", lambda: pem)
 
+    @classmethod
+    def in_file(cls, path: Path) -> Self:
+        """The file is read when it is needed: where it is missing, whoever calls other hosts goes on."""
+
+        def read() -> str:
+            try:
+                return path.read_bytes().decode(errors="ignore")
+            except OSError:
+                raise Rejected(f"file {path}: can't be read") from None
+
+        return cls(f"file {path}", read)
+
     def context(self) -> ssl.SSLContext:
         """Make a TLS context that believes these authorities and nobody else.
 

@@ -11,7 +11,9 @@ from pydantic import SecretStr
 
 from leaver.errors import InvalidToken, LeaverError, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import MAX_BODY, Answer, BearerAuth, safe_code
+from leaver.providers.answer import Answer, safe_code
+from leaver.providers.authorization import BearerAuth
+from leaver.providers.body import MAX_BODY
 from leaver.providers.venafi.oauth import READ_TIMEOUT, Refusal, VenafiAuth
 
 
@@ -120,19 +122,36 @@ class Venafi(VenafiAuth):
         return Result(outcome, answer.response(code))
 
     def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
-        """WebSDK "POST OAuth/GetGrants" or, for an application, "POST OAuth/EnumerateGrants": 0 if none.
+        """WebSDK "POST OAuth/GetGrants" or, for an application, "EnumerateGrants" and "GrantCount": 0 if none.
 
         Not how many there are: one record is asked for and counted, and none is kept, because they hold refresh tokens.
+        An empty page is not believed alone: see docs/decisions/2026-11-28-no-grant-is-left-is-said-twice.md.
         """
-        endpoint = "GetGrants" if isinstance(target, Grantee) else "EnumerateGrants"
-        body = {**_key(target), "Start": 0, "Count": 1}
-        answer = self._post(f"/vedsdk/oauth/{endpoint}", access_token, body)
+        page = {**_key(target), "Start": 0, "Count": 1}
+        if isinstance(target, Grantee):
+            return self._count_grants("GetGrants", page, access_token) or self._count_grants(
+                "GetGrants", _key(target), access_token
+            )
+        return self._count_grants("EnumerateGrants", page, access_token) or self._grant_count(target, access_token)
+
+    def _count_grants(self, method: str, body: Mapping[str, object], access_token: SecretStr) -> int:
+        answer = self._post(f"/vedsdk/oauth/{method}", access_token, body, max_body=_LONGEST_PAGE)
         if self._outcome(answer, needs="admin") is Outcome.ALREADY_GONE:
             return 0
         grants = (answer.json or {}).get("Grants")
         if not isinstance(grants, list):
             raise self._error(answer)
         return len(grants)
+
+    def _grant_count(self, application: Application, access_token: SecretStr) -> int:
+        answer = self._post("/vedsdk/oauth/GrantCount", access_token, _key(application))
+        if self._outcome(answer, needs="admin") is Outcome.ALREADY_GONE:
+            return 0
+        count = (answer.json or {}).get("Count")
+        # for Python false is 0
+        if type(count) is not int:
+            raise self._error(answer)
+        return count
 
     def list_applications(self, start: int, access_token: SecretStr) -> list[str]:
         """WebSDK "POST OAuth/EnumerateApplications": the ids of up to PAGE applications, from that one on."""

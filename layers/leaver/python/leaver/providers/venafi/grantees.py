@@ -19,6 +19,8 @@ class LookedThrough:
     grantees: int
     #: why "nobody" is no proof even so; None where each grantee is known to be somebody else
     because: str | None
+    #: whether there was no time to look at all of them
+    is_late: bool = False
 
 
 def look_through_grants(
@@ -55,12 +57,12 @@ def look_through_grants(
         if identity.is_user and is_exactly(value, identity, venafi=venafi, access_token=access_token):
             found.append(identity)
 
-    because = None
-    if is_late():
+    because, late = None, is_late()
+    if late:
         because = "the grants of all applications could not be looked through in time"
     elif unknown:
         because = f"Venafi has grants of {len(unknown)} deleted or unknown identities: whose they were, nobody can tell"
-    return LookedThrough(only_one(found), len(applications), len(grantees), because)
+    return LookedThrough(only_one(found), len(applications), len(grantees), because, late)
 
 
 def _each(read: Callable[[int], list[str]], is_late: Callable[[], bool]) -> Iterator[str]:

@@ -20,7 +20,10 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, BearerAuth, Transport, safe_code
+from leaver.providers.answer import Answer, safe_code
+from leaver.providers.authorization import BearerAuth
+from leaver.providers.granted import granted_by
+from leaver.providers.transport import Transport
 from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.tokens import GrantedTokens
 
@@ -40,6 +43,9 @@ _EVERYWHERE: Final[Mapping[str, Refusal]] = {
     "308": (Rejected, "Venafi has moved: the URL of Venafi in the settings is wrong"),
     "3xx": (ProviderUnavailable, "Venafi redirects elsewhere, where we don't follow"),
     "5xx": (ProviderUnavailable, "Venafi is out of order"),
+    # RFC 6749's words for the same, whatever status the web server puts before them
+    "4xx server_error": (ProviderUnavailable, "Venafi is out of order"),
+    "4xx temporarily_unavailable": (ProviderUnavailable, "Venafi is out of order"),
     "other": (ProviderUnavailable, "Venafi's answer makes no sense"),
 }
 _BEARER: Final[Mapping[str, Refusal]] = {
@@ -76,7 +82,6 @@ _REFRESH: Final[Mapping[str, Refusal]] = {
     "4xx unsupported_grant_type": (Rejected, "the application may not refresh its tokens"),
     "4xx invalid_grant": (InvalidGrant, "Venafi does not accept the refresh token"),
     "4xx invalid_token": (InvalidGrant, "Venafi does not accept the refresh token"),
-    "400 *": (InvalidGrant, "Venafi does not accept the refresh token"),
     "401 *": (ProviderUnavailable, "Venafi's 401 is not in Venafi's words"),
 }
 
@@ -212,12 +217,16 @@ class VenafiAuth:
     ) -> GrantedTokens:
         asked_at = self._clock()
         answer = transport.request(
-            "POST", f"/vedauth/authorize/{endpoint}", auth=None, json=body, read_timeout=READ_TIMEOUT
+            "POST",
+            f"/vedauth/authorize/{endpoint}",
+            auth=None,
+            json=body,
+            read_timeout=READ_TIMEOUT,
+            even_damaged=True,
         )
-        if answer.status == HTTPStatus.OK:
-            tokens = GrantedTokens.from_answer(answer.json, asked_at=asked_at, tracking_id=answer.tracking_id)
-            if tokens is not None:
-                return tokens
+        tokens = granted_by(answer, asked_at=asked_at, renews=table is _REFRESH)
+        if tokens is not None:
+            return tokens
         raise self._error(answer, table)
 
     def _get(self, path: str, access_token: SecretStr) -> Answer:

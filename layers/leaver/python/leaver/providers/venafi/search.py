@@ -55,7 +55,7 @@ class PeopleSearch:
         )
         if seen.found is not None:
             return Found(seen.found, "application")
-        because = self._unproved(value, version, access_token) or seen.because
+        because = self._unproved(value, version, access_token, is_late=seen.is_late) or seen.because
         details: dict[str, str | int] = {
             "searched": ",".join(ways_of(value)),
             "prefixes": ",".join(sorted(self._prefixes)),
@@ -64,10 +64,11 @@ class PeopleSearch:
         }
         return Nobody(because, {**details, "because": because} if because else details)
 
-    def _unproved(self, value: str, version: str, access_token: SecretStr) -> str | None:
-        """Why nobody may be somebody all the same, and what to do about it; None where it is proved."""
+    def _unproved(self, value: str, version: str, access_token: SecretStr, *, is_late: bool) -> str | None:
+        """Why nobody may be somebody all the same, and what to do about it; None where it is proved, or too late."""
         unconfigured = self._unconfigured(value)
-        if unconfigured is not None:
+        if unconfigured is not None or is_late:
+            # More calls would take longer than this run lives, and could prove nothing any more.
             return unconfigured
         is_address = "@" in value and not is_prefixed(value)
         if is_address and may_be_an_alias(value, venafi=self._venafi, access_token=access_token):

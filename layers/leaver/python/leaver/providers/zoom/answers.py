@@ -8,7 +8,7 @@ from typing import Final
 
 from leaver.errors import LeaverError, ProviderUnavailable, Rejected, Throttled
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, safe_code
+from leaver.providers.answer import Answer, safe_code
 
 Clock = Callable[[], datetime]
 Refusal = tuple[type[LeaverError], str]
@@ -24,6 +24,9 @@ EVERYWHERE: Final[Mapping[str, Refusal]] = {
     "308": (Rejected, "Zoom has moved: the URL of Zoom in the settings is wrong"),
     "3xx": (ProviderUnavailable, "Zoom redirects elsewhere, where we don't follow"),
     "5xx": (ProviderUnavailable, "Zoom is out of order"),
+    # RFC 6749's words for the same, whatever status comes with them
+    "4xx server_error": (ProviderUnavailable, "Zoom is out of order"),
+    "4xx temporarily_unavailable": (ProviderUnavailable, "Zoom is out of order"),
     "other": (ProviderUnavailable, "Zoom's answer makes no sense"),
 }
 

@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from leaver.errors import BadMessage, InvalidToken, ProviderUnavailable, Rejected
 from leaver.messages.commands import USER_ID, UserTokenType
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, BearerAuth, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.authorization import BearerAuth
+from leaver.providers.transport import Transport
 from leaver.providers.zoom.answers import EVERYWHERE, Clock, Table, decided, result_of, word
 
 # Zoom varies the status of one and the same code, so the code decides; the status only where there is no known code.

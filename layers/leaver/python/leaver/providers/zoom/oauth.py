@@ -9,7 +9,10 @@ from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, InvalidClient, InvalidGrant, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from leaver.providers.transport import Answer, BasicAuth, Transport
+from leaver.providers.answer import Answer
+from leaver.providers.authorization import BasicAuth
+from leaver.providers.granted import granted_by
+from leaver.providers.transport import Transport
 from leaver.providers.zoom.answers import EVERYWHERE, Clock, Refusal, Table, decided, error_of, result_of, word
 from leaver.tokens import GrantedTokens
 
@@ -146,11 +149,12 @@ class ZoomOAuth:
         self, auth: BasicAuth, form: Mapping[str, str | SecretStr], table: Mapping[str, Refusal]
     ) -> GrantedTokens:
         asked_at = self._clock()
-        answer = self._transport.request("POST", "/oauth/token", auth=auth, form=form, read_timeout=TOKEN_READ_TIMEOUT)
-        if answer.status == HTTPStatus.OK:
-            tokens = GrantedTokens.from_answer(answer.json, asked_at=asked_at, tracking_id=answer.tracking_id)
-            if tokens is not None:
-                return tokens
+        answer = self._transport.request(
+            "POST", "/oauth/token", auth=auth, form=form, read_timeout=TOKEN_READ_TIMEOUT, even_damaged=True
+        )
+        tokens = granted_by(answer, asked_at=asked_at, renews=table is _REFRESH)
+        if tokens is not None:
+            return tokens
         raise error_of(answer, self._clock(), answer.row(table, *_codes(answer)), _codes)
 
 

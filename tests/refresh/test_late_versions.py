@@ -1,0 +1,187 @@
+"""A version that Secrets Manager does not show yet: whoever reads it comes again, whichever of the reads misses it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+import pytest
+from pydantic import SecretStr
+
+from functions.revoke_access_token.app import revoke_access_token
+from leaver.connections.access_tokens import AccessTokens
+from leaver.connections.record import IN_USE, LEASE, SEEN_AFTER, Connection, Status
+from leaver.connections.token_versions import TokenVersion
+from leaver.errors import CredentialStale, NotRead, Rejected
+from leaver.messages.commands import RevokeAccessToken
+from leaver.storage.secrets import SecretStore
+from leaver_cli.connections.old_grant import OldGrant, OldGrants
+from leaver_cli.connections.request import NewConnection
+from tests.doubles.clock import NOW
+from tests.doubles.connections_table import connection
+from tests.doubles.providers import provider_grants
+from tests.doubles.refresher import CHILD, Stage
+from tests.doubles.secrets_manager import PARENT
+
+IN_AN_HOUR: Final = NOW + timedelta(hours=1)
+#: AWS accepts two clocks that are so far apart, and who wrote the version has the other
+WRITTEN: Final = NOW - timedelta(minutes=9, seconds=20)
+
+
+def read_a_token(stage: Stage) -> None:
+    tokens = AccessTokens(stage.connections, stage.secret_store, stage.clock, "zoom")
+    assert tokens.with_token(None, lambda _, token: token.get_secret_value()) == stage.grant.access_token
+
+
+def refresh(stage: Stage) -> None:
+    stage.refresh(force=True)
+    assert stage.record.status is Status.ACTIVE
+    assert stage.stored(stage.record.version)["refresh_token"] == stage.grant.refresh_token
+
+
+def refresh_for_revocation(stage: Stage) -> None:
+    stage.refresh(for_revocation=True)
+    if stage.record.status is Status.REVOKING:
+        # It ended nothing and claims nothing, and the revocation asks again.
+        stage.refresh(for_revocation=True)
+    assert_ended(stage)
+
+
+def revoke(stage: Stage) -> None:
+    command = RevokeAccessToken(connection=stage.name)
+    grants = provider_grants(stage.grant, stage.secret_store)
+    try:
+        revoke_access_token(
+            command,
+            grants=grants,
+            connections=stage.connections,
+            secret_store=stage.secret_store,
+            holder="revoke#1",
+            clock=stage.clock,
+        )
+    except CredentialStale:
+        # The refresher is asked, and ends it.
+        refresh_for_revocation(stage)
+    assert_ended(stage)
+
+
+def end_the_old_grant(stage: Stage) -> None:
+    grants = provider_grants(stage.grant, stage.secret_store)
+    old = OldGrant(grants.credentials(stage.record), consenter="ada")
+    new = NewConnection(
+        name=stage.name,
+        provider="zoom",
+        account="acme",
+        grant_type="refresh_token",
+        role="service",
+        owner="bob@example.com",
+        credentials=old.credentials.model_copy(update={"client_id": "another-app"}),  # type: ignore[union-attr]
+        obtain=stage.grant.minted,
+    )
+    record = stage.record
+    granted = stage.grant.minted().model_copy(update={"access_token": SecretStr("access-of-the-new-grant")})
+    stage.grant.number -= 1
+    OldGrants(stage.secret_store, grants, stage.clock).end(record, old, new, granted)
+    assert not stage.grant.alive
+
+
+def assert_ended(stage: Stage) -> None:
+    assert stage.record.status is Status.REVOKED
+    assert not stage.grant.alive
+
+
+READERS: Final[Mapping[str, Callable[[Stage], None]]] = {
+    "read a token": read_a_token,
+    "refresh": refresh,
+    "refresh for a revocation": refresh_for_revocation,
+    "revoke": revoke,
+    "end the old grant": end_the_old_grant,
+}
+
+
+def recorded() -> Stage:
+    """The record names a version that was just written."""
+    stage = Stage(connection(refreshed_at=WRITTEN))
+    stage.secrets.unseen = {PARENT}
+    return stage
+
+
+def left_behind() -> Stage:
+    """A run that was killed has stored a version that no record names; its lease is over."""
+    killed: dict[str, Any] = {"lease_holder": "refresh#killed", "leased_at": NOW - LEASE - timedelta(seconds=1)}
+    stage = Stage(connection(refreshed_at=NOW - timedelta(hours=1), leased_version=PARENT, **killed))
+    stage.an_earlier_run_was_killed(expires_at=IN_AN_HOUR)
+    stage.secrets.unseen = {CHILD}
+    return stage
+
+
+#: who only reads has no use for what is not recorded; a person is told that an old grant's end is not confirmed
+RECORDED_ALONE: Final = {"read a token", "end the old grant"}
+CASES: Final = [
+    *((recorded, reader) for reader in READERS),
+    *((left_behind, reader) for reader in sorted(READERS.keys() - RECORDED_ALONE)),
+]
+
+
+@pytest.mark.parametrize(("made", "reader"), CASES)
+def test_whichever_read_misses_it_the_next_attempt_succeeds_and_nothing_is_claimed_before(
+    made: Callable[[], Stage], reader: str
+) -> None:
+    for missed in count(1):
+        stage = made()
+        stage.secrets.reads, stage.secrets.unseen_by = 0, {missed}
+        attempt(READERS[reader], stage)
+        if stage.secrets.reads < missed:
+            return
+        stage.secrets.unseen = set()
+
+
+def attempt(read: Callable[[Stage], None], stage: Stage) -> None:
+    """Read, and once more where Secrets Manager was not ready: then nothing may have been claimed."""
+    try:
+        read(stage)
+    except NotRead:
+        assert stage.record.lease_holder is None
+        assert stage.record.status in {*IN_USE, Status.REVOKING}
+        assert stage.grant.alive
+        stage.clock.passes(minutes=1)
+        stage.secrets.unseen = set()
+        read(stage)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_version_that_nobody_shows_is_waited_for(reader: str) -> None:
+    stage = recorded()
+    with pytest.raises(NotRead, match="has no version"):
+        READERS[reader](stage)
+    stage.clock.now = WRITTEN + SEEN_AFTER
+    with pytest.raises(Rejected, match="has no version"):
+        READERS[reader](stage)
+
+
+MUTATIONS: Final[Mapping[str, Any]] = {
+    "a version is new for five minutes by any clock": lambda it, now: now - it.refreshed_at < timedelta(minutes=5),
+    "no version is new": lambda _record, _now: False,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_that_test_sees_it_where_a_version_that_is_not_shown_is_taken_for_gone(
+    reader: str, mutation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "has_new_tokens", MUTATIONS[mutation])
+    with pytest.raises(Rejected, match="has no version"):
+        READERS[reader](recorded())
+
+
+def test_that_test_sees_it_where_a_revocation_takes_what_was_left_behind_for_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read_as_before(secret_store: SecretStore, record: Connection, now: datetime) -> TokenVersion:
+        version = secret_store.latest_version(record.connection, record.version)
+        return TokenVersion(version, secret_store.tokens(record.connection, version, is_new=record.has_new_tokens(now)))
+
+    monkeypatch.setattr("functions.revoke_access_token.app.read_latest", read_as_before)
+    with pytest.raises(Rejected, match="has no version"):
+        test_whichever_read_misses_it_the_next_attempt_succeeds_and_nothing_is_claimed_before(left_behind, "revoke")

@@ -1,0 +1,222 @@
+"""A token answer that comes damaged: what of its tokens is kept, whatever the damage and whoever the provider."""
+
+import gzip
+import http.client
+import json
+import tracemalloc
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+import pytest
+from pydantic import SecretStr
+
+from leaver.errors import AnswerLost, ProviderUnavailable
+from leaver.providers.answer import Answer
+from leaver.providers.body import MAX_BODY
+from leaver.providers.granted import granted_by
+from leaver.providers.transport import Transport
+from leaver.providers.venafi.oauth import VenafiAuth
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.tokens import ASSUMED_LIFETIME, GrantedTokens
+from tests.doubles.acme.credentials import AcmeCredentials
+from tests.doubles.acme.oauth import AcmeOAuth
+from tests.doubles.canary import shown_by
+from tests.doubles.wire import Play, serving
+
+NOW: Final = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
+OLD: Final = SecretStr("old-refresh")
+CLIENT: Final = ("client-id", SecretStr("client-secret"))
+
+Refresh = Callable[[Transport], GrantedTokens]
+PROVIDERS: Final[Mapping[str, Refresh]] = {
+    "zoom": lambda transport: ZoomOAuth(transport, lambda: NOW).refresh(*CLIENT, OLD),
+    "venafi": lambda transport: VenafiAuth(transport, lambda: NOW).refresh(CLIENT[0], OLD),
+    "acme": lambda transport: AcmeOAuth(transport, lambda: NOW).refresh(
+        AcmeCredentials(client_id=CLIENT[0], client_secret=CLIENT[1]), OLD
+    ),
+}
+
+
+class Kept(NamedTuple):
+    """What was read of an answer."""
+
+    access: str = "CANARY-new+access/=="
+    refresh: str | None = "CANARY-new-refresh"
+    lifetime: timedelta = timedelta(seconds=3599)
+
+
+BOTH: Final = Kept()
+NOTHING: Final = None
+FIELDS: Final = {
+    "token_type": "bearer",
+    "access_token": BOTH.access,
+    "expires_in": 3599,
+    "refresh_token": BOTH.refresh,
+    "scope": "user:read",
+}
+BODY: Final = json.dumps(FIELDS).encode()
+
+
+def without(*names: str, **instead: object) -> bytes:
+    return json.dumps({name: value for name, value in FIELDS.items() if name not in names} | instead).encode()
+
+
+def said(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> Play:
+    length = b"Content-Length: %d" % len(body)
+    return Play(b"\r\n".join([b"HTTP/1.1 " + status, length, *headers, b"", body]))
+
+
+def chunked(*chunks: bytes, last: bytes = b"0\r\n\r\n") -> Play:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return Play(head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + last)
+
+
+def deflated(body: bytes) -> bytes:
+    raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return raw.compress(body) + raw.flush()
+
+
+GZIP: Final = b"Content-Encoding: gzip"
+HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+#: damage → the answer, and what is kept of it; written by hand
+DAMAGES: Final[Mapping[str, tuple[Play, Kept | None]]] = {
+    # the number before it
+    "none": (said(BODY), BOTH),
+    "201": (said(BODY, status=b"201 Created"), BOTH),
+    "203": (said(BODY, status=b"203 Non-Authoritative Information"), BOTH),
+    "early hints": (Play(HINTS + said(BODY).raw), BOTH),
+    "early hints, twice, and 100": (Play(HINTS * 2 + b"HTTP/1.1 100 Continue\r\n\r\n" + said(BODY).raw), BOTH),
+    # the way it comes
+    "the last chunk is missing": (chunked(BODY, last=b""), BOTH),
+    "the last chunk is cut": (chunked(BODY[:40], BODY[40:], last=b"0\r"), BOTH),
+    "chunks that are nonsense in the end": (chunked(BODY, last=b"zz\r\n"), BOTH),
+    "shorter than its length": (Play(said(BODY + b" ").raw[:-1]), BOTH),
+    "reset in the end": (Play(said(BODY + b" ").raw[:-1], ending="reset"), BOTH),
+    "never ended": (Play(said(BODY + b" ").raw[:-1], ending="hold"), BOTH),
+    "cut in the scope": (Play(said(BODY).raw[:-4]), BOTH),
+    "cut in the refresh token": (
+        Play(said(BODY).raw[: -len(b'-refresh", "scope": "user:read"}')]),
+        BOTH._replace(refresh=None),
+    ),
+    "cut in the access token": (Play(said(BODY).raw[: said(BODY).raw.index(b"+access")]), NOTHING),
+    # compression
+    "compressed, and called so": (said(gzip.compress(BODY), GZIP), BOTH),
+    "called compressed": (said(BODY, GZIP), BOTH),
+    "deflated without a header": (said(deflated(BODY), GZIP), BOTH),
+    "a wrong gzip header": (said(b"\0" * 10 + deflated(BODY), GZIP), BOTH),
+    "a wrong gzip checksum": (said(gzip.compress(BODY)[:-8] + b"\0" * 8, GZIP), BOTH),
+    "compressed and cut in the end": (Play(said(gzip.compress(BODY), GZIP).raw[:-6]), BOTH),
+    # the other fields
+    "a bad byte in another field": (said(BODY.replace(b"user:read", b"user:\xff")), BOTH),
+    "a line break in another field": (said(BODY.replace(b"user:read", b"user:\nread")), BOTH),
+    "a number that is none": (said(BODY.replace(b"3599", b"NaN/2")), BOTH._replace(lifetime=ASSUMED_LIFETIME)),
+    "a bad lifetime": (said(without(expires_in=[])), BOTH._replace(lifetime=ASSUMED_LIFETIME)),
+    "a comma too many": (said(BODY[:-1] + b",}"), BOTH),
+    "something before it": (said(b")]}',\n" + BODY), BOTH),
+    "something after it": (said(BODY + b"\0\0"), BOTH),
+    "in a list": (said(b"[" + BODY + b"]"), BOTH),
+    "in an object": (said(b'{"data": ' + BODY + b"}"), BOTH),
+    "as .NET escapes": (said(BODY.replace(b"+", b"\\u002B").replace(b"/", b"\\/")), BOTH),
+    # the tokens themselves
+    "access_token: null": (said(without(access_token=None)), BOTH._replace(access="")),
+    "no access token": (said(without("access_token")), BOTH._replace(access="")),
+    "a bad byte in the access token": (said(BODY.replace(b"+access", b"\xff")), BOTH._replace(access="")),
+    "a bad byte in the refresh token": (said(BODY.replace(b"-refresh", b"\xff")), BOTH._replace(refresh=None)),
+    "refresh_token: null": (said(without(refresh_token=None)), BOTH._replace(refresh=None)),
+    # what holds no token
+    "neither": (said(without("access_token", "refresh_token")), NOTHING),
+    "nothing": (said(b""), NOTHING),
+    "a page that shows how an answer looks": (said(b"<html><pre>" + BODY + b"</pre></html>"), NOTHING),
+    "text that speaks of one": (said(json.dumps({"hint": BODY.decode()}).encode()), NOTHING),
+}
+
+
+def refreshed(provider: str, play: Play) -> GrantedTokens | ProviderUnavailable:
+    with serving(play) as wire, closing(Transport(wire.url, clock=lambda: NOW)) as transport:
+        impatient(transport)
+        try:
+            return PROVIDERS[provider](transport)
+        except ProviderUnavailable as lost:
+            return lost
+
+
+def impatient(transport: Transport) -> None:
+    request = transport.request
+    transport.request = lambda *asked, **more: request(*asked, **more | {"read_timeout": 0.2})  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_of_a_damaged_answer_every_token_is_kept_that_can_be_read(damage: str, provider: str) -> None:
+    play, kept = DAMAGES[damage]
+    tokens = refreshed(provider, play)
+    if kept is NOTHING:
+        assert isinstance(tokens, AnswerLost)
+        assert "CANARY" not in shown_by(tokens)
+        return
+    assert isinstance(tokens, GrantedTokens)
+    assert kept_of(tokens) == kept
+    assert tokens.scope in {"user:read", ""}
+    assert "CANARY" not in repr(tokens)
+
+
+def kept_of(tokens: GrantedTokens) -> Kept:
+    refresh_token = tokens.refresh_token.get_secret_value() if tokens.refresh_token else None
+    # Without an access token there is nothing that lives on.
+    lifetime = tokens.expires_at - NOW if tokens.has_access_token else BOTH.lifetime
+    return Kept(tokens.access_token.get_secret_value(), refresh_token, lifetime)
+
+
+def test_what_follows_early_hints_is_the_answer_to_that_request_and_not_to_the_next() -> None:
+    both = HINTS + said(BODY).raw + said(b'{"a": 1}').raw
+    with serving(Play(both, "hold")) as wire, closing(Transport(wire.url, clock=lambda: NOW)) as transport:
+        answer = transport.request("GET", "/x", auth=None)
+    assert (answer.status, answer.json) == (200, FIELDS)
+
+
+def test_a_small_damaged_body_does_not_unpack_to_more_than_is_searched() -> None:
+    bomb = deflated(b"0" * 8 * MAX_BODY)
+    with serving(said(bomb, GZIP)) as wire, closing(Transport(wire.url, clock=lambda: NOW)) as transport:
+        tracemalloc.start()
+        try:
+            answer = transport.request("POST", "/x", auth=None, even_damaged=True)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert (answer.json, answer.failure is None) == (None, False)
+    assert most < MAX_BODY
+
+
+def search_nothing(_: Answer) -> dict[str, Any]:
+    return {}
+
+
+def request_what_is_whole(*asked: Any, even_damaged: bool = True, **more: Any) -> Answer:
+    assert even_damaged
+    return REQUEST(*asked, **more)
+
+
+def believe_200_alone(answer: Answer, *, asked_at: datetime, renews: bool) -> GrantedTokens | None:
+    return granted_by(answer, asked_at=asked_at, renews=renews) if answer.status == HTTPStatus.OK else None
+
+
+REQUEST: Final = Transport.request
+#: what is taken away, what stands in its place, and a damage that then costs the tokens
+MUTATIONS: Final[Mapping[str, tuple[str, Any]]] = {
+    "a bad byte in another field": ("leaver.providers.answer.Answer.search", search_nothing),
+    "the last chunk is missing": ("leaver.providers.transport.Transport.request", request_what_is_whole),
+    "early hints": ("leaver.providers.connection_pool._BoundedConnection.response_class", http.client.HTTPResponse),
+    "203": ("leaver.providers.zoom.oauth.granted_by", believe_200_alone),
+}
+
+
+@pytest.mark.parametrize("damage", MUTATIONS)
+def test_that_test_sees_it_where_a_mend_is_taken_away(damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*MUTATIONS[damage])
+    play, _ = DAMAGES[damage]
+    assert isinstance(refreshed("zoom", play), ProviderUnavailable)
