@@ -1,4 +1,4 @@
-# The verbs. Each sets itself up on a fresh machine; everything stays below .venv and .aws-sam.
+# The verbs. Each sets itself up on a fresh machine; everything stays below .venv, .venv-scanners and .aws-sam.
 SHELL := /bin/bash
 PYTHON ?=
 BIN := .venv/bin
@@ -13,7 +13,7 @@ BREAK ?=
 PART ?=
 MINUTES ?=
 
-.PHONY: help demo test proof bench lint up sam-local build requirements clean .venv/demo .venv/test .venv/dev
+.PHONY: help demo test proof bench lint scan up sam-local build requirements clean .venv/demo .venv/test .venv/dev .venv-scanners/scan
 
 help:  ## list these targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -30,13 +30,21 @@ proof: .venv/dev  ## every exploration at full length, into docs/proof.md; MINUT
 bench: build  ## what Leaver costs in time, memory, calls and money, into benchmarks/results; PART=batch for one part
 	@$(BIN)/python -m benchmarks $(PART)
 
-lint: .venv/dev  ## types, style, the template, and a build of what would be deployed
+lint: .venv/dev .venv-scanners/scan  ## types, style, the template, the scanners, and a build of what would be deployed
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m samcli validate --lint
 	$(BIN)/python $(BIN)/cfn-lint template.yaml
-	$(MAKE) build
+	$(MAKE) --jobs 2 --output-sync=target scan build
+
+SCANNERS := .venv-scanners/bin
+SEMGREP := SEMGREP_SEND_METRICS=off $(SCANNERS)/semgrep
+scan: .venv-scanners/scan  ## bandit, semgrep with our own rules, and detect-secrets; none of them asks the network
+	$(SCANNERS)/bandit --quiet --recursive --configfile pyproject.toml benchmarks cli functions layers local scanners/secrets.py
+	$(SEMGREP) --test --metrics=off --disable-version-check --quiet scanners/rules
+	$(SEMGREP) scan --metrics=off --disable-version-check --quiet --error --config scanners/rules/leaver.yaml cli functions layers
+	$(SCANNERS)/python scanners/secrets.py
 
 build: .venv/dev  ## what `sam deploy` ships, in .aws-sam/build
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHON=python3.13 $(BIN)/python -m samcli build --cached
@@ -53,11 +61,12 @@ requirements: .venv/dev  ## pin what pyproject.toml asks for: what people run fr
 	$(PIN) --python-version 3.11 --extra test --constraint requirements/dev.txt --output-file requirements/test.txt pyproject.toml
 	$(PIN) --python-version 3.11 --extra demo --constraint requirements/dev.txt --output-file requirements/demo.txt pyproject.toml
 	$(PIN) --python-version 3.13 --constraint requirements/dev.txt --output-file layers/leaver/requirements.txt pyproject.toml
+	$(PIN) --python-version 3.11 --group scan --output-file requirements/scan.txt
 
-.venv/demo .venv/test .venv/dev:
+.venv/demo .venv/test .venv/dev .venv-scanners/scan:
 	@test -n "$(FOUND)" || { echo 'Leaver needs Python 3.11 or later, and $(if $(PYTHON),$(PYTHON) is none,none is on the PATH).' \
 	  'Get one (Debian, Ubuntu: `apt install python3 python3-venv`), or name one: make PYTHON=/path/to/python3 …' >&2; exit 3; }
 	@"$(FOUND)" -Iu local/set_up.py $(@F)
 
 clean:  ## remove what the other targets made
-	rm -rf .venv .aws-sam
+	rm -rf .venv .venv-scanners .aws-sam

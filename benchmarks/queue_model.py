@@ -46,7 +46,7 @@ class Queue:
     ) -> None:
         self._time = time
         self.name = name
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # chance in a simulation has to be the same again  # nosec B311
         self._most_receives = most_receives
         self._visibility = visibility
         #: the next to be seen first

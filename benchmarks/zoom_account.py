@@ -28,7 +28,7 @@ class Account:
         self._time = time
         self._limit = limit
         self._window = window
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # chance in a simulation has to be the same again  # nosec B311
         self._phase = self._random.random()
         self._left = float(limit)
         self._second = -1

@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
+#: semgrep's pins contradict the others': the scanners live apart
+SCANNERS = ROOT / ".venv-scanners"
 
 #: Lambda's Python, by which alone the layer can be compiled
 RUNTIME = "3.13"
@@ -23,22 +24,25 @@ NAME_IT = "or name another Python: make PYTHON=/path/to/python3 …"
 
 
 def main(what: str) -> int:
-    """Install requirements/<what>.txt and Leaver itself, unless they are there already."""
+    """Install requirements/<what>.txt and Leaver itself, unless they are there already; the scanners without Leaver."""
     if missing := lack(what):
         print(missing, file=sys.stderr)
         return 3
-    if not make_venv():
+    venv = SCANNERS if what == "scan" else VENV
+    if not make_venv(venv):
         return 3
     pinned = ROOT / "requirements" / f"{what}.txt"
     wanted = pinned.read_text() + (ROOT / "pyproject.toml").read_text()
-    stamp = VENV / what
+    stamp = venv / what
     if stamp.exists() and stamp.read_text() == wanted:
         return 0
     began = time.monotonic()
     packages = len(re.findall(r"^\w", pinned.read_text(), re.MULTILINE))
-    print(f"Installing {packages} packages into .venv (requirements/{what}.txt): the first time, a minute or two.")
-    installed = install("--require-hashes", "--requirement", str(pinned))
-    if not installed or not install("--no-deps", "--no-build-isolation", "--editable", str(ROOT)):
+    print(f"Installing {packages} packages of requirements/{what}.txt into {venv.name}: it may take a minute or two.")
+    installed = install(venv, "--require-hashes", "--requirement", str(pinned))
+    if installed and venv == VENV:
+        installed = install(venv, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    if not installed:
         print(f"pip could not install requirements/{what}.txt: its own words are above.", file=sys.stderr)
         return 3
     stamp.write_text(wanted)
@@ -66,26 +70,27 @@ def lack(what: str) -> str | None:
     return None
 
 
-def make_venv() -> bool:
-    """Make .venv, unless this Python made it in this folder; one of another Python or folder is made anew."""
-    maker = VENV / "made-by"
+def make_venv(venv: Path) -> bool:
+    """Make a .venv, unless this Python made it in this folder; one of another Python or folder is made anew."""
+    maker = venv / "made-by"
     this = f"{Path(sys.executable).resolve()}\n{sys.version}\n{ROOT}\n"
     if maker.exists() and maker.read_text() == this:
         return True
-    why = "; the one that is there is another Python's or another folder's" if VENV.exists() else ""
-    print(f"Making .venv with Python {sys.version.split()[0]}{why}.")
-    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    why = "; the one that is there is another Python's or another folder's" if venv.exists() else ""
+    print(f"Making {venv.name} with Python {sys.version.split()[0]}{why}.")
+    command = [sys.executable, "-m", "venv", "--clear", str(venv)]
     if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own interpreter
         return False
     maker.write_text(this)
     return True
 
 
-def install(*what: str) -> bool:
+def install(venv: Path, *what: str) -> bool:
     """Let pip install it, and show how far it has come: pip itself is either silent or writes a thousand lines."""
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *what]
+    quietly = ["--disable-pip-version-check", "--progress-bar", "off"]
+    command = [str(venv / "bin" / "python"), "-m", "pip", "install", *quietly, *what]
     collected = 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pip:  # noqa: S603 - .venv's own interpreter
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pip:  # noqa: S603 - the venv's own interpreter
         for line in pip.stdout or ():
             if line.startswith(("Collecting ", "Processing ")):
                 collected += 1

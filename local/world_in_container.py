@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[1]
 
 #: what other containers on its network call it
 NAME = "leaver-world"
+#: where it listens: in its container nobody else is
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - its own network's  # nosec B104
 #: where it listens in there; on this machine the ports are free ones, on loopback alone
 PORTS = {"aws": 5000, "zoom": 5001, "venafi": 5002, "control": 5003}
 
@@ -48,7 +50,7 @@ class WorldInContainer:
             image,
             [
                 *("-m", "local", "up", "--advertise", NAME, "--without-functions"),
-                *("--bind", "0.0.0.0"),  # noqa: S104 - its own network's
+                *("--bind", EVERY_ADDRESS),
                 *(word for what, port in PORTS.items() for word in (f"--{what}-port", str(port))),
             ],
             entrypoint="python3.13",

@@ -175,7 +175,7 @@ class _NoResources:
 @cache
 def parsed(text: str) -> Json:
     """Return a template as it is written, parsed once: nobody may change it."""
-    return yaml.load(text, _CloudFormationLoader)  # noqa: S506 - it is a safe one
+    return yaml.load(text, _CloudFormationLoader)  # noqa: S506 - it is a safe one  # nosec B506
 
 
 def _expand(source: Json, parameters: Mapping[str, str]) -> Json:

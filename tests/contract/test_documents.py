@@ -22,7 +22,7 @@ COMMANDS = (ROOT / "docs" / "commands.md").read_text()
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
 LONGEST_LINE = 160
 REQUIREMENTS = [
-    *("requirements/demo.txt", "requirements/test.txt", "requirements/dev.txt"),
+    *("requirements/demo.txt", "requirements/test.txt", "requirements/dev.txt", "requirements/scan.txt"),
     "layers/leaver/requirements.txt",
 ]
 

@@ -19,7 +19,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
         commands.append(command)
-        (tmp_path / ".venv").mkdir(exist_ok=True)
+        Path(command[-1]).mkdir(exist_ok=True)
         return subprocess.CompletedProcess(command, int(check))
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -35,7 +35,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
 def test_make_alone_lists_every_target_with_what_it_does() -> None:
     [targets] = re.findall(r"^\.PHONY: (.*)$", (set_up.ROOT / "Makefile").read_text(), re.MULTILINE)
     listed = re.findall(r"^make (\S+) +\S.*", make().stdout, re.MULTILINE)
-    assert set(listed) == {each for each in targets.split() if not each.startswith(".venv/")}
+    assert set(listed) == {each for each in targets.split() if not each.startswith(".venv")}
     assert make("help").stdout == make().stdout
 
 
@@ -73,28 +73,33 @@ def test_only_what_compiles_the_layer_needs_lambdas_python(
 
 
 def test_a_venv_that_fits_is_kept(made: list[list[str]]) -> None:
-    assert make_venv()
-    assert make_venv()
+    assert make_venv(set_up.VENV)
+    assert make_venv(set_up.VENV)
     assert made == [[sys.executable, "-m", "venv", "--clear", str(set_up.VENV)]]
 
 
 def test_a_venv_of_another_python_is_made_anew(made: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    make_venv()
+    make_venv(set_up.VENV)
     monkeypatch.setattr(sys, "version", "3.11.2 (main)")
-    make_venv()
+    make_venv(set_up.VENV)
     assert len(made) == 2
 
 
 def test_a_venv_that_was_moved_is_made_anew(
     made: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_venv()
+    make_venv(set_up.VENV)
     monkeypatch.setattr(set_up, "ROOT", tmp_path / "moved")
-    make_venv()
+    make_venv(set_up.VENV)
     assert len(made) == 2
 
 
 def test_a_venv_whose_making_was_interrupted_is_made_anew(made: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
-    make_venv()
+    make_venv(set_up.VENV)
     assert len(made) == 1
+
+
+def test_the_scanners_have_a_venv_of_their_own(made: list[list[str]], tmp_path: Path) -> None:
+    make_venv(tmp_path / ".venv-scanners")
+    assert made == [[sys.executable, "-m", "venv", "--clear", str(tmp_path / ".venv-scanners")]]
