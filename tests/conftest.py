@@ -42,6 +42,7 @@ TABLES = (
         ("planted as", "found in", "planted leaks found"),
     ),
     ("whatever happens to many connections, in any order", "many", ()),
+    ("whatever comes in is done, parked or comes back", "fuzzed", ("what", "inputs", "done", "parked", "returned")),
 )
 
 #: whose tests share one world for each file; the demo's each start their own

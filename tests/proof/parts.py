@@ -97,7 +97,7 @@ PARTS: Final = (
     ),
     Part(
         "any JSON instead of an HR event",
-        "tests/unit/test_hr_any_json.py",
+        "tests/fuzz/test_hr_events.py",
         "examples for each source",
         full=2000,
         seconds=75,
@@ -122,6 +122,13 @@ PARTS: Final = (
         "faults",
         full=13,
         seconds=150,
+    ),
+    Part(
+        "bodies, HR events, answers, records and secrets, whatever is in them",
+        "tests/fuzz --ignore=tests/fuzz/test_hr_events.py",
+        "inputs of each kind",
+        full=1000,
+        seconds=155,
     ),
     Part(
         "leavers' cases, whatever happens in any order",

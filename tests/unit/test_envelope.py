@@ -55,6 +55,11 @@ def test_an_event_without_an_id_goes_by_the_messages() -> None:
     assert envelope(body, message_id="message-1").parse().id == "message-1"
 
 
+@pytest.mark.parametrize("event_id", ["", 7, None, "\ud800", "two words", "x" * 129])
+def test_an_event_whose_id_can_be_no_key_of_a_table_goes_by_the_messages(event_id: object) -> None:
+    assert envelope(event("RevokeSsoToken", DETAIL, id=event_id), message_id="message-1").parse().id == "message-1"
+
+
 def test_a_time_without_zone_is_utc() -> None:
     assert payload(event("RevokeSsoToken", DETAIL, time="2026-11-22T09:29:00")).sent_at == datetime(
         2026, 11, 22, 9, 29, tzinfo=UTC

@@ -33,6 +33,8 @@ class Outer(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     inner: Inner | None = None
     secret: Annotated[SecretStr, AfterValidator(_never)] | None = None
+    several: tuple[Inner, ...] = ()
+    by_name: dict[str, Inner] = {}
 
 
 def explained(detail: object) -> str:
@@ -54,7 +56,16 @@ def test_an_unknown_field_inside_another_is_told_with_what_is_allowed_there() ->
 
 
 def test_an_unknown_field_is_told_with_what_is_allowed() -> None:
-    assert explained({CANARY: CANARY}) == "unknown field (allowed: inner, secret)"
+    assert explained({CANARY: CANARY}) == "unknown field (allowed: by_name, inner, secret, several)"
+
+
+def test_an_unknown_field_in_a_list_is_told_with_its_place() -> None:
+    assert explained({"several": [{"number": 1, CANARY: 1}]}) == "several.0: unknown field (allowed: number)"
+
+
+def test_a_key_is_not_told_for_it_came_from_outside() -> None:
+    assert explained({"by_name": {CANARY: {}}}) == "by_name.*.number: is missing"
+    assert explained({"by_name": {CANARY: {"number": 1, CANARY: 1}}}) == "by_name.*: unknown field (allowed: number)"
 
 
 def test_a_validators_own_sentence_is_kept() -> None:

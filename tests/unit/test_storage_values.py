@@ -34,6 +34,11 @@ def test_what_nobody_of_ours_writes_is_passed_over() -> None:
     }
 
 
+@pytest.mark.parametrize("number", ["1.5", "1E+125", "-0.000001"])
+def test_a_number_that_nobody_of_ours_writes_is_left_to_the_model_to_refuse(number: str) -> None:
+    assert values({"name": {"N": number}}) == {"name": number}
+
+
 @pytest.mark.parametrize("other", [1.5, None, b"bytes", {1}])
 def test_nothing_else_can_be_stored(other: object) -> None:
     with pytest.raises(AssertionError):

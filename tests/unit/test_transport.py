@@ -438,7 +438,13 @@ def test_retry_after_is_read_in_all_its_forms(value: str, expected: str) -> None
     assert until.isoformat() == expected
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "1790000000000", "2026-13-45T00:00:00Z", "tomorrow 10:00"])
+BEYOND_NUMBERS = "Sun, 22 Nov 2026 10:00:00 +99999999999999999999"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "soon", "-5", "1.5", "1790000000000", "2026-13-45T00:00:00Z", "tomorrow 10:00", BEYOND_NUMBERS],
+)
 def test_a_retry_after_that_makes_no_sense_is_absent(value: str) -> None:
     assert retry_after({"Retry-After": value}, NOW) is None
 

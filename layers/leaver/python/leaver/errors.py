@@ -1,9 +1,9 @@
 """Everything that can stop a command, named for whoever must act."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import UnionType
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -170,21 +170,32 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 def _sentence(kind: str, location: tuple[int | str, ...], message: str, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         # The unknown name came from outside and could be anything, a secret included.
-        owner = location[:-1]
-        return f"{_dotted(owner)}unknown field (allowed: {', '.join(sorted(_model_at(model, owner).model_fields))})"
-    where = _dotted(location)
+        where, owner = _follow(location[:-1], model)
+        allowed = ", ".join(sorted(next(_models_in(owner)).model_fields))
+        return f"{where}unknown field (allowed: {allowed})"
+    where, _ = _follow(location, model)
     if kind == "missing":
         return f"{where}is missing"
     return f"{where}{message.removeprefix('Value error, ')}"
 
 
-def _dotted(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) + ": " if location else ""
-
-
-def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+def _follow(location: Sequence[int | str], model: type[BaseModel]) -> tuple[str, Any]:
+    """Where that is, in words, and the type of what is there; a key of a map could be anything, too, and is no word."""
+    at: Any = model
+    shown = []
     for part in location:
-        annotation: Any = model.model_fields[str(part)].annotation
-        candidates = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-        model = next(each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel))
-    return model
+        field = next((each.model_fields[str(part)] for each in _models_in(at) if part in each.model_fields), None)
+        shown.append("*" if field is None and isinstance(part, str) and _has_free_keys(at) else str(part))
+        at = field.annotation if field else at
+    return ".".join(shown) + ": " if shown else "", at
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models_in(each)
+
+
+def _has_free_keys(annotation: Any) -> bool:
+    return get_origin(annotation) is dict or any(map(_has_free_keys, get_args(annotation)))

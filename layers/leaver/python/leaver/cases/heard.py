@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from leaver.cases.partitions import KEY, of_day
-from leaver.storage.tables import Items, timestamp
+from leaver.storage.tables import Items, read_as, timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -67,7 +67,7 @@ class HeardEvents:
     """What was heard, in the Cases table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
-        self._items = Items(dynamodb, table=table, key=KEY, model=Heard.model_validate)
+        self._items = Items(dynamodb, table=table, key=KEY, model=read_as(Heard))
 
     def put_once(self, item: Heard) -> None:
         """Write an item unless it is there: what was heard is heard once, and the first fate stands."""
@@ -76,6 +76,6 @@ class HeardEvents:
     def find_open(self, day: datetime) -> Iterator[Heard]:
         """Find what was heard on a day, in UTC, and has no fate; the oldest first."""
         names, bound = {"#partition": "partition"}, {":day": of_day(day)}
-        found = [Heard.model_validate(each) for each in self._items.query(None, "#partition = :day", names, bound)]
+        found = [read_as(Heard)(each) for each in self._items.query(None, "#partition = :day", names, bound)]
         closed = {each.entry.removesuffix("#fate") for each in found if each.fate}
         yield from (each for each in found if each.entry not in closed and not each.fate)

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from leaver.cases.kinds import Kind
 from leaver.cases.partitions import KEY, of_person
 from leaver.messages.names import name_of
-from leaver.storage.tables import Items, update_with_retry
+from leaver.storage.tables import Items, read_as, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -105,7 +105,7 @@ class People:
     """The names in the Cases table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
-        self._items = Items(dynamodb, table=table, key=KEY, model=Name.model_validate)
+        self._items = Items(dynamodb, table=table, key=KEY, model=read_as(Name))
 
     def read(self, name: str) -> Name | None:
         """Read what is remembered of a name, as of now; None of somebody who never left."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from leaver.cases.partitions import KEY, OF_A_MESSAGE, of_receipts
-from leaver.errors import NotRead, ProviderResponse
+from leaver.errors import NotRead, ProviderResponse, Rejected
 from leaver.outcomes import Outcome, Result
-from leaver.storage.tables import Value, item, timestamp, values
+from leaver.storage.tables import Value, item, read_as, timestamp, values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -122,23 +122,29 @@ class Receipts:
     def read(self, receipt: Receipt) -> Receipt | None:
         """Read what stands under this receipt's key as of now."""
         found = self._dynamodb.get_item(TableName=self._table, Key=_key(receipt), ConsistentRead=True)
-        return Receipt.model_validate(values(found["Item"])) if "Item" in found else None
+        return read_as(Receipt)(values(found["Item"])) if "Item" in found else None
 
-    def standing(self, receipts: Sequence[Receipt]) -> dict[tuple[str, str], Receipt]:
+    def standing(self, receipts: Sequence[Receipt]) -> Mapping[tuple[str, str], Receipt | Rejected]:
         """Read what stands under the keys of a batch's receipts as of now, at one go; by case id and entry.
 
+        What can't be read is Rejected, for its own message alone.
         Raises NotRead where DynamoDB leaves some of them out again and again.
         """
         if not receipts:
             return {}
         wanted = {(each.case_id, each.entry): _key(each) for each in receipts}
         asked: Mapping[str, Any] = {self._table: {"Keys": list(wanted.values()), "ConsistentRead": True}}
-        found: dict[tuple[str, str], Receipt] = {}
+        keys = {(each.partition, each.entry): (each.case_id, each.entry) for each in receipts}
+        found: dict[tuple[str, str], Receipt | Rejected] = {}
         for _ in range(3):
             answer = self._dynamodb.batch_get_item(RequestItems=asked)
             for each in answer["Responses"].get(self._table, []):
-                receipt = Receipt.model_validate(values(each))
-                found[receipt.case_id, receipt.entry] = receipt
+                stored = values(each)
+                key = keys[str(stored["partition"]), str(stored["entry"])]
+                try:
+                    found[key] = read_as(Receipt)(stored)
+                except Rejected as unreadable:
+                    found[key] = unreadable
             asked = answer.get("UnprocessedKeys", {})
             if not asked:
                 return found

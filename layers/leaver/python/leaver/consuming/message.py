@@ -68,10 +68,12 @@ class Message(Generic[AnyCommand]):
             return None
         return Demand(command.connection, command.needed_calls, urgent=command.urgency == "urgent")
 
-    def beside(self, standing: Receipt | None) -> Self:
-        """The same message with the receipt that stands."""
+    def beside(self, standing: Receipt | Rejected | None) -> Self:
+        """The same message with the receipt that stands; one that can't be read keeps it from being carried out."""
         if standing is None:
             return self
+        if isinstance(standing, Rejected):
+            return replace(self, command=standing)
         # A redriven message arrives as a new one, and is as old as it was.
         return replace(self, standing=standing, receipt=self.receipt.as_old_as(standing))
 

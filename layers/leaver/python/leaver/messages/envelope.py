@@ -1,14 +1,18 @@
 """One message of a queue: an EventBridge event that a rule delivered, or just its detail, sent by hand."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from leaver.errors import BadMessage
+
+# It becomes a key of the table: one that the table does not take would keep its message from ever being set aside.
+_EVENT_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Envelope:
             return Payload(self.message_id, None, detail, sent_at=None, heard_at=self.sent_at, sender=self.sender)
         event_id, sent_at = event.get("id"), _sent_at(event)
         return Payload(
-            id=event_id if isinstance(event_id, str) and event_id else self.message_id,
+            id=event_id if isinstance(event_id, str) and _EVENT_ID.fullmatch(event_id) else self.message_id,
             event=event,
             detail=detail,
             sent_at=sent_at,

@@ -110,7 +110,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             named = parse(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # a zone of more hours than a number holds
             continue
         aware = named if named.tzinfo else named.replace(tzinfo=UTC)
         return min(max(aware, now), now + LONGEST_WAIT).astimezone(UTC)

@@ -1,10 +1,13 @@
 """DynamoDB items that are changed by compare-and-swap: whoever writes one says from which version on."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+
+from leaver.errors import Rejected, explain
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -16,6 +19,19 @@ Value = str | int | bool | list["Value"] | tuple["Value", ...] | Mapping[str, "V
 
 #: DynamoDB's names for them
 _KINDS = frozenset({"S", "N", "BOOL", "L", "M"})
+_WHOLE = re.compile(r"-?[0-9]+")
+
+
+def read_as(model: type[Item]) -> Callable[[Mapping[str, "Value"]], Item]:
+    """Read an item's values as this model; raises Rejected, field by field, where somebody wrote something else."""
+
+    def read(stored: Mapping[str, Value]) -> Item:
+        try:
+            return model.model_validate(stored)
+        except ValidationError as error:
+            raise Rejected(f"stored {model.__name__}: {explain(error, model)}") from None
+
+    return read
 
 
 class Items(Generic[Item]):
@@ -188,7 +204,8 @@ def values(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
 def _value(typed: Mapping[str, Any]) -> Value:
     match typed:
         case {"N": number}:
-            return int(number)
+            # Nobody of ours writes another number: the model says what it expected.
+            return int(number) if _WHOLE.fullmatch(number) else number
         case {"L": elements}:
             return [_value(each) for each in elements if each.keys() <= _KINDS]
         case {"M": entries}:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import OffboardingRequested
 from tests.doubles.hr_events import CANARY, envelope, payload, read, webhook
+from tests.fuzz.any_json import NEARLY, any_json, places, replaced, told
 from tests.length import length
 
 JOHN = "mailto:john.doe@example.com"
@@ -59,35 +60,6 @@ SENT: Mapping[str, dict[str, Any]] = {
     "bamboohr": webhook("BambooHrWebhook", payload("bamboohr"), JOHN),
     "bamboohr, field-based": webhook("BambooHrWebhook", payload("bamboohr_fields")),
 }
-
-#: JSON can hold halves of a surrogate pair, which are no text anywhere else
-anything_written = st.text(st.characters(exclude_categories=()), max_size=8)
-#: what sources send where a time, a truth or a name is expected, and what only looks like it
-NEARLY: list[Any] = [
-    *("False", "true", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+14:00", "0001-01-01", "9999-12-31"),
-    *("2025-01-08T13:06:26.915906", "john.doe@example.com", "@", "mailto:", "immediate", "email", "complex"),
-    *(10**18, -(10**18), 10**400, 1e300, float("inf"), float("-inf"), float("nan"), 1615304991643, -1, True),
-    *(None, "", "\ud800@example.com", "\x00", [], {}, [[]], [{}], {"": None}),
-]
-told = anything_written.map(lambda text: text + CANARY)
-leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(NEARLY) | told
-any_json = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(told, inner, max_size=3), max_leaves=6
-)
-
-
-def places(node: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """The path of everything in a JSON value."""
-    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [path, *(found for key, value in inner for found in places(value, (*path, key)))]
-
-
-def replaced(node: Any, path: tuple[str | int, ...], value: Any) -> Any:
-    if not path:
-        return value
-    copy = dict(node) if isinstance(node, dict) else list(node)
-    copy[path[0]] = replaced(copy[path[0]], path[1:], value)  # type: ignore[index]  # a path fits its own node
-    return copy
 
 
 def outcome(event: dict[str, Any]) -> OffboardingRequested | str:

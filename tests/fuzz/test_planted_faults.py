@@ -1,0 +1,50 @@
+"""What the fuzzing must see: a crash, an echo, and a message that is lost."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from leaver.consuming.failures import FailureHandler
+from leaver.consuming.message import Handled
+from leaver.consuming.recorder import OutcomeRecorder
+from leaver.messages import commands
+from leaver.messages.commands import RevokeSsoToken
+from tests.doubles.hr_events import CANARY
+from tests.fuzz.fuzzing import DONE, FuzzedQueue
+
+GOOD = '{"user_id": "john.doe@example.com"}'
+BAD = json.dumps({"user_id": f"/{CANARY}"})
+
+
+def crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field that is read as if it had to be there."""
+    monkeypatch.setattr(commands, "explain", lambda *_: "".index("field"))
+
+
+def echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reason that quotes what it was given."""
+    monkeypatch.setattr(commands, "explain", lambda *_: BAD)
+
+
+def lose_what_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that is acknowledged and not parked."""
+    monkeypatch.setattr(FailureHandler, "_dead_letter", lambda *_: Handled(acknowledged=True))
+
+
+def lose_what_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is acknowledged without a receipt."""
+    monkeypatch.setattr(OutcomeRecorder, "record", lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("plant", "body"), [(crash, BAD), (echo, BAD), (lose_what_is_bad, BAD), (lose_what_is_good, GOOD)]
+)
+def test_a_planted_fault_is_seen(
+    plant: Callable[[pytest.MonkeyPatch], None], body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = FuzzedQueue(RevokeSsoToken, lambda _: DONE)
+    queue.takes(body)
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        queue.takes(body)
