@@ -15,7 +15,7 @@ from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi
 from leaver.providers.venafi.search import Nobody, PeopleSearch
 from leaver.providers.zoom.api import Zoom
 from leaver.providers.zoom.oauth import ZoomOAuth
-from leaver.tokens import GrantedTokens
+from leaver.tokens import GrantedTokens, TokenSet
 from tests.doubles.clock import Clock
 from tests.fuzz.answers import Wire, answers
 from tests.fuzz.fuzzing import DONE, FuzzedQueue, fuzz
@@ -26,6 +26,7 @@ SECRET = SecretStr("client-secret")
 CLOCK = Clock()
 TRANSPORT = Transport("https://provider.example", clock=CLOCK)
 ZOOM, OAUTH, VENAFI = Zoom(TRANSPORT, CLOCK), ZoomOAuth(TRANSPORT, CLOCK), Venafi(TRANSPORT, CLOCK)
+KEPT = TokenSet(access_token=TOKEN, refresh_token=SECRET, expires_at=CLOCK())
 WHO = Identity("local:{1}", "local:jdoe", "jdoe", is_user=True)
 
 
@@ -91,7 +92,7 @@ def test_any_answer_is_understood_or_refused(
         answer = ask()
         if isinstance(answer, GrantedTokens):
             # An answer that can't be kept takes the only refresh token with it.
-            answer.as_token_set()
+            answer.as_token_set(KEPT)
         return answer if isinstance(answer, Result) else DONE
 
     queue = FuzzedQueue(RevokeGrants, operation)
