@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, replace
+from functools import reduce
 from typing import Any, Final
 
 #: by which name a test's report carries its rows
@@ -84,11 +85,15 @@ def _table(rows: Iterable[Thrown]) -> Iterator[tuple[str, ...]]:
     every = list(rows)
     yield ("kind", "what was injected", "times", *HARMS, "test")
     for row in every:
-        harms = (getattr(row, harm) for harm in HARMS)
-        counts = ("-" if each is None else f"{each:,}" for each in (row.times, *harms))
-        yield (row.kind, row.injected, *counts, row.test)
-    sums = (f"{sum(getattr(row, count) or 0 for row in every):,}" for count in ("times", *HARMS))
-    yield ("in all", "", *sums, f"{len({row.test for row in every})} tests")
+        yield (row.kind, row.injected, *_counts(row), row.test)
+    if every:
+        whole = reduce(_sum, every)
+        yield ("in all", "", *_counts(whole), f"{len({row.test for row in every})} tests")
+
+
+def _counts(row: Thrown) -> Iterator[str]:
+    for count in ("times", *HARMS):
+        yield "-" if (number := getattr(row, count)) is None else f"{number:,}"
 
 
 def _sum(one: Thrown, other: Thrown) -> Thrown:

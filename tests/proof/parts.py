@@ -138,6 +138,13 @@ PARTS: Final = (
         seconds=200,
     ),
     Part(
+        "the functions as they are packed, in Lambda's own emulator",
+        "tests/shipped/in_the_emulator.py",
+        "functions: cold, warm, out of time, out of memory",
+        full=len(FUNCTIONS),
+        seconds=220,
+    ),
+    Part(
         "many connections, whatever happens in any order",
         "tests/refresh/test_many_connections.py -k whatever_happens",
         "nights",

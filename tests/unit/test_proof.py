@@ -83,7 +83,7 @@ def test_a_proof_shows_what_the_field_threw_with_the_test_of_each_row_and_the_su
     assert said.splitlines()[-3:] == [
         "kind    what was injected  times  lost  false  leaked  crashed  test",
         "a kill  in a call          7      1     -      0       0        test_it",
-        "in all                     7      1     0      0       0        1 tests",
+        "in all                     7      1     -      0       0        1 tests",
     ]
     page = as_markdown("abc", [Ran(NIGHTS, 4000, passed=True, found="", seconds=41.2, thrown=(KILLS,))])
     assert "| a kill | in a call | 7 | 1 | - | 0 | 0 | test_it |" in page
