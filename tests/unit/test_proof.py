@@ -1,5 +1,6 @@
 """How a short proof is shared out, and what a proof says that it found."""
 
+import re
 from typing import Final
 
 import pytest
@@ -8,7 +9,7 @@ from tests.field import Field, Thrown, added_up
 from tests.length import length, some
 from tests.proof.parts import PARTS, Part
 from tests.proof.report import as_markdown, shown
-from tests.proof.run import Ran, figures, thrown
+from tests.proof.run import ROOT, Ran, figures, thrown
 
 NIGHTS: Final = Part("nights", "tests/nights.py", "nights", full=4000, seconds=400)
 
@@ -87,6 +88,14 @@ def test_a_proof_shows_what_the_field_threw_with_the_test_of_each_row_and_the_su
     ]
     page = as_markdown("abc", [Ran(NIGHTS, 4000, passed=True, found="", seconds=41.2, thrown=(KILLS,))])
     assert "| a kill | in a call | 7 | 1 | - | 0 | 0 | test_it |" in page
+
+
+def test_whatever_records_what_it_threw_is_part_of_the_proof() -> None:
+    tests = {path: path.read_text() for path in (ROOT / "tests").rglob("*.py")}
+    recording = {str(path.relative_to(ROOT)) for path, text in tests.items() if re.search(r"\bfield: Field\b", text)}
+    proved = {word for part in PARTS for word in part.tests.split()}
+    assert recording
+    assert recording - proved == set()
 
 
 def test_whoever_records_a_harm_fails_and_the_table_shows_it() -> None:
