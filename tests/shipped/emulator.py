@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import signal
 import socket
 import subprocess
@@ -26,8 +27,8 @@ RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot_restore_py.py", "runti
 INVOKE: Final = "/2015-03-31/functions/function/invocations"
 #: seconds until the emulator listens, and between two looks
 READY_S, LOOK_S = 10.0, 0.02
-#: Lambda counts what a function holds. RLIMIT_DATA counts what it may write to, which is never less; RLIMIT_AS would
-#: count what is only reserved too: 64 MiB of addresses for each thread, of which a function holds next to nothing.
+#: Lambda counts the pages that a function holds (see `peak`). RLIMIT_DATA, and RLIMIT_AS still more, count what malloc
+#: only reserves, hundreds of MiB for ten threads: under these a function is short of memory long before Lambda's limit.
 LIMITED: Final = 'ulimit -d "$0" && exec "$@"'
 
 
@@ -62,7 +63,9 @@ class Emulator:
         *,
         layer: Path,
         runtime: Path,
+        data_limit: int | None = None,
     ) -> None:
+        """Take what is in /opt/python and /var/runtime, and RLIMIT_DATA in MiB, None: as much as there is."""
         self._function = function
         port, api_port = _free_port(), _free_port()
         self._url = f"http://{LOOPBACK}:{port}{INVOKE}"
@@ -71,7 +74,7 @@ class Emulator:
                 [
                     *(str(emulator()), "--runtime-interface-emulator-address", f"{LOOPBACK}:{port}"),
                     *("--runtime-api-address", f"{LOOPBACK}:{api_port}"),
-                    *("/bin/sh", "-c", LIMITED, str(function.memory * 1024)),
+                    *("/bin/sh", "-c", LIMITED, str(data_limit * 1024) if data_limit else "unlimited"),
                     *(sys.executable, "-S", "-P", "-m", "awslambdaric", function.handler),
                 ],
                 env={
@@ -99,6 +102,12 @@ class Emulator:
     def pid(self) -> int:
         """The function's process; the emulator's own as long as there is none."""
         return next((child.pid for child in self._children()), self._process.pid)
+
+    @property
+    def peak(self) -> float:
+        """The most that the function's process held so far, MiB; 0 where there is none."""
+        told = "".join(Path(f"/proc/{child.pid}/status").read_text() for child in self._children())
+        return max((int(kib) / 1024 for kib in re.findall(r"VmHWM:\s+(\d+) kB", told)), default=0)
 
     def kill(self) -> None:
         """End the function's process, as the kernel does when the memory is used up."""

@@ -55,21 +55,23 @@ class Shelf:
 
     layer: Path
     runtime: Path
+    data_limit: int | None = None
     emulators: list[Emulator] = field(default_factory=list)
 
     def emulator(
         self, function: Function, log: Path, environment: Mapping[str, str], processes: ForkServer, gate: CallGate
     ) -> Emulator:
-        made = Emulator(function, log, environment, processes, gate, layer=self.layer, runtime=self.runtime)
+        own = {"layer": self.layer, "runtime": self.runtime}
+        made = Emulator(function, log, environment, processes, gate, **own, data_limit=self.data_limit)
         self.emulators.append(made)
         return made
 
     @contextmanager
-    def of(self, layer: Path) -> Iterator[None]:
-        """Give whatever starts meanwhile another layer."""
-        shipped, self.layer = self.layer, layer
+    def of(self, layer: Path, data_limit: int) -> Iterator[None]:
+        """Give whatever starts meanwhile another layer, and no more memory than that."""
+        shipped, self.layer, self.data_limit = self.layer, layer, data_limit
         yield
-        self.layer = shipped
+        self.layer, self.data_limit = shipped, None
 
 
 @pytest.fixture(scope="module")
@@ -339,9 +341,17 @@ def bombs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Faults, "raw_answer", with_bombs)
 
 
-def breathless(log: str) -> int:
-    """How often a function ran out of memory, or died: Lambda would end it either way."""
-    return sum(log.count(sign) for sign in ("MemoryError", "Cannot allocate", "can't start new thread", "ExitError"))
+def short_of_memory(log: str) -> int:
+    """How often a function was refused memory, or died of it."""
+    return sum(log.count(sign) for sign in ("MemoryError", "can't start new thread", "Runtime exited"))
+
+
+def ended_by_lambda(running: RunningFunction, printed: int) -> int:
+    """How many processes Lambda would have ended because they held too much, and how often one died since."""
+    emulators: list[Any] = [*running._all()]
+    peaks: list[float] = [each.peak for each in emulators]
+    assert any(peaks)
+    return sum(peak > running.function.memory for peak in peaks) + short_of_memory(running.log()[printed:])
 
 
 #: at which of a provider's calls each meets a bomb
@@ -387,7 +397,7 @@ def test_an_answer_that_is_larger_than_the_memory_costs_its_own_message_an_attem
         lost=len(lost) + len(hurt),
         false=len(false),
         leaked=len(leaks(world, [])),
-        crashed=breathless(world.logs(function)[printed:]),
+        crashed=ended_by_lambda(world.functions[function], printed),
     )
 
 
@@ -411,13 +421,13 @@ def test_a_function_survives_an_answer_that_is_larger_than_its_memory_and_does_i
         min(struck, 1),
         lost=int(not done()) + len(world.parked(function)),
         leaked=len(leaks(world, [])),
-        crashed=breathless(world.logs(function)[printed:]),
+        crashed=ended_by_lambda(world.functions[function], printed),
     )
 
 
 @pytest.mark.usefixtures("bombs")
-def test_a_function_that_reads_all_that_it_is_sent_runs_out_of_memory(
-    world: WatchedWorld, shelf: Shelf, tmp_path: Path
+def test_a_function_that_would_read_all_that_it_is_sent_runs_short_of_memory_and_loses_nothing(
+    world: WatchedWorld, shelf: Shelf, tmp_path: Path, field: Field
 ) -> None:
     greedy = shutil.copytree(shelf.layer, tmp_path / "python")
     transport = greedy / "leaver" / "providers" / "transport.py"
@@ -427,11 +437,35 @@ def test_a_function_that_reads_all_that_it_is_sent_runs_out_of_memory(
         compiled.unlink()
     running = world.functions["revoke_sso_token"]
     printed = len(running.log())
-    with shelf.of(greedy):
-        running.kill()
-        blow_up(world, "revoke_sso_token", "600 MiB in a gzip")
     running.kill()
-    assert breathless(running.log()[printed:]) > 0
+    with shelf.of(greedy, running.function.memory):
+        struck, neighbours = blow_up(world, "revoke_sso_token", BOMBS[1])
+        refused = short_of_memory(running.log()[printed:])
+    claimed = finished(world) & {(f"message#{each}", "RevokeSsoToken") for each in struck}
+    running.kill()
+    world.zoom.clear_faults()
+    world.try_again()
+    ended = [each for each in (*struck, *neighbours) if world.receipt(each).get("outcome") == "revoked"]
+    field(
+        "a function short of memory",
+        f"a layer that reads 600 MiB, under RLIMIT_DATA of {running.function.memory} MiB",
+        refused,
+        lost=len(struck) + len(neighbours) - len(ended) + len(world.parked("revoke_sso_token")),
+        false=len(claimed),
+    )
+
+
+def test_a_function_that_holds_more_than_its_memory_is_noticed(
+    world: WatchedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = end_session(world)
+    world.wait_until_idle()
+    assert done()
+    running = world.functions["revoke_sso_token"]
+    printed = len(running.log())
+    assert ended_by_lambda(running, printed) == 0
+    monkeypatch.setattr(running, "function", replace(running.function, memory=32))
+    assert ended_by_lambda(running, printed) == 1
 
 
 # --- dead, side by side, and gone ---
