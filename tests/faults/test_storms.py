@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
+from leaver.cases.record import DONE
 from leaver.connections import refresh_policy
 from leaver.connections.record import Status
 from tests.doubles.clock import NOW
-from leaver.cases.record import DONE
 from tests.doubles.consumer_harness import consume
 from tests.doubles.lambda_events import record
 from tests.faults.one_connection import OneConnection

@@ -430,10 +430,10 @@ def test_a_function_that_would_read_all_that_it_is_sent_runs_short_of_memory_and
     world: WatchedWorld, shelf: Shelf, tmp_path: Path, field: Field
 ) -> None:
     greedy = shutil.copytree(shelf.layer, tmp_path / "python")
-    transport = greedy / "leaver" / "providers" / "transport.py"
-    transport.write_text(transport.read_text().replace("MAX_BODY: Final = 2**20", "MAX_BODY: Final = 2**40"))
+    body = greedy / "leaver" / "providers" / "body.py"
+    body.write_text(body.read_text().replace("MAX_BODY: Final = 2**20", "MAX_BODY: Final = 2**40"))
     # What is compiled is never compared with its source.
-    for compiled in transport.parent.glob("__pycache__/transport.*"):
+    for compiled in body.parent.glob("__pycache__/body.*"):
         compiled.unlink()
     running = world.functions["revoke_sso_token"]
     printed = len(running.log())

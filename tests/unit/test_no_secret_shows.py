@@ -21,8 +21,8 @@ from tests.doubles.lambda_events import event
 from tests.doubles.planted_leaks import LEAKS, take_files_away
 from tests.doubles.spellings import spelled_in
 from tests.doubles.watch import Watch
-from tests.integration.connecting import Stack
 from tests.field import Field
+from tests.integration.connecting import Stack
 from tests.length import some
 
 #: all that must stay secret, each told apart from the others
