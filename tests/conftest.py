@@ -12,6 +12,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.field import PROPERTY, Field, added_up, lines
+
 # Each boto3 session would read the descriptions of the APIs anew; they only read what they share.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
@@ -62,6 +64,12 @@ class ByWorld(LoadScopeScheduling):
         return path if path.startswith(WORLDS) and path != OWN_WORLD else nodeid
 
 
+@pytest.fixture
+def field(request: pytest.FixtureRequest) -> Field:
+    """The way into the table of what the field throws at Leaver."""
+    return Field(request.node.nodeid, request.node.user_properties)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorld:
     return ByWorld(config, log)
@@ -101,6 +109,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(_row(columns))
             for row in rows:
                 terminalreporter.write_line(_row(row))
+    # A fixture may record too, when its test is over.
+    ended = [*terminalreporter.getreports(""), *terminalreporter.getreports("error")]
+    properties = (each for report in ended if report.when == "teardown" for each in report.user_properties)
+    if thrown := added_up(row for name, row in properties if name == PROPERTY):
+        terminalreporter.write_sep("-", "what the field throws at it")
+        for line in lines(thrown):
+            terminalreporter.write_line(line)
 
 
 def _row(cells: Sequence[object]) -> str:

@@ -28,6 +28,7 @@ from leaver.messages.times import Settled
 from leaver.outcomes import Outcome, Result
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
 from tests.doubles.steps import Killed, Moment
+from tests.field import Field
 from tests.length import length, some
 
 PEOPLE = [ADA, "ben@example.com", "cleo@example.com"]
@@ -785,7 +786,7 @@ OF_CONNECTIONS_AND_NAMES = ("better names", "dead connections", "twins", "own co
 
 
 def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwise(
-    record_property: Callable[[str, Any], None],
+    record_property: Callable[[str, Any], None], field: Field
 ) -> None:
     Leavers.figures = Counter()
     violations = 0
@@ -801,6 +802,10 @@ def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwis
         )
         told = [Leavers.figures[each] for each in ("runs", "steps", "cases", "faults", "duplicates", "crashes")]
         record_property("cases", [*told, violations])
+        # Few runs do not come upon everything.
+        for figure in ("faults", "duplicates", "crashes", "forged", "thefts"):
+            if times := Leavers.figures[figure]:
+                field("leavers' cases in any order", figure, times, lost=violations, false=violations)
 
 
 # --- what each group of rules is for: it is taken away, and the machine comes upon the harm

@@ -19,13 +19,14 @@ from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
 from local import acme, runtime_api
 from local.aws import moto_server
-from local.simulators.provider import CANARY
+from local.simulators.provider import CANARY, JournalEntry
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
 from tests.doubles.planted_leaks import LEAKS, secret_of
 from tests.doubles.spellings import spelled_in
 from tests.e2e.everywhere import Overheard, Said, everything, leaks, secrets_with_canary
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
+from tests.field import Field
 from tests.length import some
 from tests.unit.test_no_secret_shows import DEBUG_SWITCHES
 
@@ -252,9 +253,14 @@ def operate(world: WatchedWorld) -> str:
     return "".join(printed)
 
 
-def test_every_secret_is_in_the_vault_and_nowhere_else(lived: Lived) -> None:
-    assert lived.found == set()
-    assert spelled_in(lived.printed, CANARY) == []
+def test_every_secret_is_in_the_vault_and_nowhere_else(lived: Lived, field: Field) -> None:
+    injected = [entry for each in (lived.world.zoom, lived.world.venafi) for entry in each.journal() if is_odd(entry)]
+    leaked = [*lived.found, *spelled_in(lived.printed, CANARY)]
+    field("an answer that echoes secrets", "in a world that is searched everywhere", len(injected), leaked=len(leaked))
+
+
+def is_odd(entry: JournalEntry) -> bool:
+    return entry.status is None or entry.status not in {200, 201, 204}
 
 
 def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) -> None:
@@ -379,9 +385,10 @@ def found_after_planting(lived: Lived) -> set[str]:
 
 
 @pytest.mark.parametrize("place", PLANTS)
-def test_a_planted_leak_is_found(lived: Lived, found_after_planting: set[str], place: str) -> None:
+def test_a_planted_leak_is_found(lived: Lived, found_after_planting: set[str], place: str, field: Field) -> None:
     assert place not in lived.found
-    assert place in found_after_planting
+    unseen = place not in found_after_planting
+    field("a planted leak", "a token, plain or encoded, where none may be", 1, leaked=unseen)
 
 
 def places_of(plant: str, texts: Iterable[tuple[str, str]]) -> list[str]:

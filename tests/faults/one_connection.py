@@ -31,9 +31,12 @@ class PartlyRefusingZoom(FakeZoom):
     """Zoom, whose token endpoint is well, and which ends nobody's session of some users, however good the token."""
 
     refused: set[str] = field(default_factory=set)
+    #: how often it did
+    refusals: int = 0
 
     def delete_user_token(self, user_id: str, access_token: SecretStr) -> Result:
         if user_id in self.refused:
+            self.refusals += 1
             raise InvalidToken("Zoom does not accept the access token", ProviderResponse(401, "124"))
         return super().delete_user_token(user_id, access_token)
 

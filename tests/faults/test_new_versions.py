@@ -4,16 +4,18 @@ from tests.doubles.connections_table import connection
 from tests.doubles.office import ADA_ID, LASTING, Office
 from tests.doubles.secrets_manager import PARENT
 from tests.faults.one_connection import OneConnection
+from tests.field import Field
 
 
-def test_a_message_comes_back_until_the_version_of_a_refresh_is_visible() -> None:
+def test_a_message_comes_back_until_the_version_of_a_refresh_is_visible(field: Field) -> None:
     acme = OneConnection(ada="ada@example.com")
     acme.refresh(force=True)
     acme.stage.secrets.unseen.add(acme.stage.record.version)
-    assert not acme.deliver("ada")
+    late, too_early = len(acme.stage.secrets.unseen), acme.deliver("ada")
     acme.stage.secrets.unseen.clear()
     assert acme.deliver("ada", receives=2)
-    assert "ada" not in acme.zoom.sessions
+    lost = "ada" in acme.zoom.sessions
+    field("a late version", "Secrets Manager does not find what was just written", late, lost=lost, false=too_early)
 
 
 def test_a_case_does_not_begin_without_zooms_id_because_a_version_is_not_visible_yet() -> None:

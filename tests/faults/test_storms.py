@@ -5,12 +5,14 @@ from itertools import pairwise
 
 import pytest
 
+from leaver.cases.record import DONE
 from leaver.connections import refresh_policy
 from leaver.connections.record import Status
 from tests.doubles.clock import NOW
 from tests.doubles.consumer_harness import consume
 from tests.doubles.lambda_events import record
 from tests.faults.one_connection import OneConnection
+from tests.field import Field
 
 
 @pytest.fixture
@@ -30,11 +32,11 @@ def test_a_message_whose_fresh_token_is_refused_too_rotates_nothing_any_more(acm
     )
 
 
-def test_other_leavers_go_on_while_one_message_is_refused_again_and_again(acme: OneConnection) -> None:
+def test_other_leavers_go_on_while_one_message_is_refused_again_and_again(acme: OneConnection, field: Field) -> None:
     acme.stage.secrets.versions_left = 100
     acme.deliver_for(timedelta(hours=2), "john")
     acme.deliver_for(timedelta(hours=1), "ada")
-    assert "ada" not in acme.zoom.sessions
+    field("a storm", "every token is refused for one person", acme.zoom.refusals, lost=int("ada" in acme.zoom.sessions))
 
 
 def test_a_person_who_sends_the_message_again_gets_it_one_more_fresh_token(acme: OneConnection) -> None:
@@ -48,12 +50,14 @@ def test_a_person_who_sends_the_message_again_gets_it_one_more_fresh_token(acme:
     assert "john" not in acme.zoom.sessions
 
 
-def test_ten_people_whose_sessions_no_token_ends_rotate_twice_in_ten_minutes() -> None:
+def test_ten_people_whose_sessions_no_token_ends_rotate_twice_in_ten_minutes(field: Field) -> None:
     people = [f"id-{number}" for number in range(10)]
     acme = OneConnection(**{each: f"{each}@example.com" for each in people})
     acme.zoom.refused = set(people)
     for each in people:
         acme.deliver_for(timedelta(minutes=1), each)
+    false = [each for each in acme.harness.receipts.items.values() if each.outcome in DONE]
+    field("a storm", "every token is refused for ten people", acme.zoom.refusals, false=len(false))
     assert acme.rotations == 2
 
 

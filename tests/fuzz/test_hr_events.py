@@ -1,6 +1,7 @@
 """Whatever JSON arrives, an adapter understands it, or refuses it without repeating any of it; it never breaks."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from hypothesis import strategies as st
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import OffboardingRequested
 from tests.doubles.hr_events import CANARY, envelope, payload, read, webhook
+from tests.field import Field
 from tests.fuzz.any_json import NEARLY, any_json, places, replaced, told
 from tests.length import length
+
+#: what was read, and what it did
+READ: Counter[str] = Counter()
 
 JOHN = "mailto:john.doe@example.com"
 OKTA, SAILPOINT, DELETED = payload("okta"), payload("sailpoint"), payload("sailpoint_deleted")
@@ -64,18 +69,32 @@ SENT: Mapping[str, dict[str, Any]] = {
 
 def outcome(event: dict[str, Any]) -> OffboardingRequested | str:
     """Read an event; anything but a refusal goes through and fails the test."""
+    READ["times"] += 1
     try:
         return read(event)
     except (BadMessage, Rejected) as refused:
         reason = refused.reason
+    except Exception:
+        READ["crashed"] += 1
+        raise
     assert reason
+    READ["leaked"] += CANARY in reason
     assert CANARY not in reason
     return reason
+
+
+@pytest.fixture
+def counted(field: Field) -> Iterator[None]:
+    READ.clear()
+    yield
+    leaked, crashed = READ["leaked"], READ["crashed"]
+    field("a fuzzed input", "any JSON instead of an HR event", READ["times"], leaked=leaked, crashed=crashed)
 
 
 quickly = settings(max_examples=length(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.usefixtures("counted")
 @pytest.mark.parametrize("source", SENT)
 @given(detail=st.dictionaries(told, any_json, max_size=3) | st.dictionaries(st.just("employees"), any_json))
 @quickly
@@ -83,6 +102,7 @@ def test_any_object_is_understood_or_refused(source: str, detail: dict[str, Any]
     assert isinstance(outcome(SENT[source] | {"detail": detail}), str)
 
 
+@pytest.mark.usefixtures("counted")
 @pytest.mark.parametrize("source", SENT)
 @given(data=st.data())
 @quickly
@@ -96,6 +116,7 @@ def test_what_a_source_sends_with_one_or_two_things_changed_is_understood_or_ref
     outcome(SENT[source] | {"detail": detail})
 
 
+@pytest.mark.usefixtures("counted")
 @pytest.mark.parametrize("source", SENT)
 def test_what_a_source_sends_with_any_one_thing_nearly_right_is_understood_or_refused(source: str) -> None:
     detail = SENT[source]["detail"]
@@ -104,6 +125,7 @@ def test_what_a_source_sends_with_any_one_thing_nearly_right_is_understood_or_re
             outcome(SENT[source] | {"detail": replaced(detail, path, value)})
 
 
+@pytest.mark.usefixtures("counted")
 @given(
     source=st.sampled_from(["leaver.hr", OKTA["source"], SAILPOINT["source"]]) | any_json,
     detail_type=st.sampled_from(["ScimPatch", "SecurityEventToken"]) | any_json,

@@ -30,6 +30,17 @@ class Part:
         return max(1, min(self.full, int(self.full * seconds / self.seconds)))
 
 
+#: whose faults no part below injects: each as often as its test says
+ONE_BY_ONE: Final = (
+    "tests/cases/test_steps.py",
+    "tests/faults/test_new_versions.py",
+    "tests/faults/test_storms.py",
+    "tests/unit/test_bad_input.py",
+    "tests/unit/test_consumer_again.py",
+    "tests/unit/test_consumer_failures.py",
+    "tests/unit/test_transport.py",
+)
+
 #: what is soon over comes first: the minutes that it leaves of a short proof are for the others
 PARTS: Final = (
     Part(
@@ -58,6 +69,13 @@ PARTS: Final = (
         "tests/integration/test_cli_hostile_text.py -k may_not_hold",
         "places in records",
         full=REFUSED,
+        seconds=20,
+    ),
+    Part(
+        "what the field throws, one by one",
+        " ".join(ONE_BY_ONE),
+        "time, each test",
+        full=1,
         seconds=20,
     ),
     Part(
@@ -143,6 +161,13 @@ PARTS: Final = (
         "leavers",
         full=200,
         seconds=200,
+    ),
+    Part(
+        "the functions as they are packed, in Lambda's own emulator",
+        "tests/shipped/in_the_emulator.py",
+        "functions: cold, warm, out of time, out of memory",
+        full=len(FUNCTIONS),
+        seconds=220,
     ),
     Part(
         "many connections, whatever happens in any order",

@@ -4,24 +4,27 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import UTC, datetime
 
-from tests import tried
+from tests import field, tried
+from tests.field import Thrown
 from tests.proof.run import ROOT, Ran
 
 PAGE = ROOT / "docs" / "proof.md"
 
 
 def shown(ran: Sequence[Ran]) -> str:
-    """Return what was tried, a line for each part, and what was shortened."""
+    """Return what was tried, a line for each part, what was shortened, and what the field threw."""
     lines = [
         f"{'passed' if each.passed else 'FAILED'}  {each.part.name}: {each.length} of {each.part.full} "
         f"{each.part.unit}, {each.seconds:.0f} s. {each.found}"
         for each in ran
     ]
     shortened = [each.part.name for each in ran if each.length < each.part.full]
-    table = tried.lines(row for each in ran for row in each.tried)
-    return "\n".join([*table, "", *lines, f"Shortened: {'; '.join(shortened) or 'nothing'}."])
+    attempts = tried.lines(row for each in ran for row in each.tried)
+    table = ["", "What the field throws at it:", *field.lines(_thrown(ran))]
+    return "\n".join([*attempts, "", *lines, f"Shortened: {'; '.join(shortened) or 'nothing'}.", *table])
 
 
 def as_markdown(judged: str, ran: Sequence[Ran]) -> str:
@@ -48,8 +51,18 @@ def as_markdown(judged: str, ran: Sequence[Ran]) -> str:
             "A test wrote each row as it ran: the case as it was read, and what lives, as the providers were asked.",
             "",
             *tried.markdown(row for each in ran for row in each.tried),
+            "## What the field throws at it",
+            "",
+            "Each test counts what it injected, and what became of it. A dash: that test does not look for that harm.",
+            "",
+            *field.markdown(_thrown(ran)),
+            "",
         ]
     )
+
+
+def _thrown(ran: Sequence[Ran]) -> list[Thrown]:
+    return field.added_up(astuple(row) for each in ran for row in each.thrown)
 
 
 def commit() -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from tests.conftest import TABLES
+from tests.field import PROPERTY, Thrown, added_up
 from tests.proof.parts import Part
 from tests.tried import Tried, tried_in
 
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Ran:
-    """How far a part went, what it found, and how long it took."""
+    """How far a part went, what it found and threw, and how long it took."""
 
     part: Part
     length: int
@@ -29,6 +30,7 @@ class Ran:
     found: str
     seconds: float
     tried: tuple[Tried, ...] = ()
+    thrown: tuple[Thrown, ...] = ()
 
 
 def run(part: Part, length: int) -> Ran:
@@ -43,20 +45,18 @@ def run(part: Part, length: int) -> Ran:
             check=False,
         )
         told = Path(report.name).read_text()
-    found, passed = "; ".join(figures(told)), ended.returncode == 0
-    return Ran(part, length, passed, found, time.monotonic() - began, tried=tuple(tried_in(told)))
+    found, passed, took = "; ".join(figures(told)), ended.returncode == 0, time.monotonic() - began
+    return Ran(part, length, passed, found, took, tried=tuple(tried_in(told)), thrown=tuple(thrown(told)))
 
 
 def figures(report: str) -> Iterator[str]:
     """Say how many tests passed, and the sum of each figure that they recorded."""
-    suite = ET.fromstring(report).find("testsuite") if report else None  # noqa: S314 - pytest just wrote it
+    suite = _suite(report)
     if suite is None:
         return
     failed = int(suite.attrib["failures"]) + int(suite.attrib["errors"])
     yield f"{int(suite.attrib['tests']) - failed} tests passed" + (f", {failed} failed" if failed else "")
-    rows: dict[str, list[list[object]]] = {}
-    for kept in suite.iter("property"):
-        rows.setdefault(kept.attrib["name"], []).append(ast.literal_eval(kept.attrib["value"]))
+    rows = _recorded(suite)
     for _, name, columns in TABLES:
         total: Counter[str] = Counter()
         for row in rows.get(name, []):
@@ -68,3 +68,20 @@ def figures(report: str) -> Iterator[str]:
         yield from (f"{figure:,} {what}" for what, figure in total.items())
         if name in rows and not total:
             yield f"{len(rows[name])} places to die at"
+
+
+def thrown(report: str) -> list[Thrown]:
+    """Return what the tests injected, and what became of it."""
+    suite = _suite(report)
+    return [] if suite is None else added_up(_recorded(suite).get(PROPERTY, []))
+
+
+def _suite(report: str) -> ET.Element | None:
+    return ET.fromstring(report).find("testsuite") if report else None  # noqa: S314 - pytest just wrote it
+
+
+def _recorded(suite: ET.Element) -> dict[str, list[list[object]]]:
+    rows: dict[str, list[list[object]]] = {}
+    for kept in suite.iter("property"):
+        rows.setdefault(kept.attrib["name"], []).append(ast.literal_eval(kept.attrib["value"]))
+    return rows

@@ -27,6 +27,7 @@ from tests.doubles.fleet import (
     MoodyServer,
 )
 from tests.doubles.night import ANNA, BEN, Message
+from tests.field import Field
 from tests.length import length
 
 NAMES: Final = st.sampled_from(sorted(CONNECTIONS))
@@ -201,7 +202,7 @@ SHOWN: Final = {
 
 
 def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_faults(
-    record_property: Callable[[str, object], None],
+    record_property: Callable[[str, object], None], field: Field
 ) -> None:
     FIGURES.clear()
     try:
@@ -212,6 +213,11 @@ def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_fau
     finally:
         for what, figure in SHOWN.items():
             record_property("many", [what, FIGURES[figure]])
+        harm = dict.fromkeys(("lost", "false", "leaked"), FIGURES["violations"])
+        # Few nights do not come upon everything.
+        for figure in ("faults", "killed"):
+            if times := FIGURES[figure]:
+                field("many connections in any order", figure, times, **harm)
 
 
 # --- that the machine would find what it looks for ---

@@ -13,6 +13,7 @@ from tests.doubles.aws_errors import client_error
 from tests.doubles.clock import NOW
 from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
 from tests.doubles.lambda_events import event, record
+from tests.field import Field
 
 JOHN = {"user_id": "john.doe@example.com"}
 REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0;clid=us05"))
@@ -27,16 +28,16 @@ def sso(harness: ConsumerHarness, operation: Callable[[RevokeSsoToken], Result |
     return harness.consumer(RevokeSsoToken, operation)
 
 
-def test_a_finished_command_is_announced_again_and_not_repeated(harness: ConsumerHarness) -> None:
+def test_a_finished_command_is_announced_again_and_not_repeated(harness: ConsumerHarness, field: Field) -> None:
     operation = Operation(REVOKED)
     consumer = sso(harness, operation)
     body = event("RevokeSsoToken", JOHN)
     consume(consumer, record(body))
     harness.clock.passes(minutes=5)
     assert consume(consumer, record(body)) == set()
-    assert len(operation.commands) == 1
-    first, again = harness.bus.announced
-    assert first == again
+    first, *again = harness.bus.announced
+    repeated, others = len(operation.commands) - 1, [each for each in again if each != first]
+    field("a duplicate", "a message that SQS delivers once more", len(again), false=repeated + len(others))
 
 
 def test_a_receipt_that_can_not_be_written_is_not_acknowledged_and_the_call_is_repeated(

@@ -21,6 +21,7 @@ from tests.doubles.lambda_events import event
 from tests.doubles.planted_leaks import LEAKS, take_files_away
 from tests.doubles.spellings import spelled_in
 from tests.doubles.watch import Watch
+from tests.field import Field
 from tests.integration.connecting import Stack
 from tests.length import some
 
@@ -198,12 +199,14 @@ def seen(
 
 
 @pytest.fixture
-def nothing_shows(seen: Callable[[], Watch]) -> Iterator[Callable[[], Watch]]:
+def nothing_shows(seen: Callable[[], Watch], field: Field) -> Iterator[Callable[[], Watch]]:
     """After the test, look for every canary in everything that left, in the spellings in which it could hide."""
     yield seen
     watch = seen()
     assert {"standard output", "answer to Lambda", "at rest"} <= watch.places
-    assert watch.found([*CANARIES, f"client-id:{CLIENT_SECRET}"]) == set()
+    leaked = watch.found([*CANARIES, f"client-id:{CLIENT_SECRET}"])
+    field("a secret in a mouth", "every secret, where somebody could repeat it", len(CANARIES), leaked=len(leaked))
+    assert leaked == set()
 
 
 @pytest.mark.usefixtures("nothing_shows")

@@ -1,13 +1,15 @@
 """How a short proof is shared out, and what a proof says that it found."""
 
+import re
 from typing import Final
 
 import pytest
 
+from tests.field import Field, Thrown, added_up
 from tests.length import length, some
 from tests.proof.parts import PARTS, Part
 from tests.proof.report import as_markdown, shown
-from tests.proof.run import Ran, figures
+from tests.proof.run import ROOT, Ran, figures, thrown
 
 NIGHTS: Final = Part("nights", "tests/nights.py", "nights", full=4000, seconds=400)
 
@@ -18,6 +20,8 @@ REPORT: Final = """<testsuites><testsuite tests="3" failures="1" errors="0">
 <testcase><properties>
 <property name="orders" value="['zoom, strict', 'refresh and leave', 1000, 4, 0]" />
 <property name="many" value="['nights', 7]" />
+<property name="field" value="['a kill', 'in a call', 'test_it', 3, 0, None, None, 0]" />
+<property name="field" value="['a kill', 'in a call', 'test_it', 4, 1, None, 0, 0]" />
 <property name="crash" value="['zoom', 'before PutItem', 'works', 'works', 'works']" />
 </properties></testcase>
 </testsuite></testsuites>"""
@@ -63,3 +67,44 @@ def test_a_proof_says_what_it_shortened_and_what_failed() -> None:
     failed = Ran(NIGHTS, 4000, passed=False, found="1 failed", seconds=400)
     assert "Shortened: nothing." in shown([failed])
     assert "| nights | 4,000 nights | 4,000 | **FAILED** 1 failed | 400 |" in as_markdown("abc", [failed])
+
+
+# --- what the field throws at it ---
+
+KILLS: Final = Thrown("a kill", "in a call", "test_it", times=7, lost=1, leaked=0, crashed=0)
+
+
+def test_what_a_test_threw_is_added_up_over_its_parameters() -> None:
+    assert thrown(REPORT) == [KILLS]
+    assert thrown("") == []
+
+
+def test_a_proof_shows_what_the_field_threw_with_the_test_of_each_row_and_the_sum() -> None:
+    said = shown([Ran(NIGHTS, 400, passed=True, found="", seconds=41.2, thrown=(KILLS,))])
+    assert said.splitlines()[-3:] == [
+        "kind    what was injected  times  lost  false  leaked  crashed  test",
+        "a kill  in a call          7      1     -      0       0        test_it",
+        "in all                     7      1     -      0       0        1 tests",
+    ]
+    page = as_markdown("abc", [Ran(NIGHTS, 4000, passed=True, found="", seconds=41.2, thrown=(KILLS,))])
+    assert "| a kill | in a call | 7 | 1 | - | 0 | 0 | test_it |" in page
+
+
+def test_whatever_records_what_it_threw_is_part_of_the_proof() -> None:
+    tests = {path: path.read_text() for path in (ROOT / "tests").rglob("*.py")}
+    recording = {str(path.relative_to(ROOT)) for path, text in tests.items() if re.search(r"\bfield: Field\b", text)}
+    proved = {word for part in PARTS for word in part.tests.split()}
+    assert recording
+    assert recording - proved == set()
+
+
+def test_whoever_records_a_harm_fails_and_the_table_shows_it() -> None:
+    properties: list[tuple[str, object]] = []
+    with pytest.raises(AssertionError, match="lost=1"):
+        Field("test_it[of one]", properties)("a kill", "in a call", times=3, lost=1, false=0)
+    assert added_up(row for _, row in properties) == [Thrown("a kill", "in a call", "test_it", 3, lost=1, false=0)]  # type: ignore[misc]
+
+
+def test_whoever_injected_nothing_fails() -> None:
+    with pytest.raises(AssertionError, match="nothing was injected"):
+        Field("test_it", [])("a kill", "in a call", times=0, lost=0)

@@ -30,6 +30,7 @@ from leaver.providers.transport import Transport
 from tests.doubles import wire as wire_module
 from tests.doubles.canary import shown_by
 from tests.doubles.wire import Play, Wire, fixture, serving
+from tests.field import Field
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SECRET = SecretStr("CANARY-secret")
@@ -249,11 +250,13 @@ def test_a_byte_order_mark_does_no_harm() -> None:
     ],
     ids=["in the status", "in a header", "in the body", "in a body without a length"],
 )
-def test_an_answer_that_drips_for_ever_is_given_up_and_never_taken_for_a_whole_one(begun: bytes) -> None:
+def test_an_answer_that_drips_for_ever_is_given_up_and_never_taken_for_a_whole_one(begun: bytes, field: Field) -> None:
     with answering(Play(begun, "drip"), OK) as (transport, wire):
+        taken = 0
         with pytest.raises(AnswerLost):
-            transport.request("DELETE", "/x", auth=None, read_timeout=0.2)
+            taken += transport.request("DELETE", "/x", auth=None, read_timeout=0.2).status
         assert transport.request("GET", "/x", auth=None, read_timeout=20).status == 200
+        field("a dripping answer", "an answer that comes byte by byte and never ends", wire.hung_up, false=taken)
         assert wire.hung_up == 1
 
 
