@@ -188,6 +188,8 @@ class Case(BaseModel):
     outstanding: tuple[str, ...]
     #: and of those among them that no connection was there for when it was last looked
     waiting: tuple[str, ...] = ()
+    #: by step, the connections over which it failed: another of the account may do it
+    failed_over: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     #: what must still be announced, in order
     pending_announcements: tuple[AnnouncementName, ...] = ()
     overdue: bool = False

@@ -1,6 +1,6 @@
 """A case begins: the tombstone under every name, and then one command for each thing that must end."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -94,16 +94,20 @@ class CaseStart:
         of_case = {"case_id": case.case_id, "requested_at": requested_at}
         own = [step for step in steps if step.command not in early]
         beside = [step for step in steps if step.command in early]
-        commands = self.commands(own, urgency | of_case, leaving=case.names)
-        self.publisher.send_commands(commands + self.commands(beside, urgency, leaving=case.names))
+        self.publisher.send_commands(
+            self._commands(case, own, urgency | of_case) + self._commands(case, beside, urgency)
+        )
 
-    def commands(self, steps: Sequence[Step], told: Mapping[str, str], *, leaving: Container[str]) -> list[Command]:
+    def _commands(self, case: Case, steps: Sequence[Step], told: Mapping[str, str]) -> list[Command]:
         """The commands of those steps that can be sent now, with what is told to all of them."""
         steps = [step for step in steps if step.refused is None]
-        usable = self.connections.usable_at((step.provider for step in steps if step.provider), leaving=leaving)
+        usable = self.connections.usable_at((step.provider for step in steps if step.provider), leaving=case.names)
         commands = []
         for step in steps:
-            connection = usable[step.at].connection if step.at in usable else None if step.provider else step.at
+            names = [each.connection for each in usable.get(step.at, ())] if step.provider else [step.at]
+            failed = case.failed_over.get(step.name, ())
+            # One that failed may lack a scope that its twin has.
+            connection = next((name for name in names if name not in failed), names[0] if names else None)
             if connection is not None:
                 # A step of no case is a command on one connection: the account is the case's word.
                 named = {"account": step.account, "alias": step.alias} if step.account and "case_id" in told else {}
