@@ -295,6 +295,22 @@ def test_what_failed_over_a_connection_that_lacks_a_scope_goes_over_its_twin(
     has_a_twin_without_the_scope(office, monkeypatch)
 
 
+def test_who_is_meant_is_asked_over_the_twin_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.table.put(connection("a-zoom-eu", account="europe", expires_at=LASTING))
+    office.zoom.elsewhere["access-no-scope"] = "europe"
+    secret_store_of(office.secrets, "a-zoom-eu", tokens(access_token="access-no-scope", expires_at=LASTING))
+    real = office.zoom.get_user
+
+    def refuse(user_id: str, access_token: Any) -> Any:
+        if access_token.get_secret_value() == "access-no-scope":
+            raise Rejected("Zoom: missing scopes", ProviderResponse(400, "4711"))
+        return real(user_id, access_token)
+
+    monkeypatch.setattr(office.zoom, "get_user", refuse)
+    office.deliver(office.hears())
+    assert office.case.identities == {"zoom/acme": ADA_ID, "zoom/europe": EU_ID}
+
+
 def test_that_is_seen_where_the_best_connection_is_tried_for_ever(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
