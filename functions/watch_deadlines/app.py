@@ -51,7 +51,7 @@ TIME_FOR_ONE: Final = 20_000
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
 #: and what of the case's own is of its sweep as well
 OF_A_SWEEP: Final = frozenset(
-    {"email", "identities", "event_id", "source", "actor", "urgency", "request", "aliases", "policy", "searched"}
+    {"email", "identities", "event_id", "source", "actor", "urgency", "request", "aliases", "policy"}
 )
 
 
@@ -145,7 +145,7 @@ class Watch:
         """With the steps of each account of a provider that had none when the case was recorded."""
         if not any(step.lacks_account for step in case.steps):
             return case
-        found = self.case_start.find_steps_anew(case)
+        found = self.case_start.search(case).steps
 
         def with_found(standing: Case) -> Case | None:
             more = standing.with_steps(found)
@@ -272,20 +272,7 @@ class Watch:
         # What a person closed was not ended by a provider, and would not be now.
         closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
         steps = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
-        fields = case.model_dump(
-            include={
-                "email",
-                "identities",
-                "event_id",
-                "source",
-                "actor",
-                "urgency",
-                "request",
-                "policy",
-                "searched",
-                "aliases",
-            }
-        )
+        fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = new_case(sweep_of(case.case_id), steps, case.names, **fields)
         # It raises no tombstones: where they are gone, the person is here again.

@@ -154,6 +154,9 @@ def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
             f"RETURN HELD: {held.source} said {held.kind} at {moment(held.at)}, and another source that they left:"
             f" `leaver reinstate {case.case_id}`, if they are back"
         )
+    if case.searched:
+        looked = ", ".join(f"{what} {name}" for each in case.searched for what, name in list(each.items())[:1])
+        yield f"before the seal it was searched by: {looked}"
     if case.sweep_of:
         yield f"looked once more after case {case.sweep_of}"
     for name, receipt in receipts.items():

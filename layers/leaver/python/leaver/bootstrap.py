@@ -247,7 +247,7 @@ def case_start(
         connections=step_finder.connections,
         publisher=publisher,
         clock=now,
-        find_steps_anew=step_finder.find_anew,
+        search=step_finder.search,
         deadline=timedelta(seconds=case_deadline),
         routine_limit=routine_limit,
     )

@@ -1,10 +1,10 @@
 """A leaver's case: everything that must end, recorded first, and what is outstanding of it."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
@@ -139,6 +139,13 @@ class Policy(BaseModel):
     deadline: int
 
 
+class Search(NamedTuple):
+    """What has to end for a case's person, and where that was looked for."""
+
+    steps: Sequence[Step]
+    searched: tuple[dict[str, str], ...]
+
+
 class Case(BaseModel):
     """The case's own item in the Cases table.
 
@@ -153,7 +160,7 @@ class Case(BaseModel):
     #: the HR event as it was understood, and what the deployment had decided when the case was recorded
     request: dict[str, Any] = Field(default_factory=dict)
     policy: Policy | None = None
-    #: where the person was looked for, and what was found there
+    #: where it was looked for what has to end, before the seal
     searched: tuple[dict[str, str], ...] = ()
     #: whose access: the e-mail address of the HR event, and by `provider/account` the ids that accounts confirmed
     email: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leaver.cases.people import People
-from leaver.cases.record import PURGE, REPLACE, Case, Cases, Step
+from leaver.cases.record import PURGE, REPLACE, Case, Cases, Search, Step
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.connections.record import Connections
 from leaver.messages import commands
@@ -36,8 +36,8 @@ class CaseStart:
     clock: Callable[[], datetime]
     #: how long a case may take before it is announced as overdue
     deadline: timedelta
-    #: finds what has to end for a case's person as of now
-    find_steps_anew: Callable[[Case], Sequence[Step]]
+    #: finds what has to end for a case's person as of now, and says where it looked
+    search: Callable[[Case], Search]
     #: for how many routine people an hour cases may begin, before one is held until a person has looked; whoever begins
     #: none needs none
     routine_limit: int = 0
@@ -68,7 +68,7 @@ class CaseStart:
         if case.state in {State.SCHEDULED, State.OPEN}:
             self.raise_tombstones(case, now)
             # After the tombstones: from then on nothing is added that nobody would find.
-            found = self.find_steps_anew(case) if anew and case.allows(CaseEvent.STARTED) else ()
+            found = self.search(case).steps if anew and case.allows(CaseEvent.STARTED) else ()
             case = self.cases.change(case, start) or self.cases.require(case.case_id)
         if case.state in OVER:
             # It was cancelled at this very moment, or a run was killed between a cancellation and this.
