@@ -14,8 +14,9 @@ from leaver.cases import identities
 from leaver.cases.closing import StepClosing
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
-from leaver.cases.intake import RETURN_HELD, Intake
+from leaver.cases.intake import Intake
 from leaver.cases.record import Case, Policy
+from leaver.cases.returns import RETURN_HELD
 from leaver.cases.states import CaseEvent
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections
@@ -144,7 +145,7 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
         raise BadMessage("case: expected the id of a case that exists")
     event = DECISIONS[command.decision]
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
-        return intake.give_back(case, event, command.requested_at or now)
+        return intake.returns.give_back(case, event, command.requested_at or now)
 
     def follow(standing: Case) -> Case | None:
         return standing.after(event, now) if standing.allows(event) else None
