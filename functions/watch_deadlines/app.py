@@ -15,20 +15,10 @@ from leaver.cases.closing import open_receipt
 from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import (
-    DONE_WITH,
-    LOOK_AGAIN,
-    REPLACE,
-    WATCHED,
-    Case,
-    Cases,
-    CaseSummary,
-    Step,
-    new_case,
-    sweep_of,
-)
+from leaver.cases.record import DONE_WITH, LOOK_AGAIN, REPLACE, WATCHED, Case, Step, new_case, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, CaseEvent, State
+from leaver.cases.table import Cases, CaseSummary
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.record import Connection, Connections
 from leaver.consuming.invocation import LambdaContext

@@ -7,8 +7,8 @@ import pytest
 
 from functions.watch_deadlines.app import Watch, gauges
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import CaseSummary
 from leaver.cases.states import State
+from leaver.cases.table import CaseSummary
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connections, Status
 from leaver.consuming.message import Message

@@ -12,9 +12,10 @@ import pytest
 
 from leaver.cases.finding import StepFinder
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case, Policy, receipts_of
+from leaver.cases.record import Case, Policy
 from leaver.cases.seal import COVERED, VERSION, Stored, UnknownSeal, chain, head_of
 from leaver.cases.states import State
+from leaver.cases.table import receipts_of
 from leaver.messages.events import Subject
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import columns, values

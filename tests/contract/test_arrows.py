@@ -51,6 +51,7 @@ ORDER = (
         "cases.seal",
         "cases.people",
         "cases.record",
+        "cases.table",
         "cases.user_token_index",
         "cases.user_tokens",
     ),

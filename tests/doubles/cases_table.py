@@ -8,8 +8,9 @@ from leaver.cases.heard import Heard, HeardEvents
 from leaver.cases.partitions import KEY, of_case
 from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import WATCHED, Case, Cases, CaseSummary
+from leaver.cases.record import WATCHED, Case
 from leaver.cases.seal import Stored
+from leaver.cases.table import Cases, CaseSummary
 from leaver.storage.tables import Item, Items, Value, columns, item_version_of
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.steps import Effects

@@ -10,8 +10,9 @@ from moto import mock_aws
 
 from leaver.cases.people import Name, People, Word
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import Case, Cases, Step, new_case
+from leaver.cases.record import Case, Step, new_case
 from leaver.cases.states import State
+from leaver.cases.table import Cases
 from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import columns
@@ -183,7 +184,7 @@ def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
 def test_a_flood_of_leavers_is_counted_on_when_an_item_could_hold_no_more_ids(
     aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaver.cases.record.TOLD_APART", 2)
+    monkeypatch.setattr("leaver.cases.table.TOLD_APART", 2)
     cases = Cases(aws, table="Cases")
     assert [cases.count_routine(NOW, email=each) for each in ("c-1", "c-2", "c-3", "c-1", "c-3")] == [1, 2, 3, 3, 4]
 

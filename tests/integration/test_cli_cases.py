@@ -13,9 +13,10 @@ from functions.start_offboarding.app import Decision
 from leaver.cases.heard import Fate, HeardEvents, heard
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import REPLACE, Case, Cases, Said, Step, new_case
+from leaver.cases.record import REPLACE, Case, Said, Step, new_case
 from leaver.cases.seal import head_of
 from leaver.cases.states import State
+from leaver.cases.table import Cases
 from leaver.errors import ProviderResponse
 from leaver.messages.commands import parse
 from leaver.outcomes import Outcome, Result

@@ -10,9 +10,10 @@ import typer
 from rich.table import Table
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import ENTRY, REPLACE, Case, Cases, Step, receipts_of
+from leaver.cases.record import ENTRY, REPLACE, Case, Step
 from leaver.cases.seal import Stored, UnknownSeal, head_of
 from leaver.cases.states import State
+from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE, DONE_WITH, Case, Cases, Step, receipts_of
+from leaver.cases.record import DONE, DONE_WITH, Case, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
+from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
 
 Searched = tuple[dict[str, str], ...]

@@ -8,8 +8,9 @@ from typing import Final
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
-from leaver.cases.record import Case, Cases
+from leaver.cases.record import Case
 from leaver.cases.states import State
+from leaver.cases.table import Cases
 from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person

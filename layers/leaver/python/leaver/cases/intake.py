@@ -14,10 +14,11 @@ from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind
 from leaver.cases.people import Name, People
-from leaver.cases.record import Case, Cases, Policy, new_case
+from leaver.cases.record import Case, Policy, new_case
 from leaver.cases.returns import LATER, Returns
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
+from leaver.cases.table import Cases
 from leaver.errors import Rejected
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.names import name_of

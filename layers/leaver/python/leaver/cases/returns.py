@@ -9,9 +9,10 @@ from typing import Final
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
-from leaver.cases.record import Case, Cases, Said, sweep_of
+from leaver.cases.record import Case, Said, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
+from leaver.cases.table import Cases
 from leaver.errors import Rejected
 from leaver.messages.events import OffboardingRequested
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leaver.cases.people import People
-from leaver.cases.record import PURGE, REPLACE, Case, Cases, Search, Step
+from leaver.cases.record import PURGE, REPLACE, Case, Search, Step
 from leaver.cases.states import OVER, CaseEvent, State
+from leaver.cases.table import Cases
 from leaver.connections.record import Connections
 from leaver.messages import commands
 from leaver.messages.commands import Command, parse
