@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from leaver.cases import kinds, record
-from leaver.cases.finding import StepFinder
+from leaver.cases import finding, kinds, record
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.people import Name
@@ -456,7 +455,7 @@ def test_those_tests_see_it_where_an_older_containment_is_taken_for_the_new_one(
 def test_those_tests_see_it_where_a_containment_takes_what_was_made_since(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StepFinder, "_is_of_who_stays", lambda *_: False)
+    monkeypatch.setattr(finding, "_is_of_who_stays", lambda *_: False)
     with pytest.raises(AssertionError):
         test_a_connection_made_after_the_containment_began_stays_and_one_made_before_ends(office)
 

@@ -176,3 +176,8 @@ class InMemoryPeople(People):
     def under_tombstones(self) -> set[str]:
         """The names on which a tombstone stands."""
         return {each.partition.removeprefix("person#") for each in self.items.scan() if each.gone_since}
+
+
+def without_step(case: Case, name: str) -> Case:
+    """The case with one step less outstanding."""
+    return case.model_copy(update={"outstanding": tuple(each for each in case.outstanding if each != name)})

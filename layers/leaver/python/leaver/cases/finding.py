@@ -36,7 +36,7 @@ class StepFinder:
         if case.sweep_of is not None:
             return Search((), ())
         accounts = {name: self.connections.accounts(name) for name in self.providers}
-        owned = list(self._owned_by(case.names))
+        owned = [each for each in self._owned_by(case.names) if not _is_of_who_stays(each, case)]
         steps = [*self._find_at_providers(case, accounts)]
         steps += [
             Step(
@@ -55,9 +55,7 @@ class StepFinder:
             for record in owned
             if isinstance(record, Connection) and record.role == "service"
         ]
-        found = [
-            step for step in steps if is_ended_by(case.kind, step.command) and not self._is_of_who_stays(step, case)
-        ]
+        found = [step for step in steps if is_ended_by(case.kind, step.command)]
         at_accounts = [f"{name}/{account}" for name in accounts for account in accounts[name]]
         searched = [{"account": at, "found": case.identities.get(at, "")} for at in at_accounts]
         searched += [{"provider without an account": name} for name in accounts if not accounts[name]]
@@ -83,14 +81,6 @@ class StepFinder:
                 # A case's step is never rewritten: what it acts on is what it was recorded with.
                 before.append(standing.get(step.name, step))
 
-    def _is_of_who_stays(self, step: Step, case: Case) -> bool:
-        if case.kind == "departure" or case.started_at is None or step.command != RevokeAccessToken.__name__:
-            return False
-        if step.refused is not None:
-            return False
-        granted_at = self.connections.read(step.at).granted_at
-        return granted_at is not None and granted_at > case.started_at
-
     def _owned_by(self, names: Sequence[str]) -> Iterator[Connection | Unreadable]:
         """What the person has or answers for; a record that can't be read stops nothing but its own step."""
         for each in dict.fromkeys(each for name in names for each in self.connections.owned_by(name)):
@@ -104,6 +94,12 @@ class StepFinder:
             else:
                 if record.status is not Status.REVOKED:
                     yield record
+
+
+def _is_of_who_stays(record: Connection | Unreadable, case: Case) -> bool:
+    if case.kind == "departure" or case.started_at is None or isinstance(record, Unreadable):
+        return False
+    return record.granted_at is not None and record.granted_at > case.started_at
 
 
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:

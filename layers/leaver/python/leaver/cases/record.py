@@ -259,10 +259,6 @@ class Case(BaseModel):
             return self
         return self.after(CaseEvent.OVERDUE, now).model_copy(update={"overdue": True})
 
-    def after_step(self, name: str) -> Self:
-        """With one step less outstanding."""
-        return self.model_copy(update={"outstanding": tuple(each for each in self.outstanding if each != name)})
-
     def after_resending(self, now: datetime) -> Self:
         """With commands that seemed lost on their way once more."""
         return self.model_copy(update={"resent_at": now, "resent": self.resent + 1})
