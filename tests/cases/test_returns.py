@@ -357,6 +357,19 @@ def test_a_cancellation_that_comes_too_late_gives_nothing_back(office: Office, m
     assert last_fate(office) == ("changed", RETURN_HELD)
 
 
+def test_that_is_seen_where_it_is_taken_for_one_that_came_in_time(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Returns._stop
+
+    def in_time(self: Returns, case_id: str, event: CaseEvent) -> Case:
+        return stop(self, case_id, event).model_copy(update={"state": State.CANCELLED})
+
+    monkeypatch.setattr(Returns, "_stop", in_time)
+    with pytest.raises(AssertionError):
+        test_a_cancellation_that_comes_too_late_gives_nothing_back(office, monkeypatch)
+
+
 def test_what_was_said_before_a_persons_decision_comes_too_late_after_it(office: Office) -> None:
     office.hears_and_works()
     decides(office, "reinstate")
