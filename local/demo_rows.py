@@ -9,8 +9,9 @@ from typing import cast
 import requests
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case, Cases
+from leaver.cases.record import Case
 from leaver.cases.seal import Stored, head_of
+from leaver.cases.table import Cases
 from leaver.storage.tables import Value, item, values
 from local import acme
 from local.world import World

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from leaver import settings
 from leaver.cases.heard import HeardEvents
 from leaver.cases.people import People
-from leaver.cases.record import Cases
+from leaver.cases.table import Cases
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
 from leaver.messages.names import name_of

@@ -9,7 +9,8 @@ from aws_lambda_powertools import Logger
 from leaver import bootstrap
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.finding import StepFinder
-from leaver.cases.record import Case, Cases
+from leaver.cases.record import Case
+from leaver.cases.table import Cases
 from leaver.consuming.consumer import Consumer
 from leaver.errors import BadMessage
 from leaver.messages.commands import CaseId, Command

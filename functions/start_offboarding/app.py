@@ -14,8 +14,9 @@ from leaver.cases import identities
 from leaver.cases.closing import StepClosing
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
-from leaver.cases.intake import RETURN_HELD, Intake
+from leaver.cases.intake import Intake
 from leaver.cases.record import Case, Policy
+from leaver.cases.returns import RETURN_HELD
 from leaver.cases.states import CaseEvent
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections
@@ -144,7 +145,7 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
         raise BadMessage("case: expected the id of a case that exists")
     event = DECISIONS[command.decision]
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
-        return intake.give_back(case, event, command.requested_at or now)
+        return intake.returns.give_back(case, event, command.requested_at or now)
 
     def follow(standing: Case) -> Case | None:
         return standing.after(event, now) if standing.allows(event) else None
@@ -188,15 +189,18 @@ class PersonFinder:
         if given is not None and given.casefold() == "me":
             raise Rejected(f"subject.identities.{provider}.id: me is whoever consented, and nobody else")
         found = {}
-        for account, connection in sorted(self.connections.accounts(provider).items()):
-            user = self._ask(connection, given, request, heard_at) if connection else None
-            if user is not None:
-                found[f"{provider}/{account}"] = Person(user.id, user.email)
+        for at, twins in sorted(self.connections.usable_at([provider]).items()):
+            # One that can't say may lack a scope that its twin has.
+            answers = (self._ask(connection, given, request, heard_at) for connection in twins)
+            answer = next((each for each in answers if each is not None), None)
+            if isinstance(answer, ZoomUser):
+                found[at] = Person(answer.id, answer.email)
         return found
 
     def _ask(
         self, connection: Connection, given: str | None, request: OffboardingRequested, heard_at: datetime
-    ) -> ZoomUser | None:
+    ) -> ZoomUser | Result | None:
+        """The user, or that nobody there is meant; None where this connection can't say."""
         email = request.subject.email
 
         def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
@@ -215,7 +219,7 @@ class PersonFinder:
         (reservation,) = self.rate_limiter.reserve([demand])
         try:
             self.rate_limiter.wait(reservation)
-            found = self.tokens.with_token(connection.connection, ask)
+            return self.tokens.with_token(connection.connection, ask)
         except (CredentialStale, Throttled) as error:
             if isinstance(error, Throttled):
                 self.rate_limiter.record_throttle(reservation, error)
@@ -226,7 +230,6 @@ class PersonFinder:
             raise
         except (ProviderUnavailable, NeedsReauthorization, Rejected, BadMessage):
             return None
-        return found if isinstance(found, ZoomUser) else None
 
     def _is_worth_waiting(self, error: CredentialStale | Throttled, heard_at: datetime) -> bool:
         # Our own queue passes; what the provider will not answer until tomorrow must not be waited for at all.

@@ -15,22 +15,12 @@ from leaver.cases.closing import open_receipt
 from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import (
-    DONE_WITH,
-    LOOK_AGAIN,
-    REPLACE,
-    WATCHED,
-    Case,
-    Cases,
-    CaseSummary,
-    Step,
-    new_case,
-    sweep_of,
-)
+from leaver.cases.record import DONE_WITH, LOOK_AGAIN, REPLACE, WATCHED, Case, Step, new_case, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, CaseEvent, State
+from leaver.cases.table import Cases, CaseSummary
 from leaver.cases.user_tokens import StoredUserTokens
-from leaver.connections.record import IN_USE, Connection, Connections
+from leaver.connections.record import Connection, Connections
 from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
 from leaver.messages.names import name_of
@@ -51,7 +41,7 @@ TIME_FOR_ONE: Final = 20_000
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
 #: and what of the case's own is of its sweep as well
 OF_A_SWEEP: Final = frozenset(
-    {"email", "identities", "event_id", "source", "actor", "urgency", "request", "aliases", "policy", "searched"}
+    {"email", "identities", "event_id", "source", "actor", "urgency", "request", "aliases", "policy"}
 )
 
 
@@ -124,13 +114,18 @@ class Watch:
         ]
         lost = [step.name for step in sendable if self._is_lost(receipts.get(step.name))]
         at_once = [step.name for step in sendable if step.name in case.waiting]
+        failed_over: dict[str, tuple[str, ...]] = {}
         if case.resent_at is None or self.clock() - case.resent_at >= SILENCE:
-            at_once += [
-                step.name
-                for step in sendable
-                if step.provider and self._is_worth_another_try(receipts.get(step.name), usable[step.at])
-            ]
-        case = self.announcer.announce_pending(self._resend(case, lost, at_once, undone, waiting))
+            heard_of = [(step, receipts[step.name]) for step in sendable if step.provider and step.name in receipts]
+            at_once += [step.name for step, receipt in heard_of if self._is_to_be_searched_again(receipt)]
+            failed_over = {
+                step.name: failed
+                for step, receipt in heard_of
+                if (failed := _failed_over(case, step, receipt, usable[step.at])) is not None
+                and any(each.connection not in failed for each in usable[step.at])
+            }
+        resent = self._resend(case, lost, at_once, undone, waiting, failed_over=failed_over)
+        case = self.announcer.announce_pending(resent)
         heard = [receipts[name] for name in case.outstanding if name in receipts]
         if not case.outstanding or any(each.outcome not in {None, Outcome.FAILED} for each in heard):
             # A run that was killed after its receipt, or whose message to seal_case was lost.
@@ -140,7 +135,7 @@ class Watch:
         """With the steps of each account of a provider that had none when the case was recorded."""
         if not any(step.lacks_account for step in case.steps):
             return case
-        found = self.case_start.find_steps_anew(case)
+        found = self.case_start.search(case).steps
 
         def with_found(standing: Case) -> Case | None:
             more = standing.with_steps(found)
@@ -158,11 +153,13 @@ class Watch:
         at_once: Sequence[str],
         undone: Iterable[Step],
         waiting: AbstractSet[str],
+        *,
+        failed_over: Mapping[str, tuple[str, ...]],
     ) -> Case:
         """Note that the case was looked at, and send what was lost again if it is time; returns the case after that."""
         now = self.clock()
         is_time = now - (case.resent_at or case.started_at or now) >= _silence(case.resent)
-        again = {*at_once, *(lost if is_time else ())}
+        again = {*at_once, *failed_over, *(lost if is_time else ())}
         names = {step.name for step in undone}
 
         def with_look(standing: Case) -> Case | None:
@@ -172,7 +169,8 @@ class Watch:
             if names & set(standing.outstanding):
                 looked_at = looked_at.after_deadline(now)
             still = tuple(name for name in standing.outstanding if name in waiting)
-            looked_at = looked_at.model_copy(update={"waiting": still})
+            failed = {**standing.failed_over, **failed_over}
+            looked_at = looked_at.model_copy(update={"waiting": still, "failed_over": failed})
             return looked_at.after_resending(now) if again else looked_at
 
         # Written first, so that a case which can't be written is not sent again each minute.
@@ -187,27 +185,10 @@ class Watch:
             self.case_start.send(looked_at, again & set(looked_at.outstanding))
         return looked_at or self.cases.require(case.case_id)
 
-    def _is_worth_another_try(self, receipt: Receipt | None, usable: Connection) -> bool:
-        """Whether a last word that ended nothing may be another one by now, over the connection that there is."""
-        if receipt is None or receipt.finished_at is None:
-            return False
-        match receipt.outcome:
-            case Outcome.NOT_SEARCHABLE:
-                # What proves the search is the deployment's to mend, and nobody tells when it has.
-                return self.clock() - receipt.finished_at >= SEARCH_AGAIN
-            case Outcome.FAILED:
-                authorized_since = usable.granted_at is not None and usable.granted_at > receipt.finished_at
-                return authorized_since or self._is_dead(receipt.connection)
-            case _:
-                return False
-
-    def _is_dead(self, connection: str | None) -> bool:
-        if connection is None:
-            return False
-        try:
-            return self.connections.read(connection).status not in IN_USE
-        except BadMessage:
-            return True
+    def _is_to_be_searched_again(self, receipt: Receipt) -> bool:
+        # What proves the search is the deployment's to mend, and nobody tells when it has.
+        was_not_searchable = receipt.outcome is Outcome.NOT_SEARCHABLE and receipt.finished_at is not None
+        return was_not_searchable and self.clock() - (receipt.finished_at or self.clock()) >= SEARCH_AGAIN
 
     def _is_lost(self, receipt: Receipt | None) -> bool:
         """Whether nobody is at work on a command, as far as can be told."""
@@ -281,20 +262,7 @@ class Watch:
         # What a person closed was not ended by a provider, and would not be now.
         closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
         steps = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
-        fields = case.model_dump(
-            include={
-                "email",
-                "identities",
-                "event_id",
-                "source",
-                "actor",
-                "urgency",
-                "request",
-                "policy",
-                "searched",
-                "aliases",
-            }
-        )
+        fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = new_case(sweep_of(case.case_id), steps, case.names, **fields)
         # It raises no tombstones: where they are gone, the person is here again.
@@ -373,6 +341,14 @@ def count_urgent_an_hour(cases: Cases, now: datetime) -> int:
 
 def _reinstate(sweep: Case, *, now: datetime) -> Case | None:
     return sweep.after(CaseEvent.REINSTATED, now) if sweep.allows(CaseEvent.REINSTATED) else None
+
+
+def _failed_over(case: Case, step: Step, receipt: Receipt, usable: Sequence[Connection]) -> tuple[str, ...] | None:
+    """The connections over which a step failed, but for those authorized again since; None where it did not fail."""
+    if receipt.outcome is not Outcome.FAILED or receipt.finished_at is None or receipt.connection is None:
+        return None
+    again = {each.connection for each in usable if each.granted_at and each.granted_at > receipt.finished_at}
+    return tuple(sorted({*case.failed_over.get(step.name, ()), receipt.connection} - again))
 
 
 def _is_done(receipt: Receipt | None) -> bool:

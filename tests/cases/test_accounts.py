@@ -7,14 +7,16 @@ import pytest
 
 from functions.watch_deadlines.app import Watch, gauges
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import CaseSummary
 from leaver.cases.states import State
+from leaver.cases.table import CaseSummary
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connections, Status
 from leaver.consuming.message import Message
-from leaver.errors import ProviderUnavailable
+from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
-from tests.doubles.office import ADA, ADA_ID, Office
+from tests.doubles.connections_table import connection
+from tests.doubles.office import ADA, ADA_ID, LASTING, Office
+from tests.doubles.secrets_manager import secret_store_of, tokens
 
 EU_ID = "ada-in-europe"
 
@@ -255,12 +257,84 @@ def test_what_failed_over_a_connection_that_lives_is_a_persons_business(office: 
         requested_at=office.clock(),
         first_attempt_at=office.clock(),
     )
-    office.installs("a-zoom")
     office.clock.passes(seconds=1)
     office.receipts.finish(told.closed(Result(Outcome.FAILED), now=office.clock()))
     office.clock.passes(minutes=1)
     office.minute()
     assert len(office.commands()) == sent
+
+
+def lacks_a_scope(office: Office, monkeypatch: pytest.MonkeyPatch, *tokens: str) -> None:
+    """Zoom refuses whatever ends a session to these tokens: their apps were made without that scope."""
+    real = office.zoom.delete_user_token
+
+    def refuse(user_id: str, access_token: Any) -> Any:
+        if access_token.get_secret_value() in tokens:
+            raise Rejected("Zoom: missing scopes", ProviderResponse(400, "4711"))
+        return real(user_id, access_token)
+
+    monkeypatch.setattr(office.zoom, "delete_user_token", refuse)
+
+
+def has_a_twin_without_the_scope(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.table.put(connection("a-zoom-eu", account="europe", expires_at=LASTING, granted_at=office.clock()))
+    office.zoom.elsewhere["access-no-scope"] = "europe"
+    secret_store_of(office.secrets, "a-zoom-eu", tokens(access_token="access-no-scope", expires_at=LASTING))
+    lacks_a_scope(office, monkeypatch, "access-no-scope")
+    office.hears_and_works()
+    assert receipt(office, "RevokeSsoToken#zoom/europe").connection == "a-zoom-eu"
+    assert sessions(office) == {EU_ID}
+    minutes(office, 2)
+    assert (sessions(office), office.case.state) == (set(), State.COMPLETED)
+    assert receipt(office, "RevokeSsoToken#zoom/europe").connection == "zoom-eu"
+
+
+def test_what_failed_over_a_connection_that_lacks_a_scope_goes_over_its_twin(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_a_twin_without_the_scope(office, monkeypatch)
+
+
+def test_who_is_meant_is_asked_over_the_twin_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.table.put(connection("a-zoom-eu", account="europe", expires_at=LASTING))
+    office.zoom.elsewhere["access-no-scope"] = "europe"
+    secret_store_of(office.secrets, "a-zoom-eu", tokens(access_token="access-no-scope", expires_at=LASTING))
+    real = office.zoom.get_user
+
+    def refuse(user_id: str, access_token: Any) -> Any:
+        if access_token.get_secret_value() == "access-no-scope":
+            raise Rejected("Zoom: missing scopes", ProviderResponse(400, "4711"))
+        return real(user_id, access_token)
+
+    monkeypatch.setattr(office.zoom, "get_user", refuse)
+    office.deliver(office.hears())
+    assert office.case.identities == {"zoom/acme": ADA_ID, "zoom/europe": EU_ID}
+
+
+def test_that_is_seen_where_the_best_connection_is_tried_for_ever(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.watch_deadlines.app._failed_over", lambda *_: None)
+    with pytest.raises(AssertionError):
+        has_a_twin_without_the_scope(office, monkeypatch)
+
+
+def test_where_every_twin_lacks_it_each_is_tried_once_until_a_person_authorizes_one_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.installs("zoom-eu-2", "europe")
+    real = office.zoom.delete_user_token
+    lacks_a_scope(office, monkeypatch, "access-europe")
+    office.hears_and_works()
+    minutes(office, 60)
+    over = [
+        each["connection"] for each in office.commands() if each.get("user_id") == EU_ID and "Sso" in each["command"]
+    ]
+    assert over == ["zoom-eu", "zoom-eu-2"]
+    monkeypatch.setattr(office.zoom, "delete_user_token", real)
+    office.table.alter("zoom-eu", granted_at=office.clock())
+    minutes(office, 2)
+    assert (sessions(office), office.case.state) == (set(), State.COMPLETED)
 
 
 # --- given up

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import pytest
 
-from leaver.cases import kinds, record
-from leaver.cases.finding import StepFinder
+from leaver.cases import finding, kinds, record
 from leaver.cases.heard import Fate
-from leaver.cases.intake import NOTHING_TAKEN, Intake
+from leaver.cases.intake import Intake
 from leaver.cases.people import Name
 from leaver.cases.record import DONE, Case
+from leaver.cases.returns import NOTHING_TAKEN, Returns
 from leaver.cases.states import CaseEvent, State
 from leaver.errors import ProviderResponse, ProviderUnavailable
 from leaver.providers.registry import PROVIDERS
@@ -275,12 +275,12 @@ def test_what_of_a_containment_has_begun_goes_on_and_the_reason_is_the_true_one(
 def test_that_test_sees_it_where_a_containment_is_looked_for_among_the_departures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    give_back = Intake.give_back
+    give_back = Returns.give_back
 
-    def as_a_departure(self: Intake, case: Case, event: CaseEvent, at: datetime) -> Fate:
+    def as_a_departure(self: Returns, case: Case, event: CaseEvent, at: datetime) -> Fate:
         return give_back(self, case.model_copy(update={"request": {**case.request, "kind": "immediate"}}), event, at)
 
-    monkeypatch.setattr(Intake, "give_back", as_a_departure)
+    monkeypatch.setattr(Returns, "give_back", as_a_departure)
     with pytest.raises(AssertionError):
         test_a_person_cancels_a_containment_that_the_guard_holds_and_nothing_is_ended()
 
@@ -455,7 +455,7 @@ def test_those_tests_see_it_where_an_older_containment_is_taken_for_the_new_one(
 def test_those_tests_see_it_where_a_containment_takes_what_was_made_since(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StepFinder, "_is_of_who_stays", lambda *_: False)
+    monkeypatch.setattr(finding, "_is_of_who_stays", lambda *_: False)
     with pytest.raises(AssertionError):
         test_a_connection_made_after_the_containment_began_stays_and_one_made_before_ends(office)
 

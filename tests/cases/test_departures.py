@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from leaver.cases.intake import BEGUN, Intake
+from leaver.cases.intake import Intake
+from leaver.cases.returns import BEGUN
 from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
 from tests.doubles.clock import NOW

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from functions.start_offboarding import app
-from leaver.cases.intake import Departure, Intake
+from leaver.cases.departure import Departure
+from leaver.cases.intake import Intake
 from leaver.cases.record import Case
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State

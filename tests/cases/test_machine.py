@@ -13,11 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from functions.start_offboarding import app
 from leaver.cases import completion, finding, intake
+from leaver.cases.departure import Departure
+from leaver.cases.former import FormerLeavers
 from leaver.cases.heard import Fate, Heard
-from leaver.cases.intake import BEGUN, Departure, Intake
+from leaver.cases.intake import Intake
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, Case
+from leaver.cases.returns import BEGUN, Returns
 from leaver.cases.seal import head_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
@@ -820,7 +823,7 @@ def _says_revoked(receipt: Receipt, _who: str, _because: str, *, now: datetime) 
     return receipt.model_copy(update={"outcome": Outcome.REVOKED, "finished_at": now})
 
 
-_record, _take_back = Intake._record, Intake._take_back
+_record, _take_back = Intake._record, Returns._take_back
 
 
 def _counts_what_is_recorded(self: Intake, case_id: str, departure: Departure) -> Case | None:
@@ -828,11 +831,11 @@ def _counts_what_is_recorded(self: Intake, case_id: str, departure: Departure) -
     return _record(self, case_id, departure)
 
 
-def _takes_back_thefts_too(self: Intake, case: Case, request: OffboardingRequested) -> Fate:
+def _takes_back_thefts_too(self: Returns, case: Case, request: OffboardingRequested) -> Fate:
     remembered = [each for each in map(self.people.read, case.names) if each]
     for case_id in {case_id for each in remembered for case_id in each.containments.values()}:
         if (theft := self.cases.read(case_id)) is not None:
-            self._stop_one(theft, CaseEvent.REINSTATED)
+            self.stop_one(theft, CaseEvent.REINSTATED)
     return _take_back(self, case, request)
 
 
@@ -856,18 +859,20 @@ def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
             ),
             pytest.param(CaseStart, "raise_cutoffs", lambda *_: None, id="a contain raises no cutoff"),
             pytest.param(intake, "_is_covered_by", lambda *_: True, id="one contain is enough for ever"),
-            pytest.param(Intake, "_take_back", _takes_back_thefts_too, id="a return stops a contain"),
+            pytest.param(Returns, "_take_back", _takes_back_thefts_too, id="a return stops a contain"),
             pytest.param(Receipt, "closed_by", _says_revoked, id="what a person closed says revoked"),
             pytest.param(completion, "_residual", lambda _: [], id="what a person closed is in no residual"),
             pytest.param(Intake, "_record", _counts_what_is_recorded, id="the guard counts what is recorded"),
             pytest.param(CaseStart, "_hold_above_limit", lambda _self, case, _now: case, id="the guard lets all begin"),
             pytest.param(People, "who_says_leaves", lambda *_: None, id="another source's return is accepted"),
             pytest.param(intake, "is_before_its_end", lambda *_: True, id="who left once never leaves again"),
-            pytest.param(Intake, "_after", lambda _self, _finished, found: found, id="a repeat is of whoever is there"),
+            pytest.param(
+                FormerLeavers, "after", lambda _self, _finished, found: found, id="a repeat is of whoever is there"
+            ),
             pytest.param(app, "settle_times", _believed, id="a fast clock is believed"),
             pytest.param(finding, "_ends_the_same", lambda *_: True, id="another name is a repetition"),
             pytest.param(Connections, "accounts", _only_the_first, id="only one account is asked"),
-            pytest.param(Intake, "give_back", lambda *_: Fate("changed"), id="a person's decision is not followed"),
+            pytest.param(Returns, "give_back", lambda *_: Fate("changed"), id="a person's decision is not followed"),
         ],
         2,
     ),

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from leaver.cases import finding, intake
-from leaver.cases.intake import SOMEBODY_NEW
+from leaver.cases import finding
+from leaver.cases.departure import Departure
+from leaver.cases.former import SOMEBODY_NEW
 from leaver.cases.record import Case, Policy
 from leaver.cases.start import CaseStart
 from leaver.cases.states import State
@@ -158,7 +159,7 @@ def test_and_after_the_seal_a_person_is_asked_who_is_meant(office: Office) -> No
 
 
 def test_a_stranger_would_be_hit_if_nobody_compared_the_ids(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "is_somebody_else", lambda *_: False)
+    monkeypatch.setattr(Departure, "is_of_somebody_else", lambda *_: False)
     office.hears_and_works(subject={"source_id": "hr-ada"})
     office.hears_and_works(subject={"source_id": "hr-another-ada", **OTHERWISE["subject"]})
     assert office.venafi.grants[ADMIN] == 0

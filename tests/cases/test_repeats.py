@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from leaver.cases import intake
-from leaver.cases.intake import BEFORE_THE_RETURN, SOMEBODY_NEW, Intake
+from leaver.cases import former, intake
+from leaver.cases.former import BEFORE_THE_RETURN, SOMEBODY_NEW, FormerLeavers
 from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
@@ -81,7 +81,7 @@ def test_whoever_has_the_address_now_keeps_everything_and_who_left_loses_it_agai
 def test_that_is_seen_where_a_repeat_runs_on_whoever_has_the_address(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Intake, "_after", lambda _self, _finished, departure: departure)
+    monkeypatch.setattr(FormerLeavers, "after", lambda _self, _finished, departure: departure)
     address_goes_to_somebody_new(office)
     office.hears_and_works(source="okta")
     assert office.access_of(ADA) == set()
@@ -113,7 +113,7 @@ def test_another_source_does_not_wait_for_the_first_ones_hour(office: Office) ->
 
 
 def test_without_the_hour_every_event_would_end_access_again(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "REPEATS", timedelta(0))
+    monkeypatch.setattr(former, "REPEATS", timedelta(0))
     for _ in range(3):
         office.clock.passes(minutes=1)
         office.hears_and_works(source="okta")
@@ -212,5 +212,5 @@ def test_after_a_held_case_is_thrown_away_the_first_departure_is_still_remembere
 
 
 def test_that_is_seen_where_nobody_compares_ids(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Intake, "_is_somebody_new", lambda *_: False)
+    monkeypatch.setattr(FormerLeavers, "_is_somebody_new", lambda *_: False)
     assert leaves_too(office).because is None

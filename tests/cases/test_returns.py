@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.start_offboarding import app
-from leaver.cases import intake
 from leaver.cases.heard import Fate
-from leaver.cases.intake import BEGUN, NEVER_SAID, RETURN_HELD, STAYS, Intake
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Said
+from leaver.cases.returns import BEGUN, LATER, NEVER_SAID, RETURN_HELD, STAYS, Returns
 from leaver.cases.seal import head_of
 from leaver.cases.states import CaseEvent, State
 from leaver.messages.events import OffboardingRequested
@@ -209,11 +208,11 @@ def test_a_refused_cancellation_gives_nothing_back(office: Office) -> None:
 
 
 def test_that_is_seen_where_what_has_begun_can_be_cancelled(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    def obeys(self: Intake, case: Case, _request: OffboardingRequested) -> Fate:
+    def obeys(self: Returns, case: Case, _request: OffboardingRequested) -> Fate:
         self.case_start.lift_tombstones(case)
         return Fate("changed", case.case_id)
 
-    monkeypatch.setattr(Intake, "_refuse_to_cancel", obeys)
+    monkeypatch.setattr(Returns, "_refuse_to_cancel", obeys)
     office.hears_and_works(source="hibob")
     office.clock.passes(minutes=1)
     office.hears_and_works("cancelled", source="hibob")
@@ -223,7 +222,7 @@ def test_that_is_seen_where_what_has_begun_can_be_cancelled(office: Office, monk
 def test_that_is_seen_where_what_has_not_begun_goes_on_all_the_same(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Intake, "_stop", lambda self, case_id, _event: self.cases.require(case_id))
+    monkeypatch.setattr(Returns, "_stop", lambda self, case_id, _event: self.cases.require(case_id))
     monkeypatch.setattr("leaver.cases.start.CaseStart._stays", lambda _self, _case: False)
     plans(office, 5)
     office.clock.passes(minutes=1)
@@ -237,12 +236,12 @@ def test_that_is_seen_where_what_has_not_begun_goes_on_all_the_same(
 def test_that_is_seen_where_taking_back_the_departure_of_nobody_succeeds_in_silence(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_access = Intake._keep_access
+    keep_access = Returns.keep_access
 
-    def silent(self: Intake, request: OffboardingRequested, names: list[str]) -> Fate:
+    def silent(self: Returns, request: OffboardingRequested, names: list[str]) -> Fate:
         return keep_access(self, request.model_copy(update={"may_repeat": True}), names)
 
-    monkeypatch.setattr(Intake, "_keep_access", silent)
+    monkeypatch.setattr(Returns, "keep_access", silent)
     office.hears_and_works("reinstated", "adda@example.com")
     assert (office.reasons(), last_fate(office)[0]) == ([], "nothing_follows")
 
@@ -336,14 +335,14 @@ def test_a_person_cancels_what_has_not_begun_and_no_more(office: Office) -> None
 def cancels_at_the_very_moment_at_which_it_begins(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     plans(office, 5, "hibob")
     office.clock.now = NOW + timedelta(days=5)
-    stop_one = Intake._stop_one
+    stop_one = Returns.stop_one
 
-    def behind_the_start(self: Intake, case: Case, event: CaseEvent) -> Case:
-        monkeypatch.setattr(Intake, "_stop_one", stop_one)
+    def behind_the_start(self: Returns, case: Case, event: CaseEvent) -> Case:
+        monkeypatch.setattr(Returns, "stop_one", stop_one)
         office.minute()
         return stop_one(self, case, event)
 
-    monkeypatch.setattr(Intake, "_stop_one", behind_the_start)
+    monkeypatch.setattr(Returns, "stop_one", behind_the_start)
     decides(office, "cancel")
     assert last_fate(office) == ("refused", BEGUN)
 
@@ -358,13 +357,26 @@ def test_a_cancellation_that_comes_too_late_gives_nothing_back(office: Office, m
     assert last_fate(office) == ("changed", RETURN_HELD)
 
 
+def test_that_is_seen_where_it_is_taken_for_one_that_came_in_time(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Returns._stop
+
+    def in_time(self: Returns, case_id: str, event: CaseEvent) -> Case:
+        return stop(self, case_id, event).model_copy(update={"state": State.CANCELLED})
+
+    monkeypatch.setattr(Returns, "_stop", in_time)
+    with pytest.raises(AssertionError):
+        test_a_cancellation_that_comes_too_late_gives_nothing_back(office, monkeypatch)
+
+
 def test_what_was_said_before_a_persons_decision_comes_too_late_after_it(office: Office) -> None:
     office.hears_and_works()
     decides(office, "reinstate")
     office.logs_in(ADA)
     office.clock.passes(minutes=5)
     office.hears_and_works(source="okta", occurred_at=(NOW + timedelta(seconds=30)).isoformat())
-    assert last_fate(office) == ("refused", intake.LATER)
+    assert last_fate(office) == ("refused", LATER)
     assert office.access_of(ADA) == EVERYTHING
     office.hears_and_works(source="okta")
     assert office.access_of(ADA) == set()
@@ -377,7 +389,7 @@ def test_a_departure_that_came_after_a_person_decided_is_not_given_back_with_the
     office.clock.passes(minutes=1)
     office.deliver(office.hears(source="okta"))
     office.deliver(decision)
-    assert last_fate(office) == ("refused", intake.LATER)
+    assert last_fate(office) == ("refused", LATER)
     office.works()
     assert office.access_of(ADA) == set()
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from leaver.cases.finding import StepFinder
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case, Policy, receipts_of
+from leaver.cases.record import Case, Policy
 from leaver.cases.seal import COVERED, VERSION, Stored, UnknownSeal, chain, head_of
 from leaver.cases.states import State
+from leaver.cases.table import receipts_of
 from leaver.messages.events import Subject
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import columns, values
@@ -22,7 +24,17 @@ from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, Office
 
 #: what of a case goes on changing after it was sealed; its sort key is the same for every case
-CHANGING = {"head", "pending_announcements", "waiting", "watch", "watch_at", "item_version", "entry", "return_held"}
+CHANGING = {
+    "head",
+    "pending_announcements",
+    "waiting",
+    "failed_over",
+    "watch",
+    "watch_at",
+    "item_version",
+    "entry",
+    "return_held",
+}
 
 
 def completed() -> tuple[Case, list[Receipt]]:
@@ -218,6 +230,31 @@ def test_a_sealed_case_takes_no_further_receipt() -> None:
 # --- the whole case
 
 
+def test_the_seal_says_where_it_was_looked_for_what_has_to_end_also_where_nothing_was() -> None:
+    office = Office()
+    office.deliver(office.hears())
+    assert office.case.searched == ()
+    office.installs("zoom-eu", "europe")
+    office.joins(ADA, "ada-in-europe", "europe")
+    office.works()
+    assert office.case.state is State.COMPLETED
+    names = [{"owner of connections": name} for name in office.case.names]
+    assert list(office.case.searched) == [
+        {"account": "zoom/acme", "found": ADA_ID},
+        # It came after the event: nobody was asked there who is meant.
+        {"account": "zoom/europe", "found": ""},
+        {"account": "venafi/acme", "found": ""},
+        *names,
+    ]
+
+
+def test_that_is_seen_where_the_seal_says_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = StepFinder.search
+    monkeypatch.setattr(StepFinder, "search", lambda self, case: search(self, case)._replace(searched=()))
+    with pytest.raises(AssertionError):
+        test_the_seal_says_where_it_was_looked_for_what_has_to_end_also_where_nothing_was()
+
+
 REWRITTEN: dict[str, object] = {
     "state": State.CANCELLED,
     "names": ("ben@example.com",),
@@ -301,7 +338,7 @@ def test_a_field_that_a_later_leaver_adds_breaks_no_seal() -> None:
     LaterCase.model_validate(columns(case))
     LaterReceipt.model_validate(stored[receipts[0].entry])
     assert head_of(columns(case), stored) == case.head
-    assert head_of({**columns(case), "country": "unknown", "searched": []}, stored) == case.head
+    assert head_of({**columns(case), "country": "unknown", "aliases": []}, stored) == case.head
 
 
 def test_a_stray_item_beside_the_receipts_neither_holds_a_seal_nor_breaks_it() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leaver.cases.record import CaseSummary
+from leaver.cases.table import CaseSummary
 from tests.contract.stack import DROP, FULL, FUNCTIONS, Stack, change, kebab, of_type, stack
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"

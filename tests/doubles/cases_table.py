@@ -8,8 +8,9 @@ from leaver.cases.heard import Heard, HeardEvents
 from leaver.cases.partitions import KEY, of_case
 from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import WATCHED, Case, Cases, CaseSummary
+from leaver.cases.record import WATCHED, Case
 from leaver.cases.seal import Stored
+from leaver.cases.table import Cases, CaseSummary
 from leaver.storage.tables import Item, Items, Value, columns, item_version_of
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.steps import Effects
@@ -175,3 +176,8 @@ class InMemoryPeople(People):
     def under_tombstones(self) -> set[str]:
         """The names on which a tombstone stands."""
         return {each.partition.removeprefix("person#") for each in self.items.scan() if each.gone_since}
+
+
+def without_step(case: Case, name: str) -> Case:
+    """The case with one step less outstanding."""
+    return case.model_copy(update={"outstanding": tuple(each for each in case.outstanding if each != name)})

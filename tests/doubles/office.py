@@ -262,7 +262,7 @@ class Office:
             publisher=self._outbox,
             clock=self.clock,
             deadline=DEADLINE,
-            find_steps_anew=step_finder.find_anew,
+            search=step_finder.search,
             routine_limit=routine_limit,
         )
         self.measured: list[tuple[str, int]] = []

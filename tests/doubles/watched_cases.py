@@ -15,7 +15,7 @@ from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import Name
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import REPLACE, Case, Step, new_case
+from leaver.cases.record import REPLACE, Case, Search, Step, new_case
 from leaver.cases.start import CaseStart
 from leaver.outcomes import Outcome, Result
 from tests.doubles.cases_table import InMemoryPeople
@@ -54,7 +54,7 @@ class World(ConsumerHarness):
             self.publisher(),
             self.clock,
             DEADLINE,
-            lambda _: (),
+            lambda _: Search((), ()),
             routine_limit=50,
         )
         return Watch(

@@ -12,9 +12,10 @@ from pydantic import BaseModel, SecretStr
 from leaver.cases.heard import HeardEvents, heard
 from leaver.cases.people import Name, People, Word
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import Cases, Step, new_case
+from leaver.cases.record import Step, new_case
 from leaver.cases.reporting import StepReports
 from leaver.cases.states import State
+from leaver.cases.table import Cases
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections
 from leaver.consuming.consumer import Consumer

@@ -10,12 +10,13 @@ from moto import mock_aws
 
 from leaver.cases.people import Name, People, Word
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import Case, Cases, Step, new_case
+from leaver.cases.record import Case, Step, new_case
 from leaver.cases.states import State
+from leaver.cases.table import Cases
 from leaver.errors import ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import columns
-from tests.doubles.cases_table import InMemoryCases, InMemoryPeople
+from tests.doubles.cases_table import InMemoryCases, InMemoryPeople, without_step
 from tests.doubles.clock import NOW
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.integration.dynamodb import dynamodb, make_tables
@@ -114,7 +115,7 @@ def test_a_change_is_made_of_what_is_there(cases: Cases) -> None:
     cases.add(case())
     changed = cases.change(cases.require("c-1"), opened)
     assert changed == cases.read("c-1") == opened(case()).model_copy(update={"item_version": 1})
-    again = cases.change(cases.require("c-1"), lambda standing: standing.after_step("RevokeSsoToken#zoom/acme"))
+    again = cases.change(cases.require("c-1"), lambda standing: without_step(standing, "RevokeSsoToken#zoom/acme"))
     assert again == cases.read("c-1")
     assert again is not None
     assert (again.state, again.outstanding, again.item_version) == (State.OPEN, ("RevokeGrants#venafi/acme",), 2)
@@ -143,7 +144,7 @@ def test_a_change_that_was_overtaken_is_made_anew(cases: Cases) -> None:
         met.append(standing.state)
         if len(met) == 1:
             cases.change(cases.require("c-1"), opened)
-        return standing.after_step("RevokeSsoToken#zoom/acme")
+        return without_step(standing, "RevokeSsoToken#zoom/acme")
 
     cases.change(cases.require("c-1"), slow)
     found = cases.read("c-1")
@@ -183,7 +184,7 @@ def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
 def test_a_flood_of_leavers_is_counted_on_when_an_item_could_hold_no_more_ids(
     aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaver.cases.record.TOLD_APART", 2)
+    monkeypatch.setattr("leaver.cases.table.TOLD_APART", 2)
     cases = Cases(aws, table="Cases")
     assert [cases.count_routine(NOW, email=each) for each in ("c-1", "c-2", "c-3", "c-1", "c-3")] == [1, 2, 3, 3, 4]
 

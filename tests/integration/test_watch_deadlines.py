@@ -11,8 +11,9 @@ import pytest
 
 from leaver import bootstrap
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import Case, Cases, Step, new_case
+from leaver.cases.record import Case, Step, new_case
 from leaver.cases.states import State
+from leaver.cases.table import Cases
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import values
 from leaver.storage.user_token_secrets import UserTokenPlace

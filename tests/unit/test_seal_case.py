@@ -80,7 +80,7 @@ def test_without_a_second_look_the_connection_would_live_on_behind_a_completed_c
 ) -> None:
     carries_out_the_steps(office)
     office.connects("adas-zoom", ADA)
-    monkeypatch.setattr("leaver.cases.completion.CaseCompletion._add_what_came_since", lambda _self, case: case)
+    monkeypatch.setattr("leaver.cases.completion.CaseCompletion._add_what_came_since", lambda _self, case: (case, ()))
     office.works()
     assert (office.case.state, office.access_of(ADA)) == (State.COMPLETED, {"adas-zoom"})
 
@@ -107,14 +107,14 @@ def test_a_record_that_says_more_than_the_receipts_is_not_believed(office: Offic
 
 def test_one_case_that_can_not_be_sealed_holds_up_no_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     carries_out_the_steps(office)
-    find, broken = office.case_start.find_steps_anew, [True]
+    find, broken = office.case_start.search, [True]
 
     def fails(case: Case) -> object:
         if broken:
             raise ConnectionError("canary")
         return find(case)
 
-    monkeypatch.setitem(office.case_start.__dict__, "find_steps_anew", fails)
+    monkeypatch.setitem(office.case_start.__dict__, "search", fails)
     office.works()
     assert office.case.state is State.OPEN
     assert ("CasesNotSealed", 1) in office.measured

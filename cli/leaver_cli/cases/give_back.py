@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import click
 import typer
 
-from leaver.cases.intake import NOTHING_TAKEN
 from leaver.cases.record import Case
+from leaver.cases.returns import NOTHING_TAKEN
 from leaver.cases.states import OVER, WAITING
 from leaver_cli.cases.show import read_existing, table_of
 from leaver_cli.deployment import Deployment, describe

@@ -10,9 +10,10 @@ import typer
 from rich.table import Table
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import ENTRY, REPLACE, Case, Cases, Step, receipts_of
+from leaver.cases.record import ENTRY, REPLACE, Case, Step
 from leaver.cases.seal import Stored, UnknownSeal, head_of
 from leaver.cases.states import State
+from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
@@ -154,6 +155,9 @@ def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
             f"RETURN HELD: {held.source} said {held.kind} at {moment(held.at)}, and another source that they left:"
             f" `leaver reinstate {case.case_id}`, if they are back"
         )
+    if case.searched:
+        looked = ", ".join(f"{what} {name}" for each in case.searched for what, name in list(each.items())[:1])
+        yield f"before the seal it was searched by: {looked}"
     if case.sweep_of:
         yield f"looked once more after case {case.sweep_of}"
     for name, receipt in receipts.items():

@@ -23,9 +23,10 @@ from leaver.cases.heard import Fate, HeardEvents
 from leaver.cases.partitions import KEY
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
-from leaver.cases.record import Case, Cases
+from leaver.cases.record import Case
 from leaver.cases.reporting import StepReports
 from leaver.cases.start import CaseStart
+from leaver.cases.table import Cases
 from leaver.cases.user_token_index import Address, Proof, StoredUserToken, UserTokenIndex
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
@@ -247,7 +248,7 @@ def case_start(
         connections=step_finder.connections,
         publisher=publisher,
         clock=now,
-        find_steps_anew=step_finder.find_anew,
+        search=step_finder.search,
         deadline=timedelta(seconds=case_deadline),
         routine_limit=routine_limit,
     )

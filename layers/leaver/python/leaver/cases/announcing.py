@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from leaver.cases.record import Case, Cases
+from leaver.cases.record import Case
 from leaver.cases.states import AnnouncementName
+from leaver.cases.table import Cases
 from leaver.messages.events import CaseAnnouncement
 from leaver.messages.publisher import Publisher
 

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from leaver.cases.heard import Fate
 from leaver.cases.receipts import WHILE_OPEN, Receipt, Receipts
-from leaver.cases.record import DONE, Case, Cases, Step
+from leaver.cases.record import DONE, Case, Step
 from leaver.cases.start import COMMANDS
 from leaver.cases.states import State
+from leaver.cases.table import Cases
 from leaver.errors import BadMessage
 from leaver.messages.events import Announcement
 from leaver.messages.publisher import Publisher

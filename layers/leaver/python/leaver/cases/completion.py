@@ -7,10 +7,13 @@ from datetime import datetime
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE, DONE_WITH, Case, Cases, Step, receipts_of
+from leaver.cases.record import DONE, DONE_WITH, Case, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
+from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
+
+Searched = tuple[dict[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class CaseCompletion:
         """
         if case.allows(CaseEvent.SEALED):
             case = self._count_receipts(case)
+        searched: Searched = ()
         if case.allows(CaseEvent.SEALED) and not case.awaited:
-            case = self._add_what_came_since(case)
+            case, searched = self._add_what_came_since(case)
         if case.allows(CaseEvent.SEALED) and case.outstanding and not case.awaited:
             # The purges, of somebody who stays; one that was heard of is not sent again.
             heard = self.cases.read_receipts(case.case_id)
@@ -43,7 +47,7 @@ class CaseCompletion:
         if case.allows(CaseEvent.SEALED) and not case.outstanding:
             # A person may have closed the purge, which the cutoff goes before.
             self.case_start.raise_cutoffs(case)
-            case = self._seal(case)
+            case = self._seal(case, searched)
         return self.announcer.announce_pending(case)
 
     def _count_receipts(self, case: Case) -> Case:
@@ -79,9 +83,9 @@ class CaseCompletion:
         is_certain = step.found_by in {"account", "hr"} or (step.command, step.at) in known
         return is_certain or not self.done_where_missing.isdisjoint({step.at, step.provider or step.at})
 
-    def _add_what_came_since(self, case: Case) -> Case:
-        """Add the steps that the case lacks by now, and set them going."""
-        found = self.case_start.find_steps_anew(case)
+    def _add_what_came_since(self, case: Case) -> tuple[Case, Searched]:
+        """Add the steps that the case lacks by now, and set them going; tells where these were looked for."""
+        found, searched = self.case_start.search(case)
 
         def with_found(standing: Case) -> Case | None:
             more = standing.with_steps(found)
@@ -89,11 +93,11 @@ class CaseCompletion:
 
         extended = self.cases.change(case, with_found)
         if extended is None:
-            return self.cases.require(case.case_id)
+            return self.cases.require(case.case_id), searched
         self.case_start.send(extended, extended.outstanding)
-        return extended
+        return extended, searched
 
-    def _seal(self, case: Case) -> Case:
+    def _seal(self, case: Case, searched: Searched) -> Case:
         stored = self.cases.read_stored(case.case_id)
         by_entry = receipts_of(case, stored)
         receipts = [by_entry[step.name] for step in case.steps]
@@ -102,7 +106,8 @@ class CaseCompletion:
         def with_seal(standing: Case) -> Case | None:
             if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
                 return None
-            return self._with_applied_policy(standing).after_seal(stored, _residual(receipts), now)
+            applied = self._with_applied_policy(standing).model_copy(update={"searched": searched})
+            return applied.after_seal(stored, _residual(receipts), now)
 
         sealed = self.cases.change(case, with_seal)
         if sealed is None:

@@ -1,13 +1,13 @@
 """What there is to end for somebody: the steps of a case, by the connections that there are at that moment."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from leaver.cases import identities
 from leaver.cases.kinds import is_ended_by
-from leaver.cases.record import REPLACE, Case, Step
+from leaver.cases.record import REPLACE, Case, Search, Step
 from leaver.cases.start import COMMANDS
 from leaver.connections.record import Connection, Connections, Status, Unreadable
 from leaver.errors import BadMessage, Rejected, explain
@@ -25,14 +25,19 @@ class StepFinder:
     providers: Providers
 
     def find_anew(self, case: Case) -> Sequence[Step]:
-        """Find what has to end for a case's person as of now; a sweep only looks once more at what was there.
+        """Find what has to end for a case's person as of now."""
+        return self.search(case).steps
+
+    def search(self, case: Case) -> Search:
+        """The same, and where it was looked for; a sweep only looks once more at what was there.
 
         What somebody who stays has connected since the case began is theirs.
         """
         if case.sweep_of is not None:
-            return ()
-        owned = list(self._owned_by(case.names))
-        steps = [*self._find_at_providers(case)]
+            return Search((), ())
+        accounts = {name: self.connections.accounts(name) for name in self.providers}
+        owned = [each for each in self._owned_by(case.names) if not _is_of_who_stays(each, case)]
+        steps = [*self._find_at_providers(case, accounts)]
         steps += [
             Step(
                 command=RevokeAccessToken.__name__,
@@ -50,13 +55,15 @@ class StepFinder:
             for record in owned
             if isinstance(record, Connection) and record.role == "service"
         ]
-        return [
-            step for step in steps if is_ended_by(case.kind, step.command) and not self._is_of_who_stays(step, case)
-        ]
+        found = [step for step in steps if is_ended_by(case.kind, step.command)]
+        at_accounts = [f"{name}/{account}" for name in accounts for account in accounts[name]]
+        searched = [{"account": at, "found": case.identities.get(at, "")} for at in at_accounts]
+        searched += [{"provider without an account": name} for name in accounts if not accounts[name]]
+        searched += [{"owner of connections": name} for name in case.names]
+        return Search(found, tuple(searched))
 
-    def _find_at_providers(self, case: Case) -> Iterator[Step]:
+    def _find_at_providers(self, case: Case, accounts: Mapping[str, Collection[str]]) -> Iterator[Step]:
         """The steps of each account under each of the person's names; what an earlier name ends needs no second."""
-        accounts = {name: self.connections.accounts(name) for name in self.providers}
         # Where every account was given up, none is waited for.
         gone = {name for name, those in accounts.items() if not those and self.connections.given_up(name)}
         providers = {name: each for name, each in self.providers.items() if name not in gone}
@@ -74,14 +81,6 @@ class StepFinder:
                 # A case's step is never rewritten: what it acts on is what it was recorded with.
                 before.append(standing.get(step.name, step))
 
-    def _is_of_who_stays(self, step: Step, case: Case) -> bool:
-        if case.kind == "departure" or case.started_at is None or step.command != RevokeAccessToken.__name__:
-            return False
-        if step.refused is not None:
-            return False
-        granted_at = self.connections.read(step.at).granted_at
-        return granted_at is not None and granted_at > case.started_at
-
     def _owned_by(self, names: Sequence[str]) -> Iterator[Connection | Unreadable]:
         """What the person has or answers for; a record that can't be read stops nothing but its own step."""
         for each in dict.fromkeys(each for name in names for each in self.connections.owned_by(name)):
@@ -95,6 +94,12 @@ class StepFinder:
             else:
                 if record.status is not Status.REVOKED:
                     yield record
+
+
+def _is_of_who_stays(record: Connection | Unreadable, case: Case) -> bool:
+    if case.kind == "departure" or case.started_at is None or isinstance(record, Unreadable):
+        return False
+    return record.granted_at is not None and record.granted_at > case.started_at
 
 
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:

@@ -2,76 +2,30 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
+from functools import cached_property, partial
 from typing import Final
 from uuid import uuid4
 
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
+from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
 from leaver.cases.heard import Fate
-from leaver.cases.kinds import Kind, kind_of
+from leaver.cases.kinds import Kind
 from leaver.cases.people import Name, People
-from leaver.cases.record import Case, Cases, Policy, Said, new_case, sweep_of
+from leaver.cases.record import Case, Policy, new_case
+from leaver.cases.returns import LATER, Returns
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
+from leaver.cases.table import Cases
 from leaver.errors import Rejected
-from leaver.messages.events import OffboardingRequested, Subject
+from leaver.messages.events import OffboardingRequested
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
 
-#: somebody who is gone and has access again loses it again, for one source so often
-REPEATS: Final = timedelta(hours=1)
-
-#: why nothing is done about an event, or why a person has to look first
-LATER: Final = "a later event about this person has come before"
+#: why nothing is done about an event
 HEARD: Final = "this departure is a case already"
-STAYS: Final = "this person stays already"
-NOTHING_TAKEN: Final = (
-    "the person stays already: a case of this kind takes nothing that could be given back, and what has begun goes on"
-)
-NEVER_SAID: Final = "this source never said that the person left"
-BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
-RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
-SOMEBODY_NEW: Final = "somebody new seems to have the address of somebody who left: their ids differ"
-BEFORE_THE_RETURN: Final = (
-    "it happened before another source said that the person is back: it may be the departure before"
-)
-
-
-@dataclass(frozen=True)
-class Departure:
-    """Somebody leaves: what HR said of it, who that is, and what must end."""
-
-    request: OffboardingRequested
-    #: who that is at each account that was asked and knew, by `provider/account`
-    found: Mapping[str, Person]
-    names: Sequence[str]
-    #: how else the person is named
-    aliases: Sequence[Subject] = ()
-    #: the completed case that it repeats
-    follows: Case | None = None
-    #: a repeat begins no earlier
-    not_before: datetime | None = None
-    #: why a person has to look first
-    because: str | None = None
-
-    @property
-    def kind(self) -> Kind:
-        """Whether they leave, or stay."""
-        return kind_of(self.request.model_dump())
-
-    def said(self, now: datetime) -> Said:
-        """The word of its source: what is not planned ends at once."""
-        request, planned = self.request, self.request.effective_at
-        effective_at = planned if request.kind == "scheduled" else min(planned, now)
-        return Said(
-            source=request.source,
-            event_id=request.event_id,
-            kind=request.kind,
-            at=request.occurred_at.replace(microsecond=0),
-            effective_at=max(effective_at, self.not_before or effective_at).replace(microsecond=0),
-        )
 
 
 @dataclass(frozen=True)
@@ -89,32 +43,33 @@ class Intake:
     clock: Callable[[], datetime]
     policy: Policy
 
+    @cached_property
+    def former(self) -> FormerLeavers:
+        """Those who left before."""
+        return FormerLeavers(self.cases, self.people, self.step_finder, self.clock)
+
+    @cached_property
+    def returns(self) -> Returns:
+        """What stops cases."""
+        return Returns(self.cases, self.people, self.announcer, self.case_start, self.clock)
+
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
         """Open, extend, cancel or reinstate the leaver's case."""
         found = self.find_person(request, heard_at)
         names = _names(request, found.values())
         if request.kind in {"cancelled", "reinstated"}:
-            return self._keep_access(request, names)
+            return self.returns.keep_access(request, names)
         return self._take_access(Departure(request, found, names))
 
     def _take_access(self, departure: Departure) -> Fate:
         if departure.kind != "departure":
             return self._contain(departure, departure.kind)
-        finished = self._find_finished(departure.names)
+        finished = self.former.find_finished(departure.names)
         if finished is None:
             return self._end_access(departure)
         if is_before_its_end(finished, departure.request.occurred_at):
             return self._hear_again(finished, departure)
-        return self._end_access(self._after(finished, departure))
-
-    # -- somebody left before
-
-    def _find_finished(self, names: Sequence[str]) -> Case | None:
-        """The last completed case of whoever has one of these names, or had it."""
-        known = [each for each in map(self.people.read, names) if each]
-        found = [self.cases.read(case_id) for each in known for case_id in (each.case, each.finished) if case_id]
-        completed = [each for each in found if each and each.state is State.COMPLETED]
-        return max(completed, key=lambda each: each.finished_at or each.requested_at, default=None)
+        return self._end_access(self.former.after(finished, departure))
 
     def _hear_again(self, finished: Case, departure: Departure) -> Fate:
         """Remember who else said so, as long as the person is gone; whoever has the address now is not touched."""
@@ -126,92 +81,11 @@ class Intake:
         for name in finished.names:
             self.people.change(name, hear)
         self.set_going(finished)
-        if not self.people.gone(finished.names) or not self._find_aliases(finished, departure):
+        if not self.people.gone(finished.names) or not self.former.find_aliases(finished, departure):
             return Fate("repeated", finished.case_id, HEARD)
-        if is_somebody_else(finished, departure) or _is_found_where_nobody_was(finished, departure):
+        if departure.is_of_somebody_else(finished) or departure.is_known_where_nobody_was(finished):
             return self._end_access(replace(departure, follows=finished, because=SOMEBODY_NEW))
-        return self._end_access(self._once_more(finished, departure))
-
-    def _after(self, finished: Case, departure: Departure) -> Departure:
-        """What a departure means of somebody who had left before that: once more, or somebody new, or who can tell."""
-        request = departure.request
-        remembered = [each for each in map(self.people.read, finished.names) if each]
-        if not any(each.gone_since for each in remembered):
-            # Somebody said that they are back, and since then the address is theirs.
-            returns = [(source, word) for each in remembered for source, word in each.said.items() if word.stays]
-            late = any(source != request.source and word.at > request.occurred_at for source, word in returns)
-            return replace(departure, because=BEFORE_THE_RETURN) if late else departure
-        if self._is_somebody_new(finished, departure):
-            return replace(departure, follows=finished, because=SOMEBODY_NEW)
-        again = self._once_more(finished, departure)
-        return replace(again, not_before=self._end_of_hour(finished, request.source))
-
-    def _once_more(self, finished: Case, departure: Departure) -> Departure:
-        """The same, of whom a completed case acted on, and under the names that this event adds."""
-        first, *others = self._subjects_of(finished)
-        if departure.request.source == finished.source:
-            first = first.model_copy(update={"source_id": departure.request.subject.source_id or first.source_id})
-        else:
-            first = first.model_copy(update={"source_id": departure.request.subject.source_id})
-        aliases = self._find_aliases(finished, departure)
-        return Departure(
-            departure.request.model_copy(update={"subject": first}),
-            {at: Person(each, finished.email) for at, each in finished.identities.items()},
-            sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
-            aliases=(*others, *aliases),
-            follows=finished,
-        )
-
-    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
-        """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider.
-
-        Of an account that knows whoever has the address now, and knew nobody when the case was made, nobody can tell.
-        """
-        if is_somebody_else(finished, departure) or _is_found_where_nobody_was(finished, departure):
-            return True
-        known = [*finished.subjects, *self._subjects_of(finished)]
-        for provider, given in departure.request.subject.identities.items():
-            for key, value in given.items():
-                then = {name_of(each) for subject in known if (each := subject.identity(provider, key))}
-                if then and name_of(value) not in then:
-                    return True
-        return False
-
-    def _find_aliases(self, finished: Case, departure: Departure) -> Sequence[Subject]:
-        """Under which names of an event something may live that a completed case has not ended."""
-        first, *others = self._subjects_of(finished)
-        request = {**finished.request, "subject": first.model_dump(exclude_none=True)}
-        # Under the names that it was given, and under the ids that providers gave for these.
-        found = finished.model_copy(update={"request": request, "aliases": tuple(others), "steps": ()})
-        given = (departure.request.subject, *departure.aliases)
-        return [each for each in given if all(self._adds_steps(case, each) for case in (finished, found))]
-
-    def _adds_steps(self, case: Case, subject: Subject) -> bool:
-        named = case.with_alias(subject)
-        return any(step.alias == len(named.subjects) for step in self.step_finder.find_anew(named))
-
-    def _subjects_of(self, finished: Case) -> Sequence[Subject]:
-        """Whom a completed case acted on: as HR named them, and with the ids that providers then gave for them."""
-        receipts = self.cases.read_receipts(finished.case_id)
-        subjects = []
-        for number, subject in enumerate(finished.subjects, 1):
-            identities = {name: dict(each) for name, each in subject.identities.items()}
-            for step in finished.steps:
-                receipt, provider = receipts.get(step.name), self.step_finder.providers.get(step.provider or "")
-                keys = provider.identity_keys & receipt.details.keys() if provider and receipt else frozenset()
-                if receipt and keys and (step.alias or 1) == number:
-                    identities[receipt.system] = {key: str(receipt.details[key]) for key in keys}
-            subjects.append(subject.model_copy(update={"identities": identities}))
-        return subjects
-
-    def _end_of_hour(self, finished: Case, source: str) -> datetime | None:
-        """When a source may have somebody's access ended again; None where that is now."""
-        case: Case | None = finished
-        while case and case.follows and case.started_at and case.started_at + REPEATS > self.clock():
-            if any(each.source == source for each in case.said):
-                return case.started_at + REPEATS
-            case = self.cases.read(case.follows)
-        return None
+        return self._end_access(self.former.once_more(finished, departure))
 
     # -- somebody leaves
 
@@ -261,7 +135,7 @@ class Intake:
             departure.names,
             aliases=tuple(departure.aliases),
             email=request.subject.email,
-            identities=_ids(departure.found),
+            identities=departure.ids,
             event_id=request.event_id,
             source=request.source,
             actor=request.actor,
@@ -299,7 +173,7 @@ class Intake:
         if case.state not in UNDER_WAY:
             return None
         is_urgent = departure.request.urgency == "urgent"
-        fields: dict[str, object] = {"identities": _ids(departure.found) | case.identities}
+        fields: dict[str, object] = {"identities": departure.ids | case.identities}
         if is_urgent:
             fields["urgency"] = "urgent"
         extended = case.with_said(departure.said(now)).with_names(departure.names).model_copy(update=fields)
@@ -350,7 +224,7 @@ class Intake:
             standing = self._read_containment(known, kind) if known else None
             if standing is not None and standing.state is State.OPEN and not _is_covered_by(standing, request):
                 # What it has ended may be in a thief's hands again: the new one begins with everything.
-                self._stop_one(standing, CaseEvent.SUPERSEDED)
+                self.returns.stop_one(standing, CaseEvent.SUPERSEDED)
             claimed = self.people.change(name, claim)
             case_id = claimed.containments[kind] if claimed else case_id
         return case_id
@@ -359,123 +233,10 @@ class Intake:
         pointed = found.containments.get(kind)
         return self.cases.read(pointed) if pointed else None
 
-    # -- somebody stays
-
-    def _keep_access(self, request: OffboardingRequested, names: Sequence[str]) -> Fate:
-        """Take back what this source, and no other, had begun; what was revoked stays revoked, and nobody denies it."""
-        source, at = request.source, request.occurred_at
-        case_ids: set[str] = set()
-        for name in names:
-            heard = self.people.change(name, partial(_with_stay, source=source, at=at))
-            if heard is None:
-                return Fate("refused", because=LATER)
-            if heard.case:
-                case_ids.add(heard.case)
-        if not case_ids and not request.may_repeat:
-            raise Rejected(f"{request.kind}: nobody of this name has a case, and HR believes that somebody's is undone")
-        cases = [case for case_id in sorted(case_ids) if (case := self.cases.read(case_id))]
-        spoke = {each.source for case in cases for each in (*case.said, case.return_held) if each}
-        if request.may_repeat and source not in spoke:
-            return Fate("nothing_follows", because=NEVER_SAID)
-        # What waits for a person is told before what was refused, and that before what was done.
-        fates = sorted((self._take_back(case, request) for case in cases), key=_is_done_with)
-        # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
-        return fates[0] if fates else Fate("changed", min(case_ids))
-
-    def _take_back(self, case: Case, request: OffboardingRequested) -> Fate:
-        if request.kind == "cancelled" and case.state in {State.OPEN, State.COMPLETED}:
-            return self._refuse_to_cancel(case, request)
-        if case.state not in OVER and (self.people.who_says_leaves(case.names) or frozenset()) - {request.source}:
-            return self._hold_return(case, request)
-        stood = case.state in UNDER_WAY or self.people.gone(case.names)
-        event = CaseEvent.CANCELLED if request.kind == "cancelled" else CaseEvent.REINSTATED
-        # Also what is over: an earlier run may have been killed on its way.
-        if self._stop(case.case_id, event).state is State.OPEN:
-            # It began at this very moment.
-            return self._refuse_to_cancel(case, request)
-        return Fate("changed", case.case_id) if stood else Fate("nothing_follows", case.case_id, STAYS)
-
-    def _refuse_to_cancel(self, case: Case, request: OffboardingRequested) -> Fate:
-        # Then that source still says that the person left: it has to give back what another's return would end.
-        if any(each.source == request.source for each in case.said):
-            for name in case.names:
-                self.people.change(
-                    name, lambda found: found.with_word(request.source, request.occurred_at, stays=False)
-                )
-        return Fate("refused", case.case_id, BEGUN)
-
-    def _hold_return(self, case: Case, request: OffboardingRequested) -> Fate:
-        held = Said(
-            source=request.source,
-            event_id=request.event_id,
-            kind=request.kind,
-            at=request.occurred_at,
-            effective_at=request.effective_at,
-        )
-        now = self.clock()
-
-        def hold(standing: Case) -> Case:
-            case = standing.with_return_held(held)
-            return case.with_look_at(max(case.effective_at, now)) if case.state is State.SCHEDULED else case
-
-        self.cases.change(case, hold)
-        return Fate("changed", case.case_id, RETURN_HELD)
-
-    def give_back(self, case: Case, event: CaseEvent, at: datetime) -> Fate:
-        """Take a case back by a person's decision, whatever any source says."""
-        if case.kind != "departure":
-            # No name points to it, and no source took anything.
-            stopped = self._stop_one(case, event) if event is CaseEvent.CANCELLED else case
-            is_stopped = stopped.state is State.CANCELLED
-            return Fate("changed", case.case_id) if is_stopped else Fate("refused", case.case_id, NOTHING_TAKEN)
-        if event is CaseEvent.CANCELLED and case.state in {State.OPEN, State.COMPLETED}:
-            return Fate("refused", case.case_id, BEGUN)
-        person = self.people.read(case.email)
-        if person is None or person.given_back(case.case_id, at) is None:
-            return Fate("refused", case.case_id, LATER)
-        # Also what is over: an earlier run may have been killed on its way. A cancellation comes before what it gives
-        # back: where it is too late for it, the sources' words stand.
-        if event is CaseEvent.CANCELLED and self._stop(case.case_id, event).state in {State.OPEN, State.COMPLETED}:
-            return Fate("refused", case.case_id, BEGUN)
-        for name in (case.email, *case.names):
-            decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
-            if decided is None and name == case.email:
-                raise Rejected("a source said meanwhile that this person leaves: decide again, or have it said again")
-        if event is CaseEvent.REINSTATED:
-            self._stop(case.case_id, event)
-        return Fate("changed", case.case_id)
-
-    def _stop(self, case_id: str, event: CaseEvent) -> Case:
-        """Stop a case and its sweep, and lift the tombstones; returns the case as it is then."""
-        case = self._stop_one(self.cases.require(case_id), event)
-        if case.state in OVER or event is CaseEvent.REINSTATED:
-            self.case_start.lift_tombstones(case)
-            # After the tombstones: whoever opens a sweep looks at those once more when it is there.
-            if sweep := self.cases.read(sweep_of(case_id)):
-                self._stop_one(sweep, event)
-        return case
-
-    def _stop_one(self, case: Case, event: CaseEvent) -> Case:
-        now = self.clock()
-
-        def stop(standing: Case) -> Case | None:
-            stopped = standing.after(event, now) if standing.allows(event) else standing
-            if stopped.state in OVER or event is CaseEvent.REINSTATED:
-                stopped = stopped.model_copy(update={"return_held": None})
-            return stopped if stopped != standing else None
-
-        stopped = self.cases.change(case, stop) or self.cases.require(case.case_id)
-        self.announcer.announce_pending(stopped)
-        return stopped
-
 
 def _names(request: OffboardingRequested, found: Iterable[Person]) -> Sequence[str]:
     known = [request.subject.email, *(name for each in found for name in (each.email, each.id))]
     return sorted({name_of(name) for name in known})
-
-
-def _ids(found: Mapping[str, Person]) -> dict[str, str]:
-    return {at: each.id for at, each in found.items()}
 
 
 def is_before_its_end(finished: Case, at: datetime) -> bool:
@@ -483,29 +244,10 @@ def is_before_its_end(finished: Case, at: datetime) -> bool:
     return finished.finished_at is not None and at.replace(microsecond=0) <= finished.finished_at
 
 
-def is_somebody_else(case: Case, departure: Departure) -> bool:
-    """Whether the event is of another person than the case: an account's own id differs, or the source's own."""
-    pairs: list[tuple[str | None, str | None]] = [
-        (case.identities.get(at), each.id) for at, each in departure.found.items()
-    ]
-    if departure.request.source == case.source:
-        pairs.append((case.subjects[0].source_id, departure.request.subject.source_id))
-    return any(one and other and one.casefold() != other.casefold() for one, other in pairs)
-
-
-def _is_found_where_nobody_was(finished: Case, departure: Departure) -> bool:
-    """Whether an account knows somebody now, and knew nobody when the case was made: nobody can tell who that is."""
-    return not departure.found.keys() <= finished.identities.keys()
-
-
 def _refuse_somebody_else(standing: Case, departure: Departure) -> None:
     """Raise Rejected where the event may mean another person than whose case is under way."""
-    if bool(standing.because) != bool(departure.because) or is_somebody_else(standing, departure):
+    if bool(standing.because) != bool(departure.because) or departure.is_of_somebody_else(standing):
         raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
-
-
-def _is_done_with(fate: Fate) -> tuple[bool, bool]:
-    return (fate.because != RETURN_HELD, fate.name != "refused")
 
 
 def _is_told_of(case: Case, departure: Departure, now: datetime) -> bool:
@@ -514,10 +256,6 @@ def _is_told_of(case: Case, departure: Departure, now: datetime) -> bool:
         follows = departure.follows is not None and departure.follows.case_id == case.case_id
         return not follows and is_before_its_end(case, departure.request.occurred_at)
     return case.state in UNDER_WAY or case.has_heard(departure.said(now))
-
-
-def _with_stay(found: Name, *, source: str, at: datetime) -> Name | None:
-    return None if found.comes_late(source, at, stays=True) else found.with_word(source, at, stays=True)
 
 
 def _is_news(case: Case, extended: Case) -> bool:

@@ -1,15 +1,13 @@
 """A leaver's case: everything that must end, recorded first, and what is outstanding of it."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from leaver.cases.kinds import Kind, kind_of
-from leaver.cases.partitions import KEY, of_case, of_hour, of_receipts
+from leaver.cases.partitions import of_case
 from leaver.cases.receipts import Receipt
 from leaver.cases.seal import VERSION, Stored, head_of
 from leaver.cases.states import (
@@ -22,16 +20,11 @@ from leaver.cases.states import (
     is_possible,
     transition,
 )
-from leaver.errors import Rejected
 from leaver.messages.commands import Command, step_name
 from leaver.messages.events import OffboardingRequested, Subject
-from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
 from leaver.providers.entry import FoundBy
-from leaver.storage.tables import Items, Value, columns, item, read_as, timestamp, update_with_retry
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from leaver.storage.tables import columns
 
 #: the sort key of the case's own item
 ENTRY: Final = "case"
@@ -50,10 +43,6 @@ OF_A_CONNECTION: Final = frozenset({REPLACE, "RevokeAccessToken"})
 DONE: Final = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE, Outcome.PURGED, Outcome.DEACTIVATED})
 #: and so does a person's word
 DONE_WITH: Final = DONE | {Outcome.CLOSED}
-
-#: So many people of an hour are told apart, and counted once however often something begins for them. An item holds
-#: 400 KB: with a flood of leavers in it no further case could begin, so beyond that a repeated try counts again.
-TOLD_APART: Final = 2_000
 
 
 class Step(BaseModel):
@@ -139,6 +128,13 @@ class Policy(BaseModel):
     deadline: int
 
 
+class Search(NamedTuple):
+    """What has to end for a case's person, and where that was looked for."""
+
+    steps: Sequence[Step]
+    searched: tuple[dict[str, str], ...]
+
+
 class Case(BaseModel):
     """The case's own item in the Cases table.
 
@@ -153,7 +149,7 @@ class Case(BaseModel):
     #: the HR event as it was understood, and what the deployment had decided when the case was recorded
     request: dict[str, Any] = Field(default_factory=dict)
     policy: Policy | None = None
-    #: where the person was looked for, and what was found there
+    #: where it was looked for what has to end, before the seal
     searched: tuple[dict[str, str], ...] = ()
     #: whose access: the e-mail address of the HR event, and by `provider/account` the ids that accounts confirmed
     email: str
@@ -188,6 +184,8 @@ class Case(BaseModel):
     outstanding: tuple[str, ...]
     #: and of those among them that no connection was there for when it was last looked
     waiting: tuple[str, ...] = ()
+    #: by step, the connections over which it failed: another of the account may do it
+    failed_over: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     #: what must still be announced, in order
     pending_announcements: tuple[AnnouncementName, ...] = ()
     overdue: bool = False
@@ -260,10 +258,6 @@ class Case(BaseModel):
         if self.overdue or self.deadline_at is None or now < self.deadline_at:
             return self
         return self.after(CaseEvent.OVERDUE, now).model_copy(update={"overdue": True})
-
-    def after_step(self, name: str) -> Self:
-        """With one step less outstanding."""
-        return self.model_copy(update={"outstanding": tuple(each for each in self.outstanding if each != name)})
 
     def after_resending(self, now: datetime) -> Self:
         """With commands that seemed lost on their way once more."""
@@ -355,177 +349,6 @@ def new_case(case_id: str, steps: Iterable[Step], names: Iterable[str], **fields
         "names": tuple(sorted(set(names))),
     }
     return Case.model_validate(case | {"steps": steps} | fields)
-
-
-class CaseSummary(BaseModel):
-    """What the index `watch` knows of a case."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    case_id: str
-    state: State
-    started_at: AwareDatetime | None = None
-    deadline_at: AwareDatetime | None = None
-    outstanding: tuple[str, ...]
-
-    @property
-    def to_replace(self) -> list[str]:
-        """The steps for which a service connection needs a new owner."""
-        return [each for each in self.outstanding if each.startswith(f"{REPLACE}#")]
-
-    def waiting(self, usable: Container[str]) -> list[str]:
-        """The steps whose account has no connection; `usable` are the accounts that have, as `provider/account`."""
-        named = {each: each.partition("#") for each in self.outstanding}
-        return [
-            each
-            for each, (command, _, at) in named.items()
-            # Behind the account there may be the number of an alias.
-            if command not in OF_A_CONNECTION and at not in usable and at.rpartition("#")[0] not in usable
-        ]
-
-    def is_overdue(self, now: datetime) -> bool:
-        """Whether it is under way for longer than it may be."""
-        return self.state is State.OPEN and self.deadline_at is not None and self.deadline_at <= now
-
-
-class Cases:
-    """The cases in the Cases table."""
-
-    def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
-        self._items = Items(dynamodb, table=table, key=KEY, model=read_as(Case))
-        self._dynamodb = dynamodb
-        self._table = table
-
-    def read(self, case_id: str) -> Case | None:
-        """Read a case as it is now."""
-        return self._items.read(partition=of_case(case_id), entry=ENTRY)
-
-    def require(self, case_id: str) -> Case:
-        """Read a case that must be there; raises LookupError where it is not."""
-        case = self.read(case_id)
-        if case is None:
-            raise LookupError(f"case {case_id} is not there")
-        return case
-
-    def add(self, case: Case) -> Case | None:
-        """Write a case that is not there yet; returns it as it was written, None where another stands there."""
-        return _as_written(case) if self._items.add(case) else None
-
-    def change(self, case: Case, update: Callable[[Case], Case | None]) -> Case | None:
-        """Change a case into what `update` makes of it; None, and nothing written, where that is None.
-
-        `case` is what was read of it before. It is read again where that is no longer what stands in the table, and
-        before it is left as it is: what a None rests on is as of now.
-        """
-        changed = update(case)
-        if changed is not None and (written := self._swap(case, changed)) is not None:
-            return written
-        return update_with_retry(partial(self.require, case.case_id), update, self._swap)
-
-    def _swap(self, old: Case, new: Case) -> Case | None:
-        written = self._items.compare_and_swap(old, new)
-        return None if written is None else _as_written(written)
-
-    def read_stored(self, case_id: str) -> dict[str, Stored]:
-        """Read what is stored of a case as it is now, by sort key: the case, its receipts, and what else lies there."""
-        found = [each for partition in (of_case, of_receipts) for each in self._lying_in(partition(case_id))]
-        return {str(each["entry"]): each for each in found}
-
-    def read_receipts(self, case_id: str) -> dict[str, Receipt]:
-        """Read a case's receipts as they are now, by their sort key."""
-        found = self._lying_in(of_receipts(case_id))
-        return {str(each["entry"]): read_as(Receipt)(each) for each in found}
-
-    def _lying_in(self, partition: str) -> Iterator[dict[str, Value]]:
-        return self._items.query(None, "#partition = :one", {"#partition": "partition"}, {":one": partition})
-
-    def find_due(self, now: datetime) -> Iterator[str]:
-        """Find the cases at which something has to be done by now, the longest waiting first, by the index `watch`."""
-        condition, bound = "#watch = :watch AND watch_at <= :now", {":watch": WATCHED, ":now": timestamp(now)}
-        for found in self._items.query("watch", condition, {"#watch": "watch"}, bound):
-            yield _id_of(found)
-
-    def find_held(self) -> Iterator[str]:
-        """Find the cases that wait for a person, by the index `watch`."""
-        for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": HELD}):
-            yield _id_of(found)
-
-    def read_summaries(self) -> Iterator[CaseSummary]:
-        """Look over every case that is watched, held ones too, by the index `watch`."""
-        for watch in (WATCHED, HELD):
-            for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": watch}):
-                try:
-                    yield read_as(CaseSummary)(found)
-                except Rejected:
-                    # Counted all the same: whoever looks at it says what is wrong, and every other goes on.
-                    state = State.HELD if watch == HELD else State.OPEN
-                    yield CaseSummary(case_id=_id_of(found), state=state, outstanding=())
-
-    def count_opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
-        """Read for how many people such cases have begun in this hour, until now."""
-        found = self._dynamodb.get_item(TableName=self._table, Key=_hour(urgency, at), ConsistentRead=True)
-        return int(found["Item"]["opened"]["N"]) if "Item" in found else 0
-
-    def count_routine(self, now: datetime, *, email: str) -> int:
-        """Count a person who begins to lose access into this hour, once however often; returns how many there are."""
-        return self._count("routine", now, _mark(email))
-
-    def count_urgent(self, now: datetime, *, email: str) -> int:
-        """Count a person for whom it is urgent into this hour; returns how many there are."""
-        return self._count("urgent", now, _mark(email))
-
-    def _count(self, urgency: str, now: datetime, person: str) -> int:
-        key = _hour(urgency, now)
-        try:
-            updated = self._dynamodb.update_item(
-                TableName=self._table,
-                Key=key,
-                UpdateExpression="ADD opened :one, people :person",
-                ConditionExpression="NOT contains(people, :id) AND (attribute_not_exists(opened) OR opened < :many)",
-                ExpressionAttributeValues={
-                    ":one": {"N": "1"},
-                    ":person": {"SS": [person]},
-                    ":id": {"S": person},
-                    ":many": {"N": str(TOLD_APART)},
-                },
-                ReturnValues="ALL_NEW",
-            )["Attributes"]
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            updated = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
-            if person not in updated["people"]["SS"]:
-                updated = self._dynamodb.update_item(
-                    TableName=self._table,
-                    Key=key,
-                    UpdateExpression="ADD opened :one",
-                    ExpressionAttributeValues={":one": {"N": "1"}},
-                    ReturnValues="ALL_NEW",
-                )["Attributes"]
-        return int(updated["opened"]["N"])
-
-
-def receipts_of(case: Case, stored: Mapping[str, Stored]) -> dict[str, Receipt]:
-    """The receipts of a case's steps among what is stored of it, by their sort key; what is another's is not one."""
-    found = [(step, Receipt.model_validate(stored[step.name])) for step in case.steps if step.name in stored]
-    return {step.name: receipt for step, receipt in found if step.is_reported_by(receipt)}
-
-
-def _id_of(found: Mapping[str, Value]) -> str:
-    # By its key, of which DynamoDB knows that it is text.
-    return str(found["partition"]).removeprefix(of_case(""))
-
-
-def _as_written(case: Case) -> Case:
-    # The table keeps times to the second: what is handed on must say the same as what is read again.
-    return Case.model_validate(columns(case))
-
-
-def _mark(email: str) -> str:
-    # An address may be 254 characters long, and 2,000 of those are too many for an item.
-    return sha256(name_of(email).encode()).hexdigest()[:32]
-
-
-def _hour(urgency: str, at: datetime) -> dict[str, Any]:
-    return item({"partition": of_hour(urgency, at), "entry": "hour"})
 
 
 def sweep_of(case_id: str) -> str:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Case, Cases
+from leaver.cases.record import Case
 from leaver.cases.states import WAITING
+from leaver.cases.table import Cases
 from leaver.errors import BadMessage
 from leaver.messages.commands import Command
 from leaver.messages.publisher import Publisher

@@ -1,12 +1,13 @@
 """A case begins: the tombstone under every name, and then one command for each thing that must end."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leaver.cases.people import People
-from leaver.cases.record import PURGE, REPLACE, Case, Cases, Step
+from leaver.cases.record import PURGE, REPLACE, Case, Search, Step
 from leaver.cases.states import OVER, CaseEvent, State
+from leaver.cases.table import Cases
 from leaver.connections.record import Connections
 from leaver.messages import commands
 from leaver.messages.commands import Command, parse
@@ -36,8 +37,8 @@ class CaseStart:
     clock: Callable[[], datetime]
     #: how long a case may take before it is announced as overdue
     deadline: timedelta
-    #: finds what has to end for a case's person as of now
-    find_steps_anew: Callable[[Case], Sequence[Step]]
+    #: finds what has to end for a case's person as of now, and says where it looked
+    search: Callable[[Case], Search]
     #: for how many routine people an hour cases may begin, before one is held until a person has looked; whoever begins
     #: none needs none
     routine_limit: int = 0
@@ -68,7 +69,7 @@ class CaseStart:
         if case.state in {State.SCHEDULED, State.OPEN}:
             self.raise_tombstones(case, now)
             # After the tombstones: from then on nothing is added that nobody would find.
-            found = self.find_steps_anew(case) if anew and case.allows(CaseEvent.STARTED) else ()
+            found = self.search(case).steps if anew and case.allows(CaseEvent.STARTED) else ()
             case = self.cases.change(case, start) or self.cases.require(case.case_id)
         if case.state in OVER:
             # It was cancelled at this very moment, or a run was killed between a cancellation and this.
@@ -94,16 +95,20 @@ class CaseStart:
         of_case = {"case_id": case.case_id, "requested_at": requested_at}
         own = [step for step in steps if step.command not in early]
         beside = [step for step in steps if step.command in early]
-        commands = self.commands(own, urgency | of_case, leaving=case.names)
-        self.publisher.send_commands(commands + self.commands(beside, urgency, leaving=case.names))
+        self.publisher.send_commands(
+            self._commands(case, own, urgency | of_case) + self._commands(case, beside, urgency)
+        )
 
-    def commands(self, steps: Sequence[Step], told: Mapping[str, str], *, leaving: Container[str]) -> list[Command]:
+    def _commands(self, case: Case, steps: Sequence[Step], told: Mapping[str, str]) -> list[Command]:
         """The commands of those steps that can be sent now, with what is told to all of them."""
         steps = [step for step in steps if step.refused is None]
-        usable = self.connections.usable_at((step.provider for step in steps if step.provider), leaving=leaving)
+        usable = self.connections.usable_at((step.provider for step in steps if step.provider), leaving=case.names)
         commands = []
         for step in steps:
-            connection = usable[step.at].connection if step.at in usable else None if step.provider else step.at
+            names = [each.connection for each in usable.get(step.at, ())] if step.provider else [step.at]
+            failed = case.failed_over.get(step.name, ())
+            # One that failed may lack a scope that its twin has.
+            connection = next((name for name in names if name not in failed), names[0] if names else None)
             if connection is not None:
                 # A step of no case is a command on one connection: the account is the case's word.
                 named = {"account": step.account, "alias": step.alias} if step.account and "case_id" in told else {}

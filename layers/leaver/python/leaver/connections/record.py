@@ -361,19 +361,10 @@ class Connections:
                 yield Unreadable(connection=str(found["connection"]), reason=error.reason, account=account)
 
     def accounts(self, provider: str, *, leaving: Container[str] = ()) -> dict[str, Connection | None]:
-        """The company's accounts at a provider, and the connection to work through at each; None: there is none now.
-
-        What somebody of the names `leaving` owns comes last: it may end with them. An account stands as long as any
-        record says so, revoked or not, until a person has given it up: somebody may just be connecting it anew. What
-        can't be read counts for its account, and for one of its own where that can't be read either.
-        """
-        found: dict[str, Connection | None] = {}
-        for each in self.service_connections(provider):
-            if isinstance(each, Unreadable):
-                found.setdefault(each.account or each.connection, None)
-            elif each.given_up_at is None:
-                found[each.account] = _better(found.get(each.account), each, leaving)
-        return found
+        """The company's accounts at a provider, and the connection to work through at each; None: there is none now."""
+        return {
+            name: min(those, default=None, key=partial(_rank, leaving)) for name, those in self._twins(provider).items()
+        }
 
     def given_up(self, provider: str) -> dict[str, datetime]:
         """The accounts at a provider that are none of the company's any more, and since when."""
@@ -386,10 +377,30 @@ class Connections:
         """The connection to work through at an account, an active one before one that is cooling down."""
         return self.accounts(provider).get(account)
 
-    def usable_at(self, providers: Iterable[str], *, leaving: Container[str] = ()) -> dict[str, Connection]:
-        """The connections to work through, by `provider/account`: an account without one is not among them."""
-        found = {name: self.accounts(name, leaving=leaving) for name in dict.fromkeys(providers)}
-        return {f"{name}/{account}": each for name in found for account, each in found[name].items() if each}
+    def usable_at(self, providers: Iterable[str], *, leaving: Container[str] = ()) -> dict[str, list[Connection]]:
+        """The connections to work through, by `provider/account`, the best first; no account is without one."""
+        found = {name: self._twins(name) for name in dict.fromkeys(providers)}
+        return {
+            f"{name}/{account}": sorted(those, key=partial(_rank, leaving))
+            for name in found
+            for account, those in found[name].items()
+            if those
+        }
+
+    def _twins(self, provider: str) -> dict[str, list[Connection]]:
+        """The company's accounts at a provider, and what can be worked through at each.
+
+        An account stands as long as any record says so, revoked or not, until a person has given it up: somebody may
+        just be connecting it anew. What can't be read counts for its account, and for one of its own where that can't
+        be read either.
+        """
+        found: dict[str, list[Connection]] = {}
+        for each in self.service_connections(provider):
+            if isinstance(each, Unreadable):
+                found.setdefault(each.account or each.connection, [])
+            elif each.given_up_at is None:
+                found.setdefault(each.account, []).extend([each] if each.status in IN_USE else [])
+        return found
 
     def _query_role(self, role: str, provider: str | None = None) -> Iterator[dict[str, Value]]:
         names, bound, condition = {"#role": "role"}, {":role": role}, "#role = :role"
@@ -407,12 +418,9 @@ def _is_owner(written: str, owner: str) -> bool:
     return name_of(written.strip()) == name_of(owner.strip())
 
 
-def _better(one: Connection | None, other: Connection, leaving: Container[str]) -> Connection | None:
-    def last_of_all(each: Connection) -> tuple[bool, bool, str]:
-        return (name_of(each.owner) in leaving, each.status is not Status.ACTIVE, each.connection)
-
-    usable = [each for each in (one, other) if each is not None and each.status in IN_USE]
-    return min(usable, key=last_of_all, default=None)
+def _rank(leaving: Container[str], each: Connection) -> tuple[bool, bool, str]:
+    """An active one first; what a leaver owns last of all, for it may end with them."""
+    return (name_of(each.owner) in leaving, each.status is not Status.ACTIVE, each.connection)
 
 
 def _read_or_say_why_not(model: type[Model], values: Mapping[str, Value]) -> Model | Unreadable:

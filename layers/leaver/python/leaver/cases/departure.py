@@ -1,0 +1,61 @@
+"""A departure, or a theft: what HR said of it, and whom at which account that means."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from leaver.cases.kinds import Kind, kind_of
+from leaver.cases.record import Case, Said
+from leaver.messages.events import OffboardingRequested, Subject
+from leaver.providers.entry import Person
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Somebody leaves: what HR said of it, who that is, and what must end."""
+
+    request: OffboardingRequested
+    #: who that is at each account that was asked and knew, by `provider/account`
+    found: Mapping[str, Person]
+    names: Sequence[str]
+    #: how else the person is named
+    aliases: Sequence[Subject] = ()
+    #: the completed case that it repeats
+    follows: Case | None = None
+    #: a repeat begins no earlier
+    not_before: datetime | None = None
+    #: why a person has to look first
+    because: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Whether they leave, or stay."""
+        return kind_of(self.request.model_dump())
+
+    def said(self, now: datetime) -> Said:
+        """The word of its source: what is not planned ends at once."""
+        request, planned = self.request, self.request.effective_at
+        effective_at = planned if request.kind == "scheduled" else min(planned, now)
+        return Said(
+            source=request.source,
+            event_id=request.event_id,
+            kind=request.kind,
+            at=request.occurred_at.replace(microsecond=0),
+            effective_at=max(effective_at, self.not_before or effective_at).replace(microsecond=0),
+        )
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The ids that accounts confirmed, by `provider/account`."""
+        return {at: each.id for at, each in self.found.items()}
+
+    def is_of_somebody_else(self, case: Case) -> bool:
+        """Whether it is about another person than the case: an account's own id differs, or the source's own."""
+        pairs: list[tuple[str | None, str | None]] = [(case.identities.get(at), id_) for at, id_ in self.ids.items()]
+        if self.request.source == case.source:
+            pairs.append((case.subjects[0].source_id, self.request.subject.source_id))
+        return any(one and other and one.casefold() != other.casefold() for one, other in pairs)
+
+    def is_known_where_nobody_was(self, finished: Case) -> bool:
+        """Whether an account knows somebody now, and knew nobody when the case was made: nobody can tell who it is."""
+        return not self.found.keys() <= finished.identities.keys()

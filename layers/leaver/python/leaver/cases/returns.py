@@ -1,0 +1,154 @@
+"""Somebody stays, or is back: who took must give back, and nobody else; or a person decides."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.heard import Fate
+from leaver.cases.people import Name, People
+from leaver.cases.record import Case, Said, sweep_of
+from leaver.cases.start import CaseStart
+from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
+from leaver.cases.table import Cases
+from leaver.errors import Rejected
+from leaver.messages.events import OffboardingRequested
+
+#: why nothing is done about an event
+LATER: Final = "a later event about this person has come before"
+STAYS: Final = "this person stays already"
+NOTHING_TAKEN: Final = (
+    "the person stays already: a case of this kind takes nothing that could be given back, and what has begun goes on"
+)
+NEVER_SAID: Final = "this source never said that the person left"
+BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
+RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
+
+
+@dataclass(frozen=True)
+class Returns:
+    """What it takes to stop cases, and to give back what they took."""
+
+    cases: Cases
+    people: People
+    announcer: CaseAnnouncer
+    case_start: CaseStart
+    clock: Callable[[], datetime]
+
+    def keep_access(self, request: OffboardingRequested, names: Sequence[str]) -> Fate:
+        """Take back what this source, and no other, had begun; what was revoked stays revoked, and nobody denies it."""
+        source, at = request.source, request.occurred_at
+        case_ids: set[str] = set()
+        for name in names:
+            heard = self.people.change(name, partial(_with_stay, source=source, at=at))
+            if heard is None:
+                return Fate("refused", because=LATER)
+            if heard.case:
+                case_ids.add(heard.case)
+        if not case_ids and not request.may_repeat:
+            raise Rejected(f"{request.kind}: nobody of this name has a case, and HR believes that somebody's is undone")
+        cases = [case for case_id in sorted(case_ids) if (case := self.cases.read(case_id))]
+        spoke = {each.source for case in cases for each in (*case.said, case.return_held) if each}
+        if request.may_repeat and source not in spoke:
+            return Fate("nothing_follows", because=NEVER_SAID)
+        # What waits for a person is told before what was refused, and that before what was done.
+        fates = sorted((self._take_back(case, request) for case in cases), key=_is_done_with)
+        # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
+        return fates[0] if fates else Fate("changed", min(case_ids))
+
+    def _take_back(self, case: Case, request: OffboardingRequested) -> Fate:
+        if request.kind == "cancelled" and case.state in {State.OPEN, State.COMPLETED}:
+            return self._refuse_to_cancel(case, request)
+        if case.state not in OVER and (self.people.who_says_leaves(case.names) or frozenset()) - {request.source}:
+            return self._hold_return(case, request)
+        stood = case.state in UNDER_WAY or self.people.gone(case.names)
+        event = CaseEvent.CANCELLED if request.kind == "cancelled" else CaseEvent.REINSTATED
+        # Also what is over: an earlier run may have been killed on its way.
+        if self._stop(case.case_id, event).state is State.OPEN:
+            # It began at this very moment.
+            return self._refuse_to_cancel(case, request)
+        return Fate("changed", case.case_id) if stood else Fate("nothing_follows", case.case_id, STAYS)
+
+    def _refuse_to_cancel(self, case: Case, request: OffboardingRequested) -> Fate:
+        # Then that source still says that the person left: it has to give back what another's return would end.
+        if any(each.source == request.source for each in case.said):
+            for name in case.names:
+                self.people.change(
+                    name, lambda found: found.with_word(request.source, request.occurred_at, stays=False)
+                )
+        return Fate("refused", case.case_id, BEGUN)
+
+    def _hold_return(self, case: Case, request: OffboardingRequested) -> Fate:
+        held = Said(
+            source=request.source,
+            event_id=request.event_id,
+            kind=request.kind,
+            at=request.occurred_at,
+            effective_at=request.effective_at,
+        )
+        now = self.clock()
+
+        def hold(standing: Case) -> Case:
+            case = standing.with_return_held(held)
+            return case.with_look_at(max(case.effective_at, now)) if case.state is State.SCHEDULED else case
+
+        self.cases.change(case, hold)
+        return Fate("changed", case.case_id, RETURN_HELD)
+
+    def give_back(self, case: Case, event: CaseEvent, at: datetime) -> Fate:
+        """Take a case back by a person's decision, whatever any source says."""
+        if case.kind != "departure":
+            # No name points to it, and no source took anything.
+            stopped = self.stop_one(case, event) if event is CaseEvent.CANCELLED else case
+            is_stopped = stopped.state is State.CANCELLED
+            return Fate("changed", case.case_id) if is_stopped else Fate("refused", case.case_id, NOTHING_TAKEN)
+        if event is CaseEvent.CANCELLED and case.state in {State.OPEN, State.COMPLETED}:
+            return Fate("refused", case.case_id, BEGUN)
+        person = self.people.read(case.email)
+        if person is None or person.given_back(case.case_id, at) is None:
+            return Fate("refused", case.case_id, LATER)
+        # Also what is over: an earlier run may have been killed on its way. A cancellation comes before what it gives
+        # back: where it is too late for it, the sources' words stand.
+        if event is CaseEvent.CANCELLED and self._stop(case.case_id, event).state in {State.OPEN, State.COMPLETED}:
+            return Fate("refused", case.case_id, BEGUN)
+        for name in (case.email, *case.names):
+            decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
+            if decided is None and name == case.email:
+                raise Rejected("a source said meanwhile that this person leaves: decide again, or have it said again")
+        if event is CaseEvent.REINSTATED:
+            self._stop(case.case_id, event)
+        return Fate("changed", case.case_id)
+
+    def _stop(self, case_id: str, event: CaseEvent) -> Case:
+        """Stop a case and its sweep, and lift the tombstones; returns the case as it is then."""
+        case = self.stop_one(self.cases.require(case_id), event)
+        if case.state in OVER or event is CaseEvent.REINSTATED:
+            self.case_start.lift_tombstones(case)
+            # After the tombstones: whoever opens a sweep looks at those once more when it is there.
+            if sweep := self.cases.read(sweep_of(case_id)):
+                self.stop_one(sweep, event)
+        return case
+
+    def stop_one(self, case: Case, event: CaseEvent) -> Case:
+        """Stop this case alone, and announce that; returns it as it is then."""
+        now = self.clock()
+
+        def stop(standing: Case) -> Case | None:
+            stopped = standing.after(event, now) if standing.allows(event) else standing
+            if stopped.state in OVER or event is CaseEvent.REINSTATED:
+                stopped = stopped.model_copy(update={"return_held": None})
+            return stopped if stopped != standing else None
+
+        stopped = self.cases.change(case, stop) or self.cases.require(case.case_id)
+        self.announcer.announce_pending(stopped)
+        return stopped
+
+
+def _is_done_with(fate: Fate) -> tuple[bool, bool]:
+    return (fate.because != RETURN_HELD, fate.name != "refused")
+
+
+def _with_stay(found: Name, *, source: str, at: datetime) -> Name | None:
+    return None if found.comes_late(source, at, stays=True) else found.with_word(source, at, stays=True)
