@@ -11,7 +11,7 @@ from leaver import settings
 from leaver.connections.record import LONGEST_LIFE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
 from leaver.providers.registry import PROVIDERS
-from tests.contract.stack import DROP, FUNCTIONS, ROOT, WRITTEN, Stack, change, kebab, of_type, snake
+from tests.contract.stack import DROP, FULL, FUNCTIONS, ROOT, SMALLEST, WRITTEN, Stack, change, kebab, of_type, snake
 
 HR_SOURCES = {
     *(
@@ -264,6 +264,13 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("VenafiPrefixes", "AD+corp;local"),
         ("VenafiKnownAddress", "ada"),
         ("VenafiKnownAddress", "ada@example.com bob@example.com"),
+        # with nobody in it nobody could send a command, and with everybody anybody
+        ("Operators", ""),
+        ("Operators", "*"),
+        ("Operators", "arn:aws:iam::*:role/on-call"),
+        ("Operators", "arn:aws:sts::123456789012:assumed-role/on-call/ada"),
+        ("Operators", "arn:aws:iam::123456789012:role/on-call,*"),
+        ("HrProducers", "*"),
         ("SecretPrefix", "leaver/tokens"),
         ("SecretPrefix", "*"),
         ("SecretPrefix", "-leaver"),
@@ -275,6 +282,14 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
 def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refused: str) -> None:
     pattern = WRITTEN["Parameters"][parameter]["AllowedPattern"]
     assert re.fullmatch(pattern, refused) is None
+
+
+@pytest.mark.parametrize("parameters", [SMALLEST, FULL, {"HrProducers": ""}])
+def test_what_a_deployment_gives_fits_its_patterns(parameters: dict[str, str]) -> None:
+    for name, value in parameters.items():
+        pattern = WRITTEN["Parameters"][name].get("AllowedPattern", ".*")
+        # CloudFormation is documented to check a list's values, and the list itself is one text.
+        assert all(re.fullmatch(pattern, each) for each in (value, *value.split(",")))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,16 @@
 """Each function has one role, and that role may do what the function does and nothing else."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
 import pytest
 
+from leaver.cases.start import COMMANDS as STEPS
+from leaver.cases.states import AnnouncementName
+from leaver.messages import commands
+from leaver.messages.commands import Command
+from leaver.messages.events import ConnectionAnnouncement
 from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
@@ -156,6 +161,19 @@ MAY: dict[str, dict[str, set[str]]] = {
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
 #: who sends commands, and does not only tell what it did
 COMMANDERS = {"StartOffboarding", "SealCase", "WatchDeadlines"}
+#: what is pending of a case, whoever comes to tell of it; that it is completed seal_case alone tells
+OF_CASES = set(get_args(AnnouncementName)) - {"OffboardingCompleted"}
+CARRIED_OUT: list[type[Command]] = [*STEPS.values(), commands.RetrieveUserToken, commands.RefreshAccessToken]
+#: function → what it announces, as its code makes it
+ANNOUNCES: dict[str, set[str]] = {
+    **{each.__name__: {each.announced_as, each.failure_announced_as} for each in CARRIED_OUT},
+    # only that it could not be passed on
+    "ScheduleRefreshes": {commands.RefreshAccessToken.failure_announced_as},
+    "StartOffboarding": OF_CASES | {"StepClosed", Command.failure_announced_as},
+    "SealCase": OF_CASES | {"OffboardingCompleted", Command.failure_announced_as},
+    "WatchDeadlines": OF_CASES,
+}
+ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
@@ -283,15 +301,16 @@ SEALS = {
 
 
 def condition_faults(stack: Stack) -> list[str]:
-    """Functions announce; two of them command. The key is used through services; the refresher seals."""
+    """Functions announce what they make, three command; the key is used through services; the refresher seals."""
     faults = []
     for function in FUNCTIONS:
-        sources = ["leaver", "leaver.command"] if function in COMMANDERS else "leaver"
-        speaks = {"ForAllValues:StringEquals": {"events:source": sources}, "Null": {"events:source": "false"}}
+        speaks = [{"events:source": "leaver", "events:detail-type": ANNOUNCES[function]}]
+        if function in COMMANDERS:
+            speaks.append({"events:source": "leaver.command", "events:detail-type": set(STEPS)})
+        if (spoken := list(_spoken(stack, function))) != speaks:
+            faults.append(f"{function}: speaks {spoken}, not {speaks}")
         for statement in statements(stack, function):
             condition = statement.get("Condition")
-            if "events:PutEvents" in statement["Action"] and condition != speaks:
-                faults.append(f"{function}: speaks on condition {condition}")
             if "kms:Encrypt" in statement["Action"]:
                 if function != "RefreshAccessToken" or condition != SEALS:
                     faults.append(f"{function}: encrypts on condition {condition}")
@@ -304,6 +323,18 @@ def condition_faults(stack: Stack) -> list[str]:
                 }:
                     faults.append(f"{function}: uses the key through {through}")
     return faults
+
+
+def _spoken(stack: Stack, function: str) -> Iterator[object]:
+    for statement in statements(stack, function):
+        if "events:PutEvents" in statement["Action"]:
+            condition = dict(statement.get("Condition", {}))
+            both = condition.pop("ForAllValues:StringEquals", {})
+            # ForAllValues alone is true of nothing.
+            narrowed = condition == {"Null": {"events:source": "false", "events:detail-type": "false"}}
+            types = both.get("events:detail-type", "*")
+            types = {types} if isinstance(types, str) else set(types)
+            yield {**both, "events:detail-type": types} if narrowed else condition
 
 
 def key_faults(stack: Stack) -> list[str]:
@@ -551,6 +582,13 @@ def test_an_action_too_many_or_too_few_is_noticed(full: Stack, action: str, valu
     [
         ("events:PutEvents", DROP),
         ("events:PutEvents", {"ForAllValues:StringEquals": {"events:source": "leaver"}}),
+        (
+            "events:PutEvents",
+            {
+                "ForAllValues:StringEquals": {"events:source": "leaver"},
+                "Null": {"events:source": "false", "events:detail-type": "false"},
+            },
+        ),
         ("kms:Decrypt", DROP),
         ("kms:Decrypt", {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}),
     ],

@@ -52,7 +52,8 @@ def aws() -> Iterator[MotoServer]:
 
 @pytest.fixture(scope="module")
 def stacks(aws: MotoServer) -> dict[str, Stack]:
-    parameters = {"VenafiUrl": "https://tpp.example.com", "DeactivateUsers": "true"}
+    operators = "arn:aws:iam::123456789012:role/operator"
+    parameters = {"VenafiUrl": "https://tpp.example.com", "Operators": operators, "DeactivateUsers": "true"}
     return {name: Stack(Template(LEAVER, parameters, {"AWS::StackName": name}), aws) for name in (PROD, TEST)}
 
 
