@@ -184,7 +184,9 @@ class Night:
 
     def revoke(self) -> Callable[[], bool]:
         """Put a revocation into its queue; returns how a function carries it out."""
-        return self._queue(Message(RevokeAccessToken, {"connection": self.name}, self._id()))
+        return self._queue(
+            Message(RevokeAccessToken, {"connection": self.name, "confirm": RevokeAccessToken.CONFIRMATION}, self._id())
+        )
 
     def leave(self) -> Callable[[], object]:
         """Its owner leaves: a case raises the tombstone, and then sends the revocation of the personal connection."""

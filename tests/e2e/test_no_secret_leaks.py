@@ -14,6 +14,7 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
+from leaver.messages.commands import RevokeAccessToken
 from leaver_cli.main import app
 from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
@@ -166,12 +167,12 @@ def succeed(world: WatchedWorld) -> None:
     for connection in (world.connect_zoom(), world.connect_venafi()):
         world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
         world.wait_until_idle()
-        world.put_command("RevokeAccessToken", {"connection": connection})
+        world.put_command("RevokeAccessToken", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})
         world.wait_until_idle()
     with later(world.zoom, -7200):
         expired, doomed = world.connect_zoom(), world.connect_zoom()
     world.send("revoke_sso_token", {"user_id": acme.ALAN.email, "connection": expired})
-    world.send("revoke_access_token", {"connection": doomed})
+    world.send("revoke_access_token", {"connection": doomed, "confirm": RevokeAccessToken.CONFIRMATION})
     world.try_again()
     due = world.connect_zoom()
     world.change_record(due, refresh_at=in_seconds(-1))
@@ -238,7 +239,7 @@ def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
         kept = secret_store.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=spoilt)
         world.change_record(connection, version=kept["VersionId"])
         world.send("revoke_sso_token", {**user, "connection": connection})
-        world.send("revoke_access_token", {"connection": connection})
+        world.send("revoke_access_token", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})
         world.settle()
 
 

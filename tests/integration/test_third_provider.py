@@ -100,7 +100,7 @@ class World:
 
     def revoke(self) -> Result:
         return revoke_access_token(
-            RevokeAccessToken(connection="acme"),
+            RevokeAccessToken(connection="acme", confirm=RevokeAccessToken.CONFIRMATION),
             grants=self.grants,
             connections=self.connections,
             secret_store=self.secret_store,

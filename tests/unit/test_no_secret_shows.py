@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.connections.grants import ProviderGrants
+from leaver.messages.commands import RevokeAccessToken
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
@@ -91,7 +92,7 @@ class Scene:
         "purge_user_tokens": JOHN,
         "deactivate_user": JOHN,
         "refresh_access_token": {"connection": "zoom", "force": True},
-        "revoke_access_token": {"connection": "zoom"},
+        "revoke_access_token": {"connection": "zoom", "confirm": RevokeAccessToken.CONFIRMATION},
         "revoke_grants": {"grantee_prefixed_universal": GRANTEE},
     }
     REQUESTS: ClassVar[dict[str, list[tuple[str, str, int, Any]]]] = {

@@ -67,7 +67,7 @@ def test_readers_have_a_connection_refreshed_sixty_times_in_any_day() -> None:
     assert in_a_day[203] == 120
 
 
-@pytest.mark.parametrize("asked", [{"force": True}, {"for_revocation": True}, {}], ids=["person", "revocation", "due"])
+@pytest.mark.parametrize("asked", [{"force": True}, {}], ids=["person", "due"])
 def test_who_asks_for_another_reason_is_not_counted_among_the_readers(asked: dict[str, Any]) -> None:
     stage = Stage(connection())
     stage.refresh(failed_version=PARENT)

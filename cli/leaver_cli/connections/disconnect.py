@@ -10,6 +10,7 @@ import typer
 
 from leaver.connections.record import Connection, Status, Unreadable
 from leaver.errors import LeaseHeld
+from leaver.messages.commands import RevokeAccessToken
 from leaver_cli.connections.health import health
 from leaver_cli.connections.refresh import ExistingName
 from leaver_cli.connections.waiting import wait_until
@@ -92,7 +93,7 @@ def _revoke(deployment: Deployment, before: Connection, timeout: float) -> Conne
         return before
     deployment.stack.sqs.send_message(
         QueueUrl=deployment.stack.queue_url(deployment.stack.queue_of("revoke_access_token")),
-        MessageBody=json.dumps({"connection": before.connection}),
+        MessageBody=json.dumps({"connection": before.connection, "confirm": RevokeAccessToken.CONFIRMATION}),
     )
     message = f"{before.connection} is being revoked …"
     return wait_until(is_decided, deployment.connections, before.connection, timeout=timeout, message=message)

@@ -174,8 +174,11 @@ class RevokeAccessToken(Command):
 
     system = "connection"
     announced_as = "AccessTokenRevoked"
+    #: what somebody has to type before Leaver loses a connection that it works through itself
+    CONFIRMATION: ClassVar[str] = "Leaver works through this connection"
 
     connection: ConnectionName
+    confirm: Annotated[str, _matching(re.escape(CONFIRMATION), f'the words "{CONFIRMATION}"')] | None = None
 
 
 class RevokeSsoToken(Command):
