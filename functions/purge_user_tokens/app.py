@@ -12,11 +12,11 @@ from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom, ReportsSteps
+from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
 from leaver.storage.tables import timestamp
 
 
-class Settings(ActsOnPeople, CallsZoom, ReportsSteps):
+class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `purge_user_tokens` reads from its environment."""
 
 
@@ -61,7 +61,11 @@ def consumer() -> Consumer[PurgeUserTokens]:
         kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix),
     )
     return bootstrap.paced_consumer(
-        PurgeUserTokens, operation, settings, tokens, seal_queue_url=settings.seal_queue_url
+        PurgeUserTokens,
+        operation,
+        settings,
+        tokens,
+        ending=settings,
     )
 
 

@@ -14,11 +14,11 @@ from leaver.errors import NO_RESPONSE, BadMessage, CredentialStale, LeaverError,
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import Consumes, ReportsSteps, RequestsRefreshes, UsesConnections
+from leaver.settings import Consumes, EndsAccess, RequestsRefreshes, UsesConnections
 from leaver.storage.secrets import SecretStore
 
 
-class Settings(Consumes, UsesConnections, RequestsRefreshes, ReportsSteps):
+class Settings(Consumes, UsesConnections, RequestsRefreshes, EndsAccess):
     """What `revoke_access_token` reads from its environment, beside the hosts that the providers' entries name."""
 
 
@@ -119,7 +119,7 @@ def consumer() -> Consumer[RevokeAccessToken]:
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        seal_queue_url=settings.seal_queue_url,
+        ending=settings,
     )
 
 

@@ -20,6 +20,10 @@ class Reach(NamedTuple):
 def reached(authorization: str, operation: str, request: Json) -> Iterator[Reach]:
     """Tell which kinds of partitions a call of DynamoDB is about; of other tables, and by an index, none."""
     found = _CREDENTIAL.search(authorization)
+    # A transaction asks for the right to each of its parts.
+    for part in request.get("TransactItems", []):
+        for name, each in part.items():
+            yield from reached(authorization, f"{name}Item", each)
     for value in _partitions(operation, request):
         yield Reach(found.group(1) if found else "", operation, value.partition("#")[0] + "#")
 

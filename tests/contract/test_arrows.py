@@ -51,6 +51,7 @@ ORDER = (
         "cases.seal",
         "cases.people",
         "cases.record",
+        "cases.ceiling",
         "cases.user_token_index",
         "cases.user_tokens",
     ),

@@ -36,18 +36,24 @@ DESTROYER = {
     "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
     "secretsmanager:DeleteSecret": {"leaver/user-tokens/*"},
 }
-#: what whoever carries out a step may do in the table of cases
-KEPT_BY_A_STEP = {
-    "GetItem": {"receipts#*", "message#*", "case#*"},
+#: what whoever leaves a receipt may do in the table of cases
+KEEPS_RECEIPTS = {
+    "GetItem": {"receipts#*", "message#*"},
     "BatchGetItem": {"receipts#*", "message#*"},
     "UpdateItem": {"receipts#*", "message#*"},
 }
+#: and whoever carries out a step: what belongs to no case is counted
+KEPT_BY_A_STEP = {
+    "GetItem": {"receipts#*", "message#*", "case#*"},
+    "BatchGetItem": {"receipts#*", "message#*", "hour#*"},
+    "UpdateItem": {"receipts#*", "message#*", "hour#*"},
+}
 #: function → action on the table of cases → partitions, and no others
 PARTITIONS: dict[str, dict[str, set[str]]] = {
-    "RetrieveUserToken": KEPT_BY_A_STEP
+    "RetrieveUserToken": KEEPS_RECEIPTS
     | {
         "GetItem": {"receipts#*", "message#*", "person#*", "user-token#*"},
-        "UpdateItem": KEPT_BY_A_STEP["UpdateItem"] | {"user-token#*"},
+        "UpdateItem": KEEPS_RECEIPTS["UpdateItem"] | {"user-token#*"},
         "PutItem": {"user-token#*"},
     },
     "RefreshAccessToken": {"GetItem": {"person#*"}},
@@ -65,13 +71,15 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     "ScheduleRefreshes": {},
     "StartOffboarding": {
         # a receipt is a person's word on a step
-        "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "heard#*"},
+        "GetItem": {"case#*", "person#*", "receipts#*", "heard#*"},
+        "BatchGetItem": {"hour#*"},
         "PutItem": {"case#*", "person#*", "heard#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
         "Query": {"receipts#*"},
     },
     "WatchDeadlines": {
-        "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
+        "GetItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
+        "BatchGetItem": {"hour#*"},
         "PutItem": {"case#*", "person#*", "user-token#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
         "Query": {"receipts#*"},
@@ -130,6 +138,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "StartOffboarding": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
@@ -150,6 +159,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     | {
         "sqs:SendMessage": {"leaver-seal-case.fifo"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Cases/index/watch", "table/Connections/index/role"},

@@ -204,6 +204,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "CASE_DEADLINE": "900",
             "PROVIDERS": "zoom,venafi",
             "ROUTINE_CASES_AN_HOUR": "50",
+            "MOST_AN_HOUR": "2000",
             "SWEEP_AFTER": "86400",
             "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
             # Powertools keeps one logger per name, with the stream that it had first

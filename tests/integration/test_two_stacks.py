@@ -28,6 +28,7 @@ HOW = {
         "MAX_USER_TOKEN_TTL",
         "CASE_DEADLINE",
         "ROUTINE_CASES_AN_HOUR",
+        "MOST_AN_HOUR",
         "SWEEP_AFTER",
         "MISSING_USER_IS_DONE",
     ),

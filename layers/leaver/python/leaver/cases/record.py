@@ -3,13 +3,12 @@
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from leaver.cases.kinds import Kind, kind_of
-from leaver.cases.partitions import KEY, of_case, of_hour, of_receipts
+from leaver.cases.partitions import KEY, of_case, of_receipts
 from leaver.cases.receipts import Receipt
 from leaver.cases.seal import VERSION, Stored, head_of
 from leaver.cases.states import (
@@ -28,7 +27,7 @@ from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
 from leaver.providers.entry import FoundBy
-from leaver.storage.tables import Items, Value, columns, item, read_as, timestamp, update_with_retry
+from leaver.storage.tables import Items, Value, columns, read_as, timestamp, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,10 +49,6 @@ OF_A_CONNECTION: Final = frozenset({REPLACE, "RevokeAccessToken"})
 DONE: Final = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE, Outcome.PURGED, Outcome.DEACTIVATED})
 #: and so does a person's word
 DONE_WITH: Final = DONE | {Outcome.CLOSED}
-
-#: So many people of an hour are told apart, and counted once however often something begins for them. An item holds
-#: 400 KB: with a flood of leavers in it no further case could begin, so beyond that a repeated try counts again.
-TOLD_APART: Final = 2_000
 
 
 class Step(BaseModel):
@@ -461,47 +456,6 @@ class Cases:
                     state = State.HELD if watch == HELD else State.OPEN
                     yield CaseSummary(case_id=_id_of(found), state=state, outstanding=())
 
-    def count_opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
-        """Read for how many people such cases have begun in this hour, until now."""
-        found = self._dynamodb.get_item(TableName=self._table, Key=_hour(urgency, at), ConsistentRead=True)
-        return int(found["Item"]["opened"]["N"]) if "Item" in found else 0
-
-    def count_routine(self, now: datetime, *, email: str) -> int:
-        """Count a person who begins to lose access into this hour, once however often; returns how many there are."""
-        return self._count("routine", now, _mark(email))
-
-    def count_urgent(self, now: datetime, *, email: str) -> int:
-        """Count a person for whom it is urgent into this hour; returns how many there are."""
-        return self._count("urgent", now, _mark(email))
-
-    def _count(self, urgency: str, now: datetime, person: str) -> int:
-        key = _hour(urgency, now)
-        try:
-            updated = self._dynamodb.update_item(
-                TableName=self._table,
-                Key=key,
-                UpdateExpression="ADD opened :one, people :person",
-                ConditionExpression="NOT contains(people, :id) AND (attribute_not_exists(opened) OR opened < :many)",
-                ExpressionAttributeValues={
-                    ":one": {"N": "1"},
-                    ":person": {"SS": [person]},
-                    ":id": {"S": person},
-                    ":many": {"N": str(TOLD_APART)},
-                },
-                ReturnValues="ALL_NEW",
-            )["Attributes"]
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            updated = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
-            if person not in updated["people"]["SS"]:
-                updated = self._dynamodb.update_item(
-                    TableName=self._table,
-                    Key=key,
-                    UpdateExpression="ADD opened :one",
-                    ExpressionAttributeValues={":one": {"N": "1"}},
-                    ReturnValues="ALL_NEW",
-                )["Attributes"]
-        return int(updated["opened"]["N"])
-
 
 def receipts_of(case: Case, stored: Mapping[str, Stored]) -> dict[str, Receipt]:
     """The receipts of a case's steps among what is stored of it, by their sort key; what is another's is not one."""
@@ -517,15 +471,6 @@ def _id_of(found: Mapping[str, Value]) -> str:
 def _as_written(case: Case) -> Case:
     # The table keeps times to the second: what is handed on must say the same as what is read again.
     return Case.model_validate(columns(case))
-
-
-def _mark(email: str) -> str:
-    # An address may be 254 characters long, and 2,000 of those are too many for an item.
-    return sha256(name_of(email).encode()).hexdigest()[:32]
-
-
-def _hour(urgency: str, at: datetime) -> dict[str, Any]:
-    return item({"partition": of_hour(urgency, at), "entry": "hour"})
 
 
 def sweep_of(case_id: str) -> str:
