@@ -25,9 +25,8 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
 
     A user whom Zoom does not know is purged under the names that were given: it is about our copies.
     """
-    connection = tokens.connection_for(command.connection)
     # A misspelt connection has nothing to purge, and that must not look like success.
-    tokens.connections.read(connection)
+    tokens.require_own(tokens.connection_for(command.connection))
     details: dict[str, str | int | bool] = {}
     names = {command.user_id, command.email or command.user_id}
     if command.names_somebody:

@@ -56,6 +56,10 @@ class AccessTokens:
             self._only[:] = [(self.clock(), self._find_only())]
         return self._only[0][1]
 
+    def require_own(self, named: str) -> None:
+        """Raise BadMessage where there is no such connection, and where it is another provider's or a personal one."""
+        self._require_own(self.connections.read(named))
+
     def _require_account(self, named: str, account: str) -> None:
         # Another account's answer, that it knows nobody of that name, would end a step at this one.
         wanted = (self.provider, account, "service")
@@ -128,14 +132,17 @@ class AccessTokens:
         read_at, record = self._records.get(name, (None, None))
         if record is None or read_at is None or as_of is None or read_at < as_of:
             record = self.connections.read(name)
-        if (record.provider, record.role) != (self.provider, "service"):
-            raise BadMessage(f"connection: expected a service connection to {self.provider.title()}")
+        self._require_own(record)
         match record.status:
             case Status.NEEDS_REAUTHORIZATION:
                 raise NeedsReauthorization(f"connection {name} needs a person to authorize it again")
             case Status.REVOKING | Status.REVOKED:
                 raise Rejected(f"connection {name} is {record.status}")
         return record
+
+    def _require_own(self, record: Connection) -> None:
+        if (record.provider, record.role) != (self.provider, "service"):
+            raise BadMessage(f"connection: expected a service connection to {self.provider.title()}")
 
     def _read(self, name: str) -> tuple[datetime, Connection]:
         read = self.clock(), self.connections.read(name)
