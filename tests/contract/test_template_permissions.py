@@ -20,7 +20,7 @@ READER = {
     # the receipts of a whole batch
     "dynamodb:BatchGetItem": {"table/Cases"},
     "dynamodb:UpdateItem": {"table/Cases"},
-    "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
+    "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
 }
@@ -122,7 +122,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
     },
     "RevokeSsoToken": STEP | PACED,
-    "RevokeGrants": STEP | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
+    "RevokeGrants": STEP | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/venafi/*", CA_BUNDLE}},
     "PurgeUserTokens": STEP
     | PACED
     | DESTROYER
@@ -142,7 +142,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
-        "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
+        "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -184,16 +184,19 @@ ANNOUNCES: dict[str, set[str]] = {
     "WatchDeadlines": OF_CASES,
 }
 ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
+#: who refreshes and revokes the tokens themselves, whosever they are
+ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
 SECRETS = {
-    "credentials": SECRET + "leaver/credentials/zoom-a1B2c3",
-    "tokens": SECRET + "leaver/tokens/zoom-a1B2c3",
+    "credentials": SECRET + "leaver/credentials/zoom/main-a1B2c3",
+    "tokens": SECRET + "leaver/tokens/zoom/main-a1B2c3",
+    "Venafi's tokens": SECRET + "leaver/tokens/venafi/zoom-a1B2c3",
     "user tokens": SECRET + "leaver/user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak-a1B2c3",
     "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
     "CA bundle's neighbour": SECRET + "leaver/venafi-ca-of-another-a1B2c3",
-    "another deployment's tokens": SECRET + "leaver-test/tokens/zoom-a1B2c3",
+    "another deployment's tokens": SECRET + "leaver-test/tokens/zoom/main-a1B2c3",
     "somebody else's": SECRET + "payroll/database-a1B2c3",
 }
 
@@ -273,7 +276,7 @@ def _short(arn: str) -> str:
 
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
-    arises = ("tokens/*", "credentials/*", ":*", "-??????")
+    arises = ("tokens/zoom/*", "tokens/venafi/*", "tokens/*", "credentials/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -289,7 +292,7 @@ def wildcard_faults(stack: Stack) -> list[str]:
 
 def secret_faults(stack: Stack) -> list[str]:
     """No pattern matches two kinds of secret, or a secret that is not ours."""
-    ours = {"credentials", "tokens", "user tokens", "CA bundle"}
+    ours = {"credentials", "tokens", "Venafi's tokens", "user tokens", "CA bundle"}
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -298,6 +301,8 @@ def secret_faults(stack: Stack) -> list[str]:
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
                 is_about_secrets = any(action.startswith("secretsmanager:") for action in statement["Action"])
+                if function in ASKS_EVERY_PROVIDER and kinds == {"tokens", "Venafi's tokens"}:
+                    continue
                 if len(kinds) > 1 or kinds - ours or (is_about_secrets and not kinds):
                     faults.append(f"{function}: {pattern} matches {sorted(kinds)}")
     return faults
@@ -411,8 +416,9 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
 @pytest.mark.parametrize(
     ("kind", "readers"),
     [
-        ("credentials", {"RefreshAccessToken", "RevokeAccessToken"}),
-        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "SealCase", "WatchDeadlines"}),
+        ("credentials", ASKS_EVERY_PROVIDER),
+        ("tokens", set(FUNCTIONS) - {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines"}),
+        ("Venafi's tokens", ASKS_EVERY_PROVIDER | {"RevokeGrants"}),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
         ("CA bundle's neighbour", set()),
@@ -562,6 +568,7 @@ def test_a_wildcard_too_many_is_noticed(full: Stack, action: str, name: str, val
     "pattern",
     [
         SECRET + "leaver/*",
+        SECRET + "leaver/tokens/*",
         SECRET + "leaver/*tokens/*",
         SECRET + "leaver*/tokens/*",
         SECRET + "leaver/venafi-ca-*",

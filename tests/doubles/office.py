@@ -64,7 +64,7 @@ from tests.doubles.night import Silence
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth, proved_search
 from tests.doubles.rate_limiter import NoLimit
 from tests.doubles.receipts_table import InMemoryReceipts
-from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.secrets_manager import StrictSecretsManager, place_of, secret_store_of, tokens
 from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, FakeSqs
 from tests.doubles.steps import Effects
 from tests.doubles.user_tokens import KeptTokens
@@ -380,8 +380,8 @@ class Office:
         self.grants[name] = FakeGrant(self.clock)
         self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING))
         secrets = self.secrets.secrets
-        secrets[f"leaver/tokens/{name}"] = secrets["leaver/tokens/zoom"]
-        secrets[f"leaver/credentials/{name}"] = secrets["leaver/credentials/zoom"]
+        secrets[f"leaver/tokens/{place_of(name)}"] = secrets["leaver/tokens/zoom/zoom"]
+        secrets[f"leaver/credentials/{place_of(name)}"] = secrets["leaver/credentials/zoom/zoom"]
 
     def access_of(self, email: str) -> set[str]:
         """What somebody still has, as the providers and Secrets Manager say."""

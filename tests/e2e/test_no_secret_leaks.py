@@ -24,6 +24,7 @@ from local.simulators.provider import CANARY
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
 from tests.doubles.planted_leaks import LEAKS, secret_of
+from tests.doubles.secrets_manager import place_of
 from tests.doubles.spellings import spelled_in
 from tests.e2e.everywhere import Overheard, Said, everything, leaks, secrets_with_canary
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
@@ -234,9 +235,9 @@ def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
         json.dumps({ECHOED: ECHOED, "access_token": ECHOED, "client_id": ECHOED, "expires_at": ECHOED}),
     ):
         connection = world.connect_zoom()
-        secret_store.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=spoilt)
+        secret_store.put_secret_value(SecretId=f"leaver/credentials/{place_of(connection)}", SecretString=spoilt)
         world.send("refresh_access_token", {"connection": connection, "force": True})
-        kept = secret_store.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=spoilt)
+        kept = secret_store.put_secret_value(SecretId=f"leaver/tokens/{place_of(connection)}", SecretString=spoilt)
         world.change_record(connection, version=kept["VersionId"])
         world.send("revoke_sso_token", {**user, "connection": connection})
         world.send("revoke_access_token", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})

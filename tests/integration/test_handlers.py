@@ -256,7 +256,7 @@ def test_refresh_access_token_rotates_the_pair(leaver: Deployment, provider: res
     asked = provider.post(f"{ZOOM_OAUTH}/oauth/token", json=PAIR)
     assert leaver.deliver("refresh_access_token", {"connection": "zoom"}) == set()
     assert parse_qs(asked.calls[0].request.body) == {"grant_type": ["refresh_token"], "refresh_token": ["refresh-1"]}
-    assert leaver.stored("leaver/tokens/zoom")["refresh_token"] == "refresh-2"
+    assert leaver.stored("leaver/tokens/zoom/zoom")["refresh_token"] == "refresh-2"
     record = leaver.connection("zoom")
     assert (record["version"], record["status"]) == (next_version_id("zoom", version), "active")
     (told,) = leaver.heard()
@@ -271,7 +271,7 @@ def test_refresh_access_token_leaves_a_leavers_personal_connection_alone(
     leaver.leaves("john.doe@example.com")
     assert leaver.deliver("refresh_access_token", {"connection": "zoom", "force": True}) == set()
     assert len(provider.calls) == 0
-    assert leaver.stored("leaver/tokens/zoom")["refresh_token"] == "refresh-1"
+    assert leaver.stored("leaver/tokens/zoom/zoom")["refresh_token"] == "refresh-1"
 
 
 def test_refresh_access_token_asks_venafi_in_its_own_way(leaver: Deployment, provider: responses.RequestsMock) -> None:
@@ -279,7 +279,7 @@ def test_refresh_access_token_asks_venafi_in_its_own_way(leaver: Deployment, pro
     form = json_params_matcher({"client_id": "client-id", "refresh_token": "refresh-1"})
     provider.post(f"{VENAFI}/vedauth/authorize/token", json=PAIR, match=[form])
     assert leaver.deliver("refresh_access_token", {"connection": "venafi"}) == set()
-    assert leaver.stored("leaver/tokens/venafi")["access_token"] == "access-2"
+    assert leaver.stored("leaver/tokens/venafi/venafi")["access_token"] == "access-2"
 
 
 def test_refresh_access_token_parks_a_dead_grant_in_its_fifo_queue(

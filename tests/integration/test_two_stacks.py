@@ -171,10 +171,10 @@ def test_the_command_line_keeps_the_secrets_of_each_below_its_own_name(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, CREDENTIAL)
     for stack in (PROD, TEST):
-        describe(stack, REGION, None).secret_store.store_credentials("zoom", SecretStr(f'"{stack}"'))
+        describe(stack, REGION, None).secret_store.store_credentials("zoom/zoom", SecretStr(f'"{stack}"'))
     vault = aws.client("secretsmanager")
     kept = {
         each["Name"]: vault.get_secret_value(SecretId=each["Name"])["SecretString"]
         for each in vault.list_secrets()["SecretList"]
     }
-    assert kept == {f"{stack}/credentials/zoom": f'"{stack}"' for stack in (PROD, TEST)}
+    assert kept == {f"{stack}/credentials/zoom/zoom": f'"{stack}"' for stack in (PROD, TEST)}

@@ -187,7 +187,7 @@ def test_without_a_refresh_token_there_is_nothing_that_a_lost_answer_could_have_
 def test_a_killed_refresh_that_left_its_pair_behind_is_refused_for_the_pair_that_it_left() -> None:
     stage = Stage(connection(**EVIDENCE["a refresh was killed"]))
     stage.secrets.put_secret_value(
-        SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
+        SecretId="leaver/tokens/zoom/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
     )
     stage.grant.alive = False
     with pytest.raises(CredentialStale) as stale:
@@ -242,7 +242,7 @@ def test_what_a_killed_refresh_left_behind_is_what_is_revoked() -> None:
     stage = Stage()
     stage.grant.number = 2
     stage.secrets.put_secret_value(
-        SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
+        SecretId="leaver/tokens/zoom/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
     )
     assert stage.revoke().outcome is Outcome.REVOKED
     assert stage.grant.asked == [("revoke", "access-2")]

@@ -62,7 +62,7 @@ def disconnect(
         console.say("its secrets are kept, for with them it can still be revoked: `leaver parked revoke_access_token`")
         raise typer.Exit(1)
     _take_lease(deployment, name, lambda current: current if current.status is Status.REVOKED else None)
-    _destroy_secrets(deployment, name)
+    _destroy_secrets(deployment, record)
     console.say(f"{name} is {health(record, now())}; its secrets are destroyed")
     if give_up_account:
         _give_up_account(deployment, record, console)
@@ -103,7 +103,7 @@ def _remove(deployment: Deployment, before: Connection) -> None:
     """Close the record without the provider's word, and destroy the secrets."""
     reason = f"`leaver disconnect --without-provider` destroyed its secrets: end its grant at {before.provider.title()}"
     _take_lease(deployment, before.connection, lambda current: current.as_removed(reason))
-    _destroy_secrets(deployment, before.connection)
+    _destroy_secrets(deployment, before)
 
 
 def _give_up_account(deployment: Deployment, record: Connection, console: Terminal) -> None:
@@ -145,6 +145,6 @@ def _take_lease(deployment: Deployment, name: str, change: Callable[[Connection]
         raise LeaseHeld(f"connection {name} was connected anew meanwhile")
 
 
-def _destroy_secrets(deployment: Deployment, name: str) -> None:
-    deployment.secret_store.destroy(name)
-    deployment.connections.change(name, Connection.without_lease)
+def _destroy_secrets(deployment: Deployment, record: Connection) -> None:
+    deployment.secret_store.destroy(record.place)
+    deployment.connections.change(record.connection, Connection.without_lease)

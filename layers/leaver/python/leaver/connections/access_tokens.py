@@ -156,7 +156,7 @@ class AccessTokens:
         version, access_token = self._tokens.get(record.connection, ("", None))
         if access_token is None or version != record.version:
             is_new = record.has_new_tokens(self.clock())
-            access_token = self.secret_store.tokens(record.connection, record.version, is_new=is_new).access_token
+            access_token = self.secret_store.tokens(record.place, record.version, is_new=is_new).access_token
             self._tokens[record.connection] = (record.version, access_token)
         return access_token
 
