@@ -24,7 +24,6 @@ from leaver.cases.states import (
 from leaver.errors import Rejected
 from leaver.messages.commands import Command, step_name
 from leaver.messages.events import OffboardingRequested, Subject
-from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
 from leaver.providers.entry import FoundBy
 from leaver.storage.tables import Items, Value, columns, read_as, timestamp, update_with_retry
