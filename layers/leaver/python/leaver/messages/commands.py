@@ -291,6 +291,11 @@ class RevokeGrants(Command):
         return self.grantee_prefixed_universal or self.identity or self.application_id or ""
 
     @property
+    def person(self) -> str:
+        """The address where it is known, as a purge has it."""
+        return self.email or self.subject
+
+    @property
     def needed_calls(self) -> int:
         """As many again, where it is asked whose the address is, and what lives there."""
         return self.calls if self.email is None else 2 * self.calls
