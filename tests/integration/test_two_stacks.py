@@ -70,7 +70,7 @@ def arns(stack: Stack) -> set[str]:
 def secrets(stack: Stack) -> set[str]:
     """One secret of each kind that may come to be below a stack's prefix."""
     prefix = stack["RevokeAccessTokenFunction"].properties["Environment"]["Variables"]["SECRET_PREFIX"]
-    names = ("credentials/zoom", "tokens/zoom", "user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak")
+    names = ("credentials/zoom/zoom", "tokens/zoom/zoom", "user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak")
     return {f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{prefix}/{name}-a1B2c3" for name in names}
 
 
