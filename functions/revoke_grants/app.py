@@ -109,9 +109,7 @@ def consumer() -> Consumer[RevokeGrants]:
         clock=bootstrap.now,
     )
     operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search)
-    return bootstrap.paced_consumer(
-        RevokeGrants, operation, settings, tokens, ending=settings, resumes=True
-    )
+    return bootstrap.paced_consumer(RevokeGrants, operation, settings, tokens, ending=settings, resumes=True)
 
 
 lambda_handler = bootstrap.serve(consumer)

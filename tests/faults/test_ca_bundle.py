@@ -40,6 +40,9 @@ def test_each_function_goes_on_with_zoom_and_dead_letters_at_once_what_needs_ven
 
         responses.post(f"{ZOOM_OAUTH}/oauth/revoke", json={"status": "success"})
         for name in ("venafi", "zoom"):
-            assert leaver.deliver("revoke_access_token", {"connection": name, "confirm": RevokeAccessToken.CONFIRMATION}) == set()
+            assert (
+                leaver.deliver("revoke_access_token", {"connection": name, "confirm": RevokeAccessToken.CONFIRMATION})
+                == set()
+            )
         assert leaver.connection("zoom")["status"] == "revoked"
         assert leaver.reasons() == [reason] * 3
