@@ -209,7 +209,7 @@ class _Clock:
 
 @contextmanager
 def _account() -> Iterator[_Account]:
-    parameters = {"RoutineCasesAnHour": "100000", "SweepAfter": "60"}
+    parameters = {"RoutineCasesAnHour": "100000", "MostAnHour": "200000", "SweepAfter": "60"}
     log, clock = io.StringIO(), _Clock()
     with (
         World(parameters=parameters, consuming=False) as world,

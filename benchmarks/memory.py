@@ -65,7 +65,7 @@ def _invoke(function: "Popen[str]", event: object) -> dict[str, object]:
 @contextmanager
 def _functions() -> "Iterator[tuple[World, dict[str, Popen[str]]]]":
     """A world whose providers speak TLS, and its functions waiting for batches."""
-    parameters = {"RoutineCasesAnHour": "100000", "DeactivateUsers": "true"}
+    parameters = {"RoutineCasesAnHour": "100000", "MostAnHour": "200000", "DeactivateUsers": "true"}
     with ExitStack() as ending:
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="leaver-")))
         vouching = authority(folder, "authority")

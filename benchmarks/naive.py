@@ -51,7 +51,7 @@ def end_session(*, detail: Mapping[str, str], access_token: str) -> int:
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
     """Work through a batch."""
     config.register_lambda_context(context)  # type: ignore[arg-type]  # it asks for the time that is left, and no more
-    secret = secrets.get_secret_value(SecretId="leaver/tokens/zoom")["SecretString"]
+    secret = secrets.get_secret_value(SecretId="leaver/tokens/zoom/zoom")["SecretString"]
     access_token = json.loads(secret)["access_token"]
     failed = []
     for record in event["Records"]:

@@ -63,7 +63,7 @@ class Offboardings:
 def run(progress: Callable[[str], None]) -> Offboardings:
     """Let them leave one after another."""
     offboardings = Offboardings()
-    with World(parameters={"RoutineCasesAnHour": "100000"}) as world:
+    with World(parameters={"RoutineCasesAnHour": "100000", "MostAnHour": "200000"}) as world:
         acme.set_up(world)
         ear = _ear(world)
         people = [hire(world, number) for number in range(BEFORE + LEAVERS)]

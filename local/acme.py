@@ -135,8 +135,9 @@ def _connect(
 ) -> None:
     """Make a connection by the calls that the README shows: two secrets and one record."""
     secret_store, dynamodb = world.client("secretsmanager"), world.client("dynamodb")
-    secret_store.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
-    version = secret_store.create_secret(Name=f"leaver/tokens/{name}", SecretString=json.dumps(tokens))["VersionId"]
+    secret_store.create_secret(Name=f"leaver/credentials/{provider}/{name}", SecretString=json.dumps(credentials))
+    stored = secret_store.create_secret(Name=f"leaver/tokens/{provider}/{name}", SecretString=json.dumps(tokens))
+    version = stored["VersionId"]
     record = {
         "connection": name,
         "provider": provider,

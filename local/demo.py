@@ -15,6 +15,7 @@ from rich.table import Table
 
 from leaver.cases.receipts import Receipt
 from leaver.cases.states import State
+from leaver.messages.commands import RevokeAccessToken
 from local import acme
 from local.demo_rows import JOHNS, NAMES, OF_JOHN, REDRIVEN, ROWS, Before, Row, case_of_john, receipts_of, token
 from local.peak_memory import PeakMemory
@@ -103,7 +104,7 @@ def _act(world: World) -> None:
             {"user_id": acme.OBRIEN.email, "connection": "zoom"},
             {"user_id": acme.ALAN.email, "connection": "zoom-narrow"},
         ],
-        "revoke_access_token": [{"connection": "zoom-retired"}],
+        "revoke_access_token": [{"connection": "zoom-retired", "confirm": RevokeAccessToken.CONFIRMATION}],
     }
     for function, details in by_queue.items():
         for detail in details:

@@ -54,9 +54,9 @@ class Row:
 
 
 def token(world: World, connection: str, field: str) -> str:
-    """Read a field of a connection's current tokens from Secrets Manager."""
+    """Read a field of the current tokens of a connection to Zoom from Secrets Manager."""
     kept = world.client("secretsmanager").get_secret_value(
-        SecretId=f"leaver/tokens/{connection}", VersionStage="AWSCURRENT"
+        SecretId=f"leaver/tokens/zoom/{connection}", VersionStage="AWSCURRENT"
     )
     return str(json.loads(kept["SecretString"])[field])
 

@@ -126,7 +126,7 @@ def _revoked_access_token(world: WorldInContainer, before: Tokens) -> str:
 
 
 def _tokens(world: WorldInContainer) -> Tokens:
-    held: Tokens = world.secret("leaver/tokens/zoom")
+    held: Tokens = world.secret("leaver/tokens/zoom/zoom")
     return held
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.aws.template import STACK, Json
+from local.aws.template import ACCOUNT, STACK, Json
 from local.control_server import ControlServer
 from local.deployment import Deployment
 from local.http_server import LOOPBACK
@@ -57,6 +57,7 @@ class World(Deployment):
             own = {
                 "OktaEventBusName": OKTA_BUS,
                 "SailPointEventBusName": SAILPOINT_BUS,
+                "Operators": f"arn:aws:iam::{ACCOUNT}:role/operator",
                 "VenafiUrl": self.venafi_url,
                 "VenafiPrefixes": "local",
                 "VenafiKnownAddress": KNOWN_ADDRESS,

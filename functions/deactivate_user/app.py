@@ -14,10 +14,10 @@ from leaver.messages.commands import DeactivateUser
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom, ReportsSteps
+from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
 
 
-class Settings(ActsOnPeople, CallsZoom, ReportsSteps):
+class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `deactivate_user` reads from its environment."""
 
 
@@ -54,7 +54,13 @@ def consumer() -> Consumer[DeactivateUser]:
     settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     operation = partial(deactivate_user, zoom=bootstrap.api(Zoom, settings.zoom_api_url), tokens=tokens)
-    return bootstrap.paced_consumer(DeactivateUser, operation, settings, tokens, seal_queue_url=settings.seal_queue_url)
+    return bootstrap.paced_consumer(
+        DeactivateUser,
+        operation,
+        settings,
+        tokens,
+        ending=settings,
+    )
 
 
 lambda_handler = bootstrap.serve(consumer)

@@ -12,11 +12,11 @@ from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom, ReportsSteps
+from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
 from leaver.storage.tables import timestamp
 
 
-class Settings(ActsOnPeople, CallsZoom, ReportsSteps):
+class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `purge_user_tokens` reads from its environment."""
 
 
@@ -25,9 +25,8 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
 
     A user whom Zoom does not know is purged under the names that were given: it is about our copies.
     """
-    connection = tokens.connection_for(command.connection)
     # A misspelt connection has nothing to purge, and that must not look like success.
-    tokens.connections.read(connection)
+    tokens.require_own(tokens.connection_for(command.connection))
     details: dict[str, str | int | bool] = {}
     names = {command.user_id, command.email or command.user_id}
     if command.names_somebody:
@@ -61,7 +60,11 @@ def consumer() -> Consumer[PurgeUserTokens]:
         kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix),
     )
     return bootstrap.paced_consumer(
-        PurgeUserTokens, operation, settings, tokens, seal_queue_url=settings.seal_queue_url
+        PurgeUserTokens,
+        operation,
+        settings,
+        tokens,
+        ending=settings,
     )
 
 

@@ -10,15 +10,15 @@ from leaver.connections.lease import take_lease
 from leaver.connections.record import Connection, Connections, Status
 from leaver.connections.token_versions import read_latest
 from leaver.consuming.consumer import Consumer
-from leaver.errors import NO_RESPONSE, CredentialStale, LeaverError, NeedsReauthorization, ProviderResponse
+from leaver.errors import NO_RESPONSE, BadMessage, CredentialStale, LeaverError, NeedsReauthorization, ProviderResponse
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import Consumes, ReportsSteps, RequestsRefreshes, UsesConnections
+from leaver.settings import Consumes, EndsAccess, RequestsRefreshes, UsesConnections
 from leaver.storage.secrets import SecretStore
 
 
-class Settings(Consumes, UsesConnections, RequestsRefreshes, ReportsSteps):
+class Settings(Consumes, UsesConnections, RequestsRefreshes, EndsAccess):
     """What `revoke_access_token` reads from its environment, beside the hosts that the providers' entries name."""
 
 
@@ -33,11 +33,20 @@ def revoke_access_token(
 ) -> Result:
     """Revoke what the connection holds; `already_gone` only where there is no refresh token that could live on.
 
-    Raises LeaseHeld while another run changes the connection's tokens, CredentialStale where only the refresher can
-    revoke, NeedsReauthorization where nobody but a person can.
+    Raises BadMessage for a service connection that nobody has confirmed, LeaseHeld while another run changes the
+    connection's tokens, CredentialStale where only the refresher can revoke, NeedsReauthorization where nobody but a
+    person can.
     """
+
+    def begin(current: Connection) -> Connection | None:
+        if current.status in {Status.REVOKING, Status.REVOKED}:
+            return None
+        if current.role == "service" and command.confirm is None:
+            raise BadMessage(f'confirm: expected the words "{command.CONFIRMATION}"')
+        return current.as_revoking()
+
     # First, and whoever has the lease: what is being revoked must not be renewed.
-    record = connections.change(command.connection, _begin_revoking) or connections.read(command.connection)
+    record = connections.change(command.connection, begin) or connections.read(command.connection)
     if ended := record.revocation():
         return ended
     if record.orphaned_tokens:
@@ -53,10 +62,6 @@ def revoke_access_token(
         lambda current: None if current.status is Status.REVOKED else current.as_revoked(result),
     )
     return result
-
-
-def _begin_revoking(current: Connection) -> Connection | None:
-    return None if current.status in {Status.REVOKING, Status.REVOKED} else current.as_revoking()
 
 
 def _revoke_latest_tokens(
@@ -114,7 +119,7 @@ def consumer() -> Consumer[RevokeAccessToken]:
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        seal_queue_url=settings.seal_queue_url,
+        ending=settings,
     )
 
 

@@ -17,7 +17,7 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
 from leaver.providers.venafi.identities import Found
 from leaver.providers.venafi.search import Nobody, PeopleSearch
-from leaver.settings import ActsOnPeople, ReportsSteps, SearchesVenafi
+from leaver.settings import ActsOnPeople, EndsAccess, SearchesVenafi
 
 #: why nobody of HR's name may be somebody all the same
 UNDER_THE_ADDRESS: Final = (
@@ -28,7 +28,7 @@ UNDER_THE_ADDRESS: Final = (
 SAID: Final = ("outcome", "status", "code")
 
 
-class Settings(ActsOnPeople, SearchesVenafi, ReportsSteps):
+class Settings(ActsOnPeople, SearchesVenafi, EndsAccess):
     """What `revoke_grants` reads from its environment."""
 
 
@@ -109,9 +109,7 @@ def consumer() -> Consumer[RevokeGrants]:
         clock=bootstrap.now,
     )
     operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search)
-    return bootstrap.paced_consumer(
-        RevokeGrants, operation, settings, tokens, seal_queue_url=settings.seal_queue_url, resumes=True
-    )
+    return bootstrap.paced_consumer(RevokeGrants, operation, settings, tokens, ending=settings, resumes=True)
 
 
 lambda_handler = bootstrap.serve(consumer)

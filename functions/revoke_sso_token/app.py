@@ -11,10 +11,10 @@ from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import RevokeSsoToken
 from leaver.outcomes import Result
 from leaver.providers.zoom.api import Zoom
-from leaver.settings import ActsOnPeople, CallsZoom, ReportsSteps
+from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
 
 
-class Settings(ActsOnPeople, CallsZoom, ReportsSteps):
+class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `revoke_sso_token` reads from its environment."""
 
 
@@ -32,7 +32,13 @@ def consumer() -> Consumer[RevokeSsoToken]:
     settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     operation = partial(revoke_sso_token, zoom=bootstrap.api(Zoom, settings.zoom_api_url), tokens=tokens)
-    return bootstrap.paced_consumer(RevokeSsoToken, operation, settings, tokens, seal_queue_url=settings.seal_queue_url)
+    return bootstrap.paced_consumer(
+        RevokeSsoToken,
+        operation,
+        settings,
+        tokens,
+        ending=settings,
+    )
 
 
 lambda_handler = bootstrap.serve(consumer)

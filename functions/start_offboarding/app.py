@@ -293,7 +293,9 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
             step_finder,
             publisher,
             case_deadline=settings.case_deadline,
-            routine_limit=settings.routine_cases_an_hour,
+            ceiling=bootstrap.ceiling(
+                settings.cases_table, settings.most_an_hour, routine=settings.routine_cases_an_hour
+            ),
         ),
         step_finder=step_finder,
         find_person=person_finder.find,

@@ -26,7 +26,7 @@ from leaver.errors import BadMessage
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import BeginsCases, Consumes, ReportsSteps, ServesProviders, UsesConnections, WholeNumber
+from leaver.settings import BeginsCases, Consumes, EndsAccess, ServesProviders, UsesConnections, WholeNumber
 from leaver.storage.tables import timestamp
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
@@ -45,7 +45,7 @@ OF_A_SWEEP: Final = frozenset(
 )
 
 
-class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, ReportsSteps):
+class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess):
     """What `watch_deadlines` reads from its environment."""
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
@@ -334,11 +334,6 @@ def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: dateti
     }
 
 
-def count_urgent_an_hour(cases: Cases, now: datetime) -> int:
-    """Count the urgent cases of this hour; those of its last minute are still counted when the next begins."""
-    return max(cases.count_opened("urgent", each) for each in (now, now - LOOK_AGAIN))
-
-
 def _reinstate(sweep: Case, *, now: datetime) -> Case | None:
     return sweep.after(CaseEvent.REINSTATED, now) if sweep.allows(CaseEvent.REINSTATED) else None
 
@@ -384,6 +379,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
         settings.event_bus_name, settings.dead_letter_queue_url, seal_queue_url=settings.seal_queue_url
     )
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
+    ceiling = bootstrap.ceiling(settings.cases_table, settings.most_an_hour, routine=settings.routine_cases_an_hour)
     step_finder = StepFinder(bootstrap.connections(settings.connections_table), settings.served(PROVIDERS))
     watch = Watch(
         cases=cases,
@@ -395,7 +391,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
             step_finder,
             publisher,
             case_deadline=settings.case_deadline,
-            routine_limit=settings.routine_cases_an_hour,
+            ceiling=ceiling,
         ),
         receipts=bootstrap.receipts(settings.cases_table),
         connections=step_finder.connections,
@@ -409,9 +405,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
 
     # First, and from indexes alone: whatever fails below, the alarms know how many wait.
     usable = step_finder.connections.usable_at(step_finder.providers)
-    bootstrap.gauges(
-        gauges(list(cases.read_summaries()), usable, now) | {"UrgentCasesAnHour": count_urgent_an_hour(cases, now)}
-    )
+    bootstrap.gauges(gauges(list(cases.read_summaries()), usable, now) | ceiling.gauges(now))
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)

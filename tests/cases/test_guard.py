@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.start_offboarding import app
+from leaver.cases.ceiling import ROUTINE
 from leaver.cases.departure import Departure
 from leaver.cases.intake import Intake
 from leaver.cases.record import Case
@@ -208,7 +209,9 @@ def test_those_tests_see_it_where_people_count_as_soon_as_they_are_recorded(monk
     record = Intake._record
 
     def counts(self: Intake, case_id: str, departure: Departure) -> Case | None:
-        self.cases.count_routine(self.clock(), email=departure.request.subject.email)
+        assert self.case_start.ceiling
+        recorded = f"recorded {departure.request.subject.email}"
+        self.case_start.ceiling.people.find_exceeded(recorded, {ROUTINE: None}, self.clock())
         return record(self, case_id, departure)
 
     monkeypatch.setattr(Intake, "_record", counts)

@@ -47,14 +47,17 @@ HR_RULES = (
     "SailPointDeletedRule",
 )
 
+#: a permission set of IAM Identity Center, as docs/deploy.md writes it
+SIGNED_IN = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Leaver_*"
 #: only what a deployment with every provider must be given
-SMALLEST = {"VenafiUrl": "https://tpp.example.com"}
+SMALLEST = {"VenafiUrl": "https://tpp.example.com", "Operators": SIGNED_IN}
 #: every option in use
 FULL = SMALLEST | {
     "VenafiCaBundle": "leaver/venafi-ca",
     "VenafiPrefixes": "AD+corp,local",
     "VenafiKnownAddress": "ada@example.com,bob@example.com",
-    "TrustedProducers": "arn:aws:iam::123456789012:role/hr-sync,arn:aws:iam::123456789012:role/on-call-*",
+    "Operators": f"{SIGNED_IN},arn:aws:iam::123456789012:role/on-call-*",
+    "HrProducers": "arn:aws:iam::123456789012:role/hr-sync,arn:aws:iam::123456789012:role/webhook-*",
     "OktaEventBusName": "aws.partner/okta.com/acme/leaver",
     "SailPointEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed",
     "SailPointDeletedEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-deleted",

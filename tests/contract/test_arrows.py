@@ -52,6 +52,7 @@ ORDER = (
         "cases.people",
         "cases.record",
         "cases.table",
+        "cases.ceiling",
         "cases.user_token_index",
         "cases.user_tokens",
     ),

@@ -31,6 +31,7 @@ def alarm_faults(stack: Stack) -> list[str]:
         # How many there are, each minute: not how many were found, which a crash could keep from being counted.
         "a person": GAUGE | {"MetricName": "ConnectionsNeedingAPerson"},
         "urgent cases": GAUGE | {"MetricName": "UrgentCasesAnHour", "Threshold": 200},
+        "half of the ceiling": GAUGE | {"MetricName": "CeilingPercent", "Threshold": 50},
         "a watch that stands still": GAUGE
         | {
             "MetricName": "OpenCases",
@@ -84,7 +85,7 @@ def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_
     assert alarm_faults(either) == []
     assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - 1 + 2 * len(
         LANED
-    ) + 3 + 9 + len(SUMS) + len(FAULTS)
+    ) + 4 + 9 + len(SUMS) + len(FAULTS)
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:

@@ -15,7 +15,7 @@ from tests.doubles.clock import NOW
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {
     *gauges([], (), NOW),
-    *("CaseTimeToRevoke", "UrgentCasesAnHour", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
+    *("CaseTimeToRevoke", "UrgentCasesAnHour", "CeilingPercent", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
     *(DATED_AHEAD, RETURNS_HELD, "ConnectionsFailing"),
     *("CasesNotSealed", "CasesAtOddsWithReceipts"),
     # By each consumer, for each message that it is given.

@@ -11,7 +11,7 @@ from leaver import settings
 from leaver.connections.record import LONGEST_LIFE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
 from leaver.providers.registry import PROVIDERS
-from tests.contract.stack import DROP, FUNCTIONS, ROOT, WRITTEN, Stack, change, kebab, of_type, snake
+from tests.contract.stack import DROP, FULL, FUNCTIONS, ROOT, SMALLEST, WRITTEN, Stack, change, kebab, of_type, snake
 
 HR_SOURCES = {
     *(
@@ -48,6 +48,7 @@ VALUES = {
     "DEACTIVATE_USERS": "true",
     "CASE_DEADLINE": 900,
     "ROUTINE_CASES_AN_HOUR": 50,
+    "MOST_AN_HOUR": 2000,
     "SWEEP_AFTER": 86400,
     "MISSING_USER_IS_DONE": "",
     "URGENT_SOURCES": "hibob,caep,okta",
@@ -75,7 +76,7 @@ TOLD_ALL = {
 HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
-STEP = READER | {"SEAL_QUEUE_URL"}
+STEP = READER | {"SEAL_QUEUE_URL", "MOST_AN_HOUR"}
 PACED = {"PACE_TABLE", "REQUESTS_PER_SECOND"}
 TOLD = {
     "RetrieveUserToken": READER | PACED | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
@@ -90,13 +91,13 @@ TOLD = {
     | PACED
     | {
         *("PROVIDERS", "ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
-        "MISSING_USER_IS_DONE",
+        *("MISSING_USER_IS_DONE", "MOST_AN_HOUR"),
         *("URGENT_SOURCES", "OKTA_EMAIL_DOMAIN", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
         *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
     },
     "WatchDeadlines": {
         *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
-        *("PROVIDERS", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
+        *("PROVIDERS", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "MOST_AN_HOUR", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
     },
     "SealCase": {"PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
 }
@@ -264,6 +265,13 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("VenafiPrefixes", "AD+corp;local"),
         ("VenafiKnownAddress", "ada"),
         ("VenafiKnownAddress", "ada@example.com bob@example.com"),
+        # with nobody in it nobody could send a command, and with everybody anybody
+        ("Operators", ""),
+        ("Operators", "*"),
+        ("Operators", "arn:aws:iam::*:role/on-call"),
+        ("Operators", "arn:aws:sts::123456789012:assumed-role/on-call/ada"),
+        ("Operators", "arn:aws:iam::123456789012:role/on-call,*"),
+        ("HrProducers", "*"),
         ("SecretPrefix", "leaver/tokens"),
         ("SecretPrefix", "*"),
         ("SecretPrefix", "-leaver"),
@@ -275,6 +283,14 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
 def test_a_deployment_with_an_unusable_parameter_is_refused(parameter: str, refused: str) -> None:
     pattern = WRITTEN["Parameters"][parameter]["AllowedPattern"]
     assert re.fullmatch(pattern, refused) is None
+
+
+@pytest.mark.parametrize("parameters", [SMALLEST, FULL, {"HrProducers": ""}])
+def test_what_a_deployment_gives_fits_its_patterns(parameters: dict[str, str]) -> None:
+    for name, value in parameters.items():
+        pattern = WRITTEN["Parameters"][name].get("AllowedPattern", ".*")
+        # CloudFormation is documented to check a list's values, and the list itself is one text.
+        assert all(re.fullmatch(pattern, each) for each in (value, *value.split(",")))
 
 
 @pytest.mark.parametrize(

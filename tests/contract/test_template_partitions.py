@@ -15,13 +15,14 @@ SUFFIXES = {
 }
 
 #: ARNs that whoever deploys gives
-GIVEN = {"TrustedProducers", "AlarmTopicArn"}
+GIVEN = {"Operators", "HrProducers", "AlarmTopicArn"}
 #: services that go by the same name in every partition, as principals of a policy
 EVERYWHERE = {"lambda.amazonaws.com", "events.amazonaws.com"}
 
 
 def made_in(partition: str) -> Stack:
     parameters = {name: value for name, value in FULL.items() if name not in GIVEN}
+    parameters["Operators"] = f"arn:{partition}:iam::123456789012:role/on-call"
     return stack(parameters, {"AWS::Partition": partition, "AWS::URLSuffix": SUFFIXES[partition]})
 
 

@@ -1,11 +1,16 @@
 """Each function has one role, and that role may do what the function does and nothing else."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
 import pytest
 
+from leaver.cases.start import COMMANDS as STEPS
+from leaver.cases.states import AnnouncementName
+from leaver.messages import commands
+from leaver.messages.commands import Command
+from leaver.messages.events import ConnectionAnnouncement
 from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
@@ -15,7 +20,7 @@ READER = {
     # the receipts of a whole batch
     "dynamodb:BatchGetItem": {"table/Cases"},
     "dynamodb:UpdateItem": {"table/Cases"},
-    "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
+    "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
 }
@@ -31,18 +36,24 @@ DESTROYER = {
     "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
     "secretsmanager:DeleteSecret": {"leaver/user-tokens/*"},
 }
-#: what whoever carries out a step may do in the table of cases
-KEPT_BY_A_STEP = {
-    "GetItem": {"receipts#*", "message#*", "case#*"},
+#: what whoever leaves a receipt may do in the table of cases
+KEEPS_RECEIPTS = {
+    "GetItem": {"receipts#*", "message#*"},
     "BatchGetItem": {"receipts#*", "message#*"},
     "UpdateItem": {"receipts#*", "message#*"},
 }
+#: and whoever carries out a step: what belongs to no case is counted
+KEPT_BY_A_STEP = {
+    "GetItem": {"receipts#*", "message#*", "case#*"},
+    "BatchGetItem": {"receipts#*", "message#*", "hour#*"},
+    "UpdateItem": {"receipts#*", "message#*", "hour#*"},
+}
 #: function → action on the table of cases → partitions, and no others
 PARTITIONS: dict[str, dict[str, set[str]]] = {
-    "RetrieveUserToken": KEPT_BY_A_STEP
+    "RetrieveUserToken": KEEPS_RECEIPTS
     | {
         "GetItem": {"receipts#*", "message#*", "person#*", "user-token#*"},
-        "UpdateItem": KEPT_BY_A_STEP["UpdateItem"] | {"user-token#*"},
+        "UpdateItem": KEEPS_RECEIPTS["UpdateItem"] | {"user-token#*"},
         "PutItem": {"user-token#*"},
     },
     "RefreshAccessToken": {"GetItem": {"person#*"}},
@@ -60,13 +71,15 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     "ScheduleRefreshes": {},
     "StartOffboarding": {
         # a receipt is a person's word on a step
-        "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "heard#*"},
+        "GetItem": {"case#*", "person#*", "receipts#*", "heard#*"},
+        "BatchGetItem": {"hour#*"},
         "PutItem": {"case#*", "person#*", "heard#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
         "Query": {"receipts#*"},
     },
     "WatchDeadlines": {
-        "GetItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
+        "GetItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
+        "BatchGetItem": {"hour#*"},
         "PutItem": {"case#*", "person#*", "user-token#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
         "Query": {"receipts#*"},
@@ -109,7 +122,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
     },
     "RevokeSsoToken": STEP | PACED,
-    "RevokeGrants": STEP | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/*", CA_BUNDLE}},
+    "RevokeGrants": STEP | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/venafi/*", CA_BUNDLE}},
     "PurgeUserTokens": STEP
     | PACED
     | DESTROYER
@@ -125,10 +138,11 @@ MAY: dict[str, dict[str, set[str]]] = {
     "StartOffboarding": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
-        "secretsmanager:GetSecretValue": {"leaver/tokens/*"},
+        "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -145,6 +159,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     | {
         "sqs:SendMessage": {"leaver-seal-case.fifo"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Cases/index/watch", "table/Connections/index/role"},
@@ -156,16 +171,32 @@ MAY: dict[str, dict[str, set[str]]] = {
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
 #: who sends commands, and does not only tell what it did
 COMMANDERS = {"StartOffboarding", "SealCase", "WatchDeadlines"}
+#: what is pending of a case, whoever comes to tell of it; that it is completed seal_case alone tells
+OF_CASES = set(get_args(AnnouncementName)) - {"OffboardingCompleted"}
+CARRIED_OUT: list[type[Command]] = [*STEPS.values(), commands.RetrieveUserToken, commands.RefreshAccessToken]
+#: function → what it announces, as its code makes it
+ANNOUNCES: dict[str, set[str]] = {
+    **{each.__name__: {each.announced_as, each.failure_announced_as} for each in CARRIED_OUT},
+    # only that it could not be passed on
+    "ScheduleRefreshes": {commands.RefreshAccessToken.failure_announced_as},
+    "StartOffboarding": OF_CASES | {"StepClosed", Command.failure_announced_as},
+    "SealCase": OF_CASES | {"OffboardingCompleted", Command.failure_announced_as},
+    "WatchDeadlines": OF_CASES,
+}
+ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
+#: who refreshes and revokes the tokens themselves, whosever they are
+ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
 SECRETS = {
-    "credentials": SECRET + "leaver/credentials/zoom-a1B2c3",
-    "tokens": SECRET + "leaver/tokens/zoom-a1B2c3",
+    "credentials": SECRET + "leaver/credentials/zoom/main-a1B2c3",
+    "tokens": SECRET + "leaver/tokens/zoom/main-a1B2c3",
+    "Venafi's tokens": SECRET + "leaver/tokens/venafi/zoom-a1B2c3",
     "user tokens": SECRET + "leaver/user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak-a1B2c3",
     "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
     "CA bundle's neighbour": SECRET + "leaver/venafi-ca-of-another-a1B2c3",
-    "another deployment's tokens": SECRET + "leaver-test/tokens/zoom-a1B2c3",
+    "another deployment's tokens": SECRET + "leaver-test/tokens/zoom/main-a1B2c3",
     "somebody else's": SECRET + "payroll/database-a1B2c3",
 }
 
@@ -245,7 +276,7 @@ def _short(arn: str) -> str:
 
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
-    arises = ("tokens/*", "credentials/*", ":*", "-??????")
+    arises = ("tokens/zoom/*", "tokens/venafi/*", "tokens/*", "credentials/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -261,7 +292,7 @@ def wildcard_faults(stack: Stack) -> list[str]:
 
 def secret_faults(stack: Stack) -> list[str]:
     """No pattern matches two kinds of secret, or a secret that is not ours."""
-    ours = {"credentials", "tokens", "user tokens", "CA bundle"}
+    ours = {"credentials", "tokens", "Venafi's tokens", "user tokens", "CA bundle"}
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -270,6 +301,8 @@ def secret_faults(stack: Stack) -> list[str]:
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
                 is_about_secrets = any(action.startswith("secretsmanager:") for action in statement["Action"])
+                if function in ASKS_EVERY_PROVIDER and kinds == {"tokens", "Venafi's tokens"}:
+                    continue
                 if len(kinds) > 1 or kinds - ours or (is_about_secrets and not kinds):
                     faults.append(f"{function}: {pattern} matches {sorted(kinds)}")
     return faults
@@ -283,15 +316,16 @@ SEALS = {
 
 
 def condition_faults(stack: Stack) -> list[str]:
-    """Functions announce; two of them command. The key is used through services; the refresher seals."""
+    """Functions announce what they make, three command; the key is used through services; the refresher seals."""
     faults = []
     for function in FUNCTIONS:
-        sources = ["leaver", "leaver.command"] if function in COMMANDERS else "leaver"
-        speaks = {"ForAllValues:StringEquals": {"events:source": sources}, "Null": {"events:source": "false"}}
+        speaks = [{"events:source": "leaver", "events:detail-type": ANNOUNCES[function]}]
+        if function in COMMANDERS:
+            speaks.append({"events:source": "leaver.command", "events:detail-type": set(STEPS)})
+        if (spoken := list(_spoken(stack, function))) != speaks:
+            faults.append(f"{function}: speaks {spoken}, not {speaks}")
         for statement in statements(stack, function):
             condition = statement.get("Condition")
-            if "events:PutEvents" in statement["Action"] and condition != speaks:
-                faults.append(f"{function}: speaks on condition {condition}")
             if "kms:Encrypt" in statement["Action"]:
                 if function != "RefreshAccessToken" or condition != SEALS:
                     faults.append(f"{function}: encrypts on condition {condition}")
@@ -304,6 +338,18 @@ def condition_faults(stack: Stack) -> list[str]:
                 }:
                     faults.append(f"{function}: uses the key through {through}")
     return faults
+
+
+def _spoken(stack: Stack, function: str) -> Iterator[object]:
+    for statement in statements(stack, function):
+        if "events:PutEvents" in statement["Action"]:
+            condition = dict(statement.get("Condition", {}))
+            both = condition.pop("ForAllValues:StringEquals", {})
+            # ForAllValues alone is true of nothing.
+            narrowed = condition == {"Null": {"events:source": "false", "events:detail-type": "false"}}
+            types = both.get("events:detail-type", "*")
+            types = {types} if isinstance(types, str) else set(types)
+            yield {**both, "events:detail-type": types} if narrowed else condition
 
 
 def key_faults(stack: Stack) -> list[str]:
@@ -370,8 +416,9 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
 @pytest.mark.parametrize(
     ("kind", "readers"),
     [
-        ("credentials", {"RefreshAccessToken", "RevokeAccessToken"}),
-        ("tokens", set(FUNCTIONS) - {"ScheduleRefreshes", "SealCase", "WatchDeadlines"}),
+        ("credentials", ASKS_EVERY_PROVIDER),
+        ("tokens", set(FUNCTIONS) - {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines"}),
+        ("Venafi's tokens", ASKS_EVERY_PROVIDER | {"RevokeGrants"}),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
         ("CA bundle's neighbour", set()),
@@ -521,6 +568,7 @@ def test_a_wildcard_too_many_is_noticed(full: Stack, action: str, name: str, val
     "pattern",
     [
         SECRET + "leaver/*",
+        SECRET + "leaver/tokens/*",
         SECRET + "leaver/*tokens/*",
         SECRET + "leaver*/tokens/*",
         SECRET + "leaver/venafi-ca-*",
@@ -551,6 +599,13 @@ def test_an_action_too_many_or_too_few_is_noticed(full: Stack, action: str, valu
     [
         ("events:PutEvents", DROP),
         ("events:PutEvents", {"ForAllValues:StringEquals": {"events:source": "leaver"}}),
+        (
+            "events:PutEvents",
+            {
+                "ForAllValues:StringEquals": {"events:source": "leaver"},
+                "Null": {"events:source": "false", "events:detail-type": "false"},
+            },
+        ),
         ("kms:Decrypt", DROP),
         ("kms:Decrypt", {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}),
     ],

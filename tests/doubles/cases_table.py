@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
+from leaver.cases.ceiling import PeopleAnHour
 from leaver.cases.heard import Heard, HeardEvents
 from leaver.cases.partitions import KEY, of_case
 from leaver.cases.people import Name, People
@@ -85,7 +86,6 @@ class InMemoryCases(Cases):
 
     def __init__(self, *cases: Case, receipts: InMemoryReceipts | None = None, effects: Effects | None = None) -> None:
         self.beside = receipts or InMemoryReceipts()
-        self.hours: dict[tuple[str, str], set[str]] = {}
         self.effects = effects or Effects()
         self.items = InMemoryItems(Case, key=("partition", "entry"), effects=self.effects)
         self._items = self.items
@@ -125,9 +125,6 @@ class InMemoryCases(Cases):
         for watch in (WATCHED, "held"):
             yield from (CaseSummary.model_validate(columns(case)) for case in self._watched(watch))
 
-    def count_opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
-        return len(self.hours.get((urgency, f"{at:%Y-%m-%dT%H}"), ()))
-
     def put(self, case: Case) -> None:
         """Have a case, whatever was there."""
         self.items.kept[case.partition, case.entry] = columns(case)
@@ -142,13 +139,42 @@ class InMemoryCases(Cases):
         found = [case for case in self.every if case.watch == what and case.watch_at]
         return sorted(found, key=lambda case: cast("datetime", case.watch_at))
 
-    def _count(self, urgency: str, now: datetime, person: str) -> int:
-        def count() -> int:
-            hour = self.hours.setdefault((urgency, f"{now:%Y-%m-%dT%H}"), set())
-            hour.add(person)
-            return len(hour)
+
+class InMemoryPeopleAnHour(PeopleAnHour):
+    """Who was counted, by the hour, and under what."""
+
+    def __init__(self, effects: Effects | None = None) -> None:
+        self.effects = effects or Effects()
+        #: by hour, kind and part
+        self.counts: dict[tuple[str, str, int], int] = {}
+        #: by hour and person
+        self.marks: dict[tuple[str, str], set[str]] = {}
+        self.first: dict[tuple[str, str], str] = {}
+
+    def _read(self, mark: str, parts: Mapping[str, int], at: datetime) -> tuple[set[str], dict[str, list[int]]]:
+        def read() -> tuple[set[str], dict[str, list[int]]]:
+            hour = f"{at:%Y-%m-%dT%H}"
+            counts = {kind: [self.counts.get((hour, kind, part), 0) for part in range(parts[kind])] for kind in parts}
+            return set(self.marks.get((hour, mark), ())), counts
+
+        return self.effects.of("read count", read)
+
+    def _count(self, mark: str, parts: Mapping[str, int], was: Mapping[str, int], at: datetime) -> bool:
+        def count() -> bool:
+            hour = f"{at:%Y-%m-%dT%H}"
+            marked = self.marks.setdefault((hour, mark), set())
+            changed = any(self.counts.get((hour, kind, parts[kind]), 0) != number for kind, number in was.items())
+            if changed or marked & parts.keys():
+                return False
+            marked.update(parts)
+            for kind, part in parts.items():
+                self.counts[hour, kind, part] = self.counts.get((hour, kind, part), 0) + 1
+            return True
 
         return self.effects.of("count case", count)
+
+    def _mark_first(self, kind: str, mark: str, at: datetime) -> str:
+        return self.effects.of("mark first", lambda: self.first.setdefault((f"{at:%Y-%m-%dT%H}", kind), mark))
 
 
 class InMemoryHeard(HeardEvents):

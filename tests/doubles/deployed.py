@@ -19,7 +19,7 @@ from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.metrics import SharedMetrics
 from leaver.storage.tables import item, timestamp, values
 from tests.doubles.lambda_events import Context, returned
-from tests.doubles.secrets_manager import tokens
+from tests.doubles.secrets_manager import place_of, tokens
 from tests.integration.dynamodb import SESSION, dynamodb, make_tables
 
 Handler = Callable[[Mapping[str, Any], LambdaContext], BatchFailures | None]
@@ -132,10 +132,10 @@ class Deployment:
         """Make a connection as README shows it; returns the version of its tokens."""
         now = datetime.now(tz=UTC)
         credentials = {"client_id": "client-id"} | ({"client_secret": "client-secret"} if name == "zoom" else {})
-        self.secrets.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
+        self.secrets.create_secret(Name=f"leaver/credentials/{place_of(name)}", SecretString=json.dumps(credentials))
         expires_at = now + timedelta(minutes=minutes)
         version: str = self.secrets.create_secret(
-            Name=f"leaver/tokens/{name}", SecretString=tokens(expires_at=expires_at)
+            Name=f"leaver/tokens/{place_of(name)}", SecretString=tokens(expires_at=expires_at)
         )["VersionId"]
         record = {
             "connection": name,
@@ -204,6 +204,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "CASE_DEADLINE": "900",
             "PROVIDERS": "zoom,venafi",
             "ROUTINE_CASES_AN_HOUR": "50",
+            "MOST_AN_HOUR": "2000",
             "SWEEP_AFTER": "86400",
             "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
             # Powertools keeps one logger per name, with the stream that it had first

@@ -36,6 +36,7 @@ from tests.doubles.aws_errors import client_error
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.effects import Kms
 from tests.doubles.night import FUNCTION_TIMEOUT, Message, Night, Shared
+from tests.doubles.secrets_manager import place_of
 from tests.doubles.steps import Moment, Run
 from tests.doubles.token_endpoints import SECRET, AuthorizationServer
 
@@ -282,7 +283,7 @@ class Fleet:
 
     def durable(self, night: Night) -> set[str]:
         """The digests of all refresh tokens that outlive a process: in Secrets Manager, or encrypted in the record."""
-        secret = self.shared.secrets.secrets[f"leaver/tokens/{night.name}"]
+        secret = self.shared.secrets.secrets[f"leaver/tokens/{place_of(night.name)}"]
         kept = {digest(json.loads(text)["refresh_token"]) for text in secret.versions.values()}
         if sealed := night.record.encrypted_refresh_token:
             backwards, _ = json.loads(b64decode(sealed))

@@ -38,7 +38,7 @@ from tests.doubles.lambda_events import FIFO_QUEUE, QUEUE
 from tests.doubles.lambda_events import batch as batch_of
 from tests.doubles.lambda_events import record as record_of
 from tests.doubles.receipts_table import InMemoryReceipts
-from tests.doubles.secrets_manager import PARENT, Secret
+from tests.doubles.secrets_manager import PARENT, Secret, place_of
 from tests.doubles.sqs import DEAD_LETTERS, FIFO_DEAD_LETTERS, REFRESH_QUEUE
 from tests.doubles.steps import Effects, in_words
 from tests.doubles.token_endpoints import CLIENT, ENDPOINTS, SECRET, AuthorizationServer
@@ -151,13 +151,13 @@ class Night:
             granted_at=NOW,
         )
         self.people = InMemoryPeople(effects=self.effects)
-        self.secrets.secrets[f"leaver/tokens/{self.name}"] = Secret(
+        self.secrets.secrets[f"leaver/tokens/{place_of(self.name)}"] = Secret(
             {PARENT: json.dumps(issued.token_set())}, {"AWSCURRENT": PARENT}
         )
         self._credentials: Final[type[AppCredentials]] = REGISTRY[provider].credentials
         own = {"client_id": CLIENT, "client_secret": SECRET.get_secret_value()}
         credentials = {name: value for name, value in own.items() if name in self._credentials.model_fields}
-        self.secrets.secrets[f"leaver/credentials/{self.name}"] = Secret(
+        self.secrets.secrets[f"leaver/credentials/{place_of(self.name)}"] = Secret(
             {PARENT: json.dumps(credentials)}, {"AWSCURRENT": PARENT}
         )
         self.grants = ProviderGrants(REGISTRY, {provider: ENDPOINTS[provider](self.server)}, self.secret_store)
@@ -184,7 +184,9 @@ class Night:
 
     def revoke(self) -> Callable[[], bool]:
         """Put a revocation into its queue; returns how a function carries it out."""
-        return self._queue(Message(RevokeAccessToken, {"connection": self.name}, self._id()))
+        return self._queue(
+            Message(RevokeAccessToken, {"connection": self.name, "confirm": RevokeAccessToken.CONFIRMATION}, self._id())
+        )
 
     def leave(self) -> Callable[[], object]:
         """Its owner leaves: a case raises the tombstone, and then sends the revocation of the personal connection."""
@@ -209,7 +211,7 @@ class Night:
             role="service",
             owner=owner,
             credentials=self._credentials.model_validate_json(
-                self.secrets.secrets[f"leaver/credentials/{self.name}"].versions[PARENT]
+                self.secrets.secrets[f"leaver/credentials/{place_of(self.name)}"].versions[PARENT]
             ),
             obtain=lambda: self.server.obtain(owner),
         )
@@ -359,7 +361,7 @@ class Night:
 
     @property
     def stored(self) -> dict[str, Any]:
-        secret = self.secrets.secrets[f"leaver/tokens/{self.name}"]
+        secret = self.secrets.secrets[f"leaver/tokens/{place_of(self.name)}"]
         tokens: dict[str, Any] = json.loads(secret.versions[self.record.version])
         return tokens
 

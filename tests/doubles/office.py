@@ -21,6 +21,7 @@ from functions.seal_case.app import SealCase, read_case, seal_case
 from functions.start_offboarding.app import PersonFinder, StartOffboarding, name, start_offboarding, understand
 from functions.watch_deadlines.app import Watch
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.ceiling import Ceiling
 from leaver.cases.closing import StepClosing
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.finding import StepFinder
@@ -49,7 +50,7 @@ from leaver.providers.registry import PROVIDERS
 from leaver.providers.venafi.api import Application, Grantee, Identity
 from leaver.providers.zoom.api import ZoomUser
 from leaver.storage.user_token_secrets import UserTokenPlace
-from tests.doubles.cases_table import InMemoryCases, InMemoryHeard, InMemoryPeople
+from tests.doubles.cases_table import InMemoryCases, InMemoryHeard, InMemoryPeople, InMemoryPeopleAnHour
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.effects import Table
@@ -63,7 +64,7 @@ from tests.doubles.night import Silence
 from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAuth, proved_search
 from tests.doubles.rate_limiter import NoLimit
 from tests.doubles.receipts_table import InMemoryReceipts
-from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.secrets_manager import StrictSecretsManager, place_of, secret_store_of, tokens
 from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, FakeSqs
 from tests.doubles.steps import Effects
 from tests.doubles.user_tokens import KeptTokens
@@ -217,7 +218,14 @@ class Message:
 class Office:
     """An organisation with a Zoom and a Venafi, and Leaver in it. Ada works there."""
 
-    def __init__(self, *, routine_limit: int = 100, deactivates: bool = False, missing_is_done: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        routine_limit: int = 100,
+        most: int = 2000,
+        deactivates: bool = False,
+        missing_is_done: bool = False,
+    ) -> None:
         self.effects = Effects()
         done_where_missing = frozenset(PROVIDERS) if missing_is_done else frozenset[str]()
         self.weather = Weather(self.effects)
@@ -238,6 +246,8 @@ class Office:
         self.bus.effects = self.sqs.effects = self.receipts.effects = self.effects
         self.cases = InMemoryCases(receipts=self.receipts, effects=self.effects)
         self.people = InMemoryPeople(effects=self.effects)
+        self.counted = InMemoryPeopleAnHour(self.effects)
+        self.ceiling = Ceiling(self.counted, most, routine_limit)
         self.kept_tokens = KeptTokens(self.secrets, self.clock)
         self.kept = self.kept_tokens.stored
         self.heard = InMemoryHeard(self.effects)
@@ -263,7 +273,7 @@ class Office:
             clock=self.clock,
             deadline=DEADLINE,
             search=step_finder.search,
-            routine_limit=routine_limit,
+            ceiling=self.ceiling,
         )
         self.measured: list[tuple[str, int]] = []
         self.completion = CaseCompletion(
@@ -370,8 +380,8 @@ class Office:
         self.grants[name] = FakeGrant(self.clock)
         self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING))
         secrets = self.secrets.secrets
-        secrets[f"leaver/tokens/{name}"] = secrets["leaver/tokens/zoom"]
-        secrets[f"leaver/credentials/{name}"] = secrets["leaver/credentials/zoom"]
+        secrets[f"leaver/tokens/{place_of(name)}"] = secrets["leaver/tokens/zoom/zoom"]
+        secrets[f"leaver/credentials/{place_of(name)}"] = secrets["leaver/credentials/zoom/zoom"]
 
     def access_of(self, email: str) -> set[str]:
         """What somebody still has, as the providers and Secrets Manager say."""
@@ -496,6 +506,7 @@ class Office:
             give_up_after=GIVE_UP_AFTER,
             read_case=None if hr else partial(read_case, cases=self.cases) if seals else self.reports.read_case,
             tell=None if hr or seals else self.reports.tell,
+            ceiling=None if hr or seals else self.ceiling,
             clock=self.clock,
             logger=_LOGGER,
             metrics=cast("Metrics", Silence()),

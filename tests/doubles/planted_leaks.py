@@ -75,7 +75,7 @@ def _botocore_at_debug(secret: str) -> None:
     libraries = logging.getLogger("botocore")
     before = libraries.level
     libraries.setLevel(logging.DEBUG)
-    name = f"{os.environ['SECRET_PREFIX']}/tokens/zoom"
+    name = f"{os.environ['SECRET_PREFIX']}/tokens/zoom/zoom"
     bootstrap._secrets_manager().put_secret_value(SecretId=name, SecretString=secret, VersionStages=["P"])
     libraries.setLevel(before)
 

@@ -20,7 +20,7 @@ from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.event_bus import FakeBus
 from tests.doubles.kms import KEY, FakeKms
 from tests.doubles.providers import FakeGrant, provider_grants
-from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, place_of, secret_store_of, tokens
 from tests.doubles.sqs import FIFO_DEAD_LETTERS, FakeSqs
 
 CHILD = next_version_id("zoom", PARENT)
@@ -92,16 +92,18 @@ class Stage:
 
     def keep(self, version: str, text: str) -> None:
         self.secrets.put_secret_value(
-            SecretId=f"leaver/tokens/{self.name}", ClientRequestToken=version, SecretString=text
+            SecretId=f"leaver/tokens/{place_of(self.name)}", ClientRequestToken=version, SecretString=text
         )
 
     def log_in_with(self, **credentials: str) -> None:
         """Store other credentials."""
         text = json.dumps({"client_id": "client-id"} | credentials)
-        self.secrets.put_secret_value(SecretId=f"leaver/credentials/{self.name}", SecretString=text)
+        self.secrets.put_secret_value(SecretId=f"leaver/credentials/{place_of(self.name)}", SecretString=text)
 
     def stored(self, version: str = CHILD) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self.secrets.secrets[f"leaver/tokens/{self.name}"].versions[version])
+        value: dict[str, Any] = json.loads(
+            self.secrets.secrets[f"leaver/tokens/{place_of(self.name)}"].versions[version]
+        )
         return value
 
     @property

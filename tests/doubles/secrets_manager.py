@@ -247,11 +247,19 @@ def tokens(
     return json.dumps(told | ({"refresh_token": refresh_token} if refresh_token else {}))
 
 
-def secret_store_of(secrets: StrictSecretsManager, name: str = "zoom", text: str | None = None) -> SecretStore:
+def place_of(name: str) -> str:
+    """Where the secrets of a connection of that name lie: the tests call connections after their providers."""
+    return f"{next((each for each in ('venafi', 'acme') if each in name), 'zoom')}/{name}"
+
+
+def secret_store_of(
+    secrets: StrictSecretsManager, name: str = "zoom", text: str | None = None, *, place: str | None = None
+) -> SecretStore:
     """A secret store with the first tokens and the credentials of one connection."""
-    secrets.secrets[f"leaver/tokens/{name}"] = Secret({PARENT: text or tokens()}, {"AWSCURRENT": PARENT})
+    place = place or place_of(name)
+    secrets.secrets[f"leaver/tokens/{place}"] = Secret({PARENT: text or tokens()}, {"AWSCURRENT": PARENT})
     credentials = {"client_id": "client-id"} | ({"client_secret": "client-secret"} if name == "zoom" else {})
-    secrets.create_secret(Name=f"leaver/credentials/{name}", SecretString=json.dumps(credentials))
+    secrets.create_secret(Name=f"leaver/credentials/{place}", SecretString=json.dumps(credentials))
     return SecretStore(secrets.client, prefix="leaver")
 
 

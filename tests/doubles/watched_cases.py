@@ -12,13 +12,14 @@ from aws_lambda_powertools import Logger
 from functions.seal_case.app import SealCase, seal_case
 from functions.watch_deadlines.app import Watch, look_after
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.ceiling import Ceiling
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.people import Name
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import REPLACE, Case, Search, Step, new_case
 from leaver.cases.start import CaseStart
 from leaver.outcomes import Outcome, Result
-from tests.doubles.cases_table import InMemoryPeople
+from tests.doubles.cases_table import InMemoryPeople, InMemoryPeopleAnHour
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness
@@ -42,6 +43,7 @@ class World(ConsumerHarness):
     )
     sweep_after: timedelta | None = None
     done_where_missing: frozenset[str] = frozenset()
+    counted: InMemoryPeopleAnHour = field(default_factory=InMemoryPeopleAnHour)
     #: the times that were measured
     measured: list[tuple[str, int]] = field(default_factory=list)
 
@@ -55,7 +57,7 @@ class World(ConsumerHarness):
             self.clock,
             DEADLINE,
             lambda _: Search((), ()),
-            routine_limit=50,
+            ceiling=Ceiling(self.counted, most=2000, routine=50),
         )
         return Watch(
             cases=self.cases,

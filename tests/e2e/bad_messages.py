@@ -10,8 +10,8 @@ CONNECTION_NAME = "connection: expected up to 32 lower-case letters, digits and 
 NO_SUCH_CONNECTION = "connection: expected the name of a connection that exists"
 ONE_TARGET = "expected exactly one of grantee_prefixed_universal, identity, application_id"
 ALLOWED_FOR_GRANTS = (
-    "unknown field (allowed: account, alias, application_id, case_id, confirm, connection, grantee_prefixed_universal, "
-    "identity, requested_at, urgency)"
+    "unknown field (allowed: account, alias, application_id, case_id, confirm, connection, email, "
+    "grantee_prefixed_universal, identity, requested_at, urgency)"
 )
 ZAK = {"user_id": "ada@example.com"}
 #: something that must not turn up anywhere but in the parked message's own body

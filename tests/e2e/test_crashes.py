@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from leaver.messages.commands import RevokeAccessToken
 from leaver.storage.secrets import next_version_id
 from local.acme import Person
 from local.simulators.faults import Hold
@@ -109,7 +110,7 @@ def test_a_kill_while_zoom_mints_a_user_token_leaves_the_latest_in_the_vault(wor
 def test_a_kill_while_zoom_revokes_a_connection(world: WatchedWorld, moment: Hold, outcome: str) -> None:
     connection = world.connect_zoom()
     world.zoom.inject("/oauth/revoke", hold=moment)
-    [sent] = world.send("revoke_access_token", {"connection": connection})
+    [sent] = world.send("revoke_access_token", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})
     kill(world, world.zoom, "revoke_access_token")
     world.age_intents()
     world.try_again()
@@ -163,7 +164,9 @@ def test_nobody_touches_a_connection_while_its_holder_may_still_live(world: Watc
         world.send("refresh_access_token", {"connection": connection, "force": True})
         kill(world, world.zoom, "refresh_access_token")
         world.zoom.clear_journal()
-        [sent] = world.send("revoke_access_token", {"connection": connection})
+        [sent] = world.send(
+            "revoke_access_token", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION}
+        )
         world.settle()
         assert world.zoom.journal() == []
         assert world.record(connection)["status"] == "revoking"

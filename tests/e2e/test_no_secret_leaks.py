@@ -14,6 +14,7 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
+from leaver.messages.commands import RevokeAccessToken
 from leaver_cli.main import app
 from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
@@ -23,6 +24,7 @@ from local.simulators.provider import CANARY, JournalEntry
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
 from tests.doubles.planted_leaks import LEAKS, secret_of
+from tests.doubles.secrets_manager import place_of
 from tests.doubles.spellings import spelled_in
 from tests.e2e.everywhere import Overheard, Said, everything, leaks, secrets_with_canary
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
@@ -167,12 +169,12 @@ def succeed(world: WatchedWorld) -> None:
     for connection in (world.connect_zoom(), world.connect_venafi()):
         world.put_command("RefreshAccessToken", {"connection": connection, "force": True})
         world.wait_until_idle()
-        world.put_command("RevokeAccessToken", {"connection": connection})
+        world.put_command("RevokeAccessToken", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})
         world.wait_until_idle()
     with later(world.zoom, -7200):
         expired, doomed = world.connect_zoom(), world.connect_zoom()
     world.send("revoke_sso_token", {"user_id": acme.ALAN.email, "connection": expired})
-    world.send("revoke_access_token", {"connection": doomed})
+    world.send("revoke_access_token", {"connection": doomed, "confirm": RevokeAccessToken.CONFIRMATION})
     world.try_again()
     due = world.connect_zoom()
     world.change_record(due, refresh_at=in_seconds(-1))
@@ -234,12 +236,12 @@ def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
         json.dumps({ECHOED: ECHOED, "access_token": ECHOED, "client_id": ECHOED, "expires_at": ECHOED}),
     ):
         connection = world.connect_zoom()
-        secret_store.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=spoilt)
+        secret_store.put_secret_value(SecretId=f"leaver/credentials/{place_of(connection)}", SecretString=spoilt)
         world.send("refresh_access_token", {"connection": connection, "force": True})
-        kept = secret_store.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=spoilt)
+        kept = secret_store.put_secret_value(SecretId=f"leaver/tokens/{place_of(connection)}", SecretString=spoilt)
         world.change_record(connection, version=kept["VersionId"])
         world.send("revoke_sso_token", {**user, "connection": connection})
-        world.send("revoke_access_token", {"connection": connection})
+        world.send("revoke_access_token", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})
         world.settle()
 
 

@@ -3,6 +3,7 @@
 import pytest
 import requests
 
+from leaver.messages.commands import RevokeAccessToken
 from leaver.storage.secrets import next_version_id
 from local import acme
 from local.simulators.grants import digest
@@ -12,7 +13,7 @@ NOTHING: dict[str, list[str]] = {"access": [], "refresh": []}
 
 
 def revoke(world: WatchedWorld, connection: str) -> str:
-    sent = world.put_command("RevokeAccessToken", {"connection": connection})
+    sent = world.put_command("RevokeAccessToken", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})
     world.settle()
     return sent
 

@@ -11,6 +11,7 @@ from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import next_version_id
 from local import acme
 from local.simulators.grants import digest
+from tests.doubles.secrets_manager import place_of
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 
 TOKEN = "/oauth/token"
@@ -130,9 +131,13 @@ def test_a_server_to_server_connection_begins_with_no_token_and_gets_its_first_o
     world.zoom.add_app(app, secret, account_id=acme.ZOOM_ACCOUNT, scopes=scopes, server_to_server=True)
     secret_store = world.client("secretsmanager")
     credentials = {"client_id": app, "client_secret": secret, "account_id": acme.ZOOM_ACCOUNT}
-    secret_store.put_secret_value(SecretId=f"leaver/credentials/{connection}", SecretString=json.dumps(credentials))
+    secret_store.put_secret_value(
+        SecretId=f"leaver/credentials/{place_of(connection)}", SecretString=json.dumps(credentials)
+    )
     first = {"access_token": "none yet", "expires_at": in_seconds(-1)}
-    version = secret_store.put_secret_value(SecretId=f"leaver/tokens/{connection}", SecretString=json.dumps(first))
+    version = secret_store.put_secret_value(
+        SecretId=f"leaver/tokens/{place_of(connection)}", SecretString=json.dumps(first)
+    )
     world.change_record(
         connection,
         grant_type="account_credentials",
@@ -212,7 +217,7 @@ def test_a_refresh_whose_answer_was_lost_needs_a_person_and_says_so_once(world: 
 def test_a_client_secret_that_is_wrong_spends_no_token_and_is_parked(world: WatchedWorld) -> None:
     connection = world.connect_zoom()
     before = world.record(connection)
-    secret_store, name = world.client("secretsmanager"), f"leaver/credentials/{connection}"
+    secret_store, name = world.client("secretsmanager"), f"leaver/credentials/{place_of(connection)}"
     wrong = json.dumps({"client_id": connection, "client_secret": "of-another-app"})
     secret_store.put_secret_value(SecretId=name, SecretString=wrong)
     refresh(world, connection)
@@ -263,7 +268,7 @@ def test_what_a_killed_refresher_left_in_the_vault_is_taken_up_without_a_call(wo
     answer = refreshed_by_hand(world, connection)
     kept = {name: answer[name] for name in ("access_token", "refresh_token", "scope")}
     world.client("secretsmanager").put_secret_value(
-        SecretId=f"leaver/tokens/{connection}",
+        SecretId=f"leaver/tokens/{place_of(connection)}",
         ClientRequestToken=next_version_id(connection, old),
         SecretString=json.dumps({**kept, "expires_at": in_seconds(3599)}),
     )

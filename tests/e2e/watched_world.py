@@ -16,6 +16,7 @@ from local import acme
 from local.acme import Person
 from local.simulators.provider import ProviderSimulator
 from local.world import World
+from tests.doubles.secrets_manager import place_of
 
 #: whoever has called within a limit remembers it
 PACED = ("retrieve_user_token", "revoke_sso_token", "purge_user_tokens", "start_offboarding", "revoke_grants")
@@ -231,7 +232,7 @@ class WatchedWorld(World):
     def tokens(self, connection: str, version: str = "") -> Mapping[str, Any]:
         """Return a version of the tokens, or the one that the record names: a test may see what nobody else may."""
         kept = self.client("secretsmanager").get_secret_value(
-            SecretId=f"leaver/tokens/{connection}", VersionId=version or self.record(connection)["version"]
+            SecretId=f"leaver/tokens/{place_of(connection)}", VersionId=version or self.record(connection)["version"]
         )
         tokens: Mapping[str, Any] = json.loads(kept["SecretString"])
         return tokens

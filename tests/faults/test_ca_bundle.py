@@ -5,6 +5,7 @@ import json
 import pytest
 import responses
 
+from leaver.messages.commands import RevokeAccessToken
 from tests.doubles.deployed import ZOOM_OAUTH, deployment
 
 #: saved from JSON or from an environment variable, with every line break spelt out
@@ -35,10 +36,13 @@ def test_each_function_goes_on_with_zoom_and_dead_letters_at_once_what_needs_ven
         responses.post(f"{ZOOM_OAUTH}/oauth/token", json=PAIR)
         for name in ("venafi", "zoom"):
             assert leaver.deliver("refresh_access_token", {"connection": name, "force": True}) == set()
-        assert leaver.stored("leaver/tokens/zoom")["refresh_token"] == "refresh-2"
+        assert leaver.stored("leaver/tokens/zoom/zoom")["refresh_token"] == "refresh-2"
 
         responses.post(f"{ZOOM_OAUTH}/oauth/revoke", json={"status": "success"})
         for name in ("venafi", "zoom"):
-            assert leaver.deliver("revoke_access_token", {"connection": name}) == set()
+            assert (
+                leaver.deliver("revoke_access_token", {"connection": name, "confirm": RevokeAccessToken.CONFIRMATION})
+                == set()
+            )
         assert leaver.connection("zoom")["status"] == "revoked"
         assert leaver.reasons() == [reason] * 3

@@ -175,20 +175,6 @@ def test_what_is_due_is_found_the_longest_waiting_first(cases: Cases) -> None:
     assert list(cases.find_held()) == ["c-held"]
 
 
-def test_cases_are_counted_by_the_hour_and_each_once(cases: Cases) -> None:
-    assert [cases.count_routine(NOW, email=each) for each in ("c-1", "c-2", "c-1", "c-3")] == [1, 2, 2, 3]
-    assert cases.count_urgent(NOW, email="c-4") == 1
-    assert cases.count_routine(NOW + timedelta(hours=1), email="c-5") == 1
-
-
-def test_a_flood_of_leavers_is_counted_on_when_an_item_could_hold_no_more_ids(
-    aws: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("leaver.cases.table.TOLD_APART", 2)
-    cases = Cases(aws, table="Cases")
-    assert [cases.count_routine(NOW, email=each) for each in ("c-1", "c-2", "c-3", "c-1", "c-3")] == [1, 2, 3, 3, 4]
-
-
 @pytest.mark.parametrize("kind", ["table", "fake"])
 def test_a_cases_receipts_are_those_beside_it(kind: str, request: pytest.FixtureRequest) -> None:
     kept: Receipts

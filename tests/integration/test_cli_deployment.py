@@ -64,9 +64,9 @@ def deployed(**parameters: str) -> Deployment:
 
 
 def test_secrets_go_below_the_stacks_prefix_and_under_its_key() -> None:
-    deployed().secret_store.store_credentials("zoom", SecretStr("{}"))
+    deployed().secret_store.store_credentials("zoom/zoom", SecretStr("{}"))
     [secret] = boto3.client("secretsmanager", region_name=REGION).list_secrets()["SecretList"]
-    assert (secret["Name"], secret["KmsKeyId"]) == ("acme/credentials/zoom", KEY)
+    assert (secret["Name"], secret["KmsKeyId"]) == ("acme/credentials/zoom/zoom", KEY)
 
 
 def test_the_record_goes_into_the_table_that_the_stack_names() -> None:
@@ -97,7 +97,7 @@ def test_venafi_is_trusted_by_the_certificates_that_the_functions_trust(tmp_path
 def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() -> None:
     it = deployed()
     it.secret_store.store_first(
-        "zoom", PARENT, TokenSet.model_validate({"access_token": "access-2", "expires_at": datetime.now(UTC)})
+        "zoom/zoom", PARENT, TokenSet.model_validate({"access_token": "access-2", "expires_at": datetime.now(UTC)})
     )
     # read as revoked, and connected by somebody else since
     record = connection(status=Status.ACTIVE)
@@ -108,7 +108,7 @@ def test_who_connects_it_anew_while_it_is_being_forgotten_keeps_their_secrets() 
 
     with pytest.raises(LeaseHeld, match=r"^connection zoom was connected anew meanwhile$"):
         disconnect._take_lease(meanwhile, "zoom", still_revoked)
-    assert it.secret_store.tokens("zoom", PARENT)
+    assert it.secret_store.tokens("zoom/zoom", PARENT)
 
 
 def test_nobody_else_changes_a_connection_whose_secrets_are_destroyed() -> None:

@@ -116,7 +116,7 @@ class Desk:
         self.waiting()
 
     def stored(self, kind: str, version: str | None = None) -> Any:
-        secret = self.secrets.secrets[f"leaver/{kind}/zoom"]
+        secret = self.secrets.secrets[f"leaver/{kind}/zoom/zoom"]
         return json.loads(secret.versions[version or secret.stages["AWSCURRENT"]])
 
     def tokens(self) -> Any:
@@ -198,7 +198,7 @@ def test_what_became_of_the_former_owners_grant_is_on_the_record(desk: Desk) -> 
 
 def test_the_end_of_a_former_owners_grant_is_on_the_record_only_where_it_is_confirmed(desk: Desk) -> None:
     desk.connect(IT)
-    del desk.secrets.secrets["leaver/credentials/zoom"]
+    del desk.secrets.secrets["leaver/credentials/zoom/zoom"]
     assert not desk.connect(BOSS).old_grant_ended
     assert replaced(desk.record) == (IT, None, None)
     # The end of another grant, of who owns it now, says nothing of that one.
@@ -253,10 +253,10 @@ def test_an_old_grant_whose_access_token_has_expired_is_refreshed_and_revoked(de
 def test_the_newest_tokens_of_the_old_grant_are_those_that_a_killed_refresher_left(desk: Desk) -> None:
     with long_ago(desk.zoom):
         desk.connect(app=APP)
-    old = desk.secret_store.tokens("zoom", desk.record.version)
+    old = desk.secret_store.tokens("zoom/zoom", desk.record.version)
     renewed = desk.grants.refresh(desk.record, old)
     kept = old.model_copy(update={"access_token": renewed.access_token, "refresh_token": renewed.refresh_token})
-    desk.secret_store.store_next("zoom", desk.record.version, kept)
+    desk.secret_store.store_next("zoom/zoom", desk.record.version, kept)
     assert desk.connect(app=OTHER_APP).old_grant == "revoked"
     assert desk.zoom.live_tokens(APP) == {"access": [], "refresh": []}
 
@@ -274,7 +274,7 @@ def test_what_may_have_been_issued_and_nobody_holds_is_not_claimed_to_be_ended(
     with long_ago(desk.zoom):
         desk.connect(app=APP)
     # Zoom answered, and nobody heard it
-    desk.grants.refresh(desk.record, desk.secret_store.tokens("zoom", desk.record.version))
+    desk.grants.refresh(desk.record, desk.secret_store.tokens("zoom/zoom", desk.record.version))
     desk.alter(**trouble)
     made = desk.connect(app=OTHER_APP)
     assert not made.old_grant_ended
@@ -298,7 +298,7 @@ def test_a_provider_that_does_not_end_the_old_grant_is_said_and_the_new_one_work
 
 def test_without_the_old_apps_credentials_nothing_is_claimed_of_its_grant(desk: Desk) -> None:
     desk.connect(app=APP)
-    del desk.secrets.secrets["leaver/credentials/zoom"]
+    del desk.secrets.secrets["leaver/credentials/zoom/zoom"]
     made = desk.connect(app=OTHER_APP)
     assert not made.old_grant_ended
     assert desk.zoom.live_tokens(APP)["refresh"] != []
@@ -315,7 +315,7 @@ def test_an_old_server_to_server_token_is_left_to_its_hour(desk: Desk) -> None:
 def test_a_connection_that_was_revoked_has_no_old_grant(desk: Desk) -> None:
     desk.connect()
     desk.alter(status=Status.REVOKED, revoked_outcome=Outcome.REVOKED)
-    desk.secret_store.destroy("zoom")
+    desk.secret_store.destroy("zoom/zoom")
     made = desk.connect()
     assert made.old_grant is None
     assert (desk.record.status, desk.record.revocation()) == (Status.ACTIVE, None)
@@ -391,7 +391,9 @@ def test_what_can_not_be_kept_is_revoked_and_said(desk: Desk) -> None:
     with pytest.raises(NotKept) as failure:
         desk.connect(BOSS, app=OTHER_APP)
     assert len(waits) >= ATTEMPTS - 1
-    assert failure.value.reason.startswith("secret leaver/tokens/zoom: InternalServiceError; the new grant: revoked")
+    assert failure.value.reason.startswith(
+        "secret leaver/tokens/zoom/zoom: InternalServiceError; the new grant: revoked"
+    )
     assert desk.zoom.live_tokens(OTHER_APP) == {"access": [], "refresh": []}
     assert desk.record.lease_holder is None
     assert desk.tokens() == first
@@ -406,7 +408,7 @@ def test_who_is_revoking_it_meanwhile_wins_and_finds_the_old_apps_credentials(de
     assert desk.zoom.live_tokens(OTHER_APP) == {"access": [], "refresh": []}
     assert (desk.record.status, desk.record.lease_holder) == (Status.REVOKING, None)
     # by another app's credentials Zoom would say that there is nothing
-    result = desk.grants.revoke(desk.record, desk.secret_store.tokens("zoom", desk.record.version).access_token)
+    result = desk.grants.revoke(desk.record, desk.secret_store.tokens("zoom/zoom", desk.record.version).access_token)
     assert result.outcome is Outcome.REVOKED
 
 

@@ -11,6 +11,7 @@ import pytest
 import responses
 from responses.matchers import header_matcher, json_params_matcher, query_param_matcher
 
+from leaver.messages.commands import RevokeAccessToken
 from leaver.settings import InvalidSetting
 from leaver.storage.secrets import next_version_id
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
@@ -255,7 +256,7 @@ def test_refresh_access_token_rotates_the_pair(leaver: Deployment, provider: res
     asked = provider.post(f"{ZOOM_OAUTH}/oauth/token", json=PAIR)
     assert leaver.deliver("refresh_access_token", {"connection": "zoom"}) == set()
     assert parse_qs(asked.calls[0].request.body) == {"grant_type": ["refresh_token"], "refresh_token": ["refresh-1"]}
-    assert leaver.stored("leaver/tokens/zoom")["refresh_token"] == "refresh-2"
+    assert leaver.stored("leaver/tokens/zoom/zoom")["refresh_token"] == "refresh-2"
     record = leaver.connection("zoom")
     assert (record["version"], record["status"]) == (next_version_id("zoom", version), "active")
     (told,) = leaver.heard()
@@ -270,7 +271,7 @@ def test_refresh_access_token_leaves_a_leavers_personal_connection_alone(
     leaver.leaves("john.doe@example.com")
     assert leaver.deliver("refresh_access_token", {"connection": "zoom", "force": True}) == set()
     assert len(provider.calls) == 0
-    assert leaver.stored("leaver/tokens/zoom")["refresh_token"] == "refresh-1"
+    assert leaver.stored("leaver/tokens/zoom/zoom")["refresh_token"] == "refresh-1"
 
 
 def test_refresh_access_token_asks_venafi_in_its_own_way(leaver: Deployment, provider: responses.RequestsMock) -> None:
@@ -278,7 +279,7 @@ def test_refresh_access_token_asks_venafi_in_its_own_way(leaver: Deployment, pro
     form = json_params_matcher({"client_id": "client-id", "refresh_token": "refresh-1"})
     provider.post(f"{VENAFI}/vedauth/authorize/token", json=PAIR, match=[form])
     assert leaver.deliver("refresh_access_token", {"connection": "venafi"}) == set()
-    assert leaver.stored("leaver/tokens/venafi")["access_token"] == "access-2"
+    assert leaver.stored("leaver/tokens/venafi/venafi")["access_token"] == "access-2"
 
 
 def test_refresh_access_token_parks_a_dead_grant_in_its_fifo_queue(
@@ -300,7 +301,8 @@ def test_refresh_access_token_parks_a_dead_grant_in_its_fifo_queue(
 def test_revoke_access_token_retires_the_connection(leaver: Deployment, provider: responses.RequestsMock) -> None:
     leaver.connect("zoom")
     asked = provider.post(f"{ZOOM_OAUTH}/oauth/revoke", json={"status": "success"})
-    assert leaver.deliver("revoke_access_token", on_the_bus("RevokeAccessToken", {"connection": "zoom"})) == set()
+    confirmed = {"connection": "zoom", "confirm": RevokeAccessToken.CONFIRMATION}
+    assert leaver.deliver("revoke_access_token", on_the_bus("RevokeAccessToken", confirmed)) == set()
     assert parse_qs(asked.calls[0].request.body) == {"token": ["access-1"]}
     assert leaver.connection("zoom")["status"] == "revoked"
     assert [each["detail-type"] for each in leaver.heard()] == ["AccessTokenRevoked"]
@@ -310,7 +312,7 @@ def test_an_expired_connection_is_revoked_through_a_refresh(
     leaver: Deployment, provider: responses.RequestsMock
 ) -> None:
     leaver.connect("zoom", minutes=-1)
-    body = json.dumps({"connection": "zoom"})
+    body = json.dumps({"connection": "zoom", "confirm": RevokeAccessToken.CONFIRMATION})
     assert leaver.deliver("revoke_access_token", body) == {body}
     assert leaver.connection("zoom")["status"] == "revoking"
     provider.post(f"{ZOOM_OAUTH}/oauth/token", json=PAIR)

@@ -19,6 +19,7 @@ from local.aws.moto_server import MotoServer
 from local.aws.stack import Stack
 from local.aws.template import Template, TemplateError
 
+OPERATOR = "arn:aws:iam::123456789012:role/operator"
 LEAVER = Path(__file__).parents[2] / "template.yaml"
 
 Build = Callable[..., Stack]
@@ -42,7 +43,7 @@ def build(aws: MotoServer, tmp_path: Path) -> Build:
 
 @pytest.fixture
 def leaver(aws: MotoServer) -> Stack:
-    parameters = {"VenafiUrl": "http://127.0.0.1:1"}
+    parameters = {"VenafiUrl": "http://127.0.0.1:1", "Operators": OPERATOR}
     for parameter, bus in (("OktaEventBusName", "okta-partner"), ("SailPointEventBusName", "sailpoint-partner")):
         aws.client("events").create_event_bus(Name=bus)
         parameters[parameter] = bus
@@ -414,7 +415,9 @@ def test_a_new_local_aws_is_empty() -> None:
 
 
 def test_the_stack_tells_of_itself_what_cloudformation_would(aws: MotoServer) -> None:
-    stack = Stack(Template(LEAVER, {"VenafiUrl": "http://127.0.0.1:1", "UrgentSources": "okta, caep"}), aws)
+    stack = Stack(
+        Template(LEAVER, {"VenafiUrl": "http://127.0.0.1:1", "Operators": OPERATOR, "UrgentSources": "okta, caep"}), aws
+    )
     [told] = aws.client("cloudformation").describe_stacks(StackName="leaver")["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in told["Outputs"]}
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in told["Parameters"]}
@@ -422,4 +425,5 @@ def test_the_stack_tells_of_itself_what_cloudformation_would(aws: MotoServer) ->
     assert outputs["KeyArn"] == stack["Key"].attributes["Arn"]
     assert (parameters["SecretPrefix"], outputs["SecretPrefix"]) == ("", "leaver")
     assert parameters["VenafiUrl"] == "http://127.0.0.1:1"
+    assert outputs["Operators"] == parameters["Operators"] == OPERATOR
     assert parameters["UrgentSources"] == "okta,caep"

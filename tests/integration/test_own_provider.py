@@ -59,6 +59,12 @@ def test_another_providers_connection_is_refused_and_its_tokens_stay_as_they_are
     assert leaver.connection(foreign) == before
 
 
+def test_that_holds_where_no_token_is_needed_too(leaver: Deployment) -> None:
+    purge = {"user_id": "KDcuGIm1QgePTO8WbOqwIQ", "connection": "venafi"}
+    assert leaver.deliver("purge_user_tokens", purge) == set()
+    assert leaver.reasons() == ["connection: expected a service connection to Zoom"]
+
+
 @pytest.mark.parametrize("command", ON_SOMEBODY, ids=lambda command: command.__name__)
 def test_a_personal_connection_is_refused(leaver: Deployment, command: type[Command]) -> None:
     own = "venafi" if command is RevokeGrants else "zoom"

@@ -100,7 +100,7 @@ class World:
 
     def revoke(self) -> Result:
         return revoke_access_token(
-            RevokeAccessToken(connection="acme"),
+            RevokeAccessToken(connection="acme", confirm=RevokeAccessToken.CONFIRMATION),
             grants=self.grants,
             connections=self.connections,
             secret_store=self.secret_store,
@@ -110,7 +110,7 @@ class World:
 
     def refresh_token(self) -> str:
         """The one that the record names."""
-        held = self.secret_store.tokens("acme", self.record.version).refresh_token
+        held = self.secret_store.tokens("acme/acme", self.record.version).refresh_token
         assert held is not None
         return held.get_secret_value()
 
@@ -201,7 +201,7 @@ def test_connected_anew_an_old_grant_that_is_only_called_revoked_is_said_to_live
 
 def test_what_its_own_entry_says_of_a_401_counts(world: World) -> None:
     world.connect("it@example.com")
-    held = world.secret_store.tokens("acme", world.record.version)
+    held = world.secret_store.tokens("acme/acme", world.record.version)
     own = world.grants.credentials(world.record).model_copy(update={"client_id": "nobody"})
     with pytest.raises(InvalidClient):
         world.grants.by(own).revoke(world.record, held.access_token)

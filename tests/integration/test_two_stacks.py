@@ -28,6 +28,7 @@ HOW = {
         "MAX_USER_TOKEN_TTL",
         "CASE_DEADLINE",
         "ROUTINE_CASES_AN_HOUR",
+        "MOST_AN_HOUR",
         "SWEEP_AFTER",
         "MISSING_USER_IS_DONE",
     ),
@@ -52,7 +53,8 @@ def aws() -> Iterator[MotoServer]:
 
 @pytest.fixture(scope="module")
 def stacks(aws: MotoServer) -> dict[str, Stack]:
-    parameters = {"VenafiUrl": "https://tpp.example.com", "DeactivateUsers": "true"}
+    operators = "arn:aws:iam::123456789012:role/operator"
+    parameters = {"VenafiUrl": "https://tpp.example.com", "Operators": operators, "DeactivateUsers": "true"}
     return {name: Stack(Template(LEAVER, parameters, {"AWS::StackName": name}), aws) for name in (PROD, TEST)}
 
 
@@ -68,7 +70,7 @@ def arns(stack: Stack) -> set[str]:
 def secrets(stack: Stack) -> set[str]:
     """One secret of each kind that may come to be below a stack's prefix."""
     prefix = stack["RevokeAccessTokenFunction"].properties["Environment"]["Variables"]["SECRET_PREFIX"]
-    names = ("credentials/zoom", "tokens/zoom", "user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak")
+    names = ("credentials/zoom/zoom", "tokens/zoom/zoom", "user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak")
     return {f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{prefix}/{name}-a1B2c3" for name in names}
 
 
@@ -169,10 +171,10 @@ def test_the_command_line_keeps_the_secrets_of_each_below_its_own_name(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, CREDENTIAL)
     for stack in (PROD, TEST):
-        describe(stack, REGION, None).secret_store.store_credentials("zoom", SecretStr(f'"{stack}"'))
+        describe(stack, REGION, None).secret_store.store_credentials("zoom/zoom", SecretStr(f'"{stack}"'))
     vault = aws.client("secretsmanager")
     kept = {
         each["Name"]: vault.get_secret_value(SecretId=each["Name"])["SecretString"]
         for each in vault.list_secrets()["SecretList"]
     }
-    assert kept == {f"{stack}/credentials/zoom": f'"{stack}"' for stack in (PROD, TEST)}
+    assert kept == {f"{stack}/credentials/zoom/zoom": f'"{stack}"' for stack in (PROD, TEST)}

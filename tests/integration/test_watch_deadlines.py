@@ -15,7 +15,6 @@ from leaver.cases.record import Case, Step, new_case
 from leaver.cases.states import State
 from leaver.cases.table import Cases
 from leaver.outcomes import Outcome, Result
-from leaver.storage.tables import values
 from leaver.storage.user_token_secrets import UserTokenPlace
 from tests.doubles.clock import NOW
 from tests.doubles.deployed import Deployment, deployment
@@ -140,14 +139,3 @@ def test_the_index_tells_all_that_a_glance_needs(cases: Cases) -> None:
     assert (first.state, first.started_at, first.deadline_at) == (State.OPEN, NOW, NOW + timedelta(minutes=15))
     assert first.outstanding == (SSO.name,)
     assert (second.state, second.started_at) == (State.HELD, None)
-
-
-def test_how_many_were_opened_in_an_hour_is_read_as_it_was_counted(leaver: Deployment, cases: Cases) -> None:
-    assert cases.count_opened("urgent", NOW) == 0
-    for case_id in ("c-1", "c-2", "c-1"):
-        cases.count_urgent(NOW, email=case_id)
-    cases.count_routine(NOW, email="c-3")
-    assert (cases.count_opened("urgent", NOW), cases.count_opened("routine", NOW)) == (2, 1)
-    assert cases.count_opened("urgent", NOW - timedelta(hours=1)) == 0
-    hours = leaver.dynamodb.scan(TableName="Cases")["Items"]
-    assert {values(each)["entry"] for each in hours} == {"hour"}

@@ -40,6 +40,9 @@ def refresh(stage: Stage) -> None:
 
 
 def refresh_for_revocation(stage: Stage) -> None:
+    if stage.record.status is Status.ACTIVE:
+        # revoke_access_token has said so before it asks
+        stage.alter(status=Status.REVOKING)
     stage.refresh(for_revocation=True)
     if stage.record.status is Status.REVOKING:
         # It ended nothing and claims nothing, and the revocation asks again.
@@ -48,7 +51,7 @@ def refresh_for_revocation(stage: Stage) -> None:
 
 
 def revoke(stage: Stage) -> None:
-    command = RevokeAccessToken(connection=stage.name)
+    command = RevokeAccessToken(connection=stage.name, confirm=RevokeAccessToken.CONFIRMATION)
     grants = provider_grants(stage.grant, stage.secret_store)
     try:
         revoke_access_token(
@@ -179,8 +182,8 @@ def test_that_test_sees_it_where_a_revocation_takes_what_was_left_behind_for_gon
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def read_as_before(secret_store: SecretStore, record: Connection, now: datetime) -> TokenVersion:
-        version = secret_store.latest_version(record.connection, record.version)
-        return TokenVersion(version, secret_store.tokens(record.connection, version, is_new=record.has_new_tokens(now)))
+        version = secret_store.latest_version(record.place, record.version)
+        return TokenVersion(version, secret_store.tokens(record.place, version, is_new=record.has_new_tokens(now)))
 
     monkeypatch.setattr("functions.revoke_access_token.app.read_latest", read_as_before)
     with pytest.raises(Rejected, match="has no version"):

@@ -12,7 +12,7 @@ from leaver.errors import BadMessage, CredentialStale, InvalidToken, Rejected
 from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, secret_store_of, tokens
+from tests.doubles.secrets_manager import PARENT, StrictSecretsManager, place_of, secret_store_of, tokens
 
 
 class Counting(InMemoryConnections):
@@ -55,7 +55,7 @@ class Desk:
         """The refresher was here."""
         version = next_version_id("zoom", PARENT)
         self.secrets.put_secret_value(
-            SecretId="leaver/tokens/zoom",
+            SecretId="leaver/tokens/zoom/zoom",
             SecretString=tokens(access_token="access-2"),
             ClientRequestToken=version,
         )
@@ -174,7 +174,9 @@ def test_reading_ahead_reads_every_connection_in_use_whatever_it_is_called() -> 
         connection("my-zoom"), connection("zoom-eu", account="acme-eu"), connection("old", status=Status.REVOKED)
     )
     for name in ("my-zoom", "zoom-eu"):
-        desk.secrets.create_secret(Name=f"leaver/tokens/{name}", SecretString=tokens(), ClientRequestToken=PARENT)
+        desk.secrets.create_secret(
+            Name=f"leaver/tokens/{place_of(name)}", SecretString=tokens(), ClientRequestToken=PARENT
+        )
     desk.tokens.read_ahead()
     assert desk.secrets.reads == 2
 

@@ -23,10 +23,10 @@ VENAFI = connection("venafi", provider="venafi")
 
 
 def grants_of(record: Connection, grant: FakeGrant, secrets: StrictSecretsManager) -> tuple[ProviderGrants, TokenSet]:
-    secret_store = secret_store_of(secrets, record.connection)
+    secret_store = secret_store_of(secrets, record.connection, place=record.place)
     clients = {"zoom": FakeZoomOAuth(grant), "venafi": FakeVenafi(grant=grant)}
     grants = ProviderGrants(PROVIDERS, clients, secret_store)
-    return grants, secret_store.tokens(record.connection, PARENT)
+    return grants, secret_store.tokens(record.place, PARENT)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_refresh_token_is_exchanged_once(record: Connection, grant: FakeGrant,
 def test_server_to_server_asks_with_the_account(grant: FakeGrant, secrets: StrictSecretsManager) -> None:
     grants, held = grants_of(SERVER_TO_SERVER, grant, secrets)
     stored = {"client_id": "client-id", "client_secret": "client-secret", "account_id": "account-1"}
-    secrets.put_secret_value(SecretId="leaver/credentials/zoom", SecretString=json.dumps(stored))
+    secrets.put_secret_value(SecretId="leaver/credentials/zoom/zoom", SecretString=json.dumps(stored))
     assert grants.refresh(SERVER_TO_SERVER, held).refresh_token is None
     assert grant.asked == [("account_credentials", "account-1")]
 
@@ -59,7 +59,7 @@ def test_server_to_server_without_an_account_is_named_and_not_asked(
     grant: FakeGrant, secrets: StrictSecretsManager
 ) -> None:
     grants, held = grants_of(SERVER_TO_SERVER, grant, secrets)
-    with pytest.raises(Rejected, match=r"^secret credentials/zoom: account_id: is missing$"):
+    with pytest.raises(Rejected, match=r"^secret credentials/zoom/zoom: account_id: is missing$"):
         grants.refresh(SERVER_TO_SERVER, held)
     assert grant.asked == []
 
@@ -74,7 +74,7 @@ LOGINS = {
 
 def store(secrets: StrictSecretsManager, credentials: dict[str, str]) -> None:
     stored = json.dumps({"client_id": "client-id", **credentials})
-    secrets.put_secret_value(SecretId="leaver/credentials/venafi", SecretString=stored)
+    secrets.put_secret_value(SecretId="leaver/credentials/venafi/venafi", SecretString=stored)
 
 
 @pytest.mark.parametrize("grant_type", LOGINS)
@@ -103,7 +103,7 @@ def test_a_login_that_was_never_stored_is_named_and_nobody_asked(
 ) -> None:
     record = VENAFI.model_copy(update={"grant_type": grant_type})
     grants, held = grants_of(record, grant, secrets)
-    with pytest.raises(Rejected, match=f"^secret credentials/venafi: {missing}$"):
+    with pytest.raises(Rejected, match=f"^secret credentials/venafi/venafi: {missing}$"):
         grants.refresh(record, held)
     assert grant.asked == []
 
@@ -135,7 +135,7 @@ def test_an_account_id_beside_an_app_that_users_authorise_is_no_login(
 ) -> None:
     grants, held = grants_of(ZOOM, grant, secrets)
     stored = {"client_id": "client-id", "client_secret": "client-secret", "account_id": "account-1"}
-    secrets.put_secret_value(SecretId="leaver/credentials/zoom", SecretString=json.dumps(stored))
+    secrets.put_secret_value(SecretId="leaver/credentials/zoom/zoom", SecretString=json.dumps(stored))
     assert grants.authorize(ZOOM, held.scope) is None
     assert grant.asked == []
 

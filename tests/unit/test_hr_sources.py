@@ -206,3 +206,29 @@ def test_our_own_event_is_urgent_where_it_says_so_or_its_source_is_called_so() -
     named = CANONICAL | {"source": "HR-System"}
     assert read(named, Choices(urgent_sources=frozenset({"hr-system"}))).urgency == "urgent"
     assert read(CANONICAL, CHOICES).urgency == "routine"
+
+
+# --- who a producer on the bus is ---
+
+
+def told_on_the_bus(source: Any = "hr-system", **fields: Any) -> dict[str, Any]:
+    return envelope("leaver.hr", "OffboardingRequested", CANONICAL | {"source": source} | fields)
+
+
+def test_whatever_a_producer_calls_itself_it_is_no_other_source() -> None:
+    for name in ("okta", " okta ", "producer/okta", "hibob"):
+        assert read(told_on_the_bus(name)).source == f"producer/{name.strip()}"
+    assert read(told_on_the_bus("okta"), Choices(urgent_sources=frozenset({"okta"}))).urgency == "routine"
+    urgent = Choices(urgent_sources=frozenset({"producer/HR-System"}))
+    assert read(told_on_the_bus("hr-system"), urgent).urgency == "urgent"
+
+
+@pytest.mark.parametrize("name", ["operator", "Operator", " OPERATOR\n"])
+def test_a_persons_word_does_not_come_by_the_bus(name: str) -> None:
+    assert bad(told_on_the_bus(name)) == "source: expected a system's name; a person's word comes straight to the queue"
+    assert read(CANONICAL | {"source": "operator"}).source == "operator"
+
+
+@pytest.mark.parametrize("name", [None, 1, {}, "", "a" * 250])
+def test_a_producers_name_is_held_to_what_a_source_may_be(name: Any) -> None:
+    assert bad(told_on_the_bus(name)).startswith("source: ")

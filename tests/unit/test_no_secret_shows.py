@@ -14,11 +14,13 @@ from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.connections.grants import ProviderGrants
+from leaver.messages.commands import RevokeAccessToken
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.storage.secrets import SecretStore
 from tests.doubles.deployed import VENAFI, ZOOM_API, ZOOM_OAUTH, Deployment, deployment
 from tests.doubles.lambda_events import event
 from tests.doubles.planted_leaks import LEAKS, take_files_away
+from tests.doubles.secrets_manager import place_of
 from tests.doubles.spellings import spelled_in
 from tests.doubles.watch import Watch
 from tests.field import Field
@@ -92,7 +94,7 @@ class Scene:
         "purge_user_tokens": JOHN,
         "deactivate_user": JOHN,
         "refresh_access_token": {"connection": "zoom", "force": True},
-        "revoke_access_token": {"connection": "zoom"},
+        "revoke_access_token": {"connection": "zoom", "confirm": RevokeAccessToken.CONFIRMATION},
         "revoke_grants": {"grantee_prefixed_universal": GRANTEE},
     }
     REQUESTS: ClassVar[dict[str, list[tuple[str, str, int, Any]]]] = {
@@ -136,8 +138,8 @@ class Scene:
         self.leaver.connect(name)
         expires_at = (datetime.now(tz=UTC) + timedelta(hours=1)).isoformat()
         pair = {"access_token": ACCESS, "refresh_token": REFRESH, "expires_at": expires_at}
-        self.put(f"leaver/credentials/{name}", self._credentials(name))
-        version = self.put(f"leaver/tokens/{name}", pair)
+        self.put(f"leaver/credentials/{place_of(name)}", self._credentials(name))
+        version = self.put(f"leaver/tokens/{place_of(name)}", pair)
         self.leaver.dynamodb.update_item(
             TableName="Connections",
             Key={"connection": {"S": name}},
@@ -218,7 +220,7 @@ def test_nothing_shows_when_all_goes_well(scene: Scene, function: str) -> None:
     if function == "purge_user_tokens":
         assert scene.leaver.user_tokens == []
     if function == "refresh_access_token":
-        assert scene.leaver.stored("leaver/tokens/zoom")["refresh_token"] == NEW_REFRESH
+        assert scene.leaver.stored("leaver/tokens/zoom/zoom")["refresh_token"] == NEW_REFRESH
 
 
 #: so many tell of each fault, and of each request
@@ -271,15 +273,15 @@ def test_nothing_shows_when_the_vault_does_not_take_a_token(
 @pytest.mark.parametrize(
     ("name", "stored"),
     [
-        ("leaver/tokens/zoom", {"access_token": ACCESS, "refresh_token": REFRESH}),
-        ("leaver/tokens/zoom", {"access_token": ACCESS, "expires_at": REFRESH}),
-        ("leaver/tokens/zoom", {"access_token": [ACCESS], REFRESH: REFRESH}),
-        ("leaver/tokens/zoom", f'{{"access_token": "{ACCESS}'),
-        ("leaver/tokens/zoom", ACCESS),
-        ("leaver/credentials/zoom", {"client_id": "client-id", "client_secret": [CLIENT_SECRET]}),
-        ("leaver/credentials/zoom", {"client_id": "client-id", "secret": CLIENT_SECRET}),
-        ("leaver/credentials/zoom", {CLIENT_SECRET: CLIENT_SECRET}),
-        ("leaver/credentials/zoom", CLIENT_SECRET),
+        ("leaver/tokens/zoom/zoom", {"access_token": ACCESS, "refresh_token": REFRESH}),
+        ("leaver/tokens/zoom/zoom", {"access_token": ACCESS, "expires_at": REFRESH}),
+        ("leaver/tokens/zoom/zoom", {"access_token": [ACCESS], REFRESH: REFRESH}),
+        ("leaver/tokens/zoom/zoom", f'{{"access_token": "{ACCESS}'),
+        ("leaver/tokens/zoom/zoom", ACCESS),
+        ("leaver/credentials/zoom/zoom", {"client_id": "client-id", "client_secret": [CLIENT_SECRET]}),
+        ("leaver/credentials/zoom/zoom", {"client_id": "client-id", "secret": CLIENT_SECRET}),
+        ("leaver/credentials/zoom/zoom", {CLIENT_SECRET: CLIENT_SECRET}),
+        ("leaver/credentials/zoom/zoom", CLIENT_SECRET),
     ],
 )
 @pytest.mark.parametrize("function", ["refresh_access_token", "revoke_access_token", "revoke_sso_token"])

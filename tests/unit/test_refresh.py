@@ -67,7 +67,7 @@ def test_readers_have_a_connection_refreshed_sixty_times_in_any_day() -> None:
     assert in_a_day[203] == 120
 
 
-@pytest.mark.parametrize("asked", [{"force": True}, {"for_revocation": True}, {}], ids=["person", "revocation", "due"])
+@pytest.mark.parametrize("asked", [{"force": True}, {}], ids=["person", "due"])
 def test_who_asks_for_another_reason_is_not_counted_among_the_readers(asked: dict[str, Any]) -> None:
     stage = Stage(connection())
     stage.refresh(failed_version=PARENT)
@@ -145,7 +145,7 @@ def test_a_service_connection_goes_on_when_its_owner_leaves() -> None:
 def test_a_personal_connection_that_only_logs_in_has_nothing_to_keep_alive() -> None:
     stage = Stage(connection(role="personal", grant_type="account_credentials", refresh_at=NOW))
     stage.log_in_with(client_secret="client-secret", account_id="account-1")
-    stage.secrets.secrets["leaver/tokens/zoom"].versions[PARENT] = tokens(refresh_token=None)
+    stage.secrets.secrets["leaver/tokens/zoom/zoom"].versions[PARENT] = tokens(refresh_token=None)
     stage.refresh()
     assert stage.record.refresh_at == NOW + timedelta(minutes=42)
 
@@ -231,7 +231,7 @@ def test_the_rotated_pair_is_current_and_on_record(stage: Stage) -> None:
         "expires_at": "2026-11-22T10:30:00+00:00",
         "scope": "user:read:admin",
     }
-    assert stage.secrets.secrets["leaver/tokens/zoom"].stages == {"AWSCURRENT": CHILD, "AWSPREVIOUS": PARENT}
+    assert stage.secrets.secrets["leaver/tokens/zoom/zoom"].stages == {"AWSCURRENT": CHILD, "AWSPREVIOUS": PARENT}
     assert (stage.record.version, stage.record.expires_at) == (CHILD, NOW + timedelta(hours=1))
     assert stage.record.refreshed_at == NOW
 
@@ -268,7 +268,7 @@ def test_the_pair_is_in_secrets_manager_before_it_is_on_record(stage: Stage) -> 
     class Watched(InMemoryConnections):
         def compare_and_swap(self, old: Connection, new: Connection) -> Connection | None:
             if new.version == CHILD:
-                kept.append(CHILD in stage.secrets.secrets["leaver/tokens/zoom"].versions)
+                kept.append(CHILD in stage.secrets.secrets["leaver/tokens/zoom/zoom"].versions)
             return super().compare_and_swap(old, new)
 
     stage.connections = Watched(DUE)

@@ -40,7 +40,7 @@ def test_a_write_whose_answer_was_lost_is_repeated_and_is_the_same(stage: Stage)
 def encrypted(stage: Stage) -> None:
     """Refresh while Secrets Manager takes nothing."""
     stage.secrets.read_only = True
-    with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
+    with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom/zoom: InternalServiceError$"):
         stage.refresh()
     assert stage.record.lease_holder is None
     stage.cools_off()
@@ -110,7 +110,7 @@ def test_what_was_not_rotated_is_not_encrypted(stage: Stage) -> None:
 
 def test_a_token_that_nobody_takes_is_lost_and_that_is_not_forgotten(stage: Stage) -> None:
     stage.secrets.read_only = stage.kms.broken = True
-    with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
+    with pytest.raises(NotKept, match=r"^secret leaver/tokens/zoom/zoom: InternalServiceError$"):
         stage.refresh()
     assert (stage.record.lease_holder, stage.record.unanswered_since) == (None, NOW)
     stage.secrets.read_only = stage.kms.broken = False
@@ -124,9 +124,9 @@ def test_an_encrypted_token_never_overwrites_what_somebody_else_stored_first(sta
     stage.secrets.read_only = False
     newest = stage.secret_store.latest_version
 
-    def blind(connection: str, version: str) -> str:
+    def blind(place: str, version: str) -> str:
         """What was just written is not seen yet."""
-        found = newest(connection, version)
+        found = newest(place, version)
         stage.keep(CHILD, tokens("access-9", "refresh-9"))
         return found
 

@@ -217,7 +217,7 @@ def test_the_credentials_are_read_once_more_since_somebody_may_have_changed_them
     stage.secrets.get_secret_value = counted  # type: ignore[method-assign]
     stage.grant.failing = [UNKNOWN]
     assert stage.refresh() == REFRESHED
-    assert reads.count("leaver/credentials/zoom") == 2
+    assert reads.count("leaver/credentials/zoom/zoom") == 2
 
 
 def test_an_unknown_client_is_told_once_and_then_only_to_who_asks(stage: Stage) -> None:

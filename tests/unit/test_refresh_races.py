@@ -98,7 +98,7 @@ def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_twice(stage: 
 
 
 def test_a_connection_without_a_refresh_token_needs_a_person(stage: Stage) -> None:
-    stage.secrets.secrets["leaver/tokens/zoom"].versions[PARENT] = tokens(refresh_token=None)
+    stage.secrets.secrets["leaver/tokens/zoom/zoom"].versions[PARENT] = tokens(refresh_token=None)
     with pytest.raises(InvalidGrant, match="holds no refresh token"):
         stage.refresh()
     assert stage.record.status is Status.NEEDS_REAUTHORIZATION

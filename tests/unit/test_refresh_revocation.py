@@ -23,9 +23,8 @@ def stage() -> Stage:
     return Stage(EXPIRED)
 
 
-@pytest.mark.parametrize("status", [Status.ACTIVE, Status.COOLING_DOWN, Status.REVOKING])
-def test_the_new_pair_is_persisted_revoked_and_the_connection_retired(status: Status) -> None:
-    stage = Stage(connection(status=status))
+def test_the_new_pair_is_persisted_revoked_and_the_connection_retired() -> None:
+    stage = Stage(connection(status=Status.REVOKING))
     assert stage.refresh(**ASKED) is None
     assert stage.stored()["refresh_token"] == "refresh-2"
     assert stage.grant.asked == [("refresh", "refresh-1"), ("revoke", "access-2")]
@@ -42,11 +41,20 @@ def test_venafis_grant_is_ended_the_same_way() -> None:
 
 
 def test_while_it_asks_nobody_takes_the_connection_for_one_in_use() -> None:
-    stage = Stage(connection())
+    stage = Stage(connection(status=Status.REVOKING))
     seen: list[Status] = []
     stage.grant.meanwhile = lambda: seen.append(stage.record.status)
     stage.refresh(**ASKED)
     assert seen == [Status.REVOKING]
+
+
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.COOLING_DOWN, Status.NEEDS_REAUTHORIZATION])
+def test_that_a_connection_is_to_end_is_believed_only_where_its_record_says_so(status: Status) -> None:
+    stage = Stage(connection(status=status, refresh_at=NOW))
+    before = stage.record
+    assert stage.refresh(**ASKED) == Result(Outcome.REFUSED, details={"status": status})
+    assert stage.grant.asked == []
+    assert stage.record == before
 
 
 @pytest.mark.parametrize(

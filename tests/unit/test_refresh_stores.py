@@ -23,7 +23,7 @@ from tests.doubles.connections_table import connection
 from tests.doubles.refresher import CHILD, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
 
-TOKENS, CREDENTIALS = "leaver/tokens/zoom", "leaver/credentials/zoom"
+TOKENS, CREDENTIALS = "leaver/tokens/zoom/zoom", "leaver/credentials/zoom/zoom"
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
 ZOOM = "https://zoom.test"
 
@@ -126,7 +126,7 @@ def test_a_stray_newline_is_no_part_of_a_secret(stage: Stage, client_secret: str
 
 def test_secrets_manager_that_does_not_answer_costs_no_more_than_a_moment(stage: Stage) -> None:
     stage.secrets.unreadable = True
-    with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom: InternalServiceError$"):
+    with pytest.raises(NotRead, match=r"^secret leaver/tokens/zoom/zoom: InternalServiceError$"):
         stage.refresh()
     assert stage.grant.asked == []
     # Nothing was asked: the next run need not wait for a lease, nor fear for an answer.
@@ -152,7 +152,7 @@ def test_a_clock_that_is_wrong_by_minutes_refreshes_early_or_late_and_while_the_
 
 def test_a_token_without_a_zone_in_its_expiry_is_not_guessed_at(stage: Stage) -> None:
     spoil(TOKENS, json.dumps(json.loads(tokens()) | {"expires_at": "2026-11-22T10:00:00"}))(stage)
-    with pytest.raises(Rejected, match=r"secret leaver/tokens/zoom: expires_at: Input should have timezone info"):
+    with pytest.raises(Rejected, match=r"secret leaver/tokens/zoom/zoom: expires_at: Input should have timezone info"):
         stage.refresh()
 
 

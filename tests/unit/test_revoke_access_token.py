@@ -16,7 +16,7 @@ from leaver.errors import (
     ProviderResponse,
     ProviderUnavailable,
 )
-from leaver.messages.commands import RevokeAccessToken
+from leaver.messages.commands import RevokeAccessToken, parse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW, Clock
@@ -49,9 +49,9 @@ class Stage:
     def record(self) -> Connection:
         return self.connections.records[self.name]
 
-    def revoke(self) -> Result:
+    def revoke(self, confirm: str | None = RevokeAccessToken.CONFIRMATION) -> Result:
         return revoke_access_token(
-            RevokeAccessToken(connection=self.name),
+            RevokeAccessToken(connection=self.name, confirm=confirm),
             grants=provider_grants(self.grant, self.secret_store),
             connections=self.connections,
             secret_store=self.secret_store,
@@ -66,6 +66,30 @@ def test_the_grant_is_revoked_and_the_connection_retired(record: Connection) -> 
     assert stage.revoke().outcome is Outcome.REVOKED
     assert not stage.grant.alive
     assert (stage.record.status, stage.record.revoked_outcome) == (Status.REVOKED, Outcome.REVOKED)
+
+
+def test_a_connection_that_leaver_works_through_is_revoked_only_by_whoever_says_so() -> None:
+    stage = Stage()
+    with pytest.raises(BadMessage, match=r'^confirm: expected the words "Leaver works through this connection"$'):
+        stage.revoke(confirm=None)
+    assert stage.grant.alive
+    assert stage.record == connection()
+    assert stage.revoke().outcome is Outcome.REVOKED
+
+
+def test_what_was_confirmed_once_is_gone_on_with() -> None:
+    stage = Stage(connection(status=Status.REVOKING))
+    assert stage.revoke(confirm=None).outcome is Outcome.REVOKED
+
+
+def test_a_personal_connection_needs_no_confirmation() -> None:
+    stage = Stage(connection(role="personal"))
+    assert stage.revoke(confirm=None).outcome is Outcome.REVOKED
+
+
+def test_other_words_confirm_nothing() -> None:
+    with pytest.raises(BadMessage, match=r'^confirm: expected the words "Leaver works through this connection"$'):
+        parse(RevokeAccessToken, {"connection": "zoom", "confirm": "yes"}, direct=True)
 
 
 def test_nobody_may_refresh_or_use_it_while_it_is_being_revoked() -> None:
@@ -163,7 +187,7 @@ def test_without_a_refresh_token_there_is_nothing_that_a_lost_answer_could_have_
 def test_a_killed_refresh_that_left_its_pair_behind_is_refused_for_the_pair_that_it_left() -> None:
     stage = Stage(connection(**EVIDENCE["a refresh was killed"]))
     stage.secrets.put_secret_value(
-        SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
+        SecretId="leaver/tokens/zoom/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
     )
     stage.grant.alive = False
     with pytest.raises(CredentialStale) as stale:
@@ -218,7 +242,7 @@ def test_what_a_killed_refresh_left_behind_is_what_is_revoked() -> None:
     stage = Stage()
     stage.grant.number = 2
     stage.secrets.put_secret_value(
-        SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
+        SecretId="leaver/tokens/zoom/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
     )
     assert stage.revoke().outcome is Outcome.REVOKED
     assert stage.grant.asked == [("revoke", "access-2")]

@@ -39,7 +39,7 @@ class Stage:
     def somebody_refreshes(self) -> None:
         """Another function puts a new pair into Secrets Manager and record."""
         self.secrets.put_secret_value(
-            SecretId="leaver/tokens/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
+            SecretId="leaver/tokens/zoom/zoom", ClientRequestToken=CHILD, SecretString=tokens("access-2", "refresh-2")
         )
         self.connections.alter("zoom", version=CHILD, expires_at=NOW + timedelta(hours=1))
         self.zoom.accepts = {"access-2"}
@@ -157,9 +157,12 @@ def test_a_connection_that_cools_down_still_has_a_good_token() -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda secrets: secrets.secrets.clear(), "secret leaver/tokens/zoom: has no version"),
-        (lambda secrets: secrets.secrets["leaver/tokens/zoom"].versions.clear(), "has no version"),
-        (lambda secrets: setattr(secrets.secrets["leaver/tokens/zoom"], "deleted", True), "is scheduled for deletion"),
+        (lambda secrets: secrets.secrets.clear(), "secret leaver/tokens/zoom/zoom: has no version"),
+        (lambda secrets: secrets.secrets["leaver/tokens/zoom/zoom"].versions.clear(), "has no version"),
+        (
+            lambda secrets: setattr(secrets.secrets["leaver/tokens/zoom/zoom"], "deleted", True),
+            "is scheduled for deletion",
+        ),
     ],
     ids=["no secret", "no version", "deleted"],
 )

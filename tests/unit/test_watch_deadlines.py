@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from functions.watch_deadlines.app import LONGEST_SILENCE, count_urgent_an_hour, gauges
+from functions.watch_deadlines.app import LONGEST_SILENCE, gauges
+from leaver.cases.ceiling import EVERYBODY, URGENT, Ceiling
 from leaver.cases.states import CaseEvent, State
 from leaver.outcomes import Outcome
 from tests.doubles.aws_errors import client_error
@@ -249,10 +250,11 @@ def test_without_a_case_all_gauges_are_zero() -> None:
     assert set(gauges([], (), NOW).values()) == {0}
 
 
-def test_urgent_cases_of_an_hours_last_minute_are_told_when_the_next_has_begun(world: World) -> None:
+def test_those_of_an_hours_last_minute_are_told_when_the_next_has_begun(world: World) -> None:
     at = NOW.replace(minute=59, second=30)
+    ceiling = Ceiling(world.counted, most=8)
     for number in range(3):
-        world.cases.count_urgent(at, email=f"c-{number}")
-    assert count_urgent_an_hour(world.cases, at) == 3
-    assert count_urgent_an_hour(world.cases, at + timedelta(seconds=45)) == 3
-    assert count_urgent_an_hour(world.cases, at + timedelta(minutes=2)) == 0
+        world.counted.find_exceeded(f"c-{number}", {URGENT: None, EVERYBODY: 8}, at)
+    told = {"UrgentCasesAnHour": 3, "CeilingPercent": 37}
+    assert ceiling.gauges(at) == ceiling.gauges(at + timedelta(seconds=45)) == told
+    assert set(ceiling.gauges(at + timedelta(minutes=2)).values()) == {0}

@@ -10,6 +10,7 @@ import typer
 
 from leaver.connections.record import Connection, Status, Unreadable
 from leaver.errors import LeaseHeld
+from leaver.messages.commands import RevokeAccessToken
 from leaver_cli.connections.health import health
 from leaver_cli.connections.refresh import ExistingName
 from leaver_cli.connections.waiting import wait_until
@@ -61,7 +62,7 @@ def disconnect(
         console.say("its secrets are kept, for with them it can still be revoked: `leaver parked revoke_access_token`")
         raise typer.Exit(1)
     _take_lease(deployment, name, lambda current: current if current.status is Status.REVOKED else None)
-    _destroy_secrets(deployment, name)
+    _destroy_secrets(deployment, record)
     console.say(f"{name} is {health(record, now())}; its secrets are destroyed")
     if give_up_account:
         _give_up_account(deployment, record, console)
@@ -92,7 +93,7 @@ def _revoke(deployment: Deployment, before: Connection, timeout: float) -> Conne
         return before
     deployment.stack.sqs.send_message(
         QueueUrl=deployment.stack.queue_url(deployment.stack.queue_of("revoke_access_token")),
-        MessageBody=json.dumps({"connection": before.connection}),
+        MessageBody=json.dumps({"connection": before.connection, "confirm": RevokeAccessToken.CONFIRMATION}),
     )
     message = f"{before.connection} is being revoked …"
     return wait_until(is_decided, deployment.connections, before.connection, timeout=timeout, message=message)
@@ -102,7 +103,7 @@ def _remove(deployment: Deployment, before: Connection) -> None:
     """Close the record without the provider's word, and destroy the secrets."""
     reason = f"`leaver disconnect --without-provider` destroyed its secrets: end its grant at {before.provider.title()}"
     _take_lease(deployment, before.connection, lambda current: current.as_removed(reason))
-    _destroy_secrets(deployment, before.connection)
+    _destroy_secrets(deployment, before)
 
 
 def _give_up_account(deployment: Deployment, record: Connection, console: Terminal) -> None:
@@ -144,6 +145,6 @@ def _take_lease(deployment: Deployment, name: str, change: Callable[[Connection]
         raise LeaseHeld(f"connection {name} was connected anew meanwhile")
 
 
-def _destroy_secrets(deployment: Deployment, name: str) -> None:
-    deployment.secret_store.destroy(name)
-    deployment.connections.change(name, Connection.without_lease)
+def _destroy_secrets(deployment: Deployment, record: Connection) -> None:
+    deployment.secret_store.destroy(record.place)
+    deployment.connections.change(record.connection, Connection.without_lease)

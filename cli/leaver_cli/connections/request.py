@@ -67,3 +67,8 @@ class NewConnection:
     obtain: Callable[[], GrantedTokens] = field(repr=False)
     #: asks the provider whose consent an access token stands for; None: it does not say. Raises LeaverError
     find_consenter: Callable[[SecretStr], str | None] = field(default=lambda _: None, repr=False)
+
+    @property
+    def place(self) -> str:
+        """Where its secrets will lie, as Connection.place has it."""
+        return f"{self.provider}/{self.name}"

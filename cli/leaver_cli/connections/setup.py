@@ -76,10 +76,10 @@ class ConnectionSetup:
             raise
         record = self._new_record(new, granted)
         try:
-            self._store(lambda: self.secret_store.store_first(new.name, record.version, granted.as_token_set()))
+            self._store(lambda: self.secret_store.store_first(new.place, record.version, granted.as_token_set()))
             if replacement:
                 # Before anybody can work through the new tokens, and nobody else reads them: the lease is ours.
-                self._store(lambda: self.secret_store.store_credentials(new.name, credentials_json(new.credentials)))
+                self._store(lambda: self.secret_store.store_credentials(new.place, credentials_json(new.credentials)))
         except NotKept as failure:
             ended = self._withdraw(new, record, granted, replacement)
             raise NotKept(f"{failure.reason}; the new grant: {ended}") from None
@@ -89,7 +89,7 @@ class ConnectionSetup:
             ended = self._withdraw(new, record, granted, None)
             raise LeaseHeld(f"connection {new.name} was made by somebody else meanwhile; the new grant: {ended}")
         # Now that the name is ours: somebody else's credentials are not to be overwritten.
-        self._store(lambda: self.secret_store.store_credentials(new.name, credentials_json(new.credentials)))
+        self._store(lambda: self.secret_store.store_credentials(new.place, credentials_json(new.credentials)))
         return Established(record, granted)
 
     def _take_lease(self, new: NewConnection) -> Lease | None:
@@ -179,7 +179,7 @@ class ConnectionSetup:
         if credentials is not None:
             try:
                 # Whoever revokes the old grant does it by the app that it is of.
-                self._store(lambda: self.secret_store.store_credentials(new.name, credentials_json(credentials)))
+                self._store(lambda: self.secret_store.store_credentials(new.place, credentials_json(credentials)))
             except NotKept:
                 ended += "; the connection's own credentials could not be put back: connect it again"
         replacement.lease.release()

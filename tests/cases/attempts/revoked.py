@@ -63,7 +63,7 @@ def one_401_of_a_proxy() -> Seen:
     """One 401 with an HTML body, from IIS or a proxy before Venafi, for a token without a refresh token."""
     night, answers = Night(Rotation.STRICT, "venafi"), [what_the_client_makes_of("venafi/401-html")]
 
-    secret = night.secrets.secrets["leaver/tokens/venafi"]
+    secret = night.secrets.secrets["leaver/tokens/venafi/venafi"]
     secret.versions[PARENT] = json.dumps({**json.loads(secret.versions[PARENT]), "refresh_token": None})
 
     def watch(name: str, moment: Moment) -> None:

@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.ceiling import Ceiling, PeopleAnHour
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate, HeardEvents
 from leaver.cases.partitions import KEY
@@ -46,7 +47,7 @@ from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.time_left import TimeLeft
 from leaver.providers.transport import Transport
-from leaver.settings import ActsOnPeople, Consumes, InvalidSetting, Settings, local_world, stack_name
+from leaver.settings import ActsOnPeople, Consumes, EndsAccess, InvalidSetting, Settings, local_world, stack_name
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items, identity_of
@@ -239,9 +240,9 @@ def announcer(table: str, publisher: Publisher, *, says_completed: bool = False)
 
 
 def case_start(
-    table: str, step_finder: StepFinder, publisher: Publisher, *, case_deadline: int, routine_limit: int = 0
+    table: str, step_finder: StepFinder, publisher: Publisher, *, case_deadline: int, ceiling: Ceiling | None = None
 ) -> CaseStart:
-    """What sets a case going; `case_deadline` in seconds, and routine people an hour, by who begins cases."""
+    """What sets a case going; `case_deadline` in seconds, and the ceiling of whoever begins cases."""
     return CaseStart(
         cases=cases(table),
         people=people(table),
@@ -250,8 +251,13 @@ def case_start(
         clock=now,
         search=step_finder.search,
         deadline=timedelta(seconds=case_deadline),
-        routine_limit=routine_limit,
+        ceiling=ceiling,
     )
+
+
+def ceiling(table: str, most_an_hour: int, *, routine: int | None = None) -> Ceiling:
+    """For how many people an hour something may begin, and for how many of them a routine case."""
+    return Ceiling(PeopleAnHour(_dynamodb(), table=table), most_an_hour, routine)
 
 
 @cache
@@ -288,19 +294,20 @@ def consumer(
     cases_table: str | None = None,
     refresh_queue_url: str | None = None,
     read: Callable[[Payload], AnyCommand] | None = None,
-    seal_queue_url: str | None = None,
     read_case: Callable[[str, AnyCommand], Case] | None = None,
     rate_limiter: RateLimiter | None = None,
     tokens: AccessTokens | None = None,
     journal: EventJournal[AnyCommand] | None = None,
     resumes: bool = False,
+    ending: EndsAccess | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt.
 
-    With `seal_queue_url` a command may be a case's step.
+    Of commands that end access (`ending`) each may be a case's step, and the ceiling stops those that are none.
     """
+    seal_queue_url = ending.seal_queue_url if ending else None
     out = publisher(settings.event_bus_name, settings.dead_letter_queue_url, refresh_queue_url, seal_queue_url)
-    reports = StepReports(cases(cases_table), out) if cases_table and seal_queue_url else None
+    reports = StepReports(cases(cases_table), out) if cases_table and ending else None
     return Consumer(
         function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__),
         command=command,
@@ -311,6 +318,7 @@ def consumer(
         give_up_after=timedelta(seconds=settings.give_up_after),
         read_case=reports.read_case if reports else read_case,
         tell=reports.tell if reports else None,
+        ceiling=ceiling(cases_table, ending.most_an_hour) if cases_table and ending else None,
         clock=now,
         logger=logger(),
         metrics=_metrics(),
@@ -331,8 +339,8 @@ def paced_consumer(
     settings: ActsOnPeople,
     tokens: AccessTokens,
     *,
-    seal_queue_url: str | None = None,
     resumes: bool = False,
+    ending: EndsAccess | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to an operation that acts on people through connections, at the pace of their account."""
     return consumer(
@@ -341,7 +349,7 @@ def paced_consumer(
         settings,
         cases_table=settings.cases_table,
         refresh_queue_url=settings.refresh_queue_url,
-        seal_queue_url=seal_queue_url,
+        ending=ending,
         rate_limiter=rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
         resumes=resumes,

@@ -123,6 +123,10 @@ class Rejected(LeaverError):
     """The provider will not do it (scope, rights, request), or a certificate is wrong: repeating it can't succeed."""
 
 
+class AboveCeiling(Rejected):
+    """For more people than may be was something begun in this hour: a person looks, and sends it back."""
+
+
 class LeaseHeld(LeaverError):
     """Somebody else is changing this connection's tokens right now: come back when they are done."""
 

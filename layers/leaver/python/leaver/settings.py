@@ -80,8 +80,15 @@ class Paced(Settings):
     requests_per_second: WholeNumber
 
 
-class ReportsSteps(Settings):
-    """The queue of seal_case."""
+class KeepsBelowCeiling(Settings):
+    """How much may begin in an hour before a person has looked."""
+
+    #: for how many people
+    most_an_hour: WholeNumber
+
+
+class EndsAccess(KeepsBelowCeiling):
+    """The queue of seal_case, and the ceiling for what belongs to no case."""
 
     seal_queue_url: str
 
@@ -126,7 +133,7 @@ class StartsCases(Settings):
     case_deadline: WholeNumber
 
 
-class BeginsCases(StartsCases):
+class BeginsCases(StartsCases, KeepsBelowCeiling):
     """What the deployment decides about cases whose time has come."""
 
     #: for how many routine people cases may begin in an hour before one is held

@@ -24,9 +24,9 @@ def of_person(name: str) -> str:
     return f"person#{name}"
 
 
-def of_hour(kind: str, at: datetime) -> str:
-    """How many cases of a kind were opened in an hour."""
-    return f"hour#{kind}#{at:%Y-%m-%dT%H}"
+def of_hour(at: datetime, *what: str | int) -> str:
+    """Who was counted in an hour, and how many."""
+    return "#".join(["hour", f"{at:%Y-%m-%dT%H}", *map(str, what)])
 
 
 def of_day(at: datetime) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from leaver.cases.ceiling import Ceiling
 from leaver.cases.people import People
 from leaver.cases.record import PURGE, REPLACE, Case, Search, Step
 from leaver.cases.states import OVER, CaseEvent, State
@@ -39,9 +40,8 @@ class CaseStart:
     deadline: timedelta
     #: finds what has to end for a case's person as of now, and says where it looked
     search: Callable[[Case], Search]
-    #: for how many routine people an hour cases may begin, before one is held until a person has looked; whoever begins
-    #: none needs none
-    routine_limit: int = 0
+    #: for how many people an hour cases may begin before one is held; None for whoever begins none
+    ceiling: Ceiling | None = None
 
     def begin(self, case: Case, *, anew: bool = True) -> Case:
         """Set a recorded case going if its time has come; returns the case as it is then.
@@ -143,17 +143,16 @@ class CaseStart:
             self.people.change(name, lambda found: found.without_tombstone(case.case_id))
 
     def _hold_above_limit(self, case: Case, now: datetime) -> Case:
-        """Hold a routine case above the hour's limit: a broken feed must not log a whole company out."""
-        if case.urgency == "urgent":
-            self.cases.count_urgent(now, email=case.email)
+        """Hold a case above a limit of the hour: a broken feed must not log a whole company out."""
+        exceeded = self.ceiling.find_exceeded(case, now) if self.ceiling else None
+        if self.ceiling is None or exceeded is None:
             return case
-        if case.released or (begun := self.cases.count_routine(now, email=case.email)) <= self.routine_limit:
-            return case
-        event = CaseEvent.HELD_FIRST if begun == self.routine_limit + 1 else CaseEvent.HELD
+        is_first = self.ceiling.people.is_first_beyond(exceeded, case.email, now)
+        event = CaseEvent.HELD_FIRST if is_first else CaseEvent.HELD
 
         def hold(standing: Case) -> Case | None:
-            is_routine = standing.urgency == "routine" and standing.allows(event)
-            return standing.after(event, now) if is_routine else None
+            still = standing.urgency == case.urgency and standing.allows(event)
+            return standing.after(event, now) if still else None
 
         return self.cases.change(case, hold) or self.cases.require(case.case_id)
 

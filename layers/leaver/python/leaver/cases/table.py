@@ -1,28 +1,22 @@
-"""The cases in the Cases table, with what lies beside them, and for how many people an hour cases begin."""
+"""The cases in the Cases table, with what lies beside them."""
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from leaver.cases.partitions import KEY, of_case, of_hour, of_receipts
+from leaver.cases.partitions import KEY, of_case, of_receipts
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, Case
 from leaver.cases.seal import Stored
 from leaver.cases.states import State
 from leaver.errors import Rejected
-from leaver.messages.names import name_of
-from leaver.storage.tables import Items, Value, columns, item, read_as, timestamp, update_with_retry
+from leaver.storage.tables import Items, Value, columns, read_as, timestamp, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-#: So many people of an hour are told apart, and counted once however often something begins for them. An item holds
-#: 400 KB: with a flood of leavers in it no further case could begin, so beyond that a repeated try counts again.
-TOLD_APART: Final = 2_000
 
 
 class CaseSummary(BaseModel):
@@ -129,47 +123,6 @@ class Cases:
                     state = State.HELD if watch == HELD else State.OPEN
                     yield CaseSummary(case_id=_id_of(found), state=state, outstanding=())
 
-    def count_opened(self, urgency: Literal["routine", "urgent"], at: datetime) -> int:
-        """Read for how many people such cases have begun in this hour, until now."""
-        found = self._dynamodb.get_item(TableName=self._table, Key=_hour(urgency, at), ConsistentRead=True)
-        return int(found["Item"]["opened"]["N"]) if "Item" in found else 0
-
-    def count_routine(self, now: datetime, *, email: str) -> int:
-        """Count a person who begins to lose access into this hour, once however often; returns how many there are."""
-        return self._count("routine", now, _mark(email))
-
-    def count_urgent(self, now: datetime, *, email: str) -> int:
-        """Count a person for whom it is urgent into this hour; returns how many there are."""
-        return self._count("urgent", now, _mark(email))
-
-    def _count(self, urgency: str, now: datetime, person: str) -> int:
-        key = _hour(urgency, now)
-        try:
-            updated = self._dynamodb.update_item(
-                TableName=self._table,
-                Key=key,
-                UpdateExpression="ADD opened :one, people :person",
-                ConditionExpression="NOT contains(people, :id) AND (attribute_not_exists(opened) OR opened < :many)",
-                ExpressionAttributeValues={
-                    ":one": {"N": "1"},
-                    ":person": {"SS": [person]},
-                    ":id": {"S": person},
-                    ":many": {"N": str(TOLD_APART)},
-                },
-                ReturnValues="ALL_NEW",
-            )["Attributes"]
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            updated = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
-            if person not in updated["people"]["SS"]:
-                updated = self._dynamodb.update_item(
-                    TableName=self._table,
-                    Key=key,
-                    UpdateExpression="ADD opened :one",
-                    ExpressionAttributeValues={":one": {"N": "1"}},
-                    ReturnValues="ALL_NEW",
-                )["Attributes"]
-        return int(updated["opened"]["N"])
-
 
 def receipts_of(case: Case, stored: Mapping[str, Stored]) -> dict[str, Receipt]:
     """The receipts of a case's steps among what is stored of it, by their sort key; what is another's is not one."""
@@ -185,12 +138,3 @@ def _id_of(found: Mapping[str, Value]) -> str:
 def _as_written(case: Case) -> Case:
     # The table keeps times to the second: what is handed on must say the same as what is read again.
     return Case.model_validate(columns(case))
-
-
-def _mark(email: str) -> str:
-    # An address may be 254 characters long, and 2,000 of those are too many for an item.
-    return sha256(name_of(email).encode()).hexdigest()[:32]
-
-
-def _hour(urgency: str, at: datetime) -> dict[str, Any]:
-    return item({"partition": of_hour(urgency, at), "entry": "hour"})

@@ -56,6 +56,10 @@ class AccessTokens:
             self._only[:] = [(self.clock(), self._find_only())]
         return self._only[0][1]
 
+    def require_own(self, named: str) -> None:
+        """Raise BadMessage where there is no such connection, and where it is another provider's or a personal one."""
+        self._require_own(self.connections.read(named))
+
     def _require_account(self, named: str, account: str) -> None:
         # Another account's answer, that it knows nobody of that name, would end a step at this one.
         wanted = (self.provider, account, "service")
@@ -128,14 +132,17 @@ class AccessTokens:
         read_at, record = self._records.get(name, (None, None))
         if record is None or read_at is None or as_of is None or read_at < as_of:
             record = self.connections.read(name)
-        if (record.provider, record.role) != (self.provider, "service"):
-            raise BadMessage(f"connection: expected a service connection to {self.provider.title()}")
+        self._require_own(record)
         match record.status:
             case Status.NEEDS_REAUTHORIZATION:
                 raise NeedsReauthorization(f"connection {name} needs a person to authorize it again")
             case Status.REVOKING | Status.REVOKED:
                 raise Rejected(f"connection {name} is {record.status}")
         return record
+
+    def _require_own(self, record: Connection) -> None:
+        if (record.provider, record.role) != (self.provider, "service"):
+            raise BadMessage(f"connection: expected a service connection to {self.provider.title()}")
 
     def _read(self, name: str) -> tuple[datetime, Connection]:
         read = self.clock(), self.connections.read(name)
@@ -149,7 +156,7 @@ class AccessTokens:
         version, access_token = self._tokens.get(record.connection, ("", None))
         if access_token is None or version != record.version:
             is_new = record.has_new_tokens(self.clock())
-            access_token = self.secret_store.tokens(record.connection, record.version, is_new=is_new).access_token
+            access_token = self.secret_store.tokens(record.place, record.version, is_new=is_new).access_token
             self._tokens[record.connection] = (record.version, access_token)
         return access_token
 

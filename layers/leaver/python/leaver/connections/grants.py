@@ -65,7 +65,7 @@ class ProviderGrants:
     def credentials(self, record: Connection) -> AppCredentials:
         """Read what a connection logs in with; raises Rejected, field by field, where it can't be used, and NotRead."""
         kind: type[AppCredentials] = self._provider(record).credentials
-        return self._own if isinstance(self._own, kind) else self._secret_store.credentials(record.connection, kind)
+        return self._own if isinstance(self._own, kind) else self._secret_store.credentials(record.place, kind)
 
     def refresh(self, record: Connection, held: TokenSet) -> GrantedTokens:
         """Ask for new tokens, once: of all calls only this one must never be repeated blindly.
@@ -76,7 +76,7 @@ class ProviderGrants:
         if self.reauthenticates(record):
             granted = self.authorize(record, held.scope)
             if granted is None:
-                raise Rejected(f"secret credentials/{record.connection}: {provider.logins[record.grant_type]}")
+                raise Rejected(f"secret credentials/{record.place}: {provider.logins[record.grant_type]}")
             return granted
         if record.grant_type not in {REFRESH_TOKEN, *provider.logins}:
             known = ", ".join(sorted({REFRESH_TOKEN, *provider.logins}))

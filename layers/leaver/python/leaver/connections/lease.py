@@ -45,15 +45,12 @@ class Lease:
         self.update(Connection.without_lease)
 
 
-def take_lease(
-    connections: Connections, record: Connection, *, holder: str, now: datetime, revoking: bool = False
-) -> Lease:
-    """Take the lease in one conditional write, with `revoking` for a connection that is to end.
+def take_lease(connections: Connections, record: Connection, *, holder: str, now: datetime) -> Lease:
+    """Take the lease in one conditional write.
 
     Raises LeaseHeld where another run has the lease, or changed the record at the same moment.
     """
-    leased = record.with_lease(holder, now)
-    written = connections.compare_and_swap(record, leased.as_revoking() if revoking else leased)
+    written = connections.compare_and_swap(record, record.with_lease(holder, now))
     if written is None:
         raise LeaseHeld(f"connection {record.connection} was changed at the same moment")
     return Lease(connections, holder, written)

@@ -122,6 +122,11 @@ class Connection(BaseModel):
     #: the same in words
     replaced_description: str | None = None
 
+    @property
+    def place(self) -> str:
+        """Where its secrets lie, below `tokens/` and `credentials/`."""
+        return f"{self.provider}/{self.connection}"
+
     def revocation(self) -> Result | None:
         """The provider's word for the end of a connection; None while it lives."""
         if self.status is not Status.REVOKED or self.revoked_outcome is None:

@@ -86,7 +86,7 @@ class TokenRefresher:
         try:
             if declined := decline(record, command, now=now, has_left=self.has_left):
                 return declined
-            lease = take_lease(self.connections, record, holder=self.holder, now=now, revoking=command.for_revocation)
+            lease = take_lease(self.connections, record, holder=self.holder, now=now)
             lease.is_demanded = is_demanded(record, command, now)
             try:
                 return self._replace_tokens(lease, command)

@@ -71,13 +71,15 @@ def decline(
 
 def allows(record: Connection, command: RefreshAccessToken, now: datetime) -> bool:
     """Whether the connection is in a state in which this command may refresh it."""
+    if command.for_revocation:
+        # Only revoke_access_token asks for this, and it has said so on the record before: else it is somebody else, or
+        # late, and the grant is one that a person has made since.
+        return record.status is Status.REVOKING and (not record.failures or record.refresh_at <= now)
     match record.status:
-        case Status.REVOKING:
-            return command.for_revocation and (not record.failures or record.refresh_at <= now)
-        case Status.REVOKED | Status.NEEDS_REAUTHORIZATION:
+        case Status.REVOKING | Status.REVOKED | Status.NEEDS_REAUTHORIZATION:
             return False
         case Status.COOLING_DOWN:
-            return command.force or command.for_revocation or record.refresh_at <= now
+            return command.force or record.refresh_at <= now
     return True
 
 

@@ -28,9 +28,9 @@ def read_latest(secret_store: SecretStore, record: Connection, now: datetime) ->
 
     Raises NotRead, also where a version is so new that Secrets Manager does not show it yet, and Rejected.
     """
-    version = secret_store.latest_version(record.connection, record.version)
+    version = secret_store.latest_version(record.place, record.version)
     is_new = version != record.version or record.has_new_tokens(now)
-    return TokenVersion(version, secret_store.tokens(record.connection, version, is_new=is_new))
+    return TokenVersion(version, secret_store.tokens(record.place, version, is_new=is_new))
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class TokenVersions:
 
     def read_successor(self, record: Connection) -> TokenVersion | None:
         """Read tokens that an earlier run stored and never recorded; None where there are none."""
-        version = self.secret_store.latest_version(record.connection, record.version)
+        version = self.secret_store.latest_version(record.place, record.version)
         if version == record.version:
             return None
-        return TokenVersion(version, self.secret_store.tokens(record.connection, version, is_new=True))
+        return TokenVersion(version, self.secret_store.tokens(record.place, version, is_new=True))
 
     def store_next(self, record: Connection, tokens: TokenSet) -> TokenVersion:
         """Store the successor of the tokens on record; raises Superseded and NotKept."""
-        return TokenVersion(self.secret_store.store_next(record.connection, record.version, tokens), tokens)
+        return TokenVersion(self.secret_store.store_next(record.place, record.version, tokens), tokens)
 
     def encrypt(self, record: Connection, refresh_token: SecretStr) -> str:
         """Encrypt the successor of the refresh token on record, to keep it in the record; raises NotKept."""

@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
+from leaver.cases.ceiling import Ceiling
 from leaver.cases.heard import Fate
 from leaver.cases.receipts import Progress, Receipt, Receipts
 from leaver.cases.record import Case
@@ -22,7 +23,7 @@ from leaver.consuming.journal import EventJournal
 from leaver.consuming.message import Handled, Message, MessageReader
 from leaver.consuming.rate_limiter import RateLimiter, Reservation
 from leaver.consuming.recorder import OutcomeRecorder
-from leaver.errors import AlreadyInBatch, BadMessage, Killed, Rejected
+from leaver.errors import AboveCeiling, AlreadyInBatch, BadMessage, Killed, Rejected
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Envelope, Payload
 from leaver.messages.publisher import Publisher
@@ -73,6 +74,8 @@ class Consumer(Generic[AnyCommand]):
     read: Callable[[Payload], AnyCommand] | None = None
     #: reads the case of a command and holds the command to it; None where commands are a step of no case
     read_case: Callable[[str, AnyCommand], Case] | None = None
+    #: for commands that end somebody's access; None for any other
+    ceiling: Ceiling | None = None
     #: see OutcomeRecorder
     tell: Callable[[Receipt], None] | None = None
     #: for HR events, of which none may end in silence
@@ -189,6 +192,7 @@ class Consumer(Generic[AnyCommand]):
         if command.case_id is None and self.clock() - message.receipt.requested_at > MAX_AGE:
             raise Rejected("older than 14 days: it might hit somebody who was hired again")
         if not message.is_done:
+            self._keep_below_ceiling(command, message.envelope)
             if self.rate_limiter is not None:
                 self.rate_limiter.wait(reservation)
             if context.get_remaining_time_in_millis() < TIME_FOR_ONE_MESSAGE:
@@ -202,6 +206,14 @@ class Consumer(Generic[AnyCommand]):
         except Exception as error:  # noqa: BLE001 - see above
             told = step.receipt.model_copy(update={"progress": progress or None})
             return self._failures.handle(replace(step, receipt=told), error, reservation)
+
+    def _keep_below_ceiling(self, command: AnyCommand, envelope: Envelope) -> None:
+        """Raise AboveCeiling for more people than the hour may have, unless a person has sent it back."""
+        if self.ceiling is None or command.case_id is not None or envelope.redriven:
+            return
+        # In the hour when it came: whatever waits or fails for longer is not counted in the next one too.
+        if self.ceiling.is_above(command, envelope.first_received_at):
+            raise AboveCeiling("ceiling: for more than MostAnHour people in this hour; redrive it if that is meant")
 
     def _read_case(self, command: AnyCommand) -> Case | None:
         if command.case_id is None:

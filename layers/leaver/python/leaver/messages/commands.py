@@ -121,6 +121,11 @@ class Command(BaseModel):
         return self.connection or "unknown"
 
     @property
+    def person(self) -> str:
+        """The name under which the ceiling counts whoever loses access by it."""
+        return self.subject
+
+    @property
     def needed_calls(self) -> int:
         """How many of these calls this very command takes."""
         return self.calls
@@ -174,8 +179,11 @@ class RevokeAccessToken(Command):
 
     system = "connection"
     announced_as = "AccessTokenRevoked"
+    #: what somebody has to type before Leaver loses a connection that it works through itself
+    CONFIRMATION: ClassVar[str] = "Leaver works through this connection"
 
     connection: ConnectionName
+    confirm: Annotated[str, _matching(re.escape(CONFIRMATION), f'the words "{CONFIRMATION}"')] | None = None
 
 
 class RevokeSsoToken(Command):
@@ -210,6 +218,11 @@ class PurgeUserTokens(Command):
     def subject(self) -> str:
         """The Zoom user."""
         return self.user_id
+
+    @property
+    def person(self) -> str:
+        """The address where it is known: so the purge beside a case counts nobody twice."""
+        return self.email or self.user_id
 
     @property
     def needed_calls(self) -> int:
@@ -276,6 +289,11 @@ class RevokeGrants(Command):
     def subject(self) -> str:
         """The identity or application, as given."""
         return self.grantee_prefixed_universal or self.identity or self.application_id or ""
+
+    @property
+    def person(self) -> str:
+        """The address where it is known, as a purge has it."""
+        return self.email or self.subject
 
     @property
     def needed_calls(self) -> int:

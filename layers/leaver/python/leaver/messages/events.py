@@ -14,6 +14,8 @@ _FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespac
 COMMANDS = "leaver.command"
 HR_EVENTS = "leaver.hr"
 ANNOUNCEMENTS = "leaver"
+#: the source of what a person asks for, straight to the queue: no event of a bus may call itself so
+OPERATOR = "operator"
 
 
 class HrEvent(NamedTuple):

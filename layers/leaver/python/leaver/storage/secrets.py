@@ -22,40 +22,43 @@ def next_version_id(connection: str, parent_version: str) -> str:
 
 
 class SecretStore:
-    """Secrets below one prefix: `tokens/` and `credentials/`."""
+    """Secrets below one prefix: `tokens/` and `credentials/`, and there by provider.
+
+    A connection's `place` is `<provider>/<connection>`, so that a role can be given one provider's and no other's.
+    """
 
     def __init__(self, secrets_manager: "SecretsManagerClient", *, prefix: str, kms_key_arn: str | None = None) -> None:
         self._secrets_manager = secrets_manager
         self._prefix = prefix
         self._kms_key_arn = kms_key_arn
 
-    def tokens(self, connection: str, version: str, *, is_new: bool = False) -> TokenSet:
+    def tokens(self, place: str, version: str, *, is_new: bool = False) -> TokenSet:
         """Read the tokens of exactly this version: stage labels are only eventually consistent.
 
         Raises Rejected where secret or version are missing, or the JSON is no TokenSet, and NotRead. A version
         that `is_new` is not missing but NotRead: it is not seen everywhere at once.
         """
-        name = f"{self._prefix}/tokens/{connection}"
+        name = f"{self._prefix}/tokens/{place}"
         text = self._find(name, VersionId=version)
         if text is None:
             raise (NotRead if is_new else Rejected)(f"secret {name}: has no version {version}")
         return _parse(TokenSet, text, name)
 
-    def latest_version(self, connection: str, version: str) -> str:
+    def latest_version(self, place: str, version: str) -> str:
         """Follow a version's successors to the last: a run that was killed leaves one that no record names yet.
 
         Raises NotRead, and Rejected where the secret is scheduled for deletion.
         """
-        while self._holds(connection, child := next_version_id(connection, version)):
+        while self._holds(place, child := next_version_id(_connection_at(place), version)):
             version = child
         return version
 
-    def credentials(self, connection: str, kind: type[Secret]) -> Secret:
+    def credentials(self, place: str, kind: type[Secret]) -> Secret:
         """Read what people stored for a connection.
 
         Raises Rejected, field by field, where it can't be used, and NotRead.
         """
-        name = f"{self._prefix}/credentials/{connection}"
+        name = f"{self._prefix}/credentials/{place}"
         return _parse(kind, self.text(name), name)
 
     def text(self, name: str) -> str:
@@ -65,44 +68,44 @@ class SecretStore:
             raise Rejected(f"secret {name}: is missing")
         return text
 
-    def store_next(self, connection: str, parent_version: str, tokens: TokenSet) -> str:
+    def store_next(self, place: str, parent_version: str, tokens: TokenSet) -> str:
         """Store the successor of `parent_version` and return its version id.
 
         To repeat this with the same tokens is harmless; other tokens AWS refuses (ResourceExistsException), so that a
         parent has one child. Raises Superseded then, and NotKept whatever else is the cause.
         """
-        version = next_version_id(connection, parent_version)
+        version = next_version_id(_connection_at(place), parent_version)
         failure: LeaverError
         try:
             self._secrets_manager.put_secret_value(
-                SecretId=f"{self._prefix}/tokens/{connection}", ClientRequestToken=version, SecretString=_json(tokens)
+                SecretId=f"{self._prefix}/tokens/{place}", ClientRequestToken=version, SecretString=_json(tokens)
             )
         except self._secrets_manager.exceptions.ResourceExistsException:
-            failure = Superseded(f"secret {self._prefix}/tokens/{connection}: {version} holds other tokens")
+            failure = Superseded(f"secret {self._prefix}/tokens/{place}: {version} holds other tokens")
         except (BotoCoreError, ClientError) as error:
-            failure = NotKept(f"secret {self._prefix}/tokens/{connection}: {error_code(error)}")
+            failure = NotKept(f"secret {self._prefix}/tokens/{place}: {error_code(error)}")
         else:
             return version
         # outside its handler: a botocore error may show what it was given
         raise failure
 
-    def store_first(self, connection: str, version: str, tokens: TokenSet) -> None:
+    def store_first(self, place: str, version: str, tokens: TokenSet) -> None:
         """Store the first tokens of a grant that a person has just made, under a version id of their own.
 
         Makes the secret where there is none. Raises NotKept.
         """
-        self._put_or_create(f"tokens/{connection}", SecretStr(_json(tokens)), version)
+        self._put_or_create(f"tokens/{place}", SecretStr(_json(tokens)), version)
 
-    def store_credentials(self, connection: str, text: SecretStr) -> None:
+    def store_credentials(self, place: str, text: SecretStr) -> None:
         """Store what a connection logs in with, as JSON; raises NotKept."""
-        self._put_or_create(f"credentials/{connection}", text, str(uuid4()))
+        self._put_or_create(f"credentials/{place}", text, str(uuid4()))
 
-    def destroy(self, connection: str) -> None:
+    def destroy(self, place: str) -> None:
         """Destroy a connection's secrets at once and for good."""
         for kind in ("tokens", "credentials"):
             try:
                 self._secrets_manager.delete_secret(
-                    SecretId=f"{self._prefix}/{kind}/{connection}", ForceDeleteWithoutRecovery=True
+                    SecretId=f"{self._prefix}/{kind}/{place}", ForceDeleteWithoutRecovery=True
                 )
             except self._secrets_manager.exceptions.ResourceNotFoundException:
                 continue
@@ -126,8 +129,8 @@ class SecretStore:
         # outside its handler: a botocore error may show what it was given
         raise failure
 
-    def _holds(self, connection: str, version: str) -> bool:
-        return self._find(f"{self._prefix}/tokens/{connection}", VersionId=version) is not None
+    def _holds(self, place: str, version: str) -> bool:
+        return self._find(f"{self._prefix}/tokens/{place}", VersionId=version) is not None
 
     def _find(self, name: str, **which: Any) -> str | None:
         try:
@@ -139,6 +142,10 @@ class SecretStore:
             raise Rejected(f"secret {name}: is scheduled for deletion") from None
         except (BotoCoreError, ClientError) as error:
             raise NotRead(f"secret {name}: {error_code(error)}") from None
+
+
+def _connection_at(place: str) -> str:
+    return place.rpartition("/")[2]
 
 
 def _parse(kind: type[Secret], text: str, name: str) -> Secret:

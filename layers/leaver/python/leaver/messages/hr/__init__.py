@@ -62,7 +62,7 @@ def _read_by_source(payload: Payload, choices: HrChoices) -> OffboardingRequeste
 
 def _read_by_detail_type(detail_type: str, event: HrEvent) -> OffboardingRequested:
     if detail_type == canonical.DETAIL_TYPE:
-        return canonical.read(event.detail)
+        return canonical.read_of_producer(event.detail)
     if detail_type not in WEBHOOKS:
         raise BadMessage(f"detail-type: expected one of {', '.join([canonical.DETAIL_TYPE, *WEBHOOKS])}")
     return WEBHOOKS[detail_type](event)

@@ -1,0 +1,80 @@
+"""Who was counted in an hour: in the table as in the double of it, each person once and all or nothing."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from leaver.cases.ceiling import EVERYBODY, ROUTINE, URGENT, PeopleAnHour
+from tests.doubles.cases_table import InMemoryPeopleAnHour
+from tests.doubles.clock import NOW
+from tests.integration.dynamodb import dynamodb, make_tables
+
+
+@pytest.fixture
+def aws() -> Iterator[Any]:
+    with mock_aws():
+        client = dynamodb()
+        make_tables(client)
+        yield client
+
+
+@pytest.fixture(params=["table", "double"])
+def people(request: pytest.FixtureRequest) -> PeopleAnHour:
+    if request.param == "double":
+        return InMemoryPeopleAnHour()
+    return PeopleAnHour(request.getfixturevalue("aws"), table="Cases")
+
+
+def test_each_person_counts_once_an_hour_in_whatever_spelling(people: PeopleAnHour) -> None:
+    for email in ("ada@example.com", "ben@example.com", "ADA@example.com", "cy@example.com"):
+        assert people.find_exceeded(email, {ROUTINE: 3}, NOW) is None
+    assert people.count(ROUTINE, 3, NOW) == 3
+    assert people.find_exceeded("dan@example.com", {ROUTINE: 3}, NOW) == ROUTINE
+    assert people.find_exceeded("ada@example.com", {ROUTINE: 3}, NOW) is None
+    assert people.find_exceeded("dan@example.com", {ROUTINE: 3}, NOW + timedelta(hours=1)) is None
+
+
+def test_who_exceeds_one_limit_is_counted_under_none(people: PeopleAnHour) -> None:
+    limits = {"from okta": 1, EVERYBODY: 2}
+    assert people.find_exceeded("ada@example.com", limits, NOW) is None
+    assert people.find_exceeded("ben@example.com", limits, NOW) == "from okta"
+    assert people.count(EVERYBODY, 2, NOW) == 1
+    assert people.find_exceeded("ben@example.com", {EVERYBODY: 2}, NOW) is None
+    assert people.find_exceeded("cy@example.com", {EVERYBODY: 2}, NOW) == EVERYBODY
+
+
+def test_what_was_counted_before_is_added_to(people: PeopleAnHour) -> None:
+    assert people.find_exceeded("ada@example.com", {EVERYBODY: 5}, NOW) is None
+    assert people.find_exceeded("ada@example.com", {URGENT: None, EVERYBODY: 5}, NOW) is None
+    assert (people.count(EVERYBODY, 5, NOW), people.count(URGENT, None, NOW)) == (1, 1)
+
+
+def test_a_counter_of_many_is_split_and_its_parts_are_added_up(people: PeopleAnHour) -> None:
+    limits = {EVERYBODY: 1000}
+    for number in range(20):
+        assert people.find_exceeded(f"person-{number}@example.com", limits, NOW) is None
+    assert people.count(EVERYBODY, 1000, NOW) == 20
+
+
+def test_the_first_beyond_a_limit_stays_the_first(people: PeopleAnHour) -> None:
+    told = [people.is_first_beyond(ROUTINE, each, NOW) for each in ("ada@example.com", "ben@example.com") * 2]
+    assert told == [True, False, True, False]
+    assert people.is_first_beyond(ROUTINE, "ben@example.com", NOW + timedelta(hours=1))
+
+
+def test_who_comes_in_between_is_seen_and_the_limit_kept(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (PeopleAnHour(aws, table="Cases") for _ in range(2))
+    read = one._read
+
+    def read_and_be_overtaken(*asked: Any) -> Any:
+        found = read(*asked)
+        monkeypatch.setattr(one, "_read", read)
+        assert other.find_exceeded("ben@example.com", {ROUTINE: 1}, NOW) is None
+        return found
+
+    monkeypatch.setattr(one, "_read", read_and_be_overtaken)
+    assert one.find_exceeded("ada@example.com", {ROUTINE: 1}, NOW) == ROUTINE
+    assert other.count(ROUTINE, 1, NOW) == 1
