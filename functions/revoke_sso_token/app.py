@@ -1,5 +1,6 @@
 """End a user's Zoom session."""
 
+from dataclasses import replace
 from functools import partial
 
 from pydantic import SecretStr
@@ -9,8 +10,8 @@ from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
 from leaver.messages.commands import RevokeSsoToken
-from leaver.outcomes import Result
-from leaver.providers.zoom.api import Zoom
+from leaver.outcomes import Outcome, Result
+from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
 
 
@@ -19,10 +20,19 @@ class Settings(ActsOnPeople, CallsZoom, EndsAccess):
 
 
 def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens) -> Result:
-    """Log the user out of the current Zoom session; exactly 204 is `revoked`."""
+    """Log the user out of the current Zoom session; exactly 204 is `revoked`. The details say how Zoom names them.
+
+    The session ends first: who that is can be asked again.
+    """
 
     def end_session(_: Connection, access_token: SecretStr) -> Result:
-        return zoom.delete_user_token(command.user_id, access_token)
+        result = zoom.delete_user_token(command.user_id, access_token)
+        if command.email is None or result.outcome is not Outcome.REVOKED:
+            return result
+        user = zoom.get_user(command.user_id, access_token)
+        if not isinstance(user, ZoomUser):
+            return result
+        return replace(result, details={"address": user.email, "user_id": user.id})
 
     return tokens.with_token(command.connection, end_session)
 

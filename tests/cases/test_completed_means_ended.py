@@ -9,6 +9,7 @@ import pytest
 from functions.start_offboarding import app
 from leaver.cases import completion, intake, kinds, seal
 from leaver.cases.finding import StepFinder
+from leaver.cases.receipts import Receipt
 from leaver.cases.record import Said, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserTokens
@@ -72,6 +73,9 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("the_search_is_not_proved", PeopleSearch, "_unproved", lambda *_: None),
         ("an_id_that_names_nobody", FakeVenafi, "remaining_grants", lambda *_: 0),
         ("a_personal_connection_made_meanwhile", StepFinder, "find_anew", lambda _, case: case.steps),
+        ("zoom_is_out_of_order_when_the_event_comes", Receipt, "names", frozenset()),
+        ("another_address_at_an_account_bought_meanwhile", Receipt, "names", frozenset()),
+        ("another_address_from_before_the_day", Receipt, "names", frozenset()),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_table_that_was_restored", StoredUserTokens, "_adopt_those_of", lambda *_: None),
         # the wrong person

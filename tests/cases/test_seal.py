@@ -114,9 +114,7 @@ def test_canonical_json_is_utf_8_sorted_and_without_spaces() -> None:
 
 def _written(receipt: Receipt) -> str:
     told = receipt.model_dump(mode="json", exclude_none=True)
-    return (
-        "{" + ",".join(f"{json.dumps(key)}:{json.dumps(told[key], ensure_ascii=False)}" for key in sorted(told)) + "}"
-    )
+    return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 #: a receipt as the table holds it, and its digest as the first of a chain: what was sealed once verifies for ever

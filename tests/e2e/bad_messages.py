@@ -57,7 +57,7 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
         "a field missing": ({}, "user_id: is missing"),
         "an unknown field": (
             {"user_id": "ada@example.com", SECRET: 1},
-            "unknown field (allowed: account, alias, case_id, connection, requested_at, urgency, user_id)",
+            "unknown field (allowed: account, alias, case_id, connection, email, requested_at, urgency, user_id)",
         ),
         "a number for a text": ({"user_id": 7}, "user_id: Input should be a valid string"),
         "nobody": ({"user_id": ""}, USER_ID),

@@ -34,7 +34,7 @@ BAD: list[tuple[type[Command], Any, str]] = [
     (
         RevokeSsoToken,
         JOHN | {CANARY: CANARY},
-        "unknown field (allowed: account, alias, case_id, connection, requested_at, urgency, user_id)",
+        "unknown field (allowed: account, alias, case_id, connection, email, requested_at, urgency, user_id)",
     ),
     (RevokeSsoToken, {}, "user_id: is missing"),
     (RevokeSsoToken, {"user_id": [CANARY]}, "user_id: Input should be a valid string"),

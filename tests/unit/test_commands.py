@@ -92,7 +92,7 @@ def test_white_space_around_a_text_is_dropped() -> None:
 
 def test_an_unknown_field_is_called_that_and_not_by_its_name() -> None:
     assert reason(RevokeSsoToken, SSO | {CANARY: CANARY}) == (
-        "unknown field (allowed: account, alias, case_id, connection, requested_at, urgency, user_id)"
+        "unknown field (allowed: account, alias, case_id, connection, email, requested_at, urgency, user_id)"
     )
 
 

@@ -42,7 +42,7 @@ def steps_of(leaver: Subject, **found: str) -> dict[str, dict[str, str]]:
 
 def test_somebody_of_whom_only_the_address_is_known_is_meant_by_it_everywhere() -> None:
     assert steps_of(subject()) == {
-        "zoom: RevokeSsoToken": {"user_id": ADA},
+        "zoom: RevokeSsoToken": {"user_id": ADA, "email": ADA},
         "zoom: PurgeUserTokens": {"user_id": ADA, "email": ADA},
         "zoom: DeactivateUser": {"user_id": ADA},
         "venafi: RevokeGrants": {"identity": ADA},
@@ -52,8 +52,8 @@ def test_somebody_of_whom_only_the_address_is_known_is_meant_by_it_everywhere() 
 def test_what_the_source_calls_somebody_counts_more_than_the_address_and_at_zoom_once_zoom_has_confirmed_it() -> None:
     leaver = subject(zoom={"id": "ada-id"}, venafi={"name": "ada"})
     steps = steps_of(leaver)
-    assert steps["zoom: RevokeSsoToken"] == {"user_id": ADA}
-    assert steps_of(leaver, zoom="ada-id")["zoom: RevokeSsoToken"] == {"user_id": "ada-id"}
+    assert steps["zoom: RevokeSsoToken"] == {"user_id": ADA, "email": ADA}
+    assert steps_of(leaver, zoom="ada-id")["zoom: RevokeSsoToken"] == {"user_id": "ada-id", "email": ADA}
     assert steps["venafi: RevokeGrants"] == {"identity": "ada", "email": ADA}
 
 

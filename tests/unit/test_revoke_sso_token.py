@@ -32,9 +32,10 @@ class Stage:
         self.secrets = StrictSecretsManager()
         self.secret_store = secret_store_of(self.secrets)
 
-    def revoke(self, user_id: str = "john.doe@example.com", name: str = "zoom") -> Result:
+    def revoke(self, user_id: str = "john.doe@example.com", name: str = "zoom", email: str | None = None) -> Result:
         access_tokens = AccessTokens(self.connections, self.secret_store, Clock(), "zoom")
-        return revoke_sso_token(RevokeSsoToken(user_id=user_id, connection=name), zoom=self.zoom, tokens=access_tokens)
+        command = RevokeSsoToken(user_id=user_id, connection=name, email=email)
+        return revoke_sso_token(command, zoom=self.zoom, tokens=access_tokens)
 
     def somebody_refreshes(self) -> None:
         """Another function puts a new pair into Secrets Manager and record."""
@@ -59,6 +60,21 @@ def test_the_session_is_ended(stage: Stage, user_id: str) -> None:
 def test_a_user_whom_zoom_does_not_know_is_not_found_and_not_revoked(stage: Stage) -> None:
     result = stage.revoke("nobody@example.com")
     assert (result.outcome, result.response.status, result.response.code) == ("user_not_found", 404, "1001")
+
+
+@pytest.mark.parametrize("user_id", ["john.doe@example.com", JOHN_ID])
+def test_of_a_step_the_details_say_how_zoom_names_the_person(stage: Stage, user_id: str) -> None:
+    stage.zoom.users = {JOHN_ID: "john@example.com"}
+    stage.zoom.aliases = {"john.doe@example.com": JOHN_ID}
+    result = stage.revoke(user_id, email="john.doe@example.com")
+    assert (result.outcome, stage.zoom.sessions) == (Outcome.REVOKED, set())
+    assert result.details == {"address": "john@example.com", "user_id": JOHN_ID}
+
+
+@pytest.mark.parametrize(("email", "calls"), [(None, 1), ("john.doe@example.com", 2)])
+def test_no_more_calls_are_made_than_were_reserved(stage: Stage, email: str | None, calls: int) -> None:
+    stage.revoke(JOHN_ID, email=email)
+    assert len(stage.zoom.asked) == RevokeSsoToken(user_id=JOHN_ID, email=email).needed_calls == calls
 
 
 @pytest.mark.parametrize("role", ["service", "personal"])

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from leaver.connections.lease import take_lease
 from leaver.connections.record import Status
+from leaver.errors import ProviderUnavailable
 from leaver.storage.user_token_secrets import UserTokenPlace
 from tests.cases.attempts.seen import Attempts, Company
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
@@ -13,6 +14,7 @@ from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
 attempt = Attempts("Completed, and access lives")
 OF_ZOOM = {"session of ada", "user token of ada"}
 IN_DIRECTORY = "AD+corp:{ada}"
+KING = "ada.king@example.com"
 
 
 def named_at_venafi(company: Company, **identity: str) -> Company:
@@ -233,6 +235,51 @@ def departs_again_by_our_own_event() -> Company:
     company.clock.passes(hours=5)
     company.logs_in(ADA)
     company.hears_and_works(urgency="urgent")
+    return company
+
+
+# --- other names at Zoom
+
+
+def as_king(company: Company, zoom_id: str = ADA_ID) -> None:
+    """Zoom knows her by another address, to which HR's is an alias; under that she gave Leaver a connection."""
+    company.zoom.users[zoom_id] = KING
+    company.zoom.aliases[ADA] = zoom_id
+    company.connects("adas-other", KING)
+
+
+@attempt()
+def zoom_is_out_of_order_when_the_event_comes() -> Company:
+    """Zoom is out of order when the event comes, so that nobody hears by which address it knows the person."""
+    company = Company()
+    as_king(company)
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    company.weather.out_of_order.clear()
+    company.works()
+    return company
+
+
+@attempt()
+def another_address_at_an_account_bought_meanwhile() -> Company:
+    """Between plan and day a second account is bought, which knows the person by another address."""
+    company = Company()
+    tomorrow(company)
+    company.installs("zoom-eu", "europe")
+    company.zoom.accounts["ada-eu"] = "europe"
+    company.zoom.sessions.add("ada-eu")
+    as_king(company, "ada-eu")
+    company.waits(days=1)
+    return company
+
+
+@attempt()
+def another_address_from_before_the_day() -> Company:
+    """Between plan and day Zoom gives the person another address."""
+    company = Company()
+    tomorrow(company)
+    as_king(company)
+    company.waits(days=1)
     return company
 
 

@@ -9,7 +9,7 @@ from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, Case, Step
 from leaver.cases.start import CaseStart
-from leaver.cases.states import CaseEvent, State
+from leaver.cases.states import OVER, CaseEvent, State
 from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
 
@@ -38,6 +38,8 @@ class CaseCompletion:
         if case.allows(CaseEvent.SEALED):
             case = self._count_receipts(case)
         searched: Searched = ()
+        if case.allows(CaseEvent.SEALED) and not case.awaited:
+            case = self._add_names(case)
         if case.allows(CaseEvent.SEALED) and not case.awaited:
             case, searched = self._add_what_came_since(case)
         if case.allows(CaseEvent.SEALED) and case.outstanding and not case.awaited:
@@ -82,6 +84,29 @@ class CaseCompletion:
         # whoever was found there, under another of their names, is not missing.
         is_certain = step.found_by in {"account", "hr"} or (step.command, step.at) in known
         return is_certain or not self.done_where_missing.isdisjoint({step.at, step.provider or step.at})
+
+    def _add_names(self, case: Case) -> Case:
+        """Take how providers named the person when their access ended for names of theirs, under tombstones too.
+
+        A sweep raises none: where they are gone, the person is here again.
+        """
+        receipts = receipts_of(case, self.cases.read_stored(case.case_id))
+        proved = {name for receipt in receipts.values() for name in receipt.names}
+        if case.sweep_of is not None or not proved:
+            return case
+
+        def with_names(standing: Case) -> Case | None:
+            more = standing.with_names(proved)
+            return more if standing.state is State.OPEN and more != standing else None
+
+        named = self.cases.change(case, with_names) or self.cases.require(case.case_id)
+        # Also where none is new: an earlier run may have been killed before the last tombstone.
+        self.case_start.raise_tombstones(named, self.clock())
+        standing = self.cases.require(case.case_id)
+        if standing.state in OVER:
+            # Somebody came back at this very moment, and may have lifted them already.
+            self.case_start.lift_tombstones(standing)
+        return standing
 
     def _add_what_came_since(self, case: Case) -> tuple[Case, Searched]:
         """Add the steps that the case lacks by now, and set them going; tells where these were looked for."""

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from leaver.cases.partitions import KEY, OF_A_MESSAGE, of_receipts
 from leaver.errors import NotRead, ProviderResponse, Rejected
+from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Value, item, read_as, timestamp, values
 
@@ -71,6 +72,11 @@ class Receipt(BaseModel):
     def response(self) -> ProviderResponse:
         """The provider's response to the last attempt."""
         return ProviderResponse(self.provider_status, self.provider_code, self.tracking_id)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """How the provider itself names the person whose access ended: its own id, and the address that it knows."""
+        return frozenset(name_of(str(self.details[each])) for each in ("user_id", "address") if each in self.details)
 
     @property
     def belongs_to_a_case(self) -> bool:

@@ -195,11 +195,18 @@ class RevokeSsoToken(Command):
     calls = 1
 
     user_id: UserId
+    #: the address as HR gave it: then the receipt says how Zoom names the person, or that the address is another's now
+    email: Email | None = None
 
     @property
     def subject(self) -> str:
         """The Zoom user."""
         return self.user_id
+
+    @property
+    def needed_calls(self) -> int:
+        """One more, where Zoom is asked who that is."""
+        return self.calls if self.email is None else self.calls + 1
 
 
 class PurgeUserTokens(Command):

@@ -46,9 +46,10 @@ def _steps(leaver: Leaver) -> list[LeaverStep]:
     who = {"user_id": leaver.found or leaver.email}
     # HR's id is any account's of Zoom: it stands here only where this account has confirmed it.
     by: FoundBy = "account" if leaver.found else "address"
+    also = {"email": leaver.email}
     return [
-        LeaverStep(RevokeSsoToken, who, by),
-        LeaverStep(PurgeUserTokens, who | {"email": leaver.email}, by),
+        LeaverStep(RevokeSsoToken, who | also, by),
+        LeaverStep(PurgeUserTokens, who | also, by),
         LeaverStep(DeactivateUser, who, by, opt_in=True),
     ]
 
