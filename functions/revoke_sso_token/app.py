@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -14,6 +15,12 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
 
+#: why somebody whom Zoom does not know may be there all the same
+ADDRESS_IS_ANOTHERS: Final = (
+    "Zoom knows this id no more, and HR's address is another id's: find out who that is, and end that session by a "
+    "RevokeSsoToken of its own if it is the leaver's; then close the step"
+)
+
 
 class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `revoke_sso_token` reads from its environment."""
@@ -22,16 +29,21 @@ class Settings(ActsOnPeople, CallsZoom, EndsAccess):
 def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens) -> Result:
     """Log the user out of the current Zoom session; exactly 204 is `revoked`. The details say how Zoom names them.
 
-    The session ends first: who that is can be asked again.
+    The session ends first. That nobody has the id any more says nothing of whoever has the address.
     """
 
     def end_session(_: Connection, access_token: SecretStr) -> Result:
         result = zoom.delete_user_token(command.user_id, access_token)
-        if command.email is None or result.outcome is not Outcome.REVOKED:
+        is_gone = result.outcome is Outcome.USER_NOT_FOUND
+        if command.email is None or (is_gone and command.email == command.user_id):
             return result
-        user = zoom.get_user(command.user_id, access_token)
+        user = zoom.get_user(command.email if is_gone else command.user_id, access_token)
         if not isinstance(user, ZoomUser):
             return result
+        if is_gone:
+            # It may be somebody new's: they lose nothing by it.
+            details = {"address_is_of": user.id, "because": ADDRESS_IS_ANOTHERS}
+            return replace(result, outcome=Outcome.NOT_SEARCHABLE, details=details)
         return replace(result, details={"address": user.email, "user_id": user.id})
 
     return tokens.with_token(command.connection, end_session)

@@ -10,13 +10,14 @@ from functions.start_offboarding import app
 from leaver.cases import completion, intake, kinds, seal
 from leaver.cases.finding import StepFinder
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import Said, Step
+from leaver.cases.record import DONE_WITH, Said, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.times import Settled
+from leaver.outcomes import Outcome
 from leaver.providers.venafi import identities, oauth
 from leaver.providers.venafi.search import PeopleSearch
 from tests.cases.attempts.every import EVERY
@@ -76,6 +77,7 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("zoom_is_out_of_order_when_the_event_comes", Receipt, "names", frozenset()),
         ("another_address_at_an_account_bought_meanwhile", Receipt, "names", frozenset()),
         ("another_address_from_before_the_day", Receipt, "names", frozenset()),
+        ("an_account_made_anew_before_the_day", completion, "DONE_WITH", {*DONE_WITH, Outcome.NOT_SEARCHABLE}),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_table_that_was_restored", StoredUserTokens, "_adopt_those_of", lambda *_: None),
         # the wrong person

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from functions.revoke_sso_token.app import revoke_sso_token
+from functions.revoke_sso_token.app import ADDRESS_IS_ANOTHERS, revoke_sso_token
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Status
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, ProviderResponse, Rejected
@@ -69,6 +69,32 @@ def test_of_a_step_the_details_say_how_zoom_names_the_person(stage: Stage, user_
     result = stage.revoke(user_id, email="john.doe@example.com")
     assert (result.outcome, stage.zoom.sessions) == (Outcome.REVOKED, set())
     assert result.details == {"address": "john@example.com", "user_id": JOHN_ID}
+
+
+def an_id_that_is_gone_and_an_address_that_is_anothers(stage: Stage) -> None:
+    stage.zoom.users, stage.zoom.sessions = {"new-id": "john.doe@example.com"}, {"new-id"}
+    result = stage.revoke(JOHN_ID, email="john.doe@example.com")
+    assert result.outcome is Outcome.NOT_SEARCHABLE
+    assert result.details == {"address_is_of": "new-id", "because": ADDRESS_IS_ANOTHERS}
+    # It may be somebody new's.
+    assert stage.zoom.sessions == {"new-id"}
+
+
+def test_where_the_id_is_gone_and_the_address_is_anothers_nobody_is_logged_out_and_nobody_is_missing(
+    stage: Stage,
+) -> None:
+    an_id_that_is_gone_and_an_address_that_is_anothers(stage)
+
+
+def test_that_test_sees_it_where_nobody_asks_for_the_address(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeZoom, "get_user", lambda *_: Result(Outcome.USER_NOT_FOUND))
+    with pytest.raises(AssertionError):
+        an_id_that_is_gone_and_an_address_that_is_anothers(stage)
+
+
+def test_where_nobody_has_the_address_either_the_person_is_not_there(stage: Stage) -> None:
+    stage.zoom.users = {}
+    assert stage.revoke(JOHN_ID, email="john.doe@example.com").outcome is Outcome.USER_NOT_FOUND
 
 
 @pytest.mark.parametrize(("email", "calls"), [(None, 1), ("john.doe@example.com", 2)])

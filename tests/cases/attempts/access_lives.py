@@ -283,6 +283,29 @@ def another_address_from_before_the_day() -> Company:
     return company
 
 
+@attempt("open: RevokeSsoToken#zoom/acme not_searchable", {"session of ada-new"})
+def an_account_made_anew_before_the_day() -> Company:
+    """Between plan and day the person's account at Zoom is deleted, and made anew."""
+    company = Company()
+    tomorrow(company)
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions = {"ada-new", "ben"}
+    company.zoom.users["ada-new"] = ADA
+    company.waits(days=1)
+    return company
+
+
+@attempt()
+def an_account_that_is_deleted_before_the_day() -> Company:
+    """The same, and nobody has the address then."""
+    company = Company()
+    tomorrow(company)
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions.discard(ADA_ID)
+    company.waits(days=1)
+    return company
+
+
 # --- user tokens
 
 

@@ -1,5 +1,6 @@
 """The wrong person: a stranger with a similar name, an id of somebody else's, a stray command, a recycled address."""
 
+from datetime import timedelta
 from typing import Any
 
 from tests.cases.attempts.seen import EVERYTHING, Attempts, Company
@@ -110,6 +111,19 @@ def a_late_word_about_a_recycled_address() -> Company:
     company.hears_and_works(source="okta")
     address_goes_to_somebody_new(company)
     company.hears_and_works(source="hibob", occurred_at=NOW.isoformat())
+    return company
+
+
+@attempt("open: RevokeSsoToken#zoom/acme not_searchable")
+def an_address_that_is_somebody_elses_on_the_day() -> Company:
+    """Between plan and day the person's account at Zoom is deleted, and somebody new gets the address."""
+    company = Company()
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=1)).isoformat())
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions.discard(ADA_ID)
+    company.zoom.users["ben-new"] = ADA
+    company.zoom.sessions.add("ben-new")
+    company.waits(days=1)
     return company
 
 
