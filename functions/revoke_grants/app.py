@@ -1,6 +1,7 @@
 """Revoke every Venafi grant of an identity, and prove that none is left."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -24,6 +25,11 @@ UNDER_THE_ADDRESS: Final = (
     "HR's name is nobody's, and HR's address is somebody's who has grants: end those by a command of their own, or "
     "mend the name at HR; close the step if they are somebody else's"
 )
+#: why it can not be told whose grants are the leaver's
+TWO_ARE_NAMED: Final = (
+    "HR's name is {}, and HR's address is of {}: end the grants of whoever is the leaver by a command of their own; "
+    "close the step if one of them is somebody else"
+)
 #: what Venafi said to the revocation, in an operation's progress
 SAID: Final = ("outcome", "status", "code")
 
@@ -44,31 +50,71 @@ def revoke_grants(
     def revoke(connection: Connection, access_token: SecretStr) -> Result:
         if command.application_id is not None:
             return revoke_all(Application(command.application_id), progress, venafi=venafi, access_token=access_token)
+        asked = AskedOfVenafi(venafi, search, connection.version, access_token)
         if "prefixed_universal" not in progress:
-            found = search.find(command.subject, version=connection.version, access_token=access_token)
+            found = asked.find(command.subject)
             if isinstance(found, Nobody):
-                return tell_of_nobody(found, connection, access_token)
+                return tell_of_nobody(found, command.email, asked)
+            named = found.identity.prefixed_universal
+            if not command.is_believed and (two := asked.find_two(named, command.email, [named])):
+                return Result(Outcome.NOT_SEARCHABLE, details={"because": two})
             progress.update(found.details_of(command.subject))
         who = {name: told for name, told in progress.items() if name not in SAID}
-        grantee = Grantee(str(progress["prefixed_universal"]))
-        result = revoke_all(grantee, progress, venafi=venafi, access_token=access_token)
-        return replace(result, details={**result.details, **who})
-
-    def tell_of_nobody(nobody: Nobody, connection: Connection, access_token: SecretStr) -> Result:
-        because = nobody.because
-        if because is None and command.email is not None:
-            # HR's name may be mistyped. Whoever has the address may be somebody new: they lose nothing by it.
-            owner = search.find(command.email, version=connection.version, access_token=access_token)
-            because = owner.because if isinstance(owner, Nobody) else because_of_grants(owner, access_token)
-        if because is None:
-            return Result(Outcome.USER_NOT_FOUND, details=nobody.details)
-        return Result(Outcome.NOT_SEARCHABLE, details={**nobody.details, "because": because})
-
-    def because_of_grants(owner: Found, access_token: SecretStr) -> str | None:
-        left = venafi.remaining_grants(Grantee(owner.identity.prefixed_universal), access_token)
-        return UNDER_THE_ADDRESS if left else None
+        named = str(progress["prefixed_universal"])
+        result = revoke_all(Grantee(named), progress, venafi=venafi, access_token=access_token)
+        ended = replace(result, details={**result.details, **who})
+        # Whoever has the address may be somebody new: they keep everything, and a person is asked.
+        two = asked.find_two(named, command.email) if command.is_believed else None
+        if two is None:
+            return ended
+        return replace(ended, outcome=Outcome.NOT_SEARCHABLE, details={**ended.details, "because": two})
 
     return tokens.with_token(command.connection, revoke)
+
+
+@dataclass(frozen=True)
+class AskedOfVenafi:
+    """What Venafi is asked of people, over one connection."""
+
+    venafi: Venafi
+    search: PeopleSearch
+    version: str
+    access_token: SecretStr
+
+    def find(self, value: str) -> Found | Nobody:
+        """Find somebody, as PeopleSearch.find() has it."""
+        return self.search.find(value, version=self.version, access_token=self.access_token)
+
+    def has_grants(self, prefixed_universal: str) -> bool:
+        """Whether anything lives there."""
+        return bool(self.venafi.remaining_grants(Grantee(prefixed_universal), self.access_token))
+
+    def find_two(self, named: str, address: str | None, also: Sequence[str] = ()) -> str | None:
+        """Tell that the address is another identity's than the named one; None where it is not, or nothing lives.
+
+        Nothing may live there, or in `also`.
+        """
+        if address is None:
+            return None
+        owners = self.search.find_owners(address, version=self.version, access_token=self.access_token)
+        others = [each.prefixed_universal for each in owners if not same_identity(each.prefixed_universal, named)]
+        lives = others and any(map(self.has_grants, (*others, *also)))
+        return TWO_ARE_NAMED.format(named, ", ".join(others)) if lives else None
+
+
+def tell_of_nobody(nobody: Nobody, address: str | None, asked: AskedOfVenafi) -> Result:
+    """Say that nobody has the name, and why that proves nothing, where it does not."""
+    because = nobody.because
+    if because is None and address is not None:
+        # HR's name may be mistyped. Whoever has the address may be somebody new: they lose nothing by it.
+        owner = asked.find(address)
+        if isinstance(owner, Nobody):
+            because = owner.because
+        elif asked.has_grants(owner.identity.prefixed_universal):
+            because = UNDER_THE_ADDRESS
+    if because is None:
+        return Result(Outcome.USER_NOT_FOUND, details=nobody.details)
+    return Result(Outcome.NOT_SEARCHABLE, details={**nobody.details, "because": because})
 
 
 def revoke_all(target: Grantee | Application, progress: Progress, *, venafi: Venafi, access_token: SecretStr) -> Result:

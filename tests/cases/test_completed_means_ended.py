@@ -15,6 +15,7 @@ from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
+from leaver.messages.commands import RevokeGrants
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.times import Settled
 from leaver.outcomes import Outcome
@@ -78,10 +79,17 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("another_address_at_an_account_bought_meanwhile", Receipt, "names", frozenset()),
         ("another_address_from_before_the_day", Receipt, "names", frozenset()),
         ("an_account_made_anew_before_the_day", completion, "DONE_WITH", {*DONE_WITH, Outcome.NOT_SEARCHABLE}),
+        ("two_identities_at_venafi", RevokeGrants, "is_believed", True),
+        ("two_identities_at_venafi", PeopleSearch, "find_owners", lambda *_, **__: []),
+        ("two_identities_of_one_address", PeopleSearch, "find_owners", lambda *_, **__: []),
+        ("an_identity_made_anew_at_venafi_before_a_repeat", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_table_that_was_restored", StoredUserTokens, "_adopt_those_of", lambda *_: None),
         # the wrong person
         ("an_address_that_begins_so", identities, "is_exactly", lambda *_, **__: True),
+        ("somebody_elses_id_at_venafi", PeopleSearch, "find_owners", lambda *_, **__: []),
+        ("somebody_elses_id_at_venafi_of_somebody_without_grants", RevokeGrants, "is_believed", True),
+        ("somebody_elses_id_at_venafi_and_grants_ended_by_hand", RevokeGrants, "is_believed", True),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
         # the wrong time

@@ -476,7 +476,7 @@ class Leavers(RuleBasedStateMachine):
                     assert self.office.people.refuse_what_was_asked([case.email], case.started_at)
 
     def _may_live_behind(self, case: Case) -> set[str]:
-        """What a case does not end by its kind, and what HR did not name: of two accounts at Venafi HR may know one."""
+        """What a case does not end by its kind, and the account at Venafi that HR did not name."""
         if case.kind != "departure":
             records = [each for each in self.office.table.records.values() if each.role == "personal"]
             begun = case.started_at or case.requested_at
@@ -488,8 +488,7 @@ class Leavers(RuleBasedStateMachine):
             for word in self.words[case.email]
             if word.leaves and case_of.get((word.source, word.event_id)) == case.case_id
         ]
-        named = {"admin grants" if word.is_better_named else "grants" for word in told}
-        return {"admin grants", "grants"} - named
+        return set() if any(word.is_better_named for word in told) else {"admin grants"}
 
     @invariant()
     def what_a_person_closed_stands_in_the_residual_by_name(self) -> None:
@@ -640,8 +639,8 @@ class Leavers(RuleBasedStateMachine):
             # A late word about a departure that was undone meanwhile touches nobody.
             assert held or told == {"repeated"}, f"{email} left, and there is no tombstone"
         elif self._is_ended_after_signing_in(email, leaves, fates):
-            named = {"admin grants" if word.is_better_named else "grants" for word in leaves}
-            alive = self._access_of(email) - self._closed_of(email) - ({"admin grants", "grants"} - named)
+            unnamed = set() if any(word.is_better_named for word in leaves) else {"admin grants"}
+            alive = self._access_of(email) - self._closed_of(email) - self._doubted_of(email) - unnamed
             assert alive == set(), f"{email} left, and still has {alive}"
 
     def _is_ended_after_signing_in(self, email: str, leaves: list[Word], fates: Mapping[Any, Heard]) -> bool:
@@ -668,6 +667,13 @@ class Leavers(RuleBasedStateMachine):
         cases = {case.case_id for case in self.office.cases.every if case.email == email}
         receipts = [each for each in self.office.receipts.items.values() if each.case_id in cases]
         return {_what(each.entry, each.subject) for each in receipts if each.outcome is Outcome.CLOSED}
+
+    def _doubted_of(self, email: str) -> set[str]:
+        """What of somebody's waits for a person, because HR named two accounts at Venafi at once."""
+        cases = {case.case_id for case in self.office.cases.every if case.email == email and case.state is State.OPEN}
+        receipts = [each for each in self.office.receipts.items.values() if each.case_id in cases]
+        is_doubted = any(each.outcome is Outcome.NOT_SEARCHABLE for each in receipts)
+        return {"grants", "admin grants"} if is_doubted else set()
 
     def _whoever_was_robbed_was_contained_and_works_on(self) -> None:
         for (email, kind), at in self.robbed.items():
@@ -720,12 +726,13 @@ class Leavers(RuleBasedStateMachine):
                 self.office.table.change(name, _found_dead)
 
     def _waits_for_a_person(self, case: Case) -> bool:
-        """Zoom did not know them when it was asked, or somebody new may be meant: a person has to say."""
+        """Zoom did not know them when it was asked, or somebody new or two may be meant: a person has to say."""
         if case.state is State.HELD:
             return case.because is not None
         kept = self.office.cases.read_receipts(case.case_id)
         # Of somebody who stays the purges wait for what waits for a person.
-        return all(kept[name].outcome is Outcome.USER_NOT_FOUND for name in case.awaited) and bool(case.awaited)
+        undecided = {Outcome.USER_NOT_FOUND, Outcome.NOT_SEARCHABLE}
+        return all(kept[name].outcome in undecided for name in case.awaited) and bool(case.awaited)
 
     def _access_of(self, email: str) -> set[str]:
         """What whoever has an address now still has, as the providers and Secrets Manager say."""

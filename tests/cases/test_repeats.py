@@ -10,6 +10,7 @@ from leaver.cases.former import BEFORE_THE_RETURN, SOMEBODY_NEW, FormerLeavers
 from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
+from leaver.messages.commands import RevokeGrants
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
 
@@ -76,6 +77,27 @@ def test_whoever_has_the_address_now_keeps_everything_and_who_left_loses_it_agai
     # Leaver's own copies go by the address too: whoever needs one has it fetched again.
     assert office.access_of(ADA) == EVERYTHING - {"user token"}
     assert office.cases.every[1].follows == office.cases.every[0].case_id
+    # Whoever has the address may be meant: a person has to say.
+    assert office.cases.every[-1].outstanding == ("RevokeGrants#venafi/acme",)
+
+
+def test_and_so_it_is_where_the_case_that_is_repeated_was_a_repeat(office: Office) -> None:
+    office.hears_and_works(source="okta")
+    assert states(office) == [State.COMPLETED] * 2
+    office.clock.passes(hours=5)
+    address_goes_to_somebody_new(office)
+    office.weather.to_come.append(("zoom: who is it", ProviderUnavailable("503")))
+    office.hears_and_works(source="okta")
+    assert office.access_of("ada.of.old@example.com") == set()
+    assert office.access_of(ADA) == EVERYTHING - {"user token"}
+
+
+def test_that_is_seen_where_nobody_remembers_whom_venafi_had_found(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RevokeGrants, "is_believed", False)
+    with pytest.raises(AssertionError):
+        test_and_so_it_is_where_the_case_that_is_repeated_was_a_repeat(office)
 
 
 def test_that_is_seen_where_a_repeat_runs_on_whoever_has_the_address(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.revoke_grants.app import UNDER_THE_ADDRESS, revoke_grants
+from functions.revoke_grants.app import TWO_ARE_NAMED, UNDER_THE_ADDRESS, revoke_grants
 from leaver.cases.receipts import Progress
 from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, CredentialStale, ProviderUnavailable, Rejected
@@ -185,6 +185,56 @@ def test_an_address_that_nobody_has_either_proves_that_there_is_nobody(venafi: F
 def test_an_address_beside_a_whole_application_is_refused(venafi: FakeVenafi) -> None:
     with pytest.raises(BadMessage, match="email: expected only with an identity"):
         revoke(venafi, application_id="vault", email="john.doe@example.com", **CONFIRMED)
+
+
+# --- two identities ---
+
+ANNE = "local:{33333333-2d77-43af-8f1f-39f1ba132825}"
+TWO: dict[str, Any] = {"grantee_prefixed_universal": ANNE, "email": "john.doe@example.com"}
+
+
+@pytest.fixture
+def both(venafi: FakeVenafi) -> FakeVenafi:
+    """HR's name is Anne's, and HR's address is John's."""
+    venafi.people["anne@example.com"], venafi.grants[ANNE] = [ANNE], 2
+    return venafi
+
+
+def told_of_both(result: Result) -> bool:
+    return result.outcome is Outcome.NOT_SEARCHABLE and TWO_ARE_NAMED.format(ANNE, JOHN) == result.details["because"]
+
+
+@pytest.mark.parametrize(("annes", "johns"), [(2, 3), (2, 0), (0, 3)])
+def test_where_hrs_name_and_address_are_of_two_nobody_loses_anything(both: FakeVenafi, annes: int, johns: int) -> None:
+    both.grants |= {ANNE: annes, JOHN: johns}
+    assert told_of_both(revoke(both, **TWO))
+    assert (both.grants[ANNE], both.grants[JOHN]) == (annes, johns)
+
+
+def test_where_nothing_lives_under_either_there_was_nothing_to_revoke(both: FakeVenafi) -> None:
+    both.grants |= {ANNE: 0, JOHN: 0}
+    assert revoke(both, **TWO).outcome is Outcome.ALREADY_GONE
+
+
+@pytest.mark.parametrize("johns", [3, 0])
+def test_whom_venafi_had_found_before_loses_everything_and_whoever_has_the_address_keeps_it(
+    both: FakeVenafi, johns: int
+) -> None:
+    both.grants[JOHN] = johns
+    result = revoke(both, **TWO, found_by="address")
+    assert told_of_both(result) if johns else result.outcome is Outcome.REVOKED
+    assert (both.grants[ANNE], both.grants[JOHN]) == (0, johns)
+
+
+def test_both_names_of_one_person_are_no_two(both: FakeVenafi) -> None:
+    both.people["john.doe@example.com"] = [ANNE]
+    assert revoke(both, **TWO).outcome is Outcome.REVOKED
+
+
+def test_a_group_that_has_the_address_as_well_is_nobody(both: FakeVenafi) -> None:
+    both.people["john.doe@example.com"] = [ANNE, "local:{staff}"]
+    both.groups.add("local:{staff}")
+    assert revoke(both, **TWO).outcome is Outcome.REVOKED
 
 
 def test_an_id_of_a_provider_that_nobody_named_is_no_proof(venafi: FakeVenafi) -> None:

@@ -14,6 +14,7 @@ from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
 attempt = Attempts("Completed, and access lives")
 OF_ZOOM = {"session of ada", "user token of ada"}
 IN_DIRECTORY = "AD+corp:{ada}"
+ADMINISTRATOR = "local:{ada-admin}"
 KING = "ada.king@example.com"
 
 
@@ -25,6 +26,14 @@ def named_at_venafi(company: Company, **identity: str) -> Company:
 
 def tomorrow(company: Company) -> None:
     company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=1)).isoformat())
+
+
+def as_administrator(address: str = "ada-admin@example.com") -> Company:
+    """The person has two identities at Venafi, and HR names the one that the address alone does not."""
+    company = Company()
+    company.venafi.people.setdefault(address, []).append(ADMINISTRATOR)
+    company.venafi.grants[ADMINISTRATOR] = 1
+    return named_at_venafi(company, prefixed_universal=ADMINISTRATOR)
 
 
 # --- connections
@@ -153,6 +162,41 @@ def an_id_that_names_nobody_and_grants_ended_by_hand() -> Company:
     company.queue("RevokeGrants", {"identity": ADA, "connection": "venafi"})
     company.works()
     company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}", "grants of local:{ada-admin}"})
+def two_identities_at_venafi() -> Company:
+    """HR names the person's administrator account at Venafi, and the address names another with grants."""
+    return as_administrator()
+
+
+@attempt()
+def two_identities_at_venafi_ended_by_hand() -> Company:
+    """The same, and a person ends the grants of both by commands."""
+    company = as_administrator()
+    for identity in (ADA, ADMINISTRATOR):
+        company.queue("RevokeGrants", {"identity": identity, "connection": "venafi"})
+    company.works()
+    company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}", "grants of local:{ada-admin}"})
+def two_identities_of_one_address() -> Company:
+    """The same, and Venafi knows both by the one address."""
+    return as_administrator(ADA)
+
+
+@attempt("completed, the seal holds; open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada-new}"})
+def an_identity_made_anew_at_venafi_before_a_repeat() -> Company:
+    """After the seal the person has another identity at Venafi by the address, signs in with it, and departs again."""
+    company = Company()
+    company.hears_and_works()
+    company.clock.passes(hours=5)
+    company.venafi.people |= {"ada.of.old@example.com": [ADA_UNIVERSAL], ADA: ["local:{ada-new}"]}
+    company.venafi.grants |= {ADA_UNIVERSAL: 1, "local:{ada-new}": 1}
+    company.hears_and_works()
     return company
 
 

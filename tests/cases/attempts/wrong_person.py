@@ -42,6 +42,35 @@ def an_id_of_somebody_else() -> Company:
     return company
 
 
+def of_ben_at_venafi(*, has_grants: bool = True) -> Company:
+    company = Company()
+    company.venafi.grants[ADA_UNIVERSAL] *= has_grants
+    company.hears_and_works(subject={"identities": {"venafi": {"prefixed_universal": "local:{ben}"}}})
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def somebody_elses_id_at_venafi() -> Company:
+    """HR's e-mail is John's, and its venafi_prefixed_universal is Ada's."""
+    return of_ben_at_venafi()
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable")
+def somebody_elses_id_at_venafi_of_somebody_without_grants() -> Company:
+    """The same, and nothing lives under John's own address."""
+    return of_ben_at_venafi(has_grants=False)
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable")
+def somebody_elses_id_at_venafi_and_grants_ended_by_hand() -> Company:
+    """The same, and a person ends the grants under John's own address by a command."""
+    company = of_ben_at_venafi()
+    company.queue("RevokeGrants", {"identity": ADA, "connection": "venafi"})
+    company.works()
+    company.waits(62)
+    return company
+
+
 @attempt("no case; dead-lettered: subject.identities.zoom.id: me is", EVERYTHING)
 def me() -> Company:
     """HR's zoom_user_id is me."""

@@ -15,7 +15,7 @@ class Outcome(StrEnum):
     ALREADY_GONE = "already_gone"
     #: Zoom 1001 or 1010; at Venafi a search that is proved: acknowledged, never counted as revoked
     USER_NOT_FOUND = "user_not_found"
-    #: nobody was found where the search can not see everybody: it says nothing, and ends nothing
+    #: nobody was found where not everybody is seen, or it may be one of two people: it says nothing, and ends nothing
     NOT_SEARCHABLE = "not_searchable"
     RETRIEVED = "retrieved"
     #: Zoom's legal `{"token": null}`: the user logs in through Google or Facebook

@@ -103,13 +103,16 @@ def _is_of_who_stays(record: Connection | Unreadable, case: Case) -> bool:
 
 
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:
-    """Whether nothing lives under the other name; an id that the account itself gave for an address is that address."""
-    is_its_id = other.found_by == "account" and name_of(one.identity) == name_of(subject.email)
-    return is_its_id or _folded(one.detail) == _folded(other.detail)
+    """Whether nothing lives under the other name; an id that a provider itself gave for an address is that address."""
+    address = name_of(subject.email)
+    is_its_id = other.found_by == "account" and name_of(one.identity) == address
+    has_its_id = "found_by" in one.detail and name_of(one.detail["email"]) == name_of(other.identity) == address
+    return is_its_id or has_its_id or _folded(one.detail) == _folded(other.detail)
 
 
 def _folded(detail: Mapping[str, str]) -> Mapping[str, str]:
-    return {field: name_of(text) for field, text in detail.items()}
+    # How somebody was found before says nothing of who that is.
+    return {field: name_of(text) for field, text in detail.items() if field != "found_by"}
 
 
 def _step(at: str, step: LeaverStep, *, alias: int | None) -> Step:

@@ -273,6 +273,8 @@ class RevokeGrants(Command):
     application_id: Printable | None = None
     #: the address as HR gave it beside an identity: where that is nobody's, nothing may live under the address either
     email: Email | None = None
+    #: of a repeat: how Venafi had found that identity by HR's address, which may be somebody new's by now
+    found_by: Literal["address", "local_part", "application"] | None = None
     confirm: str | None = None
 
     @model_validator(mode="after")
@@ -301,6 +303,11 @@ class RevokeGrants(Command):
     def person(self) -> str:
         """The address where it is known, as a purge has it."""
         return self.email or self.subject
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether that identity is the leaver whoever has the address: another name of a case, or found before."""
+        return self.alias is not None or self.found_by is not None
 
     @property
     def needed_calls(self) -> int:
