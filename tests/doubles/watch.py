@@ -89,9 +89,10 @@ class Watch:
         watched = ExitStack()
         handler = _Records(partial(self.hands_on, "log record"))
         root = logging.getLogger()
-        watched.callback(root.setLevel, root.level)
-        # As Lambda does where AWS_LAMBDA_LOG_LEVEL is DEBUG.
-        root.setLevel(logging.DEBUG)
+        # As Lambda does where AWS_LAMBDA_LOG_LEVEL is DEBUG; by Leaver's own an earlier test may have made its logger.
+        for logger in (root, logging.getLogger("leaver")):
+            watched.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.DEBUG)
         root.addHandler(handler)
         watched.callback(root.removeHandler, handler)
         watched.enter_context(mock.patch.object(warnings, "showwarning", self._warns))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from leaver.messages.commands import RevokeAccessToken
 from local import acme
 from local.call_gate import Moment
 from local.simulators.faults import RESET
@@ -23,6 +24,11 @@ PATHS: Final[dict[tuple[Provider, str], str]] = {
     ("zoom", REVOKE): "/oauth/revoke",
     ("venafi", REFRESH): "/vedauth/authorize/token",
     ("venafi", REVOKE): "/vedauth/revoke/token",
+}
+#: what must be said beside the connection
+ALSO_SAID: Final[dict[str, dict[str, str]]] = {
+    REFRESH: {},
+    REVOKE: {"confirm": RevokeAccessToken.CONFIRMATION},
 }
 WORKS: Final = "works"
 LOST: Final = "needs a person"
@@ -134,7 +140,7 @@ class Deaths:
 
     def _begin(self, connection: str) -> str:
         self.world.aws.calls.clear()
-        [sent] = self.world.send(self.function, {"connection": connection})
+        [sent] = self.world.send(self.function, {"connection": connection, **ALSO_SAID[self.call]})
         # of the test's own
         self.world.aws.calls.remove("SendMessageBatch")
         return sent

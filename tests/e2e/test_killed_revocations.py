@@ -14,6 +14,8 @@ from tests.length import some
 #: and just after it. Written by hand: "already gone" is the truth where the provider's word died with the process.
 EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     ("BatchGetItem", "revoked", "revoked"),  # a receipt?
+    ("BatchGetItem", "revoked", "revoked"),  # how many people lost something in this hour?
+    ("TransactWriteItems", "revoked", "revoked"),  # one more
     ("GetItem", "revoked", "revoked"),
     ("UpdateItem", "revoked", "revoked"),  # to be revoked
     ("UpdateItem", "revoked", "revoked"),  # the lease
@@ -28,7 +30,7 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     (ANSWER, "revoked", "revoked"),
 )
 #: Venafi revokes by the token alone
-CREDENTIALS: Final = 6
+CREDENTIALS: Final = 8
 MOMENTS: Final[tuple[Moment, ...]] = ("before", "after")
 
 
