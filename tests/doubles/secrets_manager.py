@@ -70,6 +70,7 @@ class StrictSecretsManager:
     unseen: set[str] = field(default_factory=set)
     #: which reads don't find them, counted from 1; None: none does. What one server shows, another does not yet
     unseen_by: set[int] | None = None
+    #: how many reads there were
     reads: int = 0
     #: how many more versions are taken today (AWS takes a hundred or so of one secret); None: as many as come
     versions_left: int | None = None

@@ -30,21 +30,13 @@ class Counting(InMemoryConnections):
         return super().read(name)
 
 
-class CountingSecrets(StrictSecretsManager):
-    reads = 0
-
-    def get_secret_value(self, **asked: Any) -> dict[str, Any]:
-        self.reads += 1
-        return super().get_secret_value(**asked)
-
-
 class Desk:
     """Connections, and a reader of their tokens who counts how often anything is looked up."""
 
     def __init__(self, *records: Connection) -> None:
         self.clock = Clock()
         self.connections = Counting(*(records or [connection()]))
-        self.secrets = CountingSecrets()
+        self.secrets = StrictSecretsManager()
         self.tokens = AccessTokens(self.connections, secret_store_of(self.secrets), self.clock, "zoom")
         self.used: list[str] = []
 
