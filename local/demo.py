@@ -137,8 +137,8 @@ def _observe(row: Row, world: World, before: Before) -> str:
 
 def _receipts_table(receipts: Sequence[Receipt]) -> Table:
     table = Table(title="John Doe's receipts", title_justify="left")
-    for column in ("step", "account", "who", "outcome", "provider", "attempts", "finished", "seconds"):
-        table.add_column(column, overflow="fold")
+    for column in ("step", "account", "who", "outcome", "HTTP", "tries", "finished", "took, s"):
+        table.add_column(column, no_wrap=column in {"step", "outcome", "finished"}, overflow="fold")
     for each in receipts:
         table.add_row(
             each.command,
