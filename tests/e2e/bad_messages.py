@@ -10,7 +10,7 @@ CONNECTION_NAME = "connection: expected up to 32 lower-case letters, digits and 
 NO_SUCH_CONNECTION = "connection: expected the name of a connection that exists"
 ONE_TARGET = "expected exactly one of grantee_prefixed_universal, identity, application_id"
 ALLOWED_FOR_GRANTS = (
-    "unknown field (allowed: account, alias, application_id, case_id, confirm, connection, email, "
+    "unknown field (allowed: account, alias, application_id, case_id, confirm, connection, email, found_by, "
     "grantee_prefixed_universal, identity, requested_at, urgency)"
 )
 ZAK = {"user_id": "ada@example.com"}
