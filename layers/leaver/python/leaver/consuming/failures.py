@@ -146,8 +146,9 @@ class FailureHandler:
 
     def _keep_progress(self, message: Message[Any]) -> None:
         """Keep what the next run has to know, where nothing failed: a run that was throttled was not killed."""
-        if self.receipts and (message.receipt.progress or self._is_to_give_up(message)):
-            self.receipts.note(message.receipt.model_copy(update={"is_last_try": False}))
+        before = message.standing.progress if message.standing else None
+        if self.receipts and (message.receipt.progress != before or self._is_to_give_up(message)):
+            self.receipts.note(message.receipt)
 
     def _count_attempt(self, message: Message[Any]) -> int:
         return self.receipts.count_failure(message.receipt) if self.receipts else message.envelope.receives
