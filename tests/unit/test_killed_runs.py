@@ -20,7 +20,7 @@ from leaver.messages.commands import Command, RefreshAccessToken, RevokeGrants, 
 from leaver.outcomes import Outcome, Result
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.consumer_harness import ConsumerHarness, consume
+from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
 from tests.doubles.lambda_events import FIFO_QUEUE, QUEUE, record
 from tests.doubles.providers import FakeVenafi, proved_search
 from tests.doubles.receipts_table import InMemoryReceipts
@@ -103,6 +103,25 @@ def test_that_test_sees_it_where_a_killed_run_does_not_count(monkeypatch: pytest
     for kind in CONSUMERS:
         with pytest.raises(AssertionError):
             test_a_message_whose_runs_are_all_killed_is_given_up_after_a_day(kind)
+
+
+@pytest.mark.parametrize("receives", [1, 2, 9])
+@pytest.mark.parametrize("kind", CONSUMERS)
+def test_a_message_whose_function_stood_still_for_a_day_gets_its_try(kind: str, receives: int) -> None:
+    command, body, receipts = CONSUMERS[kind]
+    queue = Queue(body, fifo=not receipts)
+    tried = Operation(Result(Outcome.REFRESHED))
+    queue.harness.clock.passes(hours=30)
+    queue.receives = receives - 1
+    parked = DEAD_LETTERS if receipts else FIFO_DEAD_LETTERS
+    assert queue.deliver(queue.harness.consumer(command, tried, receipts=receipts, dead_letters=parked))
+    assert (len(tried.commands), queue.harness.parked) == (1, [])
+
+
+def test_that_test_sees_it_where_the_time_alone_tells_of_a_killed_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leaver.consuming.consumer.OFTEN", 0)
+    with pytest.raises(AssertionError):
+        test_a_message_whose_function_stood_still_for_a_day_gets_its_try("without", 2)
 
 
 def test_a_run_that_is_throttled_for_days_was_not_killed() -> None:

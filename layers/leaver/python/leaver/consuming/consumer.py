@@ -39,8 +39,10 @@ AnyCommand = TypeVar("AnyCommand", bound=Command)
 MAX_AGE = timedelta(days=14)
 #: milliseconds that must be left for a message to be begun: one call that hangs, and then the receipt
 TIME_FOR_ONE_MESSAGE = 35_000
-#: A message without a receipt that failed is back within this time, and given up then: whoever comes later was killed.
+#: A message without a receipt that failed is back within this time, and given up then: whoever comes later was killed,
 LAST_TRY_WITHIN = 2 * LONGEST_BACK_OFF
+#: if it came so often (who is killed is back after 9 minutes at most). Else its function stood still: it gets its try.
+OFTEN = 150
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,8 @@ class Consumer(Generic[AnyCommand]):
         standing = message.standing
         noted = (standing.last_try if standing else None) or {}
         was_killed = noted.get(envelope.record.message_id, envelope.receives) < envelope.receives
-        if was_killed or (self.receipts is None and late >= LAST_TRY_WITHIN):
+        came_often = late >= LAST_TRY_WITHIN and envelope.receives >= OFTEN
+        if was_killed or (self.receipts is None and came_often):
             raise Killed("the runs that had this message were killed again and again: time, memory or a fault of ours")
         if self.receipts is not None:
             last_try = {**noted, envelope.record.message_id: envelope.receives}
