@@ -10,7 +10,15 @@ from leaver.connections.lease import take_lease
 from leaver.connections.record import Connection, Connections, Status
 from leaver.connections.token_versions import read_latest
 from leaver.consuming.consumer import Consumer
-from leaver.errors import NO_RESPONSE, BadMessage, CredentialStale, LeaverError, NeedsReauthorization, ProviderResponse
+from leaver.errors import (
+    NO_RESPONSE,
+    BadMessage,
+    CredentialStale,
+    LeaverError,
+    NeedsReauthorization,
+    ProviderResponse,
+    Throttled,
+)
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
@@ -34,8 +42,8 @@ def revoke_access_token(
     """Revoke what the connection holds; `already_gone` only where there is no refresh token that could live on.
 
     Raises BadMessage for a service connection that nobody has confirmed, LeaseHeld while another run changes the
-    connection's tokens, CredentialStale where only the refresher can revoke, NeedsReauthorization where nobody but a
-    person can.
+    connection's tokens, CredentialStale where only the refresher can revoke, Throttled as long as that has to wait, and
+    NeedsReauthorization where nobody but a person can.
     """
 
     def begin(current: Connection) -> Connection | None:
@@ -71,20 +79,25 @@ def _revoke_latest_tokens(
     latest = read_latest(secret_store, record, now)
     version, tokens = latest.id, latest.tokens
     if record.encrypted_refresh_token or (tokens.refresh_token is not None and tokens.expires_at <= now):
-        raise _stale_until_refreshed(record, version, "has expired")
+        raise _stale_until_refreshed(record, version, "has expired", now=now)
     result = grants.revoke(record, tokens.access_token)
     if grants.proves_end(record, tokens, result.outcome):
         return result
     if result.outcome is Outcome.REVOKED:
-        raise _stale_until_refreshed(record, version, "is called revoked by a provider that says so of any token")
+        raise _stale_until_refreshed(
+            record, version, "is called revoked by a provider that says so of any token", now=now
+        )
     raise _stale_until_refreshed(
-        record, version, "is refused, which says nothing of its refresh token", result.response
+        record, version, "is refused, which says nothing of its refresh token", now=now, response=result.response
     )
 
 
 def _stale_until_refreshed(
-    record: Connection, version: str, why: str, response: ProviderResponse = NO_RESPONSE
-) -> CredentialStale:
+    record: Connection, version: str, why: str, *, now: datetime, response: ProviderResponse = NO_RESPONSE
+) -> LeaverError:
+    if record.failures and record.refresh_at > now:
+        # Until then the refresher would refuse to ask the provider.
+        return Throttled(f"connection {record.connection} is left alone: {record.reason}", until=record.refresh_at)
     return CredentialStale(
         f"connection {record.connection} is to be revoked, and its access token {why}",
         response,

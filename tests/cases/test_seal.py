@@ -71,7 +71,7 @@ def test_a_receipt_says_all_that_an_auditor_asks() -> None:
         "attempts": 1,
         "refused_version": None,
         "progress": None,
-        "is_last_try": None,
+        "last_try": None,
         "outcome": Outcome.REVOKED,
         "provider_status": 204,
         "tracking_id": "v=2.0",
@@ -160,7 +160,7 @@ def test_a_changed_receipt_shows_whatever_was_changed(field: str) -> None:
         "outcome": Outcome.ALREADY_GONE,
         "details": {"destroyed": 7},
         "progress": {"outcome": "revoked"},
-        "is_last_try": True,
+        "last_try": {"message": 7},
     }.get(field, "changed")
     assert old != new
     assert head(case, [receipts[0].model_copy(update={field: new}), *receipts[1:]]) != case.head

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from botocore.exceptions import ReadTimeoutError
 
-from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, Receipt, Receipts
+from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, SUCCESSES, WHILE_OPEN, Receipt, Receipts
+from leaver.errors import NO_RESPONSE
+from leaver.outcomes import Outcome
 from tests.doubles.aws_errors import client_error
 
 
@@ -39,7 +41,12 @@ class InMemoryReceipts(Receipts):
             raise client_error("UpdateItem", "ConditionalCheckFailedException")
 
     def finish(self, closed: Receipt) -> Receipt:
-        return self._put(closed) or self.items[closed.case_id, closed.entry]
+        written = self._put(closed)
+        standing = self.items[closed.case_id, closed.entry]
+        if written is None and standing.outcome is Outcome.FAILED and closed.outcome in SUCCESSES:
+            self.reopen(standing)
+            written = self._put(closed)
+        return written or standing
 
     def close(self, before: Receipt, closed: Receipt) -> Receipt | None:
         key = closed.case_id, closed.entry
@@ -53,9 +60,8 @@ class InMemoryReceipts(Receipts):
     def reopen(self, receipt: Receipt) -> None:
         standing = self.items[receipt.case_id, receipt.entry]
         if standing.outcome in OPEN_TO_ANOTHER_TRY:
-            taken_back = dict.fromkeys(
-                ("outcome", "finished_at", "reason", "provider_status", "provider_code", "refused_version", "progress")
-            )
+            said = {"outcome", "finished_at", "reason", *NO_RESPONSE.fields()}
+            taken_back = dict.fromkeys(said | WHILE_OPEN)
             self.items[receipt.case_id, receipt.entry] = standing.model_copy(update=taken_back)
 
     def _put(self, receipt: Receipt, *, failures: int = 1) -> Receipt | None:
@@ -64,9 +70,7 @@ class InMemoryReceipts(Receipts):
         standing = self.items.get((receipt.case_id, receipt.entry))
         if standing and standing.outcome:
             return None
-        # What is not said is left as it was, but by the last word.
-        kept = ("refused_version",) if receipt.outcome else ("refused_version", "progress", "is_last_try")
-        unsaid = {name: getattr(standing, name) for name in kept if standing and getattr(receipt, name) is None}
+        unsaid = {"refused_version": standing.refused_version} if standing and receipt.refused_version is None else {}
         written = receipt.model_copy(
             update=unsaid
             | {

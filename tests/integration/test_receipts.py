@@ -8,8 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, Receipt, Receipts
-from leaver.errors import ProviderResponse
+from leaver.cases import receipts as cases_receipts
+from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, SUCCESSES, Receipt, Receipts
+from leaver.errors import NO_RESPONSE, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from tests.doubles.clock import NOW
 from tests.doubles.receipts_table import InMemoryReceipts
@@ -26,7 +27,9 @@ OPEN = Receipt(
     first_attempt_at=NOW,
 )
 REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0"), details={"grants_left": 0})
-FAILED = Result(Outcome.FAILED, ProviderResponse(400, "4711"))
+FAILED = Result(Outcome.FAILED, ProviderResponse(400, "4711", "v=2.0"))
+#: what a run may note for the next one
+NOTED = {"progress": {"outcome": "revoked"}, "last_try": {"message": 7}}
 
 
 @pytest.fixture
@@ -56,17 +59,34 @@ def standing(receipts: Receipts) -> Receipt:
 
 
 def test_what_a_run_notes_is_no_failure_and_is_gone_with_the_last_word(receipts: Receipts) -> None:
-    receipts.note(OPEN.model_copy(update={"progress": {"outcome": "revoked"}, "is_last_try": True}))
-    assert receipts.count_failure(OPEN) == 1
-    noted = standing(receipts)
-    assert (noted.progress, noted.is_last_try, noted.attempts) == ({"outcome": "revoked"}, True, 1)
-    receipts.note(OPEN.model_copy(update={"is_last_try": False}))
-    assert standing(receipts).is_last_try is False
-    receipts.finish(OPEN.closed(REVOKED, now=NOW))
+    noted = OPEN.model_copy(update=NOTED)
+    receipts.note(noted)
+    assert standing(receipts) == noted
+    receipts.finish(noted.closed(REVOKED, now=NOW))
     closed = standing(receipts)
-    assert (closed.progress, closed.is_last_try, closed.attempts) == (None, None, 2)
+    assert (closed.progress, closed.last_try, closed.attempts) == (None, None, 1)
     with pytest.raises(ClientError):
         receipts.note(OPEN)
+
+
+@pytest.mark.parametrize("write", ["note", "count_failure"])
+def test_what_a_run_takes_back_is_gone(receipts: Receipts, write: str) -> None:
+    receipts.note(OPEN.model_copy(update=NOTED))
+    getattr(receipts, write)(OPEN)
+    assert (standing(receipts).progress, standing(receipts).last_try) == (None, None)
+
+
+def test_that_test_sees_it_where_the_table_leaves_what_is_not_said(
+    table: Receipts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Everything(dict[str, Any]):
+        def __contains__(self, name: object) -> bool:
+            return True
+
+    columns = cases_receipts._columns
+    monkeypatch.setattr(cases_receipts, "_columns", lambda receipt: Everything(columns(receipt)))
+    with pytest.raises(AssertionError):
+        test_what_a_run_takes_back_is_gone(table, "note")
 
 
 def test_nothing_stands_at_first(receipts: Receipts) -> None:
@@ -115,6 +135,25 @@ def test_the_last_word_is_said_once(receipts: Receipts, second: Result) -> None:
     assert standing(receipts) == first
 
 
+@pytest.mark.parametrize("second", [each for each in Outcome if each is not Outcome.FAILED])
+def test_a_success_alone_takes_the_place_of_a_failure_that_was_reported_meanwhile(
+    receipts: Receipts, second: Outcome
+) -> None:
+    failed = receipts.finish(OPEN.closed(FAILED, now=NOW, reason="no answer for a day"))
+    said = receipts.finish(OPEN.closed(Result(second, ProviderResponse(204)), now=NOW))
+    assert said == standing(receipts)
+    if second not in SUCCESSES:
+        assert said == failed
+    else:
+        assert (said.outcome, said.reason, said.response, said.attempts) == (second, None, ProviderResponse(204), 2)
+
+
+def test_that_test_sees_it_where_the_first_word_stands(table: Receipts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases_receipts, "SUCCESSES", frozenset())
+    with pytest.raises(AssertionError):
+        test_a_success_alone_takes_the_place_of_a_failure_that_was_reported_meanwhile(table, Outcome.REVOKED)
+
+
 def test_no_failure_is_counted_after_the_last_word(receipts: Receipts) -> None:
     receipts.finish(OPEN.closed(REVOKED, now=NOW))
     with pytest.raises(ClientError, match="ConditionalCheckFailedException"):
@@ -126,7 +165,7 @@ def test_a_failure_can_be_taken_back_and_the_command_done(receipts: Receipts) ->
     receipts.finish(OPEN.closed(FAILED, now=NOW, reason="missing scopes"))
     receipts.reopen(OPEN)
     reopened = standing(receipts)
-    assert (reopened.outcome, reopened.reason, reopened.provider_status, reopened.provider_code) == (None,) * 4
+    assert (reopened.outcome, reopened.reason, reopened.response) == (None, None, NO_RESPONSE)
     assert (reopened.finished_at, reopened.attempts) == (None, 1)
     done = receipts.finish(OPEN.closed(REVOKED, now=NOW))
     assert (done.outcome, done.attempts, done.reason) == (Outcome.REVOKED, 2, None)

@@ -181,6 +181,21 @@ def test_grants_are_revoked_for_exactly_one_target(targets: dict[str, str], *, d
     )
 
 
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize(
+    ("field", "value", "needs"),
+    [("found_by", "address", "case_id"), ("account", "acme", "case_id"), ("alias", 2, "account")],
+)
+def test_what_only_leaver_knows_of_a_case_is_refused_in_a_command_by_hand(
+    field: str, value: Any, needs: str, *, direct: bool
+) -> None:
+    of_ada = {"identity": "ada@example.com", "email": "ada@example.com"}
+    assert parse(RevokeGrants, of_ada, direct=direct).email == "ada@example.com"
+    assert reason(RevokeGrants, of_ada | {field: value}, direct=direct) == f"{field}: expected only with {needs}"
+    of_a_case = {"case_id": "case-1", "account": "acme", field: value}
+    assert getattr(parse(RevokeGrants, of_ada | of_a_case, direct=direct), field) == value
+
+
 @pytest.mark.parametrize("detail", [{"identity": "a\x00b"}, {"identity": "a\x9bb"}, {"identity": ""}])
 def test_an_identity_holds_no_control_characters(detail: dict[str, str]) -> None:
     assert reason(RevokeGrants, detail) == "identity: expected up to 256 characters, none of them a control character"

@@ -1,24 +1,29 @@
 """A run that is killed, or runs out of time, counts as a failure: it is given up after a day like any other."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from functions.revoke_grants.app import revoke_grants
-from leaver.cases.receipts import Progress
+from leaver.cases.receipts import Progress, Receipt
+from leaver.cases.states import State
 from leaver.connections.access_tokens import AccessTokens
 from leaver.consuming.consumer import Consumer
+from leaver.consuming.message import Handled, Message
 from leaver.errors import OutOfTime, ProviderUnavailable, Throttled
 from leaver.messages.commands import Command, RefreshAccessToken, RevokeGrants, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
-from tests.doubles.consumer_harness import ConsumerHarness, consume
+from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
 from tests.doubles.lambda_events import FIFO_QUEUE, QUEUE, record
 from tests.doubles.providers import FakeVenafi, proved_search
+from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
 from tests.doubles.sqs import DEAD_LETTERS, FIFO_DEAD_LETTERS
 
@@ -100,6 +105,25 @@ def test_that_test_sees_it_where_a_killed_run_does_not_count(monkeypatch: pytest
             test_a_message_whose_runs_are_all_killed_is_given_up_after_a_day(kind)
 
 
+@pytest.mark.parametrize("receives", [1, 2, 9])
+@pytest.mark.parametrize("kind", CONSUMERS)
+def test_a_message_whose_function_stood_still_for_a_day_gets_its_try(kind: str, receives: int) -> None:
+    command, body, receipts = CONSUMERS[kind]
+    queue = Queue(body, fifo=not receipts)
+    tried = Operation(Result(Outcome.REFRESHED))
+    queue.harness.clock.passes(hours=30)
+    queue.receives = receives - 1
+    parked = DEAD_LETTERS if receipts else FIFO_DEAD_LETTERS
+    assert queue.deliver(queue.harness.consumer(command, tried, receipts=receipts, dead_letters=parked))
+    assert (len(tried.commands), queue.harness.parked) == (1, [])
+
+
+def test_that_test_sees_it_where_the_time_alone_tells_of_a_killed_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leaver.consuming.consumer.OFTEN", 0)
+    with pytest.raises(AssertionError):
+        test_a_message_whose_function_stood_still_for_a_day_gets_its_try("without", 2)
+
+
 def test_a_run_that_is_throttled_for_days_was_not_killed() -> None:
     queue = Queue({"user_id": "john.doe@example.com"})
 
@@ -131,6 +155,78 @@ def test_of_a_day_of_failures_the_last_one_is_still_named() -> None:
 
     assert queue.deliver_for(timedelta(hours=25), queue.harness.consumer(RevokeSsoToken, down))
     assert queue.harness.parked_attributes["error"] == "ProviderUnavailable"
+
+
+def late(receives: int, message_id: str = "1") -> dict[str, Any]:
+    """A delivery of a command that a rule had sent more than a day ago; SQS may have more than one message of it."""
+    return record(
+        {"user_id": "john.doe@example.com", "case_id": "case-1"},
+        message_id=message_id,
+        first_received_at=NOW - timedelta(hours=25),
+        receives=receives,
+    )
+
+
+def over(harness: ConsumerHarness, operation: Callable[..., Result], state: State) -> Consumer[RevokeSsoToken]:
+    case: Any = SimpleNamespace(state=state)
+    return replace(harness.consumer(RevokeSsoToken, operation), read_case=lambda *_: case, tell=None)
+
+
+@pytest.mark.parametrize("receives", [8, 9, 10])
+def test_who_is_revoked_beside_a_late_duplicate_is_revoked_on_the_receipt_too(receives: int) -> None:
+    harness = ConsumerHarness()
+    revoked = over(harness, lambda _: Result(Outcome.REVOKED), State.OPEN)
+
+    def slow(_: RevokeSsoToken) -> Result:
+        assert not consume(revoked, late(receives, "2"))
+        return Result(Outcome.REVOKED)
+
+    assert not consume(over(harness, slow, State.OPEN), late(9))
+    assert (harness.receipts.only.outcome, harness.parked) == (Outcome.REVOKED, [])
+
+
+def test_that_test_sees_it_where_the_note_is_not_the_messages_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = Consumer._count_killed_runs
+
+    def anybodys(self: Consumer[Any], message: Message[Any]) -> None:
+        if message.standing and message.standing.last_try:
+            noted = {message.envelope.record.message_id: 0}
+            message = replace(message, standing=message.standing.model_copy(update={"last_try": noted}))
+        count(self, message)
+
+    monkeypatch.setattr(Consumer, "_count_killed_runs", anybodys)
+    with pytest.raises(AssertionError):
+        test_who_is_revoked_beside_a_late_duplicate_is_revoked_on_the_receipt_too(9)
+
+
+def test_two_messages_of_one_command_whose_runs_are_all_killed_are_both_given_up() -> None:
+    harness = ConsumerHarness()
+    consumer = over(harness, killing, State.OPEN)
+    for message_id in ("1", "2"):
+        with pytest.raises(Killed):
+            consume(consumer, late(8, message_id))
+    assert not consume(consumer, late(9, "1"))
+    assert harness.parked_attributes["error"] == "Killed"
+
+
+def test_of_a_case_that_is_over_nobody_was_killed() -> None:
+    harness = ConsumerHarness()
+    with pytest.raises(Killed):
+        consume(over(harness, killing, State.OPEN), late(8))
+    assert not consume(over(harness, killing, State.CANCELLED), late(9))
+    assert (harness.receipts.only.outcome, harness.parked) == (Outcome.REFUSED, [])
+
+
+def test_that_test_sees_it_where_the_runs_of_such_a_case_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    carry_out = Consumer._carry_out
+
+    def counting(self: Consumer[Any], command: Any, message: Any, progress: Progress, *, is_over: bool) -> Handled:
+        self._count_killed_runs(message)
+        return carry_out(self, command, message, progress, is_over=is_over)
+
+    monkeypatch.setattr(Consumer, "_carry_out", counting)
+    with pytest.raises(AssertionError):
+        test_of_a_case_that_is_over_nobody_was_killed()
 
 
 # --- an operation of several calls ---
@@ -177,7 +273,7 @@ def test_a_venafi_that_takes_sixteen_seconds_a_call_ends_the_grants_and_says_so(
     assert (receipt.outcome, receipt.provider_status, receipt.provider_code) == (Outcome.REVOKED, 200, "0")
     assert receipt.details["prefixed_universal"] == JOHN
     assert receipt.details["grants_left"] == 0
-    assert (receipt.progress, receipt.is_last_try) == (None, None)
+    assert (receipt.progress, receipt.last_try) == (None, None)
 
 
 def test_of_somebody_whom_a_slow_venafi_does_not_find_it_says_so_in_the_end() -> None:
@@ -193,7 +289,7 @@ def test_of_somebody_whom_a_slow_venafi_does_not_find_it_says_so_in_the_end() ->
 
 
 def test_that_test_sees_it_where_each_run_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leaver.consuming.consumer._progress_of", lambda _: {})
+    monkeypatch.setattr(Receipt, "going_on", lambda self, _: self)
     with pytest.raises(AssertionError):
         test_a_venafi_that_takes_sixteen_seconds_a_call_ends_the_grants_and_says_so()
 
@@ -206,6 +302,67 @@ def test_grants_that_are_left_are_revoked_again_by_the_next_run() -> None:
     assert queue.deliver(run())
     assert venafi.asked.count("revoke_grants") == 2
     assert queue.harness.receipts.only.outcome is Outcome.REVOKED
+
+
+@pytest.mark.parametrize("then", [ProviderUnavailable("no"), Throttled("no", until=NOW)], ids=["failed", "throttled"])
+def test_grants_that_somebody_got_between_two_runs_are_revoked_again(then: Exception) -> None:
+    queue = Queue({"application_id": "vault", "confirm": RevokeGrants.CONFIRMATION})
+    revocations: list[Progress] = []
+
+    def operation(_: RevokeGrants, progress: Progress) -> Result:
+        if "outcome" not in progress:
+            revocations.append(dict(progress))
+            progress["outcome"] = "revoked"
+            raise ProviderUnavailable("the rest can not be counted")
+        if len(revocations) == 1:
+            del progress["outcome"]
+            raise then
+        return Result(Outcome.REVOKED)
+
+    consumer = queue.harness.consumer(RevokeGrants, operation, resumes=True)
+    assert [queue.deliver(consumer) for _ in range(4)] == [False, False, False, True]
+    assert revocations == [{}, {}]
+
+
+@pytest.mark.parametrize("then", [ProviderUnavailable("no"), Throttled("no", until=NOW)], ids=["failed", "throttled"])
+def test_that_test_sees_it_where_progress_is_never_taken_back(then: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = InMemoryReceipts._put
+
+    def keeping(self: InMemoryReceipts, receipt: Receipt, *, failures: int = 1) -> Receipt | None:
+        standing = self.read(receipt)
+        kept = standing.progress if standing else None
+        return put(self, receipt.model_copy(update={"progress": receipt.progress or kept}), failures=failures)
+
+    monkeypatch.setattr(InMemoryReceipts, "_put", keeping)
+    with pytest.raises(AssertionError):
+        test_grants_that_somebody_got_between_two_runs_are_revoked_again(then)
+
+
+def test_an_applications_grants_that_are_left_are_revoked_again() -> None:
+    queue, venafi, run = slow(timedelta(seconds=1))
+    queue.body = {"application_id": "vault", "confirm": RevokeGrants.CONFIRMATION}
+    venafi.grants["vault"] = 17
+    venafi.clings_to = 1
+    assert not queue.deliver(run())
+    venafi.clings_to = 0
+    assert queue.deliver(run())
+    assert (venafi.asked.count("revoke_grants"), venafi.grants["vault"]) == (2, 0)
+
+
+def test_what_a_run_did_before_the_last_try_is_known_to_the_last_try() -> None:
+    queue = Queue({"user_id": "john.doe@example.com"})
+    seen: list[Progress] = []
+
+    def operation(_: RevokeSsoToken, progress: Progress) -> Result:
+        seen.append(dict(progress))
+        progress["found"] = "yes"
+        raise Throttled("no", until=NOW + timedelta(hours=25))
+
+    consumer = queue.harness.consumer(RevokeSsoToken, operation, resumes=True)
+    assert not queue.deliver_for(timedelta(hours=26), consumer)
+    assert seen[0] == {}
+    assert all(each == {"found": "yes"} for each in seen[1:])
+    assert queue.harness.receipts.only.progress == {"found": "yes"}
 
 
 @pytest.mark.parametrize("error", [ProviderUnavailable("no"), Throttled("no", until=NOW)], ids=["failed", "throttled"])

@@ -221,7 +221,7 @@ def test_whom_venafi_had_found_before_loses_everything_and_whoever_has_the_addre
     both: FakeVenafi, johns: int
 ) -> None:
     both.grants[JOHN] = johns
-    result = revoke(both, **TWO, found_by="address")
+    result = revoke(both, **TWO, case_id="case-1", found_by="address")
     assert told_of_both(result) if johns else result.outcome is Outcome.REVOKED
     assert (both.grants[ANNE], both.grants[JOHN]) == (0, johns)
 

@@ -61,6 +61,15 @@ def test_what_is_no_address_is_parked_by_name(office: Office, email: str) -> Non
     assert office.cases.every == []
 
 
+def test_who_left_while_the_function_stood_still_for_days_loses_everything_when_it_runs_again(office: Office) -> None:
+    message = office.hears()
+    message.receives, message.first_received_at = 1, office.clock()
+    office.clock.passes(hours=50)
+    office.works()
+    assert office.access_of(ADA) == set()
+    assert office.reasons() == []
+
+
 def test_an_event_of_a_source_that_is_called_urgent_sends_urgent_commands(office: Office) -> None:
     read = partial(understand, choices=Choices(urgent_sources=frozenset({"okta"})))
     consumer = replace(office.consumer(StartOffboarding.__name__), read=read)

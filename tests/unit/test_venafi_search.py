@@ -9,10 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from functions.revoke_grants.app import revoke_grants
-from leaver.cases.receipts import ENDED
+from leaver.cases.receipts import ENDED, SUCCESSES
 from leaver.cases.record import DONE
 from leaver.connections.access_tokens import AccessTokens
-from leaver.consuming.recorder import SUCCESSES
 from leaver.errors import Rejected
 from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result

@@ -72,7 +72,7 @@ class StepFinder:
         found: dict[tuple[str, str], list[Step]] = {}
         for number, subject in enumerate(case.subjects, 1):
             for at, each in identities.steps(subject, providers, accounts, case.identities):
-                step = _step(at, each, alias=number if number > 1 else None)
+                step = _step(case.case_id, at, each, alias=number if number > 1 else None)
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:
                     continue
@@ -115,10 +115,10 @@ def _folded(detail: Mapping[str, str]) -> Mapping[str, str]:
     return {field: name_of(text) for field, text in detail.items() if field != "found_by"}
 
 
-def _step(at: str, step: LeaverStep, *, alias: int | None) -> Step:
+def _step(case_id: str, at: str, step: LeaverStep, *, alias: int | None) -> Step:
     """A step, also where its command can't be sent: what one provider's syntax refuses, no other has to wait for."""
     try:
-        step.command.model_validate(dict(step.fields))
+        step.command.model_validate({**step.fields, "case_id": case_id})
         refused = None
     except ValidationError as error:
         refused = explain(error, step.command)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 #: only these mean that the access is gone
 ENDED = frozenset({Outcome.REVOKED, Outcome.ALREADY_GONE})
+#: the announcement of success is sent for these alone: for any other outcome it would be a lie
+SUCCESSES = ENDED | {Outcome.RETRIEVED, Outcome.REFRESHED, Outcome.PURGED, Outcome.DEACTIVATED}
 #: these say nothing of the access: a command that is sent after such a word is tried anew
 OPEN_TO_ANOTHER_TRY = frozenset({Outcome.FAILED, Outcome.NOT_SEARCHABLE})
 
-
 #: what a receipt keeps for the next run alone
-WHILE_OPEN = frozenset({"refused_version", "progress", "is_last_try"})
+WHILE_OPEN = frozenset({"refused_version", "progress", "last_try"})
 #: what an operation of several calls has done already, in its own words
 Progress = dict[str, str | int | bool]
 
@@ -49,8 +50,9 @@ class Receipt(BaseModel):
     refused_version: str | None = None
     #: while it is open: how far an operation of several calls came, for the next run to go on there
     progress: Progress | None = None
-    #: while it is open: whether a run began, later than GiveUpAfter, whose end nobody has heard of
-    is_last_try: bool | None = None
+    #: while it is open: of which message a run began, later than GiveUpAfter, whose end nobody has heard of; and how
+    #: often that message had been received by then
+    last_try: dict[str, int] | None = None
     outcome: Outcome | None = None
     provider_status: int | None = None
     provider_code: str | None = None
@@ -83,12 +85,14 @@ class Receipt(BaseModel):
         """Whether `case_id` is a case's: those can't hold a #."""
         return not self.case_id.startswith(OF_A_MESSAGE)
 
-    def as_old_as(self, first: Self) -> Self:
-        """The same receipt with the times of an earlier one for the same command."""
+    def going_on(self, first: Self) -> Self:
+        """The same receipt with the times of an earlier one for the same command, and with its progress."""
         return self.model_copy(
             update={
                 "requested_at": min(self.requested_at, first.requested_at),
                 "first_attempt_at": min(self.first_attempt_at, first.first_attempt_at),
+                # A command that is sent again, after a last word, begins anew.
+                "progress": first.progress if first.outcome is None else None,
             }
         )
 
@@ -105,7 +109,7 @@ class Receipt(BaseModel):
                 "time_to_revoke": waited if result.outcome in ENDED else None,
                 "details": dict(result.details),
                 "progress": None,
-                "is_last_try": None,
+                "last_try": None,
             }
         )
 
@@ -115,7 +119,7 @@ class Receipt(BaseModel):
         if self.outcome is not None:
             told["before"] = self.outcome
         said = {"outcome": Outcome.CLOSED, "finished_at": now, "details": told}
-        return self.model_copy(update=said | {"progress": None, "is_last_try": None})
+        return self.model_copy(update=said | {"progress": None, "last_try": None})
 
 
 class Receipts:
@@ -166,13 +170,19 @@ class Receipts:
         self._write(receipt, failures=0)
 
     def finish(self, closed: Receipt) -> Receipt:
-        """Write the last word unless it has been said already; returns the receipt as it stands."""
+        """Write the last word unless it has been said already; returns the receipt as it stands.
+
+        A success takes the place of a failure that another delivery reported meanwhile.
+        """
         try:
             return self._write(closed)
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             standing = self.read(closed)
             if standing is None:
                 raise
+            if standing.outcome is Outcome.FAILED and closed.outcome in SUCCESSES:
+                self.reopen(standing)
+                return self.finish(closed)
             return standing
 
     def close(self, before: Receipt, closed: Receipt) -> Receipt | None:
@@ -191,7 +201,7 @@ class Receipts:
                 TableName=self._table,
                 Key=_key(receipt),
                 UpdateExpression="REMOVE outcome, finished_at, reason, provider_status, provider_code, tracking_id"
-                ", refused_version, progress, is_last_try",
+                ", refused_version, progress, last_try",
                 ConditionExpression="outcome IN (:failed, :not_searchable)",
                 ExpressionAttributeValues=item({":failed": Outcome.FAILED, ":not_searchable": Outcome.NOT_SEARCHABLE}),
             )
@@ -202,6 +212,8 @@ class Receipts:
     def _write(self, receipt: Receipt, *, instead_of: Outcome | None = None, failures: int = 1) -> Receipt:
         columns = _columns(receipt)
         before: dict[str, Value] = {":before": instead_of} if instead_of else {}
+        # What an earlier run noted and this one does not is no longer so.
+        ended = [name for name in ("progress", "last_try") if name not in columns]
         updated = self._dynamodb.update_item(
             TableName=self._table,
             Key=_key(receipt),
@@ -209,7 +221,7 @@ class Receipts:
             + ", ".join(f"#{name} = :{name}" for name in columns)
             + ", first_attempt_at = if_not_exists(first_attempt_at, :first)"
             + ", attempts = if_not_exists(attempts, :none) + :one"
-            + (" REMOVE progress, is_last_try" if receipt.outcome else ""),
+            + (f" REMOVE {', '.join(ended)}" if ended else ""),
             ConditionExpression="outcome = :before" if before else "attribute_not_exists(outcome)",
             ExpressionAttributeNames={f"#{name}": name for name in columns},
             ExpressionAttributeValues=item(

@@ -39,8 +39,10 @@ AnyCommand = TypeVar("AnyCommand", bound=Command)
 MAX_AGE = timedelta(days=14)
 #: milliseconds that must be left for a message to be begun: one call that hangs, and then the receipt
 TIME_FOR_ONE_MESSAGE = 35_000
-#: A message without a receipt that failed is back within this time, and given up then: whoever comes later was killed.
+#: A message without a receipt that failed is back within this time, and given up then: whoever comes later was killed,
 LAST_TRY_WITHIN = 2 * LONGEST_BACK_OFF
+#: if it came so often (who is killed is back after 9 minutes at most). Else its function stood still: it gets its try.
+OFTEN = 150
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class Consumer(Generic[AnyCommand]):
         # After the wait, in which the case may be cancelled; whatever failed until here is no word on the case.
         case = self._read_case(command)
         step = message.as_step()
-        progress = _progress_of(message)
+        progress = dict(message.receipt.progress or {})
         try:
             return self._carry_out(command, step, progress, is_over=case is not None and case.state in OVER)
         except Exception as error:  # noqa: BLE001 - see above
@@ -240,19 +242,23 @@ class Consumer(Generic[AnyCommand]):
         return Handled(acknowledged=True, announcement=announcement)
 
     def _count_killed_runs(self, message: Message[AnyCommand]) -> None:
-        """Raise Killed where the last run that had this message said nothing more, and it is to be given up.
+        """Raise Killed where a run that had this very message said nothing more, and it is to be given up.
 
         Who is killed can't count the failure. So a run that begins later than GiveUpAfter says first that it begins.
         """
-        late = self.clock() - message.envelope.first_received_at - self.give_up_after
+        envelope = message.envelope
+        late = self.clock() - envelope.first_received_at - self.give_up_after
         if late < timedelta(0):
             return
         standing = message.standing
-        was_last = standing is not None and standing.outcome is None and standing.is_last_try
-        if was_last or (self.receipts is None and late >= LAST_TRY_WITHIN):
+        noted = (standing.last_try if standing else None) or {}
+        was_killed = noted.get(envelope.record.message_id, envelope.receives) < envelope.receives
+        came_often = late >= LAST_TRY_WITHIN and envelope.receives >= OFTEN
+        if was_killed or (self.receipts is None and came_often):
             raise Killed("the runs that had this message were killed again and again: time, memory or a fault of ours")
         if self.receipts is not None:
-            self.receipts.note(message.receipt.model_copy(update={"is_last_try": True}))
+            last_try = {**noted, envelope.record.message_id: envelope.receives}
+            self.receipts.note(message.receipt.model_copy(update={"last_try": last_try}))
 
     # -- what came of it
 
@@ -298,9 +304,3 @@ class Consumer(Generic[AnyCommand]):
             logger=self.logger,
             jitter=self.jitter,
         )
-
-
-def _progress_of(message: Message[Any]) -> Progress:
-    """What earlier runs did; a command that is sent again, after a last word, begins anew."""
-    standing = message.standing
-    return dict(standing.progress) if standing and standing.progress and standing.outcome is None else {}

@@ -42,6 +42,8 @@ LONGEST_PAUSE_IN_ORDER = timedelta(minutes=1)
 ACCOUNT_WIDE_DELIVERIES = 5
 #: what the refresher gets before a reader looks again
 REFRESH_PAUSE = timedelta(seconds=20)
+#: A provider may let a refresh wait for a day: a revocation that needs one is not given up before so many attempts.
+REFRESHES_OF_A_REVOCATION = 10
 #: what can't succeed however often it is tried
 HOPELESS = (NeedsReauthorization, Rejected, BadMessage)
 FIRST_BACK_OFF = timedelta(seconds=5)
@@ -83,14 +85,14 @@ class FailureHandler:
                 return Handled(acknowledged=True)
             case Throttled():
                 return self._slow_down(message, error, reservation)
-            case _ if isinstance(error, HOPELESS) or self._is_to_give_up(message):
+            case _ if isinstance(error, HOPELESS) or (self._is_late(message) and not _may_wait(message, error)):
                 return self._dead_letter(message, error)
             case CredentialStale():
                 return self._request_refresh(message, error)
             case _:
                 return self.return_to_queue(message.envelope, self.back_off(self._count_attempt(message)))
 
-    def _is_to_give_up(self, message: Message[Any]) -> bool:
+    def _is_late(self, message: Message[Any]) -> bool:
         return self.clock() - message.envelope.first_received_at >= self.give_up_after
 
     def _wait(self, message: Message[Any], error: NoSlot | AlreadyInBatch) -> Handled:
@@ -146,8 +148,9 @@ class FailureHandler:
 
     def _keep_progress(self, message: Message[Any]) -> None:
         """Keep what the next run has to know, where nothing failed: a run that was throttled was not killed."""
-        if self.receipts and (message.receipt.progress or self._is_to_give_up(message)):
-            self.receipts.note(message.receipt.model_copy(update={"is_last_try": False}))
+        before = message.standing.progress if message.standing else None
+        if self.receipts and (message.receipt.progress != before or self._is_late(message)):
+            self.receipts.note(message.receipt)
 
     def _count_attempt(self, message: Message[Any]) -> int:
         return self.receipts.count_failure(message.receipt) if self.receipts else message.envelope.receives
@@ -174,6 +177,12 @@ class FailureHandler:
     def log(self, event: str, message: Message[Any], error: Exception) -> None:
         """Log what happened to a message, and why."""
         self.logger.warning(event, extra=log_fields(message.receipt) | _error_fields(error))
+
+
+def _may_wait(message: Message[Any], error: Exception) -> bool:
+    """Whether too few refreshes were asked for: the time went by while the provider let the refresher wait."""
+    attempts = message.standing.attempts if message.standing else 0
+    return isinstance(error, CredentialStale) and error.for_revocation and attempts < REFRESHES_OF_A_REVOCATION
 
 
 def _is_refused_anew(message: Message[Any], stale: CredentialStale) -> bool:

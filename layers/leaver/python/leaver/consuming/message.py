@@ -75,7 +75,7 @@ class Message(Generic[AnyCommand]):
         if isinstance(standing, Rejected):
             return replace(self, command=standing)
         # A redriven message arrives as a new one, and is as old as it was.
-        return replace(self, standing=standing, receipt=self.receipt.as_old_as(standing))
+        return replace(self, standing=standing, receipt=self.receipt.going_on(standing))
 
     def as_step(self) -> Self:
         """The same message, whose command is its case's step: the receipt lies in the case from now on."""

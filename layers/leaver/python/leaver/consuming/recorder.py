@@ -8,13 +8,11 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from leaver.cases.receipts import ENDED, WHILE_OPEN, Receipt, Receipts
+from leaver.cases.receipts import SUCCESSES, WHILE_OPEN, Receipt, Receipts
 from leaver.messages.commands import Command
 from leaver.messages.events import Announcement
 from leaver.outcomes import Outcome, Result
 
-#: the announcement of success is sent for these alone: for any other outcome it would be a lie
-SUCCESSES = ENDED | {Outcome.RETRIEVED, Outcome.REFRESHED, Outcome.PURGED, Outcome.DEACTIVATED}
 #: nothing happened that anybody would want to hear of, or has not been told by who closed the step
 UNANNOUNCED = frozenset({Outcome.STILL_FRESH, Outcome.REFUSED, Outcome.CLOSED})
 

@@ -284,6 +284,8 @@ class RevokeGrants(Command):
             raise ValueError("expected exactly one of grantee_prefixed_universal, identity, application_id")
         if self.application_id is not None and self.email is not None:
             raise ValueError("email: expected only with an identity")
+        if self.found_by is not None and self.case_id is None:
+            raise ValueError("found_by: expected only with case_id")
         if self.application_id is None:
             if self.confirm is not None:
                 raise ValueError("confirm: expected only with application_id")
