@@ -77,7 +77,7 @@ class GrantedTokens(BaseModel):
         body = body or {}
         is_damaged = _token(body.get("access_token")) is None
         if is_damaged:
-            body = {**body, **search()}
+            body = {**search(), **body}
         access_token, refresh_token = _token(body.get("access_token")), _token(body.get("refresh_token"))
         if access_token is None and refresh_token is None:
             return None
