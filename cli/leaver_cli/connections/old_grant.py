@@ -66,11 +66,11 @@ class OldGrants:
             result = grants.revoke(record, tokens.access_token)
             if grants.proves_end(record, tokens, result.outcome):
                 return result.outcome
-        if tokens.refresh_token is None:
+        if tokens.refresh_token is None and not tokens.is_partial:
             return Outcome.ALREADY_GONE
         if record.encrypted_refresh_token and version == record.version:
             raise Rejected("its newest refresh token lies encrypted in the record, for the refresher alone")
-        is_known = not record.unanswered_since or version != record.version
+        is_known = not tokens.is_partial and (not record.unanswered_since or version != record.version)
         return self._renew_and_revoke(record, tokens, grants, is_known=is_known)
 
     def _renew_and_revoke(self, record: Connection, tokens: TokenSet, grants: ProviderGrants, *, is_known: bool) -> str:

@@ -53,10 +53,10 @@ class ProviderGrants:
         """Tell whether what the provider `said` to a revocation by this access token is true of its refresh token too.
 
         "Invalid token" never is, and `revoked` is not where the provider says so of any token: then only a refresh that
-        is refused proves an end.
+        is refused proves an end. Where there may be a refresh token that nobody has, nothing else proves it.
         """
         is_heard = said is Outcome.REVOKED and not self._provider(record).revokes_unknown_tokens
-        return is_heard or tokens.refresh_token is None
+        return is_heard or (tokens.refresh_token is None and not tokens.is_partial)
 
     def ends_by_consent(self, record: Connection) -> bool:
         """Tell whether a person's consent ends what the same person granted the same app before."""

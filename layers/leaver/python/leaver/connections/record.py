@@ -167,30 +167,42 @@ class Connection(BaseModel):
         """A refresh token that Secrets Manager did not take."""
         return self.model_copy(update={"encrypted_refresh_token": ciphertext})
 
-    def with_stored_tokens(self, version: str, *, expires_at: datetime) -> Self:
-        """Tokens that an earlier run stored, under the same lease: that run's answer is known now."""
+    def with_stored_tokens(self, version: str, *, expires_at: datetime, is_partial: bool = False) -> Self:
+        """Tokens that an earlier run stored, under the same lease: that run's answer is known now.
+
+        `is_partial`: as far as it could be read.
+        """
         tokens = {"version": version, "leased_version": version, "expires_at": expires_at}
-        return self.model_copy(update=tokens | {"unanswered_since": None, "encrypted_refresh_token": None})
+        unanswered = {"unanswered_since": self.leased_at if is_partial else None}
+        return self.model_copy(update=tokens | unanswered | {"encrypted_refresh_token": None})
 
     def with_demanded_refresh(self, now: datetime) -> Self:
         """One more of those that readers asked for."""
         recent = (each for each in self.demanded_refreshes if now - each < DAY)
         return self.model_copy(update={"demanded_refreshes": (*recent, now)})
 
-    def with_new_tokens(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
-        """Healthy, without a lease; its recovery is to be announced where its trouble was."""
+    def with_new_tokens(
+        self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime, is_partial: bool = False
+    ) -> Self:
+        """Healthy, without a lease; its recovery is to be announced where its trouble was.
+
+        `is_partial`: their answer held more than could be read of it.
+        """
         tokens: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
         health: dict[str, object] = {"status": Status.ACTIVE, "refreshed_at": now, "failures": 0, "reason": None}
-        health |= {"unanswered_since": None, "orphaned_tokens": False, "encrypted_refresh_token": None}
+        health |= {"orphaned_tokens": False, "encrypted_refresh_token": None}
+        # What could not be read may have been a refresh token, which then lives and nobody holds.
+        health["unanswered_since"] = (self.leased_at or now) if is_partial else None
         # Even where the trouble itself is still pending: the bus may have taken it just before a run was killed.
         health["pending_announcement"] = "ConnectionRecovered" if self.trouble_since else None
         return self.model_copy(update=_NO_LEASE | tokens | health)
 
     def with_new_grant(self, made: Self, *, now: datetime) -> Self:
         """The record that a person has just made by authorizing it again, whatever was wrong before."""
+        update: dict[str, object] = {"item_version": self.item_version, "unanswered_since": made.unanswered_since}
         healthy = made.with_new_tokens(
             made.version, expires_at=made.expires_at, refresh_at=made.refresh_at, now=now
-        ).model_copy(update={"item_version": self.item_version})
+        ).model_copy(update=update)
         if self.trouble_since:
             update = {"pending_announcement": "ConnectionRecovered", "trouble_since": self.trouble_since}
             healthy = healthy.model_copy(update=update)

@@ -131,7 +131,9 @@ class ZoomOAuth:
     def account_credentials(self, client_id: str, client_secret: SecretStr, account_id: str) -> GrantedTokens:
         """Zoom OAuth "Server-to-server": POST /oauth/token. There is no refresh token; earlier tokens stay good."""
         form = {"grant_type": "account_credentials", "account_id": account_id}
-        return self._granted(BasicAuth(client_id, client_secret), form, _ACCOUNT_CREDENTIALS)
+        granted = self._granted(BasicAuth(client_id, client_secret), form, _ACCOUNT_CREDENTIALS)
+        # However damaged the answer was, it held no refresh token.
+        return granted.model_copy(update={"is_damaged": False})
 
     def revoke(self, client_id: str, client_secret: SecretStr, token: SecretStr) -> Result:
         """Zoom OAuth "Revoke an access token": POST /oauth/revoke. REVOKED, or ALREADY_GONE for an invalid token.
