@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from pydantic import SecretStr
 
 from leaver.connections.record import Connection, Status
-from leaver.errors import InvalidGrant, InvalidToken, Rejected
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Provider, Providers
 from leaver.storage.secrets import SecretStore
@@ -83,7 +83,10 @@ class ProviderGrants:
             raise Rejected(f"connection {record.connection}: grant_type: expected one of {known}")
         if held.refresh_token is None:
             raise InvalidGrant(f"connection {record.connection} holds no refresh token")
-        return provider.refresh(self._clients[record.provider], self.credentials(record), held.refresh_token)
+        granted = provider.refresh(self._clients[record.provider], self.credentials(record), held.refresh_token)
+        if not granted.has_access_token and granted.refresh_token == held.refresh_token:
+            raise AnswerLost(f"the answer to {record.connection} repeats the refresh token that was sent, and no more")
+        return granted
 
     def authorize(self, record: Connection, scope: str) -> GrantedTokens | None:
         """Log in anew with the stored credentials, whatever became of the old grant; None where they hold no login.
