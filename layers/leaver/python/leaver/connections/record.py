@@ -79,6 +79,8 @@ class Connection(BaseModel):
     #: when the next refresh is due
     refresh_at: AwareDatetime
     refreshed_at: AwareDatetime | None = None
+    #: when a run recorded tokens that it or an earlier one had stored, and went on
+    rolled_forward_at: AwareDatetime | None = None
     #: when tokens were replaced only because a reader saw them refused: those of the last day
     demanded_refreshes: tuple[AwareDatetime, ...] = ()
     #: counts the changes: each write is conditional on the version that it was made from
@@ -135,7 +137,7 @@ class Connection(BaseModel):
 
     def has_new_tokens(self, now: datetime) -> bool:
         """Whether its tokens were written so lately that Secrets Manager may not show them yet."""
-        written = [each for each in (self.refreshed_at, self.granted_at) if each is not None]
+        written = [each for each in (self.refreshed_at, self.rolled_forward_at, self.granted_at) if each is not None]
         return bool(written) and now - max(written) < SEEN_AFTER
 
     def has_expired_lease(self, now: datetime) -> bool:
@@ -167,12 +169,15 @@ class Connection(BaseModel):
         """A refresh token that Secrets Manager did not take."""
         return self.model_copy(update={"encrypted_refresh_token": ciphertext})
 
-    def with_stored_tokens(self, version: str, *, expires_at: datetime, is_partial: bool = False) -> Self:
+    def with_stored_tokens(
+        self, version: str, *, expires_at: datetime, now: datetime, is_partial: bool = False
+    ) -> Self:
         """Tokens that an earlier run stored, under the same lease: that run's answer is known now.
 
         `is_partial`: as far as it could be read.
         """
-        tokens = {"version": version, "leased_version": version, "expires_at": expires_at}
+        # They may have been stored just now, and Secrets Manager may not show them yet.
+        tokens = {"version": version, "leased_version": version, "expires_at": expires_at, "rolled_forward_at": now}
         unanswered = {"unanswered_since": self.leased_at if is_partial else None}
         return self.model_copy(update=tokens | unanswered | {"encrypted_refresh_token": None})
 

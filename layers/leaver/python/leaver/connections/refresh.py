@@ -157,10 +157,10 @@ class TokenRefresher:
 
     def _roll_forward(self, lease: Lease, newest: TokenVersion) -> None:
         """Record the newest tokens and keep the lease: a call's answer must be the successor of what is on record."""
-        tokens = newest.tokens
+        tokens, now = newest.tokens, self.clock()
         if not lease.update(
             lambda current: current.with_stored_tokens(
-                newest.id, expires_at=tokens.expires_at, is_partial=tokens.is_partial
+                newest.id, expires_at=tokens.expires_at, now=now, is_partial=tokens.is_partial
             )
         ):
             raise LeaseHeld(f"connection {lease.record.connection} was taken over")
