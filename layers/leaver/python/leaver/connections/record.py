@@ -95,6 +95,8 @@ class Connection(BaseModel):
 
     #: when the first of those refreshes began whose answers never came, or that were killed
     unanswered_since: AwareDatetime | None = None
+    #: whose refresh token was refused, and there was no time to ask twice: the next refusal is the second
+    refused_version: VersionId | None = None
     #: a refresh token that Secrets Manager did not take, encrypted for nobody but the refresher
     encrypted_refresh_token: str | None = None
     #: tokens were issued that nobody holds, so that they can't be revoked by us
@@ -164,6 +166,10 @@ class Connection(BaseModel):
     def with_unanswered_refresh(self) -> Self:
         """The provider may have answered the holder of the lease, and the answer was lost."""
         return self.model_copy(update={"unanswered_since": self.unanswered_since or self.leased_at})
+
+    def with_refused_version(self) -> Self:
+        """Its refresh token was refused once."""
+        return self.model_copy(update={"refused_version": self.version})
 
     def with_encrypted_refresh_token(self, ciphertext: str) -> Self:
         """A refresh token that Secrets Manager did not take."""

@@ -189,13 +189,19 @@ class TokenRefresher:
             return Result(Outcome.STILL_FRESH)
         if successor := self.token_versions.read_successor(lease.record):
             return self._record_version(lease, successor)
-        if self.remaining() < TIME_FOR_A_CALL:
-            raise OutOfTime(f"connection {command.connection}: too little time is left to ask once more") from None
-        try:
-            # A token that was refused is not spent by that: at worst it is refused again.
-            return self._store_and_record(lease, self._request_tokens(lease, held), replacing=held)
-        except InvalidGrant as again:
-            refusal = again
+        if lease.record.refused_version != lease.record.version:
+            if self.remaining() < TIME_FOR_A_CALL:
+                # A slow provider would leave each run as little, and nobody would ever be told.
+                lease.update(Connection.with_refused_version)
+                late = OutOfTime(f"connection {command.connection}: too little time is left to ask once more")
+                self._cool_down(lease, late)
+                late.is_postponed = True
+                raise late from None
+            try:
+                # A token that was refused is not spent by that: at worst it is refused again.
+                return self._store_and_record(lease, self._request_tokens(lease, held), replacing=held)
+            except InvalidGrant as again:
+                refusal = again
         if lease.record.status is Status.REVOKING:
             if command.for_revocation:
                 finish_revocation(lease, refusal)
