@@ -7,7 +7,7 @@ from datetime import datetime
 from leaver.connections.grants import REFRESH_TOKEN, ProviderGrants
 from leaver.connections.record import Connection
 from leaver.connections.token_versions import read_latest
-from leaver.errors import InvalidGrant, LeaverError, Rejected
+from leaver.errors import GrantSuspended, InvalidGrant, LeaverError, Rejected
 from leaver.outcomes import Outcome
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import timestamp
@@ -113,4 +113,7 @@ def _renew(grants: ProviderGrants, record: Connection, tokens: TokenSet) -> Gran
     try:
         return grants.refresh(record.as_revoking(), tokens)
     except InvalidGrant:
-        return grants.refresh(record.as_revoking(), tokens)
+        try:
+            return grants.refresh(record.as_revoking(), tokens)
+        except GrantSuspended as suspended:
+            raise Rejected(f"{suspended.reason}, which can be undone", suspended.response) from None

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from leaver.errors import AnswerLost, InvalidClient, InvalidGrant, ProviderUnavailable, Rejected
+from leaver.errors import AnswerLost, GrantSuspended, InvalidClient, InvalidGrant, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.answer import Answer
 from leaver.providers.authorization import BasicAuth
@@ -50,10 +50,10 @@ _REFRESH: Final[Mapping[str, Refusal]] = {
     "2xx": (AnswerLost, "Zoom's answer has no access token in it"),
     "4xx Invalid Token!": (InvalidGrant, "Zoom does not accept the refresh token"),
     "4xx invalid_grant": (InvalidGrant, "Zoom does not accept the refresh token"),
-    "4xx 4711": (InvalidGrant, "the refresh token's scopes are not the app's any more"),
+    "4xx 4711": (GrantSuspended, "the refresh token's scopes are not the app's any more"),
     "4xx 4735": (InvalidGrant, "the user who authorised the app is gone"),
     "4xx 4737": (InvalidGrant, "Zoom knows of no authorisation"),
-    "4xx 4738": (InvalidGrant, "an administrator disabled the app"),
+    "4xx 4738": (GrantSuspended, "an administrator disabled the app"),
     "4xx 4740": (InvalidGrant, "the refresh token is too old"),
     "4xx 4741": (InvalidGrant, "the refresh token was revoked"),
 }
