@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from functions.revoke_access_token.app import revoke_access_token
 from leaver.connections.record import LEASE, Connection, Status
-from leaver.errors import CredentialStale, NeedsReauthorization, NotKept
+from leaver.errors import CredentialStale, NeedsReauthorization, NotKept, Throttled
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome
 from leaver.providers.transport import Transport
@@ -175,6 +175,21 @@ def test_a_later_answer_that_is_whole_ends_the_doubt() -> None:
     # Zoom still takes the token that it gave before: it had rotated nothing.
     stage.grant.number = 1
     stage.refresh(force=True)
+    assert stage.record.unanswered_since is None
+
+
+def test_a_later_refresh_token_that_was_encrypted_into_the_record_ends_the_doubt() -> None:
+    stage = recorded()
+    stage.grant.number = 1
+    stage.secrets.read_only = True
+    with pytest.raises(NotKept):
+        stage.refresh(force=True)
+    stage.secrets.read_only = False
+    stage.cools_off()
+    stage.grant.failing = [Throttled("Zoom's limit is reached", until=stage.clock())]
+    with pytest.raises(Throttled):
+        stage.refresh()
+    assert stage.stored(stage.record.version)["refresh_token"] == "refresh-2"
     assert stage.record.unanswered_since is None
 
 
