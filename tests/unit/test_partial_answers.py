@@ -17,7 +17,6 @@ from leaver.providers.transport import Transport
 from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
-from leaver_cli.connections.connect_zoom import missing_refresh_token
 from leaver_cli.connections.request import NewConnection
 from leaver_cli.connections.setup import ConnectionSetup, Established
 from tests.doubles.clock import NOW
@@ -221,8 +220,3 @@ def test_a_server_to_server_answer_never_holds_a_refresh_token_however_damaged()
         granted = ZoomOAuth(transport, lambda: NOW).account_credentials("client-id", SecretStr("secret"), "account-1")
     assert granted.access_token.get_secret_value() == "access-2"
     assert not granted.is_partial
-
-
-def test_whoever_connects_is_told_that_the_refresh_token_could_not_be_read() -> None:
-    (said,) = missing_refresh_token(GrantedTokens(access_token=SecretStr("access-2"), expires_at=NOW, is_damaged=True))
-    assert said == "Zoom's answer came damaged, and its refresh token could not be read: connect it again"
