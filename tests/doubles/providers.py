@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Literal
 
@@ -116,6 +116,10 @@ class FakeGrant:
     failing: list[LeaverError] = field(default_factory=list)
     #: the next answers are lost, after the provider has committed
     loses: int = 0
+    #: the next answers come damaged, so that their refresh tokens can't be read
+    damages: int = 0
+    #: when the last access token that was granted here ends
+    expires_at: datetime | None = None
     #: every request: operation, and the token that came with it
     asked: list[tuple[str, str]] = field(default_factory=list)
     #: called after the provider has committed, before its answer arrives
@@ -142,17 +146,22 @@ class FakeGrant:
         if self.loses:
             self.loses -= 1
             raise AnswerLost("Zoom did not answer")
+        self.expires_at = self.clock() + timedelta(hours=1)
+        is_damaged = self.damages > 0
+        self.damages -= is_damaged
         return GrantedTokens(
             access_token=SecretStr(self.access_token),
-            refresh_token=SecretStr(self.refresh_token) if self.rotates else None,
-            expires_at=self.clock() + timedelta(hours=1),
+            refresh_token=SecretStr(self.refresh_token) if self.rotates and not is_damaged else None,
+            expires_at=self.expires_at,
             scope="user:read:admin",
+            is_damaged=is_damaged,
         )
 
     def revoked(self, access_token: SecretStr) -> bool:
         """Tells whether there was something to revoke."""
         self.begin("revoke", access_token)
-        if not self.alive or access_token.get_secret_value() != self.access_token:
+        has_ended = self.expires_at is not None and self.expires_at <= self.clock()
+        if not self.alive or has_ended or access_token.get_secret_value() != self.access_token:
             return False
         self.alive = False
         return True

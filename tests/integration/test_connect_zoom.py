@@ -2,13 +2,17 @@
 
 import webbrowser
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import requests
 import typer
+from pydantic import SecretStr
 
+from leaver.providers.zoom.oauth import ZoomOAuth
+from leaver.tokens import GrantedTokens
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.setup import Established
 from local.simulators.zoom import ZoomSimulator
@@ -97,6 +101,19 @@ def test_nothing_is_asked_for_before_the_stack_is_ready(
     # the code was never exchanged, which would have ended the older pair
     assert zoom.journal("/oauth/token") == []
     assert refresh(zoom, older["refresh_token"]).status_code == 200
+
+
+@pytest.mark.usefixtures("_browser")
+@pytest.mark.parametrize("role", ["service", "personal"])
+def test_who_consents_is_told_that_the_answer_came_damaged_and_not_that_zoom_gave_no_refresh_token(
+    stack: Stack, secret_file: Path, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = GrantedTokens(access_token=SecretStr("access-2"), expires_at=datetime.now(tz=UTC), is_damaged=True)
+    monkeypatch.setattr(ZoomOAuth, "authorization_code", lambda *_: damaged)
+    result = stack.leaver("zoom", *zoom_options(secret_file), *CONSENT, "--role", role)
+    assert result.exit_code == 1
+    assert "Zoom's answer came damaged, and may have held a refresh token: connect it again" in result.output
+    assert "no refresh token" not in result.output
 
 
 @pytest.mark.usefixtures("_browser")

@@ -287,6 +287,16 @@ def test_what_may_have_been_issued_and_nobody_holds_is_not_claimed_to_be_ended(
     )
 
 
+def test_an_old_grant_whose_app_an_administrator_disabled_is_not_claimed_to_be_ended(desk: Desk) -> None:
+    with long_ago(desk.zoom):
+        desk.connect(app=APP)
+    desk.zoom.inject("/oauth/token", times=2, handling="skip", reply="zoom_oauth/400-4738")
+    made = desk.connect(app=OTHER_APP)
+    assert not made.old_grant_ended
+    assert made.old_grant == "not confirmed: an administrator disabled the app, which can be undone"
+    assert desk.zoom.live_tokens(APP)["refresh"] != []
+
+
 def test_a_provider_that_does_not_end_the_old_grant_is_said_and_the_new_one_works(desk: Desk) -> None:
     desk.connect(IT)
     desk.zoom.inject("/oauth/revoke", times=None, handling="skip", reply="zoom_oauth/500-html")

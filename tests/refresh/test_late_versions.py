@@ -12,7 +12,7 @@ from functions.revoke_access_token.app import revoke_access_token
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import IN_USE, LEASE, SEEN_AFTER, Connection, Status
 from leaver.connections.token_versions import TokenVersion
-from leaver.errors import CredentialStale, NotRead, Rejected
+from leaver.errors import CredentialStale, HalfAnswered, NotRead, Rejected
 from leaver.messages.commands import RevokeAccessToken
 from leaver.storage.secrets import SecretStore
 from leaver_cli.connections.old_grant import OldGrant, OldGrants
@@ -21,7 +21,7 @@ from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 from tests.doubles.providers import provider_grants
 from tests.doubles.refresher import CHILD, Stage
-from tests.doubles.secrets_manager import PARENT
+from tests.doubles.secrets_manager import PARENT, tokens
 
 IN_AN_HOUR: Final = NOW + timedelta(hours=1)
 #: AWS accepts two clocks that are so far apart, and who wrote the version has the other
@@ -29,8 +29,8 @@ WRITTEN: Final = NOW - timedelta(minutes=9, seconds=20)
 
 
 def read_a_token(stage: Stage) -> None:
-    tokens = AccessTokens(stage.connections, stage.secret_store, stage.clock, "zoom")
-    assert tokens.with_token(None, lambda _, token: token.get_secret_value()) == stage.grant.access_token
+    reader = AccessTokens(stage.connections, stage.secret_store, stage.clock, "zoom")
+    assert reader.with_token(None, lambda _, token: token.get_secret_value()) == stage.grant.access_token
 
 
 def refresh(stage: Stage) -> None:
@@ -40,9 +40,9 @@ def refresh(stage: Stage) -> None:
 
 
 def refresh_for_revocation(stage: Stage) -> None:
-    if stage.record.status is Status.ACTIVE:
+    if stage.record.status in IN_USE:
         # revoke_access_token has said so before it asks
-        stage.alter(status=Status.REVOKING)
+        stage.connections.change(stage.name, Connection.as_revoking)
     stage.refresh(for_revocation=True)
     if stage.record.status is Status.REVOKING:
         # It ended nothing and claims nothing, and the revocation asks again.
@@ -118,11 +118,28 @@ def left_behind() -> Stage:
     return stage
 
 
+def rolled_forward() -> Stage:
+    """An answer without an access token was stored and recorded, and is to be asked with."""
+    stage = Stage(connection(refresh_at=NOW, refreshed_at=NOW - timedelta(minutes=45)))
+    whole = stage.grant.minted
+    alone = {"access_token": SecretStr(""), "expires_at": NOW, "is_damaged": True}
+    stage.grant.minted = lambda: whole().model_copy(update=alone)  # type: ignore[method-assign]
+    with pytest.raises(HalfAnswered):
+        stage.refresh()
+    stage.grant.minted = whole  # type: ignore[method-assign]
+    assert stage.record.version == CHILD
+    stage.cools_off()
+    stage.secrets.unseen = {CHILD}
+    return stage
+
+
 #: who only reads has no use for what is not recorded; a person is told that an old grant's end is not confirmed
 RECORDED_ALONE: Final = {"read a token", "end the old grant"}
 CASES: Final = [
     *((recorded, reader) for reader in READERS),
     *((left_behind, reader) for reader in sorted(READERS.keys() - RECORDED_ALONE)),
+    # its access token has ended
+    *((rolled_forward, reader) for reader in sorted(READERS.keys() - {"read a token"})),
 ]
 
 
@@ -162,6 +179,29 @@ def test_a_version_that_nobody_shows_is_waited_for(reader: str) -> None:
         READERS[reader](stage)
 
 
+def overtaken() -> Stage:
+    """Another run wins the race, and this one finds its version at the second look."""
+    stage = Stage(connection(refresh_at=NOW))
+    stage.grant.number = 2
+    stage.waiting = lambda: stage.keep(CHILD, tokens("access-2", "refresh-2", IN_AN_HOUR))
+    stage.secrets.reads = 0
+    return stage
+
+
+def test_a_winners_version_that_is_seen_and_then_not_is_read_again() -> None:
+    seen = overtaken()
+    refresh(seen)
+    stage = overtaken()
+    # The last read is that of the winner's tokens; the one before found that there are any.
+    stage.secrets.unseen, stage.secrets.unseen_by = {CHILD}, {seen.secrets.reads}
+    with pytest.raises(NotRead, match="has no version"):
+        stage.refresh()
+    assert stage.record.status is Status.COOLING_DOWN
+    stage.cools_off()
+    stage.secrets.unseen = set()
+    refresh(stage)
+
+
 MUTATIONS: Final[Mapping[str, Any]] = {
     "a version is new for five minutes by any clock": lambda it, now: now - it.refreshed_at < timedelta(minutes=5),
     "no version is new": lambda _record, _now: False,
@@ -188,3 +228,15 @@ def test_that_test_sees_it_where_a_revocation_takes_what_was_left_behind_for_gon
     monkeypatch.setattr("functions.revoke_access_token.app.read_latest", read_as_before)
     with pytest.raises(Rejected, match="has no version"):
         test_whichever_read_misses_it_the_next_attempt_succeeds_and_nothing_is_claimed_before(left_behind, "revoke")
+
+
+@pytest.mark.parametrize("reader", ["refresh", "refresh for a revocation", "revoke"])
+def test_that_test_sees_it_where_a_roll_forward_is_not_remembered(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    roll_forward = Connection.with_stored_tokens
+
+    def forget(record: Connection, version: str, **told: Any) -> Connection:
+        return roll_forward(record, version, **told).model_copy(update={"rolled_forward_at": None})
+
+    monkeypatch.setattr(Connection, "with_stored_tokens", forget)
+    with pytest.raises(Rejected, match="has no version"):
+        test_whichever_read_misses_it_the_next_attempt_succeeds_and_nothing_is_claimed_before(rolled_forward, reader)

@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import re
 import tracemalloc
 import zlib
 from collections.abc import Callable, Mapping
@@ -81,6 +82,9 @@ def deflated(body: bytes) -> bytes:
 
 
 GZIP: Final = b"Content-Encoding: gzip"
+#: these first bytes unpack to something
+PAGE: Final = b'<html xmlns="http://www.w3.org/1999/xhtml"><body><pre>' + BODY + b"</pre></body></html>"
+LINE: Final = b"<p>" + BODY + b"</p>"
 HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
 #: damage → the answer, and what is kept of it; written by hand
@@ -114,6 +118,10 @@ DAMAGES: Final[Mapping[str, tuple[Play, Kept | None]]] = {
     # the other fields
     "a bad byte in another field": (said(BODY.replace(b"user:read", b"user:\xff")), BOTH),
     "a line break in another field": (said(BODY.replace(b"user:read", b"user:\nread")), BOTH),
+    "cut in the lifetime": (
+        said(without("expires_in", "scope", expires_in=3599)[:-3]),
+        BOTH._replace(lifetime=ASSUMED_LIFETIME),
+    ),
     "a number that is none": (said(BODY.replace(b"3599", b"NaN/2")), BOTH._replace(lifetime=ASSUMED_LIFETIME)),
     "a bad lifetime": (said(without(expires_in=[])), BOTH._replace(lifetime=ASSUMED_LIFETIME)),
     "a comma too many": (said(BODY[:-1] + b",}"), BOTH),
@@ -131,7 +139,21 @@ DAMAGES: Final[Mapping[str, tuple[Play, Kept | None]]] = {
     # what holds no token
     "neither": (said(without("access_token", "refresh_token")), NOTHING),
     "nothing": (said(b""), NOTHING),
-    "a page that shows how an answer looks": (said(b"<html><pre>" + BODY + b"</pre></html>"), NOTHING),
+    "a page that shows how an answer looks": (said(PAGE), NOTHING),
+    "a page after white space": (said(b"\r\n \t" + LINE), NOTHING),
+    "a page after a byte order mark": (said(b"\xef\xbb\xbf" + LINE), NOTHING),
+    "a page after zero bytes": (said(b"\0\0" + LINE), NOTHING),
+    "a page after a sentence": (said(b"Sign in to go on. " + PAGE), NOTHING),
+    "a page of text": (said(b"Sign in to go on, and get " + BODY, b"Content-Type: text/html; charset=utf-8"), NOTHING),
+    "a page called compressed": (said(PAGE, GZIP), NOTHING),
+    "a compressed page with a wrong checksum": (said(gzip.compress(PAGE)[:-8] + b"\0" * 8, GZIP), NOTHING),
+    "a compressed page with a wrong header": (said(b"\0" * 10 + deflated(PAGE), GZIP), NOTHING),
+    "JSON that shows how an answer looks": (said(b'{"help": {"answer": ' + BODY + b"}}"), NOTHING),
+    "a list of examples": (said(b"[" + BODY + b", " + BODY + b"]"), NOTHING),
+    "an older refresh token in the data": (
+        said(without("access_token", data={"refresh_token": "CANARY-retired"})),
+        BOTH._replace(access=""),
+    ),
     "text that speaks of one": (said(json.dumps({"hint": BODY.decode()}).encode()), NOTHING),
 }
 
@@ -220,3 +242,23 @@ def test_that_test_sees_it_where_a_mend_is_taken_away(damage: str, monkeypatch: 
     monkeypatch.setattr(*MUTATIONS[damage])
     play, _ = DAMAGES[damage]
     assert isinstance(refreshed("zoom", play), ProviderUnavailable)
+
+
+FIRST_CHARACTER: Final = re.compile(rb"\A<")
+#: pages that begin with something else than their first character
+BLURRED: Final = (
+    "a page after white space",
+    "a page after a byte order mark",
+    "a page after zero bytes",
+    "a page after a sentence",
+    "a page called compressed",
+)
+
+
+@pytest.mark.parametrize("damage", BLURRED)
+def test_that_test_sees_it_where_a_page_is_known_by_its_first_character_alone(
+    damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaver.providers.answer._PAGE", FIRST_CHARACTER)
+    play, _ = DAMAGES[damage]
+    assert isinstance(refreshed("zoom", play), GrantedTokens)

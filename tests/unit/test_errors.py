@@ -90,6 +90,7 @@ def test_an_error_tells_its_reason_and_the_providers_word() -> None:
         (NotSent, errors.ProviderUnavailable),
         (AnswerLost, errors.ProviderUnavailable),
         (InvalidGrant, errors.NeedsReauthorization),
+        (errors.GrantSuspended, InvalidGrant),
         (InvalidClient, errors.Rejected),
         (errors.Undelivered, LeaverError),
     ],

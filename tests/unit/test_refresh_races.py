@@ -82,7 +82,59 @@ def test_a_refusal_is_not_believed_where_there_is_no_time_to_ask_twice(stage: St
     stage.grant.meanwhile = lambda: stage.clock.passes(seconds=30)
     with pytest.raises(OutOfTime, match="too little time is left to ask once more"):
         stage.refresh()
-    assert (stage.record.status, stage.record.lease_holder) == (Status.ACTIVE, None)
+    assert (stage.record.status, stage.record.lease_holder) == (Status.COOLING_DOWN, None)
+
+
+def slow(stage: Stage) -> None:
+    stage.grant.meanwhile = lambda: stage.clock.passes(seconds=30)
+
+
+def test_a_slow_provider_that_refuses_once_more_in_the_next_run_has_said_it_twice(stage: Stage) -> None:
+    stage.grant.alive = False
+    slow(stage)
+    with pytest.raises(OutOfTime) as late:
+        stage.refresh()
+    # Its message is done with: the schedule sends another one, when the connection has cooled off.
+    assert late.value.is_postponed
+    assert stage.record.refresh_at > stage.clock()
+    stage.cools_off()
+    with pytest.raises(InvalidGrant):
+        stage.refresh()
+    assert stage.record.status is Status.NEEDS_REAUTHORIZATION
+    assert stage.announced == ["ConnectionNeedsReauthorization"]
+
+
+def test_a_slow_providers_dead_grant_is_revoked_in_the_second_run(stage: Stage) -> None:
+    stage.alter(status=Status.REVOKING)
+    stage.secrets.secrets["leaver/tokens/zoom/zoom"].versions[PARENT] = tokens(expires_at=NOW)
+    stage.grant.alive = False
+    slow(stage)
+    with pytest.raises(OutOfTime):
+        stage.refresh(for_revocation=True)
+    stage.cools_off()
+    assert stage.refresh(for_revocation=True) is None
+    assert stage.record.revoked_outcome is Outcome.ALREADY_GONE
+
+
+def test_a_refusal_of_other_tokens_counts_for_none_of_the_new_ones(stage: Stage) -> None:
+    stage.grant.alive = False
+    slow(stage)
+    with pytest.raises(OutOfTime):
+        stage.refresh()
+    stage.cools_off()
+    stage.grant.alive = True
+    stage.refresh()
+    stage.cools_off()
+    stage.grant.alive = False
+    with pytest.raises(OutOfTime):
+        stage.refresh()
+    assert stage.record.status is Status.COOLING_DOWN
+
+
+def test_that_test_sees_it_where_the_refusal_is_forgotten(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "with_refused_version", lambda record: record)
+    with pytest.raises(OutOfTime):
+        test_a_slow_provider_that_refuses_once_more_in_the_next_run_has_said_it_twice(stage)
 
 
 def test_a_refused_refresh_token_needs_a_person_and_is_asked_about_twice(stage: Stage) -> None:

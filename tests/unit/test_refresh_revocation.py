@@ -1,13 +1,21 @@
 """A refresh for a revocation: the new pair is kept, revoked and the connection retired; nothing is claimed unproved."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pydantic import SecretStr
 
 from leaver.connections.record import Status
-from leaver.errors import AnswerLost, LeaverError, NeedsReauthorization, ProviderUnavailable, Rejected
+from leaver.errors import (
+    AnswerLost,
+    GrantSuspended,
+    LeaverError,
+    NeedsReauthorization,
+    ProviderResponse,
+    ProviderUnavailable,
+    Rejected,
+)
 from leaver.outcomes import Outcome, Result
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
@@ -81,6 +89,35 @@ def test_a_refused_refresh_token_is_proof_that_nothing_is_left(stage: Stage) -> 
     assert (stage.record.status, stage.record.revoked_outcome) == (Status.REVOKED, Outcome.ALREADY_GONE)
     assert stage.record.revoked_status == 400
     assert stage.announced == []
+
+
+#: Zoom 4738 and 4711
+UNDONE: Final = ["an administrator disabled the app", "the refresh token's scopes are not the app's any more"]
+
+
+@pytest.mark.parametrize("why", UNDONE)
+def test_what_an_administrator_can_undo_is_no_proof_that_nothing_is_left(stage: Stage, why: str) -> None:
+    stage.grant.failing = [GrantSuspended(why, ProviderResponse(400, "4738"))] * 2
+    with pytest.raises(NeedsReauthorization, match=f"^{why}, which can be undone; end the grant at the provider$"):
+        stage.refresh(**ASKED)
+    assert (stage.record.status, stage.record.revoked_outcome) == (Status.REVOKING, None)
+    assert (stage.record.orphaned_tokens, stage.record.lease_holder) == (True, None)
+    # The administrator undoes it, and the grant is as good as before.
+    assert stage.grant.refreshed(SecretStr(stage.grant.refresh_token))
+
+
+def test_a_connection_in_use_that_an_administrator_stopped_needs_a_person() -> None:
+    stage = Stage(connection(refresh_at=NOW))
+    stage.grant.failing = [GrantSuspended(UNDONE[0])] * 2
+    with pytest.raises(NeedsReauthorization, match=UNDONE[0]):
+        stage.refresh()
+    assert stage.record.status is Status.NEEDS_REAUTHORIZATION
+
+
+def test_that_test_sees_it_where_it_counts_as_any_refusal(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leaver.connections.dead_grant.GrantSuspended", NotImplementedError)
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        test_what_an_administrator_can_undo_is_no_proof_that_nothing_is_left(stage, UNDONE[0])
 
 
 @pytest.mark.parametrize(

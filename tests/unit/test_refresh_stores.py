@@ -11,7 +11,7 @@ import responses
 
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Status
-from leaver.errors import HalfAnswered, LeaverError, NotRead, Rejected
+from leaver.errors import AnswerLost, HalfAnswered, LeaverError, NotRead, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
 from leaver.providers.transport import Transport
@@ -214,6 +214,22 @@ def test_a_new_refresh_token_alone_is_kept_and_asked_with_next_time(stage: Stage
     stage.refresh(force=True)
     assert stage.grant.asked == [("refresh", "refresh-2")]
     assert stage.record.status is Status.ACTIVE
+
+
+@pytest.mark.parametrize("body", [{"refresh_token": "refresh-1"}, [{"refresh_token": "refresh-1"}]])
+def test_an_answer_that_repeats_what_was_sent_is_none_and_no_lost_answer_is_forgotten(stage: Stage, body: Any) -> None:
+    before = NOW - timedelta(hours=1)
+    stage.alter(unanswered_since=before)
+    with pytest.raises(AnswerLost, match="repeats the refresh token that was sent"):
+        answered(stage, body)
+    assert (stage.record.status, stage.record.version) == (Status.COOLING_DOWN, PARENT)
+    assert stage.record.unanswered_since == before
+    assert stage.record.expires_at == NOW + timedelta(minutes=30)
+
+
+def test_a_provider_that_does_not_rotate_repeats_the_refresh_token_beside_an_access_token(stage: Stage) -> None:
+    assert answered(stage, ANSWER | {"refresh_token": "refresh-1"}) == REFRESHED
+    assert (stage.stored()["access_token"], stage.stored()["refresh_token"]) == ("access-2", "refresh-1")
 
 
 def test_a_damaged_answer_without_a_refresh_token_may_have_held_one(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import pytest
 import urllib3.util.connection
@@ -20,10 +21,11 @@ from pydantic import SecretStr
 from urllib3 import Timeout
 
 from leaver.errors import AnswerLost, NotSent, OutOfTime
+from leaver.providers import body as body_module
 from leaver.providers import transport as transport_module
 from leaver.providers.answer import Answer, retry_after, safe_code
 from leaver.providers.authorization import BasicAuth, BearerAuth
-from leaver.providers.body import MAX_BODY
+from leaver.providers.body import MAX_BODY, Body
 from leaver.providers.connection_pool import CONNECT_TIMEOUT
 from leaver.providers.time_left import TIME_TO_RECORD, TimeLeft
 from leaver.providers.transport import Transport
@@ -307,6 +309,30 @@ def test_what_is_compressed_all_the_same_is_read(pack: Callable[[bytes], bytes])
     encoding = b"Content-Encoding: " + (b"gzip" if pack is gzip.compress else b"deflate")
     with answering(saying(pack(b'{"a": 1}'), encoding)) as (transport, _):
         assert transport.request("GET", "/x", auth=None).json == {"a": 1}
+
+
+PACKED: Final = gzip.compress(b'{"error": "invalid_token"}')
+GZIPPED: Final = b"Content-Encoding: gzip"
+
+
+@pytest.mark.parametrize("cut", range(1, len(PACKED)))
+def test_a_compressed_body_that_is_cut_is_lost_and_never_empty(cut: int) -> None:
+    # A proxy that cuts it says that this is its length.
+    with answering(saying(PACKED[:cut], GZIPPED), saying(PACKED[:cut], GZIPPED)) as (transport, _):
+        with pytest.raises(AnswerLost):
+            transport.request("GET", "/x", auth=None)
+        assert transport.request("GET", "/x", auth=None, even_damaged=True).empty is False
+
+
+def test_that_test_sees_it_where_the_end_of_a_compressed_body_is_not_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unpack(sent: bytes, limit: int, failure: Exception | None) -> Body:
+        return Body(zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(sent, limit), failure)
+
+    monkeypatch.setattr(body_module, "_unpack", unpack)
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        test_a_compressed_body_that_is_cut_is_lost_and_never_empty(12)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["a long body", "a small body that unpacks to a long one"])

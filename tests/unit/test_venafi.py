@@ -384,6 +384,8 @@ def test_an_empty_page_beside_grants_that_live_is_not_none_left(
     [
         *((ANN, name) for name in ("200-grants-missing", "200-grants-null", "200-html", "500-html")),
         *((APP, name) for name in ("200-grants-missing", "200-no-grants", "200-html", "500-html")),
+        # for Python false is 0
+        (APP, "200-grant-count-false"),
     ],
 )
 def test_an_empty_page_and_no_second_word_prove_nothing(target: Grantee | Application, second: str) -> None:

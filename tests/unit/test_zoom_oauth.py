@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from leaver.errors import (
     AnswerLost,
+    GrantSuspended,
     InvalidClient,
     InvalidGrant,
     LeaverError,
@@ -71,10 +72,10 @@ REFUSED_REFRESHES: list[tuple[str, type[LeaverError], str, str | None]] = [
     ("401-invalid-request-invalid-token", InvalidGrant, NO_REFRESH_TOKEN, "invalid_request"),
     ("400-invalid-grant", InvalidGrant, NO_REFRESH_TOKEN, "invalid_grant"),
     ("400-invalid-authorization-code", InvalidGrant, NO_REFRESH_TOKEN, "invalid_grant"),
-    ("400-4711", InvalidGrant, "the refresh token's scopes are not the app's any more", "4711"),
+    ("400-4711", GrantSuspended, "the refresh token's scopes are not the app's any more", "4711"),
     ("400-4735", InvalidGrant, "the user who authorised the app is gone", "4735"),
     ("400-4737", InvalidGrant, "Zoom knows of no authorisation", "4737"),
-    ("400-4738", InvalidGrant, "an administrator disabled the app", "4738"),
+    ("400-4738", GrantSuspended, "an administrator disabled the app", "4738"),
     ("400-4740", InvalidGrant, "the refresh token is too old", "4740"),
     ("400-4741", InvalidGrant, "the refresh token was revoked", "4741"),
     ("400-invalid-client", InvalidClient, NO_CLIENT, "invalid_client"),

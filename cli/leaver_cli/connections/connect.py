@@ -51,6 +51,9 @@ def establish(into: Destination, new: ConnectionRequest, target: Target, console
     made = into.establish(new, target)
     # Leaver does nothing through a personal connection but keep it alive and end it, which takes no scope.
     wrong = new.check(made.granted) if target.role == "service" else []
+    if made.granted.is_partial:
+        lacks = "may have held a refresh token: connect it again"
+        wrong.append(f"{new.provider.title()}'s answer came damaged, and {lacks}")
     misfits, remarks = _whose(new, target, made.granted)
     wrong += misfits
     if made.old_grant is not None:

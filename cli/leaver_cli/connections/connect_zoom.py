@@ -148,7 +148,7 @@ def missing_scopes(tokens: GrantedTokens) -> list[str]:
 
 def missing_refresh_token(tokens: GrantedTokens) -> list[str]:
     """Say so where the connection will end with its first access token."""
-    if tokens.refresh_token is not None:
+    if tokens.refresh_token is not None or tokens.is_partial:
         return []
     return ["Zoom gave no refresh token: the connection ends with its access token"]
 

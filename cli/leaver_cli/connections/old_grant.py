@@ -7,7 +7,7 @@ from datetime import datetime
 from leaver.connections.grants import REFRESH_TOKEN, ProviderGrants
 from leaver.connections.record import Connection
 from leaver.connections.token_versions import read_latest
-from leaver.errors import InvalidGrant, LeaverError, Rejected
+from leaver.errors import GrantSuspended, InvalidGrant, LeaverError, Rejected
 from leaver.outcomes import Outcome
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import timestamp
@@ -66,11 +66,11 @@ class OldGrants:
             result = grants.revoke(record, tokens.access_token)
             if grants.proves_end(record, tokens, result.outcome):
                 return result.outcome
-        if tokens.refresh_token is None:
+        if tokens.refresh_token is None and not tokens.is_partial:
             return Outcome.ALREADY_GONE
         if record.encrypted_refresh_token and version == record.version:
             raise Rejected("its newest refresh token lies encrypted in the record, for the refresher alone")
-        is_known = not record.unanswered_since or version != record.version
+        is_known = not tokens.is_partial and (not record.unanswered_since or version != record.version)
         return self._renew_and_revoke(record, tokens, grants, is_known=is_known)
 
     def _renew_and_revoke(self, record: Connection, tokens: TokenSet, grants: ProviderGrants, *, is_known: bool) -> str:
@@ -113,4 +113,7 @@ def _renew(grants: ProviderGrants, record: Connection, tokens: TokenSet) -> Gran
     try:
         return grants.refresh(record.as_revoking(), tokens)
     except InvalidGrant:
-        return grants.refresh(record.as_revoking(), tokens)
+        try:
+            return grants.refresh(record.as_revoking(), tokens)
+        except GrantSuspended as suspended:
+            raise Rejected(f"{suspended.reason}, which can be undone", suspended.response) from None

@@ -120,6 +120,7 @@ class ConnectionSetup:
             refresh_at=next_refresh(new.role, granted.as_token_set(), now, self.jitter),
             refreshed_at=now,
             granted_at=now,
+            unanswered_since=now if granted.is_partial else None,
         )
 
     def _store(self, write: Callable[[], None]) -> None:

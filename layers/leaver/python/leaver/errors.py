@@ -119,6 +119,10 @@ class InvalidGrant(NeedsReauthorization):
     """The token endpoint refused the refresh token (RFC 6749 `invalid_grant`): dead, or somebody else won the race."""
 
 
+class GrantSuspended(InvalidGrant):
+    """The refusal can be undone by an administrator: the grant does not work, and has not ended."""
+
+
 class Rejected(LeaverError):
     """The provider will not do it (scope, rights, request), or a certificate is wrong: repeating it can't succeed."""
 

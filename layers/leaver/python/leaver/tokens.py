@@ -40,6 +40,12 @@ class TokenSet(BaseModel):
     refresh_token: Secret | None = None
     expires_at: AwareDatetime
     scope: str = ""
+    #: their answer was damaged, and may have held a refresh token that nobody has
+    is_partial: bool = False
+
+    def without_refresh_token(self) -> Self:
+        """The same, for what begins anew."""
+        return self.model_copy(update={"refresh_token": None})
 
 
 class GrantedTokens(BaseModel):
@@ -77,7 +83,7 @@ class GrantedTokens(BaseModel):
         body = body or {}
         is_damaged = _token(body.get("access_token")) is None
         if is_damaged:
-            body = {**body, **search()}
+            body = {**search(), **body}
         access_token, refresh_token = _token(body.get("access_token")), _token(body.get("refresh_token"))
         if access_token is None and refresh_token is None:
             return None
@@ -97,6 +103,11 @@ class GrantedTokens(BaseModel):
         """Whether the access token could be read."""
         return bool(self.access_token.get_secret_value())
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether it may have held a refresh token that could not be read, and that nobody has."""
+        return self.is_damaged and self.refresh_token is None
+
     def as_token_set(self, replaced: TokenSet | None = None) -> TokenSet:
         """What is stored of an answer: what it does not repeat stays as it was in `replaced`."""
         return TokenSet(
@@ -104,6 +115,7 @@ class GrantedTokens(BaseModel):
             refresh_token=self.refresh_token or (replaced and replaced.refresh_token),
             expires_at=self.expires_at,
             scope=self.scope or (replaced.scope if replaced else ""),
+            is_partial=self.is_partial,
         )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from leaver.connections.lease import Lease
 from leaver.connections.record import IN_USE
-from leaver.errors import InvalidGrant, LeaseHeld, NeedsReauthorization
+from leaver.errors import GrantSuspended, InvalidGrant, LeaseHeld, NeedsReauthorization
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import timestamp
 
@@ -28,14 +28,18 @@ def require_reauthorization(lease: Lease, refusal: InvalidGrant, *, now: datetim
 def finish_revocation(lease: Lease, refusal: InvalidGrant) -> None:
     """Retire the connection as `already_gone`: a refused refresh token proves that the grant has ended.
 
-    Raises NeedsReauthorization where an answer was lost: tokens may live that nobody holds.
+    Raises NeedsReauthorization where an answer was lost, so that tokens may live that nobody holds, and where an
+    administrator could make the refused one work again.
     """
     since = lease.record.unanswered_since
-    if since is None:
+    if since is not None:
+        reason = f"{_unanswered(since)}: what it issued can't be named, nor revoked; end the grant at the provider"
+    elif isinstance(refusal, GrantSuspended):
+        reason = f"{refusal.reason}, which can be undone; end the grant at the provider"
+    else:
         gone = Result(Outcome.ALREADY_GONE, refusal.response)
         lease.connections.change(lease.record.connection, lambda current: current.as_revoked(gone))
         return
-    reason = f"{_unanswered(since)}: what it issued can't be named, nor revoked; end the grant at the provider"
     lease.update(lambda current: current.with_orphaned_tokens(reason))
     raise NeedsReauthorization(reason, refusal.response)
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from pydantic import SecretStr
 
 from leaver.connections.record import Connection, Status
-from leaver.errors import InvalidGrant, InvalidToken, Rejected
+from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Provider, Providers
 from leaver.storage.secrets import SecretStore
@@ -53,10 +53,10 @@ class ProviderGrants:
         """Tell whether what the provider `said` to a revocation by this access token is true of its refresh token too.
 
         "Invalid token" never is, and `revoked` is not where the provider says so of any token: then only a refresh that
-        is refused proves an end.
+        is refused proves an end. Where there may be a refresh token that nobody has, nothing else proves it.
         """
         is_heard = said is Outcome.REVOKED and not self._provider(record).revokes_unknown_tokens
-        return is_heard or tokens.refresh_token is None
+        return is_heard or (tokens.refresh_token is None and not tokens.is_partial)
 
     def ends_by_consent(self, record: Connection) -> bool:
         """Tell whether a person's consent ends what the same person granted the same app before."""
@@ -83,7 +83,10 @@ class ProviderGrants:
             raise Rejected(f"connection {record.connection}: grant_type: expected one of {known}")
         if held.refresh_token is None:
             raise InvalidGrant(f"connection {record.connection} holds no refresh token")
-        return provider.refresh(self._clients[record.provider], self.credentials(record), held.refresh_token)
+        granted = provider.refresh(self._clients[record.provider], self.credentials(record), held.refresh_token)
+        if not granted.has_access_token and granted.refresh_token == held.refresh_token:
+            raise AnswerLost(f"the answer to {record.connection} repeats the refresh token that was sent, and no more")
+        return granted
 
     def authorize(self, record: Connection, scope: str) -> GrantedTokens | None:
         """Log in anew with the stored credentials, whatever became of the old grant; None where they hold no login.

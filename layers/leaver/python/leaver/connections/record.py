@@ -79,6 +79,8 @@ class Connection(BaseModel):
     #: when the next refresh is due
     refresh_at: AwareDatetime
     refreshed_at: AwareDatetime | None = None
+    #: when a run recorded tokens that it or an earlier one had stored, and went on
+    rolled_forward_at: AwareDatetime | None = None
     #: when tokens were replaced only because a reader saw them refused: those of the last day
     demanded_refreshes: tuple[AwareDatetime, ...] = ()
     #: counts the changes: each write is conditional on the version that it was made from
@@ -93,6 +95,8 @@ class Connection(BaseModel):
 
     #: when the first of those refreshes began whose answers never came, or that were killed
     unanswered_since: AwareDatetime | None = None
+    #: whose refresh token was refused, and there was no time to ask twice: the next refusal is the second
+    refused_version: VersionId | None = None
     #: a refresh token that Secrets Manager did not take, encrypted for nobody but the refresher
     encrypted_refresh_token: str | None = None
     #: tokens were issued that nobody holds, so that they can't be revoked by us
@@ -135,7 +139,7 @@ class Connection(BaseModel):
 
     def has_new_tokens(self, now: datetime) -> bool:
         """Whether its tokens were written so lately that Secrets Manager may not show them yet."""
-        written = [each for each in (self.refreshed_at, self.granted_at) if each is not None]
+        written = [each for each in (self.refreshed_at, self.rolled_forward_at, self.granted_at) if each is not None]
         return bool(written) and now - max(written) < SEEN_AFTER
 
     def has_expired_lease(self, now: datetime) -> bool:
@@ -163,34 +167,53 @@ class Connection(BaseModel):
         """The provider may have answered the holder of the lease, and the answer was lost."""
         return self.model_copy(update={"unanswered_since": self.unanswered_since or self.leased_at})
 
+    def with_refused_version(self) -> Self:
+        """Its refresh token was refused once."""
+        return self.model_copy(update={"refused_version": self.version})
+
     def with_encrypted_refresh_token(self, ciphertext: str) -> Self:
         """A refresh token that Secrets Manager did not take."""
         return self.model_copy(update={"encrypted_refresh_token": ciphertext})
 
-    def with_stored_tokens(self, version: str, *, expires_at: datetime) -> Self:
-        """Tokens that an earlier run stored, under the same lease: that run's answer is known now."""
-        tokens = {"version": version, "leased_version": version, "expires_at": expires_at}
-        return self.model_copy(update=tokens | {"unanswered_since": None, "encrypted_refresh_token": None})
+    def with_stored_tokens(
+        self, version: str, *, expires_at: datetime, now: datetime, is_partial: bool = False
+    ) -> Self:
+        """Tokens that an earlier run stored, under the same lease: that run's answer is known now.
+
+        `is_partial`: as far as it could be read.
+        """
+        # They may have been stored just now, and Secrets Manager may not show them yet.
+        tokens = {"version": version, "leased_version": version, "expires_at": expires_at, "rolled_forward_at": now}
+        unanswered = {"unanswered_since": self.leased_at if is_partial else None}
+        return self.model_copy(update=tokens | unanswered | {"encrypted_refresh_token": None})
 
     def with_demanded_refresh(self, now: datetime) -> Self:
         """One more of those that readers asked for."""
         recent = (each for each in self.demanded_refreshes if now - each < DAY)
         return self.model_copy(update={"demanded_refreshes": (*recent, now)})
 
-    def with_new_tokens(self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime) -> Self:
-        """Healthy, without a lease; its recovery is to be announced where its trouble was."""
+    def with_new_tokens(
+        self, version: str, *, expires_at: datetime, refresh_at: datetime, now: datetime, is_partial: bool = False
+    ) -> Self:
+        """Healthy, without a lease; its recovery is to be announced where its trouble was.
+
+        `is_partial`: their answer held more than could be read of it.
+        """
         tokens: dict[str, object] = {"version": version, "expires_at": expires_at, "refresh_at": refresh_at}
         health: dict[str, object] = {"status": Status.ACTIVE, "refreshed_at": now, "failures": 0, "reason": None}
-        health |= {"unanswered_since": None, "orphaned_tokens": False, "encrypted_refresh_token": None}
+        health |= {"orphaned_tokens": False, "encrypted_refresh_token": None}
+        # What could not be read may have been a refresh token, which then lives and nobody holds.
+        health["unanswered_since"] = (self.leased_at or now) if is_partial else None
         # Even where the trouble itself is still pending: the bus may have taken it just before a run was killed.
         health["pending_announcement"] = "ConnectionRecovered" if self.trouble_since else None
         return self.model_copy(update=_NO_LEASE | tokens | health)
 
     def with_new_grant(self, made: Self, *, now: datetime) -> Self:
         """The record that a person has just made by authorizing it again, whatever was wrong before."""
+        update: dict[str, object] = {"item_version": self.item_version, "unanswered_since": made.unanswered_since}
         healthy = made.with_new_tokens(
             made.version, expires_at=made.expires_at, refresh_at=made.refresh_at, now=now
-        ).model_copy(update={"item_version": self.item_version})
+        ).model_copy(update=update)
         if self.trouble_since:
             update = {"pending_announcement": "ConnectionRecovered", "trouble_since": self.trouble_since}
             healthy = healthy.model_copy(update=update)

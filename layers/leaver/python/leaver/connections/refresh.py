@@ -128,17 +128,20 @@ class TokenRefresher:
 
     def _store_and_record(self, lease: Lease, granted: GrantedTokens, *, replacing: TokenSet) -> Result | None:
         # The provider has retired the old refresh token: nothing that can fail or take time may come before the write.
-        tokens = granted.as_token_set(replacing)
+        # A login makes a grant of its own, which the old grant's refresh token does not renew.
+        tokens = granted.as_token_set(replacing.without_refresh_token() if self._logs_in(lease) else replacing)
         try:
             stored = self._store_tokens(lease, tokens, rotated=granted.refresh_token)
         except Superseded:
             return self._yield_to_winner(lease, tokens)
+        except NotKept:
+            if tokens.is_partial:
+                self._record_unanswered(lease)
+            raise
         if not granted.has_access_token:
             self._roll_forward(lease, stored)
             raise HalfAnswered(f"the answer to {lease.record.connection} held a refresh token alone")
-        # What could not be read may have been a refresh token, which then lives and nobody holds.
-        is_partial = granted.is_damaged and granted.refresh_token is None and not self._logs_in(lease)
-        result = self._record_version(lease, stored, is_partial=is_partial)
+        result = self._record_version(lease, stored)
         if result and result.outcome is Outcome.REFRESHED and self.grants.outlives(lease.record):
             return replace(result, details={**result.details, "old_grant": self._end_old_grant(lease, replacing)})
         return result
@@ -154,8 +157,12 @@ class TokenRefresher:
 
     def _roll_forward(self, lease: Lease, newest: TokenVersion) -> None:
         """Record the newest tokens and keep the lease: a call's answer must be the successor of what is on record."""
-        expires_at = newest.tokens.expires_at
-        if not lease.update(lambda current: current.with_stored_tokens(newest.id, expires_at=expires_at)):
+        tokens, now = newest.tokens, self.clock()
+        if not lease.update(
+            lambda current: current.with_stored_tokens(
+                newest.id, expires_at=tokens.expires_at, now=now, is_partial=tokens.is_partial
+            )
+        ):
             raise LeaseHeld(f"connection {lease.record.connection} was taken over")
 
     # --- the call
@@ -182,13 +189,19 @@ class TokenRefresher:
             return Result(Outcome.STILL_FRESH)
         if successor := self.token_versions.read_successor(lease.record):
             return self._record_version(lease, successor)
-        if self.remaining() < TIME_FOR_A_CALL:
-            raise OutOfTime(f"connection {command.connection}: too little time is left to ask once more") from None
-        try:
-            # A token that was refused is not spent by that: at worst it is refused again.
-            return self._store_and_record(lease, self._request_tokens(lease, held), replacing=held)
-        except InvalidGrant as again:
-            refusal = again
+        if lease.record.refused_version != lease.record.version:
+            if self.remaining() < TIME_FOR_A_CALL:
+                # A slow provider would leave each run as little, and nobody would ever be told.
+                lease.update(Connection.with_refused_version)
+                late = OutOfTime(f"connection {command.connection}: too little time is left to ask once more")
+                self._cool_down(lease, late)
+                late.is_postponed = True
+                raise late from None
+            try:
+                # A token that was refused is not spent by that: at worst it is refused again.
+                return self._store_and_record(lease, self._request_tokens(lease, held), replacing=held)
+            except InvalidGrant as again:
+                refusal = again
         if lease.record.status is Status.REVOKING:
             if command.for_revocation:
                 finish_revocation(lease, refusal)
@@ -197,7 +210,7 @@ class TokenRefresher:
             return Result(Outcome.REFUSED, details={"status": Status.REVOKING})
         granted = self.grants.authorize(lease.record, held.scope)
         if granted is not None:
-            return self._store_and_record(lease, granted, replacing=held)
+            return self._store_and_record(lease, granted, replacing=held.without_refresh_token())
         raise require_reauthorization(lease, refusal, now=self.clock())
 
     # --- after the call
@@ -232,21 +245,18 @@ class TokenRefresher:
             return False
         return True
 
-    def _record_version(self, lease: Lease, stored: TokenVersion, *, is_partial: bool = False) -> Result | None:
-        """Let the record name these tokens and release the lease, unless the lease was lost meanwhile.
-
-        `is_partial`: the answer held more than could be read of it.
-        """
+    def _record_version(self, lease: Lease, stored: TokenVersion) -> Result | None:
+        """Let the record name these tokens and release the lease, unless the lease was lost meanwhile."""
         now = self.clock()
-        expires_at = stored.tokens.expires_at
+        expires_at, is_partial = stored.tokens.expires_at, stored.tokens.is_partial
         refresh_at = next_refresh(lease.record.role, stored.tokens, now, self.jitter)
 
         def change(current: Connection) -> Connection | None:
             if current.status not in IN_USE:
                 return None
-            renewed = current.with_new_tokens(stored.id, expires_at=expires_at, refresh_at=refresh_at, now=now)
-            if is_partial:
-                renewed = renewed.model_copy(update={"unanswered_since": current.leased_at})
+            renewed = current.with_new_tokens(
+                stored.id, expires_at=expires_at, refresh_at=refresh_at, now=now, is_partial=is_partial
+            )
             return renewed.with_demanded_refresh(now) if lease.is_demanded else renewed
 
         if lease.update(change):

@@ -22,6 +22,10 @@ _CODE: Final = re.compile(r"\d{1,6}|[a-z_]{1,40}", re.ASCII)
 _TEXT: Final = rb'"(?:[ !#-\[\]-~]|\\[/"\\]|\\u00[2-7][0-9A-Fa-f])*"'
 _NUMBER: Final = rb"(?:0|[1-9]\d{0,14})(?=[\s,}])"
 _FIELD: Final = re.compile(rb'(?<!\\)"(\w{1,40})"\s*:\s*(%b|%b)' % (_TEXT, _NUMBER))
+# a page for people: by its first character, or by what no token answer holds, wherever bytes that are rubbish leave it
+_PAGE: Final = re.compile(
+    rb"\A[\s\0\xef\xbb\xbf\xff\xfe]*<|<(?:!doctype|\?xml|html|head|body|script)\b|</[a-z]{2}", re.IGNORECASE
+)
 
 Row = TypeVar("Row")
 
@@ -35,7 +39,7 @@ class Answer:
     headers: Mapping[str, str] = field(repr=False)
     #: the JSON object, or None where the body is anything else
     json: Mapping[str, Any] | None = field(repr=False)
-    #: no body at all, which a few endpoints use to say something
+    #: no body at all was sent, which a few endpoints use to say something
     empty: bool
     #: what its Retry-After asks for, see retry_after()
     retry_after: datetime | None
@@ -65,7 +69,7 @@ class Answer:
             status=status,
             headers=headers,
             json=json if isinstance(json, dict) else None,
-            empty=not body,
+            empty=not body and failure is None,
             retry_after=retry_after(headers, now),
             tracking_id=tracking_id if _TRACKING_ID.fullmatch(tracking_id) else None,
             body=body,
@@ -75,11 +79,19 @@ class Answer:
     def search(self) -> dict[str, Any]:
         """Find the fields of text and number that can be read of a body although it is damaged, or no JSON object.
 
-        Nothing is found in a page for people, which may show how an answer would look.
+        JSON that is whole has its fields in a list of one object or under `data`. Nothing is found elsewhere in it, nor
+        in a page for people: what is there may show how an answer would look.
         """
-        if self.body.lstrip().startswith(b"<"):
+        if "html" in self.headers.get("Content-Type", "").lower() or _PAGE.search(self.body):
             return {}
-        return {name.decode(): jsonlib.loads(value) for name, value in _FIELD.findall(self.body)}
+        try:
+            whole = jsonlib.loads(self.body)
+        except (ValueError, RecursionError):
+            return {name.decode(): jsonlib.loads(value) for name, value in _FIELD.findall(self.body)}
+        match whole:
+            case [dict(fields)] | {"data": dict(fields)}:
+                return fields
+        return {}
 
     def response(self, code: str | None = None) -> ProviderResponse:
         """What of it may be shown, with the code that the provider's own module found in it."""

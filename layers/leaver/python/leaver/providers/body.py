@@ -50,11 +50,16 @@ def read_body(response: requests.Response, limit: int) -> Body:
 
 
 def _unpack(sent: bytes, limit: int, failure: Exception | None) -> Body:
+    unpacking = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
         # A small body may unpack to more than the function has memory for.
-        return Body(zlib.decompressobj(_GZIP_OR_ZLIB).decompress(sent, limit), failure)
+        unpacked = unpacking.decompress(sent, limit)
     except zlib.error as error:
         failure = failure or error
+    else:
+        # A body that is cut in its beginning unpacks to nothing, and nothing is a success of Venafi's.
+        is_cut = not unpacking.eof and len(unpacked) < limit
+        return Body(unpacked, failure or (zlib.error("the end is missing") if is_cut else None))
     # The end may be damaged, the header may be wrong or missing, or the body was never compressed.
     ways = ((_GZIP_OR_ZLIB, sent), (_NO_HEADER, sent), (_NO_HEADER, sent[_GZIP_HEADER:]))
     unpacked = max((_unpack_beginning(packed, bits) for bits, packed in ways), key=len)

@@ -162,6 +162,7 @@ def _json(tokens: TokenSet) -> str:
             "refresh_token": tokens.refresh_token.get_secret_value() if tokens.refresh_token else None,
             "expires_at": tokens.expires_at.isoformat(),
             "scope": tokens.scope,
+            **({"is_partial": True} if tokens.is_partial else {}),
         }
     )
 

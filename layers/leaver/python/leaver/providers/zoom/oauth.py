@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from leaver.errors import AnswerLost, InvalidClient, InvalidGrant, ProviderUnavailable, Rejected
+from leaver.errors import AnswerLost, GrantSuspended, InvalidClient, InvalidGrant, ProviderUnavailable, Rejected
 from leaver.outcomes import Outcome, Result
 from leaver.providers.answer import Answer
 from leaver.providers.authorization import BasicAuth
@@ -50,10 +50,10 @@ _REFRESH: Final[Mapping[str, Refusal]] = {
     "2xx": (AnswerLost, "Zoom's answer has no access token in it"),
     "4xx Invalid Token!": (InvalidGrant, "Zoom does not accept the refresh token"),
     "4xx invalid_grant": (InvalidGrant, "Zoom does not accept the refresh token"),
-    "4xx 4711": (InvalidGrant, "the refresh token's scopes are not the app's any more"),
+    "4xx 4711": (GrantSuspended, "the refresh token's scopes are not the app's any more"),
     "4xx 4735": (InvalidGrant, "the user who authorised the app is gone"),
     "4xx 4737": (InvalidGrant, "Zoom knows of no authorisation"),
-    "4xx 4738": (InvalidGrant, "an administrator disabled the app"),
+    "4xx 4738": (GrantSuspended, "an administrator disabled the app"),
     "4xx 4740": (InvalidGrant, "the refresh token is too old"),
     "4xx 4741": (InvalidGrant, "the refresh token was revoked"),
 }
@@ -131,7 +131,9 @@ class ZoomOAuth:
     def account_credentials(self, client_id: str, client_secret: SecretStr, account_id: str) -> GrantedTokens:
         """Zoom OAuth "Server-to-server": POST /oauth/token. There is no refresh token; earlier tokens stay good."""
         form = {"grant_type": "account_credentials", "account_id": account_id}
-        return self._granted(BasicAuth(client_id, client_secret), form, _ACCOUNT_CREDENTIALS)
+        granted = self._granted(BasicAuth(client_id, client_secret), form, _ACCOUNT_CREDENTIALS)
+        # However damaged the answer was, it held no refresh token.
+        return granted.model_copy(update={"is_damaged": False})
 
     def revoke(self, client_id: str, client_secret: SecretStr, token: SecretStr) -> Result:
         """Zoom OAuth "Revoke an access token": POST /oauth/revoke. REVOKED, or ALREADY_GONE for an invalid token.
