@@ -33,7 +33,7 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
 )
 EFFECTS: Final = tuple(effect for effect, _, _ in EXPECTED)
 #: the effects at which processes are killed, the one that counts most first: a new process costs computing
-PLACES: Final = some(range(len(EXPECTED)), short=3, first=EFFECTS.index(REFRESH))
+PLACES: Final = some(range(len(EXPECTED)), short=2, first=EFFECTS.index(REFRESH))
 MOMENTS: Final[tuple[Moment, ...]] = ("before", "after")
 KINDS: Final = (Kind.STRICT, Kind.GRACE, Kind.REUSE_DETECTING)
 #: Zoom's simulator plays all three; Venafi's is killed at as Venafi is known to be

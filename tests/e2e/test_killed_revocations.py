@@ -44,7 +44,7 @@ def test_whatever_the_kill_nothing_that_was_issued_on_the_grant_works(
     assert revocations.done(revocations.connect()) == effects
 
     # a new process costs most of a second of computing
-    places = some(range(len(effects)), short=3, first=effects.index(REVOKE))
+    places = some(range(len(effects)), short=2, first=effects.index(REVOKE))
     killed = {(place, moment): revocations.connect() for place in places for moment in MOMENTS}
     sent = {cell: revocations.die(connection, *cell) for cell, connection in killed.items()}
     revocations.morning()

@@ -203,7 +203,7 @@ def fail(world: WatchedWorld) -> None:
 
     for place, ((name, request), function) in enumerate(REQUESTS.items()):
         # Each costs the local AWS a fifth of a second of computing: every request begins with another one.
-        faults = some(FAULTS[place:] + FAULTS[:place], short=3)
+        faults = some(FAULTS[place:] + FAULTS[:place], short=2)
         method, _, path = request.rpartition(" ")
         for fault in faults:
             providers[name].inject(path, method=method or "*", handling="skip", reply=fault)
