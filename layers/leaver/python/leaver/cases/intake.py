@@ -161,8 +161,9 @@ class Intake:
         standing = extended or self.cases.require(case.case_id)
         # Also where it lacks nothing: an earlier run may have been killed on its way.
         self.set_going(standing)
-        if standing.state is State.COMPLETED and case.state is not State.COMPLETED:
-            # It was sealed at this very moment, and may lack a name.
+        is_stopped_unheard = standing.state in OVER and not standing.has_heard(departure.said(self.clock()))
+        if standing.state is State.COMPLETED or is_stopped_unheard:
+            # At this very moment: it may lack a name, or whoever stopped it did not know of this departure.
             return self._take_access(departure)
         if extended is None or not _is_news(case, extended):
             return Fate("repeated", case.case_id, HEARD)
