@@ -21,7 +21,7 @@ from leaver.cases.intake import Intake
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, Case
-from leaver.cases.returns import BEGUN, Returns
+from leaver.cases.returns import BEGUN, LATER, Returns
 from leaver.cases.seal import head_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
@@ -618,7 +618,8 @@ class Leavers(RuleBasedStateMachine):
         taken_back = max((at for who, at in self._decisions() if who == email), default=None)
         newest: dict[str, Word] = {}
         for word in sorted(self.words[email], key=lambda each: each.at):
-            refused = word.kind == "cancelled" and fates[word.source, word.event_id].because == BEGUN
+            # Who was refused a cancellation still says that they left: an older word of theirs comes too late then.
+            refused = not word.leaves and fates[word.source, word.event_id].because in {BEGUN, LATER}
             if not refused and (taken_back is None or word.at > taken_back):
                 newest[word.source] = word
         leaves = [word for word in newest.values() if word.leaves]

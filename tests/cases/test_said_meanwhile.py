@@ -7,6 +7,8 @@ from typing import Final
 
 import pytest
 
+from leaver.cases.departure import Departure
+from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.record import Case
 from leaver.cases.returns import Returns
@@ -135,3 +137,40 @@ def test_so_it_is_where_a_person_cancels(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("leaver.cases.returns.as_it_is_after", lambda *_, **__: None)
     with pytest.raises(AssertionError):
         test_nor_is_one_that_joins_and_has_not_begun_when_a_person_cancels()
+
+
+def a_better_name_comes_while_the_case_is_sealed() -> None:
+    for place in range(8, 17):
+        office = Office()
+        office.venafi.people["ada-adm"] = ["local:{ada-adm}"]
+        office.venafi.grants["local:{ada-adm}"] = 1
+        office.deliver(office.hears())
+        named = office.hears(source="okta", subject={"identities": {"venafi": {"name": "ada-adm"}}})
+
+        def seal(office: Office = office, named: Message = named) -> None:
+            for _ in range(10):
+                for message in [each for each in office.queued if each is not named]:
+                    office.deliver(message)
+
+        met = office.effects.interrupt(place, "before", seal)
+        office.deliver(named)
+        office.works()
+        assert met
+        assert not office.venafi.grants["local:{ada-adm}"], (place, met)
+
+
+def test_a_better_name_that_comes_while_her_case_is_sealed_is_not_lost() -> None:
+    a_better_name_comes_while_the_case_is_sealed()
+
+
+def test_that_is_seen_where_a_case_that_is_read_as_completed_is_believed_to_have_been_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    extend = Intake._extend
+
+    def as_it_is_read(taken_in: Intake, case: Case, departure: Departure) -> Fate:
+        return Fate("repeated") if case.state is State.COMPLETED else extend(taken_in, case, departure)
+
+    monkeypatch.setattr(Intake, "_extend", as_it_is_read)
+    with pytest.raises(AssertionError):
+        a_better_name_comes_while_the_case_is_sealed()
