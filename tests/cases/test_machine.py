@@ -670,10 +670,15 @@ class Leavers(RuleBasedStateMachine):
         return {_what(each.entry, each.subject) for each in receipts if each.outcome is Outcome.CLOSED}
 
     def _doubted_of(self, email: str) -> set[str]:
-        """What of somebody's waits for a person, because HR named two accounts at Venafi at once."""
-        cases = {case.case_id for case in self.office.cases.every if case.email == email and case.state is State.OPEN}
-        receipts = [each for each in self.office.receipts.items.values() if each.case_id in cases]
-        is_doubted = any(each.outcome is Outcome.NOT_SEARCHABLE for each in receipts)
+        """What of somebody's waits for a person, or a person closed: one step looks for HR's name and HR's address."""
+        cases = {case.case_id: case.state for case in self.office.cases.every if case.email == email}
+        is_doubted = any(
+            each.outcome is Outcome.CLOSED
+            if cases[each.case_id] is not State.OPEN
+            else each.outcome is Outcome.NOT_SEARCHABLE
+            for each in self.office.receipts.items.values()
+            if each.case_id in cases and each.command == "RevokeGrants"
+        )
         return {"grants", "admin grants"} if is_doubted else set()
 
     def _whoever_was_robbed_was_contained_and_works_on(self) -> None:
