@@ -16,8 +16,8 @@ from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.record import Case, Policy
-from leaver.cases.returns import RETURN_HELD
-from leaver.cases.states import CaseEvent
+from leaver.cases.returns import LATER, RETURN_HELD, as_it_is_after
+from leaver.cases.states import CaseEvent, State
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections
 from leaver.consuming.consumer import Consumer
@@ -143,14 +143,18 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     case = intake.cases.read(command.case)
     if case is None:
         raise BadMessage("case: expected the id of a case that exists")
-    event = DECISIONS[command.decision]
+    event, at = DECISIONS[command.decision], command.requested_at or now
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
-        return intake.returns.give_back(case, event, command.requested_at or now)
+        return intake.returns.give_back(case, event, at)
 
     def follow(standing: Case) -> Case | None:
+        if event is CaseEvent.DISCARDED and as_it_is_after(standing, at=at):
+            return None
         return standing.after(event, now) if standing.allows(event) else None
 
     decided = intake.cases.change(case, follow)
+    if decided is None and intake.cases.require(case.case_id).state is State.HELD:
+        return Fate("refused", case.case_id, LATER)
     if decided is None:
         return Fate("refused", case.case_id, "the case is not held")
     intake.set_going(decided)

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from functions.start_offboarding import app
+from functions.watch_deadlines.app import Watch
 from leaver.cases import completion, intake, kinds, seal
 from leaver.cases.finding import StepFinder
 from leaver.cases.receipts import Receipt
@@ -95,6 +96,7 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         # the wrong time
         ("a_return_in_two_hours", app, "settle_times", _believed),
         ("one_id_for_all", Said, "is_heard_with", _by_id_alone),
+        ("departs_again_before_the_end", Watch, "_ended_before_last_word", lambda *_: False),
         ("ten_are_planned_for_one_moment", CaseStart, "_hold_above_limit", lambda _, case, __: case),
         # the wrong kind
         ("nobody_says_who_revoked_the_session", kinds, "ENDS", {}),

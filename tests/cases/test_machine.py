@@ -21,7 +21,7 @@ from leaver.cases.intake import Intake
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, Case
-from leaver.cases.returns import BEGUN, Returns
+from leaver.cases.returns import BEGUN, LATER, Returns
 from leaver.cases.seal import head_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
@@ -618,7 +618,8 @@ class Leavers(RuleBasedStateMachine):
         taken_back = max((at for who, at in self._decisions() if who == email), default=None)
         newest: dict[str, Word] = {}
         for word in sorted(self.words[email], key=lambda each: each.at):
-            refused = word.kind == "cancelled" and fates[word.source, word.event_id].because == BEGUN
+            # Who was refused a cancellation still says that they left: an older word of theirs comes too late then.
+            refused = not word.leaves and fates[word.source, word.event_id].because in {BEGUN, LATER}
             if not refused and (taken_back is None or word.at > taken_back):
                 newest[word.source] = word
         leaves = [word for word in newest.values() if word.leaves]
@@ -669,10 +670,15 @@ class Leavers(RuleBasedStateMachine):
         return {_what(each.entry, each.subject) for each in receipts if each.outcome is Outcome.CLOSED}
 
     def _doubted_of(self, email: str) -> set[str]:
-        """What of somebody's waits for a person, because HR named two accounts at Venafi at once."""
-        cases = {case.case_id for case in self.office.cases.every if case.email == email and case.state is State.OPEN}
-        receipts = [each for each in self.office.receipts.items.values() if each.case_id in cases]
-        is_doubted = any(each.outcome is Outcome.NOT_SEARCHABLE for each in receipts)
+        """What of somebody's waits for a person, or a person closed: one step looks for HR's name and HR's address."""
+        cases = {case.case_id: case.state for case in self.office.cases.every if case.email == email}
+        is_doubted = any(
+            each.outcome is Outcome.CLOSED
+            if cases[each.case_id] is not State.OPEN
+            else each.outcome is Outcome.NOT_SEARCHABLE
+            for each in self.office.receipts.items.values()
+            if each.case_id in cases and each.command == "RevokeGrants"
+        )
         return {"grants", "admin grants"} if is_doubted else set()
 
     def _whoever_was_robbed_was_contained_and_works_on(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from leaver.cases import finding
 from leaver.cases.departure import Departure
-from leaver.cases.former import SOMEBODY_NEW
+from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
 from leaver.cases.record import Case, Policy
 from leaver.cases.start import CaseStart
 from leaver.cases.states import State
@@ -138,6 +138,55 @@ def test_a_better_name_in_a_theft_is_contained_as_well(office: Office) -> None:
     office.weather.out_of_order.clear()
     office.works()
     assert (office.case.state, office.venafi.grants[ADMIN]) == (State.COMPLETED, 0)
+
+
+def the_same_theft_is_told_with_a_better_name_after_its_end(office: Office) -> None:
+    told = OTHERWISE | {"occurred_at": office.clock().isoformat()}
+    office.clock.passes(minutes=1)
+    office.hears_and_works("contain")
+    office.clock.passes(minutes=1)
+    for _ in range(2):
+        office.hears_and_works("contain", event_id="incident-7", **told)
+
+
+def test_a_better_name_in_a_theft_that_was_contained_is_contained_too_and_once(office: Office) -> None:
+    the_same_theft_is_told_with_a_better_name_after_its_end(office)
+    assert office.venafi.grants[ADMIN] == 0
+    assert [case.state for case in office.cases.every] == [State.COMPLETED] * 2
+    assert fates(office) == ["opened", "opened", "repeated"]
+
+
+def test_that_is_seen_where_the_end_of_a_theft_is_the_end_of_its_names(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FormerLeavers, "find_aliases", lambda *_: [])
+    the_same_theft_is_told_with_a_better_name_after_its_end(office)
+    assert office.venafi.grants[ADMIN] == 1
+
+
+def a_newer_theft_comes_while_one_with_a_better_name_is_being_contained(office: Office) -> None:
+    office.weather.out_of_order["venafi"] = DOWN
+    for told in ({}, OTHERWISE, {"source": "sailpoint"}):
+        office.deliver(office.hears("contain", **told))
+        for message in list(office.queued):
+            office.deliver(message)
+        office.clock.passes(minutes=5)
+    office.weather.out_of_order.clear()
+    office.works()
+    assert [case.state for case in office.cases.every if case.state is not State.CANCELLED] == [State.COMPLETED]
+
+
+def test_a_newer_theft_is_contained_under_the_names_that_came_with_the_older_one(office: Office) -> None:
+    a_newer_theft_comes_while_one_with_a_better_name_is_being_contained(office)
+    assert office.venafi.grants[ADMIN] == 0
+
+
+def test_that_is_seen_where_a_newer_theft_has_its_own_names_alone(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Departure, "with_names_of", lambda theft, _case: theft)
+    a_newer_theft_comes_while_one_with_a_better_name_is_being_contained(office)
+    assert office.venafi.grants[ADMIN] == 1
 
 
 def test_an_event_about_somebody_new_at_the_address_adds_nothing_to_a_case_that_is_open(office: Office) -> None:

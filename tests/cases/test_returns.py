@@ -1,6 +1,7 @@
 """Plans that move, cancellations and returns: who took must give back, and nobody else; or a person decides."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -222,7 +223,7 @@ def test_that_is_seen_where_what_has_begun_can_be_cancelled(office: Office, monk
 def test_that_is_seen_where_what_has_not_begun_goes_on_all_the_same(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Returns, "_stop", lambda self, case_id, _event: self.cases.require(case_id))
+    monkeypatch.setattr(Returns, "_stop", lambda self, case_id, _event, **_: self.cases.require(case_id))
     monkeypatch.setattr("leaver.cases.start.CaseStart._stays", lambda _self, _case: False)
     plans(office, 5)
     office.clock.passes(minutes=1)
@@ -337,10 +338,10 @@ def cancels_at_the_very_moment_at_which_it_begins(office: Office, monkeypatch: p
     office.clock.now = NOW + timedelta(days=5)
     stop_one = Returns.stop_one
 
-    def behind_the_start(self: Returns, case: Case, event: CaseEvent) -> Case:
+    def behind_the_start(self: Returns, case: Case, event: CaseEvent, **told: Any) -> Case:
         monkeypatch.setattr(Returns, "stop_one", stop_one)
         office.minute()
-        return stop_one(self, case, event)
+        return stop_one(self, case, event, **told)
 
     monkeypatch.setattr(Returns, "stop_one", behind_the_start)
     decides(office, "cancel")
@@ -362,8 +363,8 @@ def test_that_is_seen_where_it_is_taken_for_one_that_came_in_time(
 ) -> None:
     stop = Returns._stop
 
-    def in_time(self: Returns, case_id: str, event: CaseEvent) -> Case:
-        return stop(self, case_id, event).model_copy(update={"state": State.CANCELLED})
+    def in_time(self: Returns, case_id: str, event: CaseEvent, **told: Any) -> Case:
+        return stop(self, case_id, event, **told).model_copy(update={"state": State.CANCELLED})
 
     monkeypatch.setattr(Returns, "_stop", in_time)
     with pytest.raises(AssertionError):

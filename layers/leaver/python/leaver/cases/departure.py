@@ -1,8 +1,9 @@
 """A departure, or a theft: what HR said of it, and whom at which account that means."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from leaver.cases.kinds import Kind, kind_of
 from leaver.cases.record import Case, Said
@@ -48,6 +49,14 @@ class Departure:
     def ids(self) -> dict[str, str]:
         """The ids that accounts confirmed, by `provider/account`."""
         return {at: each.id for at, each in self.found.items()}
+
+    def with_names_of(self, case: Case) -> Self:
+        """The same, under the names that others gave for this person as well."""
+        if self.is_of_somebody_else(case):
+            return self
+        mine = (self.request.subject, *self.aliases)
+        aliases = (*self.aliases, *(each for each in case.subjects if each not in mine))
+        return replace(self, aliases=aliases, names=sorted({*self.names, *case.names}))
 
     def is_of_somebody_else(self, case: Case) -> bool:
         """Whether it is about another person than the case: an account's own id differs, or the source's own."""

@@ -83,9 +83,12 @@ class Intake:
         self.set_going(finished)
         if not self.people.gone(finished.names) or not self.former.find_aliases(finished, departure):
             return Fate("repeated", finished.case_id, HEARD)
+        return self._end_access(self._under_more_names(finished, departure))
+
+    def _under_more_names(self, finished: Case, departure: Departure) -> Departure:
         if departure.is_of_somebody_else(finished) or departure.is_known_where_nobody_was(finished):
-            return self._end_access(replace(departure, follows=finished, because=SOMEBODY_NEW))
-        return self._end_access(self.former.once_more(finished, departure))
+            return replace(departure, follows=finished, because=SOMEBODY_NEW)
+        return self.former.once_more(finished, departure)
 
     # -- somebody leaves
 
@@ -161,8 +164,9 @@ class Intake:
         standing = extended or self.cases.require(case.case_id)
         # Also where it lacks nothing: an earlier run may have been killed on its way.
         self.set_going(standing)
-        if standing.state is State.COMPLETED and case.state is not State.COMPLETED:
-            # It was sealed at this very moment, and may lack a name.
+        is_stopped_unheard = standing.state in OVER and not standing.has_heard(departure.said(self.clock()))
+        if standing.state is State.COMPLETED or is_stopped_unheard:
+            # At this very moment: it may lack a name, or whoever stopped it did not know of this departure.
             return self._take_access(departure)
         if extended is None or not _is_news(case, extended):
             return Fate("repeated", case.case_id, HEARD)
@@ -196,7 +200,7 @@ class Intake:
 
     def _contain(self, theft: Departure, kind: Kind) -> Fate:
         """Open a case of its own, beside whatever is known of the person's leaving: neither moves the other."""
-        case_id = self._claim_containment(theft, kind)
+        case_id, theft = self._claim_containment(theft, kind)
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, theft)):
             self.set_going(recorded)
@@ -205,15 +209,20 @@ class Intake:
         if case.state in UNDER_WAY:
             return self._extend(case, theft)
         self.set_going(case)
+        if case.state is State.COMPLETED and self.former.find_aliases(case, theft):
+            return self._contain(self._under_more_names(case, theft), kind)
         return Fate("repeated", case_id, "everything was ended after this, or is being ended")
 
-    def _claim_containment(self, theft: Departure, kind: Kind) -> str:
-        """Make this case the person's, or find the one that ends, after this event, what the event wants ended."""
-        request, case_id = theft.request, f"c-{uuid4()}"
+    def _claim_containment(self, theft: Departure, kind: Kind) -> tuple[str, Departure]:
+        """Make this case the person's, or find the one that ends, after this event, what the event wants ended.
+
+        The theft has then, as well, the names of an older one that it supersedes.
+        """
+        case_id = f"c-{uuid4()}"
 
         def claim(found: Name) -> Name:
             standing = self._read_containment(found, kind)
-            if kind in found.containments and (standing is None or _is_covered_by(standing, request)):
+            if kind in found.containments and (standing is None or _is_covered_by(standing, theft)):
                 if standing is not None and standing.state in UNDER_WAY:
                     _refuse_somebody_else(standing, theft)
                 return found
@@ -222,12 +231,12 @@ class Intake:
         for name in theft.names:
             known = self.people.read(name)
             standing = self._read_containment(known, kind) if known else None
-            if standing is not None and standing.state is State.OPEN and not _is_covered_by(standing, request):
+            if standing is not None and standing.state is State.OPEN and not _is_covered_by(standing, theft):
                 # What it has ended may be in a thief's hands again: the new one begins with everything.
-                self.returns.stop_one(standing, CaseEvent.SUPERSEDED)
+                theft = theft.with_names_of(self.returns.stop_one(standing, CaseEvent.SUPERSEDED))
             claimed = self.people.change(name, claim)
             case_id = claimed.containments[kind] if claimed else case_id
-        return case_id
+        return case_id, theft
 
     def _read_containment(self, found: Name, kind: Kind) -> Case | None:
         pointed = found.containments.get(kind)
@@ -263,8 +272,11 @@ def _is_news(case: Case, extended: Case) -> bool:
     return extended.model_copy(update={"said": case.said, "item_version": case.item_version}) != case
 
 
-def _is_covered_by(case: Case, request: OffboardingRequested) -> bool:
+def _is_covered_by(case: Case, theft: Departure) -> bool:
     """Whether a case of somebody who stays ends everything after this event happened, or is this event's own."""
+    if theft.follows is not None and theft.follows.case_id == case.case_id:
+        return False
+    request = theft.request
     begins_later = case.started_at is None or request.occurred_at <= case.started_at
     at = request.occurred_at.replace(microsecond=0)
     is_its_own = (case.source, case.event_id, case.requested_at) == (request.source, request.event_id, at)

@@ -11,7 +11,7 @@ from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Said, sweep_of
 from leaver.cases.start import CaseStart
-from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
+from leaver.cases.states import OVER, UNDER_WAY, WAITING, CaseEvent, State
 from leaver.cases.table import Cases
 from leaver.errors import Rejected
 from leaver.messages.events import OffboardingRequested
@@ -24,6 +24,7 @@ NOTHING_TAKEN: Final = (
 )
 NEVER_SAID: Final = "this source never said that the person left"
 BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
+SAID_MEANWHILE: Final = "a source said meanwhile that this person leaves: decide again, or have it said again"
 RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
 
 
@@ -59,16 +60,14 @@ class Returns:
         return fates[0] if fates else Fate("changed", min(case_ids))
 
     def _take_back(self, case: Case, request: OffboardingRequested) -> Fate:
-        if request.kind == "cancelled" and case.state in {State.OPEN, State.COMPLETED}:
-            return self._refuse_to_cancel(case, request)
-        if case.state not in OVER and (self.people.who_says_leaves(case.names) or frozenset()) - {request.source}:
-            return self._hold_return(case, request)
         stood = case.state in UNDER_WAY or self.people.gone(case.names)
         event = CaseEvent.CANCELLED if request.kind == "cancelled" else CaseEvent.REINSTATED
         # Also what is over: an earlier run may have been killed on its way.
-        if self._stop(case.case_id, event).state is State.OPEN:
-            # It began at this very moment.
+        stopped = self._stop(case.case_id, event, keep=partial(self._with_return_held, request=request))
+        if event is CaseEvent.CANCELLED and stopped.state in {State.OPEN, State.COMPLETED}:
             return self._refuse_to_cancel(case, request)
+        if stopped.return_held is not None:
+            return Fate("changed", case.case_id, RETURN_HELD)
         return Fate("changed", case.case_id) if stood else Fate("nothing_follows", case.case_id, STAYS)
 
     def _refuse_to_cancel(self, case: Case, request: OffboardingRequested) -> Fate:
@@ -80,7 +79,12 @@ class Returns:
                 )
         return Fate("refused", case.case_id, BEGUN)
 
-    def _hold_return(self, case: Case, request: OffboardingRequested) -> Fate:
+    def _with_return_held(self, case: Case, *, request: OffboardingRequested) -> Case | None:
+        """With this return, which waits for a person; None where no other source says that the person left."""
+        has_begun = case.state in {State.OPEN, State.COMPLETED}
+        others = (self.people.who_says_leaves(case.names) or frozenset()) - {request.source}
+        if case.state in OVER or not others or (request.kind == "cancelled" and has_begun):
+            return None
         held = Said(
             source=request.source,
             event_id=request.event_id,
@@ -88,14 +92,8 @@ class Returns:
             at=request.occurred_at,
             effective_at=request.effective_at,
         )
-        now = self.clock()
-
-        def hold(standing: Case) -> Case:
-            case = standing.with_return_held(held)
-            return case.with_look_at(max(case.effective_at, now)) if case.state is State.SCHEDULED else case
-
-        self.cases.change(case, hold)
-        return Fate("changed", case.case_id, RETURN_HELD)
+        case = case.with_return_held(held)
+        return case.with_look_at(max(case.effective_at, self.clock())) if case.state is State.SCHEDULED else case
 
     def give_back(self, case: Case, event: CaseEvent, at: datetime) -> Fate:
         """Take a case back by a person's decision, whatever any source says."""
@@ -109,41 +107,56 @@ class Returns:
         person = self.people.read(case.email)
         if person is None or person.given_back(case.case_id, at) is None:
             return Fate("refused", case.case_id, LATER)
+        since = partial(as_it_is_after, at=at)
         # Also what is over: an earlier run may have been killed on its way. A cancellation comes before what it gives
         # back: where it is too late for it, the sources' words stand.
-        if event is CaseEvent.CANCELLED and self._stop(case.case_id, event).state in {State.OPEN, State.COMPLETED}:
-            return Fate("refused", case.case_id, BEGUN)
+        if event is CaseEvent.CANCELLED:
+            state = self._stop(case.case_id, event, keep=since).state
+            if state not in OVER:
+                return Fate("refused", case.case_id, LATER if state in WAITING else BEGUN)
         for name in (case.email, *case.names):
             decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
             if decided is None and name == case.email:
-                raise Rejected("a source said meanwhile that this person leaves: decide again, or have it said again")
-        if event is CaseEvent.REINSTATED:
-            self._stop(case.case_id, event)
+                raise Rejected(SAID_MEANWHILE)
+        if event is CaseEvent.REINSTATED and self._stop(case.case_id, event, keep=since).state in UNDER_WAY:
+            raise Rejected(SAID_MEANWHILE)
         return Fate("changed", case.case_id)
 
-    def _stop(self, case_id: str, event: CaseEvent) -> Case:
+    def _stop(self, case_id: str, event: CaseEvent, *, keep: Callable[[Case], Case | None]) -> Case:
         """Stop a case and its sweep, and lift the tombstones; returns the case as it is then."""
-        case = self.stop_one(self.cases.require(case_id), event)
-        if case.state in OVER or event is CaseEvent.REINSTATED:
+        case = self.stop_one(self.cases.require(case_id), event, keep=keep)
+        is_back = event is CaseEvent.REINSTATED and case.state is State.COMPLETED and case.return_held is None
+        if case.state in OVER or is_back:
             self.case_start.lift_tombstones(case)
             # After the tombstones: whoever opens a sweep looks at those once more when it is there.
             if sweep := self.cases.read(sweep_of(case_id)):
                 self.stop_one(sweep, event)
         return case
 
-    def stop_one(self, case: Case, event: CaseEvent) -> Case:
-        """Stop this case alone, and announce that; returns it as it is then."""
+    def stop_one(
+        self, case: Case, event: CaseEvent, *, keep: Callable[[Case], Case | None] = lambda _standing: None
+    ) -> Case:
+        """Stop this case alone, and announce that; returns it as it is then.
+
+        `keep` says what becomes of it instead: asked in the change itself, it hears who joins at this very moment.
+        """
         now = self.clock()
 
         def stop(standing: Case) -> Case | None:
-            stopped = standing.after(event, now) if standing.allows(event) else standing
-            if stopped.state in OVER or event is CaseEvent.REINSTATED:
-                stopped = stopped.model_copy(update={"return_held": None})
+            if (stopped := keep(standing)) is None:
+                stopped = standing.after(event, now) if standing.allows(event) else standing
+                if stopped.state in OVER or event is CaseEvent.REINSTATED:
+                    stopped = stopped.model_copy(update={"return_held": None})
             return stopped if stopped != standing else None
 
         stopped = self.cases.change(case, stop) or self.cases.require(case.case_id)
         self.announcer.announce_pending(stopped)
         return stopped
+
+
+def as_it_is_after(case: Case, *, at: datetime) -> Case | None:
+    """The case as it is, where a source said after a person decided that somebody leaves; None where nobody did."""
+    return case if case.state in UNDER_WAY and any(each.at > at for each in case.said) else None
 
 
 def _is_done_with(fate: Fate) -> tuple[bool, bool]:
