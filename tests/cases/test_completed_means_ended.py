@@ -14,7 +14,7 @@ from leaver.cases.record import DONE_WITH, Said, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.grants import ProviderGrants
-from leaver.connections.record import Connections
+from leaver.connections.record import Connection, Connections
 from leaver.messages.commands import RevokeGrants
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.times import Settled
@@ -27,6 +27,8 @@ from tests.doubles.providers import FakeVenafi
 from tests.length import some
 from tests.tried import PROPERTY, Tried
 
+#: a connection's grant, as if that it has another told nothing
+WHOSE: Final = property(lambda self: {"owner": self.owner})
 BY_NAME: Final = {each.name: each for each in EVERY}
 
 
@@ -84,6 +86,8 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("two_identities_of_one_address", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("an_identity_made_anew_at_venafi_before_a_repeat", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
+        ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
+        ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
         ("a_table_that_was_restored", StoredUserTokens, "_adopt_those_of", lambda *_: None),
         # the wrong person
         ("an_address_that_begins_so", identities, "is_exactly", lambda *_, **__: True),
@@ -92,6 +96,9 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("somebody_elses_id_at_venafi_and_grants_ended_by_hand", RevokeGrants, "is_believed", True),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
+        ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),
+        ("a_connection_that_is_handed_over_while_the_old_grant_lives", Connection, "grant", {}),
+        ("a_connection_made_anew_after_a_theft", Connection, "grant", WHOSE),
         # the wrong time
         ("a_return_in_two_hours", app, "settle_times", _believed),
         ("one_id_for_all", Said, "is_heard_with", _by_id_alone),

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from leaver.connections.lease import take_lease
 from leaver.connections.record import Status
 from leaver.errors import ProviderUnavailable
+from leaver.outcomes import Outcome
 from leaver.storage.user_token_secrets import UserTokenPlace
 from tests.cases.attempts.seen import Attempts, Company
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
@@ -279,6 +280,49 @@ def departs_again_by_our_own_event() -> Company:
     company.clock.passes(hours=5)
     company.logs_in(ADA)
     company.hears_and_works(urgency="urgent")
+    return company
+
+
+def open_for_venafi(company: Company) -> Company:
+    """All else has ended, and Venafi is out of order."""
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    turns(company)
+    return company
+
+
+def turns(company: Company) -> None:
+    for _ in range(4):
+        for message in list(company.queued):
+            company.deliver(message)
+        company.clock.passes(minutes=3)
+        company.minute()
+
+
+@attempt()
+def a_connection_made_anew_after_its_receipt() -> Company:
+    """While the case is open the leaver connects again, under the name whose step has its receipt."""
+    company = open_for_venafi(Company())
+    company.connects("adas-zoom", ADA)
+    company.table.alter("adas-zoom", granted_at=company.clock())
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt("open: ReplaceServiceConnection#all-of-zoom#2", {"all-of-zoom"})
+def a_service_connection_that_is_handed_back() -> Company:
+    """While the case is open IT takes a service connection over, and the leaver takes it back."""
+    company = Company()
+    company.connects("all-of-zoom", ADA, role="service")
+    open_for_venafi(company)
+    company.hands_over("all-of-zoom", "it@example.com", ended=Outcome.REVOKED)
+    turns(company)
+    company.hands_over("all-of-zoom", ADA, ended=Outcome.REVOKED)
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
     return company
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from leaver.outcomes import Outcome
 from tests.cases.attempts.seen import EVERYTHING, Attempts, Company
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
@@ -153,6 +154,44 @@ def an_address_that_is_somebody_elses_on_the_day() -> Company:
     company.zoom.users["ben-new"] = ADA
     company.zoom.sessions.add("ben-new")
     company.waits(days=1)
+    return company
+
+
+def handed_to_ben(ended: Outcome | None = None) -> Company:
+    """Between plan and day Ben connects under the name of the leaver's personal connection."""
+    company = Company()
+    company.connects("from-ada-to-ben", ADA)
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=5)).isoformat())
+    company.clock.passes(days=1)
+    company.hands_over("from-ada-to-ben", "ben@example.com", ended=ended)
+    company.waits(3, days=5)
+    return company
+
+
+@attempt()
+def a_connection_that_is_somebody_elses_on_the_day() -> Company:
+    """Between plan and day the leaver's personal connection is handed over, and the old grant ended."""
+    return handed_to_ben(Outcome.REVOKED)
+
+
+@attempt("open: RevokeAccessToken#from-ada-to-ben failed", {f"old grant of {ADA}"})
+def a_connection_that_is_handed_over_while_the_old_grant_lives() -> Company:
+    """The same, and nobody confirms that the old grant ended."""
+    return handed_to_ben()
+
+
+@attempt(
+    "contain completed, the seal holds",
+    {*EVERYTHING} - {"session of ada", "grants of local:{ada}", "user token of ada"},
+)
+def a_connection_made_anew_after_a_theft() -> Company:
+    """Somebody who stays connects under the same name after the case began and before its command comes."""
+    company = Company()
+    company.deliver(company.hears("contain"))
+    company.clock.passes(minutes=1)
+    company.hands_over("adas-zoom", ADA, ended=Outcome.REVOKED)
+    company.works()
+    company.waits(3)
     return company
 
 

@@ -39,19 +39,14 @@ class StepFinder:
         owned = [each for each in self._owned_by(case.names) if not _is_of_who_stays(each, case)]
         steps = [*self._find_at_providers(case, accounts)]
         steps += [
-            Step(
-                command=RevokeAccessToken.__name__,
-                at=record.connection,
-                identity=record.connection,
-                refused=record.reason if isinstance(record, Unreadable) else None,
-            )
+            _of_its_grant(RevokeAccessToken.__name__, record.connection, record, case)
             for record in owned
             if isinstance(record, Unreadable) or record.role == "personal"
         ]
         steps.sort(key=lambda step: list(COMMANDS).index(step.command))
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
         steps += [
-            Step(command=REPLACE, at=record.connection, identity=record.owner, detail={"owner": record.owner})
+            _of_its_grant(REPLACE, record.owner, record, case)
             for record in owned
             if isinstance(record, Connection) and record.role == "service"
         ]
@@ -100,6 +95,19 @@ def _is_of_who_stays(record: Connection | Unreadable, case: Case) -> bool:
     if case.kind == "departure" or case.started_at is None or isinstance(record, Unreadable):
         return False
     return record.granted_at is not None and record.granted_at > case.started_at
+
+
+def _of_its_grant(command: str, identity: str, record: Connection | Unreadable, case: Case) -> Step:
+    """The step of the grant that a connection has now; one that came after a step of another grant has its own."""
+    step = Step(command=command, at=record.connection, identity=identity)
+    standing = [each for each in case.steps if (each.command, each.at) == (command, step.at)]
+    if isinstance(record, Unreadable):
+        return standing[-1] if standing else step.model_copy(update={"refused": record.reason})
+    step = step.model_copy(update={"detail": record.grant})
+    if case.started_at is None or not standing:
+        return step
+    same = (each for each in standing if each.detail == step.detail)
+    return next(same, step.model_copy(update={"alias": len(standing) + 1}))
 
 
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:

@@ -180,7 +180,7 @@ class Intake:
         for subject in (departure.request.subject, *departure.aliases):
             named = extended.with_alias(subject)
             found = self.step_finder.find_anew(named)
-            is_another_name = any(step.alias == len(named.subjects) for step in found)
+            is_another_name = any(step.provider and step.alias == len(named.subjects) for step in found)
             extended = (named if is_another_name else extended).with_steps(found)
         if is_urgent and not extended.because and extended.allows(CaseEvent.MADE_URGENT):
             extended = extended.after(CaseEvent.MADE_URGENT, now)

@@ -53,7 +53,8 @@ class Step(BaseModel):
     command: str
     #: `provider/account`, the provider alone while no account of it is known, or the connection that it is about
     at: str
-    #: which of the person's names there it is about, where that is not the first; as Case.subjects are numbered
+    #: which of the person's names there it is about, as Case.subjects are numbered, or which grant of that connection:
+    #: where that is not the first
     alias: int | None = None
     #: whose access, or which connection, as its receipt names it
     identity: str
@@ -303,10 +304,13 @@ class Case(BaseModel):
     def with_steps(self, steps: Iterable[Step]) -> Self:
         """With the steps that it lacks: never a second set.
 
-        The steps of a provider's accounts take the place of those without an account.
+        The steps of a provider's accounts take the place of those without an account. Before the case begins, what is
+        known by now takes the place of what was known when a step was recorded.
         """
         mine = {step.name for step in self.steps}
-        every = (*self.steps, *(step for step in steps if step.name not in mine))
+        found = {step.name: step for step in steps}
+        standing = self.steps if self.started_at else tuple(found.get(step.name, step) for step in self.steps)
+        every = (*standing, *(step for name, step in found.items() if name not in mine))
         has_account = {(step.command, step.provider) for step in every if step.account}
         kept = tuple(
             step for step in every if not step.lacks_account or (step.command, step.provider) not in has_account

@@ -131,6 +131,11 @@ class Connection(BaseModel):
         """Where its secrets lie, below `tokens/` and `credentials/`."""
         return f"{self.provider}/{self.connection}"
 
+    @property
+    def grant(self) -> dict[str, str]:
+        """Which grant it has: whose, and since when."""
+        return {"owner": self.owner} | ({"granted_at": timestamp(self.granted_at)} if self.granted_at else {})
+
     def revocation(self) -> Result | None:
         """The provider's word for the end of a connection; None while it lives."""
         if self.status is not Status.REVOKED or self.revoked_outcome is None:
