@@ -100,6 +100,13 @@ class ConnectionSetup:
             return None
         if record.provider != new.provider:
             raise Rejected(f"connection {new.name} is one to {record.provider}: choose another name")
+        # Leavers lose what they have at an account as long as a record stands for it: this one must go on doing so.
+        stands = record.role == "service" and record.given_up_at is None
+        if stands and (record.account, record.role) != (new.account, new.role):
+            raise Rejected(
+                f"connection {new.name} stands for account {record.account}, which leavers would keep: choose another "
+                f"name, or give that account up: leaver disconnect {new.name} --give-up-account"
+            )
         if record.status is Status.REVOKING:
             raise LeaseHeld(f"connection {new.name} is being revoked: wait until it is")
         return take_lease(self.connections, record, holder=self.holder, now=self.clock())
