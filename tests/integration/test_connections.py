@@ -261,10 +261,11 @@ def test_somebodys_connections_are_found_however_their_records_spell_the_owner(m
         connection("johns", owner=written, role="personal"),
         connection("zoom-of-john", owner=written),
         connection("adas", owner="ada@example.com", role="personal"),
+        connection("once-johns", owner="ada@example.com", replaced_owner=written),
         connection("of-an-id", owner="john.doe", role="personal"),
     )
-    assert connections.owned_by("john.doe@example.com") == ["johns", "zoom-of-john"]
-    assert connections.owned_by("John.DOE@example.com") == ["johns", "zoom-of-john"]
+    assert connections.owned_by("john.doe@example.com") == ["johns", "once-johns", "zoom-of-john"]
+    assert connections.owned_by("John.DOE@example.com") == ["johns", "once-johns", "zoom-of-john"]
 
 
 def test_an_owner_is_found_in_whichever_normal_form_the_address_is_written(made: Made) -> None:

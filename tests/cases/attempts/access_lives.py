@@ -326,6 +326,40 @@ def a_service_connection_that_is_handed_back() -> Company:
     return company
 
 
+@attempt("open: ReplaceServiceConnection#all-of-zoom waits for a person", {"all-of-zoom", f"old grant of {ADA}"})
+def a_service_connection_replaced_before_without_a_word() -> Company:
+    """IT took a service connection over before the departure, and nobody confirmed that the old grant ended."""
+    company = Company()
+    company.connects("all-of-zoom", ADA, role="service")
+    company.clock.passes(days=1)
+    company.hands_over("all-of-zoom", "it@example.com")
+    company.clock.passes(days=1)
+    company.hears_and_works()
+    company.waits(3)
+    return company
+
+
+@attempt("open: RevokeAccessToken#adas-zoom failed", {"adas-zoom", f"old grant of {ADA}"})
+def a_personal_connection_handed_over_before_without_a_word() -> Company:
+    """The same of a personal connection."""
+    company = Company()
+    company.hands_over("adas-zoom", "it@example.com")
+    company.clock.passes(days=1)
+    company.hears_and_works()
+    company.waits(3)
+    return company
+
+
+@attempt("open: RevokeAccessToken#adas-zoom failed", {"adas-zoom"})
+def a_connection_removed_without_the_provider() -> Company:
+    """Somebody ran `leaver disconnect --without-provider` before the departure, and nobody ended the grant at Zoom."""
+    company = Company()
+    company.table.put(company.table.read("adas-zoom").as_removed("end its grant at Zoom"))
+    company.hears_and_works()
+    company.waits(3)
+    return company
+
+
 # --- other names at Zoom
 
 

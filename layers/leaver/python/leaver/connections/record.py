@@ -372,12 +372,17 @@ class Connections:
         return sum(1 for each in self._query(Status.COOLING_DOWN, "", {}) if each.get("trouble_since"))
 
     def owned_by(self, owner: str) -> list[str]:
-        """The names of the connections that are one person's, however the owner is spelt, by the index `role`.
+        """The names of the connections that are one person's, or were, however that is spelt, by the index `role`.
 
         An index by owner would find one spelling alone, and a record may be written by hand.
         """
         found = [each for role in get_args(Role) for each in self._query_role(role)]
-        return sorted(str(each["connection"]) for each in found if _is_owner(str(each.get("owner", "")), owner))
+        owners = ("owner", "replaced_owner")
+        return sorted(
+            str(each["connection"])
+            for each in found
+            if any(_is_owner(str(each.get(which, "")), owner) for which in owners)
+        )
 
     def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:
         """Read what Leaver works through at a provider, whatever it is called and however it is, by the index `role`.
