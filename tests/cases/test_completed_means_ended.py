@@ -11,7 +11,7 @@ from functions.start_offboarding import app
 from leaver.cases import completion, finding, intake, kinds, seal
 from leaver.cases.finding import StepFinder
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE_WITH, Said, Step
+from leaver.cases.record import DONE_WITH, Case, Said, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.grants import ProviderGrants
@@ -67,6 +67,14 @@ def _of_what_it_has_now(record: Any, names: Any) -> Any:
     return [record.grant] if record.owner in names and record.status is not Status.REVOKED else []
 
 
+_with_steps = Case.with_steps
+
+
+def _as_recorded(self: Case, steps: Any) -> Case:
+    recorded = {step.name for step in self.steps}
+    return _with_steps(self, [step for step in steps if step.name not in recorded])
+
+
 def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
     return Settled(request, timedelta(0))
 
@@ -108,6 +116,7 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),
         ("a_connection_that_is_handed_over_while_the_old_grant_lives", revoking, "_end_of_replaced", REVOKED),
         ("a_connection_made_anew_after_a_theft", Connection, "grant", WHOSE),
+        ("an_id_that_came_after_the_plan", Case, "with_steps", _as_recorded),
         # the wrong time
         ("a_return_in_two_hours", app, "settle_times", _believed),
         ("one_id_for_all", Said, "is_heard_with", _by_id_alone),

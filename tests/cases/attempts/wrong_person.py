@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from leaver.errors import ProviderUnavailable
 from leaver.outcomes import Outcome
 from tests.cases.attempts.seen import EVERYTHING, Attempts, Company
 from tests.doubles.clock import NOW
@@ -154,6 +155,22 @@ def an_address_that_is_somebody_elses_on_the_day() -> Company:
     company.zoom.users["ben-new"] = ADA
     company.zoom.sessions.add("ben-new")
     company.waits(days=1)
+    return company
+
+
+@attempt()
+def an_id_that_came_after_the_plan() -> Company:
+    """Zoom is out when the leaver is planned and says the id to a second event; then somebody new gets the address."""
+    company = Company()
+    day = (company.clock() + timedelta(days=5)).isoformat()
+    company.weather.out_of_order["zoom"] = ProviderUnavailable("out of order")
+    company.hears_and_works("scheduled", effective_at=day)
+    company.weather.out_of_order.clear()
+    company.clock.passes(minutes=1)
+    company.hears_and_works("scheduled", effective_at=day, source="okta")
+    company.zoom.users |= {ADA_ID: "ada.left@example.com", "ben-new": ADA}
+    company.zoom.sessions.add("ben-new")
+    company.waits(3, days=5)
     return company
 
 
