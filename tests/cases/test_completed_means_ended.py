@@ -105,6 +105,8 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("a_service_connection_replaced_before_without_a_word", finding, "_living_grants", _of_what_it_has_now),
         ("a_personal_connection_handed_over_before_without_a_word", finding, "_living_grants", _of_what_it_has_now),
         ("a_connection_removed_without_the_provider", finding, "_living_grants", _of_what_it_has_now),
+        ("another_address_at_an_account_that_is_out", Case, "ids_of", lambda self, _: self.identities),
+        ("another_address_at_an_account_that_is_out_after_the_seal", Case, "ids_of", lambda self, _: self.identities),
         ("a_table_that_was_restored", StoredUserTokens, "_adopt_those_of", lambda *_: None),
         # the wrong person
         ("an_address_that_begins_so", identities, "is_exactly", lambda *_, **__: True),

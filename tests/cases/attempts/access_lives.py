@@ -428,6 +428,45 @@ def an_account_that_is_deleted_before_the_day() -> Company:
     return company
 
 
+def two_accounts_in_europe() -> Company:
+    """In Europe each of the person's two addresses has an account of its own; at acme both are one."""
+    company = Company()
+    company.installs("zoom-eu", "europe")
+    company.joins(ADA, "ada-eu", "europe")
+    company.joins(KING, "king-eu", "europe")
+    company.zoom.aliases[KING] = ADA_ID
+    company.venafi.people[KING] = [ADA_UNIVERSAL]
+    return company
+
+
+def heard_while_europe_is_out(company: Company) -> Company:
+    company.table.alter("zoom-eu", status=Status.NEEDS_REAUTHORIZATION)
+    company.deliver(company.hears(email=KING, source="okta"))
+    company.table.alter("zoom-eu", status=Status.ACTIVE)
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt()
+def another_address_at_an_account_that_is_out() -> Company:
+    """One account is out when the other address is told, and knows somebody else of the person's by it."""
+    company = two_accounts_in_europe()
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    return heard_while_europe_is_out(company)
+
+
+@attempt("completed, the seal holds (2 cases)")
+def another_address_at_an_account_that_is_out_after_the_seal() -> Company:
+    """The same after the seal."""
+    company = two_accounts_in_europe()
+    company.hears_and_works()
+    company.clock.passes(minutes=5)
+    return heard_while_europe_is_out(company)
+
+
 # --- user tokens
 
 

@@ -57,7 +57,7 @@ class StepFinder:
         standing = {step.name: step for step in case.steps}
         found: dict[tuple[str, str], list[Step]] = {}
         for number, subject in enumerate(case.subjects, 1):
-            for at, each in identities.steps(subject, providers, accounts, case.identities):
+            for at, each in identities.steps(subject, providers, accounts, case.ids_of(subject)):
                 step = _step(case.case_id, at, each, alias=number if number > 1 else None)
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:

@@ -173,7 +173,9 @@ class Intake:
         if case.state not in UNDER_WAY:
             return None
         is_urgent = departure.request.urgency == "urgent"
-        fields: dict[str, object] = {"identities": departure.ids | case.identities}
+        address = name_of(departure.request.subject.email)
+        of_address = {f"{at} {address}": id_ for at, id_ in departure.ids.items() if address != name_of(case.email)}
+        fields: dict[str, object] = {"identities": departure.ids | of_address | case.identities}
         if is_urgent:
             fields["urgency"] = "urgent"
         extended = case.with_said(departure.said(now)).with_names(departure.names).model_copy(update=fields)

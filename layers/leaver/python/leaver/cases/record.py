@@ -22,6 +22,7 @@ from leaver.cases.states import (
 )
 from leaver.messages.commands import Command, step_name
 from leaver.messages.events import OffboardingRequested, Subject
+from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
 from leaver.providers.entry import FoundBy
 from leaver.storage.tables import columns
@@ -152,7 +153,8 @@ class Case(BaseModel):
     policy: Policy | None = None
     #: where it was looked for what has to end, before the seal
     searched: tuple[dict[str, str], ...] = ()
-    #: whose access: the e-mail address of the HR event, and by `provider/account` the ids that accounts confirmed
+    #: whose access: the e-mail address of the HR event, and by `provider/account` the ids that accounts confirmed; for
+    #: another address of the person's by `provider/account address`
     email: str
     identities: dict[str, str] = Field(default_factory=dict)
     #: how else later events name the person: what lives under such a name is ended by steps of its own
@@ -219,6 +221,15 @@ class Case(BaseModel):
     def subjects(self) -> tuple[Subject, ...]:
         """The person, as the case's event names them, and then as later events do."""
         return (OffboardingRequested.model_validate(self.request, strict=False).subject, *self.aliases)
+
+    def ids_of(self, subject: Subject) -> Mapping[str, str]:
+        """By `provider/account`, the ids that accounts confirmed for this very address."""
+        address = name_of(subject.email)
+        if address == name_of(self.email):
+            return self.identities
+        return {
+            at.removesuffix(f" {address}"): id_ for at, id_ in self.identities.items() if at.endswith(f" {address}")
+        }
 
     @property
     def awaited(self) -> tuple[str, ...]:
