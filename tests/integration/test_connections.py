@@ -337,6 +337,18 @@ def test_a_record_that_can_not_be_read_still_counts_for_its_account(table: Made,
     assert connections.accounts("zoom") == {"acme": None, "nameless": None}
 
 
+def test_an_account_that_steps_can_not_be_named_by_counts_as_one_that_can_not_be_read(table: Made, aws: Any) -> None:
+    """Else the second of a person's names at acme, and the first at acme#2, would be one step."""
+    connections = table(connection("odd"))
+    aws.update_item(
+        TableName="Connections",
+        Key=item({"connection": "odd"}),
+        UpdateExpression="SET account = :odd",
+        ExpressionAttributeValues=item({":odd": "acme#2"}),
+    )
+    assert connections.accounts("zoom") == {"odd": None}
+
+
 def test_accounts_and_owners_are_found_by_the_index_and_never_by_a_scan(table: Made, aws: Any) -> None:
     connections = table(connection("my-zoom"), connection("johns", owner="john@example.com", role="personal"))
     asked: list[str] = []

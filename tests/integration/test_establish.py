@@ -352,6 +352,12 @@ def test_a_name_that_stands_for_an_account_is_taken_for_no_other(
     assert (desk.record, desk.obtained) == (before, 0)
 
 
+def test_an_account_that_steps_can_not_be_named_by_is_refused_before_anything_is_asked_for(desk: Desk) -> None:
+    with pytest.raises(Rejected, match="account acme#2: expected an account without #"):
+        desk.connect(account="acme#2")
+    assert (desk.obtained, desk.connections.records) == (0, {})
+
+
 @pytest.mark.parametrize("standing", [{"given_up_at": now(), "status": Status.REVOKED}, {"role": "personal"}])
 def test_a_name_that_stands_for_no_account_is_free_for_any(desk: Desk, standing: dict[str, Any]) -> None:
     desk.connect()

@@ -66,6 +66,9 @@ class ConnectionSetup:
         Raises LeaseHeld where another run changes the connection, Rejected where it can't be replaced by this one,
         NotKept where Secrets Manager did not take the tokens, NotRead, and what `obtain` raises.
         """
+        if "#" in new.account:
+            # Before anything is asked for: no record could be written.
+            raise Rejected(f"account {new.account}: expected an account without #")
         lease = self._take_lease(new)
         try:
             replacement = _Replacement(lease, self._build_old_grants.read(lease.record, new)) if lease else None

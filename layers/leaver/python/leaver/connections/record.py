@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeVar, get_
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected, explain
-from leaver.messages.commands import ConnectionName, GrantType, ProviderName
+from leaver.messages.commands import AccountName, ConnectionName, GrantType, ProviderName
 from leaver.messages.names import name_of
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
@@ -66,7 +66,7 @@ class Connection(BaseModel):
     #: its name in the registry; whoever asks the provider says where it is not there
     provider: ProviderName
     #: the provider's name for whose connection it is: a Zoom account id, a Venafi host
-    account: Stripped
+    account: Annotated[AccountName, StringConstraints(strip_whitespace=True)]
     #: refresh_token, or one of those by which the provider's entry logs in
     grant_type: GrantType
     owner: Stripped
@@ -395,8 +395,10 @@ class Connections:
             except BadMessage:
                 continue
             except Rejected as error:
-                account = str(found["account"]).strip() if "account" in found else None
-                yield Unreadable(connection=str(found["connection"]), reason=error.reason, account=account)
+                account = str(found.get("account", "")).strip()
+                is_usable = account and "#" not in account
+                name = str(found["connection"])
+                yield Unreadable(connection=name, reason=error.reason, account=account if is_usable else None)
 
     def accounts(self, provider: str, *, leaving: Container[str] = ()) -> dict[str, Connection | None]:
         """The company's accounts at a provider, and the connection to work through at each; None: there is none now."""

@@ -57,6 +57,8 @@ UserId = Annotated[str, _matching(USER_ID, "a Zoom user id or an e-mail address"
 ConnectionName = Annotated[
     str, _matching(r"[a-z][a-z0-9-]{0,31}", "up to 32 lower-case letters, digits and hyphens, a letter first")
 ]
+#: `#` stands between the parts of a step's name
+AccountName = Annotated[str, _matching(r"[^#]*", "an account without #")]
 ProviderName = Annotated[str, _matching(r"[a-z][a-z0-9-]{0,31}", "a provider's name in the registry")]
 GrantType = Annotated[str, _matching(r"[a-z_]{1,40}", "a grant type, in small letters")]
 #: Zoom's kinds of user token
