@@ -41,12 +41,16 @@ def revoke_access_token(
 ) -> Result:
     """Revoke what the connection holds; `already_gone` only where there is no refresh token that could live on.
 
+    Where the grant that is meant was replaced, what is said is how that one ended.
     Raises BadMessage for a service connection that nobody has confirmed, LeaseHeld while another run changes the
     connection's tokens, CredentialStale where only the refresher can revoke, Throttled as long as that has to wait, and
     NeedsReauthorization where nobody but a person can.
     """
 
     def begin(current: Connection) -> Connection | None:
+        if command.owner is not None and current.grant != command.grant:
+            # Whoever authorized this one has not left, or has it by a step of its own.
+            return None
         if current.status in {Status.REVOKING, Status.REVOKED}:
             return None
         if current.role == "service" and command.confirm is None:
@@ -55,6 +59,8 @@ def revoke_access_token(
 
     # First, and whoever has the lease: what is being revoked must not be renewed.
     record = connections.change(command.connection, begin) or connections.read(command.connection)
+    if command.owner is not None and record.grant != command.grant:
+        return _end_of_replaced(record, command, grants)
     if ended := record.revocation():
         return ended
     if record.orphaned_tokens:
@@ -70,6 +76,15 @@ def revoke_access_token(
         lambda current: None if current.status is Status.REVOKED else current.as_revoked(result),
     )
     return result
+
+
+def _end_of_replaced(record: Connection, command: RevokeAccessToken, grants: ProviderGrants) -> Result:
+    """How the grant ended that was replaced before this command came; raises NeedsReauthorization where nobody says."""
+    if record.owner == command.owner and grants.ends_by_consent(record):
+        return Result(Outcome.ALREADY_GONE)
+    if record.replaced_owner == command.owner and record.replaced_outcome is not None:
+        return Result(record.replaced_outcome, details={"said": record.replaced_description or ""})
+    raise NeedsReauthorization("this grant was replaced by another, and nobody has confirmed that it ended")
 
 
 def _revoke_latest_tokens(

@@ -10,6 +10,7 @@ import pytest
 from leaver.cases.states import State
 from leaver.connections.record import Status
 from leaver.errors import InvalidToken, NeedsReauthorization, NoSlot, ProviderUnavailable, Rejected, Throttled
+from leaver.outcomes import Outcome
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
 from tests.doubles.steps import Killed, Moment
@@ -103,7 +104,7 @@ def test_a_connection_is_somebodys_under_each_of_their_names(owner: str) -> None
 def test_a_connection_that_is_revoked_is_no_step() -> None:
     office = Office()
     office.connects("zoom-ada", ADA)
-    office.table.alter("zoom-ada", status=Status.REVOKED)
+    office.table.alter("zoom-ada", status=Status.REVOKED, revoked_outcome=Outcome.REVOKED)
     office.hears_and_works()
     assert [step.name for step in office.case.steps] == ALL_STEPS
 

@@ -6,20 +6,21 @@ from typing import Any, Final
 
 import pytest
 
+from functions.revoke_access_token import app as revoking
 from functions.start_offboarding import app
 from functions.watch_deadlines.app import Watch
-from leaver.cases import completion, intake, kinds, seal
+from leaver.cases import completion, finding, intake, kinds, seal
 from leaver.cases.finding import StepFinder
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE_WITH, Said, Step
+from leaver.cases.record import DONE_WITH, Case, Said, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.grants import ProviderGrants
-from leaver.connections.record import Connections
+from leaver.connections.record import Connection, Connections, Status
 from leaver.messages.commands import RevokeGrants
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.times import Settled
-from leaver.outcomes import Outcome
+from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi import identities, oauth
 from leaver.providers.venafi.search import PeopleSearch
 from tests.cases.attempts.every import EVERY
@@ -28,6 +29,9 @@ from tests.doubles.providers import FakeVenafi
 from tests.length import some
 from tests.tried import PROPERTY, Tried
 
+#: a connection's grant, as if that it has another told nothing
+WHOSE: Final = property(lambda self: {"owner": self.owner})
+REVOKED: Final[Callable[..., Result]] = lambda *_: Result(Outcome.REVOKED)  # noqa: E731 - planted as the others are
 BY_NAME: Final = {each.name: each for each in EVERY}
 
 
@@ -60,6 +64,18 @@ def _of_one_account(self: Connections, of: str, **told: Any) -> Any:
     return {name: each for name, each in _accounts(self, of, **told).items() if name == "acme"}
 
 
+def _of_what_it_has_now(record: Any, names: Any) -> Any:
+    return [record.grant] if record.owner in names and record.status is not Status.REVOKED else []
+
+
+_with_steps = Case.with_steps
+
+
+def _as_recorded(self: Case, steps: Any) -> Case:
+    recorded = {step.name for step in self.steps}
+    return _with_steps(self, [step for step in steps if step.name not in recorded])
+
+
 def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
     return Settled(request, timedelta(0))
 
@@ -85,6 +101,13 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("two_identities_of_one_address", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("an_identity_made_anew_at_venafi_before_a_repeat", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
+        ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
+        ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
+        ("a_service_connection_replaced_before_without_a_word", finding, "_living_grants", _of_what_it_has_now),
+        ("a_personal_connection_handed_over_before_without_a_word", finding, "_living_grants", _of_what_it_has_now),
+        ("a_connection_removed_without_the_provider", finding, "_living_grants", _of_what_it_has_now),
+        ("another_address_at_an_account_that_is_out", Case, "ids_of", lambda self, _: self.identities),
+        ("another_address_at_an_account_that_is_out_after_the_seal", Case, "ids_of", lambda self, _: self.identities),
         ("a_table_that_was_restored", StoredUserTokens, "_adopt_those_of", lambda *_: None),
         # the wrong person
         ("an_address_that_begins_so", identities, "is_exactly", lambda *_, **__: True),
@@ -93,6 +116,10 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("somebody_elses_id_at_venafi_and_grants_ended_by_hand", RevokeGrants, "is_believed", True),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
+        ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),
+        ("a_connection_that_is_handed_over_while_the_old_grant_lives", revoking, "_end_of_replaced", REVOKED),
+        ("a_connection_made_anew_after_a_theft", Connection, "grant", WHOSE),
+        ("an_id_that_came_after_the_plan", Case, "with_steps", _as_recorded),
         # the wrong time
         ("a_return_in_two_hours", app, "settle_times", _believed),
         ("one_id_for_all", Said, "is_heard_with", _by_id_alone),

@@ -35,7 +35,7 @@ TABLES: dict[str, dict[str, object]] = {
                     {"AttributeName": "role", "KeyType": "HASH"},
                     {"AttributeName": "provider", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["account", "owner"]},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["account", "owner", "replaced_owner"]},
             },
             {
                 "IndexName": "due",

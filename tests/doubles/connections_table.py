@@ -67,7 +67,8 @@ class InMemoryConnections(Connections):
 
     def owned_by(self, owner: str) -> list[str]:
         wanted = name_of(owner.strip())
-        return sorted(name for name, record in self.records.items() if name_of(record.owner) == wanted)
+        owners = {name: (record.owner, record.replaced_owner or "") for name, record in self.records.items()}
+        return sorted(name for name, those in owners.items() if wanted in {name_of(each.strip()) for each in those})
 
     def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:
         for record in list(self.records.values()):

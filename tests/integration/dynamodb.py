@@ -77,7 +77,7 @@ def make_tables(client: "DynamoDBClient") -> None:
                     {"AttributeName": "role", "KeyType": "HASH"},
                     {"AttributeName": "provider", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["account", "owner"]},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["account", "owner", "replaced_owner"]},
             },
             {
                 "IndexName": "due",

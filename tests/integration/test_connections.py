@@ -261,10 +261,11 @@ def test_somebodys_connections_are_found_however_their_records_spell_the_owner(m
         connection("johns", owner=written, role="personal"),
         connection("zoom-of-john", owner=written),
         connection("adas", owner="ada@example.com", role="personal"),
+        connection("once-johns", owner="ada@example.com", replaced_owner=written),
         connection("of-an-id", owner="john.doe", role="personal"),
     )
-    assert connections.owned_by("john.doe@example.com") == ["johns", "zoom-of-john"]
-    assert connections.owned_by("John.DOE@example.com") == ["johns", "zoom-of-john"]
+    assert connections.owned_by("john.doe@example.com") == ["johns", "once-johns", "zoom-of-john"]
+    assert connections.owned_by("John.DOE@example.com") == ["johns", "once-johns", "zoom-of-john"]
 
 
 def test_an_owner_is_found_in_whichever_normal_form_the_address_is_written(made: Made) -> None:
@@ -334,6 +335,18 @@ def test_a_record_that_can_not_be_read_still_counts_for_its_account(table: Made,
     assert connections.accounts("zoom") == {"acme": connections.read("whole"), "nameless": None}
     aws.delete_item(TableName="Connections", Key=item({"connection": "whole"}))
     assert connections.accounts("zoom") == {"acme": None, "nameless": None}
+
+
+def test_an_account_that_steps_can_not_be_named_by_counts_as_one_that_can_not_be_read(table: Made, aws: Any) -> None:
+    """Else the second of a person's names at acme, and the first at acme#2, would be one step."""
+    connections = table(connection("odd"))
+    aws.update_item(
+        TableName="Connections",
+        Key=item({"connection": "odd"}),
+        UpdateExpression="SET account = :odd",
+        ExpressionAttributeValues=item({":odd": "acme#2"}),
+    )
+    assert connections.accounts("zoom") == {"odd": None}
 
 
 def test_accounts_and_owners_are_found_by_the_index_and_never_by_a_scan(table: Made, aws: Any) -> None:

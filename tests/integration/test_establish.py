@@ -332,6 +332,40 @@ def test_a_connection_that_was_revoked_has_no_old_grant(desk: Desk) -> None:
     assert desk.lives(desk.tokens())
 
 
+STANDS = (
+    "connection zoom stands for account acme, which leavers would keep: choose another name, or give that account up"
+)
+
+
+@pytest.mark.parametrize("other", [{"account": "europe"}, {"role": "personal"}])
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.REVOKED])
+def test_a_name_that_stands_for_an_account_is_taken_for_no_other(
+    desk: Desk, status: Status, other: dict[str, str]
+) -> None:
+    desk.connect()
+    desk.obtained = 0
+    desk.alter(status=status)
+    before = desk.record
+    with pytest.raises(Rejected) as refused:
+        desk.connect(**other)
+    assert refused.value.reason.startswith(STANDS)
+    assert (desk.record, desk.obtained) == (before, 0)
+
+
+def test_an_account_that_steps_can_not_be_named_by_is_refused_before_anything_is_asked_for(desk: Desk) -> None:
+    with pytest.raises(Rejected, match="account acme#2: expected an account without #"):
+        desk.connect(account="acme#2")
+    assert (desk.obtained, desk.connections.records) == (0, {})
+
+
+@pytest.mark.parametrize("standing", [{"given_up_at": now(), "status": Status.REVOKED}, {"role": "personal"}])
+def test_a_name_that_stands_for_no_account_is_free_for_any(desk: Desk, standing: dict[str, Any]) -> None:
+    desk.connect()
+    desk.alter(**standing)
+    desk.connect(account="europe")
+    assert list(desk.connections.accounts("zoom")) == ["europe"]
+
+
 @pytest.mark.parametrize(
     ("standing", "error", "reason"),
     [

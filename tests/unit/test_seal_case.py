@@ -63,7 +63,9 @@ def test_a_connection_that_came_between_the_event_and_the_seal_ends_before_the_c
     office.works()
     assert office.access_of(ADA) == set()
     assert office.case.state is State.COMPLETED
-    assert office.case.steps[-1] == Step(command="RevokeAccessToken", at="adas-zoom", identity="adas-zoom")
+    assert office.case.steps[-1] == Step(
+        command="RevokeAccessToken", at="adas-zoom", identity="adas-zoom", detail={"owner": ADA}
+    )
     assert len(office.announced("OffboardingCompleted")) == 1
 
 

@@ -66,6 +66,9 @@ class ConnectionSetup:
         Raises LeaseHeld where another run changes the connection, Rejected where it can't be replaced by this one,
         NotKept where Secrets Manager did not take the tokens, NotRead, and what `obtain` raises.
         """
+        if "#" in new.account:
+            # Before anything is asked for: no record could be written.
+            raise Rejected(f"account {new.account}: expected an account without #")
         lease = self._take_lease(new)
         try:
             replacement = _Replacement(lease, self._build_old_grants.read(lease.record, new)) if lease else None
@@ -100,6 +103,13 @@ class ConnectionSetup:
             return None
         if record.provider != new.provider:
             raise Rejected(f"connection {new.name} is one to {record.provider}: choose another name")
+        # Leavers lose what they have at an account as long as a record stands for it: this one must go on doing so.
+        stands = record.role == "service" and record.given_up_at is None
+        if stands and (record.account, record.role) != (new.account, new.role):
+            raise Rejected(
+                f"connection {new.name} stands for account {record.account}, which leavers would keep: choose another "
+                f"name, or give that account up: leaver disconnect {new.name} --give-up-account"
+            )
         if record.status is Status.REVOKING:
             raise LeaseHeld(f"connection {new.name} is being revoked: wait until it is")
         return take_lease(self.connections, record, holder=self.holder, now=self.clock())

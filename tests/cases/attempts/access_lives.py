@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from leaver.connections.lease import take_lease
 from leaver.connections.record import Status
 from leaver.errors import ProviderUnavailable
+from leaver.outcomes import Outcome
 from leaver.storage.user_token_secrets import UserTokenPlace
 from tests.cases.attempts.seen import Attempts, Company
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
@@ -282,6 +283,83 @@ def departs_again_by_our_own_event() -> Company:
     return company
 
 
+def open_for_venafi(company: Company) -> Company:
+    """All else has ended, and Venafi is out of order."""
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    turns(company)
+    return company
+
+
+def turns(company: Company) -> None:
+    for _ in range(4):
+        for message in list(company.queued):
+            company.deliver(message)
+        company.clock.passes(minutes=3)
+        company.minute()
+
+
+@attempt()
+def a_connection_made_anew_after_its_receipt() -> Company:
+    """While the case is open the leaver connects again, under the name whose step has its receipt."""
+    company = open_for_venafi(Company())
+    company.connects("adas-zoom", ADA)
+    company.table.alter("adas-zoom", granted_at=company.clock())
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt("open: ReplaceServiceConnection#all-of-zoom#2", {"all-of-zoom"})
+def a_service_connection_that_is_handed_back() -> Company:
+    """While the case is open IT takes a service connection over, and the leaver takes it back."""
+    company = Company()
+    company.connects("all-of-zoom", ADA, role="service")
+    open_for_venafi(company)
+    company.hands_over("all-of-zoom", "it@example.com", ended=Outcome.REVOKED)
+    turns(company)
+    company.hands_over("all-of-zoom", ADA, ended=Outcome.REVOKED)
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt("open: ReplaceServiceConnection#all-of-zoom waits for a person", {"all-of-zoom", f"old grant of {ADA}"})
+def a_service_connection_replaced_before_without_a_word() -> Company:
+    """IT took a service connection over before the departure, and nobody confirmed that the old grant ended."""
+    company = Company()
+    company.connects("all-of-zoom", ADA, role="service")
+    company.clock.passes(days=1)
+    company.hands_over("all-of-zoom", "it@example.com")
+    company.clock.passes(days=1)
+    company.hears_and_works()
+    company.waits(3)
+    return company
+
+
+@attempt("open: RevokeAccessToken#adas-zoom failed", {"adas-zoom", f"old grant of {ADA}"})
+def a_personal_connection_handed_over_before_without_a_word() -> Company:
+    """The same of a personal connection."""
+    company = Company()
+    company.hands_over("adas-zoom", "it@example.com")
+    company.clock.passes(days=1)
+    company.hears_and_works()
+    company.waits(3)
+    return company
+
+
+@attempt("open: RevokeAccessToken#adas-zoom failed", {"adas-zoom"})
+def a_connection_removed_without_the_provider() -> Company:
+    """Somebody ran `leaver disconnect --without-provider` before the departure, and nobody ended the grant at Zoom."""
+    company = Company()
+    company.table.put(company.table.read("adas-zoom").as_removed("end its grant at Zoom"))
+    company.hears_and_works()
+    company.waits(3)
+    return company
+
+
 # --- other names at Zoom
 
 
@@ -348,6 +426,45 @@ def an_account_that_is_deleted_before_the_day() -> Company:
     company.zoom.sessions.discard(ADA_ID)
     company.waits(days=1)
     return company
+
+
+def two_accounts_in_europe() -> Company:
+    """In Europe each of the person's two addresses has an account of its own; at acme both are one."""
+    company = Company()
+    company.installs("zoom-eu", "europe")
+    company.joins(ADA, "ada-eu", "europe")
+    company.joins(KING, "king-eu", "europe")
+    company.zoom.aliases[KING] = ADA_ID
+    company.venafi.people[KING] = [ADA_UNIVERSAL]
+    return company
+
+
+def heard_while_europe_is_out(company: Company) -> Company:
+    company.table.alter("zoom-eu", status=Status.NEEDS_REAUTHORIZATION)
+    company.deliver(company.hears(email=KING, source="okta"))
+    company.table.alter("zoom-eu", status=Status.ACTIVE)
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt()
+def another_address_at_an_account_that_is_out() -> Company:
+    """One account is out when the other address is told, and knows somebody else of the person's by it."""
+    company = two_accounts_in_europe()
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    return heard_while_europe_is_out(company)
+
+
+@attempt("completed, the seal holds (2 cases)")
+def another_address_at_an_account_that_is_out_after_the_seal() -> Company:
+    """The same after the seal."""
+    company = two_accounts_in_europe()
+    company.hears_and_works()
+    company.clock.passes(minutes=5)
+    return heard_while_europe_is_out(company)
 
 
 # --- user tokens

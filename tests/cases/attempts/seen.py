@@ -9,6 +9,7 @@ from typing import Any, Final
 from leaver.cases.record import Case
 from leaver.cases.seal import head_of
 from leaver.cases.states import State
+from leaver.outcomes import Outcome
 from tests.doubles.office import ADA, ADA_ID, Message, Office
 
 _CASE_ID: Final = re.compile(r"c-[0-9a-f-]{36}")
@@ -78,6 +79,16 @@ class Company(Office):
     def queue(self, command: str, body: dict[str, Any]) -> Message:
         self._bens |= self.bens
         return super().queue(command, body)
+
+    def hands_over(self, name: str, owner: str, *, ended: Outcome | None = None) -> None:
+        """What `leaver connect` writes under a name that there is; unless `ended`, the old grant lives."""
+        old = self.table.records[name]
+        self.grants[f"old grant of {old.owner}"] = self.grants[name]
+        self.grants[name].alive = ended is None
+        self.connects(name, owner, role=old.role)
+        made = self.table.records[name].model_copy(update={"granted_at": self.clock()})
+        written = old.with_new_grant(made, now=self.clock())
+        self.table.put(written.with_replaced_grant_ended(ended, "ended") if ended else written)
 
     def waits(self, minutes: int = 1, **time: float) -> None:
         """Time passes, then the watch looks once in each of so many minutes."""

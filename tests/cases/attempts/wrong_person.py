@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from leaver.errors import ProviderUnavailable
+from leaver.outcomes import Outcome
 from tests.cases.attempts.seen import EVERYTHING, Attempts, Company
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
@@ -153,6 +155,60 @@ def an_address_that_is_somebody_elses_on_the_day() -> Company:
     company.zoom.users["ben-new"] = ADA
     company.zoom.sessions.add("ben-new")
     company.waits(days=1)
+    return company
+
+
+@attempt()
+def an_id_that_came_after_the_plan() -> Company:
+    """Zoom is out when the leaver is planned and says the id to a second event; then somebody new gets the address."""
+    company = Company()
+    day = (company.clock() + timedelta(days=5)).isoformat()
+    company.weather.out_of_order["zoom"] = ProviderUnavailable("out of order")
+    company.hears_and_works("scheduled", effective_at=day)
+    company.weather.out_of_order.clear()
+    company.clock.passes(minutes=1)
+    company.hears_and_works("scheduled", effective_at=day, source="okta")
+    company.zoom.users |= {ADA_ID: "ada.left@example.com", "ben-new": ADA}
+    company.zoom.sessions.add("ben-new")
+    company.waits(3, days=5)
+    return company
+
+
+def handed_to_ben(ended: Outcome | None = None) -> Company:
+    """Between plan and day Ben connects under the name of the leaver's personal connection."""
+    company = Company()
+    company.connects("from-ada-to-ben", ADA)
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=5)).isoformat())
+    company.clock.passes(days=1)
+    company.hands_over("from-ada-to-ben", "ben@example.com", ended=ended)
+    company.waits(3, days=5)
+    return company
+
+
+@attempt()
+def a_connection_that_is_somebody_elses_on_the_day() -> Company:
+    """Between plan and day the leaver's personal connection is handed over, and the old grant ended."""
+    return handed_to_ben(Outcome.REVOKED)
+
+
+@attempt("open: RevokeAccessToken#from-ada-to-ben failed", {f"old grant of {ADA}"})
+def a_connection_that_is_handed_over_while_the_old_grant_lives() -> Company:
+    """The same, and nobody confirms that the old grant ended."""
+    return handed_to_ben()
+
+
+@attempt(
+    "contain completed, the seal holds",
+    {*EVERYTHING} - {"session of ada", "grants of local:{ada}", "user token of ada"},
+)
+def a_connection_made_anew_after_a_theft() -> Company:
+    """Somebody who stays connects under the same name after the case began and before its command comes."""
+    company = Company()
+    company.deliver(company.hears("contain"))
+    company.clock.passes(minutes=1)
+    company.hands_over("adas-zoom", ADA, ended=Outcome.REVOKED)
+    company.works()
+    company.waits(3)
     return company
 
 

@@ -9,7 +9,7 @@ from leaver.cases import identities
 from leaver.cases.kinds import is_ended_by
 from leaver.cases.record import REPLACE, Case, Search, Step
 from leaver.cases.start import COMMANDS
-from leaver.connections.record import Connection, Connections, Status, Unreadable
+from leaver.connections.record import Connection, Connections, Unreadable
 from leaver.errors import BadMessage, Rejected, explain
 from leaver.messages.commands import RevokeAccessToken
 from leaver.messages.events import Subject
@@ -38,23 +38,9 @@ class StepFinder:
         accounts = {name: self.connections.accounts(name) for name in self.providers}
         owned = [each for each in self._owned_by(case.names) if not _is_of_who_stays(each, case)]
         steps = [*self._find_at_providers(case, accounts)]
-        steps += [
-            Step(
-                command=RevokeAccessToken.__name__,
-                at=record.connection,
-                identity=record.connection,
-                refused=record.reason if isinstance(record, Unreadable) else None,
-            )
-            for record in owned
-            if isinstance(record, Unreadable) or record.role == "personal"
-        ]
-        steps.sort(key=lambda step: list(COMMANDS).index(step.command))
-        # Leaver must not be switched off by somebody's leaving: a person replaces what it works through.
-        steps += [
-            Step(command=REPLACE, at=record.connection, identity=record.owner, detail={"owner": record.owner})
-            for record in owned
-            if isinstance(record, Connection) and record.role == "service"
-        ]
+        steps += [_of_grant(grant, record, case) for record in owned for grant in _living_grants(record, case.names)]
+        # Leaver must not be switched off by somebody's leaving: a person replaces what it works through, at last.
+        steps.sort(key=lambda step: [*COMMANDS, REPLACE].index(step.command))
         found = [step for step in steps if is_ended_by(case.kind, step.command)]
         at_accounts = [f"{name}/{account}" for name in accounts for account in accounts[name]]
         searched = [{"account": at, "found": case.identities.get(at, "")} for at in at_accounts]
@@ -71,7 +57,7 @@ class StepFinder:
         standing = {step.name: step for step in case.steps}
         found: dict[tuple[str, str], list[Step]] = {}
         for number, subject in enumerate(case.subjects, 1):
-            for at, each in identities.steps(subject, providers, accounts, case.identities):
+            for at, each in identities.steps(subject, providers, accounts, case.ids_of(subject)):
                 step = _step(case.case_id, at, each, alias=number if number > 1 else None)
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:
@@ -82,7 +68,7 @@ class StepFinder:
                 before.append(standing.get(step.name, step))
 
     def _owned_by(self, names: Sequence[str]) -> Iterator[Connection | Unreadable]:
-        """What the person has or answers for; a record that can't be read stops nothing but its own step."""
+        """What the person has or answers for, or did; a record that can't be read stops nothing but its own step."""
         for each in dict.fromkeys(each for name in names for each in self.connections.owned_by(name)):
             try:
                 record = self.connections.read(each)
@@ -92,14 +78,41 @@ class StepFinder:
             except Rejected as error:
                 yield Unreadable(connection=each, reason=error.reason)
             else:
-                if record.status is not Status.REVOKED:
-                    yield record
+                yield record
 
 
 def _is_of_who_stays(record: Connection | Unreadable, case: Case) -> bool:
     if case.kind == "departure" or case.started_at is None or isinstance(record, Unreadable):
         return False
     return record.granted_at is not None and record.granted_at > case.started_at
+
+
+def _living_grants(record: Connection | Unreadable, names: Collection[str]) -> Iterator[dict[str, str]]:
+    """The grants of a person's that a connection has or had, and of whose end there is no word."""
+    if isinstance(record, Unreadable):
+        yield {}
+        return
+    if name_of(record.owner) in names and record.revocation() is None and record.given_up_at is None:
+        yield record.grant
+    if record.replaced_owner and name_of(record.replaced_owner) in names and record.replaced_outcome is None:
+        yield {"owner": record.replaced_owner}
+
+
+def _of_grant(grant: dict[str, str], record: Connection | Unreadable, case: Case) -> Step:
+    """The step of a connection's grant; one that came after a step of another grant has its own."""
+    is_replaced = isinstance(record, Connection) and record.role == "service"
+    step = Step(
+        command=REPLACE if is_replaced else RevokeAccessToken.__name__,
+        at=record.connection,
+        identity=grant["owner"] if is_replaced else record.connection,
+        detail=grant,
+        refused=record.reason if isinstance(record, Unreadable) else None,
+    )
+    standing = [each for each in case.steps if (each.command, each.at) == (step.command, step.at)]
+    if case.started_at is None or not standing:
+        return step
+    same = (each for each in standing if grant.items() <= each.detail.items())
+    return next(same, step.model_copy(update={"alias": len(standing) + 1}))
 
 
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:

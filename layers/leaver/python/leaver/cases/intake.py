@@ -177,14 +177,16 @@ class Intake:
         if case.state not in UNDER_WAY:
             return None
         is_urgent = departure.request.urgency == "urgent"
-        fields: dict[str, object] = {"identities": departure.ids | case.identities}
+        address = name_of(departure.request.subject.email)
+        of_address = {f"{at} {address}": id_ for at, id_ in departure.ids.items() if address != name_of(case.email)}
+        fields: dict[str, object] = {"identities": departure.ids | of_address | case.identities}
         if is_urgent:
             fields["urgency"] = "urgent"
         extended = case.with_said(departure.said(now)).with_names(departure.names).model_copy(update=fields)
         for subject in (departure.request.subject, *departure.aliases):
             named = extended.with_alias(subject)
             found = self.step_finder.find_anew(named)
-            is_another_name = any(step.alias == len(named.subjects) for step in found)
+            is_another_name = any(step.provider and step.alias == len(named.subjects) for step in found)
             extended = (named if is_another_name else extended).with_steps(found)
         if is_urgent and not extended.because and extended.allows(CaseEvent.MADE_URGENT):
             extended = extended.after(CaseEvent.MADE_URGENT, now)

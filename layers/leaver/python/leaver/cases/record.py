@@ -22,6 +22,7 @@ from leaver.cases.states import (
 )
 from leaver.messages.commands import Command, step_name
 from leaver.messages.events import OffboardingRequested, Subject
+from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
 from leaver.providers.entry import FoundBy
 from leaver.storage.tables import columns
@@ -53,7 +54,8 @@ class Step(BaseModel):
     command: str
     #: `provider/account`, the provider alone while no account of it is known, or the connection that it is about
     at: str
-    #: which of the person's names there it is about, where that is not the first; as Case.subjects are numbered
+    #: which of the person's names there it is about, as Case.subjects are numbered, or which grant of that connection:
+    #: where that is not the first
     alias: int | None = None
     #: whose access, or which connection, as its receipt names it
     identity: str
@@ -151,7 +153,8 @@ class Case(BaseModel):
     policy: Policy | None = None
     #: where it was looked for what has to end, before the seal
     searched: tuple[dict[str, str], ...] = ()
-    #: whose access: the e-mail address of the HR event, and by `provider/account` the ids that accounts confirmed
+    #: whose access: the e-mail address of the HR event, and by `provider/account` the ids that accounts confirmed; for
+    #: another address of the person's by `provider/account address`
     email: str
     identities: dict[str, str] = Field(default_factory=dict)
     #: how else later events name the person: what lives under such a name is ended by steps of its own
@@ -218,6 +221,15 @@ class Case(BaseModel):
     def subjects(self) -> tuple[Subject, ...]:
         """The person, as the case's event names them, and then as later events do."""
         return (OffboardingRequested.model_validate(self.request, strict=False).subject, *self.aliases)
+
+    def ids_of(self, subject: Subject) -> Mapping[str, str]:
+        """By `provider/account`, the ids that accounts confirmed for this very address."""
+        address = name_of(subject.email)
+        if address == name_of(self.email):
+            return self.identities
+        return {
+            at.removesuffix(f" {address}"): id_ for at, id_ in self.identities.items() if at.endswith(f" {address}")
+        }
 
     @property
     def awaited(self) -> tuple[str, ...]:
@@ -303,10 +315,13 @@ class Case(BaseModel):
     def with_steps(self, steps: Iterable[Step]) -> Self:
         """With the steps that it lacks: never a second set.
 
-        The steps of a provider's accounts take the place of those without an account.
+        The steps of a provider's accounts take the place of those without an account. Before the case begins, what is
+        known by now takes the place of what was known when a step was recorded.
         """
         mine = {step.name for step in self.steps}
-        every = (*self.steps, *(step for step in steps if step.name not in mine))
+        found = {step.name: step for step in steps}
+        standing = self.steps if self.started_at else tuple(found.get(step.name, step) for step in self.steps)
+        every = (*standing, *(step for name, step in found.items() if name not in mine))
         has_account = {(step.command, step.provider) for step in every if step.account}
         kept = tuple(
             step for step in every if not step.lacks_account or (step.command, step.provider) not in has_account

@@ -57,6 +57,8 @@ class CaseStart:
 
         def start(standing: Case) -> Case | None:
             allowed = standing.allows(CaseEvent.STARTED)
+            # After the tombstones: from then on nothing is added that nobody would find.
+            found = self.search(standing).steps if allowed and anew else ()
             return standing.with_steps(found).after_start(now, deadline=self.deadline) if allowed else None
 
         if case.state is not State.OPEN and (case.watch_at is None or case.watch_at > now):
@@ -68,8 +70,6 @@ class CaseStart:
             case = self._hold_above_limit(case, now)
         if case.state in {State.SCHEDULED, State.OPEN}:
             self.raise_tombstones(case, now)
-            # After the tombstones: from then on nothing is added that nobody would find.
-            found = self.search(case).steps if anew and case.allows(CaseEvent.STARTED) else ()
             case = self.cases.change(case, start) or self.cases.require(case.case_id)
         if case.state in OVER:
             # It was cancelled at this very moment, or a run was killed between a cancellation and this.
@@ -111,7 +111,7 @@ class CaseStart:
             connection = next((name for name in names if name not in failed), names[0] if names else None)
             if connection is not None:
                 # A step of no case is a command on one connection: the account is the case's word.
-                named = {"account": step.account, "alias": step.alias} if step.account and "case_id" in told else {}
+                named = {"account": step.account, "alias": step.alias} if "case_id" in told else {}
                 fields = {**step.detail, **named, "connection": connection, **told}
                 commands.append(parse(COMMANDS[step.command], fields, direct=False))
         return commands

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeVar, get_
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from leaver.errors import BadMessage, LeaseHeld, ProviderResponse, Rejected, explain
-from leaver.messages.commands import ConnectionName, GrantType, ProviderName
+from leaver.messages.commands import AccountName, ConnectionName, GrantType, ProviderName
 from leaver.messages.names import name_of
 from leaver.messages.publisher import Due
 from leaver.outcomes import Outcome, Result
@@ -66,7 +66,7 @@ class Connection(BaseModel):
     #: its name in the registry; whoever asks the provider says where it is not there
     provider: ProviderName
     #: the provider's name for whose connection it is: a Zoom account id, a Venafi host
-    account: Stripped
+    account: Annotated[AccountName, StringConstraints(strip_whitespace=True)]
     #: refresh_token, or one of those by which the provider's entry logs in
     grant_type: GrantType
     owner: Stripped
@@ -130,6 +130,11 @@ class Connection(BaseModel):
     def place(self) -> str:
         """Where its secrets lie, below `tokens/` and `credentials/`."""
         return f"{self.provider}/{self.connection}"
+
+    @property
+    def grant(self) -> dict[str, str]:
+        """Which grant it has: whose, and since when."""
+        return {"owner": self.owner} | ({"granted_at": timestamp(self.granted_at)} if self.granted_at else {})
 
     def revocation(self) -> Result | None:
         """The provider's word for the end of a connection; None while it lives."""
@@ -367,12 +372,17 @@ class Connections:
         return sum(1 for each in self._query(Status.COOLING_DOWN, "", {}) if each.get("trouble_since"))
 
     def owned_by(self, owner: str) -> list[str]:
-        """The names of the connections that are one person's, however the owner is spelt, by the index `role`.
+        """The names of the connections that are one person's, or were, however that is spelt, by the index `role`.
 
         An index by owner would find one spelling alone, and a record may be written by hand.
         """
         found = [each for role in get_args(Role) for each in self._query_role(role)]
-        return sorted(str(each["connection"]) for each in found if _is_owner(str(each.get("owner", "")), owner))
+        owners = ("owner", "replaced_owner")
+        return sorted(
+            str(each["connection"])
+            for each in found
+            if any(_is_owner(str(each.get(which, "")), owner) for which in owners)
+        )
 
     def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:
         """Read what Leaver works through at a provider, whatever it is called and however it is, by the index `role`.
@@ -385,8 +395,10 @@ class Connections:
             except BadMessage:
                 continue
             except Rejected as error:
-                account = str(found["account"]).strip() if "account" in found else None
-                yield Unreadable(connection=str(found["connection"]), reason=error.reason, account=account)
+                account = str(found.get("account", "")).strip()
+                is_usable = account and "#" not in account
+                name = str(found["connection"])
+                yield Unreadable(connection=name, reason=error.reason, account=account if is_usable else None)
 
     def accounts(self, provider: str, *, leaving: Container[str] = ()) -> dict[str, Connection | None]:
         """The company's accounts at a provider, and the connection to work through at each; None: there is none now."""

@@ -57,6 +57,8 @@ UserId = Annotated[str, _matching(USER_ID, "a Zoom user id or an e-mail address"
 ConnectionName = Annotated[
     str, _matching(r"[a-z][a-z0-9-]{0,31}", "up to 32 lower-case letters, digits and hyphens, a letter first")
 ]
+#: `#` stands between the parts of a step's name
+AccountName = Annotated[str, _matching(r"[^#]*", "an account without #")]
 ProviderName = Annotated[str, _matching(r"[a-z][a-z0-9-]{0,31}", "a provider's name in the registry")]
 GrantType = Annotated[str, _matching(r"[a-z_]{1,40}", "a grant type, in small letters")]
 #: Zoom's kinds of user token
@@ -96,7 +98,8 @@ class Command(BaseModel):
     case_id: CaseId | None = None
     #: of a case's step: the provider's name for whose account its connection has to be
     account: Printable | None = None
-    #: of a case's step: which of the person's names at that account it is about, where that is not the first
+    #: of a case's step: which of the person's names at that account it is about, or which grant of that connection,
+    #: where that is not the first
     alias: Annotated[int, Field(ge=2)] | None = None
     urgency: Literal["urgent", "routine"] = "routine"
     requested_at: Moment | None = None
@@ -105,8 +108,8 @@ class Command(BaseModel):
     def _check_account(self) -> Self:
         if self.account is not None and self.case_id is None:
             raise ValueError("account: expected only with case_id")
-        if self.alias is not None and self.account is None:
-            raise ValueError("alias: expected only with account")
+        if self.alias is not None and self.case_id is None:
+            raise ValueError("alias: expected only with case_id")
         return self
 
     @property
@@ -184,6 +187,20 @@ class RevokeAccessToken(Command):
 
     connection: ConnectionName
     confirm: Annotated[str, _matching(re.escape(CONFIRMATION), f'the words "{CONFIRMATION}"')] | None = None
+    #: of a case's step: whose grant is meant, and since when it was there; a name may have another's by now
+    owner: str | None = None
+    granted_at: str | None = None
+
+    @model_validator(mode="after")
+    def _check_grant(self) -> Self:
+        if self.case_id is None and (self.owner is not None or self.granted_at is not None):
+            raise ValueError("owner, granted_at: expected only with case_id")
+        return self
+
+    @property
+    def grant(self) -> dict[str, str]:
+        """Which grant is meant, as Connection.grant has it; empty: whichever there is."""
+        return self.model_dump(include={"owner", "granted_at"}, exclude_none=True)
 
 
 class RevokeSsoToken(Command):
