@@ -284,13 +284,9 @@ class Watch:
         self.announcer.announce_pending(sweep)
 
     def _is_gone(self, case: Case) -> bool:
-        """Whether the person still is gone, and for no later departure that has begun."""
-        gone = [name.case for each in case.names if (name := self.people.read(each)) and name.gone_since]
-        return any(each == case.case_id or not self._has_begun(each) for each in gone if each)
-
-    def _has_begun(self, case_id: str) -> bool:
-        later = self.cases.read(case_id)
-        return later is not None and later.started_at is not None
+        """Whether the person still is gone, and for no later departure."""
+        found = [self.people.read(name) for name in case.names]
+        return any(name.gone_since and name.case == case.case_id for name in found if name)
 
     def _stop_watching(self, case: Case) -> None:
         self.cases.change(case, lambda standing: standing.with_look_at(None))

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from functions.watch_deadlines.app import Watch
 from leaver.cases import former, intake
 from leaver.cases.former import BEFORE_THE_RETURN, SOMEBODY_NEW, FormerLeavers
 from leaver.cases.record import Case
@@ -232,30 +231,6 @@ def test_after_a_held_case_is_thrown_away_the_first_departure_is_still_remembere
     office.hears_and_works(source="okta")
     assert office.cases.every[2].because == SOMEBODY_NEW
     assert office.access_of(ADA) == EVERYTHING
-
-
-def what_was_ended_comes_back_while_a_case_in_doubt_waits() -> Office:
-    office = Office()
-    object.__setattr__(office.watch, "sweep_after", timedelta(days=1))
-    for source_id in ("okta-1", "okta-2"):
-        office.hears_and_works(source="okta", subject={"source_id": source_id})
-        office.clock.passes(hours=2)
-    assert states(office) == [State.COMPLETED, State.HELD]
-    office.logs_in(ADA)
-    for _ in range(2):
-        office.clock.passes(days=1)
-        office.minute()
-        office.works()
-    return office
-
-
-def test_a_case_that_waits_for_a_person_keeps_no_other_from_its_sweep() -> None:
-    assert what_was_ended_comes_back_while_a_case_in_doubt_waits().access_of(ADA) == set()
-
-
-def test_that_is_seen_where_what_waits_is_taken_for_what_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Watch, "_has_begun", lambda *_: True)
-    assert what_was_ended_comes_back_while_a_case_in_doubt_waits().access_of(ADA) == EVERYTHING
 
 
 def test_that_is_seen_where_nobody_compares_ids(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
