@@ -549,7 +549,9 @@ class Leavers(RuleBasedStateMachine):
 
     @invariant()
     def nobody_has_two_cases_under_way(self) -> None:
-        under_way = Counter((case.email, case.kind) for case in self.office.cases.every if case.state in UNDER_WAY)
+        # A sweep, to which nobody said anything, looks once more beside a case that follows.
+        cases = [case for case in self.office.cases.every if case.state in UNDER_WAY and case.said]
+        under_way = Counter((case.email, case.kind) for case in cases)
         assert all(count == 1 for count in under_way.values()), under_way
 
     @invariant()

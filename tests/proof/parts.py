@@ -135,13 +135,6 @@ PARTS: Final = (
         seconds=150,
     ),
     Part(
-        "faults planted in cases, which the machine must come upon",
-        "tests/cases/test_machine.py -k sees_it_where",
-        "faults",
-        full=15,
-        seconds=175,
-    ),
-    Part(
         "bodies, HR events, answers, records and secrets, whatever is in them",
         "tests/fuzz --ignore=tests/fuzz/test_hr_events.py",
         "inputs of each kind",
@@ -154,6 +147,13 @@ PARTS: Final = (
         "runs",
         full=1000,
         seconds=160,
+    ),
+    Part(
+        "faults planted in cases, which the machine must come upon",
+        "tests/cases/test_machine.py -k sees_it_where",
+        "faults",
+        full=15,
+        seconds=175,
     ),
     Part(
         "leavers from every source, one call in five fails",
