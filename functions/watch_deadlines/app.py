@@ -249,26 +249,19 @@ class Watch:
         self._stop_watching(case)
 
     def _sweep_at(self, case: Case) -> datetime | None:
-        if case.sweep_of is not None or case.finished_at is None or case.kind != "departure":
-            # What came back of somebody who stays is the person's own.
+        if self.sweep_after is None or case.sweep_of is not None or case.finished_at is None:
             return None
-        if self._ended_before_last_word(case):
-            return case.finished_at
-        return case.finished_at + self.sweep_after if self.sweep_after is not None else None
-
-    def _ended_before_last_word(self, case: Case) -> bool:
-        """Whether a source said once more that the person leaves when a step had ended: they may have been back."""
-        last = max((each.at for each in case.said), default=case.requested_at)
-        ended = [each.finished_at for each in self.cases.read_receipts(case.case_id).values() if each.finished_at]
-        return any(at < last for at in ended)
+        if case.kind != "departure":
+            # What came back is the person's own.
+            return None
+        return case.finished_at + self.sweep_after
 
     def _sweep(self, case: Case) -> None:
         now = self.clock()
         receipts = self.cases.read_receipts(case.case_id)
         # What a person closed was not ended by a provider, and would not be now.
         closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
-        swept = SWEPT | {"DeactivateUser"} if self._ended_before_last_word(case) else SWEPT
-        steps = [step for step in case.steps if step.command in swept and step.name not in closed]
+        steps = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
         fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = new_case(sweep_of(case.case_id), steps, case.names, **fields)

@@ -8,7 +8,6 @@ import pytest
 
 from functions.revoke_access_token import app as revoking
 from functions.start_offboarding import app
-from functions.watch_deadlines.app import Watch
 from leaver.cases import completion, finding, intake, kinds, seal
 from leaver.cases.finding import StepFinder
 from leaver.cases.receipts import Receipt
@@ -123,7 +122,6 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         # the wrong time
         ("a_return_in_two_hours", app, "settle_times", _believed),
         ("one_id_for_all", Said, "is_heard_with", _by_id_alone),
-        ("departs_again_before_the_end", Watch, "_ended_before_last_word", lambda *_: False),
         ("ten_are_planned_for_one_moment", CaseStart, "_hold_above_limit", lambda _, case, __: case),
         # the wrong kind
         ("nobody_says_who_revoked_the_session", kinds, "ENDS", {}),

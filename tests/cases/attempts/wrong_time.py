@@ -113,24 +113,6 @@ def a_cancellation_under_a_misspelt_address() -> Company:
     return company
 
 
-@attempt(
-    "completed, the seal holds, ReplaceServiceConnection#all-of-zoom closed by a person; completed, the seal holds"
-)
-def departs_again_before_the_end() -> Company:
-    """A step waits for a person; after ten days the leaver is let in again, departs again, and the person does it."""
-    company = Company(deactivates=True)
-    company.connects("all-of-zoom", ADA, role="service")
-    company.hears_and_works(source="okta")
-    company.clock.passes(days=10)
-    company.zoom.deactivated.clear()
-    company.logs_in(ADA)
-    company.hears_and_works(source="okta")
-    company.decides("close", step="ReplaceServiceConnection#all-of-zoom", because="it is replaced")
-    del company.grants["all-of-zoom"]
-    company.waits(2)
-    return company
-
-
 # --- who may take back
 
 
