@@ -202,7 +202,7 @@ class ConnectionSetup:
 
 
 def credentials_json(credentials: AppCredentials) -> SecretStr:
-    """Make the JSON of secret `<prefix>/credentials/<connection>`."""
+    """Make the JSON of secret `<prefix>/credentials/<provider>/<connection>`."""
     fields = {name: value for name, value in credentials if value is not None}
     clear = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in fields.items()}
     return SecretStr(json.dumps(clear))

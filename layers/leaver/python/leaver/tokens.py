@@ -32,7 +32,7 @@ Filled = Annotated[str, AfterValidator(_filled)]
 
 
 class TokenSet(BaseModel):
-    """The JSON of secret `<prefix>/tokens/<connection>`: what the provider granted. Written by the refresher."""
+    """The JSON of secret `<prefix>/tokens/<provider>/<connection>`, by the refresher: what the provider granted."""
 
     model_config = _SECRET
 
@@ -132,7 +132,7 @@ def _lifetime(expires_in: object) -> timedelta:
 
 
 class AppCredentials(BaseModel):
-    """The JSON of secret `<prefix>/credentials/<connection>`: the app, to which each provider adds its own."""
+    """The JSON of secret `<prefix>/credentials/<provider>/<connection>`: an app; each provider adds its own."""
 
     model_config = _SECRET
 
@@ -140,7 +140,7 @@ class AppCredentials(BaseModel):
 
 
 class KeptUserToken(BaseModel):
-    """The JSON of secret `<prefix>/user-tokens/<connection>/<zoom id>/<type>`: a user's token, and when it dies."""
+    """The JSON of secret `<prefix>/user-tokens/<zoom id>/<connection>/<type>`: a user's token, and when it dies."""
 
     model_config = _SECRET
 
