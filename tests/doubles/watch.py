@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from traceback import format_exception
 from types import TracebackType
 from typing import Any, Final, Self
@@ -101,6 +102,7 @@ class Watch:
         )
         watched.enter_context(mock.patch.object(Endpoint, "make_request", self._asks(Endpoint.make_request)))
         watched.enter_context(mock.patch.object(requests.Session, "send", self._sends(requests.Session.send)))
+        watched.enter_context(mock.patch.object(Thread, "start", self._starts(Thread.start)))
         _audited_by.append(self._audit)
         watched.callback(_audited_by.remove, self._audit)
         self._ending = watched.pop_all()
@@ -144,6 +146,13 @@ class Watch:
 
         return watched
 
+    def _starts(self, start: Callable[[Thread], None]) -> Callable[[Thread], None]:
+        def watched(thread: Thread) -> None:
+            self.hands_on("thread name", thread.name)
+            start(thread)
+
+        return watched
+
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
@@ -151,8 +160,6 @@ class Watch:
                 self.hands_on("file name", path)
                 # Only later does it hold what is written.
                 self._written.add(path)
-        elif event.startswith("_thread.start"):
-            self.hands_on("thread name", getattr(getattr(arguments[0], "__self__", None), "name", ""))
         elif event == "os.putenv" and arguments[0] == b"PYTEST_CURRENT_TEST":
             return  # a test's own name, which may hold a canary
         elif texts := [text for each in arguments for text in _texts(each)]:
