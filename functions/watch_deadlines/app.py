@@ -209,7 +209,8 @@ class Watch:
             return None
         at = record.replaced_at or self.clock()
         result = Result(ended, details={"said": record.replaced_description or "", "owner": record.owner})
-        return self.receipts.finish(_open_receipt(case, step, record, at).closed(result, now=at))
+        of_provider = open_receipt(case, step, at).model_copy(update={"system": record.provider})
+        return self.receipts.finish(of_provider.closed(result, now=at))
 
     def _close_given_up(self, case: Case, waiting: Sequence[Step]) -> dict[str, Receipt]:
         """Close what waits at an account that the company has given up: by a person's word, and nothing was ended."""
@@ -352,19 +353,6 @@ def _is_done(receipt: Receipt | None) -> bool:
 
 def _silence(resent: int) -> timedelta:
     return min(SILENCE * (1 << min(resent, 10)), LONGEST_SILENCE)
-
-
-def _open_receipt(case: Case, step: Step, record: Connection, at: datetime) -> Receipt:
-    return Receipt(
-        case_id=case.case_id,
-        entry=step.name,
-        command=REPLACE,
-        system=record.provider,
-        subject=step.detail["owner"],
-        connection=step.at,
-        requested_at=max(case.requested_at, case.effective_at),
-        first_attempt_at=at,
-    )
 
 
 def _log_fields(case_id: str, error: Exception) -> dict[str, str]:
