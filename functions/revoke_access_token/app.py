@@ -47,8 +47,11 @@ def revoke_access_token(
     NeedsReauthorization where nobody but a person can.
     """
 
+    def is_meant(current: Connection) -> bool:
+        return command.owner is None or current.grant == command.grant
+
     def begin(current: Connection) -> Connection | None:
-        if command.owner is not None and current.grant != command.grant:
+        if not is_meant(current):
             # Whoever authorized this one has not left, or has it by a step of its own.
             return None
         if current.status in {Status.REVOKING, Status.REVOKED}:
@@ -59,7 +62,7 @@ def revoke_access_token(
 
     # First, and whoever has the lease: what is being revoked must not be renewed.
     record = connections.change(command.connection, begin) or connections.read(command.connection)
-    if command.owner is not None and record.grant != command.grant:
+    if not is_meant(record):
         return _end_of_replaced(record, command, grants)
     if ended := record.revocation():
         return ended

@@ -58,10 +58,8 @@ class FormerLeavers:
     def once_more(self, finished: Case, departure: Departure) -> Departure:
         """The same, of whom a completed case acted on, and under the names that this event adds."""
         first, *others = self._subjects_of(finished)
-        if departure.request.source == finished.source:
-            first = first.model_copy(update={"source_id": departure.request.subject.source_id or first.source_id})
-        else:
-            first = first.model_copy(update={"source_id": departure.request.subject.source_id})
+        known = first.source_id if departure.request.source == finished.source else None
+        first = first.model_copy(update={"source_id": departure.request.subject.source_id or known})
         aliases = self.find_aliases(finished, departure)
         return Departure(
             departure.request.model_copy(update={"subject": first}),
