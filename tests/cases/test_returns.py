@@ -47,9 +47,7 @@ def decides(office: Office, decision: str) -> None:
 # --- the last day
 
 
-def test_her_last_day_moves_later_and_she_works_until_then(office: Office) -> None:
-    plans(office, 5)
-    plans(office, 9)
+def assert_she_works_until_the_ninth_day(office: Office) -> None:
     office.clock.now = NOW + timedelta(days=8, hours=23)
     office.minute()
     office.works()
@@ -58,6 +56,12 @@ def test_her_last_day_moves_later_and_she_works_until_then(office: Office) -> No
     office.minute()
     office.works()
     assert office.access_of(ADA) == set()
+
+
+def test_her_last_day_moves_later_and_she_works_until_then(office: Office) -> None:
+    plans(office, 5)
+    plans(office, 9)
+    assert_she_works_until_the_ninth_day(office)
 
 
 @pytest.mark.parametrize(
@@ -256,14 +260,7 @@ def takes_back_the_earlier_of_two_plans(office: Office) -> None:
     office.clock.passes(minutes=1)
     office.hears_and_works("cancelled", source="hibob")
     assert last_fate(office) == ("changed", RETURN_HELD)
-    office.clock.now = NOW + timedelta(days=8, hours=23)
-    office.minute()
-    office.works()
-    assert office.access_of(ADA) == EVERYTHING
-    office.clock.now = NOW + timedelta(days=9)
-    office.minute()
-    office.works()
-    assert office.access_of(ADA) == set()
+    assert_she_works_until_the_ninth_day(office)
 
 
 def test_the_day_of_a_source_that_took_its_word_back_is_no_last_day_any_more(office: Office) -> None:

@@ -1,12 +1,11 @@
 """Cases and people in the Cases table: conditions on moto, and the fakes that other tests use held to the same."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from leaver.cases.people import Name, People, Word
 from leaver.cases.receipts import Receipt, Receipts
@@ -19,7 +18,6 @@ from leaver.storage.tables import columns
 from tests.doubles.cases_table import InMemoryCases, InMemoryPeople, without_step
 from tests.doubles.clock import NOW
 from tests.doubles.receipts_table import InMemoryReceipts
-from tests.integration.dynamodb import dynamodb, make_tables
 
 ADA = "ada@example.com"
 STEPS = [
@@ -40,14 +38,6 @@ def case(case_id: str = "c-1", **other: Any) -> Case:
         "watch_at": NOW,
     }
     return new_case(case_id, STEPS, [ADA], **(told | other))
-
-
-@pytest.fixture
-def aws() -> Iterator[Any]:
-    with mock_aws():
-        client = dynamodb()
-        make_tables(client)
-        yield client
 
 
 @pytest.fixture(params=["table", "fake"])

@@ -1,24 +1,13 @@
 """Who was counted in an hour: in the table as in the double of it, each person once and all or nothing."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from leaver.cases.ceiling import EVERYBODY, ROUTINE, URGENT, PeopleAnHour
 from tests.doubles.cases_table import InMemoryPeopleAnHour
 from tests.doubles.clock import NOW
-from tests.integration.dynamodb import dynamodb, make_tables
-
-
-@pytest.fixture
-def aws() -> Iterator[Any]:
-    with mock_aws():
-        client = dynamodb()
-        make_tables(client)
-        yield client
 
 
 @pytest.fixture(params=["table", "double"])

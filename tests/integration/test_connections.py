@@ -1,12 +1,11 @@
 """The Connections table: its conditions on moto, and the fake that unit tests use held to the same."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from leaver.connections.record import IN_USE, Connection, Connections, Status, Unreadable
 from leaver.errors import BadMessage, ProviderResponse, Rejected
@@ -17,7 +16,6 @@ from leaver.storage.tables import item, timestamp
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.secrets_manager import PARENT
-from tests.integration.dynamodb import dynamodb, make_tables
 
 CHILD = next_version_id("zoom", PARENT)
 LATER = NOW + timedelta(hours=1)
@@ -35,14 +33,6 @@ def stored(record: Connection) -> dict[str, Any]:
             if (name, value) != ("item_version", 0)
         }
     )
-
-
-@pytest.fixture
-def aws() -> Iterator[Any]:
-    with mock_aws():
-        client = dynamodb()
-        make_tables(client)
-        yield client
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Receipts in the Cases table: conditions on moto, and the fake that unit tests use held to the same."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from leaver.cases import receipts as cases_receipts
 from leaver.cases.receipts import OPEN_TO_ANOTHER_TRY, SUCCESSES, Receipt, Receipts
@@ -14,7 +13,6 @@ from leaver.errors import NO_RESPONSE, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from tests.doubles.clock import NOW
 from tests.doubles.receipts_table import InMemoryReceipts
-from tests.integration.dynamodb import dynamodb, make_tables
 
 OPEN = Receipt(
     case_id="message#1",
@@ -30,14 +28,6 @@ REVOKED = Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0"), de
 FAILED = Result(Outcome.FAILED, ProviderResponse(400, "4711", "v=2.0"))
 #: what a run may note for the next one
 NOTED = {"progress": {"outcome": "revoked"}, "last_try": {"message": 7}}
-
-
-@pytest.fixture
-def aws() -> Iterator[Any]:
-    with mock_aws():
-        client = dynamodb()
-        make_tables(client)
-        yield client
 
 
 @pytest.fixture
