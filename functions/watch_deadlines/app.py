@@ -177,11 +177,9 @@ class Watch:
         looked_at = self.cases.change(case, with_look)
         if looked_at is not None and again:
             # Whoever was killed before the commands may have been killed before the last tombstone.
-            self.case_start.raise_tombstones(looked_at, now)
-            if self.cases.require(case.case_id).state in OVER:
-                # Somebody came back at this very moment, and may have lifted them already.
-                self.case_start.lift_tombstones(looked_at)
-                return self.cases.require(case.case_id)
+            standing = self.case_start.raise_tombstones_again(looked_at, now)
+            if standing.state in OVER:
+                return standing
             self.case_start.send(looked_at, again & set(looked_at.outstanding))
         return looked_at or self.cases.require(case.case_id)
 

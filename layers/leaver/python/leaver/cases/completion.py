@@ -9,7 +9,7 @@ from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, Case, Step
 from leaver.cases.start import CaseStart
-from leaver.cases.states import OVER, CaseEvent, State
+from leaver.cases.states import CaseEvent, State
 from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
 
@@ -101,12 +101,7 @@ class CaseCompletion:
 
         named = self.cases.change(case, with_names) or self.cases.require(case.case_id)
         # Also where none is new: an earlier run may have been killed before the last tombstone.
-        self.case_start.raise_tombstones(named, self.clock())
-        standing = self.cases.require(case.case_id)
-        if standing.state in OVER:
-            # Somebody came back at this very moment, and may have lifted them already.
-            self.case_start.lift_tombstones(standing)
-        return standing
+        return self.case_start.raise_tombstones_again(named, self.clock())
 
     def _add_what_came_since(self, case: Case) -> tuple[Case, Searched]:
         """Add the steps that the case lacks by now, and set them going; tells where these were looked for."""

@@ -137,6 +137,17 @@ class CaseStart:
         for name in case.names:
             self.people.change(name, lambda found: found.with_tombstone(case.case_id, now))
 
+    def raise_tombstones_again(self, case: Case, now: datetime) -> Case:
+        """Raise those of a case under way, of which an earlier run may have been killed; returns the case after that.
+
+        If somebody came back at this very moment, the case is over, and the tombstones are lifted.
+        """
+        self.raise_tombstones(case, now)
+        standing = self.cases.require(case.case_id)
+        if standing.state in OVER:
+            self.lift_tombstones(standing)
+        return standing
+
     def lift_tombstones(self, case: Case) -> None:
         """Take that back, where it is still this case that said so."""
         for name in case.names:
