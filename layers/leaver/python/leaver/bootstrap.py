@@ -373,7 +373,7 @@ def _executor() -> Executor:
     return ThreadPoolExecutor(WIDTH, thread_name_prefix="message")
 
 
-def _transport(url: str, *, ca_bundle: CaBundle | str | None = None) -> Transport:
+def _transport(url: str, *, ca_bundle: CaBundle | None = None) -> Transport:
     transport = Transport(
         url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now, time_left=_TIME_LEFT
     )
