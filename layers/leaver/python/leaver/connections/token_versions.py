@@ -52,8 +52,8 @@ class TokenVersions:
             record.encrypted_refresh_token, connection=record.connection, parent_version=record.version
         )
         # The access token went with the answer. The same words each time: a repeated write must be the same.
-        update = {"refresh_token": refresh_token, "expires_at": datetime.fromtimestamp(0, tz=UTC)}
-        update |= {"is_partial": False}
+        expired = datetime.fromtimestamp(0, tz=UTC)
+        update = {"refresh_token": refresh_token, "expires_at": expired, "is_partial": False}
         return self.store_next(record, latest.tokens.model_copy(update=update))
 
     def read_successor(self, record: Connection) -> TokenVersion | None:
