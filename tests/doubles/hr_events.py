@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from leaver.errors import BadMessage, LeaverError
 from leaver.messages.envelope import Envelope
@@ -61,7 +60,7 @@ def envelope(source: Any, detail_type: Any, detail: Mapping[str, Any], resources
 
 def read(body: Mapping[str, Any], choices: Choices = CHOICES) -> OffboardingRequested:
     """Read a message of the queue: an event as soon as it is on the bus, or our own detail sent by hand."""
-    sent = Envelope(SQSRecord(record(dict(body)))).parse()
+    sent = Envelope(record(dict(body))).parse()
     return read_hr_event(replace(sent, heard_at=sent.sent_at or sent.heard_at), choices)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from leaver.cases.receipts import Receipts
 from leaver.consuming.consumer import Consumer
@@ -66,7 +65,7 @@ def test_the_consumer_sees_that_it_was_redriven_and_under_which_id_its_receipt_l
     world.park(message_id="first-id")
     leaver("redrive", "revoke_sso_token", "--yes")
     (back,) = world.take(QUEUE)
-    envelope = Envelope(SQSRecord(record(back)))
+    envelope = Envelope(record(back))
     assert envelope.redriven
     assert envelope.message_id == "first-id"
     assert set(back["MessageAttributes"]) == {"message_id"}

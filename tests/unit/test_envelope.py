@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from leaver.errors import BadMessage
 from leaver.messages.envelope import Envelope, Payload
@@ -17,7 +16,7 @@ AS_SENT_BY_HAND = json.dumps(DETAIL)
 
 
 def envelope(body: str = AS_SENT_BY_HAND, **record_fields: Any) -> Envelope:
-    return Envelope(SQSRecord(record(body, **record_fields)))
+    return Envelope(record(body, **record_fields))
 
 
 def payload(body: str) -> Payload:
@@ -99,7 +98,7 @@ def test_a_message_that_was_put_back_goes_by_the_id_it_had_before() -> None:
 def test_a_strange_message_attribute_is_no_sign_of_redrive() -> None:
     strange = record(AS_SENT_BY_HAND, message_id="message-1")
     strange["messageAttributes"]["message_id"] = {"binaryValue": "AAAA", "dataType": "Binary"}
-    found = Envelope(SQSRecord(strange))
+    found = Envelope(strange)
     assert (found.message_id, found.redriven) == ("message-1", False)
 
 

@@ -190,7 +190,7 @@ def test_that_test_sees_it_where_the_note_is_not_the_messages_own(monkeypatch: p
 
     def anybodys(self: Consumer[Any], message: Message[Any]) -> None:
         if message.standing and message.standing.last_try:
-            noted = {message.envelope.record.message_id: 0}
+            noted = {message.envelope.id_in_queue: 0}
             message = replace(message, standing=message.standing.model_copy(update={"last_try": noted}))
         count(self, message)
 

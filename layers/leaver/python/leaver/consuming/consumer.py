@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
 from leaver.cases.ceiling import Ceiling
 from leaver.cases.heard import Fate
@@ -89,7 +88,7 @@ class Consumer(Generic[AnyCommand]):
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
         """Work through a batch, side by side; returns the messages that must come back, each already told when."""
         self.time_left.begins(context.get_remaining_time_in_millis)
-        read = [self._reader.read(Envelope(record)) for record in SQSEvent(dict(event)).records]
+        read = [self._reader.read(Envelope(record)) for record in event["Records"]]
         for message in read:
             self._measure_wait(message.envelope)
         messages, reservations = self._ask_for_all(self._postpone_duplicates(read))
@@ -99,7 +98,7 @@ class Consumer(Generic[AnyCommand]):
             self.metrics.flush_metrics()
         return {
             "batchItemFailures": [
-                {"itemIdentifier": message.envelope.record.message_id}
+                {"itemIdentifier": message.envelope.id_in_queue}
                 for message, done in zip(messages, acknowledged, strict=True)
                 if not done
             ]
@@ -252,12 +251,12 @@ class Consumer(Generic[AnyCommand]):
             return
         standing = message.standing
         noted = (standing.last_try if standing else None) or {}
-        was_killed = noted.get(envelope.record.message_id, envelope.receives) < envelope.receives
+        was_killed = noted.get(envelope.id_in_queue, envelope.receives) < envelope.receives
         came_often = late >= LAST_TRY_WITHIN and envelope.receives >= OFTEN
         if was_killed or (self.receipts is None and came_often):
             raise Killed("the runs that had this message were killed again and again: time, memory or a fault of ours")
         if self.receipts is not None:
-            last_try = {**noted, envelope.record.message_id: envelope.receives}
+            last_try = {**noted, envelope.id_in_queue: envelope.receives}
             self.receipts.note(message.receipt.model_copy(update={"last_try": last_try}))
 
     # -- what came of it

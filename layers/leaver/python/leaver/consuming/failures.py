@@ -132,11 +132,11 @@ class FailureHandler:
         envelope, reason = message.envelope, _reason(error)
         self.publisher.dead_letter(
             DeadLetter(
-                body=envelope.record.body,
+                body=envelope.body,
                 reason=reason,
                 error=type(error).__name__,
                 function=self.function,
-                queue=envelope.record.event_source_arn,
+                queue=envelope.queue,
                 first_failed_at=message.receipt.first_attempt_at,
                 message_id=envelope.message_id,
                 group=envelope.group,
@@ -166,7 +166,7 @@ class FailureHandler:
         try:
             self.sqs.change_message_visibility(
                 QueueUrl=envelope.queue_url(self.sqs.meta.endpoint_url),
-                ReceiptHandle=envelope.record.receipt_handle,
+                ReceiptHandle=envelope.receipt_handle,
                 VisibilityTimeout=math.ceil(min(max(pause, timedelta(0)), longest).total_seconds()),
             )
         except (BotoCoreError, ClientError) as error:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-
 from leaver.errors import BadMessage
 
 # It becomes a key of the table: one that the table does not take would keep its message from ever being set aside.
@@ -17,14 +15,47 @@ _EVENT_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 @dataclass(frozen=True)
 class Envelope:
-    """A message by its attributes; `parse` reads its content."""
+    """A message by its attributes; `parse` reads its content.
 
-    record: SQSRecord
+    Powertools' SQSRecord would load the classes of all other event sources: 13 to 25 ms of a cold start.
+    """
+
+    #: as Lambda hands it over
+    record: Mapping[str, Any]
+
+    @property
+    def body(self) -> str:
+        """What was sent."""
+        body: str = self.record["body"]
+        return body
+
+    @property
+    def queue(self) -> str:
+        """The ARN of the queue it came from."""
+        arn: str = self.record["eventSourceARN"]
+        return arn
+
+    @property
+    def receipt_handle(self) -> str:
+        """What SQS wants to hear of whoever says when it shall come back."""
+        handle: str = self.record["receiptHandle"]
+        return handle
+
+    @property
+    def _attributes(self) -> Mapping[str, str]:
+        attributes: Mapping[str, str] = self.record["attributes"]
+        return attributes
+
+    @property
+    def id_in_queue(self) -> str:
+        """What SQS calls it now."""
+        message_id: str = self.record["messageId"]
+        return message_id
 
     @property
     def message_id(self) -> str:
         """The SQS message's own id, or the one that it had before it was dead-lettered and redriven."""
-        return self._id_before_dead_letter or self.record.message_id
+        return self._id_before_dead_letter or self.id_in_queue
 
     @property
     def redriven(self) -> bool:
@@ -33,49 +64,48 @@ class Envelope:
 
     @property
     def _id_before_dead_letter(self) -> str | None:
-        # Read as a plain mapping: Powertools' class has a `get` that does not find its own attributes.
         attribute = self.record["messageAttributes"].get("message_id") or {}
         return attribute.get("stringValue") or None
 
     @property
     def first_received_at(self) -> datetime:
         """When any function first saw it."""
-        return _moment(self.record.attributes.approximate_first_receive_timestamp)
+        return _moment(self._attributes["ApproximateFirstReceiveTimestamp"])
 
     @property
     def sent_at(self) -> datetime:
         """When it was put into the queue."""
-        return _moment(self.record.attributes.sent_timestamp)
+        return _moment(self._attributes["SentTimestamp"])
 
     @property
     def sender(self) -> str:
         """Who put it into the queue: SQS's own word, an AWS principal's id."""
-        return self.record.attributes.sender_id or "unknown"
+        return self._attributes.get("SenderId") or "unknown"
 
     @property
     def receives(self) -> int:
         """How often any function saw it."""
-        return int(self.record.attributes.approximate_receive_count)
+        return int(self._attributes["ApproximateReceiveCount"])
 
     @property
     def group(self) -> str | None:
         """The group of a FIFO queue's message; other queues' groups only share a queue out fairly."""
-        return self.record.attributes.message_group_id if self.record.event_source_arn.endswith(".fifo") else None
+        return self._attributes.get("MessageGroupId") if self.queue.endswith(".fifo") else None
 
     @property
     def is_urgent(self) -> bool:
         """Whether it came by the urgent lane."""
-        return self.record.event_source_arn.endswith("-urgent")
+        return self.queue.endswith("-urgent")
 
     def queue_url(self, endpoint: str) -> str:
         """The URL of the queue it came from, at SQS's endpoint (AWS gives functions the ARN alone)."""
-        *_, account, name = self.record.event_source_arn.split(":")
+        *_, account, name = self.queue.split(":")
         return f"{endpoint.rstrip('/')}/{account}/{name}"
 
     def parse(self) -> "Payload":
         """Read the content; raises BadMessage where the body is not a JSON object with a detail."""
         try:
-            body = json.loads(self.record.body)
+            body = json.loads(self.body)
         except (ValueError, RecursionError):
             raise BadMessage("body: expected JSON") from None
         if not isinstance(body, dict):
