@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -63,15 +63,15 @@ class Transport:
         #: None without TLS
         self._roots: CaBundle | None = None
         if self._base_url.startswith("https:"):
-            if not isinstance(ca_bundle, CaBundle):
-                ca_bundle = CaBundle.of_file(Path(ca_bundle or DEFAULT_CA_BUNDLE_PATH))
-            self._roots = ca_bundle
+            self._roots = (
+                CaBundle.of_file(Path(ca_bundle)) if isinstance(ca_bundle, str) else ca_bundle or _public_roots()
+            )
 
     @cached_property
     def _session(self) -> requests.Session:
         if self._roots is None:
             return session_of(PlainAdapter(pool_maxsize=self._pool_maxsize))
-        return session_of(TlsAdapter(pool_maxsize=self._pool_maxsize, context=self._roots.context()))
+        return session_of(TlsAdapter(pool_maxsize=self._pool_maxsize, context=self._roots.shared))
 
     def with_client_certificate(self, certificate: str, private_key: SecretStr) -> Self:
         """Make a transport to the same host, with the same roots, that shows who we are (TLS client authentication).
@@ -163,6 +163,11 @@ class Transport:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+
+@cache
+def _public_roots() -> CaBundle:
+    return CaBundle.of_file(Path(DEFAULT_CA_BUNDLE_PATH))
 
 
 def _checked(base_url: str, plain_http_hosts: frozenset[str]) -> str:
