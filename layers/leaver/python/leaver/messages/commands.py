@@ -80,8 +80,14 @@ def step_name(command: str, at: str | None, alias: int | None) -> str:
 class Command(BaseModel):
     """What every command may carry: the case it belongs to, its urgency and the time of the HR event behind it."""
 
+    # Built at first use: a function reads one of them. Its consumer builds that one in init.
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        str_strip_whitespace=True,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
     #: whose access it is about: "zoom" or "venafi", or the connection's own provider
     system: ClassVar[str]
