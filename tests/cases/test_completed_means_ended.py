@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from functions.revoke_access_token import app as revoking
+from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
 from leaver.cases import completion, finding, intake, kinds, seal
 from leaver.cases.finding import StepFinder
@@ -99,6 +100,7 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("two_identities_at_venafi", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("two_identities_of_one_address", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("an_identity_made_anew_at_venafi_before_a_repeat", PeopleSearch, "find_owners", lambda *_, **__: []),
+        ("a_second_event_with_a_mistyped_name", Step, "is_added", False),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
@@ -113,6 +115,21 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("somebody_elses_id_at_venafi", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("somebody_elses_id_at_venafi_of_somebody_without_grants", RevokeGrants, "is_believed", True),
         ("somebody_elses_id_at_venafi_and_grants_ended_by_hand", RevokeGrants, "is_believed", True),
+        ("a_second_event_with_somebody_elses_id_at_venafi", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        ("a_second_event_with_somebody_elses_id_at_venafi_after_the_seal", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        ("a_second_event_with_somebody_elses_id_at_venafi_and_a_repeat", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        (
+            "a_second_event_with_somebody_elses_id_at_venafi_that_does_not_know_the_address",
+            PeopleSearch,
+            "find_addresses",
+            lambda *_, **__: [],
+        ),
+        (
+            "a_second_event_with_the_id_of_somebody_without_an_address",
+            PeopleSearch,
+            "find_owners",
+            lambda *_, **__: [],
+        ),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
         ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),

@@ -16,6 +16,7 @@ attempt = Attempts("Completed, and access lives")
 OF_ZOOM = {"session of ada", "user token of ada"}
 IN_DIRECTORY = "AD+corp:{ada}"
 ADMINISTRATOR = "local:{ada-admin}"
+UNSEEN = "AD+corp:{ada-admin}"
 KING = "ada.king@example.com"
 
 
@@ -198,6 +199,44 @@ def an_identity_made_anew_at_venafi_before_a_repeat() -> Company:
     company.venafi.people |= {"ada.of.old@example.com": [ADA_UNIVERSAL], ADA: ["local:{ada-new}"]}
     company.venafi.grants |= {ADA_UNIVERSAL: 1, "local:{ada-new}": 1}
     company.hears_and_works()
+    return company
+
+
+def unseen_administrator(company: Company, named: str) -> Company:
+    """The person's second identity at Venafi is in a directory that no robot searches; a second event names it."""
+    company.venafi.people["ada-admin"] = [UNSEEN]
+    company.venafi.people[ADA].append(UNSEEN)
+    company.venafi.grants[UNSEEN] = 1
+    company.hears_and_works()
+    company.clock.passes(minutes=5)
+    company.hears_and_works(source="okta", subject={"identities": {"venafi": {"name": named}}})
+    company.waits(62)
+    return company
+
+
+@attempt("completed, the seal holds (2 cases)")
+def a_second_event_with_a_second_identity() -> Company:
+    """After the seal another source names the person's second identity at Venafi, which has the person's address."""
+    return unseen_administrator(Company(), "AD+corp:ada-admin")
+
+
+@attempt("completed, the seal holds; open: RevokeGrants#venafi/acme#2 user_not_found", {f"grants of {UNSEEN}"})
+def a_second_event_with_a_mistyped_name() -> Company:
+    """The same, and the name is mistyped: nobody has it."""
+    company = Company()
+    # Its provider is one of those whose search is proved.
+    return unseen_administrator(company, "local:ada-admn")
+
+
+@attempt()
+def a_second_event_with_the_same_identity_under_another_name() -> Company:
+    """HR's name at Venafi has no address there; a second event gives the id of that very identity."""
+    company = in_directory("aking")
+    company.deliver(company.hears(subject={"identities": {"venafi": {"name": "AD+corp:aking"}}}))
+    company.deliver(
+        company.hears(source="okta", subject={"identities": {"venafi": {"prefixed_universal": IN_DIRECTORY}}})
+    )
+    company.works()
     return company
 
 

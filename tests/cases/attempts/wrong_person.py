@@ -73,6 +73,69 @@ def somebody_elses_id_at_venafi_and_grants_ended_by_hand() -> Company:
     return company
 
 
+BEN_AT_VENAFI: dict[str, Any] = {"identities": {"venafi": {"prefixed_universal": "local:{ben}"}}}
+
+
+@attempt("open: RevokeGrants#venafi/acme#2 not_searchable")
+def a_second_event_with_somebody_elses_id_at_venafi() -> Company:
+    """While John's case is open, a second event gives Ada's venafi_prefixed_universal."""
+    company = Company()
+    company.deliver(company.hears())
+    company.deliver(company.hears(source="okta", subject=BEN_AT_VENAFI))
+    company.works()
+    company.waits(62)
+    return company
+
+
+@attempt("completed, the seal holds; open: RevokeGrants#venafi/acme#2 not_searchable")
+def a_second_event_with_somebody_elses_id_at_venafi_after_the_seal() -> Company:
+    """The same after John's case was completed, about a departure from before its end."""
+    company = Company()
+    company.hears_and_works()
+    company.hears_and_works(source="okta", subject=BEN_AT_VENAFI)
+    company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme user_not_found, RevokeGrants#venafi/acme#2 not_searchable")
+def a_second_event_with_somebody_elses_id_at_venafi_that_does_not_know_the_address() -> Company:
+    """The same while the case is open, and Venafi knows nobody by John's address."""
+    company = unknown_to_venafi()
+    company.hears_and_works()
+    company.hears_and_works(source="okta", subject=BEN_AT_VENAFI)
+    company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme#2 not_searchable")
+def a_second_event_with_the_id_of_somebody_without_an_address() -> Company:
+    """A second event gives the name of a service account, which has no address at Venafi; John's address is known."""
+    company = Company()
+    company.venafi.people["bens-robot"] = ["local:{bens-robot}"]
+    company.venafi.grants["local:{bens-robot}"] = 3
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=1)).isoformat())
+    company.hears_and_works(source="okta", subject={"identities": {"venafi": {"name": "bens-robot"}}})
+    company.waits(62)
+    return company
+
+
+@attempt(
+    "completed, the seal holds; completed, the seal holds, RevokeGrants#venafi/acme#2 closed by a person; "
+    "open: RevokeGrants#venafi/acme#2 not_searchable"
+)
+def a_second_event_with_somebody_elses_id_at_venafi_and_a_repeat() -> Company:
+    """The first of these, a person closes the step, and John departs again."""
+    company = Company()
+    company.hears_and_works()
+    company.hears_and_works(source="okta", subject=BEN_AT_VENAFI)
+    company.decides("close", step="RevokeGrants#venafi/acme#2", because="it is Ada's")
+    company.waits(2)
+    company.clock.passes(hours=5)
+    company.logs_in(ADA)
+    company.hears_and_works()
+    return company
+
+
 @attempt("no case; dead-lettered: subject.identities.zoom.id: me is", EVERYTHING)
 def me() -> Company:
     """HR's zoom_user_id is me."""

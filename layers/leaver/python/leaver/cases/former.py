@@ -108,9 +108,10 @@ class FormerLeavers:
                 keys = provider.identity_keys & receipt.details.keys() if provider and receipt else frozenset()
                 if receipt and keys and (step.alias or 1) == number:
                     identities[receipt.system] = {key: str(receipt.details[key]) for key in keys}
-                    # Whom the provider had found by the address is the leaver, whoever has the address by now.
-                    by_address = step.identity == subject.email and receipt.details.get("found_by")
-                    if way := step.detail.get("found_by") or by_address:
+                    # Whom the provider had found by the address is the leaver, whoever has the address by now; and so
+                    # is who was proved to be.
+                    is_proved = step.identity == subject.email or step.alias is not None
+                    if way := step.detail.get("found_by") or (is_proved and receipt.details.get("found_by")):
                         identities[receipt.system]["found_by"] = str(way)
             subjects.append(subject.model_copy(update={"identities": identities}))
         return subjects
