@@ -10,7 +10,9 @@ from functions.revoke_access_token import app as revoking
 from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
 from leaver.cases import completion, finding, intake, kinds, seal
+from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
+from leaver.cases.former import FormerLeavers
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE_WITH, Case, Said, Step
 from leaver.cases.start import CaseStart
@@ -76,6 +78,14 @@ def _as_recorded(self: Case, steps: Any) -> Case:
     return _with_steps(self, [step for step in steps if step.name not in recorded])
 
 
+def _as_it_was(_self: FormerLeavers, departure: Departure, *_: object) -> Departure:
+    return departure
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
 def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
     return Settled(request, timedelta(0))
 
@@ -101,6 +111,9 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("two_identities_of_one_address", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("an_identity_made_anew_at_venafi_before_a_repeat", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("a_second_event_with_a_mistyped_name", Step, "is_added", False),
+        ("a_name_of_a_case_that_was_cancelled", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_the_case_before_the_last", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_a_case_after_which_the_person_came_back", FormerLeavers, "_with_names_before", _as_it_was),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
@@ -129,6 +142,25 @@ def _by_id_alone(said: Said, other: Said) -> bool:
             PeopleSearch,
             "find_owners",
             lambda *_, **__: [],
+        ),
+        ("a_name_of_a_cancelled_case_of_whoever_had_the_address", Departure, "is_of_somebody_else", _never),
+        (
+            "a_name_of_a_case_that_was_cancelled_where_zoom_is_out",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
+        ),
+        (
+            "another_address_that_is_somebody_elses_when_the_person_departs_again",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
+        ),
+        (
+            "a_recycled_address_of_somebody_whom_venafi_never_knew",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
         ),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),

@@ -696,7 +696,15 @@ class Leavers(RuleBasedStateMachine):
             for each in self.office.receipts.items.values()
             if each.case_id in cases and each.command == "RevokeGrants"
         )
-        return {"grants", "admin grants"} if is_doubted else set()
+        # Of a name that an earlier case knew nobody can tell whose it is.
+        known_before = {
+            _what(step.name, step.identity)
+            for case in self.office.cases.every
+            if case.case_id in cases and case.state is State.OPEN
+            for step in case.steps
+            if step.refused and step.name in case.outstanding
+        }
+        return known_before | ({"grants", "admin grants"} if is_doubted else set())
 
     def _whoever_was_robbed_was_contained_and_works_on(self) -> None:
         for (email, kind), at in self.robbed.items():
@@ -755,7 +763,8 @@ class Leavers(RuleBasedStateMachine):
         kept = self.office.cases.read_receipts(case.case_id)
         # Of somebody who stays the purges wait for what waits for a person.
         undecided = {Outcome.USER_NOT_FOUND, Outcome.NOT_SEARCHABLE}
-        return all(kept[name].outcome in undecided for name in case.awaited) and bool(case.awaited)
+        refused = {step.name for step in case.steps if step.refused}
+        return all(name in refused or kept[name].outcome in undecided for name in case.awaited) and bool(case.awaited)
 
     def _access_of(self, email: str) -> set[str]:
         """What whoever has an address now still has, as the providers and Secrets Manager say."""

@@ -399,6 +399,69 @@ def a_connection_removed_without_the_provider() -> Company:
     return company
 
 
+# --- names of cases that are over
+
+
+def named_and_taken_back(company: Company, kind: str = "cancelled") -> Company:
+    """HR plans her departure with her name at Venafi, which does not know the address, and takes that back."""
+    named = {"identities": {"venafi": {"name": "AD+corp:aking"}}}
+    day = (company.clock() + timedelta(days=1)).isoformat()
+    company.hears_and_works("scheduled", effective_at=day, subject=named)
+    company.clock.passes(minutes=1)
+    company.hears_and_works(kind)
+    company.clock.passes(days=7)
+    return company
+
+
+@attempt("cancelled; completed, the seal holds")
+def a_name_of_a_case_that_was_cancelled() -> Company:
+    """HR gives the person's name at Venafi and cancels; a week later it gives the address alone."""
+    company = named_and_taken_back(in_directory("aking"))
+    company.hears_and_works()
+    return company
+
+
+@attempt("cancelled (2 cases); completed, the seal holds")
+def a_name_of_the_case_before_the_last() -> Company:
+    """The same, and the address alone was planned and cancelled once more in between."""
+    company = named_and_taken_back(in_directory("aking"))
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=1)).isoformat())
+    company.hears_and_works("cancelled")
+    company.clock.passes(days=7)
+    company.hears_and_works()
+    return company
+
+
+@attempt("completed, the seal holds (2 cases)")
+def a_name_of_a_case_after_which_the_person_came_back() -> Company:
+    """The person left under a name at Venafi, came back, has grants again, and leaves by the address alone."""
+    company = named_at_venafi(in_directory("aking"), name="AD+corp:aking")
+    company.clock.passes(days=1)
+    company.hears_and_works("reinstated")
+    company.clock.passes(days=1)
+    company.venafi.grants[IN_DIRECTORY] = 2
+    company.hears_and_works()
+    return company
+
+
+NOBODY_CAN_TELL = "an earlier case knew this name, and nothing tells whose it is by now"
+
+
+@attempt(
+    f"cancelled; open: RevokeGrants#venafi/acme user_not_found, RevokeGrants#venafi/acme#2 {NOBODY_CAN_TELL}",
+    {f"grants of {IN_DIRECTORY}"},
+)
+def a_name_of_a_case_that_was_cancelled_where_zoom_is_out() -> Company:
+    """The same as the first of these, and Zoom is out of order whenever HR speaks."""
+    company = in_directory("aking")
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    named_and_taken_back(company)
+    company.deliver(company.hears())
+    company.weather.out_of_order.clear()
+    company.works()
+    return company
+
+
 # --- other names at Zoom
 
 

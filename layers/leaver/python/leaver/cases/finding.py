@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -15,6 +16,14 @@ from leaver.messages.commands import RevokeAccessToken
 from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import LeaverStep, Providers
+
+#: how a name stands among a person's identities that an earlier case knew, and that may be somebody else's by now
+MARK: Final[Mapping[str, str]] = {"known": "before"}
+#: why nothing is sent for it
+NOBODY_CAN_TELL: Final = (
+    "an earlier case knew this name, and nothing tells whose it is by now: end that access by a command of its own if "
+    "it is the leaver's; then close the step"
+)
 
 
 @dataclass(frozen=True)
@@ -59,10 +68,14 @@ class StepFinder:
         for number, subject in enumerate(case.subjects, 1):
             for at, each in identities.steps(subject, providers, accounts, case.ids_of(subject)):
                 step = _step(case.case_id, at, each, alias=number if number > 1 else None)
+                if _may_be_of_somebody_else(step, subject):
+                    step = step.model_copy(update={"refused": NOBODY_CAN_TELL})
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:
                     continue
-                if not any(_ends_the_same(other, step, subject) for other in before):
+                # What waits for a person ends nothing that can be ended.
+                enders = [other for other in before if other.refused is None or step.refused is not None]
+                if not any(_ends_the_same(other, step, subject) for other in enders):
                     yield step
                 # A case's step is never rewritten: what it acts on is what it was recorded with.
                 before.append(standing.get(step.name, step))
@@ -113,6 +126,12 @@ def _of_grant(grant: dict[str, str], record: Connection | Unreadable, case: Case
         return step
     same = (each for each in standing if grant.items() <= each.detail.items())
     return next(same, step.model_copy(update={"alias": len(standing) + 1}))
+
+
+def _may_be_of_somebody_else(step: Step, subject: Subject) -> bool:
+    """Whether it acts on a name that an earlier case knew: not on an id, which a provider gives to nobody else."""
+    is_from_before = MARK.items() <= subject.identities.get(step.provider or "", {}).items()
+    return is_from_before and (step.is_added or name_of(step.identity) == name_of(subject.email))
 
 
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:

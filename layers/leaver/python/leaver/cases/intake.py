@@ -66,7 +66,7 @@ class Intake:
             return self._contain(departure, departure.kind)
         finished = self.former.find_finished(departure.names)
         if finished is None:
-            return self._end_access(departure)
+            return self._end_access(self.former.under_known_names(departure))
         if is_before_its_end(finished, departure.request.occurred_at):
             return self._hear_again(finished, departure)
         return self._end_access(self.former.after(finished, departure))
@@ -177,8 +177,7 @@ class Intake:
         if case.state not in UNDER_WAY:
             return None
         is_urgent = departure.request.urgency == "urgent"
-        address = name_of(departure.request.subject.email)
-        of_address = {f"{at} {address}": id_ for at, id_ in departure.ids.items() if address != name_of(case.email)}
+        of_address = {at: each.id for at, each in departure.found_for_another(case.email).items()}
         fields: dict[str, object] = {"identities": departure.ids | of_address | case.identities}
         if is_urgent:
             fields["urgency"] = "urgent"
