@@ -20,7 +20,7 @@ from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection, Connections, Status
 from leaver.messages.commands import RevokeGrants
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.times import Settled
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi import identities, oauth
@@ -82,6 +82,13 @@ def _as_it_was(_self: FormerLeavers, departure: Departure, *_: object) -> Depart
     return departure
 
 
+_ends_the_same = finding._ends_the_same
+
+
+def _by_the_address(one: Step, other: Step, subject: Subject) -> bool:
+    return _ends_the_same(one, other, Subject(email=subject.email))
+
+
 def _never(*_: object) -> bool:
     return False
 
@@ -114,6 +121,8 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("a_name_of_a_case_that_was_cancelled", FormerLeavers, "_with_names_before", _as_it_was),
         ("a_name_of_the_case_before_the_last", FormerLeavers, "_with_names_before", _as_it_was),
         ("a_name_of_a_case_after_which_the_person_came_back", FormerLeavers, "_with_names_before", _as_it_was),
+        ("an_id_that_comes_once_the_case_has_begun", finding, "_ends_the_same", _by_the_address),
+        ("an_id_that_comes_once_nobody_had_the_address", finding, "_ends_the_same", _by_the_address),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
@@ -161,6 +170,12 @@ def _by_id_alone(said: Said, other: Said) -> bool:
             finding,
             "_may_be_of_somebody_else",
             _never,
+        ),
+        (
+            "an_address_that_is_somebody_elses_once_the_case_has_begun",
+            Departure,
+            "proved_ids",
+            lambda _, case, __: case.identities,
         ),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),

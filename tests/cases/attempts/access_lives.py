@@ -530,6 +530,53 @@ def an_account_that_is_deleted_before_the_day() -> Company:
     return company
 
 
+def begun_by_the_address(company: Company) -> Company:
+    """Zoom is out of order when the event comes, and the session of whoever has the address ends; Venafi is out too."""
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    del company.weather.out_of_order["zoom: who is it"]
+    turns(company)
+    return company
+
+
+def is_heard_again(company: Company, **ids: str) -> Company:
+    """Another source says the same, perhaps with Zoom's id, and Venafi is mended."""
+    company.deliver(company.hears(source="okta", subject={"identities": {"zoom": ids} if ids else {}}))
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt()
+def an_id_that_comes_once_the_case_has_begun() -> Company:
+    """The case ends a session by the address; the account is made anew; then HR gives Zoom's new id."""
+    company = begun_by_the_address(Company())
+    del company.zoom.users[ADA_ID]
+    company.zoom.users["ada-new"] = ADA
+    company.zoom.sessions.add("ada-new")
+    return is_heard_again(company, id="ada-new")
+
+
+@attempt()
+def an_id_that_comes_once_nobody_had_the_address() -> Company:
+    """Nobody has the address when the case asks; the account is restored; then HR gives Zoom's id."""
+    company = Company()
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions.discard(ADA_ID)
+    begun_by_the_address(company)
+    company.zoom.users[ADA_ID] = ADA
+    company.zoom.sessions.add(ADA_ID)
+    return is_heard_again(company, id=ADA_ID)
+
+
+@attempt()
+def an_account_that_answers_once_the_case_has_begun() -> Company:
+    """The case ends a session by the address; then the account says to a second event whose that was."""
+    return is_heard_again(begun_by_the_address(Company()))
+
+
 def two_accounts_in_europe() -> Company:
     """In Europe each of the person's two addresses has an account of its own; at acme both are one."""
     company = Company()

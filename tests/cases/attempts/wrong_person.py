@@ -6,6 +6,7 @@ from typing import Any
 from leaver.connections.record import Status
 from leaver.errors import ProviderUnavailable
 from leaver.outcomes import Outcome
+from tests.cases.attempts.access_lives import begun_by_the_address, is_heard_again
 from tests.cases.attempts.seen import EVERYTHING, Attempts, Company
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
@@ -345,3 +346,12 @@ def a_recycled_address_of_somebody_whom_venafi_never_knew() -> Company:
     company.works()
     company.waits(3)
     return company
+
+
+@attempt("completed, the seal holds; dead-lettered: it can not be told who is meant")
+def an_address_that_is_somebody_elses_once_the_case_has_begun() -> Company:
+    """The case ends a session by the address; somebody new gets the address; then a source says the same again."""
+    company = begun_by_the_address(Company())
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ben-new": ADA}
+    company.zoom.sessions.add("ben-new")
+    return is_heard_again(company)

@@ -63,7 +63,8 @@ class StepFinder:
         gone = {name for name, those in accounts.items() if not those and self.connections.given_up(name)}
         providers = {name: each for name, each in self.providers.items() if name not in gone}
         deactivates = case.policy is not None and case.policy.deactivate_users
-        standing = {step.name: step for step in case.steps}
+        # Before the case begins, what is known by now takes the place of what was recorded.
+        standing = {step.name: step for step in case.steps if case.started_at}
         found: dict[tuple[str, str], list[Step]] = {}
         for number, subject in enumerate(case.subjects, 1):
             for at, each in identities.steps(subject, providers, accounts, case.ids_of(subject)):
@@ -135,9 +136,13 @@ def _may_be_of_somebody_else(step: Step, subject: Subject) -> bool:
 
 
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:
-    """Whether nothing lives under the other name; an id that a provider itself gave for an address is that address."""
+    """Whether nothing lives under the other name; an id that a provider itself gave for an address is that address.
+
+    An id that HR gives as well is meant by itself: whoever had the address may have had another.
+    """
     address = name_of(subject.email)
-    is_its_id = other.found_by == "account" and name_of(one.identity) == address
+    is_given = other.identity in subject.identities.get(other.provider or "", {}).values()
+    is_its_id = other.found_by == "account" and name_of(one.identity) == address and not is_given
     has_its_id = "found_by" in one.detail and name_of(one.detail["email"]) == name_of(other.identity) == address
     return is_its_id or has_its_id or _folded(one.detail) == _folded(other.detail)
 
