@@ -9,6 +9,7 @@ import pytest
 from functions.revoke_access_token import app as revoking
 from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
+from functions.watch_deadlines import app as watching
 from leaver.cases import completion, finding, intake, kinds, seal
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
@@ -123,6 +124,8 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("a_name_of_a_case_after_which_the_person_came_back", FormerLeavers, "_with_names_before", _as_it_was),
         ("an_id_that_comes_once_the_case_has_begun", finding, "_ends_the_same", _by_the_address),
         ("an_id_that_comes_once_nobody_had_the_address", finding, "_ends_the_same", _by_the_address),
+        ("a_zak_over_an_account_that_was_given_up", finding, "OURS", "nobody's"),
+        ("a_zak_over_an_account_that_is_given_up_meanwhile", watching, "PURGE", "nothing"),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),

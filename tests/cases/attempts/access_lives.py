@@ -647,3 +647,38 @@ def a_table_that_was_restored() -> Company:
     company.kept_tokens.restore()
     company.hears_and_works()
     return company
+
+
+@attempt("completed, the seal holds")
+def a_zak_over_an_account_that_was_given_up() -> Company:
+    """A ZAK was fetched over the only Zoom account, which the company then left and gave up."""
+    company = Company()
+    company.zoom.sessions.discard(ADA_ID)
+    company.table.alter("zoom", status=Status.REVOKED, given_up_at=company.clock())
+    company.hears_and_works()
+    company.waits(2)
+    return company
+
+
+@attempt("completed, the seal holds, RevokeSsoToken#zoom/acme closed by a person", {"session of ada"})
+def a_zak_over_an_account_that_is_given_up_meanwhile() -> Company:
+    """The same, and the account is given up while the case waits for a connection to it."""
+    company = Company()
+    company.table.alter("zoom", status=Status.NEEDS_REAUTHORIZATION)
+    company.hears_and_works()
+    company.table.alter("zoom", status=Status.REVOKED, given_up_at=company.clock())
+    company.waits(2)
+    return company
+
+
+@attempt("completed, the seal holds")
+def a_zak_over_one_of_two_accounts_that_was_given_up() -> Company:
+    """A ZAK was fetched over a second account, under another id of Zoom's, and that account was given up."""
+    company = Company()
+    company.installs("zoom-eu", "europe")
+    place, until = UserTokenPlace("ada-eu", "zoom-eu", "zak"), company.clock() + timedelta(hours=1)
+    company.kept.reserve(place, names=(ADA,), expires_at=until)
+    company.kept.keep(place, SecretStr("zak-canary"), expires_at=until, expires_at_assumed=True)
+    company.table.alter("zoom-eu", status=Status.REVOKED, given_up_at=company.clock())
+    company.hears_and_works()
+    return company

@@ -17,6 +17,8 @@ from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import LeaverStep, Providers
 
+#: whose a command is that ends nothing at a provider, but Leaver's own copies
+OURS: Final = "leaver"
 #: how a name stands among a person's identities that an earlier case knew, and that may be somebody else's by now
 MARK: Final[Mapping[str, str]] = {"known": "before"}
 #: why nothing is sent for it
@@ -59,15 +61,16 @@ class StepFinder:
 
     def _find_at_providers(self, case: Case, accounts: Mapping[str, Collection[str]]) -> Iterator[Step]:
         """The steps of each account under each of the person's names; what an earlier name ends needs no second."""
-        # Where every account was given up, none is waited for.
+        # Where every account was given up, none is waited for; what Leaver keeps of the person is its own.
         gone = {name for name, those in accounts.items() if not those and self.connections.given_up(name)}
-        providers = {name: each for name, each in self.providers.items() if name not in gone}
         deactivates = case.policy is not None and case.policy.deactivate_users
         # Before the case begins, what is known by now takes the place of what was recorded.
         standing = {step.name: step for step in case.steps if case.started_at}
         found: dict[tuple[str, str], list[Step]] = {}
         for number, subject in enumerate(case.subjects, 1):
-            for at, each in identities.steps(subject, providers, accounts, case.ids_of(subject)):
+            for at, each in identities.steps(subject, self.providers, accounts, case.ids_of(subject)):
+                if at in gone and each.command.system != OURS:
+                    continue
                 step = _step(case.case_id, at, each, alias=number if number > 1 else None)
                 if _may_be_of_somebody_else(step, subject):
                     step = step.model_copy(update={"refused": NOBODY_CAN_TELL})
