@@ -106,8 +106,8 @@ class AskedOfVenafi:
             two = self.find_two(named, address, [named])
             return {"because": two} if two else {}
         own = {fold(each) for each in self.search.find_addresses(found, access_token=self.access_token)}
-        # Of an identity without an address, HR's word is the only one: but whoever has HR's address speaks against it.
-        if fold(address) in own or not (own or self._find_owners(address)):
+        if fold(address) in own or (not own and self._is_nobodys(address)):
+            # Of an identity without an address HR's word is the only one, if nobody has HR's address.
             return {}
         return {"because": NOT_PROVED.format(named), "name_is_of": named}
 
@@ -118,12 +118,18 @@ class AskedOfVenafi:
         """
         if address is None:
             return None
-        owners = [each.prefixed_universal for each in self._find_owners(address)]
-        others = [each for each in owners if not same_identity(each, named)]
+        owners = self._find_owners(address)
+        ids = () if isinstance(owners, Nobody) else [each.prefixed_universal for each in owners]
+        others = [each for each in ids if not same_identity(each, named)]
         lives = others and any(map(self.has_grants, (*others, *also)))
         return TWO_ARE_NAMED.format(named, ", ".join(others)) if lives else None
 
-    def _find_owners(self, address: str) -> Sequence[Identity]:
+    def _is_nobodys(self, address: str) -> bool:
+        """Whether it is proved that nobody has the address."""
+        owners = self._find_owners(address)
+        return owners.because is None if isinstance(owners, Nobody) else not owners
+
+    def _find_owners(self, address: str) -> Sequence[Identity] | Nobody:
         return self.search.find_owners(address, version=self.version, access_token=self.access_token)
 
 

@@ -126,6 +126,12 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("an_id_that_comes_once_nobody_had_the_address", finding, "_ends_the_same", _by_the_address),
         ("a_zak_over_an_account_that_was_given_up", finding, "OURS", "nobody's"),
         ("a_zak_over_an_account_that_is_given_up_meanwhile", watching, "PURGE", "nothing"),
+        (
+            "a_second_event_with_the_name_where_the_search_is_not_proved",
+            AskedOfVenafi,
+            "find_doubt",
+            lambda *_: {},
+        ),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),

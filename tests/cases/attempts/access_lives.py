@@ -151,6 +151,18 @@ def a_second_event_with_the_name() -> Company:
     return named_at_venafi(company, name="AD+corp:aking")
 
 
+@attempt(
+    "open: RevokeGrants#venafi/acme not_searchable, RevokeGrants#venafi/acme#2 not_searchable",
+    {f"grants of {IN_DIRECTORY}"},
+)
+def a_second_event_with_the_name_where_the_search_is_not_proved() -> Company:
+    """The same, and nothing proves that nobody has the address: the name may be somebody else's."""
+    company = in_directory("aking")
+    del company.venafi.people["colleague@example.com"]
+    company.hears_and_works()
+    return named_at_venafi(company, name="AD+corp:aking")
+
+
 @attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
 def an_id_that_names_nobody() -> Company:
     """HR's venafi_prefixed_universal names nobody."""

@@ -71,15 +71,17 @@ class PeopleSearch:
         }
         return Nobody(because, {**details, "because": because} if because else details)
 
-    def find_owners(self, address: str, *, version: str, access_token: SecretStr) -> list[Identity]:
+    def find_owners(self, address: str, *, version: str, access_token: SecretStr) -> list[Identity] | Nobody:
         """Find everybody who has that address, two as well as one; raises as find() does where it sees nobody so."""
         owners = [
             each
             for each in self._venafi.browse(address, access_token)
             if each.is_user and is_exactly(address, each, venafi=self._venafi, access_token=access_token)
         ]
-        found = None if owners else self.find(address, version=version, access_token=access_token)
-        return [found.identity] if isinstance(found, Found) else owners
+        if owners:
+            return owners
+        found = self.find(address, version=version, access_token=access_token)
+        return found if isinstance(found, Nobody) else [found.identity]
 
     def find_addresses(self, found: Identity, *, access_token: SecretStr) -> list[str]:
         """Find the identity's own addresses: an account may have none."""
