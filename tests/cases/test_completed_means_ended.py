@@ -120,6 +120,7 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("an_identity_made_anew_at_venafi_before_a_repeat", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("a_second_event_with_a_mistyped_name", Step, "is_added", False),
         ("a_name_of_a_case_that_was_cancelled", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_a_theft", FormerLeavers, "_with_names_before", _as_it_was),
         ("a_name_of_the_case_before_the_last", FormerLeavers, "_with_names_before", _as_it_was),
         ("a_name_of_a_case_after_which_the_person_came_back", FormerLeavers, "_with_names_before", _as_it_was),
         ("an_id_that_comes_once_the_case_has_begun", finding, "_ends_the_same", _by_the_address),

@@ -456,6 +456,17 @@ def a_name_of_a_case_after_which_the_person_came_back() -> Company:
     return company
 
 
+@attempt("contain completed, the seal holds; completed, the seal holds")
+def a_name_of_a_theft() -> Company:
+    """HR gives the person's name at Venafi after a theft; they have grants again, and leave by the address alone."""
+    company = in_directory("aking")
+    company.hears_and_works("contain", subject={"identities": {"venafi": {"name": "AD+corp:aking"}}})
+    company.clock.passes(days=1)
+    company.venafi.grants[IN_DIRECTORY] = 2
+    company.hears_and_works()
+    return company
+
+
 NOBODY_CAN_TELL = "an earlier case knew this name, and nothing tells whose it is by now"
 
 

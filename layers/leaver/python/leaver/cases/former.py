@@ -20,8 +20,8 @@ REPEATS: Final = timedelta(hours=1)
 
 #: why a person has to look first
 SOMEBODY_NEW: Final = "somebody new seems to have the address of somebody who left: their ids differ"
-#: cases that are over, in which HR may have named somebody otherwise than now; a person threw away a discarded one
-NAMED_BEFORE: Final = frozenset({State.CANCELLED, State.REINSTATED, State.COMPLETED})
+#: in such cases HR may have named somebody otherwise than now: not in one that a person threw away, or that waits
+NAMED_BEFORE: Final = frozenset({State.OPEN, State.CANCELLED, State.REINSTATED, State.COMPLETED})
 BEFORE_THE_RETURN: Final = (
     "it happened before another source said that the person is back: it may be the departure before"
 )
@@ -74,17 +74,19 @@ class FormerLeavers:
         )
 
     def under_known_names(self, departure: Departure, heard: Departure | None = None) -> Departure:
-        """The same, also under the names that HR gave in cases of this person's that are over.
+        """The same, also under the names that HR gave in cases of this person's that are over, or of a theft.
 
         Of somebody else, who has the address by now, no name is taken; where nobody can tell, a person is asked: by
         what is `heard` now, which is the departure itself where it is no repeat.
         """
         heard = heard or departure
         known = [each for each in map(self.people.read, departure.names) if each]
-        pointed = {case_id for each in known for case_id in (each.case, each.finished) if case_id}
+        pointed = {case_id for each in known for case_id in each.cases}
         cases = [case for case_id in sorted(pointed) if (case := self.cases.read(case_id))]
-        over = [case for case in cases if case.state in NAMED_BEFORE and not case.because]
-        for case in sorted(over, key=lambda each: each.requested_at):
+        # A departure that is open has its names itself.
+        others = [each for each in cases if each.state is not State.OPEN or each.kind != "departure"]
+        named = [each for each in others if each.state in NAMED_BEFORE and not each.because]
+        for case in sorted(named, key=lambda each: each.requested_at):
             if not heard.is_of_somebody_else(case):
                 departure = self._with_names_before(departure, case, heard)
         return departure
