@@ -15,7 +15,7 @@ from leaver.cases.closing import open_receipt
 from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import DONE_WITH, LOOK_AGAIN, REPLACE, WATCHED, Case, Step, new_case, sweep_of
+from leaver.cases.record import DONE_WITH, LOOK_AGAIN, PURGE, REPLACE, WATCHED, Case, Step, new_case, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.cases.table import Cases, CaseSummary
@@ -64,6 +64,7 @@ class Watch:
     case_start: CaseStart
     receipts: Receipts
     connections: Connections
+    kept: StoredUserTokens
     clock: Callable[[], datetime]
     #: seconds after which a consumer gives up: of what failed before that, the message is in its queue
     give_up_after: timedelta
@@ -211,7 +212,10 @@ class Watch:
         return self.receipts.finish(of_provider.closed(result, now=at))
 
     def _close_given_up(self, case: Case, waiting: Sequence[Step]) -> dict[str, Receipt]:
-        """Close what waits at an account that the company has given up: by a person's word, and nothing was ended."""
+        """Close what waits at an account that the company has given up: by a person's word, and nothing was ended.
+
+        What Leaver keeps of the person is destroyed without the account.
+        """
         given_up = {each: self.connections.given_up(each) for each in {step.provider or "" for step in waiting}}
         closed = {}
         for step in waiting:
@@ -222,12 +226,24 @@ class Watch:
                 continue
             nothing = open_receipt(case, step, now)
             before = self.receipts.read(nothing)
+            if step.command == PURGE and step.refused is None:
+                if step.name in case.awaited or not case.awaited:
+                    closed[step.name] = self._purge(case, step, before or nothing)
+                continue
             because = f"the company gave the account up at {timestamp(at)}"
             words = (before or nothing).closed_by("leaver disconnect --give-up-account", because, now=now)
             receipt = self.receipts.close(before or nothing, words)
             if receipt is not None:
                 closed[step.name] = receipt
         return closed
+
+    def _purge(self, case: Case, step: Step, receipt: Receipt) -> Receipt:
+        self.case_start.raise_cutoffs(case)
+        destroyed, alive_until = self.kept.destroy_all({*step.detail.values(), *case.names})
+        details: dict[str, str | int | bool] = {"destroyed": destroyed}
+        if alive_until:
+            details["handed_out_until"] = timestamp(alive_until)
+        return self.receipts.finish(receipt.closed(Result(Outcome.PURGED, details=details), now=self.clock()))
 
     # -- over
 
@@ -367,6 +383,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
     ceiling = bootstrap.ceiling(settings.cases_table, settings.most_an_hour, routine=settings.routine_cases_an_hour)
     step_finder = StepFinder(bootstrap.connections(settings.connections_table), settings.served(PROVIDERS))
+    tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
     watch = Watch(
         cases=cases,
         people=bootstrap.people(settings.cases_table),
@@ -381,6 +398,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
         ),
         receipts=bootstrap.receipts(settings.cases_table),
         connections=step_finder.connections,
+        kept=tokens,
         clock=bootstrap.now,
         give_up_after=timedelta(seconds=settings.give_up_after),
         sweep_after=timedelta(seconds=settings.sweep_after) if settings.sweep_after else None,
@@ -393,7 +411,6 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     usable = step_finder.connections.usable_at(step_finder.providers)
     bootstrap.gauges(gauges(list(cases.read_summaries()), usable, now) | ceiling.gauges(now))
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
-    tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})
     # Last: where Secrets Manager can't be listed, nothing else waits for it, and purges look for themselves.

@@ -7,9 +7,13 @@ from typing import Any, Final
 import pytest
 
 from functions.revoke_access_token import app as revoking
+from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
+from functions.watch_deadlines import app as watching
 from leaver.cases import completion, finding, intake, kinds, seal
+from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
+from leaver.cases.former import FormerLeavers
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE_WITH, Case, Said, Step
 from leaver.cases.start import CaseStart
@@ -17,7 +21,7 @@ from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection, Connections, Status
 from leaver.messages.commands import RevokeGrants
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.times import Settled
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi import identities, oauth
@@ -75,6 +79,21 @@ def _as_recorded(self: Case, steps: Any) -> Case:
     return _with_steps(self, [step for step in steps if step.name not in recorded])
 
 
+def _as_it_was(_self: FormerLeavers, departure: Departure, *_: object) -> Departure:
+    return departure
+
+
+_ends_the_same = finding._ends_the_same
+
+
+def _by_the_address(one: Step, other: Step, subject: Subject) -> bool:
+    return _ends_the_same(one, other, Subject(email=subject.email))
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
 def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
     return Settled(request, timedelta(0))
 
@@ -99,6 +118,21 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("two_identities_at_venafi", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("two_identities_of_one_address", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("an_identity_made_anew_at_venafi_before_a_repeat", PeopleSearch, "find_owners", lambda *_, **__: []),
+        ("a_second_event_with_a_mistyped_name", Step, "is_added", False),
+        ("a_name_of_a_case_that_was_cancelled", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_a_theft", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_the_case_before_the_last", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_a_case_after_which_the_person_came_back", FormerLeavers, "_with_names_before", _as_it_was),
+        ("an_id_that_comes_once_the_case_has_begun", finding, "_ends_the_same", _by_the_address),
+        ("an_id_that_comes_once_nobody_had_the_address", finding, "_ends_the_same", _by_the_address),
+        ("a_zak_over_an_account_that_was_given_up", finding, "OURS", "nobody's"),
+        ("a_zak_over_an_account_that_is_given_up_meanwhile", watching, "PURGE", "nothing"),
+        (
+            "a_second_event_with_the_name_where_the_search_is_not_proved",
+            AskedOfVenafi,
+            "find_doubt",
+            lambda *_: {},
+        ),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
@@ -113,6 +147,46 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("somebody_elses_id_at_venafi", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("somebody_elses_id_at_venafi_of_somebody_without_grants", RevokeGrants, "is_believed", True),
         ("somebody_elses_id_at_venafi_and_grants_ended_by_hand", RevokeGrants, "is_believed", True),
+        ("a_second_event_with_somebody_elses_id_at_venafi", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        ("a_second_event_with_somebody_elses_id_at_venafi_after_the_seal", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        ("a_second_event_with_somebody_elses_id_at_venafi_and_a_repeat", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        (
+            "a_second_event_with_somebody_elses_id_at_venafi_that_does_not_know_the_address",
+            PeopleSearch,
+            "find_addresses",
+            lambda *_, **__: [],
+        ),
+        (
+            "a_second_event_with_the_id_of_somebody_without_an_address",
+            PeopleSearch,
+            "find_owners",
+            lambda *_, **__: [],
+        ),
+        ("a_name_of_a_cancelled_case_of_whoever_had_the_address", Departure, "is_of_somebody_else", _never),
+        (
+            "a_name_of_a_case_that_was_cancelled_where_zoom_is_out",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
+        ),
+        (
+            "another_address_that_is_somebody_elses_when_the_person_departs_again",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
+        ),
+        (
+            "a_recycled_address_of_somebody_whom_venafi_never_knew",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
+        ),
+        (
+            "an_address_that_is_somebody_elses_once_the_case_has_begun",
+            Departure,
+            "proved_ids",
+            lambda _, case, __: case.identities,
+        ),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
         ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),

@@ -82,7 +82,8 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "BatchGetItem": {"hour#*"},
         "PutItem": {"case#*", "person#*", "user-token#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
-        "Query": {"receipts#*"},
+        # what is kept of somebody is destroyed also where the company has given the account up
+        "Query": {"receipts#*", "user-token#*"},
     },
     "SealCase": {
         "GetItem": {"case#*", "person#*"},

@@ -292,6 +292,7 @@ class Office:
             case_start=self.case_start,
             receipts=self.receipts,
             connections=self.table,
+            kept=self.kept,
             clock=self.clock,
             give_up_after=GIVE_UP_AFTER,
             sweep_after=None,

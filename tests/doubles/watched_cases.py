@@ -23,7 +23,9 @@ from tests.doubles.cases_table import InMemoryPeople, InMemoryPeopleAnHour
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness
+from tests.doubles.secrets_manager import StrictSecretsManager
 from tests.doubles.sqs import SEAL_QUEUE
+from tests.doubles.user_tokens import KeptTokens
 
 ADA = "ada@example.com"
 DEADLINE = timedelta(minutes=15)
@@ -67,6 +69,7 @@ class World(ConsumerHarness):
             case_start=case_start,
             receipts=self.receipts,
             connections=self.connections,
+            kept=KeptTokens(StrictSecretsManager(), self.clock).stored,
             clock=self.clock,
             give_up_after=timedelta(hours=24),
             sweep_after=self.sweep_after,

@@ -69,20 +69,32 @@ class CaseCompletion:
         return self.cases.change(case, with_outstanding) or self.cases.require(case.case_id)
 
     def _outstanding(self, case: Case, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
-        said = {
-            step.name: receipt.outcome
+        own = {
+            step.name: receipt
             for step in case.steps
             if (receipt := receipts.get(step.name)) and receipt.case_id == case.case_id and step.is_reported_by(receipt)
         }
-        known = {(step.command, step.at) for step in case.steps if said.get(step.name) in DONE}
-        return tuple(step.name for step in case.steps if not self._is_ended(step, said.get(step.name), known))
+        done = [(step, receipt) for step in case.steps if (receipt := own.get(step.name)) and receipt.outcome in DONE]
+        known: set[tuple[str, object]] = {(step.command, step.at) for step, _ in done}
+        known |= {(step.command, step.alias) for step, _ in done if step.alias}
+        known |= {(step.at, who) for step, receipt in done if (who := receipt.details.get("prefixed_universal"))}
+        return tuple(step.name for step in case.steps if not self._is_ended(step, own.get(step.name), known))
 
-    def _is_ended(self, step: Step, said: Outcome | None, known: Container[tuple[str, str]]) -> bool:
+    def _is_ended(self, step: Step, receipt: Receipt | None, known: Container[tuple[str, object]]) -> bool:
+        """Whether a step is done with; `known` are who was found where, under which number, and as whom."""
+        said = receipt.outcome if receipt else None
+        if receipt is None or said in DONE_WITH:
+            return receipt is not None
         if said is not Outcome.USER_NOT_FOUND:
-            return said in DONE_WITH
+            # Whose a later name is could not be proved; but it may be whose access another step has ended.
+            return (step.at, receipt.details.get("name_is_of")) in known
         # An address may be misspelt, or another account's: that nobody has it there says nothing of the person. But
         # whoever was found there, under another of their names, is not missing.
-        is_certain = step.found_by in {"account", "hr"} or (step.command, step.at) in known
+        if step.is_added:
+            # A later name may be misspelt, whoever was found under another: it has to be somebody's at some account.
+            is_certain = (step.command, step.alias) in known
+        else:
+            is_certain = step.found_by in {"account", "hr"} or (step.command, step.at) in known
         return is_certain or not self.done_where_missing.isdisjoint({step.at, step.provider or step.at})
 
     def _add_names(self, case: Case) -> Case:

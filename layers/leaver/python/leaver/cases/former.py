@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from leaver.cases.departure import Departure
-from leaver.cases.finding import StepFinder
+from leaver.cases.finding import MARK, StepFinder
 from leaver.cases.people import People
 from leaver.cases.record import Case
 from leaver.cases.states import State
@@ -20,6 +20,8 @@ REPEATS: Final = timedelta(hours=1)
 
 #: why a person has to look first
 SOMEBODY_NEW: Final = "somebody new seems to have the address of somebody who left: their ids differ"
+#: in such cases HR may have named somebody otherwise than now: not in one that a person threw away, or that waits
+NAMED_BEFORE: Final = frozenset({State.OPEN, State.CANCELLED, State.REINSTATED, State.COMPLETED})
 BEFORE_THE_RETURN: Final = (
     "it happened before another source said that the person is back: it may be the departure before"
 )
@@ -49,10 +51,10 @@ class FormerLeavers:
             # Somebody said that they are back, and since then the address is theirs.
             returns = [(source, word) for each in remembered for source, word in each.said.items() if word.stays]
             late = any(source != request.source and word.at > request.occurred_at for source, word in returns)
-            return replace(departure, because=BEFORE_THE_RETURN) if late else departure
+            return replace(departure, because=BEFORE_THE_RETURN) if late else self.under_known_names(departure)
         if self._is_somebody_new(finished, departure):
             return replace(departure, follows=finished, because=SOMEBODY_NEW)
-        again = self.once_more(finished, departure)
+        again = self.under_known_names(self.once_more(finished, departure), heard=departure)
         return replace(again, not_before=self._end_of_hour(finished, request.source))
 
     def once_more(self, finished: Case, departure: Departure) -> Departure:
@@ -61,13 +63,66 @@ class FormerLeavers:
         known = first.source_id if departure.request.source == finished.source else None
         first = first.model_copy(update={"source_id": departure.request.subject.source_id or known})
         aliases = self.find_aliases(finished, departure)
+        first, *others = (self._as_known_before(each, finished, departure) for each in (first, *others))
+        found = {at: Person(each, finished.email) for at, each in finished.identities.items()}
         return Departure(
             departure.request.model_copy(update={"subject": first}),
-            {at: Person(each, finished.email) for at, each in finished.identities.items()},
+            departure.found_for_another(finished.email) | found,
             sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
             aliases=(*others, *aliases),
             follows=finished,
         )
+
+    def under_known_names(self, departure: Departure, heard: Departure | None = None) -> Departure:
+        """The same, also under the names that HR gave in cases of this person's that are over, or of a theft.
+
+        Of somebody else, who has the address by now, no name is taken; where nobody can tell, a person is asked: by
+        what is `heard` now, which is the departure itself where it is no repeat.
+        """
+        heard = heard or departure
+        known = [each for each in map(self.people.read, departure.names) if each]
+        pointed = {case_id for each in known for case_id in each.cases}
+        cases = [case for case_id in sorted(pointed) if (case := self.cases.read(case_id))]
+        # A departure that is open has its names itself.
+        others = [each for each in cases if each.state is not State.OPEN or each.kind != "departure"]
+        named = [each for each in others if each.state in NAMED_BEFORE and not each.because]
+        for case in sorted(named, key=lambda each: each.requested_at):
+            if not heard.is_of_somebody_else(case):
+                departure = self._with_names_before(departure, case, heard)
+        return departure
+
+    def _with_names_before(self, departure: Departure, case: Case, heard: Departure) -> Departure:
+        """With the names that HR gave in a case, and the ids that accounts gave for other addresses than this."""
+        mine = [departure.request.subject, *departure.aliases]
+        named = [self._as_known_before(self._as_given(each), case, heard) for each in case.subjects]
+        aliases = [each for each in named if not any(self._names_all(one, each) for one in mine)]
+        of_others = {at: Person(id_, case.email) for at, id_ in case.identities.items() if " " in at}
+        return replace(departure, aliases=(*departure.aliases, *aliases), found=of_others | dict(departure.found))
+
+    def _as_given(self, subject: Subject) -> Subject:
+        """As HR gave the person, without how a provider had found them."""
+        providers = self.step_finder.providers
+        identities = {
+            name: {key: text for key, text in each.items() if key in providers[name].identity_keys}
+            for name, each in subject.identities.items()
+            if name in providers
+        }
+        return Subject(email=subject.email, identities={name: each for name, each in identities.items() if each})
+
+    def _names_all(self, one: Subject, other: Subject) -> bool:
+        """Whether one names a person in each way in which the other does."""
+        mine, others = self._as_given(one), self._as_given(other)
+        is_same = name_of(mine.email) == name_of(others.email)
+        return is_same and all(
+            each.items() <= mine.identities.get(at, {}).items() for at, each in others.identities.items()
+        )
+
+    def _as_known_before(self, subject: Subject, case: Case, departure: Departure) -> Subject:
+        """With a mark where nothing tells that the address still is that of the person whose case that was."""
+        if departure.is_of_the_same(case) and name_of(subject.email) == name_of(departure.request.subject.email):
+            return subject
+        marked = {name: {**subject.identities.get(name, {}), **MARK} for name in self.step_finder.providers}
+        return subject.model_copy(update={"identities": {**subject.identities, **marked}})
 
     def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
         """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider.
@@ -108,9 +163,8 @@ class FormerLeavers:
                 keys = provider.identity_keys & receipt.details.keys() if provider and receipt else frozenset()
                 if receipt and keys and (step.alias or 1) == number:
                     identities[receipt.system] = {key: str(receipt.details[key]) for key in keys}
-                    # Whom the provider had found by the address is the leaver, whoever has the address by now.
-                    by_address = step.identity == subject.email and receipt.details.get("found_by")
-                    if way := step.detail.get("found_by") or by_address:
+                    # Whom the provider had found is the leaver, whoever has the address by now.
+                    if way := step.detail.get("found_by") or receipt.details.get("found_by"):
                         identities[receipt.system]["found_by"] = str(way)
             subjects.append(subject.model_copy(update={"identities": identities}))
         return subjects

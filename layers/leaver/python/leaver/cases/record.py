@@ -81,6 +81,13 @@ class Step(BaseModel):
         return None if self.command in OF_A_CONNECTION else self.at.partition("/")[2] or None
 
     @property
+    def is_added(self) -> bool:
+        """Whether it is about an identity that a later event gave beside the address."""
+        address = self.detail.get("email")
+        is_named = address is not None and name_of(self.identity) != name_of(address)
+        return self.alias is not None and is_named and self.found_by != "account" and "found_by" not in self.detail
+
+    @property
     def lacks_account(self) -> bool:
         """Whether it stands for a provider that no connection was made to yet."""
         return self.provider is not None and self.account is None
