@@ -1,9 +1,11 @@
 """What the field throws at Leaver: a test says how much it injected, and counts what became of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, replace
 from functools import reduce
 from typing import Any, Final
+
+import pytest
 
 #: by which name a test's report carries its rows
 PROPERTY: Final = "field"
@@ -37,6 +39,8 @@ class Field:
         """Take the test's id, and the properties of its report."""
         self._test = test.partition("[")[0]
         self._properties = properties
+        #: whether anything was recorded
+        self.thrown = False
 
     def __call__(
         self,
@@ -51,9 +55,19 @@ class Field:
     ) -> None:
         """Record it, and fail where nothing was injected, or where it did any harm."""
         row = Thrown(kind, injected, self._test, int(times), lost, false, leaked, crashed)
+        self.thrown = True
         self._properties.append((PROPERTY, list(astuple(row))))
         assert row.times > 0, f"nothing was injected: {kind}, {injected}"
         assert row.harms == {}, row
+
+
+def harms_of(test: Callable[[Field], None]) -> dict[str, int]:
+    """Run a test for which harm was planted, which must make it fail; returns what its rows say."""
+    properties: list[tuple[str, object]] = []
+    with pytest.raises(AssertionError):
+        test(Field("planted", properties))
+    rows: list[Any] = [row for _, row in properties]
+    return {harm: count for row in added_up(rows) for harm, count in row.harms.items()}
 
 
 def added_up(rows: Iterable[Iterable[Any]]) -> list[Thrown]:
