@@ -33,11 +33,20 @@ class Part:
 #: whose faults no part below injects: each as often as its test says
 ONE_BY_ONE: Final = (
     "tests/cases/test_steps.py",
+    "tests/contract/test_template_permissions.py",
+    "tests/contract/test_template_queue_policies.py",
+    "tests/contract/test_template_speakers.py",
     "tests/faults/test_new_versions.py",
     "tests/faults/test_storms.py",
+    "tests/integration/test_own_provider.py",
+    "tests/refresh/test_late_versions.py",
     "tests/unit/test_bad_input.py",
     "tests/unit/test_consumer_again.py",
     "tests/unit/test_consumer_failures.py",
+    "tests/unit/test_damaged_answers.py",
+    "tests/unit/test_dead_grants.py",
+    "tests/unit/test_partial_answers.py",
+    "tests/unit/test_refresh_races.py",
     "tests/unit/test_transport.py",
 )
 
