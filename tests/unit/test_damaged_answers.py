@@ -68,6 +68,9 @@ def without(*names: str, **instead: object) -> bytes:
     return json.dumps({name: value for name, value in FIELDS.items() if name not in names} | instead).encode()
 
 
+OLDER: Final = without(access_token="CANARY-older-access", refresh_token="CANARY-older-refresh")
+
+
 def said(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> Play:
     length = b"Content-Length: %d" % len(body)
     return Play(b"\r\n".join([b"HTTP/1.1 " + status, length, *headers, b"", body]))
@@ -131,6 +134,9 @@ OTHER_FIELDS: Final[Answers] = {
     "a comma too many": (said(BODY[:-1] + b",}"), BOTH),
     "something before it": (said(b")]}',\n" + BODY), BOTH),
     "something after it": (said(BODY + b"\0\0"), BOTH),
+    "an older answer before it": (said(OLDER + BODY), BOTH),
+    "its own fields twice": (said(OLDER[:-1] + b", " + BODY[1:]), BOTH),
+    "its own fields twice, and a comma too many": (said(OLDER[:-1] + b", " + BODY[1:-1] + b",}"), BOTH),
     "in a list": (said(b"[" + BODY + b"]"), BOTH),
     "in an object": (said(b'{"data": ' + BODY + b"}"), BOTH),
     "as .NET escapes": (said(BODY.replace(b"+", b"\\u002B").replace(b"/", b"\\/")), BOTH),
