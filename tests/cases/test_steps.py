@@ -76,7 +76,7 @@ def bens_access(office: Office) -> set[str]:
 
 def forged(field: Field, how: str, hit: Sized, claimed: Sized) -> None:
     """Record a forged command: what somebody else lost by it, and what it says of the case."""
-    field("a forged command", how, 1, lost=len(hit), false=len(claimed))
+    field("a forged command", how, 1, lost=hit, false=claimed)
 
 
 @strays

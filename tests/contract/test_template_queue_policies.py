@@ -190,7 +190,7 @@ def test_each_statement_and_each_condition_of_each_queue_is_needed(full: Stack, 
         if next(door_faults(full, queue), None) is None:
             unnoticed.append(what)
         parent[last] = whole
-    field("a policy with a hole", "a statement or condition of a queue is away", len(mutations), false=len(unnoticed))
+    field("a policy with a hole", "a statement or condition of a queue is away", len(mutations), false=unnoticed)
     assert unnoticed == []
 
 

@@ -46,7 +46,7 @@ def refused(leaver: Deployment, command: type[Command], connection: str, how: st
     before = leaver.connection(connection)
     asked = deliver(leaver, command, connection)
     lost = leaver.connection(connection) != before or bool(leaver.drained("refresh.fifo"))
-    field("a command to a wrong connection", how, 1, lost=int(lost), leaked=asked)
+    field("a command to a wrong connection", how, 1, lost=lost, leaked=asked)
     own = "Venafi" if command is RevokeGrants else "Zoom"
     assert leaver.reasons() == [f"connection: expected a service connection to {own}"]
 

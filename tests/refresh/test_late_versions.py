@@ -16,9 +16,9 @@ from leaver.connections.record import IN_USE, LEASE, SEEN_AFTER, Connection, Sta
 from leaver.connections.token_versions import TokenVersion
 from leaver.errors import CredentialStale, HalfAnswered, NotRead, Rejected
 from leaver.messages.commands import RevokeAccessToken
+from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.storage.secrets import SecretStore
 from leaver_cli.connections.old_grant import OldGrant, OldGrants
-from leaver_cli.connections.request import NewConnection
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 from tests.doubles.providers import provider_grants
@@ -74,17 +74,8 @@ def revoke(stage: Stage) -> None:
 def end_the_old_grant(stage: Stage) -> None:
     grants = provider_grants(stage.grant, stage.secret_store)
     old = OldGrant(grants.credentials(stage.record), consenter="ada")
-    new = NewConnection(
-        name=stage.name,
-        provider="zoom",
-        account="acme",
-        grant_type="refresh_token",
-        role="service",
-        owner="bob@example.com",
-        credentials=old.credentials.model_copy(update={"client_id": "another-app"}),  # type: ignore[union-attr]
-        obtain=stage.grant.minted,
-    )
-    record = stage.record
+    another_app = ZoomCredentials(client_id="another-app", client_secret=SecretStr("client-secret"))
+    record, new = stage.record, stage.new_connection(credentials=another_app)
     granted = stage.grant.minted().model_copy(update={"access_token": SecretStr("access-of-the-new-grant")})
     stage.grant.number -= 1
     OldGrants(stage.secret_store, grants, stage.clock).end(record, old, new, granted)

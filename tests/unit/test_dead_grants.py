@@ -81,13 +81,13 @@ Test = Callable[[str, Field], None]
 def test_no_other_word_ends_a_grant(provider: str, field: Field) -> None:
     ended = [each for each in OTHERS if _ends(REFRESH[provider], *each)]
     # The pair of a grant that is called dead is thrown away.
-    field(WORD, "it refuses a refresh otherwise than by the word for a dead grant", len(OTHERS), lost=len(ended))
+    field(WORD, "it refuses a refresh otherwise than by the word for a dead grant", len(OTHERS), lost=ended)
 
 
 @pytest.mark.parametrize("provider", REVOKE)
 def test_no_other_word_says_that_a_token_was_gone_already(provider: str, field: Field) -> None:
     gone = [each for each in OTHERS if _is_gone(REVOKE[provider], *each)]
-    field(WORD, "it refuses a revocation otherwise than by the word for a dead token", len(OTHERS), false=len(gone))
+    field(WORD, "it refuses a revocation otherwise than by the word for a dead token", len(OTHERS), false=gone)
 
 
 def _ends(refresh: Callable[[Answering], object], status: int, body: bytes) -> bool:

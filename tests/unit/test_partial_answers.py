@@ -18,7 +18,6 @@ from leaver.providers.transport import Transport
 from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
-from leaver_cli.connections.request import NewConnection
 from leaver_cli.connections.setup import ConnectionSetup, Established
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
@@ -89,16 +88,7 @@ def damaged() -> Stage:
 
 
 def connect(stage: Stage, app: str = "client-id") -> Established:
-    new = NewConnection(
-        name=stage.name,
-        provider="zoom",
-        account="acme",
-        grant_type="refresh_token",
-        role="service",
-        owner="it@example.com",
-        credentials=ZoomCredentials(client_id=app, client_secret=SecretStr("client-secret")),
-        obtain=stage.grant.minted,
-    )
+    credentials = ZoomCredentials(client_id=app, client_secret=SecretStr("client-secret"))
     return ConnectionSetup(
         connections=stage.connections,
         secret_store=stage.secret_store,
@@ -106,7 +96,7 @@ def connect(stage: Stage, app: str = "client-id") -> Established:
         holder=f"connect#{app}",
         clock=stage.clock,
         pause=lambda _: None,
-    ).establish(new)
+    ).establish(stage.new_connection(credentials=credentials))
 
 
 def revoked(stage: Stage) -> Outcome | None:
@@ -148,7 +138,7 @@ def test_whichever_way_it_came_nobody_calls_the_grant_gone(way: Callable[[], Sta
     except NeedsReauthorization as needs:
         refusal = str(needs)
     assert stage.grant.alive
-    field(*PARTIAL, 1, false=int(claimed is not None or stage.record.status is not Status.REVOKING))
+    field(*PARTIAL, 1, false=claimed is not None or stage.record.status is not Status.REVOKING)
     assert "end the grant at the provider" in str(refusal)
 
 
@@ -156,7 +146,7 @@ def test_whichever_way_it_came_nobody_calls_the_grant_gone(way: Callable[[], Sta
 def test_while_its_access_token_lives_a_revocation_by_it_ends_the_grant(way: Callable[[], Stage], field: Field) -> None:
     stage = way()
     claimed = revoked(stage)
-    field(*PARTIAL, 1, lost=int(stage.grant.alive), false=int(stage.grant.alive and claimed is not None))
+    field(*PARTIAL, 1, lost=stage.grant.alive, false=stage.grant.alive and claimed is not None)
     assert claimed is Outcome.REVOKED
 
 

@@ -78,7 +78,7 @@ def test_one_mistaken_refusal_costs_nothing(status: Status, field: Field) -> Non
         stage.refresh(force=True, for_revocation=status is Status.REVOKING, failed_version=PARENT)
     came, lost = 1 - len(stage.grant.failing), status is Status.ACTIVE and stage.record.status is not status
     false = stage.grant.alive and stage.record.status is Status.REVOKED
-    field("a provider's other word", "one mistaken invalid_grant", came, lost=int(lost), false=int(false))
+    field("a provider's other word", "one mistaken invalid_grant", came, lost=lost, false=false)
     assert stage.grant.asked[:2] == [("refresh", "refresh-1")] * 2
     assert stage.stored()["refresh_token"] == "refresh-2"
     # A connection that is to end was not called gone: its new tokens were revoked.
