@@ -61,7 +61,7 @@ PARTS: Final = (
     ),
     Part(
         "two processes of one refresh that die one after the other",
-        "tests/refresh/test_crash_matrix.py -k two_crashes",
+        "tests/refresh/test_crash_matrix.py",
         "pairs of deaths, at each kind of provider",
         full=len(TWICE),
         seconds=20,
