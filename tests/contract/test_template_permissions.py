@@ -42,13 +42,7 @@ DESTROYER = {
     "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
     "secretsmanager:DeleteSecret": {"leaver/user-tokens/*"},
 }
-#: what whoever leaves a receipt may do in the table of cases
-KEEPS_RECEIPTS = {
-    "GetItem": {"receipts#*", "message#*"},
-    "BatchGetItem": {"receipts#*", "message#*"},
-    "UpdateItem": {"receipts#*", "message#*"},
-}
-#: and whoever carries out a step: what belongs to no case is counted
+#: what whoever carries out a step may do in the table of cases: what belongs to no case is counted
 KEPT_BY_A_STEP = {
     "GetItem": {"receipts#*", "message#*", "case#*"},
     "BatchGetItem": {"receipts#*", "message#*", "hour#*"},
@@ -56,10 +50,11 @@ KEPT_BY_A_STEP = {
 }
 #: function → action on the table of cases → partitions, and no others
 PARTITIONS: dict[str, dict[str, set[str]]] = {
-    "RetrieveUserToken": KEEPS_RECEIPTS
-    | {
-        "GetItem": {"receipts#*", "message#*", "person#*", "user-token#*"},
-        "UpdateItem": KEEPS_RECEIPTS["UpdateItem"] | {"user-token#*"},
+    # a step of no case: it sees that there is no such receipt, and writes none
+    "RetrieveUserToken": {
+        "GetItem": {"message#*", "person#*", "user-token#*"},
+        "BatchGetItem": {"receipts#*", "message#*"},
+        "UpdateItem": {"message#*", "user-token#*"},
         "PutItem": {"user-token#*"},
     },
     "RefreshAccessToken": {"GetItem": {"person#*"}},
@@ -514,6 +509,11 @@ def test_intake_watch_and_seal_case_alone_may_change_a_case(full: Stack) -> None
     path = _statement_about(full, "RevokeSsoToken", "dynamodb:UpdateItem", "table/Cases")
     change(full, [*path, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys"], ["receipts#*", "case#*"])
     assert key_faults(full)
+
+
+def test_a_receipt_of_a_case_is_written_by_who_carries_out_steps_and_by_who_decides_and_watches() -> None:
+    writers = {each for each, may in PARTITIONS.items() if "receipts#*" in may.get("UpdateItem", ())}
+    assert writers == {*STEPS, "StartOffboarding", "WatchDeadlines"}
 
 
 @pytest.mark.parametrize(("function", "action"), [(f, action) for f, may in PARTITIONS.items() for action in may])
