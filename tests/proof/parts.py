@@ -60,7 +60,7 @@ PARTS: Final = (
         seconds=15,
     ),
     Part(
-        "two processes of one refresh that die one after the other",
+        "a refresh whose process dies, and the next one's as well",
         "tests/refresh/test_crash_matrix.py",
         "pairs of deaths, at each kind of provider",
         full=len(TWICE),
@@ -78,13 +78,6 @@ PARTS: Final = (
         "tests/integration/test_cli_hostile_text.py -k may_not_hold",
         "places in records",
         full=REFUSED,
-        seconds=20,
-    ),
-    Part(
-        "what the field throws, one by one",
-        " ".join(ONE_BY_ONE),
-        "time, each test",
-        full=1,
         seconds=20,
     ),
     Part(
@@ -120,6 +113,13 @@ PARTS: Final = (
         "tests/e2e/test_no_secret_leaks.py",
         "faults at each request",
         full=len(LEAKS),
+        seconds=70,
+    ),
+    Part(
+        "what the field throws, one by one",
+        " ".join(ONE_BY_ONE),
+        "time, each test",
+        full=1,
         seconds=70,
     ),
     Part(
