@@ -376,6 +376,7 @@ def _log_fields(case_id: str, error: Exception) -> dict[str, str]:
 
 def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     """Run once a minute, when the schedule fires."""
+    bootstrap.begin(context)
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(
         settings.event_bus_name, settings.dead_letter_queue_url, seal_queue_url=settings.seal_queue_url

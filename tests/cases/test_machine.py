@@ -846,7 +846,7 @@ def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwis
         told = [Leavers.figures[each] for each in ("runs", "steps", "cases", "faults", "duplicates", "crashes")]
         record_property("cases", [*told, violations])
         for figure in ("faults", "duplicates", "crashes", "forged", "thefts"):
-            if times := Leavers.figures[figure]:
+            if (times := Leavers.figures[figure]) or length(40) >= 300:
                 field("leavers' cases in any order", figure, times, lost=violations, false=violations)
 
 
