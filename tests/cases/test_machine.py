@@ -455,7 +455,7 @@ class Leavers(RuleBasedStateMachine):
             # Of somebody who stays, what is kept is destroyed at once as well, by a command of no case.
             whose = self.office.zoom.users.get(receipt.subject, receipt.subject)
             alive = self._access_of_whom(case) if case else self._access_of(whose)
-            assert _what(receipt.entry, receipt.subject) not in alive
+            assert _what(receipt.entry, receipt.subject) not in alive, receipt
 
     @invariant()
     def whenever_a_case_says_completed_nobody_has_anything_alive_of_that_persons(self) -> None:

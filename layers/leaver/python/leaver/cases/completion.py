@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.proved import with_what_may_be_back
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, Case, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
 from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
+from leaver.providers.entry import Providers
 
 Searched = tuple[dict[str, str], ...]
 
@@ -23,6 +25,7 @@ class CaseCompletion:
     cases: Cases
     announcer: CaseAnnouncer
     case_start: CaseStart
+    providers: Providers
     clock: Callable[[], datetime]
     #: where somebody who is not known is done with, although it is not certain who is meant: `provider/account`, or
     #: a whole provider
@@ -106,9 +109,10 @@ class CaseCompletion:
     def _add_what_came_since(self, case: Case) -> tuple[Case, Searched]:
         """Add the steps that the case lacks by now, and set them going; tells where these were looked for."""
         found, searched = self.case_start.search(case)
+        receipts = self.cases.read_receipts(case.case_id)
 
         def with_found(standing: Case) -> Case | None:
-            more = standing.with_steps(found)
+            more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers)
             return more if standing.state is State.OPEN and more != standing else None
 
         extended = self.cases.change(case, with_found)
@@ -124,7 +128,9 @@ class CaseCompletion:
         now = self.clock()
 
         def with_seal(standing: Case) -> Case | None:
-            if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
+            # Who joined at this very moment may have said that they leave when a step had ended.
+            is_as_it_was = (standing.steps, standing.said) == (case.steps, case.said)
+            if not standing.allows(CaseEvent.SEALED) or standing.outstanding or not is_as_it_was:
                 return None
             applied = self._with_applied_policy(standing).model_copy(update={"searched": searched})
             return applied.after_seal(stored, _residual(receipts), now)

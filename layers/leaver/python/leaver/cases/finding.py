@@ -58,7 +58,7 @@ class StepFinder:
         found: dict[tuple[str, str], list[Step]] = {}
         for number, subject in enumerate(case.subjects, 1):
             for at, each in identities.steps(subject, providers, accounts, case.ids_of(subject)):
-                step = _step(case.case_id, at, each, alias=number if number > 1 else None)
+                step = as_step(case.case_id, at, each, alias=number if number > 1 else None)
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:
                     continue
@@ -120,15 +120,15 @@ def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:
     address = name_of(subject.email)
     is_its_id = other.found_by == "account" and name_of(one.identity) == address
     has_its_id = "found_by" in one.detail and name_of(one.detail["email"]) == name_of(other.identity) == address
-    return is_its_id or has_its_id or _folded(one.detail) == _folded(other.detail)
+    return is_its_id or has_its_id or folded(one.detail) == folded(other.detail)
 
 
-def _folded(detail: Mapping[str, str]) -> Mapping[str, str]:
-    # How somebody was found before says nothing of who that is.
+def folded(detail: Mapping[str, str]) -> Mapping[str, str]:
+    """Whom a step is about: how somebody was found before says nothing of who that is."""
     return {field: name_of(text) for field, text in detail.items() if field != "found_by"}
 
 
-def _step(case_id: str, at: str, step: LeaverStep, *, alias: int | None) -> Step:
+def as_step(case_id: str, at: str, step: LeaverStep, *, alias: int | None) -> Step:
     """A step, also where its command can't be sent: what one provider's syntax refuses, no other has to wait for."""
     try:
         step.command.model_validate({**step.fields, "case_id": case_id})
