@@ -1,7 +1,7 @@
 """Leavers, and whatever can happen to their cases, in any order that a machine comes upon: what must never be."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Literal, NamedTuple
@@ -20,7 +20,7 @@ from leaver.cases.heard import Fate, Heard
 from leaver.cases.intake import Intake
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, Case
+from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, Case, Step
 from leaver.cases.returns import BEGUN, LATER, Returns
 from leaver.cases.seal import head_of
 from leaver.cases.start import CaseStart
@@ -451,11 +451,13 @@ class Leavers(RuleBasedStateMachine):
                 continue
             self.ended[case_id, entry] = self.office.clock()
             case = self.office.cases.read(case_id)
+            step = next((step for step in case.steps if step.name == entry), None) if case else None
             assert case is not None or receipt.command == PURGE
             # Of somebody who stays, what is kept is destroyed at once as well, by a command of no case.
             whose = self.office.zoom.users.get(receipt.subject, receipt.subject)
             alive = self._access_of_whom(case) if case else self._access_of(whose)
-            assert _what(receipt.entry, receipt.subject) not in alive, receipt
+            what = _what(step) if step else _what_ends(receipt.entry, receipt.subject)
+            assert what not in alive, receipt
 
     @invariant()
     def whenever_a_case_says_completed_nobody_has_anything_alive_of_that_persons(self) -> None:
@@ -465,18 +467,28 @@ class Leavers(RuleBasedStateMachine):
                 self.completed.add(case.case_id)
                 alive = self._access_of_whom(case)
                 closed = {each["step"] for each in case.residual if "step" in each}
+                alive -= {what for step in case.steps if step.name in closed for what in _covered_by(step)}
+                since = self.signed_in.get(case.email)
                 for step in case.steps:
-                    what, ended = _what(step.name, step.identity), self.ended.get((case.case_id, step.name))
-                    came_back = ended is not None and self.signed_in.get(case.email, ended) > ended
-                    assert what not in alive or step.name in closed or came_back, f"{what} is alive, and says revoked"
+                    what, ended = _what(step), self.ended.get((case.case_id, step.name))
+                    came_back = ended is not None and since is not None and since > ended
+                    unheard = came_back and since is not None and not self._was_said_again(case, since)
+                    assert what not in alive or unheard, f"{what} is alive, and says revoked"
                     alive.discard(what)
-                if any(name.startswith("RevokeGrants") for name in closed):
-                    # HR had named one identity, and the address another: a person closed the step that says so of both.
-                    alive -= {"grants", "admin grants"}
                 assert alive <= self._may_live_behind(case), f"{alive} is alive behind a {case.kind}"
                 if case.kind in THEFTS and case.started_at is not None:
                     # A token that a thief had asked for comes too late.
                     assert self.office.people.refuse_what_was_asked([case.email], case.started_at)
+
+    def _was_said_again(self, case: Case, since: datetime) -> bool:
+        """Whether a source was heard, and joined this case, who says that they left since then."""
+        return any(word.at > since for word in self._words_of(case))
+
+    def _words_of(self, case: Case) -> list[Word]:
+        """Who began a case, and who joined it."""
+        case_of = {(each.source, each.event_id): each.case_id for each in self.office.heard.fates}
+        told = [word for word in self.words.get(case.email, ()) if word.leaves]
+        return [word for word in told if case_of.get((word.source, word.event_id)) == case.case_id]
 
     def _may_live_behind(self, case: Case) -> set[str]:
         """What a case does not end by its kind, and the account at Venafi that HR did not name."""
@@ -485,13 +497,7 @@ class Leavers(RuleBasedStateMachine):
             begun = case.started_at or case.requested_at
             later = {each.connection for each in records if each.granted_at and each.granted_at > begun}
             return {*OF_A_DEPARTURE, *(OF_A_CONTAIN if case.kind == "sessions" else later)}
-        case_of = {(each.source, each.event_id): each.case_id for each in self.office.heard.fates}
-        told = [
-            word
-            for word in self.words[case.email]
-            if word.leaves and case_of.get((word.source, word.event_id)) == case.case_id
-        ]
-        return set() if any(word.is_better_named for word in told) else {"admin grants"}
+        return set() if any(word.is_better_named for word in self._words_of(case)) else {"admin grants"}
 
     @invariant()
     def what_a_person_closed_stands_in_the_residual_by_name(self) -> None:
@@ -672,21 +678,22 @@ class Leavers(RuleBasedStateMachine):
 
     def _closed_of(self, email: str) -> set[str]:
         """What of somebody's only a person said to be done with."""
-        cases = {case.case_id for case in self.office.cases.every if case.email == email}
-        receipts = [each for each in self.office.receipts.items.values() if each.case_id in cases]
-        return {_what(each.entry, each.subject) for each in receipts if each.outcome is Outcome.CLOSED}
+        return {what for step, _, said in self._steps_of(email) if said is Outcome.CLOSED for what in _covered_by(step)}
 
     def _doubted_of(self, email: str) -> set[str]:
-        """What of somebody's waits for a person, or a person closed: one step looks for HR's name and HR's address."""
-        cases = {case.case_id: case.state for case in self.office.cases.every if case.email == email}
-        is_doubted = any(
-            each.outcome is Outcome.CLOSED
-            if cases[each.case_id] is not State.OPEN
-            else each.outcome is Outcome.NOT_SEARCHABLE
-            for each in self.office.receipts.items.values()
-            if each.case_id in cases and each.command == "RevokeGrants"
-        )
-        return {"grants", "admin grants"} if is_doubted else set()
+        """What of somebody's waits for a person."""
+        waits = [
+            step
+            for step, case, said in self._steps_of(email)
+            if said is Outcome.NOT_SEARCHABLE and case.state is State.OPEN and step.command == "RevokeGrants"
+        ]
+        return {what for step in waits for what in _covered_by(step)}
+
+    def _steps_of(self, email: str) -> Iterator[tuple[Step, Case, Outcome | None]]:
+        """The steps of somebody's cases, with what their receipts say."""
+        for case in self.office.cases.every:
+            kept = self.office.cases.read_receipts(case.case_id) if case.email == email else {}
+            yield from ((step, case, kept[step.name].outcome) for step in case.steps if step.name in kept)
 
     def _whoever_was_robbed_was_contained_and_works_on(self) -> None:
         for (email, kind), at in self.robbed.items():
@@ -772,8 +779,21 @@ class Leavers(RuleBasedStateMachine):
         self.figures["steps"] += 1
 
 
-def _what(step: str, identity: str) -> str:
+def _covered_by(step: Step) -> set[str]:
+    """What of somebody's lives on where a person closes a step: one looks for HR's name and for HR's address."""
+    both = step.command == "RevokeGrants" and "email" in step.detail
+    return {"grants", "admin grants"} if both else {_what(step)}
+
+
+def _what(step: Step) -> str:
     """What of somebody's a step ends."""
+    if step.command == PURGE and "email" not in step.detail and step.identity.startswith("eu-"):
+        # By an id alone: nothing is kept under that of Europe.
+        return f"what is kept of {step.identity}"
+    return _what_ends(f"{step.command}#{step.at}", step.identity)
+
+
+def _what_ends(step: str, identity: str) -> str:
     command, _, at = step.partition("#")
     match command:
         case "RevokeSsoToken":
