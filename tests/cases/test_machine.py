@@ -16,7 +16,7 @@ from leaver.cases import completion, finding, intake
 from leaver.cases.ceiling import ROUTINE
 from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
-from leaver.cases.heard import Fate, Heard
+from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt
@@ -652,21 +652,21 @@ class Leavers(RuleBasedStateMachine):
             # A late word about a departure that was undone meanwhile touches nobody.
             assert held or told == {"repeated"}, f"{email} left, and there is no tombstone"
         # What a held case would end lives until a person has looked.
-        elif not held and self._is_ended_after_signing_in(email, leaves, fates):
-            unnamed = set() if any(word.is_better_named for word in leaves) else {"admin grants"}
+        elif self._is_ended_after_signing_in(email, acted := [word for word in leaves if self._is_followed(word)]):
+            unnamed = set() if any(word.is_better_named for word in acted) else {"admin grants"}
             alive = self._access_of(email) - self._closed_of(email) - self._doubted_of(email) - unnamed
             assert alive == set(), f"{email} left, and still has {alive}"
 
-    def _is_ended_after_signing_in(self, email: str, leaves: list[Word], fates: Mapping[Any, Heard]) -> bool:
+    def _is_ended_after_signing_in(self, email: str, leaves: list[Word]) -> bool:
         since = self.signed_in.get(email)
-        later = [word for word in leaves if since and word.at > since]
-        return since is None or any(self._must_end_again(word, fates[word.source, word.event_id]) for word in later)
+        return since is None or any(word.at > since for word in leaves)
 
-    def _must_end_again(self, word: Word, fate: Heard) -> bool:
-        """Whether it opened a case, or would have had to: the one that it was taken for had ended before."""
+    def _is_followed(self, word: Word) -> bool:
+        """Whether a case that it opened or joined does not wait for a person."""
+        fates = {(each.source, each.event_id): each for each in self.office.heard.fates}
+        fate = fates[word.source, word.event_id]
         case = self.office.cases.read(fate.case_id) if fate.case_id else None
-        ended = case is not None and case.finished_at is not None and case.finished_at < word.at
-        return fate.fate == "opened" or (fate.fate == "repeated" and ended)
+        return case is not None and case.state is not State.HELD
 
     def _decisions(self) -> list[tuple[str, datetime]]:
         """Whose cases a person took back, and when, as far as that came in time."""
