@@ -128,9 +128,9 @@ class CaseCompletion:
         now = self.clock()
 
         def with_seal(standing: Case) -> Case | None:
-            # Who joined at this very moment may have said that they leave when a step had ended.
-            is_as_it_was = (standing.steps, standing.said) == (case.steps, case.said)
-            if not standing.allows(CaseEvent.SEALED) or standing.outstanding or not is_as_it_was:
+            if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
+                return None
+            if self._may_be_back(standing, by_entry):
                 return None
             applied = self._with_applied_policy(standing).model_copy(update={"searched": searched})
             return applied.after_seal(stored, _residual(receipts), now)
@@ -142,6 +142,10 @@ class CaseCompletion:
         if sealed.sweep_of is None and sealed.time_to_revoke is not None:
             self.measure("CaseTimeToRevoke", sealed.time_to_revoke)
         return sealed
+
+    def _may_be_back(self, case: Case, receipts: Mapping[str, Receipt]) -> bool:
+        """Whether somebody joined at this very moment, who says that the person leaves when a step had ended."""
+        return with_what_may_be_back(case, receipts, self.providers) != case
 
     def _with_applied_policy(self, case: Case) -> Case:
         # The deployment may have changed its mind since the case was recorded: what is sealed is what was applied.
