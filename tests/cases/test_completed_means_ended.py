@@ -10,7 +10,7 @@ from functions.revoke_access_token import app as revoking
 from functions.start_offboarding import app
 from functions.watch_deadlines import app as watching
 from functions.watch_deadlines.app import Watch
-from leaver.cases import completion, finding, kinds, proved, seal
+from leaver.cases import completion, finding, former, kinds, proved, seal
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
 from leaver.cases.former import FormerLeavers
@@ -155,6 +155,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("departs_again_and_again_before_the_end", proved, "find_ended_before", _once_each),
         ("departs_again_and_it_is_told_after_the_end", FormerLeavers, "had_ended_before", lambda *_: False),
         ("departs_again_when_somebody_new_has_the_address", proved, "as_proved", _as_it_stands),
+        ("departs_again_after_a_case_that_zoom_was_out_for", former, "ids_of", lambda case, _: case.identities),
         ("the_sweep_where_somebody_new_has_the_address", watching, "as_proved", _as_it_stands),
         ("a_later_case_that_waits_for_a_person", Watch, "_is_gone", _is_gone_for_this_case),
         ("a_later_case_that_is_planned", Watch, "_is_gone", _is_gone_for_this_case),

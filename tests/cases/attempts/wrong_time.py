@@ -277,6 +277,17 @@ def somebody_new_has_her_address(company: Company) -> None:
     company.hire(ADA, "new-ben", "local:{new-ben}")
 
 
+@attempt("completed, the seal holds (2 cases)")
+def departs_again_after_a_case_that_zoom_was_out_for() -> Company:
+    """Zoom is out when the event comes, and names her when her session ends; she signs in again, and departs again."""
+    company = Company()
+    company.weather.to_come.append(("zoom: who is it", ProviderUnavailable("503")))
+    company.hears_and_works(source="hibob")
+    departs_again(company)
+    company.works()
+    return company
+
+
 # --- a day later
 
 

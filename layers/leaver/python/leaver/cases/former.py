@@ -68,12 +68,18 @@ class FormerLeavers:
             follows=finished,
         )
 
-    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
-        """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider.
+    def has_another_id(self, finished: Case, departure: Departure) -> bool:
+        """Whether an id that both have differs: the provider's own, or the source's own.
 
-        Of an account that knows whoever has the address now, and knew nobody when the case was made, nobody can tell.
+        Of an account that knows whoever has the address now, and named nobody in the case, nobody can tell.
         """
-        if departure.is_of_somebody_else(finished) or departure.is_known_where_nobody_was(finished):
+        ids = ids_of(finished, self.cases.read_receipts(finished.case_id))
+        proved = finished.model_copy(update={"identities": ids})
+        return departure.is_of_somebody_else(proved) or departure.is_known_where_nobody_was(proved)
+
+    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
+        """Whether an id that both have differs: the same, or what HR gives for a provider."""
+        if self.has_another_id(finished, departure):
             return True
         known = [*finished.subjects, *self._subjects_of(finished)]
         for provider, given in departure.request.subject.identities.items():

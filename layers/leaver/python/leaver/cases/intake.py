@@ -88,7 +88,7 @@ class Intake:
         return self._end_access(self._under_more_names(finished, departure))
 
     def _under_more_names(self, finished: Case, departure: Departure) -> Departure:
-        if departure.is_of_somebody_else(finished) or departure.is_known_where_nobody_was(finished):
+        if self.former.has_another_id(finished, departure):
             return replace(departure, follows=finished, because=SOMEBODY_NEW)
         return self.former.once_more(finished, departure)
 
