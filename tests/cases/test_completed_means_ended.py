@@ -10,10 +10,13 @@ from functions.revoke_access_token import app as revoking
 from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
 from functions.watch_deadlines import app as watching
-from leaver.cases import completion, finding, intake, kinds, seal
+from functions.watch_deadlines.app import Watch
+from leaver.cases import completion, finding, former, intake, kinds, proved, seal
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
 from leaver.cases.former import FormerLeavers
+from leaver.cases.heard import Fate
+from leaver.cases.intake import Intake
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE_WITH, Case, Said, Step
 from leaver.cases.start import CaseStart
@@ -98,8 +101,31 @@ def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
     return Settled(request, timedelta(0))
 
 
+_find_ended_before = proved.find_ended_before
+
+
+def _once_each(case: Case, *told: Any, **_: Any) -> Any:
+    return [(step, again) for step, again in _find_ended_before(case, *told) if step.alias is None]
+
+
+def _as_it_stands(_case: Case, step: Step, *_: Any) -> Step:
+    return step
+
+
+def _is_gone_for_this_case(self: Watch, case: Case) -> bool:
+    return any(each.case_id == case.case_id for each in self._cases_since(case))
+
+
 def _by_id_alone(said: Said, other: Said) -> bool:
     return (said.source, said.event_id) == (other.source, other.event_id)
+
+
+_take_access = Intake._take_access
+
+
+def _once(self: Intake, departure: Departure) -> Fate:
+    left = self.former.find_finished(departure.names)
+    return Fate("repeated", left.case_id) if left else _take_access(self, departure)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +160,7 @@ def _by_id_alone(said: Said, other: Said) -> bool:
             lambda *_: {},
         ),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
+        ("departs_again", Intake, "_take_access", _once),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
         ("a_service_connection_replaced_before_without_a_word", finding, "_living_grants", _of_what_it_has_now),
@@ -195,6 +222,16 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("an_id_that_came_after_the_plan", Case, "with_steps", _as_recorded),
         # the wrong time
         ("a_return_in_two_hours", app, "settle_times", _believed),
+        ("departs_again_while_venafi_is_out", watching, "with_what_may_be_back", lambda case, *_, **__: case),
+        ("departs_again_and_venafi_is_mended", completion, "with_what_may_be_back", lambda case, *_, **__: case),
+        ("departs_again_and_again_before_the_end", proved, "find_ended_before", _once_each),
+        ("departs_again_and_it_is_told_after_the_end", FormerLeavers, "had_ended_before", lambda *_: False),
+        ("departs_again_when_somebody_new_has_the_address", proved, "as_proved", _as_it_stands),
+        ("departs_again_after_a_case_that_zoom_was_out_for", former, "ids_of", lambda case, _: case.identities),
+        ("the_sweep_where_somebody_new_has_the_address", watching, "as_proved", _as_it_stands),
+        ("a_later_case_that_waits_for_a_person", Watch, "_is_gone", _is_gone_for_this_case),
+        ("a_later_case_that_is_planned", Watch, "_is_gone", _is_gone_for_this_case),
+        ("a_later_case_of_somebody_new_whom_nobody_knew_by_an_id", Watch, "_is_address_in_doubt", lambda *_: False),
         ("one_id_for_all", Said, "is_heard_with", _by_id_alone),
         ("ten_are_planned_for_one_moment", CaseStart, "_hold_above_limit", lambda _, case, __: case),
         # the wrong kind

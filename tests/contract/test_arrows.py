@@ -62,6 +62,7 @@ ORDER = (
         "cases.start",
         "cases.closing",
         "cases.finding",
+        "cases.proved",
         "cases.completion",
         "cases.departure",
         "cases.former",

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.proved import with_what_may_be_back
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, Case, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
 from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
+from leaver.providers.entry import Providers
 
 Searched = tuple[dict[str, str], ...]
 
@@ -23,6 +25,7 @@ class CaseCompletion:
     cases: Cases
     announcer: CaseAnnouncer
     case_start: CaseStart
+    providers: Providers
     clock: Callable[[], datetime]
     #: where somebody who is not known is done with, although it is not certain who is meant: `provider/account`, or
     #: a whole provider
@@ -118,9 +121,10 @@ class CaseCompletion:
     def _add_what_came_since(self, case: Case) -> tuple[Case, Searched]:
         """Add the steps that the case lacks by now, and set them going; tells where these were looked for."""
         found, searched = self.case_start.search(case)
+        receipts = self.cases.read_receipts(case.case_id)
 
         def with_found(standing: Case) -> Case | None:
-            more = standing.with_steps(found)
+            more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers)
             return more if standing.state is State.OPEN and more != standing else None
 
         extended = self.cases.change(case, with_found)
@@ -138,6 +142,8 @@ class CaseCompletion:
         def with_seal(standing: Case) -> Case | None:
             if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
                 return None
+            if self._may_be_back(standing, by_entry):
+                return None
             applied = self._with_applied_policy(standing).model_copy(update={"searched": searched})
             return applied.after_seal(stored, _residual(receipts), now)
 
@@ -148,6 +154,10 @@ class CaseCompletion:
         if sealed.sweep_of is None and sealed.time_to_revoke is not None:
             self.measure("CaseTimeToRevoke", sealed.time_to_revoke)
         return sealed
+
+    def _may_be_back(self, case: Case, receipts: Mapping[str, Receipt]) -> bool:
+        """Whether somebody joined at this very moment, who says that the person leaves when a step had ended."""
+        return with_what_may_be_back(case, receipts, self.providers) != case
 
     def _with_applied_policy(self, case: Case) -> Case:
         # The deployment may have changed its mind since the case was recorded: what is sealed is what was applied.

@@ -71,7 +71,7 @@ class StepFinder:
             for at, each in identities.steps(subject, self.providers, accounts, case.ids_of(subject)):
                 if at in gone and each.command.system != OURS:
                     continue
-                step = _step(case.case_id, at, each, alias=number if number > 1 else None)
+                step = as_step(case.case_id, at, each, alias=number if number > 1 else None)
                 if _may_be_of_somebody_else(step, subject):
                     step = step.model_copy(update={"refused": NOBODY_CAN_TELL})
                 before = found.setdefault((step.command, at), [])
@@ -147,15 +147,15 @@ def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:
     is_given = other.identity in subject.identities.get(other.provider or "", {}).values()
     is_its_id = other.found_by == "account" and name_of(one.identity) == address and not is_given
     has_its_id = "found_by" in one.detail and name_of(one.detail["email"]) == name_of(other.identity) == address
-    return is_its_id or has_its_id or _folded(one.detail) == _folded(other.detail)
+    return is_its_id or has_its_id or folded(one.detail) == folded(other.detail)
 
 
-def _folded(detail: Mapping[str, str]) -> Mapping[str, str]:
-    # How somebody was found before says nothing of who that is.
+def folded(detail: Mapping[str, str]) -> Mapping[str, str]:
+    """Whom a step is about: how somebody was found before says nothing of who that is."""
     return {field: name_of(text) for field, text in detail.items() if field != "found_by"}
 
 
-def _step(case_id: str, at: str, step: LeaverStep, *, alias: int | None) -> Step:
+def as_step(case_id: str, at: str, step: LeaverStep, *, alias: int | None) -> Step:
     """A step, also where its command can't be sent: what one provider's syntax refuses, no other has to wait for."""
     try:
         step.command.model_validate({**step.fields, "case_id": case_id})

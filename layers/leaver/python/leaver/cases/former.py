@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from leaver.cases.departure import Departure
 from leaver.cases.finding import MARK, StepFinder
 from leaver.cases.people import People
+from leaver.cases.proved import REPEATS, find_ended_before, identity_of, ids_of
 from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.cases.table import Cases
 from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
-
-#: somebody who is gone and has access again loses it again, for one source so often
-REPEATS: Final = timedelta(hours=1)
 
 #: why a person has to look first
 SOMEBODY_NEW: Final = "somebody new seems to have the address of somebody who left: their ids differ"
@@ -60,11 +58,12 @@ class FormerLeavers:
     def once_more(self, finished: Case, departure: Departure) -> Departure:
         """The same, of whom a completed case acted on, and under the names that this event adds."""
         first, *others = self._subjects_of(finished)
+        ids = ids_of(finished, self.cases.read_receipts(finished.case_id))
         known = first.source_id if departure.request.source == finished.source else None
         first = first.model_copy(update={"source_id": departure.request.subject.source_id or known})
         aliases = self.find_aliases(finished, departure)
         first, *others = (self._as_known_before(each, finished, departure) for each in (first, *others))
-        found = {at: Person(each, finished.email) for at, each in finished.identities.items()}
+        found = {at: Person(each, finished.email) for at, each in ids.items()}
         return Departure(
             departure.request.model_copy(update={"subject": first}),
             departure.found_for_another(finished.email) | found,
@@ -124,12 +123,18 @@ class FormerLeavers:
         marked = {name: {**subject.identities.get(name, {}), **MARK} for name in self.step_finder.providers}
         return subject.model_copy(update={"identities": {**subject.identities, **marked}})
 
-    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
-        """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider.
+    def has_another_id(self, finished: Case, departure: Departure) -> bool:
+        """Whether an id that both have differs: the provider's own, or the source's own.
 
-        Of an account that knows whoever has the address now, and knew nobody when the case was made, nobody can tell.
+        Of an account that knows whoever has the address now, and named nobody in the case, nobody can tell.
         """
-        if departure.is_of_somebody_else(finished) or departure.is_known_where_nobody_was(finished):
+        ids = ids_of(finished, self.cases.read_receipts(finished.case_id))
+        proved = finished.model_copy(update={"identities": ids})
+        return departure.is_of_somebody_else(proved) or departure.is_known_where_nobody_was(proved)
+
+    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
+        """Whether an id that both have differs: the same, or what HR gives for a provider."""
+        if self.has_another_id(finished, departure):
             return True
         known = [*finished.subjects, *self._subjects_of(finished)]
         for provider, given in departure.request.subject.identities.items():
@@ -148,6 +153,11 @@ class FormerLeavers:
         given = (departure.request.subject, *departure.aliases)
         return [each for each in given if all(self._adds_steps(case, each) for case in (finished, found))]
 
+    def had_ended_before(self, finished: Case, at: datetime) -> bool:
+        """Whether a step of a completed case had ended when something happened before the case's own end."""
+        receipts = self.cases.read_receipts(finished.case_id)
+        return any(find_ended_before(finished, receipts, self.step_finder.providers, at))
+
     def _adds_steps(self, case: Case, subject: Subject) -> bool:
         named = case.with_alias(subject)
         return any(step.alias == len(named.subjects) for step in self.step_finder.find_anew(named))
@@ -160,12 +170,9 @@ class FormerLeavers:
             identities = {name: dict(each) for name, each in subject.identities.items()}
             for step in finished.steps:
                 receipt, provider = receipts.get(step.name), self.step_finder.providers.get(step.provider or "")
-                keys = provider.identity_keys & receipt.details.keys() if provider and receipt else frozenset()
-                if receipt and keys and (step.alias or 1) == number:
-                    identities[receipt.system] = {key: str(receipt.details[key]) for key in keys}
-                    # Whom the provider had found is the leaver, whoever has the address by now.
-                    if way := step.detail.get("found_by") or receipt.details.get("found_by"):
-                        identities[receipt.system]["found_by"] = str(way)
+                if receipt and provider and (step.alias or 1) == number:
+                    named = identity_of(provider, step, receipt)
+                    identities |= {receipt.system: named} if named else {}
             subjects.append(subject.model_copy(update={"identities": identities}))
         return subjects
 

@@ -81,12 +81,14 @@ class Intake:
         for name in finished.names:
             self.people.change(name, hear)
         self.set_going(finished)
-        if not self.people.gone(finished.names) or not self.former.find_aliases(finished, departure):
+        lives = self.former.had_ended_before(finished, request.occurred_at)
+        lives = lives or bool(self.former.find_aliases(finished, departure))
+        if not lives or not self.people.gone(finished.names):
             return Fate("repeated", finished.case_id, HEARD)
         return self._end_access(self._under_more_names(finished, departure))
 
     def _under_more_names(self, finished: Case, departure: Departure) -> Departure:
-        if departure.is_of_somebody_else(finished) or departure.is_known_where_nobody_was(finished):
+        if self.former.has_another_id(finished, departure):
             return replace(departure, follows=finished, because=SOMEBODY_NEW)
         return self.former.once_more(finished, departure)
 

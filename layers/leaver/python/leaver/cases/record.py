@@ -164,7 +164,7 @@ class Case(BaseModel):
     #: another address of the person's by `provider/account address`
     email: str
     identities: dict[str, str] = Field(default_factory=dict)
-    #: how else later events name the person: what lives under such a name is ended by steps of its own
+    #: how else later events name the person, or the same once more: what lives under such a name has steps of its own
     aliases: tuple[Subject, ...] = ()
     #: every name of the person under which a tombstone is raised
     names: tuple[str, ...]
