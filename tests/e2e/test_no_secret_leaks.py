@@ -196,7 +196,7 @@ def fail(world: WatchedWorld) -> None:
             case "refresh_access_token":
                 return {"connection": connect[name](), "force": True}
             case "revoke_access_token":
-                return {"connection": connect[name]()}
+                return {"connection": connect[name](), "confirm": RevokeAccessToken.CONFIRMATION}
             case "revoke_grants":
                 return grants
         return user

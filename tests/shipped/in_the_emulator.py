@@ -18,6 +18,7 @@ import pytest
 
 from leaver.cases.record import new_case
 from leaver.cases.user_token_index import StoredUserToken
+from leaver.messages.commands import RevokeAccessToken
 from leaver.storage.tables import columns, item
 from local import acme, runtime_api
 from local.acme import Person
@@ -152,7 +153,7 @@ def refresh_what_is_due(world: WatchedWorld) -> Done:
 
 def revoke_connection(world: WatchedWorld) -> Done:
     connection = world.connect_zoom()
-    world.send("revoke_access_token", {"connection": connection})
+    world.send("revoke_access_token", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})
     return lambda: world.zoom.live_tokens(connection) == {"access": [], "refresh": []}
 
 
