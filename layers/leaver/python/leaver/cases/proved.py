@@ -1,6 +1,6 @@
 """Whom a case's steps acted on, by the ids that their receipts prove: what is done once more touches nobody else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -26,11 +26,14 @@ def identity_of(provider: Provider[Any, Any], step: Step, receipt: Receipt) -> d
     return {**named, "found_by": str(way)} if named and way else named
 
 
-def ids_of(case: Case, receipts: Mapping[str, Receipt]) -> dict[str, str]:
-    """As Case.identities has them, with the ids that accounts gave when access ended."""
+def ids_of(case: Case, receipts: Mapping[str, Receipt], *, but_for: Container[str] = ()) -> dict[str, str]:
+    """As Case.identities has them, with the ids that accounts gave when access ended.
+
+    `but_for` are providers for which HR itself says by now which id the person has.
+    """
     proved = {}
     for step, receipt in _reported(case, receipts):
-        if "user_id" in receipt.details:
+        if "user_id" in receipt.details and step.provider not in but_for:
             address = name_of(_subject_of(case, step).email)
             at = step.at if address == name_of(case.email) else f"{step.at} {address}"
             proved[at] = str(receipt.details["user_id"])
@@ -42,10 +45,12 @@ def as_proved(case: Case, step: Step, receipts: Mapping[str, Receipt], providers
     provider = providers.get(step.provider or "")
     if provider is None:
         return step
-    subject, found = _subject_of(case, step), None
+    subject = _subject_of(case, step)
+    found: object = case.ids_of(subject).get(step.at)
     identities: dict[str, str] = {}
     for each, receipt in _reported(case, receipts):
-        if (each.at, each.alias) == (step.at, step.alias):
+        # What was done once more proves it of what was done before, and the other way round.
+        if (each.at, _subject_of(case, each)) == (step.at, subject):
             found = receipt.details.get("user_id", found)
             identities |= identity_of(provider, each, receipt)
     if found or identities:
