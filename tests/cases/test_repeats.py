@@ -233,7 +233,7 @@ def test_after_a_held_case_is_thrown_away_the_first_departure_is_still_remembere
     assert office.access_of(ADA) == EVERYTHING
 
 
-def test_after_a_repeat_is_thrown_away_whoever_had_left_is_gone_also_where_its_event_comes_again(office: Office) -> None:
+def test_a_repeat_that_is_thrown_away_brings_nobody_back_also_where_its_event_comes_again(office: Office) -> None:
     case = leaves_too(office)
     event = next(each for each in office.heard.fates if each.case_id == case.case_id)
     assert event.fate == "opened"

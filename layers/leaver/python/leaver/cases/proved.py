@@ -14,6 +14,8 @@ from leaver.providers.entry import Leaver, Provider, Providers
 
 #: somebody who is gone and has access again loses it again, for one source and of one case so often
 REPEATS: Final = timedelta(hours=1)
+#: and of a case that stays open less and less often, down to this
+LONGEST_PAUSE: Final = timedelta(days=1)
 
 
 def identity_of(provider: Provider[Any, Any], step: Step, receipt: Receipt) -> dict[str, str]:
@@ -70,11 +72,12 @@ def find_ended_before(
     providers: Providers,
     at: datetime,
     *,
-    not_since: datetime | None = None,
+    now: datetime | None = None,
 ) -> Iterator[tuple[Step, Step]]:
     """The steps that had ended when something happened at that time, each with what does it once more.
 
-    What a person closed stays closed. What was done once more since `not_since` is left for later.
+    What a person closed stays closed. Where it is told what time it is `now`, what was done once more a short time ago
+    is left for later.
     """
     at = at.replace(microsecond=0)
     same: dict[tuple[str, str, frozenset[tuple[str, str]]], list[tuple[Step, Step]]] = {}
@@ -87,13 +90,13 @@ def find_ended_before(
     for each in same.values():
         ended = [by_step.get(step.name) for step, _ in each if step.name not in case.outstanding]
         ends = [said.finished_at for said in ended if said and said.outcome is not Outcome.CLOSED and said.finished_at]
-        is_for_later = len(each) > 1 and not_since is not None and bool(ends) and max(ends) > not_since
+        is_for_later = now is not None and bool(ends) and now < max(ends) + _pause(len(each) - 1)
         if len(ends) == len(each) and max(ends) < at and not is_for_later:
             yield each[-1]
 
 
 def with_what_may_be_back(
-    case: Case, receipts: Mapping[str, Receipt], providers: Providers, *, not_since: datetime | None = None
+    case: Case, receipts: Mapping[str, Receipt], providers: Providers, *, now: datetime | None = None
 ) -> Case:
     """The case, with what a source said once more that the person leaves since it had ended: they may have been back.
 
@@ -104,13 +107,18 @@ def with_what_may_be_back(
         return case
     numbers: dict[int, int] = {}
     extended, steps = case, []
-    for step, again in find_ended_before(case, receipts, providers, last, not_since=not_since):
+    for step, again in find_ended_before(case, receipts, providers, last, now=now):
         of = step.alias or 1
         if of not in numbers:
             extended = extended.with_alias(case.subjects[of - 1])
             numbers[of] = len(extended.subjects)
         steps.append(again.model_copy(update={"alias": numbers[of]}))
     return extended.with_steps(steps)
+
+
+def _pause(times: int) -> timedelta:
+    """How long the watch waits after so many times once more: a case that stays open must not grow each hour."""
+    return min(REPEATS * (1 << min(times - 1, 10)), LONGEST_PAUSE) if times else timedelta(0)
 
 
 def _subject_of(case: Case, step: Step) -> Subject:
