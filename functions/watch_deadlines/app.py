@@ -14,7 +14,7 @@ from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.closing import open_receipt
 from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
-from leaver.cases.proved import REPEATS, as_proved, with_what_may_be_back
+from leaver.cases.proved import as_proved, with_what_may_be_back
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import DONE_WITH, LOOK_AGAIN, PURGE, REPLACE, WATCHED, Case, Step, new_case, sweep_of
 from leaver.cases.start import CaseStart
@@ -138,10 +138,10 @@ class Watch:
     def _with_what_came_since(self, case: Case, receipts: Mapping[str, Receipt]) -> Case:
         """With what may be back, and the steps of a provider's accounts that had none when the case was recorded."""
         found = self.case_start.search(case).steps if any(step.lacks_account for step in case.steps) else ()
-        not_since = self.clock() - REPEATS
+        now = self.clock()
 
         def with_found(standing: Case) -> Case | None:
-            more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers, not_since=not_since)
+            more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers, now=now)
             new = tuple(name for name in more.outstanding if name not in standing.outstanding)
             # As if they had waited all the time: they are sent at once.
             more = more.model_copy(update={"waiting": standing.waiting + new})

@@ -112,6 +112,10 @@ def _as_it_stands(_case: Case, step: Step, *_: Any) -> Step:
     return step
 
 
+def _whatever_hr_says(case: Case, receipts: Any, **_: Any) -> dict[str, str]:
+    return proved.ids_of(case, receipts)
+
+
 def _is_gone_for_this_case(self: Watch, case: Case) -> bool:
     return any(each.case_id == case.case_id for each in self._cases_since(case))
 
@@ -150,6 +154,8 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("a_name_of_the_case_before_the_last", FormerLeavers, "_with_names_before", _as_it_was),
         ("a_name_of_a_case_after_which_the_person_came_back", FormerLeavers, "_with_names_before", _as_it_was),
         ("an_id_that_comes_once_the_case_has_begun", finding, "_ends_the_same", _by_the_address),
+        ("an_id_that_comes_once_the_case_has_begun", completion, "DOUBTED", ("name_is_of",)),
+        ("an_id_that_comes_once_the_case_has_begun", intake, "ids_of", _whatever_hr_says),
         ("an_id_that_comes_once_nobody_had_the_address", finding, "_ends_the_same", _by_the_address),
         ("a_zak_over_an_account_that_was_given_up", finding, "OURS", "nobody's"),
         ("a_zak_over_an_account_that_is_given_up_meanwhile", watching, "PURGE", "nothing"),
@@ -159,7 +165,6 @@ def _once(self: Intake, departure: Departure) -> Fate:
             "find_doubt",
             lambda *_: {},
         ),
-        ("departs_again", intake, "is_before_its_end", lambda *_: True),
         ("departs_again", Intake, "_take_access", _once),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
@@ -210,9 +215,9 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ),
         (
             "an_address_that_is_somebody_elses_once_the_case_has_begun",
-            Departure,
-            "proved_ids",
-            lambda _, case, __: case.identities,
+            intake,
+            "ids_of",
+            lambda case, *_, **__: case.identities,
         ),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),

@@ -102,10 +102,32 @@ def test_while_a_step_is_open_the_others_are_done_once_more_at_once_and_then_eac
 
 
 def test_without_the_hour_each_word_would_cost_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "REPEATS", timedelta(0))
+    monkeypatch.setattr(proved, "REPEATS", timedelta(0))
     office = waits_for_venafi()
     departs_each_ten_minutes(office)
     assert len(sessions_ended(office)) > 3
+
+
+def departs_each_hour(office: Office, *, days: int) -> None:
+    for _ in range(days * 24):
+        signs_in_and_leaves(office)
+        passes(office, 55)
+
+
+def test_of_a_case_that_stays_open_they_are_done_less_and_less_often_but_each_day() -> None:
+    office = waits_for_venafi()
+    departs_each_hour(office, days=3)
+    assert len(sessions_ended(office)) == 8
+    office.weather.out_of_order.clear()
+    office.works()
+    assert (office.case.state, office.access_of(ADA)) == (State.COMPLETED, set())
+
+
+def test_that_is_seen_where_each_hour_costs_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proved, "LONGEST_PAUSE", timedelta(hours=1))
+    office = waits_for_venafi()
+    departs_each_hour(office, days=1)
+    assert len(sessions_ended(office)) > 12
 
 
 def test_before_the_seal_no_hour_is_waited_for() -> None:
@@ -201,7 +223,9 @@ def test_that_is_seen_where_only_the_events_ids_count(monkeypatch: pytest.Monkey
     monkeypatch.setattr(former, "ids_of", lambda case, _receipts: case.identities)
     office = zoom_was_out_when_she_left()
     repeats_while_zoom_is_out(office)
-    assert "session" not in office.access_of(ADA)
+    # By the address nothing is ended that may be somebody new's: her step waits for a person.
+    assert "session" in office.access_of("ada.of.old@example.com")
+    assert "session" in office.access_of(ADA)
 
 
 def came_back_under_another_address() -> Office:

@@ -233,6 +233,19 @@ def test_after_a_held_case_is_thrown_away_the_first_departure_is_still_remembere
     assert office.access_of(ADA) == EVERYTHING
 
 
+def test_a_repeat_that_is_thrown_away_brings_nobody_back_also_where_its_event_comes_again(office: Office) -> None:
+    case = leaves_too(office)
+    event = next(each for each in office.heard.fates if each.case_id == case.case_id)
+    assert event.fate == "opened"
+    gone = office.people.under_tombstones
+    office.queue("StartOffboarding", {"case": case.case_id, "decision": "discard"})
+    office.works()
+    office.clock.passes(minutes=1)
+    office.hears_and_works(source="okta", event_id=event.event_id, occurred_at=case.said[0].at.isoformat())
+    assert len(office.cases.every) == 2
+    assert office.people.under_tombstones == gone
+
+
 def test_that_is_seen_where_nobody_compares_ids(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FormerLeavers, "_is_somebody_new", lambda *_: False)
     assert leaves_too(office).because is None

@@ -321,7 +321,7 @@ def another_address_of_hers_goes_to_ben(company: Company) -> None:
     company.clock.passes(hours=5)
 
 
-@attempt("completed, the seal holds (2 cases); open: RevokeSsoToken#zoom/europe#2 an earlier case knew this name")
+@attempt("completed, the seal holds (2 cases); open: RevokeGrants#venafi/acme#2 an earlier case knew this name")
 def another_address_that_is_somebody_elses_when_the_person_departs_again() -> Company:
     """After the seal somebody new gets the person's other address, of which no account gave an id; then a repeat."""
     company = Company()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.proved import with_what_may_be_back
@@ -16,6 +17,11 @@ from leaver.outcomes import Outcome
 from leaver.providers.entry import Providers
 
 Searched = tuple[dict[str, str], ...]
+
+#: as whom a provider named somebody whose access has ended
+NAMED: Final = ("prefixed_universal", "user_id")
+#: and whom it named where nobody can tell whether that is the leaver
+DOUBTED: Final = ("name_is_of", "address_is_of")
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class CaseCompletion:
         done = [(step, receipt) for step in case.steps if (receipt := own.get(step.name)) and receipt.outcome in DONE]
         known: set[tuple[str, object]] = {(step.command, step.at) for step, _ in done}
         known |= {(step.command, step.alias) for step, _ in done if step.alias}
-        known |= {(step.at, who) for step, receipt in done if (who := receipt.details.get("prefixed_universal"))}
+        known |= {(step.at, who) for step, receipt in done for key in NAMED if (who := receipt.details.get(key))}
         return tuple(step.name for step in case.steps if not self._is_ended(step, own.get(step.name), known))
 
     def _is_ended(self, step: Step, receipt: Receipt | None, known: Container[tuple[str, object]]) -> bool:
@@ -89,8 +95,8 @@ class CaseCompletion:
         if receipt is None or said in DONE_WITH:
             return receipt is not None
         if said is not Outcome.USER_NOT_FOUND:
-            # Whose a later name is could not be proved; but it may be whose access another step has ended.
-            return (step.at, receipt.details.get("name_is_of")) in known
+            # Whose that name or address is could not be proved; but it may be whose access another step has ended.
+            return any((step.at, receipt.details.get(key)) in known for key in DOUBTED)
         # An address may be misspelt, or another account's: that nobody has it there says nothing of the person. But
         # whoever was found there, under another of their names, is not missing.
         if step.is_added:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Self
 
 from leaver.cases.kinds import Kind, kind_of
-from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, Said
 from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
@@ -51,19 +50,6 @@ class Departure:
     def ids(self) -> dict[str, str]:
         """The ids that accounts confirmed, by `provider/account`."""
         return {at: each.id for at, each in self.found.items()}
-
-    def proved_ids(self, case: Case, receipts: Mapping[str, Receipt]) -> Mapping[str, str]:
-        """The ids of a case's person, also as accounts gave them when access ended; what HR's id says is HR's word."""
-        proved = {
-            step.at: str(receipt.details["user_id"])
-            for step in case.steps
-            if step.alias is None
-            and (receipt := receipts.get(step.name))
-            and "user_id" in receipt.details
-            and step.is_reported_by(receipt)
-            and not self.request.subject.identities.get(step.provider or "")
-        }
-        return proved | case.identities
 
     def found_for_another(self, email: str) -> dict[str, Person]:
         """Who that is by `provider/account address`, as Case.identities has it, where this address is another."""

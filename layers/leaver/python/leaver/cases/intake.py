@@ -14,6 +14,7 @@ from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind
 from leaver.cases.people import Name, People
+from leaver.cases.proved import ids_of
 from leaver.cases.record import Case, Policy, new_case
 from leaver.cases.returns import LATER, Returns
 from leaver.cases.start import CaseStart
@@ -135,8 +136,10 @@ class Intake:
         known = standing
         if not departure.found.keys() <= standing.identities.keys():
             # An account may have said only when access ended who that was.
-            receipts = self.cases.read_receipts(standing.case_id)
-            known = standing.model_copy(update={"identities": departure.proved_ids(standing, receipts)})
+            ids = ids_of(
+                standing, self.cases.read_receipts(standing.case_id), but_for=departure.request.subject.identities
+            )
+            known = standing.model_copy(update={"identities": ids})
         if bool(standing.because) != bool(departure.because) or departure.is_of_somebody_else(known):
             raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
 

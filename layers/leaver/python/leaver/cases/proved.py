@@ -1,6 +1,6 @@
 """Whom a case's steps acted on, by the ids that their receipts prove: what is done once more touches nobody else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from leaver.providers.entry import Leaver, Provider, Providers
 
 #: somebody who is gone and has access again loses it again, for one source and of one case so often
 REPEATS: Final = timedelta(hours=1)
+#: and of a case that stays open less and less often, down to this
+LONGEST_PAUSE: Final = timedelta(days=1)
 
 
 def identity_of(provider: Provider[Any, Any], step: Step, receipt: Receipt) -> dict[str, str]:
@@ -26,11 +28,14 @@ def identity_of(provider: Provider[Any, Any], step: Step, receipt: Receipt) -> d
     return {**named, "found_by": str(way)} if named and way else named
 
 
-def ids_of(case: Case, receipts: Mapping[str, Receipt]) -> dict[str, str]:
-    """As Case.identities has them, with the ids that accounts gave when access ended."""
+def ids_of(case: Case, receipts: Mapping[str, Receipt], *, but_for: Container[str] = ()) -> dict[str, str]:
+    """As Case.identities has them, with the ids that accounts gave when access ended.
+
+    `but_for` are providers for which HR itself says by now which id the person has.
+    """
     proved = {}
     for step, receipt in _reported(case, receipts):
-        if "user_id" in receipt.details:
+        if "user_id" in receipt.details and step.provider not in but_for:
             address = name_of(_subject_of(case, step).email)
             at = step.at if address == name_of(case.email) else f"{step.at} {address}"
             proved[at] = str(receipt.details["user_id"])
@@ -42,10 +47,12 @@ def as_proved(case: Case, step: Step, receipts: Mapping[str, Receipt], providers
     provider = providers.get(step.provider or "")
     if provider is None:
         return step
-    subject, found = _subject_of(case, step), None
+    subject = _subject_of(case, step)
+    found: object = case.ids_of(subject).get(step.at)
     identities: dict[str, str] = {}
     for each, receipt in _reported(case, receipts):
-        if (each.at, each.alias) == (step.at, step.alias):
+        # What was done once more proves it of what was done before, and the other way round.
+        if (each.at, _subject_of(case, each)) == (step.at, subject):
             found = receipt.details.get("user_id", found)
             identities |= identity_of(provider, each, receipt)
     if found or identities:
@@ -65,11 +72,12 @@ def find_ended_before(
     providers: Providers,
     at: datetime,
     *,
-    not_since: datetime | None = None,
+    now: datetime | None = None,
 ) -> Iterator[tuple[Step, Step]]:
     """The steps that had ended when something happened at that time, each with what does it once more.
 
-    What a person closed stays closed. What was done once more since `not_since` is left for later.
+    What a person closed stays closed. Where it is told what time it is `now`, what was done once more a short time ago
+    is left for later.
     """
     at = at.replace(microsecond=0)
     same: dict[tuple[str, str, frozenset[tuple[str, str]]], list[tuple[Step, Step]]] = {}
@@ -82,13 +90,13 @@ def find_ended_before(
     for each in same.values():
         ended = [by_step.get(step.name) for step, _ in each if step.name not in case.outstanding]
         ends = [said.finished_at for said in ended if said and said.outcome is not Outcome.CLOSED and said.finished_at]
-        is_for_later = len(each) > 1 and not_since is not None and bool(ends) and max(ends) > not_since
+        is_for_later = now is not None and bool(ends) and now < max(ends) + _pause(len(each) - 1)
         if len(ends) == len(each) and max(ends) < at and not is_for_later:
             yield each[-1]
 
 
 def with_what_may_be_back(
-    case: Case, receipts: Mapping[str, Receipt], providers: Providers, *, not_since: datetime | None = None
+    case: Case, receipts: Mapping[str, Receipt], providers: Providers, *, now: datetime | None = None
 ) -> Case:
     """The case, with what a source said once more that the person leaves since it had ended: they may have been back.
 
@@ -99,13 +107,18 @@ def with_what_may_be_back(
         return case
     numbers: dict[int, int] = {}
     extended, steps = case, []
-    for step, again in find_ended_before(case, receipts, providers, last, not_since=not_since):
+    for step, again in find_ended_before(case, receipts, providers, last, now=now):
         of = step.alias or 1
         if of not in numbers:
             extended = extended.with_alias(case.subjects[of - 1])
             numbers[of] = len(extended.subjects)
         steps.append(again.model_copy(update={"alias": numbers[of]}))
     return extended.with_steps(steps)
+
+
+def _pause(times: int) -> timedelta:
+    """How long the watch waits after so many times once more: a case that stays open must not grow each hour."""
+    return min(REPEATS * (1 << min(times - 1, 10)), LONGEST_PAUSE) if times else timedelta(0)
 
 
 def _subject_of(case: Case, step: Step) -> Subject:

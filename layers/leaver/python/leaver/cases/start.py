@@ -71,8 +71,9 @@ class CaseStart:
         if case.state in {State.SCHEDULED, State.OPEN}:
             self.raise_tombstones(case, now)
             case = self.cases.change(case, start) or self.cases.require(case.case_id)
-        if case.state in OVER:
-            # It was cancelled at this very moment, or a run was killed between a cancellation and this.
+        if case.state in OVER and not (case.state is State.DISCARDED and case.follows):
+            # It was cancelled at this very moment, or a run was killed between a cancellation and this. But the
+            # tombstones of somebody whose repeat a person threw away are those of the case before.
             self.lift_tombstones(case)
         if case.state is State.OPEN:
             # Also where it had begun: nobody knows how far that came.
