@@ -76,8 +76,8 @@ def find_ended_before(
 ) -> Iterator[tuple[Step, Step]]:
     """The steps that had ended when something happened at that time, each with what does it once more.
 
-    What a person closed stays closed. Where it is told what time it is `now`, what was done once more a short time ago
-    is left for later.
+    What a person closed last stays closed. Where it is told what time it is `now`, what was done once more a short time
+    ago is left for later.
     """
     at = at.replace(microsecond=0)
     same: dict[tuple[str, str, frozenset[tuple[str, str]]], list[tuple[Step, Step]]] = {}
@@ -88,10 +88,13 @@ def find_ended_before(
             same.setdefault(what, []).append((step, again))
     by_step = {step.name: receipt for step, receipt in _reported(case, receipts)}
     for each in same.values():
-        ended = [by_step.get(step.name) for step, _ in each if step.name not in case.outstanding]
-        ends = [said.finished_at for said in ended if said and said.outcome is not Outcome.CLOSED and said.finished_at]
-        is_for_later = now is not None and bool(ends) and now < max(ends) + _pause(len(each) - 1)
-        if len(ends) == len(each) and max(ends) < at and not is_for_later:
+        said = [by_step.get(step.name) for step, _ in each if step.name not in case.outstanding]
+        ends = {receipt.finished_at: receipt.outcome for receipt in said if receipt and receipt.finished_at}
+        if len(said) < len(each) or not ends:
+            continue
+        last = max(ends)
+        is_for_later = now is not None and now < last + _pause(len(each) - 1)
+        if ends[last] is not Outcome.CLOSED and last < at and not is_for_later:
             yield each[-1]
 
 
