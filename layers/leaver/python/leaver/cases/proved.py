@@ -55,6 +55,8 @@ def as_proved(case: Case, step: Step, receipts: Mapping[str, Receipt], providers
         if (each.at, _subject_of(case, each)) == (step.at, subject):
             found = receipt.details.get("user_id", found)
             identities |= identity_of(provider, each, receipt)
+    # One address may have had two ids: a step that acted on one of them proves that one.
+    found = step.identity if step.found_by == "account" else found
     if found or identities:
         given = subject.identities.get(step.provider or "", {})
         steps = provider.steps(Leaver(subject.email, {**given, **identities}, str(found) if found else None))
@@ -117,6 +119,22 @@ def with_what_may_be_back(
             numbers[of] = len(extended.subjects)
         steps.append(again.model_copy(update={"alias": numbers[of]}))
     return extended.with_steps(steps)
+
+
+def with_ids_before(case: Case, finished: Case, receipts: Mapping[str, Receipt], providers: Providers) -> Case:
+    """A repeat, also with the other ids that the completed case acted on: one address may have had two of them."""
+    known = {(step.command, step.at, name_of(step.identity)) for step in case.steps}
+    commands = {step.command for step in case.steps}
+    extended = case
+    for step in finished.steps:
+        again = as_proved(finished, step, receipts, providers)
+        what = (again.command, again.at, name_of(again.identity))
+        if again.found_by == "account" and again.command in commands and what not in known:
+            known.add(what)
+            extended = extended.with_alias(_subject_of(finished, step))
+            number = len(extended.subjects)
+            extended = extended.with_steps([again.model_copy(update={"alias": number})])
+    return extended
 
 
 def _pause(times: int) -> timedelta:
