@@ -46,12 +46,9 @@ class Grant(NamedTuple):
 
 #: what no function's process can be seen to use here, and why it is granted all the same
 EXCUSED: Final[Mapping[Grant, str]] = {
-    **{
-        Grant("RefreshAccessToken", action, "connection parent_version"): (
-            "only in the last seconds of ninety: tests/unit/test_refresh_encrypted.py and test_encryption.py"
-        )
-        for action in ("kms:Encrypt", "kms:Decrypt")
-    },
+    Grant("RefreshAccessToken", "kms:Encrypt", "connection parent_version"): (
+        "only in the last seconds of ninety: tests/unit/test_refresh_encrypted.py, tests/integration/test_encryption.py"
+    ),
     **{
         Grant(function, "secretsmanager:GetSecretValue", "leaver/venafi-ca-??????"): (
             "the simulated Venafi speaks plain HTTP: tests/faults/test_ca_bundle.py"

@@ -91,6 +91,15 @@ def keep(world: WatchedWorld, case: Case) -> Case:
     return added
 
 
+def people_of(world: WatchedWorld) -> People:
+    return People(world.client("dynamodb"), table=world.resource("Cases").ref)
+
+
+def raise_tombstones(world: WatchedWorld, case: Case) -> None:
+    for name in case.names:
+        people_of(world).change(name, lambda found: found.with_tombstone(case.case_id, case.effective_at))
+
+
 def finish(world: WatchedWorld, case: Case, step: Step, outcome: Outcome) -> Receipt:
     """Let another run say the last word on a step."""
     now = datetime.now(UTC)
@@ -117,13 +126,29 @@ def test_commands_that_were_lost_on_their_way_are_sent_again_and_what_was_not_to
     assert state_of(world, case) == "completed"
 
 
-def test_a_case_whose_time_has_come_begins_and_a_name_that_was_unknown_has_its_tombstone(world: WatchedWorld) -> None:
+def test_a_case_whose_time_has_come_begins_and_each_name_has_its_tombstone(world: WatchedWorld) -> None:
     leaver = world.hire()
     case = keep(world, case_of(world, leaver))
+    # Zoom's id was found later, and is remembered nowhere.
+    people_of(world).change(leaver.email, lambda found: found.with_case(case.case_id, None))
     world.fire_schedule("watch_deadlines")
     world.try_again()
     assert is_out(world, leaver)
     assert state_of(world, case) == "completed"
+    found = [people_of(world).read(name) for name in case.names]
+    assert all(each and each.gone_since for each in found)
+
+
+def test_what_came_back_a_day_after_a_case_is_ended_by_its_sweep(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    case = case_of(world, leaver)
+    two_days_ago = case.effective_at - timedelta(days=2)
+    sealed = under_way(case).after_seal({}, [], two_days_ago).with_look_at(two_days_ago)
+    raise_tombstones(world, keep(world, sealed.model_copy(update={"outstanding": (), "pending_announcements": ()})))
+    world.fire_schedule("watch_deadlines")
+    world.try_again()
+    assert is_out(world, leaver)
+    assert str(cases_of(world).require(f"{case.case_id}.sweep").state) == "completed"
 
 
 def test_a_cancellation_that_was_not_told_is_told(world: WatchedWorld) -> None:
@@ -173,9 +198,7 @@ def test_the_second_leaver_of_an_hour_with_a_limit_of_one_is_held_and_that_is_to
 def test_who_comes_back_is_told_of_and_so_is_that_it_was_overdue(world: WatchedWorld) -> None:
     case = under_way(case_of(world, world.hire())).with_look_at(datetime.now(UTC) + timedelta(hours=1))
     keep(world, case.model_copy(update={"pending_announcements": ("OffboardingOverdue",)}))
-    people = People(world.client("dynamodb"), table=world.resource("Cases").ref)
-    for name in case.names:
-        people.change(name, lambda found: found.with_tombstone(case.case_id, case.effective_at))
+    raise_tombstones(world, case)
     world.send("start_offboarding", {"case": case.case_id, "decision": "reinstate"})
     world.wait_until_idle()
     assert world.announced_names() == ["OffboardingCancelled", "OffboardingOverdue"]
@@ -327,8 +350,6 @@ def dropping(monkeypatch: pytest.MonkeyPatch, world: WatchedWorld, *calls: str) 
 
 def test_what_can_not_be_told_or_sent_on_comes_back_later(world: WatchedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     person, app = hire_with_an_app(world)
-    later_on = datetime.now(UTC) + timedelta(hours=1)
-    case = keep(world, under_way(case_of(world, world.hire())).with_look_at(later_on))
     event = requested(world.hire(), event_id="hr-while-nothing-is-taken", urgency="urgent")
     bodies: dict[str, dict[str, Any]] = {
         "ScheduleRefreshesQueue": {"connection": "zoom"},
@@ -337,11 +358,9 @@ def test_what_can_not_be_told_or_sent_on_comes_back_later(world: WatchedWorld, m
         "RevokeGrantsUrgentQueue": {"grantee_prefixed_universal": person.venafi_id, "connection": "venafi"},
         "StartOffboardingQueue": event,
     }
-    sqs = world.client("sqs")
+    dropping(monkeypatch, world, "PutEvents", "SendMessageBatch")
     for queue, body in bodies.items():
-        sqs.send_message(QueueUrl=world.resource(queue).ref, MessageBody=json.dumps(body))
-    world.send("seal_case", {"case_id": case.case_id})
-    dropping(monkeypatch, world, "PutEvents", "SendMessage")
+        world.client("sqs").send_message(QueueUrl=world.resource(queue).ref, MessageBody=json.dumps(body))
     world.settle(60)
     monkeypatch.undo()
     assert world.announced() == []
@@ -351,6 +370,20 @@ def test_what_can_not_be_told_or_sent_on_comes_back_later(world: WatchedWorld, m
     assert {"SsoTokenRevoked", "GrantsRevoked", "AccessTokenRevoked", "OffboardingStarted"} <= set(
         world.announced_names()
     )
+
+
+def test_a_case_that_can_not_be_read_for_now_is_sealed_later(
+    world: WatchedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = under_way(case_of(world, world.hire())).with_look_at(datetime.now(UTC) + timedelta(hours=1))
+    keep(world, case)
+    dropping(monkeypatch, world, "GetItem")
+    world.send("seal_case", {"case_id": case.case_id})
+    world.settle(60)
+    monkeypatch.undo()
+    assert world.announced() == []
+    world.try_again(60)
+    assert world.announced_names() == ["OffboardingStarted"]
 
 
 def test_an_index_of_user_tokens_that_is_a_day_old_is_proved_and_purges_go_by_it(world: WatchedWorld) -> None:
