@@ -144,10 +144,12 @@ def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:
                 yield last.removeprefix("secret:")
             case "events":
                 yield from (f"{both['events:source']}/{each}" for each in _listed(both["events:detail-type"]))
-            # With another condition DynamoDB and Secrets Manager use the key in the role's name, and moto asks nobody.
+            case "kms" if "kms:ViaService" in condition.get("StringEquals", {}):
+                # DynamoDB and Secrets Manager use the key in the role's name, and moto asks nobody.
+                return
             case "kms" if "kms:EncryptionContextKeys" in both:
                 yield " ".join(both["kms:EncryptionContextKeys"])
-            case "sqs":
+            case _:
                 yield last
 
 

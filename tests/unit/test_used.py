@@ -1,5 +1,7 @@
 """A grant that nobody uses is found, and so is a use that nobody granted, and an excuse that is none."""
 
+import pytest
+
 from local.aws.partitions import Reach
 from tests.contract.stack import FULL, stack
 from tests.used import Grant, faults, grants, table
@@ -16,16 +18,26 @@ def test_what_is_granted_and_used_is_no_fault() -> None:
     assert faults(GRANTED, [ROTATES, READS], excused={}) == []
 
 
-def test_a_grant_that_is_planted_in_the_template_and_used_by_nobody_is_found() -> None:
+@pytest.mark.parametrize(
+    ("action", "resource", "name"),
+    [
+        ("dynamodb:DeleteItem", "arn:aws:dynamodb:::table/Connections", "Connections"),
+        ("kms:Decrypt", "arn:aws:kms:::key/Key", "key/Key"),
+        ("s3:GetObject", "arn:aws:s3:::payroll/*", "payroll/*"),
+    ],
+)
+def test_a_grant_that_is_planted_in_the_template_and_used_by_nobody_is_found(
+    action: str, resource: str, name: str
+) -> None:
     made = stack(FULL)
     before = set(grants(made))
     [policy] = made["SealCaseRole"]["Properties"]["Policies"]
-    planted = {"Effect": "Allow", "Action": "dynamodb:DeleteItem", "Resource": "arn:aws:dynamodb:::table/Connections"}
+    planted = {"Effect": "Allow", "Action": action, "Resource": resource}
     policy["PolicyDocument"]["Statement"].append(planted)
     found = set(grants(made)) - before
-    assert found == {Grant("SealCase", "dynamodb:DeleteItem", "Connections")}
+    assert found == {Grant("SealCase", action, name)}
     told = faults([*GRANTED, *found], [ROTATES, READS], excused={})
-    assert told == ["SealCase dynamodb:DeleteItem Connections: granted, and used by no test"]
+    assert told == [f"SealCase {action} {name}: granted, and used by no test"]
 
 
 def test_another_functions_or_another_partitions_use_does_not_count() -> None:
