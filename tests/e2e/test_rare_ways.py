@@ -1,7 +1,7 @@
 """What a function's role grants for rare days is used here by the function's own process: tests/used.py counts it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from leaver.cases.closing import open_receipt
 from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
-from leaver.cases.receipts import Receipt, Receipts
+from leaver.cases.receipts import Receipts
 from leaver.cases.record import PURGE, Case, Step, new_case
 from leaver.cases.states import CaseEvent
 from leaver.cases.table import Cases
@@ -100,15 +100,15 @@ def people_of(world: WatchedWorld) -> People:
 
 
 def raise_tombstones(world: WatchedWorld, case: Case) -> None:
+    since = case.finished_at or case.effective_at
     for name in case.names:
-        people_of(world).change(name, lambda found: found.with_tombstone(case.case_id, case.effective_at))
+        people_of(world).change(name, lambda found: found.with_tombstone(case.case_id, since))
 
 
-def finish(world: WatchedWorld, case: Case, step: Step, outcome: Outcome) -> Receipt:
+def finish(world: WatchedWorld, case: Case, step: Step, outcome: Outcome, details: Mapping[str, str] = {}) -> None:
     """Let another run say the last word on a step."""
     now = datetime.now(UTC)
-    receipt = open_receipt(case, step, now).closed(Result(outcome), now=now)
-    return receipts_of(world).finish(receipt)
+    receipts_of(world).finish(open_receipt(case, step, now).closed(Result(outcome, details=dict(details)), now=now))
 
 
 def state_of(world: WatchedWorld, case: Case) -> str:
@@ -147,6 +147,9 @@ def test_what_came_back_a_day_after_a_case_is_ended_by_its_sweep(world: WatchedW
     leaver = world.hire()
     case = case_of(world, leaver)
     two_days_ago = case.effective_at - timedelta(days=2)
+    proved = {"user_id": leaver.zoom_id, "address": leaver.email, "prefixed_universal": leaver.venafi_id}
+    for step in case.steps:
+        finish(world, case, step, Outcome.REVOKED, proved)
     sealed = under_way(case).after_seal({}, [], two_days_ago).with_look_at(two_days_ago)
     raise_tombstones(world, keep(world, sealed.model_copy(update={"outstanding": (), "pending_announcements": ()})))
     world.fire_schedule("watch_deadlines")
