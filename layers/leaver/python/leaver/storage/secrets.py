@@ -22,7 +22,7 @@ def next_version_id(connection: str, parent_version: str) -> str:
 
 
 class SecretStore:
-    """Secrets below one prefix: `tokens/` and `credentials/`, and there by provider.
+    """Secrets below one prefix: `tokens/` and `credentials/`, there by provider, and `webhooks/` by source.
 
     A connection's `place` is `<provider>/<connection>`, so that a role can be given one provider's and no other's.
     """
@@ -60,6 +60,12 @@ class SecretStore:
         """
         name = f"{self._prefix}/credentials/{place}"
         return _parse(kind, self.text(name), name)
+
+    def find_webhook_secret(self, place: str, kind: type[Secret]) -> Secret | None:
+        """Read what a sender's connection signs with; None where there is none. Raises Rejected and NotRead."""
+        name = f"{self._prefix}/webhooks/{place}"
+        text = self._find(name, VersionStage="AWSCURRENT")
+        return None if text is None else _parse(kind, text, name)
 
     def text(self, name: str) -> str:
         """Read the current text of a secret, by its whole name; raises Rejected where it is missing, and NotRead."""
@@ -99,6 +105,10 @@ class SecretStore:
     def store_credentials(self, place: str, text: SecretStr) -> None:
         """Store what a connection logs in with, as JSON; raises NotKept."""
         self._put_or_create(f"credentials/{place}", text, str(uuid4()))
+
+    def store_webhook_secret(self, place: str, text: SecretStr) -> None:
+        """Store what a sender's connection signs with, as JSON; raises NotKept."""
+        self._put_or_create(f"webhooks/{place}", text, str(uuid4()))
 
     def destroy(self, place: str) -> None:
         """Destroy a connection's secrets at once and for good."""

@@ -1,4 +1,4 @@
-"""Okta's System Log, as its log stream puts it on a partner event bus."""
+"""Okta's System Log, as its log stream puts it on a partner event bus, and as its event hooks post it."""
 
 from typing import Annotated, Literal, Protocol
 
@@ -8,6 +8,9 @@ from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 SOURCE_PREFIX = "aws.partner/okta.com/"
+#: one event of an event hook
+DETAIL_TYPE = "OktaEventHook"
+_DEPARTURES = ("user.lifecycle.deactivate", "user.lifecycle.suspend")
 
 #: built when the first such event comes: no start pays for sources that never come
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
@@ -66,6 +69,13 @@ def read(event: HrEvent, logins: Logins) -> OffboardingRequested:
         occurred_at=log_event.published,
         actor=log_event.actor.id,
     )
+
+
+def read_of_hook(event: HrEvent, logins: Logins) -> OffboardingRequested:
+    """Read an event of a hook: of its types no rule of ours chooses any, as one does on the partner bus."""
+    if event.detail.get("eventType") not in _DEPARTURES:
+        raise Rejected(f"okta: eventType: no departure: have the hook tell of {', '.join(_DEPARTURES)} alone")
+    return read(event, logins)
 
 
 def _read_email(login: str | None, domain: str) -> str:
