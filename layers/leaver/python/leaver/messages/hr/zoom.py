@@ -14,6 +14,8 @@ _BEGUN = frozenset({"user.activated", "user.created", "user.signed_in"})
 def read(event: HrEvent) -> NoReturn:
     """Refuse it with what it says: Leaver's own deactivations come back this way, too."""
     what = event.detail.get("event")
+    if not isinstance(what, str):
+        raise BadMessage("event: expected Zoom's name of an event")
     if what in _ENDED:
         raise Rejected(
             "zoom: event: an account was ended, by Leaver or by somebody's hand: where the person left, and no case "
@@ -27,6 +29,4 @@ def read(event: HrEvent) -> NoReturn:
         raise Rejected(
             "zoom: event: Leaver's app was removed from the account: nothing is ended there: connect it again"
         )
-    if isinstance(what, str):
-        raise Rejected("zoom: event: no departure: subscribe to events of users alone")
-    raise BadMessage("event: expected Zoom's name of an event")
+    raise Rejected("zoom: event: no departure: subscribe to no such event")
