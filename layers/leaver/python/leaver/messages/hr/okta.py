@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from leaver.errors import BadMessage, Rejected
+from leaver.errors import BadMessage, NeedsLookUp, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 SOURCE_PREFIX = "aws.partner/okta.com/"
@@ -64,7 +64,7 @@ def read(event: HrEvent, logins: Logins) -> OffboardingRequested:
         event_id=log_event.uuid,
         source="okta",
         kind="immediate",
-        subject=Subject(email=_read_email(leaver.alternate_id, logins.okta_email_domain), source_id=leaver.id),
+        subject=Subject(email=_read_email(leaver, logins.okta_email_domain), source_id=leaver.id),
         effective_at=log_event.published,
         occurred_at=log_event.published,
         actor=log_event.actor.id,
@@ -78,14 +78,20 @@ def read_of_hook(event: HrEvent, logins: Logins) -> OffboardingRequested:
     return read(event, logins)
 
 
-def _read_email(login: str | None, domain: str) -> str:
+def _read_email(leaver: _Party, domain: str) -> str:
+    login = leaver.alternate_id
     if not login:
-        raise Rejected(f"okta: the target has no login (alternateId): {_LOOK_IT_UP}")
+        raise _needs_look_up(leaver, f"okta: the target has no login (alternateId): {_LOOK_IT_UP}")
     if "@" in login:
         return login
     if not domain:
-        raise Rejected(
+        raise _needs_look_up(
+            leaver,
             f"okta: the target's login (alternateId) is no e-mail address: {_LOOK_IT_UP}, or set OktaEmailDomain where "
-            "logins are what stands before the @"
+            "logins are what stands before the @",
         )
     return f"{login}@{domain}"
+
+
+def _needs_look_up(leaver: _Party, why: str) -> NeedsLookUp:
+    return NeedsLookUp(why, source="okta", kind="user", id=leaver.id)
