@@ -15,15 +15,13 @@ from leaver.webhooks.bus import BATCH, Bus, Event
 from leaver.webhooks.delivery import OF_A_CONNECTION, Delivery, Refused, read_delivery
 from leaver.webhooks.memory import SeenDeliveries
 from leaver.webhooks.secrets import DoorSecret, DoorSecrets
-from leaver.webhooks.sources import SOURCES, Answer, Item, Source, identify
+from leaver.webhooks.sources import PATH, SOURCES, Answer, Item, Source, identify
 
 #: the metric that counts what is refused, by source and reason
 REFUSED: Final = "WebhooksRefused"
 #: the metric that counts what the bus has, by source
 TAKEN: Final = "WebhooksTaken"
 
-#: the source, and the connection
-_PATH: Final = re.compile(r"/([a-z]+)/([a-z0-9][a-z0-9-]{0,62})")
 #: an id that may stand beside an event
 _SHOWN_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 #: what could be a guess looks like this, whatever was wrong with it
@@ -74,7 +72,7 @@ class Door:
             return greeting
         if delivery.method != "POST":
             raise Refused("wrong_method")
-        if (offered := source.offers(delivery)) is not None:
+        if source.offers is not None and (offered := source.offers(delivery)) is not None:
             return self._keep_offer(place, source, offered)
         secret = self._prove(delivery, source, place)
         if (answer := source.question(delivery, secret)) is not None:
@@ -121,7 +119,7 @@ class Door:
 
 
 def _find_source(path: str) -> tuple[str, Source, str]:
-    found = _PATH.fullmatch(path)
+    found = re.fullmatch(PATH, path)
     if found is None or found[1] not in SOURCES:
         raise Refused("unknown_path")
     return found[1], SOURCES[found[1]], found[2]

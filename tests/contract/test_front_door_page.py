@@ -43,7 +43,8 @@ def test_every_source_has_a_section(source: str) -> None:
 
 def test_the_sender_in_python_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     [program] = re.findall(r"```python\n(.*?)```", DOOR, re.DOTALL)
-    door, sent = FrontDoor(), []
+    door = FrontDoor()
+    sent: list[Any] = []
     monkeypatch.setattr("urllib.request.urlopen", sent.append)
     monkeypatch.setattr("time.time", door.clock.now.timestamp)
     program = program.replace("whsec_…", SECRETS["standard"]).replace("….execute-api.….amazonaws.com", "door.example")

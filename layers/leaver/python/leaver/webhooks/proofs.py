@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,11 @@ class Carried:
 def base64_text(digest: bytes) -> str:
     """Write a digest in Base64."""
     return base64.b64encode(digest).decode()
+
+
+def make_standard_secret() -> str:
+    """Make a Standard Webhooks secret that nobody has had before."""
+    return f"whsec_{base64_text(secrets.token_bytes(32))}"
 
 
 def standard_key(secret: str) -> bytes:

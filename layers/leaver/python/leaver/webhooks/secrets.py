@@ -36,6 +36,15 @@ class DoorSecret(BaseModel):
         """The secrets that prove a delivery."""
         return [each.get_secret_value() for each in (self.current, self.previous) if each and each.get_secret_value()]
 
+    def followed_by(self, secret: str) -> "DoorSecret":
+        """Make `secret` the current one; the one before still counts."""
+        return DoorSecret(current=SecretStr(secret), previous=self.current)
+
+    def as_stored(self) -> SecretStr:
+        """Write it as it lies in Secrets Manager."""
+        told = {name: each.get_secret_value() for name, each in self if isinstance(each, SecretStr)}
+        return SecretStr(json.dumps(told | ({"open_until": self.open_until.isoformat()} if self.open_until else {})))
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -74,6 +83,5 @@ class DoorSecrets:
     def keep_offer(self, place: str, secret: DoorSecret, offered: str) -> None:
         """Keep aside what the sender offers, and close the window: the first offer counts. Raises NotKept."""
         kept = secret.model_copy(update={"open_until": None, "offered": SecretStr(offered)})
-        told = {name: each.get_secret_value() for name, each in kept if isinstance(each, SecretStr)}
-        self._store.store_webhook_secret(place, SecretStr(json.dumps(told)))
+        self._store.store_webhook_secret(place, kept.as_stored())
         self._read[place] = _Read(kept, self._clock())

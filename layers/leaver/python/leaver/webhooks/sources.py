@@ -10,8 +10,10 @@ from datetime import timedelta
 from typing import Final
 
 from leaver.webhooks.delivery import Content, Delivery
-from leaver.webhooks.proofs import Carried, Hmac, Proof, base64_text, standard_key
+from leaver.webhooks.proofs import Carried, Hmac, Proof, base64_text, make_standard_secret, standard_key
 
+#: a path: the source, and the connection
+PATH: Final = r"/([a-z]+)/([a-z0-9][a-z0-9-]{0,62})"
 #: what a challenge may be, for it is given back
 _CHALLENGE: Final = re.compile(r"[\x21-\x7e]{1,256}")
 _PING: Final = "Ping test"
@@ -60,7 +62,9 @@ class Source:
     #: what a proved delivery wants to hear instead of becoming an event; the secret is the one that proved it
     question: Callable[[Delivery, str], Answer | None] = _no_question
     #: the secret that the sender itself offers, unproved: kept aside, and only while an operator waits for it
-    offers: Callable[[Delivery], str | None] = lambda _: None
+    offers: Callable[[Delivery], str | None] | None = None
+    #: makes a secret, where it is ours to choose
+    make_secret: Callable[[], str] | None = None
     #: raises Rejected where a secret can be none of this source's
     check_secret: Callable[[str], object] = str.encode
     #: what it hears when its delivery is on the bus
@@ -138,6 +142,7 @@ SOURCES: Mapping[str, Source] = {
         ),
         items=_standard_items,
         check_secret=standard_key,
+        make_secret=make_standard_secret,
     ),
     "hibob": Source(
         detail_type="HiBobWebhook",
