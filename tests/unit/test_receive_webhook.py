@@ -186,6 +186,14 @@ def test_gusto_and_okta_are_known_by_the_ids_in_their_bodies(door: FrontDoor) ->
     assert [each["uuid"] for each in door.details] == ["g1", "o1", "o2", "o3"]
 
 
+def test_an_id_is_its_connections_and_no_other_ones(door: FrontDoor) -> None:
+    door.store("gusto/other", current=SECRETS["gusto"])
+    body = b'{"uuid":"g1"}'
+    headers = sign("gusto", body, door.clock.now)
+    assert door.post("/gusto/main", body, headers) == door.post("/gusto/other", body, headers) == Answer(200)
+    assert len(door.events.put) == 2
+
+
 @pytest.mark.parametrize("uuid", [None, "", 7, {}])
 def test_what_has_no_id_is_never_dropped(door: FrontDoor, uuid: object) -> None:
     body = json.dumps({"uuid": uuid}).encode()
@@ -321,6 +329,13 @@ def test_what_no_gateway_sends_is_refused(door: FrontDoor, body: str, *, is_base
     }
     assert door.door.answer(event) == NOTHING
     assert door.refusals == [("unknown", "malformed")]
+
+
+def test_the_size_is_looked_at_before_anything_else(door: FrontDoor) -> None:
+    # No Base64, and as text no bytes at all: whoever had looked would have said so.
+    for body, is_base64 in (("!" * 200_000, True), ("\udc80" * 200_000, False)):
+        event = {"rawPath": "/hibob/main", "requestContext": {"http": {"method": "POST"}}, "body": body}
+        assert door.door.answer(event | {"isBase64Encoded": is_base64}) == Answer(413)
 
 
 @pytest.mark.parametrize("source", SOURCES)
