@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -66,18 +67,25 @@ def test_a_sender_waits_three_seconds_and_pays_for_no_import_that_the_door_does_
     assert unwanted not in _imported()
 
 
+@pytest.mark.parametrize("library", ["boto3", "botocore.endpoint", "botocore.auth", "urllib3.connectionpool"])
+def test_no_library_says_more_whatever_is_switched_on(library: str) -> None:
+    # At DEBUG they log bodies and headers, with every secret.
+    told = _printed(f"logging.root.setLevel(1), logging.getLogger('{library}').isEnabledFor(logging.DEBUG)")
+    assert told == "None False\n"
+
+
 def _imported() -> set[str]:
-    if not _IMPORTED:
-        program = "import sys, functions.receive_webhook.app; print(*sys.modules)"
-        told = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-c", program],
-            env={"PYTHONPATH": f"{ROOT}:{LAYER}"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        _IMPORTED.update(told.stdout.split())
-    return _IMPORTED
+    return set(_printed("*sys.modules").split())
 
 
-_IMPORTED: set[str] = set()
+@cache
+def _printed(what: str) -> str:
+    """What a process prints that has loaded the function, as Lambda does."""
+    told = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", f"import logging, sys, functions.receive_webhook.app; print({what})"],
+        env={"PYTHONPATH": f"{ROOT}:{LAYER}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return told.stdout

@@ -1,8 +1,14 @@
 """The composition root of the front door, with nothing but what the door needs: a sender waits three seconds."""
 
+import gc
+import os
+
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    # As in bootstrap: nothing that is about to be loaded is garbage.
+    gc.disable()
+
 import json
 import logging
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -21,6 +27,9 @@ from leaver.webhooks.secrets import DoorSecrets
 # Danger: at DEBUG they log bodies and headers, with every secret; Lambda's own log level would set them to it.
 for _library in ("boto3", "botocore", "urllib3"):
     logging.getLogger(_library).setLevel(logging.INFO)
+
+gc.freeze()
+gc.enable()
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
