@@ -30,6 +30,7 @@ class Ports:
     zoom: int = 0
     venafi: int = 0
     control: int = 0
+    door: int = 0
 
 
 class World(Deployment):
@@ -55,6 +56,7 @@ class World(Deployment):
             self.zoom_url = f"http://{advertise}:{urlsplit(self.zoom.url).port}"
             self.venafi_url = f"http://{advertise}:{urlsplit(self.venafi.url).port}"
             own = {
+                "FrontDoor": "http-api",
                 "OktaEventBusName": OKTA_BUS,
                 "SailPointEventBusName": SAILPOINT_BUS,
                 "Operators": f"arn:aws:iam::{ACCOUNT}:role/operator",
@@ -71,6 +73,7 @@ class World(Deployment):
                 bind=bind,
                 advertise=advertise,
                 port=ports.aws,
+                api_port=ports.door,
                 ticking=ticking,
                 consuming=consuming,
             )

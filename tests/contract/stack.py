@@ -26,12 +26,15 @@ FUNCTIONS = (
     "StartOffboarding",
     "SealCase",
     "WatchDeadlines",
+    "ReceiveWebhook",
 )
 #: what a FIFO queue feeds
 FIFO = frozenset({"RefreshAccessToken", "SealCase"})
 #: what no message starts, only the schedule
 ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
-CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED)
+#: what only an HTTP request starts
+ONLY_ASKED = frozenset({"ReceiveWebhook"})
+CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED | ONLY_ASKED)
 
 #: what has two lanes: an urgent leaver waits behind nobody else's
 LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboarding")
@@ -63,6 +66,7 @@ FULL = SMALLEST | {
     "SailPointDeletedEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-deleted",
     "OktaEmailDomain": "example.com",
     "SailPointEmailDomain": "example.com",
+    "FrontDoor": "http-api",
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
@@ -104,6 +108,8 @@ class _Names:
             case "AWS::Logs::LogGroup", "Arn":
                 group = self._template.resolve(resource["Properties"]["LogGroupName"], self)
                 return f"arn:{self._partition}:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+            case "AWS::ApiGatewayV2::Api", "ApiEndpoint":
+                return f"https://{logical_id}.execute-api.{REGION}.amazonaws.com"
             case kind, "Arn":
                 return f"arn:{self._partition}:{_ARNS[kind]}{logical_id}"
         raise AssertionError(f"nobody has named {logical_id}.{name} yet")

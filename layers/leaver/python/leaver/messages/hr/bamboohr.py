@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from leaver.errors import BadMessage, Rejected
+from leaver.errors import BadMessage, NeedsLookUp, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "BambooHrWebhook"
@@ -76,9 +76,12 @@ def read(event: HrEvent) -> OffboardingRequested:
     kind = _read_kind(employee)
     email = _find_field(employee.fields_, _WORK_EMAIL) or event.looked_up_email
     if email is None:
-        raise Rejected(
+        raise NeedsLookUp(
             "bamboohr: the webhook does not post Work Email: look it up (GET /api/v1/employees/{id}?fields=workEmail) "
-            "and send OffboardingRequested, or have the webhook post it"
+            "and send OffboardingRequested, or have the webhook post it",
+            source="bamboohr",
+            kind="employee",
+            id=employee.id,
         )
     return _request(event, kind, Subject(email=email, source_id=employee.id), employee.timestamp)
 
@@ -109,9 +112,12 @@ def _read_event_based(event: HrEvent) -> OffboardingRequested:
         raise Rejected(_CREATED)
     if webhook.type == "employee.updated" and not _names(webhook.data.changed_fields, (*_STATUS, *_EMPLOYMENT_STATUS)):
         raise Rejected(_NO_DEPARTURE)
-    raise Rejected(
+    raise NeedsLookUp(
         "bamboohr: the payload names employee id only: look up the person's status and e-mail (GET "
-        "/api/v1/employees/{id}?fields=status,workEmail) and send OffboardingRequested"
+        "/api/v1/employees/{id}?fields=status,workEmail) and send OffboardingRequested",
+        source="bamboohr",
+        kind="employee",
+        id=webhook.data.employee_id,
     )
 
 

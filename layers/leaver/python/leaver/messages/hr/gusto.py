@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from leaver.errors import Rejected
+from leaver.errors import NeedsLookUp, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "GustoWebhook"
@@ -55,11 +55,17 @@ def read(event: HrEvent) -> OffboardingRequested:
     kind = _KINDS.get(webhook.event_type)
     worker = webhook.event_type.partition(".")[0]
     if kind is None:
-        raise Rejected(_why_no_case(webhook.event_type, worker))
+        why = _why_no_case(webhook.event_type, worker)
+        if webhook.event_type in _LAST_DAYS:
+            raise NeedsLookUp(why, source="gusto", kind=worker, id=webhook.entity_uuid)
+        raise Rejected(why)
     if event.looked_up_email is None:
-        raise Rejected(
+        raise NeedsLookUp(
             f"gusto: the payload names {worker} id only: look the person's e-mail up (GET /v1/{worker}s/{{id}}) and "
-            "send OffboardingRequested"
+            "send OffboardingRequested",
+            source="gusto",
+            kind=worker,
+            id=webhook.entity_uuid,
         )
     return OffboardingRequested(
         event_id=webhook.uuid or event.id,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from leaver.errors import Rejected
+from leaver.errors import NeedsLookUp, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "HiBobWebhook"
@@ -53,10 +53,10 @@ def read(event: HrEvent) -> OffboardingRequested:
         raise Rejected(_why_no_departure(kind))
     webhook = _Webhook.model_validate(event.detail)
     if kind in _TABLE_ENTRIES:
-        raise Rejected(_why_unknown(webhook.data))
+        raise _unknown(webhook.data)
     email = webhook.data.email or event.looked_up_email
     if email is None:
-        raise Rejected(_why_nobody(kind))
+        raise _nobody(kind, webhook.data)
     occurred_at = _read_time(webhook.triggered_at, event.sent_at)
     last_day = webhook.data.effective_date if kind == "employee.left" else None
     midnight = datetime.combine(last_day, time(), tzinfo=UTC) if last_day else occurred_at
@@ -92,22 +92,28 @@ def _why_no_departure(kind: str) -> str:
     return f"hibob: type: no departure: subscribe only to {', '.join(_DEPARTURES)}"
 
 
-def _why_unknown(data: _Data) -> str:
+def _unknown(data: _Data) -> Rejected:
     if data.table_id != "lifecycle":
-        return "hibob: data.tableId: a change of another table than lifecycle is no departure"
-    return (
+        return Rejected("hibob: data.tableId: a change of another table than lifecycle is no departure")
+    return _needs_look_up(
+        data,
         "hibob: the payload names employee id and date of a lifecycle entry only: look up what it says (GET "
-        "/v1/people/{id}/lifecycle) and the person's e-mail (GET /v1/people/{id}) and send OffboardingRequested"
+        "/v1/people/{id}/lifecycle) and the person's e-mail (GET /v1/people/{id}) and send OffboardingRequested",
     )
 
 
-def _why_nobody(kind: str) -> str:
+def _nobody(kind: str, data: _Data) -> Rejected:
     if kind == _DELETED:
-        return (
+        return Rejected(
             "hibob: the payload does not name the deleted employee's e-mail, and HiBob has it no more: find it in your "
             "own records and send OffboardingRequested"
         )
-    return (
+    return _needs_look_up(
+        data,
         "hibob: the payload names employee id only: look the person's e-mail up (GET /v1/people/{id}) and send "
-        "OffboardingRequested"
+        "OffboardingRequested",
     )
+
+
+def _needs_look_up(data: _Data, why: str) -> Rejected:
+    return NeedsLookUp(why, source="hibob", kind="employee", id=data.employee_id)
