@@ -63,6 +63,8 @@ FULL = SMALLEST | {
     "SailPointDeletedEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-deleted",
     "OktaEmailDomain": "example.com",
     "SailPointEmailDomain": "example.com",
+    "BambooHrUrl": "https://acme.bamboohr.com",
+    "OktaUrl": "https://acme.okta.com",
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",

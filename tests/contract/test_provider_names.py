@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE
 from leaver_cli.connections.forms import FORMS
 from local.aws.template import Template
 from tests.contract.stack import ROOT, SMALLEST
 from tests.contract.test_arrows import LAYER, imports
 
-NAMES = frozenset(PROVIDERS)
+NAMES = frozenset(CONNECTABLE)
 FILES = {
     **{".".join(path.relative_to(LAYER).with_suffix("").parts): path for path in (LAYER / "leaver").rglob("*.py")},
     **{
@@ -73,7 +73,7 @@ def _is_name(node: ast.expr | None, named: frozenset[str]) -> bool:
 def _strangers(module: str, source: str) -> Iterator[tuple[int, str]]:
     found = [(each.line, name) for each in imports(source) if (name := _provider(each.module))]
     own = _own(module)
-    if module == "leaver.providers.registry":
+    if module in {"leaver.providers.registry", "leaver.providers.sources"}:
         return
     for line, name in found:
         if module.startswith("functions."):
@@ -160,7 +160,7 @@ def test_every_provider_has_its_form() -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_the_template_asks_where_a_provider_is(name: str) -> None:
-    host = PROVIDERS[name].host
+    host = CONNECTABLE[name].host
     asked = {parameter.upper() for parameter in Template(ROOT / "template.yaml", SMALLEST).parameters}
     assert {variable.replace("_", "") for variable in (host.url, host.ca_bundle) if variable} <= asked
 

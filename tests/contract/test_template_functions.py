@@ -10,7 +10,7 @@ import pytest
 from leaver import settings
 from leaver.connections.record import LONGEST_LIFE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE
 from tests.contract.stack import DROP, FULL, FUNCTIONS, ROOT, SMALLEST, WRITTEN, Stack, change, kebab, of_type, snake
 
 HR_SOURCES = {
@@ -40,6 +40,10 @@ VALUES = {
     "VENAFI_CA_BUNDLE": "leaver/venafi-ca",
     "VENAFI_PREFIXES": "AD+corp,local",
     "VENAFI_KNOWN_ADDRESS": "ada@example.com,bob@example.com",
+    "BAMBOOHR_URL": "https://acme.bamboohr.com",
+    "HIBOB_URL": "https://api.hibob.com",
+    "GUSTO_URL": "https://api.gusto.com",
+    "OKTA_URL": "https://acme.okta.com",
     "REFRESH_QUEUE_URL": "RefreshAccessTokenQueue",
     "SEAL_QUEUE_URL": "SealCaseQueue",
     "GIVE_UP_AFTER": 86400,
@@ -73,7 +77,7 @@ TOLD_ALL = {
     "STACK_NAME",
 }
 #: what each is told besides
-HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
+HOSTS = {name for each in CONNECTABLE.values() for name in (each.host.url, each.host.ca_bundle) if name}
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
 STEP = READER | {"SEAL_QUEUE_URL", "MOST_AN_HOUR"}

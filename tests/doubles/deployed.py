@@ -27,6 +27,7 @@ Handler = Callable[[Mapping[str, Any], LambdaContext], BatchFailures | None]
 ZOOM_API = "https://api.zoom.test/v2"
 ZOOM_OAUTH = "https://zoom.test"
 VENAFI = "https://venafi.test"
+HR_SYSTEMS = {f"{name}_URL": f"https://{name.lower()}.test" for name in ("BAMBOOHR", "HIBOB", "GUSTO", "OKTA")}
 
 
 class Clients:
@@ -195,6 +196,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "ZOOM_API_URL": ZOOM_API,
             "ZOOM_OAUTH_URL": ZOOM_OAUTH,
             "VENAFI_URL": VENAFI,
+            **HR_SYSTEMS,
             "REFRESH_QUEUE_URL": urls["refresh.fifo"],
             "SEAL_QUEUE_URL": urls["seal.fifo"],
             "DEAD_LETTER_QUEUE_URL": urls["dead"],
