@@ -24,6 +24,7 @@ FUNCTIONS = (
     "DeactivateUser",
     "ScheduleRefreshes",
     "StartOffboarding",
+    "LookUpPerson",
     "SealCase",
     "WatchDeadlines",
 )

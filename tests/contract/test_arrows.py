@@ -24,6 +24,7 @@ ORDER = (
         "messages.envelope",
         "messages.commands",
         "messages.events",
+        "messages.look_up",
         "messages.times",
         "messages.publisher",
         "messages.hr",

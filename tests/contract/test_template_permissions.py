@@ -11,6 +11,7 @@ from leaver.cases.states import AnnouncementName
 from leaver.messages import commands
 from leaver.messages.commands import Command
 from leaver.messages.events import ConnectionAnnouncement
+from leaver.providers.sources import SOURCES
 from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
@@ -77,6 +78,7 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
         "Query": {"receipts#*"},
     },
+    "LookUpPerson": {"GetItem": {"heard#*"}, "PutItem": {"heard#*"}},
     "WatchDeadlines": {
         "GetItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
         "BatchGetItem": {"hour#*"},
@@ -136,13 +138,24 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:GenerateDataKey": {"key/Key"},
     },
     "StartOffboarding": {
-        "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
+        "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-look-up-person"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
         "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
+    "LookUpPerson": {
+        "sqs:SendMessage": {
+            *("leaver-refresh-access-token.fifo", "leaver-start-offboarding", "leaver-start-offboarding-urgent")
+        },
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:PutItem": {"table/Cases"},
+        "dynamodb:Query": {"table/Connections/index/role"},
+        "secretsmanager:GetSecretValue": {f"leaver/tokens/{name}/*" for name in SOURCES},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -180,12 +193,14 @@ ANNOUNCES: dict[str, set[str]] = {
     # only that it could not be passed on
     "ScheduleRefreshes": {commands.RefreshAccessToken.failure_announced_as},
     "StartOffboarding": OF_CASES | {"StepClosed", Command.failure_announced_as},
+    "LookUpPerson": {Command.failure_announced_as},
     "SealCase": OF_CASES | {"OffboardingCompleted", Command.failure_announced_as},
     "WatchDeadlines": OF_CASES,
 }
 ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
 #: who refreshes and revokes the tokens themselves, whosever they are
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
+READS_NO_ZOOM_TOKEN = {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines", "LookUpPerson"}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
@@ -193,6 +208,7 @@ SECRETS = {
     "credentials": SECRET + "leaver/credentials/zoom/main-a1B2c3",
     "tokens": SECRET + "leaver/tokens/zoom/main-a1B2c3",
     "Venafi's tokens": SECRET + "leaver/tokens/venafi/zoom-a1B2c3",
+    **{f"tokens of {name}": f"{SECRET}leaver/tokens/{name}/main-a1B2c3" for name in SOURCES},
     "user tokens": SECRET + "leaver/user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak-a1B2c3",
     "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
     "CA bundle's neighbour": SECRET + "leaver/venafi-ca-of-another-a1B2c3",
@@ -276,7 +292,8 @@ def _short(arn: str) -> str:
 
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
-    arises = ("tokens/zoom/*", "tokens/venafi/*", "tokens/*", "credentials/*", ":*", "-??????")
+    hr = (f"tokens/{name}/*" for name in SOURCES)
+    arises = ("tokens/zoom/*", "tokens/venafi/*", *hr, "tokens/*", "credentials/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -292,7 +309,8 @@ def wildcard_faults(stack: Stack) -> list[str]:
 
 def secret_faults(stack: Stack) -> list[str]:
     """No pattern matches two kinds of secret, or a secret that is not ours."""
-    ours = {"credentials", "tokens", "Venafi's tokens", "user tokens", "CA bundle"}
+    tokens = {"tokens", "Venafi's tokens", *(f"tokens of {name}" for name in SOURCES)}
+    ours = {"credentials", "user tokens", "CA bundle"} | tokens
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -301,7 +319,7 @@ def secret_faults(stack: Stack) -> list[str]:
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
                 is_about_secrets = any(action.startswith("secretsmanager:") for action in statement["Action"])
-                if function in ASKS_EVERY_PROVIDER and kinds == {"tokens", "Venafi's tokens"}:
+                if function in ASKS_EVERY_PROVIDER and kinds == tokens:
                     continue
                 if len(kinds) > 1 or kinds - ours or (is_about_secrets and not kinds):
                     faults.append(f"{function}: {pattern} matches {sorted(kinds)}")
@@ -417,8 +435,9 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
     ("kind", "readers"),
     [
         ("credentials", ASKS_EVERY_PROVIDER),
-        ("tokens", set(FUNCTIONS) - {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines"}),
+        ("tokens", set(FUNCTIONS) - READS_NO_ZOOM_TOKEN),
         ("Venafi's tokens", ASKS_EVERY_PROVIDER | {"RevokeGrants"}),
+        *((f"tokens of {name}", ASKS_EVERY_PROVIDER | {"LookUpPerson"}) for name in SOURCES),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
         ("CA bundle's neighbour", set()),

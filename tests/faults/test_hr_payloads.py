@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leaver.errors import LeaverError
+from leaver.errors import LeaverError, Rejected
 from leaver.messages.hr import bamboohr, gusto, hibob, scim, shared_signals
 from tests.doubles.hr_events import EVENTS, payload, read, webhook
 
@@ -84,5 +84,6 @@ def understood(event: dict[str, Any]) -> tuple[str, str]:
     try:
         request = read(event)
     except LeaverError as error:
-        return error.reason.partition(":")[0], f"{type(error).__name__}: {error.reason}"
+        kind = "Rejected" if isinstance(error, Rejected) else type(error).__name__
+        return error.reason.partition(":")[0], f"{kind}: {error.reason}"
     return request.source, f"{request.kind} {request.subject.email} {request.urgency}"

@@ -67,6 +67,7 @@ class FormerLeavers:
             sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
             aliases=(*others, *aliases),
             follows=finished,
+            because=departure.because,
         )
 
     def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
