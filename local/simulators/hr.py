@@ -23,7 +23,7 @@ class HrSimulator(ProviderSimulator[HrState]):
 
     CONTROLS: ClassVar[tuple[str, ...]] = (
         *ProviderSimulator.CONTROLS,
-        *("add_key", "add_app", "consent", "add_person", "leaves", "returns", "hides", "authorize"),
+        *("add_key", "add_app", "consent", "add_person", "leaves", "returns", "hides", "shows", "authorize"),
     )
 
     def __init__(self, **serving: object) -> None:
@@ -77,6 +77,11 @@ class HrSimulator(ProviderSimulator[HrState]):
         """Whoever asks may not see this field of somebody."""
         with self._lock:
             self._state.people[system, person].hidden.add(field)
+
+    def shows(self, system: str, person: str, field: str) -> None:
+        """Whoever asks may see it again."""
+        with self._lock:
+            self._state.people[system, person].hidden.discard(field)
 
     # -- requests
 

@@ -1,5 +1,8 @@
 """A HiBob webhook that carries an id only, in the whole local world: to that person's sealed case, or to a person."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +70,18 @@ def test_a_field_that_hibob_leaves_out_is_parked_by_its_name_and_redriven_once_i
     [parked] = world.parked("look_up_person")
     assert parked.reason == "hibob: root.email is left out of the answer: the connection may not see that field"
     assert world.zoom.has_session(person.email)
+    world.hr.shows("hibob", hibob_id, "root.email")
+    told = subprocess.run(
+        [sys.executable, "-m", "leaver_cli.main", "redrive", "look_up_person", "--yes"],
+        env={**os.environ, **world.environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 went back, 0 stayed" in told.stdout, told.stderr
+    world.wait_until_idle()
+    assert not world.zoom.has_session(person.email)
+    assert world.parked("look_up_person") == []
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
