@@ -1,6 +1,7 @@
 """`python -m local up`: the local world in the foreground, until Ctrl-C."""
 
 import json
+import shlex
 import signal
 import time
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ def up(
     venafi_port: int = 0,
     hr_port: int = 0,
     control_port: int = 0,
+    door_port: int = 0,
     without_functions: Annotated[
         bool, typer.Option("--without-functions", help="Leave the queues and schedules to `sam local invoke`.")
     ] = False,
@@ -52,7 +54,7 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     console = Console()
-    ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, hr=hr_port, control=control_port)
+    ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, hr=hr_port, control=control_port, door=door_port)
     works = not without_functions
     parameters = {"DeactivateUsers": "true"}  # every function is there to be played with
     with World(
@@ -85,6 +87,8 @@ def _addresses(world: World) -> Table:
     table.add_row("Venafi TPP", world.venafi_url)
     table.add_row("BambooHR, HiBob, Gusto, Okta", world.hr_url)
     table.add_row("control", world.control_url)
+    for url in world.api_urls():
+        table.add_row("front door", url.replace("{connection}", "main"))
     return table
 
 
@@ -119,6 +123,8 @@ def _how_to(world: World) -> str:
         "detail-type": "SystemLog",
         "detail": deactivation,
     }
+    headers, body = acme.standard_webhook(acme.OBRIEN, datetime.now(UTC))
+    sent = " ".join(f"-H '{name}: {value}'" for name, value in headers.items())
     identity = json.dumps({"identity": acme.GRACE.email})
     # AWS CLI 1 does not look into AWS_ENDPOINT_URL for SQS.
     aws = "aws --endpoint-url $AWS_ENDPOINT_URL"
@@ -128,6 +134,7 @@ In another shell:
 {aws} events put-events --entries '{json.dumps(command)}'
 {aws} sqs send-message --queue-url $REVOKE_GRANTS_QUEUE_URL --message-body '{identity}'
 curl {world.control_url}/partner-events -d '{json.dumps(partner)}'
+curl {world.api_url}/standard/main {sent} -d {shlex.quote(body)}    # signed; within five minutes
 curl -X POST {world.control_url}/schedules/schedule_refreshes
 curl -X POST {world.control_url}/schedules/watch_deadlines
 curl {world.control_url}/environments    # each function's variables, for sam local invoke

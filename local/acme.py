@@ -1,11 +1,13 @@
 """Acme, the small company of the demo, `make up` and the tests: its people, its apps, Leaver's connections."""
 
+import base64
+import hmac
 import json
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+from uuid import uuid4
 
 from local.simulators.provider import CANARY
 from local.simulators.venafi_state import Role
@@ -53,6 +55,12 @@ JOHN_THERE = Person(JOHN.email, "jOhNIm1QgePTO8WbOqwIQAA", "")
 BOUGHT_ADMIN = Person("admin@bought.example", "bAdm1nIm1QgePTO8WbOqwA", "")
 PEOPLE = (ADMIN, JOHN, ADA, GRACE, ALAN, OBRIEN)
 
+#: what senders of webhooks sign with
+WEBHOOK_SECRETS = {
+    "standard": f"whsec_{base64.b64encode(f'{CANARY}webhooks-of-standard'.encode()).decode()}",
+    **{source: f"{CANARY}webhooks-of-{source}" for source in ("hibob", "bamboohr", "okta", "gusto", "zoom")},
+}
+
 ALL_SCOPES = (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS)
 
 
@@ -71,6 +79,11 @@ def set_up(world: World) -> None:
         world.venafi.authorize(CERTIFICATE_APP, person.venafi_id)
     world.venafi.authorize(CERTIFICATE_APP, JOHN.venafi_id)
     connect_venafi(world)
+
+    for source, secret in WEBHOOK_SECRETS.items():
+        world.client("secretsmanager").create_secret(
+            Name=f"leaver/webhooks/{source}/main", SecretString=json.dumps({"current": secret})
+        )
 
 
 def buy_company(world: World, *people: Person, connection: str = "zoom-bought") -> None:
@@ -130,10 +143,30 @@ def connect_hibob(world: World, name: str = "hibob") -> None:
     key = f"{HIBOB_USER}:{CANARY}secret-of-hibob"
     world.hr.add_key("hibob", key)
     world.hr.add_person("hibob", JOHNS_HIBOB_ID, JOHN.email)
-    access_token = b64encode(key.encode()).decode()
+    access_token = base64.b64encode(key.encode()).decode()
     tokens = {"access_token": access_token, "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
     own = {"client_id": HIBOB_USER, "api_key": key.partition(":")[2], "known_person": JOHNS_HIBOB_ID}
     _connect(world, name, "hibob", ADMIN, role="service", account="hibob", credentials=own, tokens=tokens)
+
+
+def standard_webhook(person: Person, now: datetime) -> tuple[dict[str, str], str]:
+    """Say that somebody left, as a Standard Webhook: the signed headers, and the body."""
+    body = json.dumps(
+        {
+            "type": "OffboardingRequested",
+            "data": {
+                "kind": "immediate",
+                "subject": {"email": person.email},
+                "effective_at": now.isoformat(),
+                "occurred_at": now.isoformat(),
+            },
+        }
+    )
+    delivery, seconds = f"msg_{uuid4().hex}", str(int(now.timestamp()))
+    key = base64.b64decode(WEBHOOK_SECRETS["standard"].removeprefix("whsec_"))
+    digest = base64.b64encode(hmac.digest(key, f"{delivery}.{seconds}.{body}".encode(), "sha256")).decode()
+    headers = {"webhook-id": delivery, "webhook-timestamp": seconds, "webhook-signature": f"v1,{digest}"}
+    return headers | {"content-type": "application/json"}, body
 
 
 def _connect(

@@ -126,6 +126,11 @@ def _command(queue: str) -> Callable[[WorldInContainer, Tokens], str]:
     return observe
 
 
+def _heard(world: WorldInContainer, _: Tokens) -> str:
+    heard = [f"{event['detail-type']} {event['detail']['type']}" for event in world.messages("start-offboarding")]
+    return ", ".join(heard) or "no message"
+
+
 def _revoked_access_token(world: WorldInContainer, before: Tokens) -> str:
     return str(_status_with(world, before["access_token"]))
 
@@ -163,6 +168,13 @@ ROWS = (
     Row("schedule_refreshes", "venafi", "the refresh queue: for whom", _refresh_asked_for, answer="null"),
     Row("seal_case", "completed", "Cases: the state", lambda world, _: world.case_state(_CASE)),
     Row("watch_deadlines", "no token kept", "Secrets Manager", _dead_token, answer="null"),
+    Row(
+        "receive_webhook",
+        "HiBobWebhook employee.left",
+        "the queue of start_offboarding",
+        _heard,
+        answer='{"statusCode": 200, "headers": {"cache-control": "no-store"}, "body": ""}',
+    ),
     Row(
         "start_offboarding",
         f"RevokeSsoToken {acme.JOHN.zoom_id}",

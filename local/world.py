@@ -32,6 +32,7 @@ class Ports:
     venafi: int = 0
     hr: int = 0
     control: int = 0
+    door: int = 0
 
 
 class World(Deployment):
@@ -59,6 +60,7 @@ class World(Deployment):
             self.zoom_url = f"http://{advertise}:{urlsplit(self.zoom.url).port}"
             self.venafi_url = f"http://{advertise}:{urlsplit(self.venafi.url).port}"
             own = {
+                "FrontDoor": "http-api",
                 "OktaEventBusName": OKTA_BUS,
                 "SailPointEventBusName": SAILPOINT_BUS,
                 "Operators": f"arn:aws:iam::{ACCOUNT}:role/operator",
@@ -76,6 +78,7 @@ class World(Deployment):
                 bind=bind,
                 advertise=advertise,
                 port=ports.aws,
+                api_port=ports.door,
                 ticking=ticking,
                 consuming=consuming,
             )

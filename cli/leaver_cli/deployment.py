@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -59,6 +59,8 @@ class Deployment:
     parameters: Mapping[str, str]
     #: by how much AWS's clock is ahead of this machine's
     ahead: timedelta
+    #: where senders of webhooks post; None where nothing listens
+    door_url: str | None
     secrets_manager: "SecretsManagerClient" = field(repr=False)
     # Python 3.11 takes the registry itself for a mutable default.
     providers: Providers = field(default_factory=lambda: CONNECTABLE, repr=False)
@@ -68,6 +70,15 @@ class Deployment:
         url = self.stack.queue_url(self.stack.queue_of("start_offboarding"))
         for each in decisions:
             self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(each))
+
+    def webhook_places(self) -> Iterator[tuple[str, datetime]]:
+        """Find the front door's connections, and when each one's secret was changed last."""
+        prefix = f"{self.secret_store.prefix}/webhooks/"
+        pages = self.secrets_manager.get_paginator("list_secrets").paginate(
+            Filters=[{"Key": "name", "Values": [prefix]}]
+        )
+        for page in pages:
+            yield from ((each["Name"].removeprefix(prefix), each["LastChangedDate"]) for each in page["SecretList"])
 
     def url(self, host: HostVariables) -> str:
         """Where a provider's host is."""
@@ -158,6 +169,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         parameters=parameters,
         ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
+        door_url=outputs.get("FrontDoorUrl"),
         secrets_manager=secrets_manager,
         providers=providers,
     )

@@ -27,12 +27,15 @@ FUNCTIONS = (
     "LookUpPerson",
     "SealCase",
     "WatchDeadlines",
+    "ReceiveWebhook",
 )
 #: what a FIFO queue feeds
 FIFO = frozenset({"RefreshAccessToken", "SealCase"})
 #: what no message starts, only the schedule
 ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
-CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED)
+#: what only an HTTP request starts
+ONLY_ASKED = frozenset({"ReceiveWebhook"})
+CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED | ONLY_ASKED)
 
 #: what has two lanes: an urgent leaver waits behind nobody else's
 LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboarding")
@@ -66,6 +69,7 @@ FULL = SMALLEST | {
     "SailPointEmailDomain": "example.com",
     "BambooHrUrl": "https://acme.bamboohr.com",
     "OktaUrl": "https://acme.okta.com",
+    "FrontDoor": "http-api",
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
@@ -107,6 +111,8 @@ class _Names:
             case "AWS::Logs::LogGroup", "Arn":
                 group = self._template.resolve(resource["Properties"]["LogGroupName"], self)
                 return f"arn:{self._partition}:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+            case "AWS::ApiGatewayV2::Api", "ApiEndpoint":
+                return f"https://{logical_id}.execute-api.{REGION}.amazonaws.com"
             case kind, "Arn":
                 return f"arn:{self._partition}:{_ARNS[kind]}{logical_id}"
         raise AssertionError(f"nobody has named {logical_id}.{name} yet")

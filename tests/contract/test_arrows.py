@@ -21,6 +21,7 @@ ORDER = (
     *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
     *(
         "messages.names",
+        "messages.speakers",
         "messages.envelope",
         "messages.commands",
         "messages.events",
@@ -28,6 +29,14 @@ ORDER = (
         "messages.times",
         "messages.publisher",
         "messages.hr",
+    ),
+    *(
+        "webhooks.delivery",
+        "webhooks.proofs",
+        "webhooks.sources",
+        "webhooks.secrets",
+        "webhooks.memory",
+        "webhooks.bus",
     ),
     *("providers.ca_bundle", "providers.client_certificate", "providers.authorization", "providers.answer"),
     "providers.granted",
@@ -77,6 +86,7 @@ ORDER = (
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
     *("consuming.message", "consuming.journal", "consuming.recorder", "consuming.failures", "consuming.consumer"),
     "bootstrap",
+    "front_door",
 )
 LOWEST = ORDER[:4]
 #: The wings and the files beside them, lowest first; a wing is a folder.
@@ -90,8 +100,8 @@ STRANGERS = (
 ONLY = {
     "requests": {f"leaver.providers.{name}" for name in ("authorization", "body", "connection_pool", "transport")},
     "urllib3": {f"leaver.providers.{name}" for name in ("body", "call_failures", "connection_pool", "transport")},
-    "boto3": {"leaver.bootstrap"},
-    "botocore": {"leaver.bootstrap"},
+    "boto3": {"leaver.bootstrap", "leaver.front_door"},
+    "botocore": {"leaver.bootstrap", "leaver.front_door"},
 }
 
 

@@ -1,6 +1,8 @@
 """The sample payloads are what AWS would deliver: whole records, true digests, the queue of their function."""
 
+import base64
 import hashlib
+import hmac
 import json
 from typing import Any
 
@@ -8,10 +10,11 @@ import pytest
 
 from leaver.messages.commands import parse
 from leaver.messages.look_up import LookUpPerson
-from tests.contract.stack import FIFO, FUNCTIONS, ROOT, kebab, snake
+from local import acme
+from tests.contract.stack import FIFO, FUNCTIONS, ONLY_ASKED, ROOT, kebab, snake
 
 FROM_A_SCHEDULE = ["ScheduleRefreshes", "WatchDeadlines"]
-FROM_A_QUEUE = [function for function in FUNCTIONS if function not in FROM_A_SCHEDULE]
+FROM_A_QUEUE = [function for function in FUNCTIONS if function not in {*FROM_A_SCHEDULE, *ONLY_ASKED}]
 RECORD = {
     "messageId",
     "receiptHandle",
@@ -97,3 +100,12 @@ def test_the_leaver_of_an_hr_source_is_john_doe(name: str) -> None:
 def test_the_readme_tells_of_every_payload() -> None:
     text = (ROOT / "events" / "README.md").read_text()
     assert [path.name for path in (ROOT / "events").glob("*.json") if f"`{path.name}`" not in text] == []
+
+
+def test_the_request_at_the_front_door_is_signed_as_the_local_world_signs() -> None:
+    event = payload("receive_webhook")
+    assert (
+        event["requestContext"]["http"] | {"method": "POST", "path": "/hibob/main"} == event["requestContext"]["http"]
+    )
+    digest = hmac.digest(acme.WEBHOOK_SECRETS["hibob"].encode(), event["body"].encode(), "sha512")
+    assert event["headers"]["bob-signature"] == base64.b64encode(digest).decode()

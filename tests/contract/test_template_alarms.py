@@ -2,6 +2,7 @@
 
 import pytest
 
+from functions.receive_webhook.app import REFUSED
 from functions.start_offboarding.app import DATED_AHEAD, RETURNS_HELD
 from tests.contract.stack import CONSUMERS, DROP, LANED, Stack, change, of_type, queues_of
 
@@ -20,9 +21,13 @@ GAUGE = AT_LEAST | {
 
 
 #: counted when it happens, each time
-SUMS = (DATED_AHEAD, RETURNS_HELD)
+SUMS = (DATED_AHEAD, RETURNS_HELD, REFUSED)
 #: counted when it happens
 FAULTS = ("CasesNotSealed", "CasesAtOddsWithReceipts")
+
+
+#: their alarms
+COUNTED = {"DatedAheadAlarm", "ReturnsHeldAlarm", "WebhooksRefusedAlarm"}
 
 
 def alarm_faults(stack: Stack) -> list[str]:
@@ -99,7 +104,7 @@ def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
     gauges = {name for name, alarm in of_type(either, "AWS::CloudWatch::Alarm") if alarm["Namespace"] == "Leaver"}
     # What is counted where it happens is silent where nothing happens.
     gauges -= {f"{fault}Alarm" for fault in FAULTS} | {name for name in gauges if name.endswith("WaitedAlarm")}
-    assert {quiet.pop(name) for name in (gauges & quiet.keys()) - {"DatedAheadAlarm", "ReturnsHeldAlarm"}} == {"ignore"}
+    assert {quiet.pop(name) for name in (gauges & quiet.keys()) - COUNTED} == {"ignore"}
     assert set(quiet.values()) == {"notBreaching"}
 
 

@@ -11,7 +11,20 @@ from leaver import settings
 from leaver.connections.record import LONGEST_LIFE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
 from leaver.providers.sources import CONNECTABLE, SOURCES
-from tests.contract.stack import DROP, FULL, FUNCTIONS, ROOT, SMALLEST, WRITTEN, Stack, change, kebab, of_type, snake
+from tests.contract.stack import (
+    DROP,
+    FULL,
+    FUNCTIONS,
+    ONLY_ASKED,
+    ROOT,
+    SMALLEST,
+    WRITTEN,
+    Stack,
+    change,
+    kebab,
+    of_type,
+    snake,
+)
 
 HR_SOURCES = {
     *(
@@ -60,6 +73,7 @@ VALUES = {
     "MISSING_USER_IS_DONE": "",
     "URGENT_SOURCES": "hibob,caep,okta",
     "PACE_TABLE": "Pace",
+    "DELIVERIES_TABLE": "Deliveries",
     "REQUESTS_PER_SECOND": 30,
     "OKTA_EMAIL_DOMAIN": "example.com",
     "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
@@ -108,9 +122,17 @@ TOLD = {
         *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
         *("PROVIDERS", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "MOST_AN_HOUR", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
     },
+    "ReceiveWebhook": {"SECRET_PREFIX", "DELIVERIES_TABLE"},
     "SealCase": {"PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
+
+
+def told(function: str) -> set[str]:
+    """The variables of a function; what no queue feeds and no schedule starts gives nothing up and parks nothing."""
+    return (TOLD_ALL - {"DEAD_LETTER_QUEUE_URL", "GIVE_UP_AFTER"} if function in ONLY_ASKED else TOLD_ALL) | TOLD[
+        function
+    ]
 
 
 def settings_of(function: str) -> Any:
@@ -121,8 +143,9 @@ def settings_of(function: str) -> Any:
 def environment_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
-        expected = {name: VALUES[name] for name in (TOLD_ALL | TOLD[function]) - {"DEAD_LETTER_QUEUE_URL"}}
-        expected["DEAD_LETTER_QUEUE_URL"] = f"{function}DeadLetterQueue"
+        expected = {name: VALUES[name] for name in told(function) - {"DEAD_LETTER_QUEUE_URL"}}
+        if function not in ONLY_ASKED:
+            expected["DEAD_LETTER_QUEUE_URL"] = f"{function}DeadLetterQueue"
         if function == "RevokeGrants":
             # Venafi's, of which the deployment says what its server bears
             expected["REQUESTS_PER_SECOND"] = 50
@@ -146,7 +169,7 @@ def runtime_faults(stack: Stack) -> list[str]:
             "Handler": "app.lambda_handler",
             "Architectures": ["x86_64"],
             "Layers": layers,
-            "Timeout": 90 if function == "RefreshAccessToken" else 60,
+            "Timeout": {"RefreshAccessToken": 90, "ReceiveWebhook": 10}.get(function, 60),
             "MemorySize": 512,
             "LoggingConfig": {"LogFormat": "JSON", "LogGroup": f"{function}LogGroup"},
             # The SDK for traces is not in the layer: a function must not be told to trace.
@@ -187,7 +210,7 @@ def test_every_function_is_told_exactly_what_it_needs(full: Stack) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_settings_read_what_the_template_tells(function: str) -> None:
     reads = {name.upper() for name in settings_of(function).model_fields}
-    tells = TOLD_ALL | TOLD[function]
+    tells = told(function)
     hosts = HOSTS if function in ASKS_EVERY_PROVIDER else HR_HOSTS if function == "LookUpPerson" else set()
     # Powertools reads the first two, and bootstrap the third, for the metrics of every function.
     assert reads | hosts == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
@@ -205,7 +228,7 @@ def test_what_is_read_is_read_by_a_function() -> None:
 def test_settings_can_be_read_from_what_the_template_tells(function: str, either: Stack) -> None:
     variables = either[f"{function}Function"]["Properties"]["Environment"]["Variables"]
     read = settings_of(function).read({name: str(value) for name, value in variables.items()})
-    assert read.give_up_after == 86400
+    assert read.event_bus_name == "EventBus"
 
 
 def test_nobody_is_deactivated_unless_the_deployment_wants_it(full: Stack, smallest: Stack) -> None:

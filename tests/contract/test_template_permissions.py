@@ -11,8 +11,10 @@ from leaver.cases.states import AnnouncementName
 from leaver.messages import commands
 from leaver.messages.commands import Command
 from leaver.messages.events import ConnectionAnnouncement
-from leaver.providers.sources import SOURCES
-from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, kebab
+from leaver.messages.speakers import HR_EVENTS
+from leaver.providers.sources import SOURCES as ASKED
+from leaver.webhooks.sources import SOURCES
+from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 READER = {
@@ -93,6 +95,7 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "UpdateItem": {"case#*", "person#*"},
         "Query": {"case#*", "receipts#*"},
     },
+    "ReceiveWebhook": {},
 }
 #: where the index of user tokens may be another table's, the secrets themselves are looked at
 FINDER = {"secretsmanager:ListSecrets": {"*"}, "dynamodb:DescribeTable": {"table/Cases"}}
@@ -155,7 +158,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:Query": {"table/Connections/index/role"},
-        "secretsmanager:GetSecretValue": {f"leaver/tokens/{name}/*" for name in SOURCES},
+        "secretsmanager:GetSecretValue": {f"leaver/tokens/{name}/*" for name in ASKED},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -180,6 +183,15 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:GenerateDataKey": {"key/Key"},
     },
 }
+MAY["ReceiveWebhook"] = {
+    "dynamodb:GetItem": {"table/Deliveries"},
+    "dynamodb:PutItem": {"table/Deliveries"},
+    "secretsmanager:GetSecretValue": {"leaver/webhooks/*"},
+    # the handshake
+    "secretsmanager:PutSecretValue": {"leaver/webhooks/gusto/*"},
+    "kms:Decrypt": {"key/Key"},
+    "kms:GenerateDataKey": {"key/Key"},
+}
 #: of its own queue, whoever has one
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
 #: who sends commands, and does not only tell what it did
@@ -196,6 +208,7 @@ ANNOUNCES: dict[str, set[str]] = {
     "LookUpPerson": {Command.failure_announced_as},
     "SealCase": OF_CASES | {"OffboardingCompleted", Command.failure_announced_as},
     "WatchDeadlines": OF_CASES,
+    "ReceiveWebhook": set(),
 }
 ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
 #: who refreshes and revokes the tokens themselves, whosever they are
@@ -208,9 +221,10 @@ SECRETS = {
     "credentials": SECRET + "leaver/credentials/zoom/main-a1B2c3",
     "tokens": SECRET + "leaver/tokens/zoom/main-a1B2c3",
     "Venafi's tokens": SECRET + "leaver/tokens/venafi/zoom-a1B2c3",
-    **{f"tokens of {name}": f"{SECRET}leaver/tokens/{name}/main-a1B2c3" for name in SOURCES},
+    **{f"tokens of {name}": f"{SECRET}leaver/tokens/{name}/main-a1B2c3" for name in ASKED},
     "user tokens": SECRET + "leaver/user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak-a1B2c3",
     "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
+    "what Gusto signs with": SECRET + "leaver/webhooks/gusto/main-a1B2c3",
     "CA bundle's neighbour": SECRET + "leaver/venafi-ca-of-another-a1B2c3",
     "another deployment's tokens": SECRET + "leaver-test/tokens/zoom/main-a1B2c3",
     "somebody else's": SECRET + "payroll/database-a1B2c3",
@@ -261,7 +275,7 @@ def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
     for function in FUNCTIONS:
         own = f"leaver-{kebab(function)}"
         fifo = ".fifo" if function in FIFO else ""
-        consumes = function not in ONLY_SCHEDULED
+        consumes = function not in ONLY_SCHEDULED | ONLY_ASKED
         lanes = {f"{own}{fifo}", *({f"{own}-urgent"} if function in LANED else ())}
         every = {action: lanes for action in CONSUMES if consumes} | {
             "events:PutEvents": {"event-bus/EventBus"},
@@ -269,8 +283,9 @@ def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
             "logs:PutLogEvents": {f"/aws/lambda/{own}:*"},
         }
         expected = every | MAY[function]
-        parks = {f"{own}-dead-letters{fifo}"}
-        expected["sqs:SendMessage"] = parks | expected.get("sqs:SendMessage", set())
+        if function not in ONLY_ASKED:
+            parks = {f"{own}-dead-letters{fifo}"}
+            expected["sqs:SendMessage"] = parks | expected.get("sqs:SendMessage", set())
         if not ca_bundle:
             expected = {action: resources - {CA_BUNDLE} for action, resources in expected.items()}
         found: dict[str, set[str]] = {}
@@ -292,8 +307,8 @@ def _short(arn: str) -> str:
 
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
-    hr = (f"tokens/{name}/*" for name in SOURCES)
-    arises = ("tokens/zoom/*", "tokens/venafi/*", *hr, "tokens/*", "credentials/*", ":*", "-??????")
+    tokens = ("tokens/zoom/*", "tokens/venafi/*", *(f"tokens/{name}/*" for name in ASKED), "tokens/*")
+    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -309,8 +324,8 @@ def wildcard_faults(stack: Stack) -> list[str]:
 
 def secret_faults(stack: Stack) -> list[str]:
     """No pattern matches two kinds of secret, or a secret that is not ours."""
-    tokens = {"tokens", "Venafi's tokens", *(f"tokens of {name}" for name in SOURCES)}
-    ours = {"credentials", "user tokens", "CA bundle"} | tokens
+    tokens = {"tokens", "Venafi's tokens", *(f"tokens of {name}" for name in ASKED)}
+    ours = {"credentials", "user tokens", "CA bundle", "what Gusto signs with"} | tokens
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -338,6 +353,9 @@ def condition_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
         speaks = [{"events:source": "leaver", "events:detail-type": ANNOUNCES[function]}]
+        if function == "ReceiveWebhook":
+            types = {each.detail_type for each in SOURCES.values()}
+            speaks = [{"events:source": HR_EVENTS, "events:detail-type": types}]
         if function in COMMANDERS:
             speaks.append({"events:source": "leaver.command", "events:detail-type": set(STEPS)})
         if (spoken := list(_spoken(stack, function))) != speaks:
@@ -435,11 +453,12 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
     ("kind", "readers"),
     [
         ("credentials", ASKS_EVERY_PROVIDER),
-        ("tokens", set(FUNCTIONS) - READS_NO_ZOOM_TOKEN),
+        ("tokens", set(FUNCTIONS) - READS_NO_ZOOM_TOKEN - ONLY_ASKED),
         ("Venafi's tokens", ASKS_EVERY_PROVIDER | {"RevokeGrants"}),
-        *((f"tokens of {name}", ASKS_EVERY_PROVIDER | {"LookUpPerson"}) for name in SOURCES),
+        *((f"tokens of {name}", ASKS_EVERY_PROVIDER | {"LookUpPerson"}) for name in ASKED),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
+        ("what Gusto signs with", ONLY_ASKED),
         ("CA bundle's neighbour", set()),
         ("another deployment's tokens", set()),
         ("somebody else's", set()),

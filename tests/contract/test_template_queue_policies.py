@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.contract.iam import ANONYMOUS, Caller, administrator, is_allowed, principal, rule
-from tests.contract.stack import FUNCTIONS, HR_RULES, Stack, arn, change, of_type, queues_of
+from tests.contract.stack import FUNCTIONS, HR_RULES, ONLY_ASKED, Stack, arn, change, of_type, queues_of
 from tests.contract.test_template_permissions import statements
 
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/"
@@ -65,7 +65,7 @@ FEEDS = {
         *("RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "RevokeGrants"),
         "WatchDeadlines",
     },
-    **{f"{function}DeadLetterQueue": {function} for function in FUNCTIONS},
+    **{f"{function}DeadLetterQueue": {function} for function in FUNCTIONS if function not in ONLY_ASKED},
 }
 CONSUMER = {queue: function for function in FUNCTIONS for queue in queues_of(function)}
 

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -122,6 +122,7 @@ def lived(pytestconfig: pytest.Config) -> Iterator[Lived]:
             acme.set_up(world)
             succeed(world)
             fail(world)
+            knock(world)
             printed = operate(world)
 
             def read_output() -> str:
@@ -256,10 +257,44 @@ def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
         world.settle()
 
 
+def knock(world: WatchedWorld) -> None:
+    """Post at the front door what is signed and what is not, with secrets where none belongs."""
+    vault, secret = world.client("secretsmanager"), acme.WEBHOOK_SECRETS["okta"]
+    until = datetime.now(UTC) + timedelta(hours=1)
+    waits = {"current": acme.WEBHOOK_SECRETS["gusto"], "open_until": until.isoformat()}
+    vault.put_secret_value(SecretId="leaver/webhooks/gusto/main", SecretString=json.dumps(waits))
+    vault.create_secret(Name="leaver/webhooks/hibob/spoilt", SecretString=json.dumps({"current": [ECHOED], ECHOED: 1}))
+    offered = json.dumps({"verification_token": ECHOED})
+    attempts = [
+        ("/okta/main", {"authorization": secret}, '{"data": {"events": [{"eventType": "user.session.start"}]}}', 200),
+        ("/okta/main", {"authorization": f"Bearer {secret}"}, secret, 401),
+        ("/okta/other", {"authorization": secret}, "{}", 401),
+        (f"/okta/{secret}.", {"authorization": secret}, "{}", 401),
+        (f"/{secret}?{secret}", {secret: secret}, secret, 401),
+        ("/hibob/spoilt", {"bob-signature": secret}, "{}", 503),
+        ("/standard/main", {"webhook-signature": acme.WEBHOOK_SECRETS["standard"]}, secret, 401),
+        ("/gusto/main", {}, offered, 200),
+        ("/gusto/main", {}, offered, 401),
+        ("/zoom/main", {"x-zm-signature": secret, "x-zm-request-timestamp": secret}, secret * 5000, 413),
+    ]
+    for path, headers, body, status in attempts:
+        sent = {"content-type": "application/json", **headers}
+        assert requests.post(f"{world.api_url}{path}", body, headers=sent, timeout=20).status_code == status
+    world.settle()
+
+
 def operate(world: WatchedWorld) -> str:
     """Look at everything that is parked, and put some of it back; return what was printed."""
     orders = [["parked"], *(["parked", place, "--show-body"] for place in PLACES)]
-    orders += [["connections"], ["connections", "--json"], ["case"], ["release"], ["heard"]]
+    orders += [
+        ["connections"],
+        ["connections", "--json"],
+        ["case"],
+        ["release"],
+        ["heard"],
+        ["door"],
+        ["door", "--json"],
+    ]
     orders.append(["redrive", "revoke_sso_token", "--yes"])
     printed = [CliRunner().invoke(app, order, env=world.environment()).output for order in orders]
     world.settle()
@@ -279,11 +314,12 @@ def is_odd(entry: JournalEntry) -> bool:
 def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) -> None:
     world = lived.world
     kept = secrets_with_canary(world)
-    for folder in ("credentials", "tokens", "user-tokens"):
+    for folder in ("credentials", "tokens", "user-tokens", "webhooks"):
         assert any(name.startswith(f"leaver/{folder}/") for name in kept)
     # What it consumes is no queue, and nothing went wrong with a case.
-    consumers = world.functions.keys() - {"watch_deadlines"}
+    consumers = world.functions.keys() - {"watch_deadlines", "receive_webhook"}
     assert [function for function in consumers if "failed" not in world.logs(function)] == []
+    assert all(said in world.logs("receive_webhook") for said in ("refused", "not taken", "a secret is offered"))
     outcomes = {receipt["outcome"] for receipt in world.receipts() if "outcome" in receipt}
     assert outcomes == {
         *("revoked", "already_gone", "user_not_found"),
@@ -305,7 +341,9 @@ def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) ->
         "ConnectionFailing",
         "ConnectionNeedsReauthorization",
     }
-    errors = {parked.error for function in world.functions for parked in world.parked(function)}
+    errors = {
+        parked.error for function in world.functions.keys() - {"receive_webhook"} for parked in world.parked(function)
+    }
     assert errors >= {"Rejected", "BadMessage", "InvalidGrant"}
     assert {said.target.partition(".")[0] for said in lived.said} >= {
         "AmazonSQS",

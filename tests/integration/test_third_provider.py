@@ -73,6 +73,7 @@ class World:
             secret_store=self.secret_store,
             parameters={"AcmeUrl": self.acme.url},
             ahead=timedelta(0),
+            door_url=None,
             secrets_manager=cast("Any", None),
             providers=REGISTRY,
         )

@@ -168,6 +168,15 @@ class EncryptsTokens(Settings):
     kms_key_arn: str
 
 
+class ReceivesWebhooks(Settings):
+    """What the front door needs."""
+
+    event_bus_name: str
+    secret_prefix: str
+    #: which deliveries the bus has
+    deliveries_table: str
+
+
 def stack_name(environ: Mapping[str, str]) -> str:
     """The stack that a function belongs to; raises InvalidSetting without one."""
     name = environ.get("STACK_NAME", "")

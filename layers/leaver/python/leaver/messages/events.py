@@ -10,13 +10,6 @@ from leaver.messages.commands import Email, Moment, Printable, ProviderName
 
 _FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
-#: our sources on the bus; AWS keeps `aws.*` for itself
-COMMANDS = "leaver.command"
-HR_EVENTS = "leaver.hr"
-ANNOUNCEMENTS = "leaver"
-#: the source of what a person asks for, straight to the queue: no event of a bus may call itself so
-OPERATOR = "operator"
-
 
 class HrEvent(NamedTuple):
     """What an HR system sent, as a bus delivered it; only that system's adapter understands `detail`."""
@@ -27,6 +20,9 @@ class HrEvent(NamedTuple):
     detail: Mapping[str, Any]
     #: the person's e-mail address, where whoever put the event on the bus looked it up
     looked_up_email: str | None = None
+    #: the connection of the front door that it came by, and the id that its sender signed
+    connection: str | None = None
+    delivery: str | None = None
 
 
 def _identities(value: object, check: Callable[[object], dict[str, dict[str, str]]]) -> dict[str, dict[str, str]]:

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from leaver.errors import Undelivered
 from leaver.messages.commands import Command
-from leaver.messages.events import ANNOUNCEMENTS, COMMANDS, Announcement, CaseAnnouncement, ConnectionAnnouncement
+from leaver.messages.events import Announcement, CaseAnnouncement, ConnectionAnnouncement
+from leaver.messages.speakers import ANNOUNCEMENTS, COMMANDS
 from leaver.storage.tables import timestamp
 
 if TYPE_CHECKING:

@@ -1,14 +1,17 @@
-"""Okta's System Log, as its log stream puts it on a partner event bus."""
+"""Okta's System Log, as its log stream puts it on a partner event bus, and as its event hooks post it."""
 
 from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from leaver.errors import BadMessage
+from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested
 from leaver.messages.look_up import LookUpNeeded, Unnamed
 
 SOURCE_PREFIX = "aws.partner/okta.com/"
+#: one event of an event hook
+DETAIL_TYPE = "OktaEventHook"
+_DEPARTURES = ("user.lifecycle.deactivate", "user.lifecycle.suspend")
 
 #: built when the first such event comes: no start pays for sources that never come
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
@@ -77,3 +80,10 @@ def read(event: HrEvent, logins: Logins) -> OffboardingRequested:
     if "@" not in login and not domain:
         raise LookUpNeeded(_NO_ADDRESS, unnamed)
     return unnamed.named(login if "@" in login else f"{login}@{domain}")
+
+
+def read_of_hook(event: HrEvent, logins: Logins) -> OffboardingRequested:
+    """Read an event of a hook: of its types no rule of ours chooses any, as one does on the partner bus."""
+    if event.detail.get("eventType") not in _DEPARTURES:
+        raise Rejected(f"okta: eventType: no departure: have the hook tell of {', '.join(_DEPARTURES)} alone")
+    return read(event, logins)

@@ -1,0 +1,7 @@
+"""Who speaks on our bus, by an event's source; AWS keeps `aws.*` for itself."""
+
+COMMANDS = "leaver.command"
+HR_EVENTS = "leaver.hr"
+ANNOUNCEMENTS = "leaver"
+#: the source of what a person asks for, straight to the queue: no event of a bus may call itself so
+OPERATOR = "operator"

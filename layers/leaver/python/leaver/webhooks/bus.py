@@ -1,0 +1,68 @@
+"""What the front door puts on the bus: tried twice, and taken only when the bus says so of each event."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from leaver.errors import Undelivered
+from leaver.messages.speakers import HR_EVENTS
+from leaver.webhooks.delivery import Content, as_written
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+#: the most entries that PutEvents takes at once
+BATCH: Final = 10
+ATTEMPTS: Final = 2
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event for the bus, and by what a repeat of it would be known."""
+
+    detail_type: str
+    detail: Content
+    resources: tuple[str, ...]
+    identity: str | None
+
+
+class Bus:
+    """Our bus; its client gives up by itself after a second and a half, and tries nothing twice."""
+
+    def __init__(self, events: "EventBridgeClient", *, name: str) -> None:
+        self._events = events
+        self._name = name
+
+    def put(self, events: Sequence[Event]) -> None:
+        """Put up to ten events; raises Undelivered where the bus did not take all of them."""
+        entries: list[Any] = [
+            {
+                "EventBusName": self._name,
+                "Source": HR_EVENTS,
+                "DetailType": each.detail_type,
+                "Detail": as_written(each.detail),
+                "Resources": list(each.resources),
+            }
+            for each in events
+        ]
+        for _ in range(ATTEMPTS):
+            entries, why = self._put(entries)
+            if not entries:
+                return
+        raise Undelivered(f"the bus did not take {len(entries)} events: {why}")
+
+    def _put(self, entries: Sequence[Any]) -> tuple[list[Any], str]:
+        """Try once; returns what the bus did not take, and why."""
+        try:
+            answer = self._events.put_events(Entries=entries)
+        except ClientError as error:
+            return list(entries), error.response["Error"]["Code"]
+        except BotoCoreError as error:
+            return list(entries), type(error).__name__
+        if not answer["FailedEntryCount"]:
+            return [], ""
+        each = list(zip(entries, answer["Entries"], strict=True))
+        codes = {told["ErrorCode"] for _, told in each if "ErrorCode" in told}
+        return [entry for entry, told in each if "ErrorCode" in told], ", ".join(sorted(codes))

@@ -1,0 +1,135 @@
+"""`leaver door` against a stack on moto: who may post, and how a secret is rotated without losing a delivery."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from leaver.webhooks.proofs import standard_key
+from leaver.webhooks.sources import SOURCES
+from tests.integration.dynamodb import dynamodb, make_tables
+from tests.integration.parked_stack import REGION, leaver, world_on_moto
+
+URL = "https://abc123.execute-api.eu-central-1.amazonaws.com"
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with world_on_moto(monkeypatch):
+        make_tables(dynamodb())
+        key = boto3.client("kms", region_name=REGION).create_key()["KeyMetadata"]["Arn"]
+        outputs = {"ConnectionsTable": "Connections", "CasesTable": "Cases", "KeyArn": key, "SecretPrefix": "leaver"}
+        told = {name: {"Value": value} for name, value in {**outputs, "FrontDoorUrl": URL}.items()}
+        boto3.client("cloudformation", region_name=REGION).create_stack(
+            StackName="leaver", TemplateBody=json.dumps({"Resources": {}, "Outputs": told})
+        )
+        yield boto3.client("secretsmanager", region_name=REGION)
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    return tmp_path / "secret"
+
+
+def stored(secrets: Any, connection: str) -> dict[str, str]:
+    text = secrets.get_secret_value(SecretId=f"leaver/webhooks/{connection}")["SecretString"]
+    found: dict[str, str] = json.loads(text)
+    return found
+
+
+def rotate(connection: str, given: Path, secret: str) -> str:
+    given.write_text(secret + "\n")
+    result = leaver("door", "rotate", connection, "--secret-file", str(given))
+    assert secret not in result.output
+    return result.output
+
+
+def test_a_first_secret_counts_at_once(secrets: Any, given: Path) -> None:
+    assert rotate("hibob/main", given, "first") == "hibob/main: the secret counts\n"
+    assert stored(secrets, "hibob/main") == {"current": "first"}
+
+
+def test_while_a_secret_is_rotated_both_count(secrets: Any, given: Path) -> None:
+    rotate("hibob/main", given, "first")
+    assert "both secrets count" in rotate("hibob/main", given, "second")
+    assert stored(secrets, "hibob/main") == {"current": "second", "previous": "first"}
+    assert leaver("door", "rotate", "hibob/main", "--finish").exit_code == 0
+    assert stored(secrets, "hibob/main") == {"current": "second"}
+
+
+def test_a_third_secret_drops_none_that_a_sender_may_still_sign_with(secrets: Any, given: Path) -> None:
+    for secret in ("first", "second"):
+        rotate("hibob/main", given, secret)
+    given.write_text("third")
+    result = leaver("door", "rotate", "hibob/main", "--secret-file", str(given))
+    assert (result.exit_code, "the last rotation is not over" in result.output) == (1, True)
+    assert stored(secrets, "hibob/main") == {"current": "second", "previous": "first"}
+
+
+def test_a_standard_secret_is_made_and_shown_once(secrets: Any) -> None:
+    shown = leaver("door", "rotate", "standard/main").output
+    made = stored(secrets, "standard/main")["current"]
+    assert len(standard_key(made)) == 32
+    assert made in shown
+    assert made not in leaver("door").output
+
+
+def test_a_standard_secret_that_is_none_is_not_stored(secrets: Any, given: Path) -> None:
+    given.write_text("hunter2")
+    result = leaver("door", "rotate", "standard/main", "--secret-file", str(given))
+    assert (result.exit_code, "expected whsec_" in result.output, "hunter2" in result.output) == (1, True, False)
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        stored(secrets, "standard/main")
+
+
+def test_gustos_secret_is_waited_for_and_taken_when_a_person_says_so(secrets: Any) -> None:
+    assert "waits until" in leaver("door", "rotate", "gusto/main").output
+    until = datetime.fromisoformat(stored(secrets, "gusto/main")["open_until"])
+    assert timedelta(minutes=14) < until - datetime.now(UTC) <= timedelta(minutes=15)
+    assert "waits for the sender's until" in leaver("door").output
+    # What the door does.
+    secrets.put_secret_value(SecretId="leaver/webhooks/gusto/main", SecretString='{"offered": "token"}')
+    assert "offered: token" in leaver("door", "rotate", "gusto/main", answer="y\n").output
+    assert stored(secrets, "gusto/main") == {"current": "token"}
+
+
+def test_an_offer_that_gusto_does_not_know_is_thrown_away(secrets: Any) -> None:
+    text = '{"current": "old", "offered": "forged"}'
+    secrets.create_secret(Name="leaver/webhooks/gusto/main", SecretString=text)
+    assert "thrown away" in leaver("door", "rotate", "gusto/main", answer="n\n").output
+    assert stored(secrets, "gusto/main") == {"current": "old"}
+
+
+@pytest.mark.parametrize("name", ["hibob", "personio/main", "hibob/Main", "hibob/../x", "/hibob/main", "hibob/main/"])
+def test_what_is_no_connection_of_the_door_is_refused(secrets: Any, name: str) -> None:
+    result = leaver("door", "rotate", name)
+    assert (result.exit_code, ", ".join(SOURCES) in result.output) == (2, True)
+    assert secrets.list_secrets()["SecretList"] == []
+
+
+def test_the_door_shows_addresses_and_states_and_no_secret(secrets: Any, given: Path) -> None:
+    for secret in ("canary-first", "canary-second"):
+        rotate("hibob/main", given, secret)
+    rotate("zoom/main", given, "canary-zoom")
+    secrets.create_secret(Name="leaver/tokens/zoom/main", SecretString="{}")
+    shown = leaver("door").output
+    assert "canary" not in shown
+    assert "tokens" not in shown
+    assert f"{URL}/hibob/main" in shown
+    told = json.loads(leaver("door", "--json").output)
+    assert [(each["connection"], each["address"], each["secrets"]) for each in told] == [
+        ("hibob/main", f"{URL}/hibob/main", "current, previous"),
+        ("zoom/main", f"{URL}/zoom/main", "current"),
+    ]
+
+
+def test_a_secret_that_nobody_can_read_hides_no_other(secrets: Any, given: Path) -> None:
+    secrets.create_secret(Name="leaver/webhooks/gusto/main", SecretString="no JSON")
+    rotate("hibob/main", given, "first")
+    told = json.loads(leaver("door", "--json").output)
+    assert [each["connection"] for each in told] == ["gusto/main", "hibob/main"]
+    assert told[0]["secrets"].startswith("can't be used: secret leaver/webhooks/gusto/main: ")
