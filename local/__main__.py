@@ -43,6 +43,7 @@ def up(
     aws_port: Annotated[int, typer.Option(help="0: any free port, as for the others.")] = 0,
     zoom_port: int = 0,
     venafi_port: int = 0,
+    hr_port: int = 0,
     control_port: int = 0,
     door_port: int = 0,
     without_functions: Annotated[
@@ -53,13 +54,14 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     console = Console()
-    ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, control=control_port, door=door_port)
+    ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, hr=hr_port, control=control_port, door=door_port)
     works = not without_functions
     parameters = {"DeactivateUsers": "true"}  # every function is there to be played with
     with World(
         parameters=parameters, bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works
     ) as world:
         acme.set_up(world)
+        acme.connect_hibob(world)
         console.print(_not_built(world), _addresses(world))
         console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)
         _follow(world, console)
@@ -83,6 +85,7 @@ def _addresses(world: World) -> Table:
     table.add_row("AWS", world.aws.url)
     table.add_row("Zoom", world.zoom_url)
     table.add_row("Venafi TPP", world.venafi_url)
+    table.add_row("BambooHR, HiBob, Gusto, Okta", world.hr_url)
     table.add_row("control", world.control_url)
     for url in world.api_urls():
         table.add_row("front door", url.replace("{connection}", "main"))

@@ -13,6 +13,8 @@ from local.simulators.provider import CANARY
 from local.simulators.venafi_state import Role
 from local.world import KNOWN_ADDRESS, World
 
+#: at HiBob: Leaver's service user, and John
+HIBOB_USER, JOHNS_HIBOB_ID = "SERVICE-1234", "3332"
 ZOOM_ACCOUNT = "acme-zoom-account"
 #: the company that Acme bought: it still has an account of its own at Zoom
 BOUGHT_ACCOUNT = "bought-zoom-account"
@@ -136,6 +138,17 @@ def connect_venafi(world: World, name: str = "venafi") -> None:
     _connect(world, name, "venafi", ADMIN, role="service", account=account, credentials=credentials, tokens=tokens)
 
 
+def connect_hibob(world: World, name: str = "hibob") -> None:
+    """Let Leaver ask HiBob who somebody is, with a service user's token, and let HiBob know John."""
+    key = f"{HIBOB_USER}:{CANARY}secret-of-hibob"
+    world.hr.add_key("hibob", key)
+    world.hr.add_person("hibob", JOHNS_HIBOB_ID, JOHN.email)
+    access_token = base64.b64encode(key.encode()).decode()
+    tokens = {"access_token": access_token, "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    own = {"client_id": HIBOB_USER, "api_key": key.partition(":")[2], "known_person": JOHNS_HIBOB_ID}
+    _connect(world, name, "hibob", ADMIN, role="service", account="hibob", credentials=own, tokens=tokens)
+
+
 def standard_webhook(person: Person, now: datetime) -> tuple[dict[str, str], str]:
     """Say that somebody left, as a Standard Webhook: the signed headers, and the body."""
     body = json.dumps(
@@ -159,7 +172,7 @@ def standard_webhook(person: Person, now: datetime) -> tuple[dict[str, str], str
 def _connect(
     world: World,
     name: str,
-    provider: Literal["zoom", "venafi"],
+    provider: Literal["zoom", "venafi", "hibob"],
     owner: Person,
     *,
     role: Literal["service", "personal"],
@@ -176,7 +189,7 @@ def _connect(
         "connection": name,
         "provider": provider,
         "account": account,
-        "grant_type": "refresh_token",
+        "grant_type": "refresh_token" if "refresh_token" in tokens else "api_key",
         "role": role,
         "owner": owner.email,
         "status": "active",

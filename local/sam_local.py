@@ -106,6 +106,11 @@ def _new_refresh_token(world: WorldInContainer, before: Tokens) -> str:
     return f"live: {kind}, its access token gets {_status_with(world, held['access_token'])}"
 
 
+def _completed_event(world: WorldInContainer, _: Tokens) -> str:
+    events = [f"{each['kind']} {each['subject']['email']}" for each in world.messages("start-offboarding")]
+    return ", ".join(events) or "no message"
+
+
 def _refresh_asked_for(world: WorldInContainer, _: Tokens) -> str:
     return ", ".join(message["connection"] for message in world.messages("refresh-access-token.fifo")) or "no message"
 
@@ -182,6 +187,7 @@ ROWS = (
         "the queue of revoke_grants",
         _command("revoke-grants"),
     ),
+    Row("look_up_person", f"immediate {acme.JOHN.email}", "the queue of start_offboarding", _completed_event),
     Row("revoke_access_token", "401", "Zoom: called with the revoked token", _revoked_access_token),
 )
 
@@ -240,6 +246,8 @@ def _invoke(console: Console, function: str, sam: SamCli, world: WorldInContaine
     rows = [row for row in ROWS if row.function == function]
     if function == "schedule_refreshes":
         world.make_due("venafi")
+    if function == "look_up_person":
+        world.hr.ask("leaves", system="hibob", person=acme.JOHNS_HIBOB_ID)
     if function == "seal_case":
         world.keep_done_case(_CASE)
     if function == "watch_deadlines":

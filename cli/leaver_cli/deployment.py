@@ -23,7 +23,7 @@ from leaver.connections.record import Connections
 from leaver.messages.names import name_of
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE
 from leaver.providers.transport import Transport
 from leaver.storage.secrets import SecretStore
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
@@ -63,7 +63,7 @@ class Deployment:
     door_url: str | None
     secrets_manager: "SecretsManagerClient" = field(repr=False)
     # Python 3.11 takes the registry itself for a mutable default.
-    providers: Providers = field(default_factory=lambda: PROVIDERS, repr=False)
+    providers: Providers = field(default_factory=lambda: CONNECTABLE, repr=False)
 
     def send_decisions(self, decisions: Iterable[Mapping[str, str]]) -> None:
         """Send what a person decides of cases, straight to the queue of start_offboarding."""
@@ -140,7 +140,7 @@ class Deployment:
         )
 
 
-def describe(name: str, region: str | None, profile: str | None, providers: Providers = PROVIDERS) -> Deployment:
+def describe(name: str, region: str | None, profile: str | None, providers: Providers = CONNECTABLE) -> Deployment:
     """Ask CloudFormation for a stack's parameters and outputs; raises NoSuchStack."""
     session = boto3.Session(region_name=region, profile_name=profile)
     cloudformation = session.client("cloudformation", config=AWS)

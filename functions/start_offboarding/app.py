@@ -35,6 +35,7 @@ from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.hr import HrChoices, read_hr_event
+from leaver.messages.look_up import LookUpNeeded, LookUpPerson
 from leaver.messages.names import name_of
 from leaver.messages.times import settle_times
 from leaver.outcomes import Result
@@ -81,6 +82,8 @@ class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps)
     sailpoint_left_values: CommaSeparated = frozenset()
     sailpoint_active_values: CommaSeparated = frozenset()
     sailpoint_email_domain: str = ""
+    #: the queue of look_up_person
+    look_up_queue_url: str
 
 
 class StartOffboarding(Command):
@@ -128,8 +131,16 @@ class Decision(Command):
         return self.case
 
 
-def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake, closing: StepClosing) -> Fate:
+#: what the queue brings
+Asked = StartOffboarding | Decision | LookUpPerson
+
+
+def start_offboarding(
+    command: Asked, *, intake: Intake, closing: StepClosing, hand_on: Callable[[LookUpPerson], None]
+) -> Fate:
     """Do as HR or a person says."""
+    if isinstance(command, LookUpPerson):
+        return have_looked_up(command, connections=intake.step_finder.connections, hand_on=hand_on)
     if isinstance(command, Decision):
         if command.step is not None and command.because is not None:
             return closing.close(command.case, command.step, who=command.who, because=command.because)
@@ -161,8 +172,18 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     return Fate("changed", case.case_id)
 
 
-def name(command: StartOffboarding | Decision) -> tuple[str, str | None]:
+def have_looked_up(command: LookUpPerson, *, connections: Connections, hand_on: Callable[[LookUpPerson], None]) -> Fate:
+    """Let somebody be looked up whom an event names by an id alone; raises Rejected where nobody can be asked."""
+    if not connections.usable_at([command.unnamed.source]):
+        raise Rejected(command.missing)
+    hand_on(command)
+    return Fate("handed_on", because="the person is looked up")
+
+
+def name(command: Asked) -> tuple[str, str | None]:
     """Who said it, and how it is called there."""
+    if isinstance(command, LookUpPerson):
+        return command.unnamed.source, command.unnamed.event_id
     if isinstance(command, Decision):
         return "operator", None
     return command.request.source, command.request.event_id
@@ -243,15 +264,20 @@ class PersonFinder:
         return back_at < heard_at + patience
 
 
-def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | Decision:
+def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     """Read a decision, or an HR event of any source that Leaver knows; which it is shows in its fields.
 
-    Raises BadMessage, or Rejected where the event opens no case.
+    An event that names only an id becomes the look-up of that person. Raises BadMessage, or Rejected where the event
+    opens no case.
     """
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
         return parse(Decision, {**payload.detail, **told}, direct=True)
-    request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
+    try:
+        heard = read_hr_event(payload, choices)
+    except LookUpNeeded as needed:
+        return LookUpPerson(unnamed=needed.unnamed, missing=needed.reason)
+    request, dated_ahead = settle_times(heard, payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
         request=request,
@@ -262,9 +288,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     )
 
 
-def tell_of_wrong_clock(
-    command: StartOffboarding | Decision, *, count: Callable[[str, int], None], logger: Logger
-) -> None:
+def tell_of_wrong_clock(command: Asked, *, count: Callable[[str, int], None], logger: Logger) -> None:
     """Say that a clock at HR is wrong: the event is acted on, and its source orders its own events wrongly."""
     if isinstance(command, StartOffboarding) and command.dated_ahead:
         request = command.request
@@ -274,7 +298,7 @@ def tell_of_wrong_clock(
         count(DATED_AHEAD, 1)
 
 
-def consumer() -> Consumer[StartOffboarding | Decision]:
+def consumer() -> Consumer[Asked]:
     """What works through the queue `start-offboarding`."""
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
@@ -311,11 +335,12 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         ),
     )
 
+    hand_on = partial(publisher.hand_on, queue_url=settings.look_up_queue_url)
     closing = StepClosing(intake.cases, bootstrap.receipts(settings.cases_table), publisher, bootstrap.now)
 
-    def operation(command: StartOffboarding | Decision) -> Fate:
+    def operation(command: Asked) -> Fate:
         tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
-        fate = start_offboarding(command, intake=intake, closing=closing)
+        fate = start_offboarding(command, intake=intake, closing=closing, hand_on=hand_on)
         if fate.because == RETURN_HELD:
             bootstrap.measure(RETURNS_HELD, 1)
         return fate

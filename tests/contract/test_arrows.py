@@ -4,7 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import combinations, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ ORDER = (
         "messages.envelope",
         "messages.commands",
         "messages.events",
+        "messages.look_up",
         "messages.times",
         "messages.publisher",
         "messages.hr",
@@ -47,6 +48,11 @@ ORDER = (
     *("providers.venafi.identities", "providers.venafi.grantees", "providers.venafi.search"),
     "providers.venafi.entry",
     "providers.registry",
+    *("providers.source", "providers.source_answers", "providers.api_key"),
+    *("providers.bamboohr.api", "providers.bamboohr.entry", "providers.hibob.api", "providers.hibob.entry"),
+    *("providers.okta.api", "providers.okta.entry"),
+    *("providers.gusto.credentials", "providers.gusto.oauth", "providers.gusto.api", "providers.gusto.entry"),
+    "providers.sources",
     *("connections.record", "connections.lease", "connections.access_tokens", "connections.grants"),
     *("connections.token_versions", "connections.refresh_policy", "connections.trouble", "connections.dead_grant"),
     "connections.refresh",
@@ -87,7 +93,10 @@ LOWEST = ORDER[:4]
 #: The wings and the files beside them, lowest first; a wing is a folder.
 WINGS = tuple(dict.fromkeys(place.partition(".")[0] for place in ORDER))
 #: Neighbours that have nothing to say to each other, whatever the order.
-STRANGERS = ({"zoom", "venafi"}, {"providers", "storage"})
+STRANGERS = (
+    *(set(pair) for pair in combinations(("zoom", "venafi", "bamboohr", "hibob", "okta", "gusto"), 2)),
+    {"providers", "storage"},
+)
 #: Who alone may import a library.
 ONLY = {
     "requests": {f"leaver.providers.{name}" for name in ("authorization", "body", "connection_pool", "transport")},

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from leaver.messages.commands import parse
+from leaver.messages.look_up import LookUpPerson
 from local import acme
 from tests.contract.stack import FIFO, FUNCTIONS, ONLY_ASKED, ROOT, kebab, snake
 
@@ -41,12 +43,17 @@ def test_a_record_is_whole_and_of_its_functions_queue(function: str) -> None:
     assert record["md5OfBody"] == hashlib.md5(record["body"].encode(), usedforsecurity=False).hexdigest()
 
 
-@pytest.mark.parametrize("function", [each for each in FROM_A_QUEUE if each not in FIFO])
+@pytest.mark.parametrize("function", [each for each in FROM_A_QUEUE if each not in FIFO | {"LookUpPerson"}])
 def test_what_a_rule_delivered_is_an_event_of_its_source(function: str) -> None:
     body = json.loads(payload(snake(function))["Records"][0]["body"])
     assert body.keys() == ENVELOPE
     expected = {"StartOffboarding": ("leaver.hr", "OffboardingRequested")}.get(function, ("leaver.command", function))
     assert (body["source"], body["detail-type"]) == expected
+
+
+def test_a_look_up_is_what_the_intake_hands_on() -> None:
+    sent = json.loads(payload("look_up_person")["Records"][0]["body"])
+    assert parse(LookUpPerson, sent, direct=True).unnamed.source == "hibob"
 
 
 def test_the_refresh_is_a_fifo_message_in_its_connections_group() -> None:

@@ -10,7 +10,7 @@ import pytest
 from leaver import settings
 from leaver.connections.record import LONGEST_LIFE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE, SOURCES
 from tests.contract.stack import (
     DROP,
     FULL,
@@ -53,8 +53,15 @@ VALUES = {
     "VENAFI_CA_BUNDLE": "leaver/venafi-ca",
     "VENAFI_PREFIXES": "AD+corp,local",
     "VENAFI_KNOWN_ADDRESS": "ada@example.com,bob@example.com",
+    "BAMBOOHR_URL": "https://acme.bamboohr.com",
+    "HIBOB_URL": "https://api.hibob.com",
+    "GUSTO_URL": "https://api.gusto.com",
+    "OKTA_URL": "https://acme.okta.com",
     "REFRESH_QUEUE_URL": "RefreshAccessTokenQueue",
     "SEAL_QUEUE_URL": "SealCaseQueue",
+    "LOOK_UP_QUEUE_URL": "LookUpPersonQueue",
+    "START_OFFBOARDING_QUEUE_URL": "StartOffboardingQueue",
+    "START_OFFBOARDING_URGENT_QUEUE_URL": "StartOffboardingUrgentQueue",
     "GIVE_UP_AFTER": 86400,
     "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
     "MAX_USER_TOKEN_TTL": 7200,
@@ -87,7 +94,8 @@ TOLD_ALL = {
     "STACK_NAME",
 }
 #: what each is told besides
-HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
+HOSTS = {name for each in CONNECTABLE.values() for name in (each.host.url, each.host.ca_bundle) if name}
+HR_HOSTS = {each.host.url for each in SOURCES.values()}
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
 STEP = READER | {"SEAL_QUEUE_URL", "MOST_AN_HOUR"}
@@ -105,10 +113,11 @@ TOLD = {
     | PACED
     | {
         *("PROVIDERS", "ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
-        *("MISSING_USER_IS_DONE", "MOST_AN_HOUR"),
+        *("MISSING_USER_IS_DONE", "MOST_AN_HOUR", "LOOK_UP_QUEUE_URL"),
         *("URGENT_SOURCES", "OKTA_EMAIL_DOMAIN", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
         *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
     },
+    "LookUpPerson": READER | HR_HOSTS | {"START_OFFBOARDING_QUEUE_URL", "START_OFFBOARDING_URGENT_QUEUE_URL"},
     "WatchDeadlines": {
         *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
         *("PROVIDERS", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "MOST_AN_HOUR", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
@@ -202,7 +211,7 @@ def test_every_function_is_told_exactly_what_it_needs(full: Stack) -> None:
 def test_settings_read_what_the_template_tells(function: str) -> None:
     reads = {name.upper() for name in settings_of(function).model_fields}
     tells = told(function)
-    hosts = HOSTS if function in ASKS_EVERY_PROVIDER else set()
+    hosts = HOSTS if function in ASKS_EVERY_PROVIDER else HR_HOSTS if function == "LookUpPerson" else set()
     # Powertools reads the first two, and bootstrap the third, for the metrics of every function.
     assert reads | hosts == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
 

@@ -14,6 +14,7 @@ from leaver.messages import commands
 from leaver.messages.commands import Command
 from leaver.messages.events import ConnectionAnnouncement
 from leaver.messages.speakers import HR_EVENTS
+from leaver.providers.sources import SOURCES as ASKED
 from leaver.webhooks.sources import SOURCES
 from tests.contract.iam import is_allowed, principal
 from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab
@@ -80,6 +81,7 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
         "Query": {"receipts#*"},
     },
+    "LookUpPerson": {"GetItem": {"heard#*"}, "PutItem": {"heard#*"}},
     "WatchDeadlines": {
         "GetItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
         "BatchGetItem": {"hour#*"},
@@ -141,13 +143,24 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:GenerateDataKey": {"key/Key"},
     },
     "StartOffboarding": {
-        "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
+        "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-look-up-person"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
         "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
+    "LookUpPerson": {
+        "sqs:SendMessage": {
+            *("leaver-refresh-access-token.fifo", "leaver-start-offboarding", "leaver-start-offboarding-urgent")
+        },
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:PutItem": {"table/Cases"},
+        "dynamodb:Query": {"table/Connections/index/role"},
+        "secretsmanager:GetSecretValue": {f"leaver/tokens/{name}/*" for name in ASKED},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -194,6 +207,7 @@ ANNOUNCES: dict[str, set[str]] = {
     # only that it could not be passed on
     "ScheduleRefreshes": {commands.RefreshAccessToken.failure_announced_as},
     "StartOffboarding": OF_CASES | {"StepClosed", Command.failure_announced_as},
+    "LookUpPerson": {Command.failure_announced_as},
     "SealCase": OF_CASES | {"OffboardingCompleted", Command.failure_announced_as},
     "WatchDeadlines": OF_CASES,
     "ReceiveWebhook": set(),
@@ -201,6 +215,7 @@ ANNOUNCES: dict[str, set[str]] = {
 ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
 #: who refreshes and revokes the tokens themselves, whosever they are
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
+READS_NO_ZOOM_TOKEN = {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines", "LookUpPerson"}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
@@ -208,6 +223,7 @@ SECRETS = {
     "credentials": SECRET + "leaver/credentials/zoom/main-a1B2c3",
     "tokens": SECRET + "leaver/tokens/zoom/main-a1B2c3",
     "Venafi's tokens": SECRET + "leaver/tokens/venafi/zoom-a1B2c3",
+    **{f"tokens of {name}": f"{SECRET}leaver/tokens/{name}/main-a1B2c3" for name in ASKED},
     "user tokens": SECRET + "leaver/user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak-a1B2c3",
     "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
     "what Gusto signs with": SECRET + "leaver/webhooks/gusto/main-a1B2c3",
@@ -293,8 +309,8 @@ def _short(arn: str) -> str:
 
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
-    secrets = ("webhooks/*", "webhooks/gusto/*", "tokens/zoom/*", "tokens/venafi/*", "tokens/*", "credentials/*")
-    arises = (*secrets, ":*", "-??????")
+    tokens = ("tokens/zoom/*", "tokens/venafi/*", *(f"tokens/{name}/*" for name in ASKED), "tokens/*")
+    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -310,7 +326,8 @@ def wildcard_faults(stack: Stack) -> list[str]:
 
 def secret_faults(stack: Stack) -> list[str]:
     """No pattern matches two kinds of secret, or a secret that is not ours."""
-    ours = {"credentials", "tokens", "Venafi's tokens", "user tokens", "CA bundle", "what Gusto signs with"}
+    tokens = {"tokens", "Venafi's tokens", *(f"tokens of {name}" for name in ASKED)}
+    ours = {"credentials", "user tokens", "CA bundle", "what Gusto signs with"} | tokens
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -319,7 +336,7 @@ def secret_faults(stack: Stack) -> list[str]:
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
                 is_about_secrets = any(action.startswith("secretsmanager:") for action in statement["Action"])
-                if function in ASKS_EVERY_PROVIDER and kinds == {"tokens", "Venafi's tokens"}:
+                if function in ASKS_EVERY_PROVIDER and kinds == tokens:
                     continue
                 if len(kinds) > 1 or kinds - ours or (is_about_secrets and not kinds):
                     faults.append(f"{function}: {pattern} matches {sorted(kinds)}")
@@ -438,8 +455,9 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
     ("kind", "readers"),
     [
         ("credentials", ASKS_EVERY_PROVIDER),
-        ("tokens", set(FUNCTIONS) - {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines"} - ONLY_ASKED),
+        ("tokens", set(FUNCTIONS) - READS_NO_ZOOM_TOKEN - ONLY_ASKED),
         ("Venafi's tokens", ASKS_EVERY_PROVIDER | {"RevokeGrants"}),
+        *((f"tokens of {name}", ASKS_EVERY_PROVIDER | {"LookUpPerson"}) for name in ASKED),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
         ("what Gusto signs with", ONLY_ASKED),
@@ -637,7 +655,7 @@ def test_a_role_that_reads_another_kind_of_secret_makes_its_row_red(full: Stack)
     change(full, [*path, "Resource"], SECRET + "leaver/credentials/*")
     test = test_a_secret_is_read_by_those_who_need_it
     assert harms_of(partial(test, full, "credentials", ASKS_EVERY_PROVIDER)) == {"false": 1}
-    readers = set(FUNCTIONS) - {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines"}
+    readers = set(FUNCTIONS) - READS_NO_ZOOM_TOKEN - ONLY_ASKED
     assert harms_of(partial(test, full, "tokens", readers)) == {"lost": 1}
 
 

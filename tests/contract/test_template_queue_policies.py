@@ -46,6 +46,8 @@ ADMITS = {
     "ScheduleRefreshesQueue": ["ScheduleRefreshesRule"],
     "ScheduleRefreshesDeadLetterQueue": ["ScheduleRefreshesRule", "ScheduleRefreshesSchedule"],
     "WatchDeadlinesDeadLetterQueue": ["WatchDeadlinesSchedule"],
+    "LookUpPersonQueue": [],
+    "LookUpPersonDeadLetterQueue": [],
     "StartOffboardingQueue": ["StartOffboardingRule", "SailPointRule", "SailPointDeletedRule"],
     # In the full deployment all that Okta says is urgent.
     "StartOffboardingUrgentQueue": ["StartOffboardingUrgentRule", "OktaRule"],
@@ -57,8 +59,11 @@ ADMITS = {
 FEEDS = {
     "RefreshAccessTokenQueue": {
         *("RetrieveUserToken", "RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser"),
-        *("RevokeGrants", "ScheduleRefreshes", "StartOffboarding"),
+        *("RevokeGrants", "ScheduleRefreshes", "StartOffboarding", "LookUpPerson"),
     },
+    "LookUpPersonQueue": {"StartOffboarding"},
+    "StartOffboardingQueue": {"LookUpPerson"},
+    "StartOffboardingUrgentQueue": {"LookUpPerson"},
     "SealCaseQueue": {
         *("RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "RevokeGrants"),
         "WatchDeadlines",

@@ -250,7 +250,7 @@ def tokens(
 
 def place_of(name: str) -> str:
     """Where the secrets of a connection of that name lie: the tests call connections after their providers."""
-    return f"{next((each for each in ('venafi', 'acme') if each in name), 'zoom')}/{name}"
+    return f"{next((each for each in ('venafi', 'acme', 'gusto') if each in name), 'zoom')}/{name}"
 
 
 def secret_store_of(

@@ -1,11 +1,13 @@
 """A webhook through the front door becomes a case, and a forged one becomes nothing."""
 
+import json
 from datetime import UTC, datetime
 
 import requests
 
 from local import acme
 from tests.doubles.front_door import sign
+from tests.e2e.test_look_ups import left
 from tests.e2e.watched_world import WatchedWorld
 
 TIMEOUT = 20
@@ -59,3 +61,17 @@ def test_strangers_get_nothing_and_nothing_happens(world: WatchedWorld) -> None:
     world.wait_until_idle()
     assert world.zoom.has_session(person.email)
     assert person.email not in world.logs("receive_webhook")
+
+
+def test_a_signed_hibob_webhook_with_an_id_only_ends_as_that_persons_sealed_case(world: WatchedWorld) -> None:
+    leaver, colleague = world.hire(), world.hire()
+    body = json.dumps(left(world.leaves_at_hibob(leaver))).encode()
+    now = datetime.now(UTC)
+    headers = sign("hibob", body, now, secret=acme.WEBHOOK_SECRETS["hibob"]) | {"content-type": "application/json"}
+    assert post(world, "/hibob/main", body, headers).status_code == 200
+    world.wait_until_idle()
+    [case] = [each for each in world.cases() if each["email"] == leaver.email]
+    assert (case["state"], case["source"]) == ("completed", "hibob")
+    assert case["head"]
+    assert not world.zoom.has_session(leaver.email)
+    assert world.zoom.has_session(colleague.email)

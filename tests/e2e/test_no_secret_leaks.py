@@ -26,7 +26,9 @@ from local.simulators.zoom import ZoomSimulator
 from tests.doubles.planted_leaks import LEAKS, secret_of
 from tests.doubles.secrets_manager import place_of
 from tests.doubles.spellings import spelled_in
+from tests.doubles.wire import fixtures
 from tests.e2e.everywhere import Overheard, Said, everything, leaks, secrets_with_canary
+from tests.e2e.test_look_ups import left
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 from tests.field import Field
 from tests.length import some
@@ -182,6 +184,7 @@ def succeed(world: WatchedWorld) -> None:
     world.fire_schedule("schedule_refreshes")
     world.fire_schedule("watch_deadlines")
     world.send("retrieve_user_token", {"user_id": hired.email, "connection": "zoom"})  # who has left by now
+    world.put_hr_event("HiBobWebhook", left(world.leaves_at_hibob(world.hire())))
     world.wait_until_idle()
 
 
@@ -213,6 +216,14 @@ def fail(world: WatchedWorld) -> None:
         world.settle()
         providers[name].clear_faults()
     _spoil_secrets(world, user)
+    hibob_id = world.leaves_at_hibob(world.hire())
+    for answer in sorted(fixtures("hibob")):
+        world.hr.inject("/v1/people/.*", handling="skip", reply=f"hibob/{answer}")
+        world.put_hr_event("HiBobWebhook", left(hibob_id))
+        world.settle()
+    world.hr.add_key("hibob", "another")
+    world.put_hr_event("HiBobWebhook", left(hibob_id))
+    world.settle()
     for function in ("start_offboarding", "schedule_refreshes", "retrieve_user_token", "seal_case"):
         world.send(function, "no JSON")
     world.zoom.inject("/oauth/token", handling="commit", reply="reset")  # and so the grant is dead

@@ -84,6 +84,6 @@ def understood(event: dict[str, Any]) -> tuple[str, str]:
     try:
         request = read(event)
     except LeaverError as error:
-        how = "Rejected" if isinstance(error, Rejected) else type(error).__name__
-        return error.reason.partition(":")[0], f"{how}: {error.reason}"
+        kind = "Rejected" if isinstance(error, Rejected) else type(error).__name__
+        return error.reason.partition(":")[0], f"{kind}: {error.reason}"
     return request.source, f"{request.kind} {request.subject.email} {request.urgency}"

@@ -22,6 +22,7 @@ PROD, TEST = "leaver", "leaver-test"
 
 #: variables that say how a function works, and not with what: they may be the same
 HOW = {
+    *("BAMBOOHR_URL", "HIBOB_URL", "GUSTO_URL", "OKTA_URL"),
     *("ZOOM_API_URL", "ZOOM_OAUTH_URL", "VENAFI_URL", "VENAFI_CA_BUNDLE", "REQUESTS_PER_SECOND", "GIVE_UP_AFTER"),
     *(
         "PROVIDERS",

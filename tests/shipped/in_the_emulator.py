@@ -157,6 +157,15 @@ def revoke_connection(world: WatchedWorld) -> Done:
     return lambda: world.zoom.live_tokens(connection) == {"access": [], "refresh": []}
 
 
+def look_up(world: WatchedWorld) -> Done:
+    person = world.hire()
+    hibob_id = world.leaves_at_hibob(person)
+    told = {"event_id": f"hr-{person.email}", "source": "hibob", "source_id": hibob_id, "kind": "immediate"}
+    unnamed = told | {"effective_at": in_seconds(0), "occurred_at": in_seconds(0)}
+    world.send("look_up_person", {"unnamed": unnamed, "missing": "look it up"})
+    return lambda: any(each["email"] == person.email for each in world.cases())
+
+
 def offboard(world: WatchedWorld) -> Done:
     person = world.hire()
     world.send("start_offboarding", requested(person, event_id=f"hr-{person.email}"))
@@ -229,6 +238,7 @@ ERRANDS: Final = {
     "deactivate_user": Errand(deactivate, "zoom PUT /v2/users/.*/status"),
     "schedule_refreshes": Errand(refresh_what_is_due, "SendMessageBatch"),
     "start_offboarding": Errand(offboard, "PutEvents"),
+    "look_up_person": Errand(look_up, "SendMessage"),
     "seal_case": Errand(seal, "UpdateItem"),
     "watch_deadlines": Errand(destroy_dead_token, "DeleteSecret"),
 }

@@ -351,5 +351,5 @@ def test_a_worlds_container_is_known_by_name_on_its_network_and_on_this_machine_
     asked = double.created["leaver-1-world"]
     assert asked["NetworkingConfig"]["EndpointsConfig"]["leaver-1"]["Aliases"] == ["leaver-world"]
     bindings = asked["HostConfig"]["PortBindings"].values()
-    assert [binding["HostIp"] for [binding] in bindings] == ["127.0.0.1"] * 4
+    assert [binding["HostIp"] for [binding] in bindings] == ["127.0.0.1"] * 5
     assert all(bind.endswith(":ro") for bind in asked["HostConfig"]["Binds"])

@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+    from leaver.providers.source import LooksUp, Sources
+
 # Danger: at DEBUG they log bodies and headers, with every token; Lambda's own log level would set them to it.
 for _library in ("boto3", "botocore", "requests", "urllib3"):
     logging.getLogger(_library).setLevel(logging.INFO)
@@ -156,6 +158,11 @@ def provider_grants(providers: Providers, secret_store: SecretStore) -> Provider
     """Make what renews and revokes connections; raises InvalidSetting by name where a provider's host is not given."""
     clients = {name: provider.client(_transport_to(provider.host), now) for name, provider in providers.items()}
     return ProviderGrants(providers, clients, secret_store)
+
+
+def sources(entries: "Sources") -> "Mapping[str, LooksUp]":
+    """Make the APIs of HR systems; raises InvalidSetting by name where a system's host is not given."""
+    return {name: entry.api(_transport_to(entry.host), now) for name, entry in entries.items()}
 
 
 @cache

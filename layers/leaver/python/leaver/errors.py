@@ -127,17 +127,6 @@ class Rejected(LeaverError):
     """The provider will not do it (scope, rights, request), or a certificate is wrong: repeating it can't succeed."""
 
 
-class NeedsLookUp(Rejected):
-    """The event is understood and names somebody by an id alone: with the address it can go on."""
-
-    def __init__(self, reason: str, *, source: str, kind: str, id: str) -> None:  # noqa: A002 - as sources call it
-        super().__init__(reason)
-        self.source = source
-        #: what the source calls such a person: `employee`, `contractor`, `user`
-        self.kind = kind
-        self.id = id
-
-
 class AboveCeiling(Rejected):
     """For more people than may be was something begun in this hour: a person looks, and sends it back."""
 

@@ -70,6 +70,7 @@ class FormerLeavers:
             sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
             aliases=(*others, *aliases),
             follows=finished,
+            because=departure.because,
         )
 
     def under_known_names(self, departure: Departure, heard: Departure | None = None) -> Departure:

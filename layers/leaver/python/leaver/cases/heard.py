@@ -13,7 +13,9 @@ from leaver.storage.tables import Items, read_as, timestamp
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FateName = Literal["opened", "changed", "repeated", "nothing_follows", "refused", "dead_lettered", "dismissed"]
+FateName = Literal[
+    "opened", "changed", "repeated", "nothing_follows", "refused", "dead_lettered", "dismissed", "handed_on"
+]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Intake:
         names = _names(request, found.values())
         if request.kind in {"cancelled", "reinstated"}:
             return self.returns.keep_access(request, names)
-        return self._take_access(Departure(request, found, names))
+        return self._take_access(Departure(request, found, names, because=request.doubt))
 
     def _take_access(self, departure: Departure) -> Fate:
         if departure.kind != "departure":

@@ -72,6 +72,8 @@ class OffboardingRequested(BaseModel):
     urgency: Literal["urgent", "routine"] = "routine"
     #: the source says how somebody is, with every change of something else, and not that this changed
     may_repeat: bool = False
+    #: why a person has to look first: the source was asked again, and no longer says that somebody left
+    doubt: Printable | None = None
 
 
 class Announcement(BaseModel):

@@ -9,6 +9,7 @@ from leaver.errors import BadMessage, explain
 from leaver.messages.envelope import Payload
 from leaver.messages.events import HrEvent, OffboardingRequested
 from leaver.messages.hr import bamboohr, canonical, gusto, hibob, okta, sailpoint, scim, shared_signals, standard, zoom
+from leaver.messages.look_up import LookUpNeeded
 from leaver.messages.speakers import HR_EVENTS
 
 #: what the front door or the deployment's own webhook receiver puts on our bus, as it came in, by its detail-type
@@ -43,15 +44,18 @@ def read_hr_event(payload: Payload, choices: HrChoices) -> OffboardingRequested:
     """Understand an HR event by its envelope; a detail without one is our canonical event.
 
     Raises BadMessage, field by field, where it is not what its source sends, and Rejected where it is understood and
-    still opens no case: it is no departure, or it does not say whose.
+    still opens no case: it is no departure, or (LookUpNeeded, where the source can be asked) it does not say whose.
     """
+    urgent = {each.casefold() for each in choices.urgent_sources}
     try:
         request = _read_by_source(payload, choices)
+    except LookUpNeeded as needed:
+        if needed.unnamed.source in urgent:
+            needed.unnamed = needed.unnamed.model_copy(update={"urgency": "urgent"})
+        raise
     except ValidationError as error:
         raise BadMessage(explain(error, OffboardingRequested)) from None
-    if request.source.casefold() in {each.casefold() for each in choices.urgent_sources}:
-        return request.model_copy(update={"urgency": "urgent"})
-    return request
+    return request.model_copy(update={"urgency": "urgent"}) if request.source.casefold() in urgent else request
 
 
 def _read_by_source(payload: Payload, choices: HrChoices) -> OffboardingRequested:
