@@ -12,8 +12,11 @@ import botocore.session
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
+from local.aws.partitions import Reach
 from tests.field import PROPERTY, Field, added_up, lines
+from tests.used import USED, Grant, faults, full_stack, grants, table
 
 # Eight thousand tests and what they import live until the end: to search them for garbage again and again takes a tenth
 # of the time.
@@ -102,7 +105,7 @@ def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
         report.outcome = "failed"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show what the explorations found: people would rather see that than believe it."""
     found: dict[str, list[list[object]]] = {name: [] for _, name, _ in TABLES}
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
@@ -123,6 +126,38 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("-", "what the field throws at it")
         for line in lines(thrown):
             terminalreporter.write_line(line)
+    if _is_whole(config):
+        _show_grants(terminalreporter)
+
+
+def _show_grants(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_sep("-", "what the roles grant, and what the functions used of it")
+    for line in (*table(_granted(), USED), *faults(_granted(), USED)):
+        terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hold what the roles grant against what was used, once every test has passed; a worker hands on what it saw."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["used"] = [tuple(each) for each in USED]
+    elif _is_whole(session.config) and session.exitstatus == pytest.ExitCode.OK and faults(_granted(), USED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    USED.update(Reach(*each) for each in getattr(node, "workeroutput", {}).get("used", ()))
+
+
+def _granted() -> set[Grant]:
+    return set(grants(full_stack()))
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether every test is run, and not those alone that somebody asked for."""
+    chosen = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "collectonly")
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return whole and not any(config.getoption(each, None) for each in chosen)
 
 
 def _row(cells: Sequence[object]) -> str:

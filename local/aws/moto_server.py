@@ -24,7 +24,7 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
 from local.aws import patterns
-from local.aws.partitions import Reach, passed, reached
+from local.aws.partitions import Reach, reached
 from local.aws.template import ACCOUNT, REGION, Json
 from local.call_gate import CallGate
 from local.http_server import LOOPBACK, HttpServer
@@ -63,7 +63,7 @@ class MotoServer:
             self.gate = CallGate()
             #: the last calls that came, by the operation's name
             self.calls: deque[str] = deque(maxlen=1000)
-            #: which partitions of the Cases table, secrets, queues and detail-types who got at
+            #: which partitions, tables, secrets, queues and detail-types who got at
             self.reached: set[Reach] = set()
             self._closing = threading.Event()
             moto = DomainDispatcherApplication(create_backend_app)
@@ -136,10 +136,9 @@ class _AwsBehaviour:
             self._wait_for_a_message(environ)
         operation = target.rpartition(".")[2]
         self._calls.append(operation)
-        if target.startswith(("DynamoDB_", "secretsmanager.", "AmazonSQS.", "AWSEvents.PutEvents")):
-            request, by = _read(environ), environ.get("HTTP_AUTHORIZATION", "")
-            in_a_table = target.startswith("DynamoDB_")
-            self._reached.update(reached(by, operation, request) if in_a_table else passed(by, target, request))
+        if target:
+            request = _read(environ)
+            self._reached.update(reached(environ.get("HTTP_AUTHORIZATION", ""), target, request))
             _replace(environ, request)
         if not self._gate.wait_if_held(operation, "before"):
             return Response("dropped", 503)(environ, start_response)

@@ -1,4 +1,4 @@
-"""What whoever calls gets at (partitions, secrets, queues, detail-types): moto asks no role, so the tests look here."""
+"""What whoever calls gets at (tables and their partitions, secrets, queues, detail-types): moto asks no role."""
 
 import re
 from collections.abc import Iterator
@@ -10,45 +10,84 @@ _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
 
 class Reach(NamedTuple):
-    """One thing that somebody got at: a kind of partition (`receipts#`), a secret, a queue, a source's detail-type."""
+    """One thing that somebody got at: an action of IAM's, and on what.
+
+    `name` is a partition's kind (`case#`), another table or an index (`Connections/index/due`), a secret, a queue, what
+    was said on the bus (`leaver/SsoTokenRevoked`), or the names of an encryption context.
+    """
 
     access_key: str
-    operation: str
-    kind: str
+    action: str
+    name: str
 
 
-def reached(authorization: str, operation: str, request: Json) -> Iterator[Reach]:
-    """Tell which kinds of partitions a call of DynamoDB is about; of other tables, and by an index, none."""
-    found = _CREDENTIAL.search(authorization)
-    # A transaction asks for the right to each of its parts.
-    for part in request.get("TransactItems", []):
-        for name, each in part.items():
-            yield from reached(authorization, f"{name}Item", each)
-    for value in _partitions(operation, request):
-        yield Reach(found.group(1) if found else "", operation, value.partition("#")[0] + "#")
-
-
-def passed(authorization: str, target: str, request: Json) -> Iterator[Reach]:
-    """Tell which secret, which queue or which detail-types a call is about; of other services none."""
+def reached(authorization: str, target: str, request: Json) -> Iterator[Reach]:
+    """Tell what a call is about (`target` as in X-Amz-Target); of services that no role is asked for, nothing."""
     found = _CREDENTIAL.search(authorization)
     access_key = found.group(1) if found else ""
     service, _, operation = target.partition(".")
-    # Who sends or deletes several at once needs the same right.
-    operation = operation.removesuffix("Batch")
-    match service:
-        case "secretsmanager" if name := request.get("SecretId") or request.get("Name"):
-            yield Reach(access_key, f"secretsmanager:{operation}", name)
-        case "AmazonSQS" if url := request.get("QueueUrl"):
-            yield Reach(access_key, f"sqs:{operation}", url.rpartition("/")[2])
-        case "AWSEvents":
-            for entry in request.get("Entries", []):
-                yield Reach(access_key, "events:PutEvents", f"{entry.get('Source')}/{entry.get('DetailType')}")
+    service = service.partition("_")[0]
+    for action, name in _ASKED[service](operation, request) if service in _ASKED else ():
+        yield Reach(access_key, action, name)
 
 
-def _partitions(operation: str, request: Json) -> Iterator[str]:
-    keys = [request.get("Key", {}), request.get("Item", {})]
-    keys += [key for asked in request.get("RequestItems", {}).values() for key in asked.get("Keys", [])]
-    yield from (key["partition"]["S"] for key in keys if "partition" in key)
-    asked = re.match(r"#partition = (:\w+)", request.get("KeyConditionExpression", ""))
-    if operation == "Query" and asked:
-        yield request["ExpressionAttributeValues"][asked.group(1)]["S"]
+def _of_a_table(operation: str, request: Json) -> Iterator[tuple[str, str]]:
+    # A transaction asks for the right to each of its parts.
+    for part in request.get("TransactItems", []):
+        for name, each in part.items():
+            yield from _of_a_table(f"{name}Item", each)
+    for table, asked in request.get("RequestItems", {}).items():
+        for key in asked["Keys"]:
+            yield f"dynamodb:{operation}", _item(table, key)
+    if "TableName" in request:
+        yield f"dynamodb:{operation}", _found_in(request)
+
+
+def _found_in(request: Json) -> str:
+    table = request["TableName"]
+    if index := request.get("IndexName"):
+        return f"{_logical(table)}/index/{index}"
+    if asked := re.match(r"(#\w+) = (:\w+)", request.get("KeyConditionExpression", "")):
+        key = request["ExpressionAttributeNames"][asked.group(1)]
+        return _item(table, {key: request["ExpressionAttributeValues"][asked.group(2)]})
+    return _item(table, request.get("Key") or request.get("Item") or {})
+
+
+def _item(table: str, key: Json) -> str:
+    return f"{key['partition']['S'].partition('#')[0]}#" if "partition" in key else _logical(table)
+
+
+def _logical(table: str) -> str:
+    return table.rpartition("-")[2]
+
+
+def _of_a_secret(operation: str, request: Json) -> Iterator[tuple[str, str]]:
+    name = request.get("SecretId") or request.get("Name") or "*"
+    yield f"secretsmanager:{operation}", name
+    # Who creates a secret with tags needs the right to tag it, too.
+    if operation == "CreateSecret" and request.get("Tags"):
+        yield "secretsmanager:TagResource", name
+
+
+def _of_a_queue(operation: str, request: Json) -> Iterator[tuple[str, str]]:
+    if url := request.get("QueueUrl"):
+        # Who sends or deletes several at once needs the same right.
+        yield f"sqs:{operation.removesuffix('Batch')}", url.rpartition("/")[2]
+
+
+def _of_the_bus(_operation: str, request: Json) -> Iterator[tuple[str, str]]:
+    for entry in request.get("Entries", []):
+        yield "events:PutEvents", f"{entry.get('Source')}/{entry.get('DetailType')}"
+
+
+def _of_the_key(operation: str, request: Json) -> Iterator[tuple[str, str]]:
+    yield f"kms:{operation}", " ".join(sorted(request.get("EncryptionContext", {})))
+
+
+_ASKED = {
+    "DynamoDB": _of_a_table,
+    "secretsmanager": _of_a_secret,
+    "AmazonSQS": _of_a_queue,
+    "AWSEvents": _of_the_bus,
+    "TrentService": _of_the_key,
+}

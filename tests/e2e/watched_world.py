@@ -17,6 +17,7 @@ from local.acme import Person
 from local.simulators.provider import ProviderSimulator
 from local.world import World
 from tests.doubles.secrets_manager import place_of
+from tests.used import USED
 
 #: whoever has called within a limit remembers it
 PACED = ("retrieve_user_token", "revoke_sso_token", "purge_user_tokens", "start_offboarding", "revoke_grants")
@@ -65,6 +66,11 @@ class WatchedWorld(World):
         self._number = count(1)
         self._announced: list[Announced] = []
         self._ear = self._listen()
+
+    def close(self) -> None:
+        """End everything, and leave to the whole suite what the functions used of their roles."""
+        super().close()
+        USED.update(self.aws.reached)
 
     def forget(self) -> None:
         """End what an earlier test left: faults, held requests, messages, what was heard and asked."""

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from local.aws.partitions import Reach, passed, reached
-from tests.e2e.conftest import strays
+from local.aws.partitions import Reach, reached
+from tests.used import strays
 
+DYNAMODB = "DynamoDB_20120810."
 KEY = {"partition": {"S": "case#c-1"}, "entry": {"S": "case"}}
 BY = "AWS4-HMAC-SHA256 Credential=leaver-revoke-sso-token/20261128/eu-central-1/dynamodb/aws4_request, Signature=0"
 
@@ -17,23 +18,47 @@ BY = "AWS4-HMAC-SHA256 Credential=leaver-revoke-sso-token/20261128/eu-central-1/
         ("GetItem", {"Key": KEY}),
         ("UpdateItem", {"Key": KEY}),
         ("PutItem", {"Item": KEY | {"state": {"S": "open"}}}),
-        ("BatchGetItem", {"RequestItems": {"Cases": {"Keys": [KEY]}}}),
         (
             "Query",
             {
-                "KeyConditionExpression": "#partition = :one",
+                "KeyConditionExpression": "#key = :one",
+                "ExpressionAttributeNames": {"#key": "partition"},
                 "ExpressionAttributeValues": {":one": {"S": "case#c-1"}},
             },
         ),
     ],
 )
 def test_each_way_to_a_partition_is_seen(operation: str, request_: dict[str, Any]) -> None:
-    assert list(reached(BY, operation, request_)) == [Reach("leaver-revoke-sso-token", operation, "case#")]
+    [found] = reached(BY, f"{DYNAMODB}{operation}", {"TableName": "leaver-Cases"} | request_)
+    assert found == Reach("leaver-revoke-sso-token", f"dynamodb:{operation}", "case#")
 
 
-def test_another_table_and_an_index_are_none_of_them() -> None:
-    assert list(reached(BY, "GetItem", {"Key": {"connection": {"S": "zoom"}}})) == []
-    assert list(reached(BY, "Query", {"KeyConditionExpression": "#watch = :watch"})) == []
+@pytest.mark.parametrize(
+    ("operation", "request_", "expected"),
+    [
+        ("GetItem", {"TableName": "leaver-Connections", "Key": {"connection": {"S": "zoom"}}}, "Connections"),
+        ("Query", {"TableName": "leaver-Cases", "IndexName": "watch"}, "Cases/index/watch"),
+        ("DescribeTable", {"TableName": "leaver-Cases"}, "Cases"),
+    ],
+)
+def test_another_table_an_index_and_a_table_itself_are_seen_by_their_names(
+    operation: str, request_: dict[str, Any], expected: str
+) -> None:
+    [found] = reached(BY, f"{DYNAMODB}{operation}", request_)
+    assert found.name == expected
+
+
+def test_of_a_batch_each_key_is_seen() -> None:
+    found = reached(BY, f"{DYNAMODB}BatchGetItem", {"RequestItems": {"leaver-Cases": {"Keys": [KEY, KEY]}}})
+    assert [each[1:] for each in found] == [("dynamodb:BatchGetItem", "case#")] * 2
+
+
+def test_of_a_transaction_each_part_is_seen() -> None:
+    parts = [
+        {"Update": {"TableName": "leaver-Cases", "Key": {"partition": {"S": f"{kind}#1"}}}} for kind in ("hour", "case")
+    ]
+    found = reached(BY, f"{DYNAMODB}TransactWriteItems", {"TransactItems": parts})
+    assert [each[1:] for each in found] == [("dynamodb:UpdateItem", "hour#"), ("dynamodb:UpdateItem", "case#")]
 
 
 @pytest.mark.parametrize(
@@ -51,8 +76,8 @@ def test_another_table_and_an_index_are_none_of_them() -> None:
 def test_each_way_through_a_door_is_seen_and_is_none_of_the_strays(
     target: str, request_: dict[str, Any], expected: str
 ) -> None:
-    [found] = passed(BY, target, request_)
-    assert found.kind == expected
+    [found] = reached(BY, target, request_)
+    assert found.name == expected
     assert strays([found]) == set()
 
 
@@ -73,5 +98,7 @@ def test_what_a_role_a_queue_or_the_bus_denies_is_a_stray(operation: str, kind: 
 
 
 def test_what_a_role_may_not_is_a_stray_and_what_the_test_itself_does_is_none() -> None:
-    reads, writes = (Reach("leaver-revoke-sso-token", each, "case#") for each in ("GetItem", "UpdateItem"))
+    reads, writes = (
+        Reach("leaver-revoke-sso-token", f"dynamodb:{each}", "case#") for each in ("GetItem", "UpdateItem")
+    )
     assert strays([reads, writes, writes._replace(access_key="local")]) == {writes}
