@@ -157,6 +157,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("an_id_that_comes_once_the_case_has_begun", completion, "DOUBTED", ("name_is_of",)),
         ("an_id_that_comes_once_the_case_has_begun", intake, "ids_of", _whatever_hr_says),
         ("an_id_that_comes_once_nobody_had_the_address", finding, "_ends_the_same", _by_the_address),
+        ("two_ids_of_one_address_when_she_departs_again", intake, "with_ids_before", lambda case, *_: case),
         ("a_zak_over_an_account_that_was_given_up", finding, "OURS", "nobody's"),
         ("a_zak_over_an_account_that_is_given_up_meanwhile", watching, "PURGE", "nothing"),
         (

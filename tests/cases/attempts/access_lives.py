@@ -594,6 +594,38 @@ def an_id_that_comes_once_nobody_had_the_address() -> Company:
     return is_heard_again(company, id=ADA_ID)
 
 
+@attempt("completed, the seal holds, RevokeSsoToken#zoom/acme closed by a person")
+def an_id_that_comes_once_a_person_has_closed_the_step_and_she_is_back() -> Company:
+    """Nobody has the address, and a person closes that; HR gives Zoom's id; then she signs in, and departs again."""
+    company = Company()
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions.discard(ADA_ID)
+    begun_by_the_address(company)
+    closes = {"decision": "close", "step": "RevokeSsoToken#zoom/acme", "because": "nobody has the address"}
+    company.deliver(company.queue("StartOffboarding", {"case": company.case.case_id, **closes}))
+    company.zoom.users[ADA_ID] = ADA
+    company.zoom.sessions.add(ADA_ID)
+    company.deliver(company.hears(source="okta", subject={"identities": {"zoom": {"id": ADA_ID}}}))
+    turns(company)
+    company.logs_in(ADA)
+    company.clock.passes(minutes=1)
+    return is_heard_again(company)
+
+
+@attempt("completed, the seal holds (2 cases)")
+def two_ids_of_one_address_when_she_departs_again() -> Company:
+    """The case ends a session by the address; the address is another id's of hers, says HR; then both work again."""
+    company = begun_by_the_address(Company())
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ada-new": ADA}
+    company.zoom.sessions.add("ada-new")
+    is_heard_again(company, id="ada-new")
+    company.clock.passes(hours=3)
+    company.zoom.sessions |= {ADA_ID, "ada-new"}
+    company.hears_and_works(source="hibob")
+    company.waits(3)
+    return company
+
+
 @attempt()
 def an_account_that_answers_once_the_case_has_begun() -> Company:
     """The case ends a session by the address; then the account says to a second event whose that was."""

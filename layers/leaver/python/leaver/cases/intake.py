@@ -14,7 +14,7 @@ from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind
 from leaver.cases.people import Name, People
-from leaver.cases.proved import ids_of
+from leaver.cases.proved import ids_of, with_ids_before
 from leaver.cases.record import Case, Policy, new_case
 from leaver.cases.returns import LATER, Returns
 from leaver.cases.start import CaseStart
@@ -170,6 +170,9 @@ class Intake:
         if not steps:
             raise Rejected("at none of the company's providers is there anything of this kind to end")
         case = case.with_steps(steps)
+        if departure.follows and not departure.because:
+            receipts = self.cases.read_receipts(departure.follows.case_id)
+            case = with_ids_before(case, departure.follows, receipts, self.step_finder.providers)
         waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
         return self.cases.add(waits)
 

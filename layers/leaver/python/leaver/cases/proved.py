@@ -55,6 +55,8 @@ def as_proved(case: Case, step: Step, receipts: Mapping[str, Receipt], providers
         if (each.at, _subject_of(case, each)) == (step.at, subject):
             found = receipt.details.get("user_id", found)
             identities |= identity_of(provider, each, receipt)
+    # One address may have had two ids: a step that acted on one of them proves that one.
+    found = step.identity if step.found_by == "account" else found
     if found or identities:
         given = subject.identities.get(step.provider or "", {})
         steps = provider.steps(Leaver(subject.email, {**given, **identities}, str(found) if found else None))
@@ -76,8 +78,8 @@ def find_ended_before(
 ) -> Iterator[tuple[Step, Step]]:
     """The steps that had ended when something happened at that time, each with what does it once more.
 
-    What a person closed stays closed. Where it is told what time it is `now`, what was done once more a short time ago
-    is left for later.
+    What a person closed last stays closed. Where it is told what time it is `now`, what was done once more a short time
+    ago is left for later.
     """
     at = at.replace(microsecond=0)
     same: dict[tuple[str, str, frozenset[tuple[str, str]]], list[tuple[Step, Step]]] = {}
@@ -88,10 +90,13 @@ def find_ended_before(
             same.setdefault(what, []).append((step, again))
     by_step = {step.name: receipt for step, receipt in _reported(case, receipts)}
     for each in same.values():
-        ended = [by_step.get(step.name) for step, _ in each if step.name not in case.outstanding]
-        ends = [said.finished_at for said in ended if said and said.outcome is not Outcome.CLOSED and said.finished_at]
-        is_for_later = now is not None and bool(ends) and now < max(ends) + _pause(len(each) - 1)
-        if len(ends) == len(each) and max(ends) < at and not is_for_later:
+        said = [by_step.get(step.name) for step, _ in each if step.name not in case.outstanding]
+        ends = {receipt.finished_at: receipt.outcome for receipt in said if receipt and receipt.finished_at}
+        if len(said) < len(each) or not ends:
+            continue
+        last = max(ends)
+        is_for_later = now is not None and now < last + _pause(len(each) - 1)
+        if ends[last] is not Outcome.CLOSED and last < at and not is_for_later:
             yield each[-1]
 
 
@@ -114,6 +119,22 @@ def with_what_may_be_back(
             numbers[of] = len(extended.subjects)
         steps.append(again.model_copy(update={"alias": numbers[of]}))
     return extended.with_steps(steps)
+
+
+def with_ids_before(case: Case, finished: Case, receipts: Mapping[str, Receipt], providers: Providers) -> Case:
+    """A repeat, also with the other ids that the completed case acted on: one address may have had two of them."""
+    known = {(step.command, step.at, name_of(step.identity)) for step in case.steps}
+    commands = {step.command for step in case.steps}
+    extended = case
+    for step in finished.steps:
+        again = as_proved(finished, step, receipts, providers)
+        what = (again.command, again.at, name_of(again.identity))
+        if again.found_by == "account" and again.command in commands and what not in known:
+            known.add(what)
+            extended = extended.with_alias(_subject_of(finished, step))
+            number = len(extended.subjects)
+            extended = extended.with_steps([again.model_copy(update={"alias": number})])
+    return extended
 
 
 def _pause(times: int) -> timedelta:
