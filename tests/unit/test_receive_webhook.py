@@ -186,6 +186,15 @@ def test_gusto_and_okta_are_known_by_the_ids_in_their_bodies(door: FrontDoor) ->
     assert [each["uuid"] for each in door.details] == ["g1", "o1", "o2", "o3"]
 
 
+@pytest.mark.parametrize("source", ["standard", "gusto", "okta"])
+def test_an_id_that_a_sender_uses_for_everything_loses_nothing(door: FrontDoor, source: str) -> None:
+    said = [{"uuid": "1", "kind": kind} for kind in ("scheduled", "cancelled", "immediate")]
+    for each in said:
+        body = {"data": {"events": [each]}} if source == "okta" else each
+        assert door.deliver(source, json.dumps(body).encode(), id="1") == Answer(200)
+    assert door.details == said
+
+
 def test_an_id_is_its_connections_and_no_other_ones(door: FrontDoor) -> None:
     door.store("gusto/other", current=SECRETS["gusto"])
     body = b'{"uuid":"g1"}'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from leaver.webhooks.delivery import Content, Delivery
+from leaver.webhooks.delivery import Content, Delivery, as_written
 from leaver.webhooks.proofs import Carried, Hmac, Proof, base64_text, make_standard_secret, standard_key
 
 #: a path: the source, and the connection
@@ -190,14 +190,15 @@ SOURCES: Mapping[str, Source] = {
 def identify(source: Source, place: str, delivery: Delivery, item: Item) -> str | None:
     """What is the same of a repeat and of nothing else; None where nothing that is signed tells two deliveries apart.
 
-    Two people's bodies may be the same, byte for byte: the body alone is never enough.
+    Two people's bodies may be the same, byte for byte: what is said is never enough. Nor is an id: of a sender that
+    uses one twice, as an employee's number, the second word would be lost, and nobody told.
     """
     if item.id is not None:
-        return _digest(place, "id", item.id)
+        return _digest(place, "id", item.id, as_written(item.detail))
     if not source.time_tells_apart:
         return None
     time = source.proof.signed_time(delivery)
-    return _digest(place, "delivery", delivery.method, delivery.path, time, delivery.sha256)
+    return _digest(place, "delivery", delivery.method, delivery.path, time, as_written(item.detail))
 
 
 def _digest(*parts: str) -> str:
