@@ -58,6 +58,7 @@ def test_every_source_has_an_adapter_at_the_intake(source: str) -> None:
         b"\xef\xbb\xbf{}",
         b'{"a": NaN}',
         b'{"a": 1e999}',
+        b'{"a": {"id": "100", "id": "101"}}',
         b'{"a": "\\ud800"}',
         b'{"a": ' + b"[" * 50_000,
         b'{"a": ' + b"9" * 5_000 + b"}",

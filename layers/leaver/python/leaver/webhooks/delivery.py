@@ -58,7 +58,7 @@ class Delivery:
     def content(self) -> Content | None:
         """The JSON object of the body; None where it is anything else, or what the bus would not take as JSON."""
         try:
-            content = json.loads(self.body.decode())
+            content = json.loads(self.body.decode(), object_pairs_hook=_once_each)
             fits = len(as_written(content).encode()) <= _LARGEST_DETAIL
         except (ValueError, RecursionError):
             return None
@@ -89,6 +89,14 @@ def read_delivery(event: Mapping[str, Any]) -> Delivery:
         raise Refused("too_large")
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     return Delivery(event["requestContext"]["http"]["method"], event["rawPath"], headers, body)
+
+
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; raises ValueError where a name stands twice: readers differ over which of the two counts."""
+    content = dict(members)
+    if len(content) != len(members):
+        raise ValueError("a name stands twice")
+    return content
 
 
 def as_written(content: Content) -> str:
