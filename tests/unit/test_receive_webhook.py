@@ -142,6 +142,13 @@ def test_a_bus_that_refuses_twice_has_not_taken_it() -> None:
     }
 
 
+def test_an_event_has_been_taken_when_it_has_an_id_on_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = FrontDoor()
+    answer = {"FailedEntryCount": 1, "Entries": [{"ErrorMessage": "and no code"}]}
+    monkeypatch.setattr(door.events, "put_events", lambda **_: answer)
+    assert door.deliver("hibob", LEFT) == BROKEN
+
+
 def test_while_the_secrets_do_not_answer_nobody_is_refused(door: FrontDoor) -> None:
     door.secrets.unreadable = True
     assert door.deliver("bamboohr", LEFT) == BROKEN

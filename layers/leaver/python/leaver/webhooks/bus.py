@@ -61,8 +61,6 @@ class Bus:
             return list(entries), error.response["Error"]["Code"]
         except BotoCoreError as error:
             return list(entries), type(error).__name__
-        if not answer["FailedEntryCount"]:
-            return [], ""
-        each = list(zip(entries, answer["Entries"], strict=True))
-        codes = {told["ErrorCode"] for _, told in each if "ErrorCode" in told}
-        return [entry for entry, told in each if "ErrorCode" in told], ", ".join(sorted(codes))
+        each = zip(entries, answer["Entries"], strict=True)
+        refused = [(entry, told.get("ErrorCode", "no EventId")) for entry, told in each if "EventId" not in told]
+        return [entry for entry, _ in refused], ", ".join(sorted({code for _, code in refused}))
