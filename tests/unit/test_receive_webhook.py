@@ -406,6 +406,25 @@ def test_whoever_guesses_asks_for_no_secret_each_time(door: FrontDoor) -> None:
     assert door.secrets.reads == 1
 
 
+@pytest.mark.parametrize("headers", [{}, {"bob-signature": "a,b"}, {"bob-signature": "guessed"}], ids=str)
+def test_of_a_connection_that_is_not_there_as_much_is_read(
+    door: FrontDoor, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    asked: list[str] = []
+    read = door.secrets.get_secret_value
+
+    def ask(**which: str) -> object:
+        asked.append(which["SecretId"])
+        return read(**which)
+
+    monkeypatch.setattr(door.secrets, "get_secret_value", ask)
+    for _ in range(5):
+        for path in ("/hibob/main", "/hibob/nobody"):
+            assert door.post(path, LEFT, headers) == NOTHING
+        door.clock.passes(seconds=6)
+    assert asked == ["leaver/webhooks/hibob/main", "leaver/webhooks/hibob/nobody"] * 5
+
+
 def test_guessed_paths_do_not_fill_the_memory(door: FrontDoor) -> None:
     for number in range(2500):
         door.post(f"/hibob/x{number}", LEFT, sign("hibob", LEFT, door.clock.now))
