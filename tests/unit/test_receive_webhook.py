@@ -103,6 +103,22 @@ def test_several_events_in_one_request_of_oktas_are_several_events(door: FrontDo
     assert [each["Resources"][2] for each in door.events.put] == [f"delivery:u{each}" for each in range(23)]
 
 
+def test_several_employees_in_one_webhook_of_bamboohrs_are_several_events(door: FrontDoor) -> None:
+    employees = [{"id": str(each), "fields": {"Status": "Inactive"}} for each in range(23)]
+    # of the third ten
+    door.events.refuses_after = 20
+    assert door.deliver("bamboohr", json.dumps({"employees": employees}).encode()) == BROKEN
+    door.events.refuses_after = None
+    assert door.deliver("bamboohr", json.dumps({"employees": employees}).encode()) == Answer(200)
+    assert door.details == [{"employees": [each]} for each in employees]
+
+
+@pytest.mark.parametrize("employees", [None, [], {}, "x"], ids=str)
+def test_what_is_no_list_of_employees_goes_as_it_is(door: FrontDoor, employees: object) -> None:
+    assert door.deliver("bamboohr", json.dumps({"employees": employees}).encode()) == Answer(200)
+    assert door.details == [{"employees": employees}]
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"events": []}, {"events": {}}, {"events": [1]}], ids=str)
 def test_what_is_no_list_of_oktas_events_goes_as_it_is(door: FrontDoor, data: object) -> None:
     assert door.deliver("okta", json.dumps({"data": data}).encode()) == Answer(200)

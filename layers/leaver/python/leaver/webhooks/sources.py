@@ -115,6 +115,14 @@ def _okta_items(delivery: Delivery) -> list[Item]:
     return [Item(each, _text(each.get("uuid"))) for each in events]
 
 
+def _bamboohr_items(delivery: Delivery) -> list[Item]:
+    """Several employees may stand in one field-based webhook: each is an event, as the intake wants it."""
+    employees = delivery.detail.get("employees")
+    if not isinstance(employees, list) or not employees:
+        return _whole(delivery)
+    return [Item({**delivery.detail, "employees": [each]}) for each in employees]
+
+
 def _zoom_validation(delivery: Delivery, secret: str) -> Answer | None:
     """Zoom's URL validation, again every 72 hours."""
     content = delivery.content or {}
@@ -158,6 +166,7 @@ SOURCES: Mapping[str, Source] = {
             # It repeats for 155 minutes after a 5xx, never after a 4xx, and nobody says that it signs anew.
             longest_age=timedelta(hours=4),
         ),
+        items=_bamboohr_items,
         time_tells_apart=True,
     ),
     "okta": Source(
