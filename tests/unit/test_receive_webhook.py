@@ -539,6 +539,13 @@ def test_a_token_that_nobody_waits_for_is_refused(door: FrontDoor) -> None:
     assert door.refusals == [("gusto", "no_window"), ("gusto", "no_window"), ("gusto", "unknown_connection")]
 
 
+@pytest.mark.parametrize("token", ["x" * 257, "two words", "\x1b]0;title\x07", "t\u200bt", "\u202ed"])
+def test_what_can_be_no_token_is_neither_kept_nor_shown_and_closes_no_window(door: FrontDoor, token: str) -> None:
+    waiting(door)
+    assert door.post("/gusto/main", json.dumps({"verification_token": token}).encode()) == NOTHING
+    assert door.post("/gusto/main", HANDSHAKE) == Answer(200)
+
+
 def test_a_token_that_is_not_kept_is_not_taken(door: FrontDoor) -> None:
     waiting(door)
     door.secrets.read_only = True

@@ -14,8 +14,8 @@ from leaver.webhooks.proofs import Carried, Hmac, Proof, base64_text, make_stand
 
 #: a path: the source, and the connection
 PATH: Final = r"/([a-z]+)/([a-z0-9][a-z0-9-]{0,62})"
-#: what a challenge may be, for it is given back
-_CHALLENGE: Final = re.compile(r"[\x21-\x7e]{1,256}")
+#: what a stranger may write that is given back, or kept and shown to an operator
+_PLAIN: Final = re.compile(r"[\x21-\x7e]{1,256}")
 _PING: Final = "Ping test"
 
 
@@ -96,12 +96,13 @@ def _ping(delivery: Delivery) -> Answer | None:
 def _offered_token(delivery: Delivery) -> str | None:
     """Gusto's handshake: the token is what Gusto will sign with, and the request that brings it is not signed."""
     content = delivery.content or {}
-    return _text(content["verification_token"]) if content.keys() == {"verification_token"} else None
+    token = _text(content["verification_token"]) if content.keys() == {"verification_token"} else None
+    return token if token is not None and _PLAIN.fullmatch(token) else None
 
 
 def _okta_challenge(delivery: Delivery) -> Answer | None:
     challenge = delivery.headers.get("x-okta-verification-challenge", "")
-    if delivery.method != "GET" or not _CHALLENGE.fullmatch(challenge):
+    if delivery.method != "GET" or not _PLAIN.fullmatch(challenge):
         return None
     return Answer(200, {"verification": challenge})
 
