@@ -92,6 +92,12 @@ def test_hibobs_payload_alone_names_the_lookup(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["employee.left", "employee.access.revoked.immediately"])
+def test_an_address_in_a_payload_that_has_none_by_its_documents_ends_nobodys_access(kind: str) -> None:
+    assert "look the person's e-mail up" in refused(hibob(kind, data={"email": "ada@example.com"}))
+    assert read(hibob(kind, JOHN, data={"email": "ada@example.com"})).subject.email == "john.doe@example.com"
+
+
 def deleted(*who: str, **data: Any) -> dict[str, Any]:
     return hibob("employee.deleted", *who, data={"effectiveDate": None} | data)
 

@@ -80,7 +80,8 @@ def read(event: HrEvent) -> OffboardingRequested:
         urgency="urgent" if kind == _IMMEDIATELY else "routine",
         is_true_of_who_stays=kind == _IMMEDIATELY,
     )
-    email = webhook.data.email or event.looked_up_email
+    # Of whoever can be looked up, HiBob itself says which address is the one at work, and whether the person is gone.
+    email = (webhook.data.email if kind == _DELETED else None) or event.looked_up_email
     if email is not None:
         return unnamed.named(email)
     if kind == _DELETED:
