@@ -280,6 +280,18 @@ def posted(*who: str, changed: str = "Status", **fields: Any) -> dict[str, Any]:
     return webhook("BambooHrWebhook", sent, *who)
 
 
+@pytest.mark.parametrize(("status", "is_held"), [("Inactive", True), ("Active", False)])
+@pytest.mark.parametrize("field", ["Work Email", "workEmail"])
+def test_an_address_that_changes_in_the_moment_of_leaving_waits_for_a_person(
+    field: str, status: str, *, is_held: bool
+) -> None:
+    event = posted(Status=status)
+    event["detail"]["employees"][0]["changedFields"] = ["Status", field]
+    doubt = read(event).doubt
+    assert (doubt is not None) == is_held
+    assert doubt is None or doubt.startswith("bamboohr: the work e-mail was changed together with the status")
+
+
 def acted(action: str, *who: str) -> dict[str, Any]:
     """A field-based webhook of a record that was created or deleted: no fields come with it, as an empty list."""
     sent: dict[str, Any] = payload("bamboohr_fields")

@@ -30,6 +30,8 @@ _NO_WORK_EMAIL = (
     "bamboohr: the webhook does not post Work Email: look it up (GET /api/v1/employees/{id}?fields=workEmail) and send "
     "OffboardingRequested, or have the webhook post it"
 )
+#: whoever may write their own address could have somebody else shut out, and keep what they have themselves
+_ADDRESS_CHANGED = "bamboohr: the work e-mail was changed together with the status: ask HR whose it is"
 _ID_ONLY = (
     "bamboohr: the payload names employee id only: look up the person's status and e-mail (GET "
     "/api/v1/employees/{id}?fields=status,workEmail) and send OffboardingRequested"
@@ -87,6 +89,8 @@ def read(event: HrEvent) -> OffboardingRequested:
     email = _find_field(employee.fields_, _WORK_EMAIL) or event.looked_up_email
     if email is None:
         raise LookUpNeeded(_NO_WORK_EMAIL, unnamed)
+    if kind == "immediate" and _names(employee.changed_fields, _WORK_EMAIL):
+        return unnamed.named(email, doubt=_ADDRESS_CHANGED)
     return unnamed.named(email)
 
 
