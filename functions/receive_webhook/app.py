@@ -14,6 +14,7 @@ from leaver.settings import ReceivesWebhooks
 from leaver.webhooks.bus import BATCH, Bus, Event
 from leaver.webhooks.delivery import OF_A_CONNECTION, Delivery, Refused, read_delivery
 from leaver.webhooks.memory import SeenDeliveries
+from leaver.webhooks.places import Places
 from leaver.webhooks.secrets import DoorSecret, DoorSecrets
 from leaver.webhooks.sources import PATH, SOURCES, Answer, Item, Source, identify
 
@@ -41,6 +42,7 @@ class Door:
 
     secrets: DoorSecrets
     seen: SeenDeliveries
+    places: Places
     bus: Bus
     clock: Callable[[], datetime]
     count: Callable[..., None]
@@ -116,6 +118,7 @@ class Door:
             self.bus.put(some)
             self.seen.remember([each.identity for each in some if each.identity is not None])
             self.count(TAKEN, source=name)
+        self.places.note_spoken(place, self.clock())
 
 
 def _find_source(path: str) -> tuple[str, Source, str]:
@@ -146,6 +149,7 @@ def door() -> Door:
     return Door(
         secrets=front_door.secrets(settings.secret_prefix),
         seen=front_door.seen_deliveries(settings.deliveries_table),
+        places=front_door.places(settings.deliveries_table),
         bus=front_door.bus(settings.event_bus_name),
         clock=front_door.now,
         count=front_door.count,

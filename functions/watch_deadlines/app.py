@@ -26,7 +26,15 @@ from leaver.errors import BadMessage
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import BeginsCases, Consumes, EndsAccess, ServesProviders, UsesConnections, WholeNumber
+from leaver.settings import (
+    BeginsCases,
+    Consumes,
+    EndsAccess,
+    KnowsPlaces,
+    ServesProviders,
+    UsesConnections,
+    WholeNumber,
+)
 from leaver.storage.tables import timestamp
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
@@ -45,7 +53,7 @@ OF_A_SWEEP: Final = frozenset(
 )
 
 
-class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess):
+class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess, KnowsPlaces):
     """What `watch_deadlines` reads from its environment."""
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
@@ -396,5 +404,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})
+    places = bootstrap.places(settings.deliveries_table).connected().values()
+    bootstrap.gauge("SilentSources", sum(each.is_silent(now) for each in places))
     # Last: where Secrets Manager can't be listed, nothing else waits for it, and purges look for themselves.
     tokens.prove_index(has_time)

@@ -161,7 +161,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     | FINDER
     | {
         "sqs:SendMessage": {"leaver-seal-case.fifo"},
-        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
@@ -173,6 +173,7 @@ MAY: dict[str, dict[str, set[str]]] = {
 MAY["ReceiveWebhook"] = {
     "dynamodb:GetItem": {"table/Deliveries"},
     "dynamodb:PutItem": {"table/Deliveries"},
+    "dynamodb:UpdateItem": {"table/Deliveries"},
     "secretsmanager:GetSecretValue": {"leaver/webhooks/*"},
     # the handshake
     "secretsmanager:PutSecretValue": {"leaver/webhooks/gusto/*"},

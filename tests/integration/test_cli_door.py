@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from leaver.webhooks.places import Places
 from leaver.webhooks.proofs import standard_key
 from leaver.webhooks.sources import SOURCES
 from tests.integration.dynamodb import dynamodb, make_tables
@@ -22,7 +23,8 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with world_on_moto(monkeypatch):
         make_tables(dynamodb())
         key = boto3.client("kms", region_name=REGION).create_key()["KeyMetadata"]["Arn"]
-        outputs = {"ConnectionsTable": "Connections", "CasesTable": "Cases", "KeyArn": key, "SecretPrefix": "leaver"}
+        tables = {f"{each}Table": each for each in ("Connections", "Cases", "Deliveries")}
+        outputs = {**tables, "KeyArn": key, "SecretPrefix": "leaver"}
         told = {name: {"Value": value} for name, value in {**outputs, "FrontDoorUrl": URL}.items()}
         boto3.client("cloudformation", region_name=REGION).create_stack(
             StackName="leaver", TemplateBody=json.dumps({"Resources": {}, "Outputs": told})
@@ -133,3 +135,16 @@ def test_a_secret_that_nobody_can_read_hides_no_other(secrets: Any, given: Path)
     told = json.loads(leaver("door", "--json").output)
     assert [each["connection"] for each in told] == ["gusto/main", "hibob/main"]
     assert told[0]["secrets"].startswith("can't be used: secret leaver/webhooks/gusto/main: ")
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_person_says_how_long_a_source_may_be_silent(given: Path) -> None:
+    assert "leaver door rotate hibob/main" in leaver("door", "silence", "hibob/main", "30").output
+    rotate("hibob/main", given, "first")
+    places = Places(dynamodb(), table="Deliveries")
+    assert places.connected()["hibob/main"].silent_after == timedelta(days=7)
+    assert leaver("door", "silence", "hibob/main", "30").exit_code == 0
+    rotate("hibob/main", given, "second")
+    assert places.connected()["hibob/main"].silent_after == timedelta(days=30)
+    leaver("door", "silence", "hibob/main", "0")
+    assert not places.connected()["hibob/main"].is_silent(datetime.now(UTC) + timedelta(days=999))

@@ -71,6 +71,7 @@ class World:
             people=cast("Any", None),
             heard=cast("Any", None),
             secret_store=self.secret_store,
+            places=cast("Any", None),
             parameters={"AcmeUrl": self.acme.url},
             ahead=timedelta(0),
             door_url=None,

@@ -12,11 +12,13 @@ from leaver.webhooks.secrets import DoorSecret
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.door.rotate import rotate
+from leaver_cli.door.silence import silence
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal, show_json
 
 door = typer.Typer(help="Show who may post to the front door, and rotate what they sign with.")
 door.command()(rotate)
+door.command()(silence)
 
 
 @door.callback(invoke_without_command=True)

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -22,7 +22,11 @@ from leaver.settings import Settings, stack_name
 from leaver.storage.secrets import SecretStore
 from leaver.webhooks.bus import Bus
 from leaver.webhooks.memory import SeenDeliveries
+from leaver.webhooks.places import Places
 from leaver.webhooks.secrets import DoorSecrets
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 # Danger: at DEBUG they log bodies and headers, with every secret; Lambda's own log level would set them to it.
 for _library in ("boto3", "botocore", "urllib3"):
@@ -64,9 +68,19 @@ def secrets(prefix: str) -> DoorSecrets:
     return DoorSecrets(SecretStore(_session().client("secretsmanager", config=_QUICK), prefix=prefix), now)
 
 
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    return _session().client("dynamodb", config=_QUICK)
+
+
 def seen_deliveries(table: str) -> SeenDeliveries:
     """What was put on the bus already."""
-    return SeenDeliveries(_session().client("dynamodb", config=_QUICK), table=table, clock=now)
+    return SeenDeliveries(_dynamodb(), table=table, clock=now)
+
+
+def places(table: str) -> Places:
+    """The door's connections."""
+    return Places(_dynamodb(), table=table)
 
 
 @cache
