@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import boto3
@@ -64,6 +64,8 @@ class Deployment:
     #: where senders of webhooks post; None where nothing listens
     door_url: str | None
     secrets_manager: "SecretsManagerClient" = field(repr=False)
+    #: boto3's client, whose stubs are no dependency of ours
+    cloudwatch: Any = field(repr=False)
     # Python 3.11 takes the registry itself for a mutable default.
     providers: Providers = field(default_factory=lambda: PROVIDERS, repr=False)
 
@@ -174,6 +176,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
         door_url=outputs.get("FrontDoorUrl"),
         secrets_manager=secrets_manager,
+        cloudwatch=session.client("cloudwatch", config=AWS),
         providers=providers,
     )
 

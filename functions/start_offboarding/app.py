@@ -34,7 +34,7 @@ from leaver.errors import (
 from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
-from leaver.messages.hr import HrChoices, read_hr_event
+from leaver.messages.hr import HrChoices, read_door_test, read_hr_event
 from leaver.messages.names import name_of
 from leaver.messages.times import settle_times
 from leaver.outcomes import Result
@@ -128,8 +128,29 @@ class Decision(Command):
         return self.case
 
 
-def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake, closing: StepClosing) -> Fate:
+class DoorTest(Command):
+    """What `leaver door test` posted by a connection of the front door: it came as far as everything else comes."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    place: Printable
+    test: Printable
+
+    @property
+    def subject(self) -> str:
+        """Nobody."""
+        return ""
+
+
+#: whatever comes to this function's queue
+Asked = StartOffboarding | Decision | DoorTest
+
+
+def start_offboarding(command: Asked, *, intake: Intake, closing: StepClosing) -> Fate:
     """Do as HR or a person says."""
+    if isinstance(command, DoorTest):
+        return Fate("nothing_follows", because="leaver door test")
     if isinstance(command, Decision):
         if command.step is not None and command.because is not None:
             return closing.close(command.case, command.step, who=command.who, because=command.because)
@@ -161,8 +182,10 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     return Fate("changed", case.case_id)
 
 
-def name(command: StartOffboarding | Decision) -> tuple[str, str | None]:
+def name(command: Asked) -> tuple[str, str | None]:
     """Who said it, and how it is called there."""
+    if isinstance(command, DoorTest):
+        return command.place, command.test
     if isinstance(command, Decision):
         return "operator", None
     return command.request.source, command.request.event_id
@@ -243,14 +266,16 @@ class PersonFinder:
         return back_at < heard_at + patience
 
 
-def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | Decision:
-    """Read a decision, or an HR event of any source that Leaver knows; which it is shows in its fields.
+def understand(payload: Payload, *, choices: HrChoices) -> Asked:
+    """Read a decision, a test, or an HR event of any source that Leaver knows; which it is shows in its fields.
 
     Raises BadMessage, or Rejected where the event opens no case.
     """
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
         return parse(Decision, {**payload.detail, **told}, direct=True)
+    if (tested := read_door_test(payload)) is not None:
+        return parse(DoorTest, dict(zip(("place", "test"), tested, strict=True)), direct=False)
     request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
@@ -262,9 +287,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     )
 
 
-def tell_of_wrong_clock(
-    command: StartOffboarding | Decision, *, count: Callable[[str, int], None], logger: Logger
-) -> None:
+def tell_of_wrong_clock(command: Asked, *, count: Callable[[str, int], None], logger: Logger) -> None:
     """Say that a clock at HR is wrong: the event is acted on, and its source orders its own events wrongly."""
     if isinstance(command, StartOffboarding) and command.dated_ahead:
         request = command.request
@@ -274,7 +297,7 @@ def tell_of_wrong_clock(
         count(DATED_AHEAD, 1)
 
 
-def consumer() -> Consumer[StartOffboarding | Decision]:
+def consumer() -> Consumer[Asked]:
     """What works through the queue `start-offboarding`."""
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
@@ -313,7 +336,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
 
     closing = StepClosing(intake.cases, bootstrap.receipts(settings.cases_table), publisher, bootstrap.now)
 
-    def operation(command: StartOffboarding | Decision) -> Fate:
+    def operation(command: Asked) -> Fate:
         tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
         fate = start_offboarding(command, intake=intake, closing=closing)
         if fate.because == RETURN_HELD:

@@ -76,6 +76,7 @@ class World:
             ahead=timedelta(0),
             door_url=None,
             secrets_manager=cast("Any", None),
+            cloudwatch=cast("Any", None),
             providers=REGISTRY,
         )
         app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False)

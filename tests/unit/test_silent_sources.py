@@ -77,3 +77,9 @@ def test_a_note_that_fails_loses_no_delivery_and_is_made_up_for(door: FrontDoor)
     door.table.broken = False
     assert door.deliver("okta", b"{}") == Answer(200)
     assert (len(door.events.put), door.table.updates) == (2, before + 1)
+
+
+def test_a_test_breaks_no_silence(door: FrontDoor) -> None:
+    before = door.table.updates
+    assert door.deliver("hibob", b'{"leaver_test": "test-1"}') == Answer(200)
+    assert (door.details, door.table.updates) == ([{"leaver_test": "test-1"}], before)
