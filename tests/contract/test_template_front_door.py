@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from leaver.webhooks.sources import SOURCES
-from tests.contract.stack import FULL, ROOT, SMALLEST, Stack, of_type, outputs
+from tests.contract.stack import FULL, ROOT, SMALLEST, Stack, of_type, outputs, stack
 
 LAYER = ROOT / "layers" / "leaver" / "python"
 
@@ -16,7 +16,23 @@ def test_without_opting_in_there_is_no_address(smallest: Stack) -> None:
     assert [name for name, each in smallest.items() if each["Type"].startswith("AWS::ApiGateway")] == []
     assert "FrontDoorPermission" not in smallest
     assert "FrontDoorUrl" not in outputs(SMALLEST)
-    assert outputs(FULL)["FrontDoorUrl"] == "https://FrontDoorApi.execute-api.eu-west-1.amazonaws.com"
+    opened = outputs(SMALLEST | {"FrontDoor": "http-api"})
+    assert opened["FrontDoorUrl"] == "https://FrontDoorApi.execute-api.eu-west-1.amazonaws.com"
+
+
+def test_an_own_domain_leads_to_the_same_api_and_needs_a_door(full: Stack) -> None:
+    assert outputs(FULL)["FrontDoorUrl"] == "https://hooks.example.com"
+    assert outputs(FULL)["FrontDoorDnsTarget"] == "d-FrontDoorDomain.execute-api.eu-west-1.amazonaws.com"
+    assert full["FrontDoorMapping"]["Properties"] == {
+        "DomainName": "FrontDoorDomain",
+        "ApiId": "FrontDoorApi",
+        "Stage": "FrontDoorStage",
+    }
+    # Whoever posts to the API's own address still is heard.
+    assert "DisableExecuteApiEndpoint" not in full["FrontDoorApi"]["Properties"]
+    without_a_door = FULL | {"FrontDoor": "none"}
+    assert "FrontDoorDomain" not in stack(without_a_door)
+    assert "FrontDoorUrl" not in outputs(without_a_door)
 
 
 def test_every_source_has_its_route_and_all_else_is_answered_by_the_same_function(full: Stack) -> None:
