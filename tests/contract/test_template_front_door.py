@@ -52,6 +52,25 @@ def test_every_route_is_throttled_and_strangers_first(full: Stack) -> None:
     assert stage["RouteSettings"]["$default"]["ThrottlingRateLimit"] == 5
 
 
+def test_whoever_never_repeats_after_a_429_gets_a_5xx_first(full: Stack) -> None:
+    stage = full["FrontDoorStage"]
+    # More at a time than an account's functions run, whose own refusal is a 5xx.
+    assert stage["Properties"]["RouteSettings"]["ANY /bamboohr/{connection}"]["ThrottlingBurstLimit"] > 1000
+    routes = {name: each["RouteKey"] for name, each in of_type(full, "AWS::ApiGatewayV2::Route")}
+    # A stage can't be made with the settings of a route that is not there yet.
+    assert {routes[each] for each in stage["DependsOn"]} == set(stage["Properties"]["RouteSettings"])
+
+
+def test_a_sender_that_is_throttled_is_told_of_and_a_stranger_is_not(full: Stack) -> None:
+    told = full["WebhooksThrottledFilter"]["Properties"]
+    assert told["FilterPattern"] == '{ $.status = "429" && $.route != "$default" }'
+    assert told["LogGroupName"] == "FrontDoorLogGroup"
+    [metric], alarm = told["MetricTransformations"], full["WebhooksThrottledAlarm"]["Properties"]
+    assert (metric["MetricNamespace"], metric["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+    for field in ('"status":"$context.status"', '"route":"$context.routeKey"'):
+        assert field in full["FrontDoorStage"]["Properties"]["AccessLogSettings"]["Format"]
+
+
 @pytest.mark.parametrize("word", ["path", "header", "requestOverride", "querystring", "authorizer", "body"])
 def test_the_access_log_holds_nothing_that_a_stranger_writes(full: Stack, word: str) -> None:
     assert word not in full["FrontDoorStage"]["Properties"]["AccessLogSettings"]["Format"]

@@ -38,6 +38,7 @@ NAMELESS = {
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Permission",
+    "AWS::Logs::MetricFilter",
     "AWS::SQS::QueuePolicy",
 }
 

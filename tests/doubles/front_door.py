@@ -120,10 +120,12 @@ class FrontDoor:
     logged: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.places = Places(self.table.client, table="Deliveries")
+        store = SecretStore(self.secrets.client, prefix="leaver")
         self.door = Door(
-            secrets=DoorSecrets(SecretStore(self.secrets.client, prefix="leaver"), self.clock),
+            secrets=DoorSecrets(store, self.places.names, self.clock),
             seen=SeenDeliveries(self.table.client, table="Deliveries", clock=self.clock),
-            places=Places(self.table.client, table="Deliveries"),
+            places=self.places,
             bus=Bus(self.events.client, name="leaver"),
             clock=self.clock,
             count=self._count,
@@ -138,6 +140,7 @@ class FrontDoor:
 
     def store(self, place: str, **secret: str | None) -> None:
         """Store a connection's secret, as an operator does."""
+        self.places.connect(place, self.clock.now)
         name, text = f"leaver/webhooks/{place}", json.dumps(secret)
         if name in self.secrets.secrets:
             self.secrets.put_secret_value(SecretId=name, SecretString=text)

@@ -160,9 +160,11 @@ def test_the_door_shows_who_spoke_when_and_who_is_silent_for_too_long(secrets: A
     assert {place: (each["last_event"], each["silence"]) for place, each in told.items()} == {
         "gusto/main": ("none yet", "9 days of 7: rings"),
         "hibob/main": (f"{now - timedelta(days=2):%Y-%m-%d %H:%M:%S}Z", "2 days of 7"),
-        "okta/by-hand": ("not connected: leaver door rotate", None),
+        "okta/by-hand": ("not connected: leaver door silence", None),
     }
     assert told["okta/by-hand"]["secrets_since"].endswith(" (0 days)")
+    assert leaver("door", "silence", "okta/by-hand", "7").exit_code == 0
+    assert "okta/by-hand" in places.connected()
 
 
 @pytest.mark.usefixtures("secrets")

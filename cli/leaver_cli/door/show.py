@@ -68,7 +68,7 @@ def _connections(deployment: Deployment) -> Iterator[Mapping[str, Any]]:
             "address": f"{deployment.door_url}/{place}" if deployment.door_url else None,
             "secrets": _secrets(deployment, place),
             "secrets_since": moment(changed_at) + _days(changed_at, at),
-            "last_event": "not connected: leaver door rotate" if told is None else moment(told.spoke_at) or "none yet",
+            "last_event": "not connected: leaver door silence" if told is None else moment(told.spoke_at) or "none yet",
             "silence": None if told is None else _silence(told, at),
         }
 

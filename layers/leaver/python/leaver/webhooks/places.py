@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from leaver.errors import NotRead
+from leaver.storage.secrets import error_code
 from leaver.storage.tables import Value, item, read_as, timestamp, values
 
 if TYPE_CHECKING:
@@ -54,6 +56,19 @@ class Places:
             place: read_as(Place)(told | ({"spoke_at": spoke[place]} if place in spoke else {}))
             for place, told in self._read(_CONNECTED).items()
         }
+
+    def names(self) -> list[str]:
+        """The connections that there are.
+
+        Raises NotRead where the table does not answer, or knows of none: it may have been lost, and they be there.
+        """
+        try:
+            found = list(self._read(_CONNECTED))
+        except (BotoCoreError, ClientError) as error:
+            raise NotRead(f"connections of the door: {error_code(error)}") from None
+        if not found:
+            raise NotRead("connections of the door: there is none")
+        return found
 
     def connect(self, place: str, now: datetime, *, silent_after: timedelta | None = None) -> None:
         """Note that a connection is there, and how long it may be silent; what was noted of it before stays."""
