@@ -29,6 +29,9 @@ STORY = (
     "another name than his address. Then each command is sent by hand. The providers are asked what lives, not Leaver."
 )
 
+#: in fewer columns than that a table would break words: what belongs together stands in one cell then
+NARROW = 120
+
 #: beside `zoom`, in the same account: name → scopes of the app behind it
 MORE_CONNECTIONS: Mapping[str, tuple[str, ...]] = {
     "zoom-rotating": (acme.READ_USER, acme.READ_TOKEN, acme.END_SESSION),
@@ -77,10 +80,10 @@ def run(broken: str | None) -> int:
         observed[REDRIVEN.name] = _observe(REDRIVEN, world, before)
         status.update("The local world ends …")
     console.print(STORY)
-    console.print(_rows_table(earlier, observed))
+    console.print(_rows_table(earlier, observed, narrow=console.width < NARROW))
     failed = [row.name for row in (*ROWS, REDRIVEN) if not row.holds(earlier[row.name], observed[row.name])]
     if case is not None and case.head is not None:
-        console.print(_receipts_table(receipts))
+        console.print(_receipts_table(receipts, narrow=console.width < NARROW))
         took = f"the last receipt {case.time_to_revoke} s after Okta's event"
         console.print(f"John Doe's case: {len(receipts)} things ended, {took}; sealed with {case.head}")
     seconds = time.monotonic() - began
@@ -135,8 +138,15 @@ def _observe(row: Row, world: World, before: Before) -> str:
     return row.observe(world, before)
 
 
-def _receipts_table(receipts: Sequence[Receipt]) -> Table:
+def _receipts_table(receipts: Sequence[Receipt], *, narrow: bool) -> Table:
     table = Table(title="John Doe's receipts", title_justify="left")
+    if narrow:
+        table.add_column("step", no_wrap=True)
+        table.add_column("what was answered")
+        for each in receipts:
+            who = f"{each.details.get('prefixed_name', each.subject)}{f' at {each.account}' if each.account else ''}"
+            table.add_row(each.command, f"{who}: {each.outcome} at {each.finished_at:%H:%M:%S}")
+        return table
     for column in ("step", "account", "who", "outcome", "HTTP", "tries", "finished", "took, s"):
         table.add_column(column, no_wrap=column in {"step", "outcome", "finished"}, overflow="fold")
     for each in receipts:
@@ -153,14 +163,15 @@ def _receipts_table(receipts: Sequence[Receipt]) -> Table:
     return table
 
 
-def _rows_table(earlier: Mapping[str, str], observed: Mapping[str, str]) -> Table:
+def _rows_table(earlier: Mapping[str, str], observed: Mapping[str, str], *, narrow: bool) -> Table:
     table = Table(title="What was observed", title_justify="left")
     # BREAK takes it as it stands.
     table.add_column("row", no_wrap=True)
-    for column in ("what", "before", "now", "where"):
+    for column in ("what was seen, and where",) if narrow else ("what", "before", "now", "where"):
         table.add_column(column, overflow="fold")
     for row in (*ROWS, REDRIVEN):
         before, now = earlier[row.name], observed[row.name]
         seen = f"[green]{now}[/]" if row.holds(before, now) else f"[bold red]{now}[/] (expected: {row.expected})"
-        table.add_row(row.name, row.story, before, seen, row.where, end_section=row is OF_JOHN[-1])
+        cells = [f"{row.story}: {before} → {seen} ({row.where})"] if narrow else [row.story, before, seen, row.where]
+        table.add_row(row.name, *cells, end_section=row is OF_JOHN[-1])
     return table

@@ -273,7 +273,7 @@ def _step(console: Console, what: str) -> Iterator[None]:
 def _table(observed: Sequence[Observed]) -> Table:
     table = Table(title="What was observed", title_justify="left")
     for column in ("function", "answered", "before", "expected", "observed", "where"):
-        table.add_column(column, overflow="fold", min_width=25 if column == "answered" else None)
+        table.add_column(column, overflow="fold", no_wrap=column == "answered")
     for each in observed:
         answer, after = (
             f"[{'green' if seen == expected else 'bold red'}]{escape(seen)}[/]"

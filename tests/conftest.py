@@ -4,7 +4,7 @@ One by one, but those that share a local world, or the layer that was built for 
 """
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import cache
 
 import botocore.session
@@ -65,9 +65,11 @@ class ByWorld(LoadScopeScheduling):
 
 
 @pytest.fixture
-def field(request: pytest.FixtureRequest) -> Field:
-    """The way into the table of what the field throws at Leaver."""
-    return Field(request.node.nodeid, request.node.user_properties)
+def field(request: pytest.FixtureRequest) -> Iterator[Field]:
+    """The way into the table of what the field throws at Leaver; who asks for it and throws nothing fails."""
+    field = Field(request.node.nodeid, request.node.user_properties)
+    yield field
+    assert field.thrown, "nothing was injected"
 
 
 @pytest.hookimpl(optionalhook=True)

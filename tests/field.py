@@ -1,14 +1,17 @@
 """What the field throws at Leaver: a test says how much it injected, and counts what became of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import astuple, dataclass, replace
 from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+
+import pytest
 
 #: by which name a test's report carries its rows
 PROPERTY: Final = "field"
 #: what must never become of anything; None: this test does not look for it
 HARMS: Final = ("lost", "false", "leaked", "crashed")
+Harm: TypeAlias = int | Sized | None
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Field:
         """Take the test's id, and the properties of its report."""
         self._test = test.partition("[")[0]
         self._properties = properties
+        #: whether anything was recorded
+        self.thrown = False
 
     def __call__(
         self,
@@ -44,16 +49,33 @@ class Field:
         injected: str,
         times: int,
         *,
-        lost: int | None = None,
-        false: int | None = None,
-        leaked: int | None = None,
-        crashed: int | None = None,
+        lost: Harm = None,
+        false: Harm = None,
+        leaked: Harm = None,
+        crashed: Harm = None,
     ) -> None:
-        """Record it, and fail where nothing was injected, or where it did any harm."""
-        row = Thrown(kind, injected, self._test, int(times), lost, false, leaked, crashed)
+        """Record it, and fail where nothing was injected, or where it did any harm.
+
+        Each harm is how often it was done, or to whom; None: this test does not look for it.
+        """
+        row = Thrown(kind, injected, self._test, int(times), *map(_counted, (lost, false, leaked, crashed)))
+        self.thrown = True
         self._properties.append((PROPERTY, list(astuple(row))))
         assert row.times > 0, f"nothing was injected: {kind}, {injected}"
         assert row.harms == {}, row
+
+
+def _counted(harm: Harm) -> int | None:
+    return harm if harm is None else int(harm) if isinstance(harm, int) else len(harm)
+
+
+def harms_of(test: Callable[[Field], None]) -> dict[str, int]:
+    """Run a test for which harm was planted, which must make it fail; returns what its rows say."""
+    properties: list[tuple[str, object]] = []
+    with pytest.raises(AssertionError):
+        test(Field("planted", properties))
+    rows: list[Any] = [row for _, row in properties]
+    return {harm: count for row in added_up(rows) for harm, count in row.harms.items()}
 
 
 def added_up(rows: Iterable[Iterable[Any]]) -> list[Thrown]:

@@ -15,8 +15,8 @@ from leaver.consuming.consumer import Consumer
 from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
-from leaver.providers.venafi.api import Application, Grantee, Venafi, same_identity
-from leaver.providers.venafi.identities import Found
+from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
+from leaver.providers.venafi.identities import Found, fold
 from leaver.providers.venafi.search import Nobody, PeopleSearch
 from leaver.settings import ActsOnPeople, EndsAccess, SearchesVenafi
 
@@ -29,6 +29,15 @@ UNDER_THE_ADDRESS: Final = (
 TWO_ARE_NAMED: Final = (
     "HR's name is {}, and HR's address is of {}: end the grants of whoever is the leaver by a command of their own; "
     "close the step if one of them is somebody else"
+)
+#: why a name that came later ends nothing by itself
+NOT_PROVED: Final = (
+    "a later event's name is {}, and nothing proves that this is the leaver: end its grants by a command of their own "
+    "if it is; then close the step"
+)
+NOBODY_ADDED: Final = (
+    "nobody has the name that a later event gave, and the leaver may have another: let HR give the right one; then "
+    "close the step"
 )
 #: what Venafi said to the revocation, in an operation's progress
 SAID: Final = ("outcome", "status", "code")
@@ -54,17 +63,16 @@ def revoke_grants(
         if "prefixed_universal" not in progress:
             found = asked.find(command.subject)
             if isinstance(found, Nobody):
-                return tell_of_nobody(found, command.email, asked)
-            named = found.identity.prefixed_universal
-            if not command.is_believed and (two := asked.find_two(named, command.email, [named])):
-                return Result(Outcome.NOT_SEARCHABLE, details={"because": two})
+                return tell_of_nobody(found, command, asked)
+            if doubt := asked.find_doubt(found.identity, command):
+                return Result(Outcome.NOT_SEARCHABLE, details=doubt)
             progress.update(found.details_of(command.subject))
         who = {name: told for name, told in progress.items() if name not in SAID}
         named = str(progress["prefixed_universal"])
         result = revoke_all(Grantee(named), progress, venafi=venafi, access_token=access_token)
         ended = replace(result, details={**result.details, **who})
         # Whoever has the address may be somebody new: they keep everything, and a person is asked.
-        two = asked.find_two(named, command.email) if command.is_believed else None
+        two = asked.find_two(named, command.email) if command.is_believed or command.is_added else None
         if two is None:
             return ended
         return replace(ended, outcome=Outcome.NOT_SEARCHABLE, details={**ended.details, "because": two})
@@ -89,6 +97,20 @@ class AskedOfVenafi:
         """Whether anything lives there."""
         return bool(self.venafi.remaining_grants(Grantee(prefixed_universal), self.access_token))
 
+    def find_doubt(self, found: Identity, command: RevokeGrants) -> dict[str, str]:
+        """Tell why nobody may lose anything by HR's name; nothing where it is the leaver's."""
+        named, address = found.prefixed_universal, command.email
+        if command.is_believed or address is None:
+            return {}
+        if not command.is_added:
+            two = self.find_two(named, address, [named])
+            return {"because": two} if two else {}
+        own = {fold(each) for each in self.search.find_addresses(found, access_token=self.access_token)}
+        if fold(address) in own or (not own and self._is_nobodys(address)):
+            # Of an identity without an address HR's word is the only one, if nobody has HR's address.
+            return {}
+        return {"because": NOT_PROVED.format(named), "name_is_of": named}
+
     def find_two(self, named: str, address: str | None, also: Sequence[str] = ()) -> str | None:
         """Tell that the address is another identity's than the named one; None where it is not, or nothing lives.
 
@@ -96,15 +118,24 @@ class AskedOfVenafi:
         """
         if address is None:
             return None
-        owners = self.search.find_owners(address, version=self.version, access_token=self.access_token)
-        others = [each.prefixed_universal for each in owners if not same_identity(each.prefixed_universal, named)]
+        owners = self._find_owners(address)
+        ids = () if isinstance(owners, Nobody) else [each.prefixed_universal for each in owners]
+        others = [each for each in ids if not same_identity(each, named)]
         lives = others and any(map(self.has_grants, (*others, *also)))
         return TWO_ARE_NAMED.format(named, ", ".join(others)) if lives else None
 
+    def _is_nobodys(self, address: str) -> bool:
+        """Whether it is proved that nobody has the address."""
+        owners = self._find_owners(address)
+        return owners.because is None if isinstance(owners, Nobody) else not owners
 
-def tell_of_nobody(nobody: Nobody, address: str | None, asked: AskedOfVenafi) -> Result:
+    def _find_owners(self, address: str) -> Sequence[Identity] | Nobody:
+        return self.search.find_owners(address, version=self.version, access_token=self.access_token)
+
+
+def tell_of_nobody(nobody: Nobody, command: RevokeGrants, asked: AskedOfVenafi) -> Result:
     """Say that nobody has the name, and why that proves nothing, where it does not."""
-    because = nobody.because
+    because, address = nobody.because, command.email
     if because is None and address is not None:
         # HR's name may be mistyped. Whoever has the address may be somebody new: they lose nothing by it.
         owner = asked.find(address)
@@ -113,7 +144,8 @@ def tell_of_nobody(nobody: Nobody, address: str | None, asked: AskedOfVenafi) ->
         elif asked.has_grants(owner.identity.prefixed_universal):
             because = UNDER_THE_ADDRESS
     if because is None:
-        return Result(Outcome.USER_NOT_FOUND, details=nobody.details)
+        told = {"because": NOBODY_ADDED} if command.is_added else {}
+        return Result(Outcome.USER_NOT_FOUND, details={**nobody.details, **told})
     return Result(Outcome.NOT_SEARCHABLE, details={**nobody.details, "because": because})
 
 

@@ -53,6 +53,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFai
         return bootstrap.consumer(RefreshAccessToken, partial(pass_on, publisher=publisher), settings).consume(
             event, context
         )
+    bootstrap.begin(context)
     connections = bootstrap.connections(settings.connections_table)
     unreadable = plan(connections=connections, publisher=publisher, now=bootstrap.now())
     # Counted each minute and not when it happens: a run that is killed at that moment would count nothing.

@@ -67,15 +67,17 @@ def consumer() -> Consumer[SealCase]:
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url)
     cases = bootstrap.cases(settings.cases_table)
+    providers = settings.served(PROVIDERS)
     completion = CaseCompletion(
         cases=cases,
         announcer=bootstrap.announcer(settings.cases_table, publisher, says_completed=True),
         case_start=bootstrap.case_start(
             settings.cases_table,
-            StepFinder(bootstrap.connections(settings.connections_table), settings.served(PROVIDERS)),
+            StepFinder(bootstrap.connections(settings.connections_table), providers),
             publisher,
             case_deadline=settings.case_deadline,
         ),
+        providers=providers,
         clock=bootstrap.now,
         done_where_missing=settings.done_where_missing(PROVIDERS),
         measure=bootstrap.measure,

@@ -14,8 +14,9 @@ from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.closing import open_receipt
 from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
+from leaver.cases.proved import REPEATS, as_proved, with_what_may_be_back
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import DONE_WITH, LOOK_AGAIN, REPLACE, WATCHED, Case, Step, new_case, sweep_of
+from leaver.cases.record import DONE_WITH, LOOK_AGAIN, PURGE, REPLACE, WATCHED, Case, Step, new_case, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.cases.table import Cases, CaseSummary
@@ -25,6 +26,7 @@ from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
+from leaver.providers.entry import Providers
 from leaver.providers.registry import PROVIDERS
 from leaver.settings import BeginsCases, Consumes, EndsAccess, ServesProviders, UsesConnections, WholeNumber
 from leaver.storage.tables import timestamp
@@ -64,6 +66,8 @@ class Watch:
     case_start: CaseStart
     receipts: Receipts
     connections: Connections
+    kept: StoredUserTokens
+    providers: Providers
     clock: Callable[[], datetime]
     #: seconds after which a consumer gives up: of what failed before that, the message is in its queue
     give_up_after: timedelta
@@ -98,8 +102,8 @@ class Watch:
     # -- under way
 
     def _look_after_open(self, case: Case) -> None:
-        case = self._with_accounts(case)
         receipts = self.cases.read_receipts(case.case_id)
+        case = self._with_what_came_since(case, receipts)
         outstanding = [step for step in case.steps if step.name in case.outstanding]
         for step in outstanding:
             if step.command == REPLACE and (receipt := self._receipt_of_replacement(case, step)):
@@ -131,14 +135,13 @@ class Watch:
             # A run that was killed after its receipt, or whose message to seal_case was lost.
             self.request_seal(case.case_id)
 
-    def _with_accounts(self, case: Case) -> Case:
-        """With the steps of each account of a provider that had none when the case was recorded."""
-        if not any(step.lacks_account for step in case.steps):
-            return case
-        found = self.case_start.search(case).steps
+    def _with_what_came_since(self, case: Case, receipts: Mapping[str, Receipt]) -> Case:
+        """With what may be back, and the steps of a provider's accounts that had none when the case was recorded."""
+        found = self.case_start.search(case).steps if any(step.lacks_account for step in case.steps) else ()
+        not_since = self.clock() - REPEATS
 
         def with_found(standing: Case) -> Case | None:
-            more = standing.with_steps(found)
+            more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers, not_since=not_since)
             new = tuple(name for name in more.outstanding if name not in standing.outstanding)
             # As if they had waited all the time: they are sent at once.
             more = more.model_copy(update={"waiting": standing.waiting + new})
@@ -211,7 +214,10 @@ class Watch:
         return self.receipts.finish(of_provider.closed(result, now=at))
 
     def _close_given_up(self, case: Case, waiting: Sequence[Step]) -> dict[str, Receipt]:
-        """Close what waits at an account that the company has given up: by a person's word, and nothing was ended."""
+        """Close what waits at an account that the company has given up: by a person's word, and nothing was ended.
+
+        What Leaver keeps of the person is destroyed without the account.
+        """
         given_up = {each: self.connections.given_up(each) for each in {step.provider or "" for step in waiting}}
         closed = {}
         for step in waiting:
@@ -222,12 +228,24 @@ class Watch:
                 continue
             nothing = open_receipt(case, step, now)
             before = self.receipts.read(nothing)
+            if step.command == PURGE and step.refused is None:
+                if step.name in case.awaited or not case.awaited:
+                    closed[step.name] = self._purge(case, step, before or nothing)
+                continue
             because = f"the company gave the account up at {timestamp(at)}"
             words = (before or nothing).closed_by("leaver disconnect --give-up-account", because, now=now)
             receipt = self.receipts.close(before or nothing, words)
             if receipt is not None:
                 closed[step.name] = receipt
         return closed
+
+    def _purge(self, case: Case, step: Step, receipt: Receipt) -> Receipt:
+        self.case_start.raise_cutoffs(case)
+        destroyed, alive_until = self.kept.destroy_all({*step.detail.values(), *case.names})
+        details: dict[str, str | int | bool] = {"destroyed": destroyed}
+        if alive_until:
+            details["handed_out_until"] = timestamp(alive_until)
+        return self.receipts.finish(receipt.closed(Result(Outcome.PURGED, details=details), now=self.clock()))
 
     # -- over
 
@@ -260,7 +278,11 @@ class Watch:
         receipts = self.cases.read_receipts(case.case_id)
         # What a person closed was not ended by a provider, and would not be now.
         closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
-        steps = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
+        swept = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
+        # By the ids that receipts prove: whoever has the address by now is perhaps somebody new.
+        steps = [as_proved(case, step, receipts, self.providers) for step in swept]
+        if self._is_address_in_doubt(case):
+            steps = [step for step in steps if step.found_by != "address"]
         fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         new = new_case(sweep_of(case.case_id), steps, case.names, **fields)
@@ -276,9 +298,23 @@ class Watch:
         self.announcer.announce_pending(sweep)
 
     def _is_gone(self, case: Case) -> bool:
-        """Whether the person still is gone, and for no later departure."""
-        found = [self.people.read(name) for name in case.names]
-        return any(name.gone_since and name.case == case.case_id for name in found if name)
+        """Whether the person still is gone, and no later case of theirs ends everything once more.
+
+        One that has not begun may wait for a person for good, and one that was in doubt may be somebody else's.
+        """
+        cases = self._cases_since(case)
+        return any(each.case_id == case.case_id or not each.started_at or each.because for each in cases)
+
+    def _is_address_in_doubt(self, case: Case) -> bool:
+        """Whether a later case may be of somebody new who has the address."""
+        return any(each.because for each in self._cases_since(case) if each.case_id != case.case_id)
+
+    def _cases_since(self, case: Case) -> list[Case]:
+        """The cases that the person's names have by now; none where they were back meanwhile."""
+        found = [name for each in case.names if (name := self.people.read(each))]
+        ended = case.finished_at or self.clock()
+        pointed = {name.case for name in found if name.case and name.gone_since and name.gone_since <= ended}
+        return [each for case_id in sorted(pointed) if (each := self.cases.read(case_id))]
 
     def _stop_watching(self, case: Case) -> None:
         self.cases.change(case, lambda standing: standing.with_look_at(None))
@@ -360,6 +396,7 @@ def _log_fields(case_id: str, error: Exception) -> dict[str, str]:
 
 def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     """Run once a minute, when the schedule fires."""
+    bootstrap.begin(context)
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(
         settings.event_bus_name, settings.dead_letter_queue_url, seal_queue_url=settings.seal_queue_url
@@ -367,6 +404,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
     ceiling = bootstrap.ceiling(settings.cases_table, settings.most_an_hour, routine=settings.routine_cases_an_hour)
     step_finder = StepFinder(bootstrap.connections(settings.connections_table), settings.served(PROVIDERS))
+    tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
     watch = Watch(
         cases=cases,
         people=bootstrap.people(settings.cases_table),
@@ -381,6 +419,8 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
         ),
         receipts=bootstrap.receipts(settings.cases_table),
         connections=step_finder.connections,
+        kept=tokens,
+        providers=step_finder.providers,
         clock=bootstrap.now,
         give_up_after=timedelta(seconds=settings.give_up_after),
         sweep_after=timedelta(seconds=settings.sweep_after) if settings.sweep_after else None,
@@ -393,7 +433,6 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     usable = step_finder.connections.usable_at(step_finder.providers)
     bootstrap.gauges(gauges(list(cases.read_summaries()), usable, now) | ceiling.gauges(now))
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
-    tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})
     # Last: where Secrets Manager can't be listed, nothing else waits for it, and purges look for themselves.

@@ -7,9 +7,16 @@ from typing import Any, Final
 import pytest
 
 from functions.revoke_access_token import app as revoking
+from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
-from leaver.cases import completion, finding, intake, kinds, seal
+from functions.watch_deadlines import app as watching
+from functions.watch_deadlines.app import Watch
+from leaver.cases import completion, finding, former, intake, kinds, proved, seal
+from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
+from leaver.cases.former import FormerLeavers
+from leaver.cases.heard import Fate
+from leaver.cases.intake import Intake
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE_WITH, Case, Said, Step
 from leaver.cases.start import CaseStart
@@ -17,7 +24,7 @@ from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection, Connections, Status
 from leaver.messages.commands import RevokeGrants
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.times import Settled
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi import identities, oauth
@@ -75,12 +82,50 @@ def _as_recorded(self: Case, steps: Any) -> Case:
     return _with_steps(self, [step for step in steps if step.name not in recorded])
 
 
+def _as_it_was(_self: FormerLeavers, departure: Departure, *_: object) -> Departure:
+    return departure
+
+
+_ends_the_same = finding._ends_the_same
+
+
+def _by_the_address(one: Step, other: Step, subject: Subject) -> bool:
+    return _ends_the_same(one, other, Subject(email=subject.email))
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
 def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
     return Settled(request, timedelta(0))
 
 
+_find_ended_before = proved.find_ended_before
+
+
+def _once_each(case: Case, *told: Any, **_: Any) -> Any:
+    return [(step, again) for step, again in _find_ended_before(case, *told) if step.alias is None]
+
+
+def _as_it_stands(_case: Case, step: Step, *_: Any) -> Step:
+    return step
+
+
+def _is_gone_for_this_case(self: Watch, case: Case) -> bool:
+    return any(each.case_id == case.case_id for each in self._cases_since(case))
+
+
 def _by_id_alone(said: Said, other: Said) -> bool:
     return (said.source, said.event_id) == (other.source, other.event_id)
+
+
+_take_access = Intake._take_access
+
+
+def _once(self: Intake, departure: Departure) -> Fate:
+    left = self.former.find_finished(departure.names)
+    return Fate("repeated", left.case_id) if left else _take_access(self, departure)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +144,23 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("two_identities_at_venafi", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("two_identities_of_one_address", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("an_identity_made_anew_at_venafi_before_a_repeat", PeopleSearch, "find_owners", lambda *_, **__: []),
+        ("a_second_event_with_a_mistyped_name", Step, "is_added", False),
+        ("a_name_of_a_case_that_was_cancelled", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_a_theft", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_the_case_before_the_last", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_a_case_after_which_the_person_came_back", FormerLeavers, "_with_names_before", _as_it_was),
+        ("an_id_that_comes_once_the_case_has_begun", finding, "_ends_the_same", _by_the_address),
+        ("an_id_that_comes_once_nobody_had_the_address", finding, "_ends_the_same", _by_the_address),
+        ("a_zak_over_an_account_that_was_given_up", finding, "OURS", "nobody's"),
+        ("a_zak_over_an_account_that_is_given_up_meanwhile", watching, "PURGE", "nothing"),
+        (
+            "a_second_event_with_the_name_where_the_search_is_not_proved",
+            AskedOfVenafi,
+            "find_doubt",
+            lambda *_: {},
+        ),
         ("departs_again", intake, "is_before_its_end", lambda *_: True),
+        ("departs_again", Intake, "_take_access", _once),
         ("a_connection_made_anew_after_its_receipt", Connection, "grant", WHOSE),
         ("a_service_connection_that_is_handed_back", Connection, "grant", WHOSE),
         ("a_service_connection_replaced_before_without_a_word", finding, "_living_grants", _of_what_it_has_now),
@@ -113,6 +174,46 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("somebody_elses_id_at_venafi", PeopleSearch, "find_owners", lambda *_, **__: []),
         ("somebody_elses_id_at_venafi_of_somebody_without_grants", RevokeGrants, "is_believed", True),
         ("somebody_elses_id_at_venafi_and_grants_ended_by_hand", RevokeGrants, "is_believed", True),
+        ("a_second_event_with_somebody_elses_id_at_venafi", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        ("a_second_event_with_somebody_elses_id_at_venafi_after_the_seal", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        ("a_second_event_with_somebody_elses_id_at_venafi_and_a_repeat", AskedOfVenafi, "find_doubt", lambda *_: {}),
+        (
+            "a_second_event_with_somebody_elses_id_at_venafi_that_does_not_know_the_address",
+            PeopleSearch,
+            "find_addresses",
+            lambda *_, **__: [],
+        ),
+        (
+            "a_second_event_with_the_id_of_somebody_without_an_address",
+            PeopleSearch,
+            "find_owners",
+            lambda *_, **__: [],
+        ),
+        ("a_name_of_a_cancelled_case_of_whoever_had_the_address", Departure, "is_of_somebody_else", _never),
+        (
+            "a_name_of_a_case_that_was_cancelled_where_zoom_is_out",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
+        ),
+        (
+            "another_address_that_is_somebody_elses_when_the_person_departs_again",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
+        ),
+        (
+            "a_recycled_address_of_somebody_whom_venafi_never_knew",
+            finding,
+            "_may_be_of_somebody_else",
+            _never,
+        ),
+        (
+            "an_address_that_is_somebody_elses_once_the_case_has_begun",
+            Departure,
+            "proved_ids",
+            lambda _, case, __: case.identities,
+        ),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
         ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),
@@ -121,6 +222,16 @@ def _by_id_alone(said: Said, other: Said) -> bool:
         ("an_id_that_came_after_the_plan", Case, "with_steps", _as_recorded),
         # the wrong time
         ("a_return_in_two_hours", app, "settle_times", _believed),
+        ("departs_again_while_venafi_is_out", watching, "with_what_may_be_back", lambda case, *_, **__: case),
+        ("departs_again_and_venafi_is_mended", completion, "with_what_may_be_back", lambda case, *_, **__: case),
+        ("departs_again_and_again_before_the_end", proved, "find_ended_before", _once_each),
+        ("departs_again_and_it_is_told_after_the_end", FormerLeavers, "had_ended_before", lambda *_: False),
+        ("departs_again_when_somebody_new_has_the_address", proved, "as_proved", _as_it_stands),
+        ("departs_again_after_a_case_that_zoom_was_out_for", former, "ids_of", lambda case, _: case.identities),
+        ("the_sweep_where_somebody_new_has_the_address", watching, "as_proved", _as_it_stands),
+        ("a_later_case_that_waits_for_a_person", Watch, "_is_gone", _is_gone_for_this_case),
+        ("a_later_case_that_is_planned", Watch, "_is_gone", _is_gone_for_this_case),
+        ("a_later_case_of_somebody_new_whom_nobody_knew_by_an_id", Watch, "_is_address_in_doubt", lambda *_: False),
         ("one_id_for_all", Said, "is_heard_with", _by_id_alone),
         ("ten_are_planned_for_one_moment", CaseStart, "_hold_above_limit", lambda _, case, __: case),
         # the wrong kind

@@ -17,8 +17,8 @@ from leaver.outcomes import Outcome
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
 
-#: an account of hers at Venafi that her address does not name
-ADMIN = "local:{ada-admin}"
+#: an account of hers at Venafi that the search by her address does not see, although it has that address
+ADMIN = "AD+corp:{ada-admin}"
 DOWN = ProviderUnavailable("503", ProviderResponse(503))
 
 
@@ -26,7 +26,7 @@ DOWN = ProviderUnavailable("503", ProviderResponse(503))
 def office() -> Office:
     """Ada has a second account at Venafi, with a grant."""
     office = Office()
-    office.venafi.people["ada-admin@example.com"] = [ADMIN]
+    office.venafi.people[ADA].append(ADMIN)
     office.venafi.grants[ADMIN] = 1
     return office
 
@@ -102,7 +102,7 @@ def test_both_tests_see_it_where_another_name_is_taken_for_a_repetition(
 
 def test_a_name_that_venafi_does_not_know_is_done_with_once_the_better_one_was_ended() -> None:
     office = Office()
-    office.venafi.people["jdoe@example.com"] = office.venafi.people.pop(ADA)
+    office.venafi.people["jdoe"] = office.venafi.people.pop(ADA)
     office.hears_and_works()
     assert office.case.outstanding == ("RevokeGrants#venafi/acme",)
     office.hears_and_works(source="okta", subject={"identities": {"venafi": {"prefixed_universal": ADA_UNIVERSAL}}})

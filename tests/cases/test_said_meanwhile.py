@@ -142,10 +142,12 @@ def test_so_it_is_where_a_person_cancels(monkeypatch: pytest.MonkeyPatch) -> Non
 def a_better_name_comes_while_the_case_is_sealed() -> None:
     for place in range(8, 17):
         office = Office()
-        office.venafi.people["ada-adm"] = ["local:{ada-adm}"]
-        office.venafi.grants["local:{ada-adm}"] = 1
+        # The search by her address does not see it, although it has that address.
+        office.venafi.people["ada-adm"] = ["AD+corp:{ada-adm}"]
+        office.venafi.people[ADA].append("AD+corp:{ada-adm}")
+        office.venafi.grants["AD+corp:{ada-adm}"] = 1
         office.deliver(office.hears())
-        named = office.hears(source="okta", subject={"identities": {"venafi": {"name": "ada-adm"}}})
+        named = office.hears(source="okta", subject={"identities": {"venafi": {"name": "AD+corp:ada-adm"}}})
 
         def seal(office: Office = office, named: Message = named) -> None:
             for _ in range(10):
@@ -156,7 +158,7 @@ def a_better_name_comes_while_the_case_is_sealed() -> None:
         office.deliver(named)
         office.works()
         assert met
-        assert not office.venafi.grants["local:{ada-adm}"], (place, met)
+        assert not office.venafi.grants["AD+corp:{ada-adm}"], (place, met)
 
 
 def test_a_better_name_that_comes_while_her_case_is_sealed_is_not_lost() -> None:

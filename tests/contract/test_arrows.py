@@ -71,6 +71,7 @@ ORDER = (
         "cases.start",
         "cases.closing",
         "cases.finding",
+        "cases.proved",
         "cases.completion",
         "cases.departure",
         "cases.former",

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import product
 from typing import Any, get_args
 
 import pytest
@@ -13,9 +15,13 @@ from leaver.messages.commands import Command
 from leaver.messages.events import ConnectionAnnouncement
 from leaver.messages.speakers import HR_EVENTS
 from leaver.webhooks.sources import SOURCES
+from tests.contract.iam import is_allowed, principal
 from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab
+from tests.contract.tries import Try, throw
+from tests.field import Field, harms_of
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+CASES = "arn:aws:dynamodb:eu-west-1:123456789012:table/Cases"
 READER = {
     "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
     "dynamodb:GetItem": {"table/Cases", "table/Connections"},
@@ -38,13 +44,7 @@ DESTROYER = {
     "secretsmanager:DescribeSecret": {"leaver/user-tokens/*"},
     "secretsmanager:DeleteSecret": {"leaver/user-tokens/*"},
 }
-#: what whoever leaves a receipt may do in the table of cases
-KEEPS_RECEIPTS = {
-    "GetItem": {"receipts#*", "message#*"},
-    "BatchGetItem": {"receipts#*", "message#*"},
-    "UpdateItem": {"receipts#*", "message#*"},
-}
-#: and whoever carries out a step: what belongs to no case is counted
+#: what whoever carries out a step may do in the table of cases: what belongs to no case is counted
 KEPT_BY_A_STEP = {
     "GetItem": {"receipts#*", "message#*", "case#*"},
     "BatchGetItem": {"receipts#*", "message#*", "hour#*"},
@@ -52,10 +52,11 @@ KEPT_BY_A_STEP = {
 }
 #: function → action on the table of cases → partitions, and no others
 PARTITIONS: dict[str, dict[str, set[str]]] = {
-    "RetrieveUserToken": KEEPS_RECEIPTS
-    | {
-        "GetItem": {"receipts#*", "message#*", "person#*", "user-token#*"},
-        "UpdateItem": KEEPS_RECEIPTS["UpdateItem"] | {"user-token#*"},
+    # a step of no case: it sees that there is no such receipt, and writes none
+    "RetrieveUserToken": {
+        "GetItem": {"message#*", "person#*", "user-token#*"},
+        "BatchGetItem": {"receipts#*", "message#*"},
+        "UpdateItem": {"message#*", "user-token#*"},
         "PutItem": {"user-token#*"},
     },
     "RefreshAccessToken": {"GetItem": {"person#*"}},
@@ -84,7 +85,8 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "BatchGetItem": {"hour#*"},
         "PutItem": {"case#*", "person#*", "user-token#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
-        "Query": {"receipts#*"},
+        # what is kept of somebody is destroyed also where the company has given the account up
+        "Query": {"receipts#*", "user-token#*"},
     },
     "SealCase": {
         "GetItem": {"case#*", "person#*"},
@@ -446,9 +448,13 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
         ("somebody else's", set()),
     ],
 )
-def test_a_secret_is_read_by_those_who_need_it(full: Stack, kind: str, readers: set[str]) -> None:
+def test_a_secret_is_read_by_those_who_need_it(full: Stack, kind: str, readers: set[str], field: Field) -> None:
     action = "secretsmanager:GetSecretValue"
-    assert {each for each in FUNCTIONS if may(full, each, action, SECRETS[kind])} == readers
+    throw(
+        field,
+        "every role reads every kind of secret",
+        [Try(each, expected=each in readers, found=may(full, each, action, SECRETS[kind])) for each in FUNCTIONS],
+    )
 
 
 @pytest.mark.parametrize(
@@ -498,6 +504,25 @@ def test_every_function_gets_at_its_own_partitions_of_the_cases_and_at_no_others
     assert key_faults(either) == []
 
 
+def partition_tries(stack: Stack) -> Iterator[Try]:
+    """Let each role try every operation on each partition of the cases, alone and beside its own, and on all."""
+    kinds = sorted({kind for may in PARTITIONS.values() for each in may.values() for kind in each})
+    actions = {action for may in PARTITIONS.values() for action in may} | {"Scan", "DeleteItem", "BatchWriteItem"}
+    for function, action in product(FUNCTIONS, sorted(actions)):
+        own = PARTITIONS[function].get(action, set())
+        role = principal(f"{function}Role", statements(stack, function))
+        asked = [{kind} for kind in kinds] + [{kind, *own} for kind in kinds if kind not in own] + [set[str]()]
+        for partitions in asked:
+            keys = {"dynamodb:LeadingKeys": [each.replace("*", "1") for each in partitions]} if partitions else {}
+            found = is_allowed(role, f"dynamodb:{action}", CASES, [], keys)
+            expected = bool(partitions) and partitions <= own
+            yield Try(f"{function}: {action} {sorted(partitions)}", expected=expected, found=found)
+
+
+def test_a_role_gets_at_no_partition_of_the_cases_but_its_own(either: Stack, field: Field) -> None:
+    throw(field, "every role tries every partition of the cases", partition_tries(either))
+
+
 def test_intake_watch_and_seal_case_alone_may_change_a_case(full: Stack) -> None:
     writes = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
     writers = {each for each, may in PARTITIONS.items() if any("case#*" in may.get(action, ()) for action in writes)}
@@ -505,6 +530,11 @@ def test_intake_watch_and_seal_case_alone_may_change_a_case(full: Stack) -> None
     path = _statement_about(full, "RevokeSsoToken", "dynamodb:UpdateItem", "table/Cases")
     change(full, [*path, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys"], ["receipts#*", "case#*"])
     assert key_faults(full)
+
+
+def test_a_receipt_of_a_case_is_written_by_who_carries_out_steps_and_by_who_decides_and_watches() -> None:
+    writers = {each for each, may in PARTITIONS.items() if "receipts#*" in may.get("UpdateItem", ())}
+    assert writers == {*STEPS, "StartOffboarding", "WatchDeadlines"}
 
 
 @pytest.mark.parametrize(("function", "action"), [(f, action) for f, may in PARTITIONS.items() for action in may])
@@ -519,6 +549,7 @@ def test_a_way_to_all_partitions_is_noticed(full: Stack, function: str, action: 
         case _:
             change(full, [*path, "Condition"], DROP)
     assert [fault for fault in key_faults(full) if fault.startswith(f"{function}: may {action} ")]
+    assert harms_of(partial(test_a_role_gets_at_no_partition_of_the_cases_but_its_own, full)).keys() == {"false"}
 
 
 def test_nobody_but_the_refresher_may_encrypt(full: Stack) -> None:
@@ -599,6 +630,15 @@ def test_a_pattern_that_matches_other_secrets_or_none_is_noticed(full: Stack, pa
     change(full, [*_statement_about(full, "RevokeSsoToken", "secretsmanager:GetSecretValue"), "Resource"], pattern)
     assert [fault for fault in secret_faults(full) if fault.startswith("RevokeSsoToken: ")]
     assert grant_faults(full)
+
+
+def test_a_role_that_reads_another_kind_of_secret_makes_its_row_red(full: Stack) -> None:
+    path = _statement_about(full, "RevokeSsoToken", "secretsmanager:GetSecretValue")
+    change(full, [*path, "Resource"], SECRET + "leaver/credentials/*")
+    test = test_a_secret_is_read_by_those_who_need_it
+    assert harms_of(partial(test, full, "credentials", ASKS_EVERY_PROVIDER)) == {"false": 1}
+    readers = set(FUNCTIONS) - {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines"} - ONLY_ASKED
+    assert harms_of(partial(test, full, "tokens", readers)) == {"lost": 1}
 
 
 @pytest.mark.parametrize(

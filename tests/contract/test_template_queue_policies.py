@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from tests.contract.iam import ANONYMOUS, Caller, administrator, is_allowed, principal, rule
 from tests.contract.stack import FUNCTIONS, HR_RULES, ONLY_ASKED, Stack, arn, change, of_type, queues_of
 from tests.contract.test_template_permissions import statements
+from tests.contract.tries import Try, throw
+from tests.field import Field, harms_of
 
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/"
 ROLE = "arn:aws:iam::123456789012:role/"
@@ -65,7 +68,7 @@ FEEDS = {
 CONSUMER = {queue: function for function in FUNCTIONS for queue in queues_of(function)}
 
 
-def door_faults(stack: Stack, only: str | None = None) -> Iterator[str]:
+def tries(stack: Stack, only: str | None = None) -> Iterator[Try]:
     """Let everybody try every action on every queue, whatever their own policies allow."""
     policies: dict[str, list[Any]] = {queue: [] for queue in ADMITS}
     for _, properties in of_type(stack, "AWS::SQS::QueuePolicy"):
@@ -77,7 +80,7 @@ def door_faults(stack: Stack, only: str | None = None) -> Iterator[str]:
     for queue in [only] if only else [each for each in ADMITS if each in stack]:
         # A second policy for a queue would silently replace the first.
         if len(policies[queue]) != 1:
-            yield f"{queue}: has {len(policies[queue])} policies"
+            yield Try(f"be kept by one policy: {queue}", expected=True, found=False)
             continue
         admitted = {RULE + each for each in ADMITS[queue]}
         callers: dict[Caller, tuple[bool, bool, bool]] = {
@@ -96,14 +99,19 @@ def door_faults(stack: Stack, only: str | None = None) -> Iterator[str]:
             for action, may in expected.items():
                 # To whom nothing else gives a right, the allow alone gives no more than is meant.
                 for said in [policy] if caller.own else [policy, allows]:
-                    if is_allowed(caller, action, arn(stack, queue), said) is not may:
-                        yield f"{queue}: {caller.name} {'may not' if may else 'may'} {action}"
-            if is_allowed(caller, "sqs:SendMessage", arn(stack, queue), policy, {"aws:SecureTransport": "false"}):
-                yield f"{queue}: {caller.name} may send in the clear"
+                    found = is_allowed(caller, action, arn(stack, queue), said)
+                    yield Try(f"{queue}: {caller.name} {action}", expected=may, found=found)
+            clear = {"aws:SecureTransport": "false"}
+            found = is_allowed(caller, "sqs:SendMessage", arn(stack, queue), policy, clear)
+            yield Try(f"{queue}: {caller.name} sends in the clear", expected=False, found=found)
 
 
-def test_a_queue_is_sent_to_and_taken_from_by_its_own_alone(either: Stack) -> None:
-    assert list(door_faults(either)) == []
+def door_faults(stack: Stack, only: str | None = None) -> Iterator[Try]:
+    return (each for each in tries(stack, only) if each.is_wrong)
+
+
+def test_a_queue_is_sent_to_and_taken_from_by_its_own_alone(either: Stack, field: Field) -> None:
+    throw(field, "everybody tries every action on every queue", tries(either))
 
 
 def test_a_rule_is_admitted_wherever_it_delivers(full: Stack) -> None:
@@ -168,9 +176,9 @@ def _mutations(stack: Stack) -> Iterator[tuple[str, str, list[str | int]]]:
                     )
 
 
-def test_each_statement_and_each_condition_of_each_queue_is_needed(full: Stack) -> None:
-    unnoticed = []
-    for queue, what, (*above, last) in list(_mutations(full)):
+def test_each_statement_and_each_condition_of_each_queue_is_needed(full: Stack, field: Field) -> None:
+    unnoticed, mutations = [], list(_mutations(full))
+    for queue, what, (*above, last) in mutations:
         parent: Any = full
         for step in above:
             parent = parent[step]
@@ -182,6 +190,7 @@ def test_each_statement_and_each_condition_of_each_queue_is_needed(full: Stack) 
         if next(door_faults(full, queue), None) is None:
             unnoticed.append(what)
         parent[last] = whole
+    field("a policy with a hole", "a statement or condition of a queue is away", len(mutations), false=unnoticed)
     assert unnoticed == []
 
 
@@ -208,3 +217,4 @@ STATEMENTS = ["RevokeSsoTokenQueuePolicy", "Properties", "PolicyDocument", "Stat
 def test_a_queue_that_admits_others_is_noticed(full: Stack, path: list[str | int], value: object) -> None:
     change(full, path, value)
     assert list(door_faults(full, "RevokeSsoTokenQueue"))
+    assert harms_of(partial(test_a_queue_is_sent_to_and_taken_from_by_its_own_alone, full))

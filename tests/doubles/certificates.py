@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from leaver.providers.ca_bundle import CaBundle
+
 
 @dataclass(frozen=True)
 class Authority:
@@ -19,6 +21,11 @@ class Authority:
     bundle: Path
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+
+    @property
+    def ca_bundle(self) -> CaBundle:
+        """What believes this authority and nobody else."""
+        return CaBundle.in_file(self.bundle)
 
 
 def authority(folder: Path, name: str, *, lacks: str = "") -> Authority:

@@ -225,6 +225,7 @@ class Office:
         most: int = 2000,
         deactivates: bool = False,
         missing_is_done: bool = False,
+        sweep_after: timedelta | None = None,
     ) -> None:
         self.effects = Effects()
         done_where_missing = frozenset(PROVIDERS) if missing_is_done else frozenset[str]()
@@ -280,6 +281,7 @@ class Office:
             cases=self.cases,
             announcer=replace(announcer, says_completed=True),
             case_start=self.case_start,
+            providers=PROVIDERS,
             clock=self.clock,
             done_where_missing=done_where_missing,
             measure=lambda name, value: self.measured.append((name, value)),
@@ -292,9 +294,11 @@ class Office:
             case_start=self.case_start,
             receipts=self.receipts,
             connections=self.table,
+            kept=self.kept,
+            providers=PROVIDERS,
             clock=self.clock,
             give_up_after=GIVE_UP_AFTER,
-            sweep_after=None,
+            sweep_after=sweep_after,
         )
         access_tokens = AccessTokens(self.table, self.secret_store, self.clock, "zoom")
         venafi_tokens = AccessTokens(self.table, self.secret_store, self.clock, "venafi")

@@ -6,14 +6,18 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from pydantic import SecretStr
+
 from leaver.connections.record import Connection
 from leaver.connections.refresh import TokenRefresher
 from leaver.connections.token_versions import TokenVersions
 from leaver.messages.commands import RefreshAccessToken
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
+from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import next_version_id
+from leaver_cli.connections.request import NewConnection
 from tests.doubles.cases_table import InMemoryPeople
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
@@ -99,6 +103,20 @@ class Stage:
         """Store other credentials."""
         text = json.dumps({"client_id": "client-id"} | credentials)
         self.secrets.put_secret_value(SecretId=f"leaver/credentials/{place_of(self.name)}", SecretString=text)
+
+    def new_connection(self, **other: Any) -> NewConnection:
+        """What a person asks for who connects anew under the same name."""
+        usual: dict[str, Any] = {
+            "name": self.name,
+            "provider": "zoom",
+            "account": "acme",
+            "grant_type": "refresh_token",
+            "role": "service",
+            "owner": "it@example.com",
+            "credentials": ZoomCredentials(client_id="client-id", client_secret=SecretStr("client-secret")),
+            "obtain": self.grant.minted,
+        }
+        return NewConnection(**usual | other)
 
     def stored(self, version: str = CHILD) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(

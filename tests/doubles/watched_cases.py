@@ -19,11 +19,14 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.record import REPLACE, Case, Search, Step, new_case
 from leaver.cases.start import CaseStart
 from leaver.outcomes import Outcome, Result
+from leaver.providers.registry import PROVIDERS
 from tests.doubles.cases_table import InMemoryPeople, InMemoryPeopleAnHour
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness
+from tests.doubles.secrets_manager import StrictSecretsManager
 from tests.doubles.sqs import SEAL_QUEUE
+from tests.doubles.user_tokens import KeptTokens
 
 ADA = "ada@example.com"
 DEADLINE = timedelta(minutes=15)
@@ -67,6 +70,8 @@ class World(ConsumerHarness):
             case_start=case_start,
             receipts=self.receipts,
             connections=self.connections,
+            kept=KeptTokens(StrictSecretsManager(), self.clock).stored,
+            providers=PROVIDERS,
             clock=self.clock,
             give_up_after=timedelta(hours=24),
             sweep_after=self.sweep_after,
@@ -78,6 +83,7 @@ class World(ConsumerHarness):
             cases=self.cases,
             announcer=CaseAnnouncer(self.cases, self.publisher(), says_completed=True),
             case_start=self.watch.case_start,
+            providers=PROVIDERS,
             clock=self.clock,
             done_where_missing=self.done_where_missing,
             measure=lambda name, seconds: self.measured.append((name, seconds)),
@@ -129,6 +135,14 @@ class World(ConsumerHarness):
             "event_id": f"event of {case_id}",
             "source": "hr",
             "urgency": "routine",
+            "request": {
+                "event_id": f"event of {case_id}",
+                "source": "hr",
+                "kind": "immediate",
+                "subject": {"email": name},
+                "effective_at": at.isoformat(),
+                "occurred_at": at.isoformat(),
+            },
             "requested_at": NOW - timedelta(minutes=1),
             "effective_at": at,
         }

@@ -84,7 +84,7 @@ def test_whatever_the_kill_the_token_is_lost_only_where_no_client_could_keep_it(
     killed_at = [(cell, kind) for cell, each in became.items() for kind in each]
     # But for what no client could keep.
     in_vain = [(cell, kind) for cell, kind in killed_at if became[cell][kind] != expected[cell][kind]]
-    field("a killed process", "SIGKILL at an effect of a refresh", len(killed_at), lost=len(in_vain))
+    field("a killed process", "SIGKILL at an effect of a refresh", len(killed_at), lost=in_vain)
     assert became == expected
 
 

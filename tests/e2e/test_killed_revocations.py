@@ -57,6 +57,6 @@ def test_whatever_the_kill_nothing_that_was_issued_on_the_grant_works(
         for moment, outcome in zip(MOMENTS, expected[place][1:], strict=True)
     }
     false = [cell for cell, each in sent.items() if world.receipt(each)["outcome"] != outcomes[cell]]
-    field("a killed process", "SIGKILL at an effect of a revocation", len(killed), lost=len(alive), false=len(false))
+    field("a killed process", "SIGKILL at an effect of a revocation", len(killed), lost=alive, false=false)
     told = [each.detail["subject"] for each in world.announced("AccessTokenRevoked")]
     assert set(killed.values()) <= set(told)

@@ -89,7 +89,7 @@ def test_all_leavers_lose_everything_although_one_call_in_five_fails(world: Watc
     alive = len(zoom_ids & set(world.zoom.sessions())) + sum(world.venafi.live_grants(each) for each in venafi_ids)
     failed = [each for every in (world.zoom, world.venafi) for each in every.journal() if (each.status or 500) >= 429]
     false = [each["email"] for each in world.cases() if each["state"] == "completed"] if alive else []
-    field("bad weather", "throttles, lost answers, resets, 5xx", len(failed), lost=alive, false=len(false))
+    field("bad weather", "throttles, lost answers, resets, 5xx", len(failed), lost=alive, false=false)
     pages = world.client("secretsmanager").get_paginator("list_secrets").paginate()
     names = [secret["Name"] for page in pages for secret in page["SecretList"]]
     assert [name for name in names if "/user-tokens/" in name] == []

@@ -197,7 +197,7 @@ def fail(world: WatchedWorld) -> None:
             case "refresh_access_token":
                 return {"connection": connect[name](), "force": True}
             case "revoke_access_token":
-                return {"connection": connect[name]()}
+                return {"connection": connect[name](), "confirm": RevokeAccessToken.CONFIRMATION}
             case "revoke_grants":
                 return grants
         return user
@@ -293,7 +293,7 @@ def operate(world: WatchedWorld) -> str:
 def test_every_secret_is_in_the_vault_and_nowhere_else(lived: Lived, field: Field) -> None:
     injected = [entry for each in (lived.world.zoom, lived.world.venafi) for entry in each.journal() if is_odd(entry)]
     leaked = [*lived.found, *spelled_in(lived.printed, CANARY)]
-    field("an answer that echoes secrets", "in a world that is searched everywhere", len(injected), leaked=len(leaked))
+    field("an answer that echoes secrets", "in a world that is searched everywhere", len(injected), leaked=leaked)
 
 
 def is_odd(entry: JournalEntry) -> bool:

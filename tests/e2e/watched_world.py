@@ -184,20 +184,26 @@ class WatchedWorld(World):
         return [values(each) for page in pages for each in page["Items"]]
 
     def parked(self, function: str) -> list[ParkedMessage]:
-        """Return what is parked with a function (at most ten messages), and leave it there."""
+        """Return what is parked with a function, and leave it there."""
         return self.peek(self.dead_letter_queue_url(function))
 
     def peek(self, queue_url: str) -> list[ParkedMessage]:
-        """Return what lies in a queue (at most ten messages), and leave it there."""
-        received = self.client("sqs").receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
-        )
+        """Return what lies in a queue, and leave it there."""
+        sqs, taken = self.client("sqs"), []
+        while more := sqs.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=600, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            taken += more
+        for message in taken:
+            sqs.change_message_visibility(
+                QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
         return [
             ParkedMessage(
                 body=message["Body"],
                 attributes={name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()},
             )
-            for message in received.get("Messages", [])
+            for message in taken
         ]
 
     def waits(self, function: str) -> list[float]:

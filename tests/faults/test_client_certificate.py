@@ -51,7 +51,7 @@ def test_a_server_that_asks_for_the_certificate_after_the_handshake_is_shown_it(
     tls.sslsocket_class = AskingLate
     with (
         serving(fixture("venafi_login/200-granted"), tls=tls) as wire,
-        closing(Transport(wire.url, ca_bundle=str(ours.bundle), clock=lambda: NOW)) as transport,
+        closing(Transport(wire.url, ca_bundle=ours.ca_bundle, clock=lambda: NOW)) as transport,
     ):
         venafi = VenafiAuth(transport, lambda: NOW)
         tokens = venafi.authorize_certificate("leaver", certificate, SecretStr(private_key), "admin:delete")

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from itertools import count as counting
 from logging import getLogger
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
@@ -19,6 +20,7 @@ from tests.doubles.cases_table import InMemoryHeard
 from tests.doubles.consumer_harness import ConsumerHarness, consume
 from tests.doubles.hr_events import CANARY
 from tests.doubles.lambda_events import record
+from tests.field import Field
 from tests.length import length
 
 #: what may become of an input, as the table of the proof has it
@@ -26,6 +28,14 @@ ENDINGS: Final = ("done", "parked", "returned")
 #: inputs of each kind in `make test`
 FEW: Final = 6
 DONE: Final = Result(Outcome.ALREADY_GONE)
+
+
+class Harmed(AssertionError):
+    """An input did what none may do: by it a message is lost, something leaks, or a function crashes."""
+
+    def __init__(self, harm: Literal["lost", "leaked", "crashed"]) -> None:
+        super().__init__(harm)
+        self.harm = harm
 
 
 @dataclass
@@ -38,9 +48,9 @@ class FuzzedQueue:
     #: for HR events: the source of a command, and how it is called there
     name: Callable[[Any], tuple[str, str | None]] | None = None
     adapt: Callable[[ConsumerHarness, Consumer[Any]], Consumer[Any]] = lambda _, consumer: consumer
-    harness: ConsumerHarness = field(default_factory=ConsumerHarness)
-    heard: InMemoryHeard = field(init=False)
-    _numbers: Iterator[int] = field(default_factory=counting)
+    harness: ConsumerHarness = attribute(default_factory=ConsumerHarness)
+    heard: InMemoryHeard = attribute(init=False)
+    _numbers: Iterator[int] = attribute(default_factory=counting)
 
     def __post_init__(self) -> None:
         consumer = self.harness.consumer(self.command, self.operation, read=self.read)
@@ -54,28 +64,38 @@ class FuzzedQueue:
         message_id = f"message-{next(self._numbers)}"
         come_back = consume(self._consumer, record(body, message_id=message_id))
         ending = self._ending(message_id, come_back)
-        written = self.harness.written_outside() + "".join(each.model_dump_json() for each in self.heard.items.scan())
         # What cannot be written as UTF-8, neither DynamoDB nor a log takes.
-        written.encode()
-        assert echoes or CANARY not in written
+        self._written().encode()
+        if not echoes:
+            self.must_not_echo()
         return ending
+
+    def must_not_echo(self) -> None:
+        """Raise Harmed where something that came shows outside."""
+        if CANARY in self._written():
+            raise Harmed("leaked")
+
+    def _written(self) -> str:
+        return self.harness.written_outside() + "".join(each.model_dump_json() for each in self.heard.items.scan())
 
     def _ending(self, message_id: str, come_back: set[str]) -> str:
         said = self.harness.logged
         crashes = [each for each in said if str(each.get("reason")).startswith("unexpected ")]
-        assert not crashes, crashes
-        assert not [line for line in said if line["message"] == "could not be set aside"]
+        if crashes or [line for line in said if line["message"] == "could not be set aside"]:
+            raise Harmed("crashed")
         if come_back:
             assert come_back == {message_id}
             assert f"handle of {message_id}" in self.harness.sqs.visible_in
             return "returned"
         fates = [each.fate for each in self.heard.fates]
         if self.harness.parked:
-            assert self.harness.parked_attributes["reason"]
-            assert fates == ["dead_lettered"] or self.name is None
+            kept: object = self.harness.parked_attributes["reason"] and (
+                fates == ["dead_lettered"] or self.name is None
+            )
         else:
-            assert fates or any(receipt.outcome for receipt in self.harness.receipts.items.values())
-        assert self.harness.bus.announced or fates
+            kept = fates or any(receipt.outcome for receipt in self.harness.receipts.items.values())
+        if not kept or not (self.harness.bus.announced or fates):
+            raise Harmed("lost")
         return "parked" if self.harness.parked else "done"
 
     def _forget(self) -> None:
@@ -96,8 +116,9 @@ def fuzz(
     inputs: SearchStrategy[Any],
     ending_of: Callable[[Any], str],
     record_property: Callable[[str, object], None],
+    field: Field,
 ) -> None:
-    """Try so many inputs of a kind, and record how they ended."""
+    """Try so many inputs of a kind, and record how they ended, and whether one did any harm."""
     ended: Counter[str] = Counter()
 
     @settings(max_examples=length(FEW), deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -105,5 +126,12 @@ def fuzz(
     def try_one(value: Any) -> None:
         ended[ending_of(value)] += 1
 
-    try_one()
-    record_property("fuzzed", (what, ended.total(), *(ended[each] for each in ENDINGS)))
+    harms = dict.fromkeys(("lost", "leaked", "crashed"), 0)
+    try:
+        try_one()
+    except Exception as error:
+        harms[getattr(error, "harm", "crashed")] += 1
+        raise
+    finally:
+        record_property("fuzzed", (what, ended.total(), *(ended[each] for each in ENDINGS)))
+        field("a fuzzed input", what.partition(":")[0].partition(",")[0], ended.total() + sum(harms.values()), **harms)

@@ -17,6 +17,7 @@ from leaver.providers.zoom.api import Zoom
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens, TokenSet
 from tests.doubles.clock import Clock
+from tests.field import Field
 from tests.fuzz.answers import Wire, answers
 from tests.fuzz.fuzzing import DONE, FuzzedQueue, fuzz
 
@@ -82,7 +83,7 @@ CALLS: Mapping[str, tuple[str, str, Callable[[], Any]]] = {
 
 @pytest.mark.parametrize("call", CALLS)
 def test_any_answer_is_understood_or_refused(
-    call: str, record_property: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
+    call: str, record_property: Callable[[str, object], None], field: Field, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wire = Wire()
     monkeypatch.setattr(HTTPAdapter, "send", lambda _, request, **told: wire.answer(request, **told))
@@ -103,4 +104,4 @@ def test_any_answer_is_understood_or_refused(
         return queue.takes('{"identity": "ann"}', echoes="search" in call)
 
     most = 4 if "search" in call else 1
-    fuzz(call, st.lists(answers(folder, own), min_size=1, max_size=most), end, record_property)
+    fuzz(call, st.lists(answers(folder, own), min_size=1, max_size=most), end, record_property, field)

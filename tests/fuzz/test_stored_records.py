@@ -28,6 +28,7 @@ from tests.doubles.connections_table import connection
 from tests.doubles.consumer_harness import ConsumerHarness
 from tests.doubles.hr_events import CANARY
 from tests.doubles.secrets_manager import StrictSecretsManager, secret_store_of
+from tests.field import Field
 from tests.fuzz.any_json import places, replaced, told
 from tests.fuzz.fuzzing import DONE, FuzzedQueue, fuzz
 
@@ -175,7 +176,7 @@ READ: Mapping[str, tuple[BaseModel, tuple[str, ...], Callable[[OneItem], object]
 
 
 @pytest.mark.parametrize("what", READ)
-def test_any_record_is_read_or_refused(what: str, record_property: Callable[[str, object], None]) -> None:
+def test_any_record_is_read_or_refused(what: str, record_property: Callable[[str, object], None], field: Field) -> None:
     sound, keys, read = READ[what]
     table = OneItem()
 
@@ -189,11 +190,13 @@ def test_any_record_is_read_or_refused(what: str, record_property: Callable[[str
         table.item = stored
         return queue.takes(f'{{"user_id": "{JOHN}"}}')
 
-    fuzz(f"record: {what}", damaged(sound, *keys), end, record_property)
+    fuzz(f"record: {what}", damaged(sound, *keys), end, record_property, field)
 
 
 @pytest.mark.parametrize("what", ["case", "receipt"])
-def test_a_command_of_any_case_is_done_or_set_aside(what: str, record_property: Callable[[str, object], None]) -> None:
+def test_a_command_of_any_case_is_done_or_set_aside(
+    what: str, record_property: Callable[[str, object], None], field: Field
+) -> None:
     table = OneItem()
 
     def adapt(harness: ConsumerHarness, consumer: Consumer[Any]) -> Consumer[Any]:
@@ -213,7 +216,7 @@ def test_a_command_of_any_case_is_done_or_set_aside(what: str, record_property: 
         return queue.takes(COMMAND)
 
     sound = CASE if what == "case" else RECEIPT
-    fuzz(f"command's {what}", damaged(sound, *ITEM_KEY), end, record_property)
+    fuzz(f"command's {what}", damaged(sound, *ITEM_KEY), end, record_property, field)
 
 
 class TwoItems(OneItem):

@@ -13,6 +13,7 @@ from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.storage.secrets import SecretStore
 from tests.doubles.hr_events import CANARY
 from tests.doubles.secrets_manager import PARENT, Secret, StrictSecretsManager, tokens
+from tests.field import Field
 from tests.fuzz.any_json import any_json, anything_written, nearly
 from tests.fuzz.fuzzing import DONE, FuzzedQueue, fuzz
 
@@ -33,7 +34,7 @@ STORED: Mapping[str, tuple[str, list[dict[str, Any]], Callable[[SecretStore], ob
 
 
 @pytest.mark.parametrize("what", STORED)
-def test_any_secret_is_read_or_refused(what: str, record_property: Callable[[str, object], None]) -> None:
+def test_any_secret_is_read_or_refused(what: str, record_property: Callable[[str, object], None], field: Field) -> None:
     name, sound, read = STORED[what]
     manager = StrictSecretsManager()
     store = SecretStore(manager.client, prefix="leaver")
@@ -49,4 +50,4 @@ def test_any_secret_is_read_or_refused(what: str, record_property: Callable[[str
         return queue.takes('{"connection": "zoom"}')
 
     texts = (nearly(*sound) | any_json).map(json.dumps) | anything_written.map(lambda text: text + CANARY)
-    fuzz(f"secret: {what}", texts, end, record_property)
+    fuzz(f"secret: {what}", texts, end, record_property, field)

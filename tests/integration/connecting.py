@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables
 from leaver.providers.transport import Transport
 from leaver.tokens import GrantedTokens
@@ -28,7 +28,7 @@ class Stack:
 
     zoom_oauth_url: str = "https://zoom.invalid"
     venafi_url: str = "https://venafi.invalid"
-    venafi_ca_bundle: Path | None = None
+    venafi_ca_bundle: CaBundle | None = None
     #: what becomes of the grant that the connection had
     old_grant: str | None = None
     old_grant_ended: bool = True
@@ -45,7 +45,7 @@ class Stack:
         }[host.url]
 
     def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: HostVariables) -> Client:
-        bundle = str(self.venafi_ca_bundle) if host.ca_bundle and self.venafi_ca_bundle else None
+        bundle = self.venafi_ca_bundle if host.ca_bundle else None
         return kind(Transport(self.url(host), ca_bundle=bundle, clock=_now), _now)
 
     def describe(self, name: str, region: str | None, profile: str | None) -> "Stack":

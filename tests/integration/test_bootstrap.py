@@ -1,12 +1,15 @@
 """What the composition root builds, where building it can go wrong."""
 
+import math
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import responses
+from botocore.config import Config
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,13 +17,17 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.errors import InvalidToken, Rejected
+from leaver.consuming.consumer import TIME_FOR_ONE_MESSAGE
+from leaver.errors import InvalidToken, NotRead, Rejected
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.registry import PROVIDERS
+from leaver.providers.time_left import TIME_TO_RECORD, TimeLeft
 from leaver.providers.venafi.api import Venafi
 from leaver.providers.zoom.api import Zoom
 from leaver.settings import InvalidSetting
-from tests.doubles.deployed import VENAFI, Deployment, deployment
+from tests.doubles.deployed import VENAFI, Deployment, deployment, forget
+from tests.doubles.lambda_events import Context
+from tests.doubles.wire import Play, serving
 
 
 @pytest.fixture
@@ -77,6 +84,58 @@ def test_an_authority_that_is_none_is_refused_before_anything_is_sent_and_believ
 def test_an_authority_that_is_not_there_is_refused_by_its_name() -> None:
     with pytest.raises(Rejected, match=r"^secret leaver/venafi-ca: is missing$"):
         bootstrap.api(Venafi, VENAFI, "leaver/venafi-ca").verify(SecretStr("access-1"))
+
+
+# --- calls to AWS that hang ---
+
+
+def seconds_of(config: Config) -> tuple[float, float]:
+    """How long one attempt takes at most, and all attempts with the pauses between them (botocore: 1, 2, 4 … s)."""
+    attempt = float(config.connect_timeout + config.read_timeout)  # type: ignore[attr-defined]
+    attempts: int = config.retries["total_max_attempts"]  # type: ignore[attr-defined]
+    return attempt, attempts * attempt + sum(2**each for each in range(attempts - 1))
+
+
+@pytest.mark.parametrize("config", [bootstrap._AWS, bootstrap._AT_ONCE, bootstrap._QUICK])
+def test_a_call_to_aws_that_hangs_ends_before_the_function_that_began_its_message(config: Config) -> None:
+    attempt, call = seconds_of(config)
+    assert attempt < TIME_TO_RECORD
+    assert call < TIME_FOR_ONE_MESSAGE / 1000 - TIME_TO_RECORD
+
+
+@pytest.fixture
+def own_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in Lambda: bootstrap's own clients, which pause for nothing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    forget()
+    yield
+    bootstrap._TIME_LEFT.begins(lambda: math.inf)
+    forget()
+
+
+@pytest.mark.usefixtures("own_clients")
+@pytest.mark.parametrize(("left", "attempts"), [(60.0, 4), (5.0, 4), (4.9, 1), (0.0, 1)])
+def test_aws_is_asked_once_more_only_where_the_function_outlives_that(
+    left: float, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(*[Play(ending="reset")] * 4) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+        bootstrap.begin(Context([round(left * 1000)]))
+        with pytest.raises(NotRead, match="TooLate" if attempts == 1 else "ConnectionClosedError"):
+            bootstrap.secret_store("leaver").text("a-secret")
+        assert len(aws.asked) == attempts
+
+
+@pytest.mark.parametrize("function", ["watch_deadlines", "schedule_refreshes"])
+def test_what_the_schedule_starts_goes_by_its_own_end(
+    leaver: Deployment, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "_TIME_LEFT", TimeLeft())
+    leaver.invoke(function, {})
+    assert bootstrap._TIME_LEFT.seconds() < math.inf
 
 
 def test_a_bundle_without_any_text_is_not_taken_for_the_roots_of_the_system() -> None:

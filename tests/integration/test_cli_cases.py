@@ -1,6 +1,7 @@
 """`leaver case` and `leaver release` against a stack on moto."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.start_offboarding.app import Decision
 from leaver.cases.heard import Fate, HeardEvents, heard
@@ -15,12 +17,15 @@ from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import REPLACE, Case, Said, Step, new_case
 from leaver.cases.seal import head_of
+from leaver.cases.start import COMMANDS
 from leaver.cases.states import State
 from leaver.cases.table import Cases
 from leaver.errors import ProviderResponse
 from leaver.messages.commands import parse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Value, item, values
+from leaver_cli.cases.release import STOPPED
+from leaver_cli.parked.dead_letters import DeadLetterQueue
 from tests.doubles.cases_table import without_step
 from tests.integration.dynamodb import dynamodb, make_tables
 from tests.integration.parked_stack import REGION, World, leaver, world_on_moto
@@ -325,6 +330,40 @@ def test_what_is_not_held_is_not_released(stack: Stack) -> None:
     assert (result.exit_code, stack.decided()) == (1, [])
     assert "c-1 is not held: it is open" in result.output
     assert leaver("release", "--all").output.strip() == "no case is held"
+
+
+def test_it_says_what_sends_back_the_commands_that_the_ceiling_dead_lettered(stack: Stack) -> None:
+    for message_id, error in (("m-1", "AboveCeiling"), ("m-2", "Rejected"), ("m-3", "AboveCeiling")):
+        stack.world.park(message_id=message_id, error=error)
+    stack.world.park('{"identity": "ada@example.com"}', function="revoke-grants", error="Rejected")
+    # The tests' terminal folds lines.
+    said = " ".join(leaver("release").output.split())
+    assert "2 of revoke_sso_token dead-lettered above the ceiling" in said
+    assert "revoke_grants" not in said
+    assert "no case is held" in said
+    [redrive] = re.findall(r"`leaver (redrive [^`]+)`", said)
+    assert leaver(*redrive.split(), "--yes").exit_code == 0
+    assert "above the ceiling" not in leaver("release").output
+
+
+def test_it_looks_where_the_ceiling_stops_commands() -> None:
+    assert {camel(each) for each in STOPPED} == COMMANDS.keys()
+
+
+def camel(function: str) -> str:
+    return function.title().replace("_", "")
+
+
+def test_who_may_not_look_there_releases_all_the_same(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_: object) -> int:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetQueueAttributes")
+
+    monkeypatch.setattr(DeadLetterQueue, "count", denied)
+    stack.has("h-1", SSO, state=State.HELD)
+    result = leaver("release", "--all", "--yes")
+    assert result.exit_code == 0
+    assert "what the ceiling dead-lettered can't be seen here: AccessDenied" in result.output
+    assert stack.decided() == [{"case": "h-1", "decision": "release"}]
 
 
 def test_what_is_sent_is_what_start_offboarding_reads(stack: Stack) -> None:

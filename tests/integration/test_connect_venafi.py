@@ -17,7 +17,7 @@ from tests.integration.simulated_zoom import sha256
 
 @pytest.fixture
 def stack(venafi: VenafiSimulator, ours: Authority) -> Stack:
-    return Stack(venafi_url=venafi.url, venafi_ca_bundle=ours.bundle)
+    return Stack(venafi_url=venafi.url, venafi_ca_bundle=ours.ca_bundle)
 
 
 @pytest.fixture(scope="module")

@@ -129,7 +129,7 @@ def venafi_tls(ours: Authority, robot: tuple[str, str]) -> Iterator[VenafiSimula
 
 @pytest.fixture
 def venafi(venafi_tls: VenafiSimulator, ours: Authority) -> Iterator[Venafi]:
-    with closing(Transport(venafi_tls.url, ca_bundle=str(ours.bundle), clock=now)) as transport:
+    with closing(Transport(venafi_tls.url, ca_bundle=ours.ca_bundle, clock=now)) as transport:
         yield Venafi(transport, now)
 
 
@@ -144,7 +144,7 @@ def test_a_certificate_is_not_shown_to_any_other_endpoint(
     venafi: Venafi, venafi_tls: VenafiSimulator, ours: Authority, robot: tuple[str, str]
 ) -> None:
     venafi.authorize_certificate("leaver", robot[0], SecretStr(robot[1]), SCOPE)
-    with closing(Transport(venafi_tls.url, ca_bundle=str(ours.bundle), clock=now)) as bare:
+    with closing(Transport(venafi_tls.url, ca_bundle=ours.ca_bundle, clock=now)) as bare:
         body = {"client_id": "leaver", "scope": SCOPE}
         answer = bare.request("POST", "/vedauth/authorize/certificate", auth=None, json=body)
     assert answer.status == 403

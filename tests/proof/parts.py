@@ -33,11 +33,20 @@ class Part:
 #: whose faults no part below injects: each as often as its test says
 ONE_BY_ONE: Final = (
     "tests/cases/test_steps.py",
+    "tests/contract/test_template_permissions.py",
+    "tests/contract/test_template_queue_policies.py",
+    "tests/contract/test_template_speakers.py",
     "tests/faults/test_new_versions.py",
     "tests/faults/test_storms.py",
+    "tests/integration/test_own_provider.py",
+    "tests/refresh/test_late_versions.py",
     "tests/unit/test_bad_input.py",
     "tests/unit/test_consumer_again.py",
     "tests/unit/test_consumer_failures.py",
+    "tests/unit/test_damaged_answers.py",
+    "tests/unit/test_dead_grants.py",
+    "tests/unit/test_partial_answers.py",
+    "tests/unit/test_refresh_races.py",
     "tests/unit/test_transport.py",
 )
 
@@ -51,8 +60,8 @@ PARTS: Final = (
         seconds=15,
     ),
     Part(
-        "two processes of one refresh that die one after the other",
-        "tests/refresh/test_crash_matrix.py -k two_crashes",
+        "a refresh whose process dies, and the next one's as well",
+        "tests/refresh/test_crash_matrix.py",
         "pairs of deaths, at each kind of provider",
         full=len(TWICE),
         seconds=20,
@@ -69,13 +78,6 @@ PARTS: Final = (
         "tests/integration/test_cli_hostile_text.py -k may_not_hold",
         "places in records",
         full=REFUSED,
-        seconds=20,
-    ),
-    Part(
-        "what the field throws, one by one",
-        " ".join(ONE_BY_ONE),
-        "time, each test",
-        full=1,
         seconds=20,
     ),
     Part(
@@ -118,6 +120,13 @@ PARTS: Final = (
         "tests/e2e/test_no_secret_leaks.py",
         "faults at each request",
         full=len(LEAKS),
+        seconds=70,
+    ),
+    Part(
+        "what the field throws, one by one",
+        " ".join(ONE_BY_ONE),
+        "time, each test",
+        full=1,
         seconds=70,
     ),
     Part(

@@ -16,6 +16,7 @@ from local.simulators.grants import Rotation as Kind
 from tests.doubles.effects import Table
 from tests.doubles.night import Night
 from tests.doubles.steps import Choices, Known, Run, all_ways, take_turns
+from tests.field import Field
 from tests.length import some
 
 Other = Literal["refresh", "revoke", "leave", "connect", "disconnect"]
@@ -145,7 +146,7 @@ def explore(
 
 @pytest.mark.parametrize(("provider", "kind", "other"), some(HOLDERS, FEW))
 def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
-    kind: Kind, other: Other, provider: str, record_property: Callable[[str, object], None]
+    kind: Kind, other: Other, provider: str, record_property: Callable[[str, object], None], field: Field
 ) -> None:
     played = Counter(explore(kind, other, provider))
     lost = sum(count for each, count in played.items() if each.fate not in FATES[other] and each.lease_of != ONLY_COPY)
@@ -156,6 +157,7 @@ def test_whatever_the_order_nothing_is_lost_and_nobody_is_alarmed(
         for each, count in played.items()
         if each.fate not in FATES[other] | (UNREACHABLE[other] if each.lease_of == ONLY_COPY else set())
     }
+    field("two at once", "in every order, the lease over anywhere or never", played.total(), lost=wrong)
     assert not wrong
 
 

@@ -216,7 +216,7 @@ def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_fau
         harm = dict.fromkeys(("lost", "false", "leaked"), FIGURES["violations"])
         # Few nights do not come upon everything.
         for figure in ("faults", "killed"):
-            if times := FIGURES[figure]:
+            if (times := FIGURES[figure]) or length(25) >= 300:
                 field("many connections in any order", figure, times, **harm)
 
 

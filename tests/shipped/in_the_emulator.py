@@ -18,6 +18,7 @@ import pytest
 
 from leaver.cases.record import new_case
 from leaver.cases.user_token_index import StoredUserToken
+from leaver.messages.commands import RevokeAccessToken
 from leaver.storage.tables import columns, item
 from local import acme, runtime_api
 from local.acme import Person
@@ -152,7 +153,7 @@ def refresh_what_is_due(world: WatchedWorld) -> Done:
 
 def revoke_connection(world: WatchedWorld) -> Done:
     connection = world.connect_zoom()
-    world.send("revoke_access_token", {"connection": connection})
+    world.send("revoke_access_token", {"connection": connection, "confirm": RevokeAccessToken.CONFIRMATION})
     return lambda: world.zoom.live_tokens(connection) == {"access": [], "refresh": []}
 
 
@@ -320,9 +321,9 @@ def test_what_lambda_ends_at_its_time_out_comes_back_and_is_done_and_nothing_was
         "Lambda's time-out",
         f"a process stands still at its effect until the emulator ends it after {SOON_OVER} s",
         len(ended),
-        lost=len(lost),
-        false=len(claimed),
-        leaked=len(leaks(world, [])),
+        lost=lost,
+        false=claimed,
+        leaked=leaks(world, []),
     )
     assert ended == functions
 
@@ -395,8 +396,8 @@ def test_an_answer_that_is_larger_than_the_memory_costs_its_own_message_an_attem
         f"{bomb}, at every other message of a batch of ten",
         len(struck),
         lost=len(lost) + len(hurt),
-        false=len(false),
-        leaked=len(leaks(world, [])),
+        false=false,
+        leaked=leaks(world, []),
         crashed=ended_by_lambda(world.functions[function], printed),
     )
 
@@ -420,7 +421,7 @@ def test_a_function_survives_an_answer_that_is_larger_than_its_memory_and_does_i
         f"{bomb}, at each call that ends or fetches something",
         min(struck, 1),
         lost=int(not done()) + len(world.parked(function)),
-        leaked=len(leaks(world, [])),
+        leaked=leaks(world, []),
         crashed=ended_by_lambda(world.functions[function], printed),
     )
 
@@ -451,7 +452,7 @@ def test_a_function_that_would_read_all_that_it_is_sent_runs_short_of_memory_and
         f"a layer that reads 600 MiB, under RLIMIT_DATA of {running.function.memory} MiB",
         refused,
         lost=len(struck) + len(neighbours) - len(ended) + len(world.parked("revoke_sso_token")),
-        false=len(claimed),
+        false=claimed,
     )
 
 
@@ -491,7 +492,7 @@ def test_what_a_killed_function_had_finished_is_kept_and_the_rest_comes_back(wor
         "SIGKILL while one message of a batch is done and the other is at the provider",
         min(died, 1),
         lost=outcomes.count("failed") + sum(world.zoom.has_session(each.email) for each in (one, other)),
-        false=len(claimed),
+        false=claimed,
     )
     assert len(world.zoom.journal(path.format(one.zoom_id))) == 1
     assert outcomes[0] == "revoked"

@@ -9,13 +9,14 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import pytest
 from pydantic import SecretStr
 
-from leaver.errors import AnswerLost, ProviderUnavailable
+from leaver.errors import AnswerLost, LeaverError, ProviderUnavailable
 from leaver.providers.answer import Answer
 from leaver.providers.body import MAX_BODY
 from leaver.providers.granted import granted_by
@@ -27,6 +28,7 @@ from tests.doubles.acme.credentials import AcmeCredentials
 from tests.doubles.acme.oauth import AcmeOAuth
 from tests.doubles.canary import shown_by
 from tests.doubles.wire import Play, serving
+from tests.field import Field, harms_of
 
 NOW: Final = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 OLD: Final = SecretStr("old-refresh")
@@ -66,6 +68,9 @@ def without(*names: str, **instead: object) -> bytes:
     return json.dumps({name: value for name, value in FIELDS.items() if name not in names} | instead).encode()
 
 
+OLDER: Final = without(access_token="CANARY-older-access", refresh_token="CANARY-older-refresh")
+
+
 def said(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> Play:
     length = b"Content-Length: %d" % len(body)
     return Play(b"\r\n".join([b"HTTP/1.1 " + status, length, *headers, b"", body]))
@@ -88,14 +93,14 @@ LINE: Final = b"<p>" + BODY + b"</p>"
 HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
 #: damage → the answer, and what is kept of it; written by hand
-DAMAGES: Final[Mapping[str, tuple[Play, Kept | None]]] = {
-    # the number before it
-    "none": (said(BODY), BOTH),
+Answers = Mapping[str, tuple[Play, Kept | None]]
+BEFORE_IT: Final[Answers] = {
     "201": (said(BODY, status=b"201 Created"), BOTH),
     "203": (said(BODY, status=b"203 Non-Authoritative Information"), BOTH),
     "early hints": (Play(HINTS + said(BODY).raw), BOTH),
     "early hints, twice, and 100": (Play(HINTS * 2 + b"HTTP/1.1 100 Continue\r\n\r\n" + said(BODY).raw), BOTH),
-    # the way it comes
+}
+TRANSFER: Final[Answers] = {
     "the last chunk is missing": (chunked(BODY, last=b""), BOTH),
     "the last chunk is cut": (chunked(BODY[:40], BODY[40:], last=b"0\r"), BOTH),
     "chunks that are nonsense in the end": (chunked(BODY, last=b"zz\r\n"), BOTH),
@@ -108,14 +113,16 @@ DAMAGES: Final[Mapping[str, tuple[Play, Kept | None]]] = {
         BOTH._replace(refresh=None),
     ),
     "cut in the access token": (Play(said(BODY).raw[: said(BODY).raw.index(b"+access")]), NOTHING),
-    # compression
+}
+COMPRESSION: Final[Answers] = {
     "compressed, and called so": (said(gzip.compress(BODY), GZIP), BOTH),
     "called compressed": (said(BODY, GZIP), BOTH),
     "deflated without a header": (said(deflated(BODY), GZIP), BOTH),
     "a wrong gzip header": (said(b"\0" * 10 + deflated(BODY), GZIP), BOTH),
     "a wrong gzip checksum": (said(gzip.compress(BODY)[:-8] + b"\0" * 8, GZIP), BOTH),
     "compressed and cut in the end": (Play(said(gzip.compress(BODY), GZIP).raw[:-6]), BOTH),
-    # the other fields
+}
+OTHER_FIELDS: Final[Answers] = {
     "a bad byte in another field": (said(BODY.replace(b"user:read", b"user:\xff")), BOTH),
     "a line break in another field": (said(BODY.replace(b"user:read", b"user:\nread")), BOTH),
     "cut in the lifetime": (
@@ -127,16 +134,21 @@ DAMAGES: Final[Mapping[str, tuple[Play, Kept | None]]] = {
     "a comma too many": (said(BODY[:-1] + b",}"), BOTH),
     "something before it": (said(b")]}',\n" + BODY), BOTH),
     "something after it": (said(BODY + b"\0\0"), BOTH),
+    "an older answer before it": (said(OLDER + BODY), BOTH),
+    "its own fields twice": (said(OLDER[:-1] + b", " + BODY[1:]), BOTH),
+    "its own fields twice, and a comma too many": (said(OLDER[:-1] + b", " + BODY[1:-1] + b",}"), BOTH),
     "in a list": (said(b"[" + BODY + b"]"), BOTH),
     "in an object": (said(b'{"data": ' + BODY + b"}"), BOTH),
     "as .NET escapes": (said(BODY.replace(b"+", b"\\u002B").replace(b"/", b"\\/")), BOTH),
-    # the tokens themselves
+}
+TOKENS: Final[Answers] = {
     "access_token: null": (said(without(access_token=None)), BOTH._replace(access="")),
     "no access token": (said(without("access_token")), BOTH._replace(access="")),
     "a bad byte in the access token": (said(BODY.replace(b"+access", b"\xff")), BOTH._replace(access="")),
     "a bad byte in the refresh token": (said(BODY.replace(b"-refresh", b"\xff")), BOTH._replace(refresh=None)),
     "refresh_token: null": (said(without(refresh_token=None)), BOTH._replace(refresh=None)),
-    # what holds no token
+}
+NO_TOKENS: Final[Answers] = {
     "neither": (said(without("access_token", "refresh_token")), NOTHING),
     "nothing": (said(b""), NOTHING),
     "a page that shows how an answer looks": (said(PAGE), NOTHING),
@@ -156,15 +168,28 @@ DAMAGES: Final[Mapping[str, tuple[Play, Kept | None]]] = {
     ),
     "text that speaks of one": (said(json.dumps({"hint": BODY.decode()}).encode()), NOTHING),
 }
+#: as the table of the proof has it
+GROUPS: Final[Mapping[str, Answers]] = {
+    "201, 203, 100 or 103 before it": BEFORE_IT,
+    "it breaks off, or its chunks or length are wrong": TRANSFER,
+    "its gzip is wrong, or only said to be": COMPRESSION,
+    "bad bytes, line breaks and nonsense in other fields, or around it": OTHER_FIELDS,
+    "one of its tokens is null, missing or unreadable": TOKENS,
+    "what is there is no token of ours": NO_TOKENS,
+}
+DAMAGES: Final[Answers] = {damage: play for group in GROUPS.values() for damage, play in group.items()}
 
 
-def refreshed(provider: str, play: Play) -> GrantedTokens | ProviderUnavailable:
+def refreshed(provider: str, play: Play) -> GrantedTokens | Exception:
     with serving(play) as wire, closing(Transport(wire.url, clock=lambda: NOW)) as transport:
         impatient(transport)
         try:
             return PROVIDERS[provider](transport)
-        except ProviderUnavailable as lost:
-            return lost
+        except Exception as error:  # noqa: BLE001 - what came of the answer is judged, whatever it is
+            return error
+        finally:
+            # It was played, and asked for once.
+            assert wire.only
 
 
 def impatient(transport: Transport) -> None:
@@ -174,17 +199,35 @@ def impatient(transport: Transport) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_of_a_damaged_answer_every_token_is_kept_that_can_be_read(damage: str, provider: str) -> None:
+def test_of_a_damaged_answer_every_token_is_kept_that_can_be_read(damage: str, provider: str, field: Field) -> None:
     play, kept = DAMAGES[damage]
-    tokens = refreshed(provider, play)
-    if kept is NOTHING:
-        assert isinstance(tokens, AnswerLost)
-        assert "CANARY" not in shown_by(tokens)
-        return
+    read = refreshed(provider, play)
+    group = next(group for group, damages in GROUPS.items() if damage in damages)
+    field("a damaged token answer", group, 1, **harms(read, kept))
+    assert isinstance(read, AnswerLost if kept is NOTHING else GrantedTokens)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_whole_answer_is_kept_as_it_is(provider: str) -> None:
+    tokens = refreshed(provider, said(BODY))
     assert isinstance(tokens, GrantedTokens)
-    assert kept_of(tokens) == kept
-    assert tokens.scope in {"user:read", ""}
-    assert "CANARY" not in repr(tokens)
+    assert kept_of(tokens) == BOTH
+
+
+def harms(read: GrantedTokens | Exception, kept: Kept | None) -> dict[str, int]:
+    """How many tokens are lost, what is taken for something else, what shows a secret, and what nobody expected."""
+    crashed = not isinstance(read, GrantedTokens | LeaverError)
+    if not isinstance(read, GrantedTokens):
+        lost, false = len(tokens_of(kept)), isinstance(read, LeaverError) and not isinstance(read, AnswerLost)
+        return {"lost": lost, "false": int(false), "leaked": int("CANARY" in shown_by(read)), "crashed": int(crashed)}
+    found = kept_of(read)
+    lost, invented = len(tokens_of(kept) - tokens_of(found)), len(tokens_of(found) - tokens_of(kept))
+    other = (kept is not NOTHING and found.lifetime != kept.lifetime) + (read.scope not in {"user:read", ""})
+    return {"lost": lost, "false": invented + other, "leaked": int("CANARY" in repr(read)), "crashed": 0}
+
+
+def tokens_of(kept: Kept | None) -> set[str]:
+    return {token for token in (kept.access, kept.refresh) if token} if kept else set()
 
 
 def kept_of(tokens: GrantedTokens) -> Kept:
@@ -242,6 +285,8 @@ def test_that_test_sees_it_where_a_mend_is_taken_away(damage: str, monkeypatch: 
     monkeypatch.setattr(*MUTATIONS[damage])
     play, _ = DAMAGES[damage]
     assert isinstance(refreshed("zoom", play), ProviderUnavailable)
+    test = partial(test_of_a_damaged_answer_every_token_is_kept_that_can_be_read, damage, "zoom")
+    assert harms_of(test)["lost"] == 2
 
 
 FIRST_CHARACTER: Final = re.compile(rb"\A<")
@@ -262,3 +307,5 @@ def test_that_test_sees_it_where_a_page_is_known_by_its_first_character_alone(
     monkeypatch.setattr("leaver.providers.answer._PAGE", FIRST_CHARACTER)
     play, _ = DAMAGES[damage]
     assert isinstance(refreshed("zoom", play), GrantedTokens)
+    test = partial(test_of_a_damaged_answer_every_token_is_kept_that_can_be_read, damage, "zoom")
+    assert harms_of(test) == {"false": 2}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import product
 from typing import Any, Final, cast
 
@@ -17,6 +18,7 @@ from leaver.providers.transport import Transport
 from leaver.providers.venafi import oauth as venafi_oauth
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.oauth import ZoomOAuth
+from tests.field import Field, harms_of
 
 NOW: Final = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 TOKEN: Final = SecretStr("a-token")
@@ -69,28 +71,23 @@ BODIES: Final[Mapping[str, bytes]] = {word: json.dumps({"error": word}).encode()
     "a list": b'["invalid_grant"]',
     "half an object": b'{"error":"invalid_grant","error_descr',
 }
+OTHERS: Final = list(product(STATUSES, BODIES.values()))
+#: the kind of fault, as the table of the proof has it
+WORD: Final = "a provider's other word"
+Test = Callable[[str, Field], None]
 
 
 @pytest.mark.parametrize("provider", REFRESH)
-def test_no_other_word_ends_a_grant(provider: str) -> None:
-    assert ended_by(provider) == []
+def test_no_other_word_ends_a_grant(provider: str, field: Field) -> None:
+    ended = [each for each in OTHERS if _ends(REFRESH[provider], *each)]
+    # The pair of a grant that is called dead is thrown away.
+    field(WORD, "it refuses a refresh otherwise than by the word for a dead grant", len(OTHERS), lost=ended)
 
 
 @pytest.mark.parametrize("provider", REVOKE)
-def test_no_other_word_says_that_a_token_was_gone_already(provider: str) -> None:
-    assert called_gone_by(provider) == []
-
-
-def ended_by(provider: str) -> list[tuple[int, str]]:
-    return [
-        (status, body) for status, body in product(STATUSES, BODIES) if _ends(REFRESH[provider], status, BODIES[body])
-    ]
-
-
-def called_gone_by(provider: str) -> list[tuple[int, str]]:
-    return [
-        (status, body) for status, body in product(STATUSES, BODIES) if _is_gone(REVOKE[provider], status, BODIES[body])
-    ]
+def test_no_other_word_says_that_a_token_was_gone_already(provider: str, field: Field) -> None:
+    gone = [each for each in OTHERS if _is_gone(REVOKE[provider], *each)]
+    field(WORD, "it refuses a revocation otherwise than by the word for a dead token", len(OTHERS), false=gone)
 
 
 def _ends(refresh: Callable[[Answering], object], status: int, body: bytes) -> bool:
@@ -125,10 +122,15 @@ def test_a_providers_own_word_ends_it(provider: str, status: int, body: dict[str
 
 
 @pytest.mark.parametrize(
-    ("table", "row"), [("_REFRESH", {"400 *": (InvalidGrant, "any word will do")}), ("_REVOKE", venafi_oauth._BEARER)]
+    ("table", "row", "harm_of"),
+    [
+        ("_REFRESH", {"400 *": (InvalidGrant, "any word will do")}, (test_no_other_word_ends_a_grant, "lost")),
+        ("_REVOKE", venafi_oauth._BEARER, (test_no_other_word_says_that_a_token_was_gone_already, "false")),
+    ],
 )
 def test_those_tests_see_it_where_any_word_of_venafis_will_do(
-    table: str, row: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+    table: str, row: Mapping[str, Any], harm_of: tuple[Test, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(venafi_oauth, table, getattr(venafi_oauth, table) | row)
-    assert ended_by("venafi") + called_gone_by("venafi") != []
+    test, harm = harm_of
+    assert harms_of(partial(test, "venafi")).keys() == {harm}

@@ -207,7 +207,7 @@ def nothing_shows(seen: Callable[[], Watch], field: Field) -> Iterator[Callable[
     watch = seen()
     assert {"standard output", "answer to Lambda", "at rest"} <= watch.places
     leaked = watch.found([*CANARIES, f"client-id:{CLIENT_SECRET}"])
-    field("a secret in a mouth", "every secret, where somebody could repeat it", len(CANARIES), leaked=len(leaked))
+    field("a secret in a mouth", "every secret, where somebody could repeat it", len(CANARIES), leaked=leaked)
     assert leaked == set()
 
 

@@ -1,10 +1,15 @@
 """Who may come in between while a refresh is under way, and what a refresh token that is refused means then."""
 
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from leaver.connections.dead_grant import finish_revocation, require_reauthorization
+from leaver.connections.lease import Lease
 from leaver.connections.record import Connection, Status
+from leaver.connections.refresh import TokenRefresher
 from leaver.errors import InvalidGrant, LeaseHeld, OutOfTime, ProviderResponse
 from leaver.outcomes import Outcome, Result
 from leaver.storage.secrets import next_version_id
@@ -12,6 +17,7 @@ from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.refresher import CHILD, DUE, Stage
 from tests.doubles.secrets_manager import PARENT, tokens
+from tests.field import Field, harms_of
 
 REFRESHED = Result(Outcome.REFRESHED, details={"version_id": CHILD})
 
@@ -65,16 +71,35 @@ def test_a_pair_that_arrives_after_a_person_authorized_anew_is_revoked_and_the_n
 
 
 @pytest.mark.parametrize("status", [Status.ACTIVE, Status.REVOKING])
-def test_one_mistaken_refusal_costs_nothing(status: Status) -> None:
+def test_one_mistaken_refusal_costs_nothing(status: Status, field: Field) -> None:
     stage = Stage(connection(refresh_at=NOW, status=status))
     stage.grant.failing = [InvalidGrant("the refresh token is not accepted", ProviderResponse(400, "invalid_grant"))]
-    stage.refresh(force=True, for_revocation=status is Status.REVOKING, failed_version=PARENT)
+    with suppress(InvalidGrant):
+        stage.refresh(force=True, for_revocation=status is Status.REVOKING, failed_version=PARENT)
+    came, lost = 1 - len(stage.grant.failing), status is Status.ACTIVE and stage.record.status is not status
+    false = stage.grant.alive and stage.record.status is Status.REVOKED
+    field("a provider's other word", "one mistaken invalid_grant", came, lost=lost, false=false)
     assert stage.grant.asked[:2] == [("refresh", "refresh-1")] * 2
     assert stage.stored()["refresh_token"] == "refresh-2"
     # A connection that is to end was not called gone: its new tokens were revoked.
     assert (stage.record.status, stage.grant.alive) in {(Status.ACTIVE, True), (Status.REVOKED, False)}
     assert stage.record.revoked_outcome in {None, Outcome.REVOKED}
     assert stage.announced == []
+
+
+def believe_at_once(self: TokenRefresher, lease: Lease, _command: object, _held: object, said: InvalidGrant) -> None:
+    if lease.record.status is Status.REVOKING:
+        finish_revocation(lease, said)
+    else:
+        raise require_reauthorization(lease, said, now=self.clock())
+
+
+@pytest.mark.parametrize(("status", "harm"), [(Status.ACTIVE, "lost"), (Status.REVOKING, "false")])
+def test_that_test_sees_it_where_one_refusal_is_believed(
+    status: Status, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TokenRefresher, "_believe_invalid_grant", believe_at_once)
+    assert harms_of(partial(test_one_mistaken_refusal_costs_nothing, status)) == {harm: 1}
 
 
 def test_a_refusal_is_not_believed_where_there_is_no_time_to_ask_twice(stage: Stage) -> None:

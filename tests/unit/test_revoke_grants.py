@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.revoke_grants.app import TWO_ARE_NAMED, UNDER_THE_ADDRESS, revoke_grants
+from functions.revoke_grants.app import NOBODY_ADDED, NOT_PROVED, TWO_ARE_NAMED, UNDER_THE_ADDRESS, revoke_grants
 from leaver.cases.receipts import Progress
 from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, CredentialStale, ProviderUnavailable, Rejected
@@ -224,6 +224,45 @@ def test_whom_venafi_had_found_before_loses_everything_and_whoever_has_the_addre
     result = revoke(both, **TWO, case_id="case-1", found_by="address")
     assert told_of_both(result) if johns else result.outcome is Outcome.REVOKED
     assert (both.grants[ANNE], both.grants[JOHN]) == (0, johns)
+
+
+# --- a name that a later event adds
+
+ADDED: dict[str, Any] = {**TWO, "case_id": "case-1", "account": "acme", "alias": 2}
+
+
+@pytest.mark.parametrize(("annes", "johns"), [(2, 3), (2, 0), (0, 3), (0, 0)])
+def test_a_later_name_that_is_anothers_than_the_address_ends_nothing_and_the_step_stays_open(
+    both: FakeVenafi, annes: int, johns: int
+) -> None:
+    both.grants |= {ANNE: annes, JOHN: johns}
+    result = revoke(both, **ADDED)
+    assert (result.outcome, result.details["because"]) == (Outcome.NOT_SEARCHABLE, NOT_PROVED.format(ANNE))
+    assert (both.grants[ANNE], both.grants[JOHN]) == (annes, johns)
+
+
+def test_nor_does_one_with_another_address_where_nobody_has_hrs(both: FakeVenafi) -> None:
+    result = revoke(both, **{**ADDED, "email": "nobody@example.com"})
+    assert (result.outcome, both.grants[ANNE]) == (Outcome.NOT_SEARCHABLE, 2)
+
+
+def test_a_later_name_without_an_address_is_the_leaver_where_nobody_has_hrs_address(both: FakeVenafi) -> None:
+    both.people["anne"] = both.people.pop("anne@example.com")
+    result = revoke(both, **{**ADDED, "email": "nobody@example.com"})
+    assert (result.outcome, both.grants[ANNE]) == (Outcome.REVOKED, 0)
+
+
+def test_a_later_name_that_has_hrs_address_is_the_leaver(both: FakeVenafi) -> None:
+    both.people["John.Doe@example.com"] = [ANNE]
+    both.grants[JOHN] = 0
+    result = revoke(both, **ADDED)
+    assert (result.outcome, result.details["prefixed_universal"], both.grants[ANNE]) == (Outcome.REVOKED, ANNE, 0)
+
+
+def test_a_later_name_that_nobody_has_is_told_with_what_to_do(venafi: FakeVenafi) -> None:
+    venafi.grants[JOHN] = 0
+    result = revoke(venafi, **{**ADDED, "grantee_prefixed_universal": "local:{nobody}"})
+    assert (result.outcome, result.details["because"]) == (Outcome.USER_NOT_FOUND, NOBODY_ADDED)
 
 
 def test_both_names_of_one_person_are_no_two(both: FakeVenafi) -> None:

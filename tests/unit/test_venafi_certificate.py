@@ -13,7 +13,6 @@ from pydantic import SecretStr
 
 from leaver.errors import InvalidClient, LeaverError, ProviderUnavailable, Rejected
 from leaver.providers import client_certificate
-from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.tokens import GrantedTokens
@@ -40,7 +39,7 @@ def venafi_answering(
     *answers: str, tls: ssl.SSLContext | None, roots: Authority | None
 ) -> Iterator[tuple[VenafiAuth, Wire]]:
     raw = [fixture(f"venafi_login/{answer}") for answer in answers]
-    bundle = str(roots.bundle) if roots else None
+    bundle = roots.ca_bundle if roots else None
     with serving(*raw, tls=tls) as wire, closing(Transport(wire.url, ca_bundle=bundle, clock=lambda: NOW)) as transport:
         yield VenafiAuth(transport, lambda: NOW), wire
 
@@ -92,7 +91,8 @@ def test_the_bundle_may_be_gone_by_then(ours: Authority, tmp_path: Path) -> None
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes("# Főtanúsítvány\n".encode() + ours.bundle.read_bytes())
     copy = Authority(bundle, ours.certificate, ours.key)
-    with venafi_answering("200-granted", tls=server_of(ours, clients=ours), roots=copy) as (venafi, _):
+    with venafi_answering(*["200-granted"] * 2, tls=server_of(ours, clients=ours), roots=copy) as (venafi, _):
+        assert log_in(venafi, *client_of(ours)).scope == SCOPE
         bundle.unlink()
         assert log_in(venafi, *client_of(ours)).scope == SCOPE
 
@@ -167,7 +167,7 @@ def test_a_private_key_touches_no_disk(ours: Authority, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", watched)
     certificate, private_key = client_of(ours)
-    client_certificate.context(CaBundle.of_file(ours.bundle), certificate, SecretStr(private_key))
+    client_certificate.context(ours.ca_bundle, certificate, SecretStr(private_key))
     ((file, content),) = files
     assert content == "/memfd:leaver (deleted)"
     assert not file.exists()

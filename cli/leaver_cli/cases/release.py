@@ -1,15 +1,28 @@
 """`leaver release`: let the cases go on that the blast-radius guard holds, or throw them away."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Final
 
 import click
 import typer
+from botocore.exceptions import ClientError
 
 from leaver.cases.states import State
+from leaver.errors import AboveCeiling
 from leaver_cli.cases.show import read_existing, table_of
 from leaver_cli.deployment import describe
-from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.parked.dead_letters import DeadLetterQueue
+from leaver_cli.stack import Place, Profile, Region, Stack, StackName
 from leaver_cli.terminal import Terminal, confirm
+
+#: whose commands the ceiling stops, where they belong to no case
+STOPPED: Final[tuple[Place, ...]] = (
+    "revoke_sso_token",
+    "revoke_access_token",
+    "revoke_grants",
+    "purge_user_tokens",
+    "deactivate_user",
+)
 
 
 def release(
@@ -24,7 +37,10 @@ def release(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show which cases are held, and let one or all of them go on; the exit status is 1 if one is not held."""
+    """Show which cases are held, and let one or all of them go on; the exit status is 1 if one is not held.
+
+    Commands that the ceiling dead-lettered belong to no case: shown is what sends them back.
+    """
     if case_id and every:
         raise click.UsageError("either a case or --all")
     console = Terminal()
@@ -37,6 +53,9 @@ def release(
         if case_id and each.state is not State.HELD:
             console.say(f"{each.case_id} is not held: it is {each.state}")
             raise typer.Exit(1)
+    if not case_id:
+        for line in _above_ceiling(deployment.stack):
+            console.say(line)
     if not held:
         console.say("no case is held")
         return
@@ -49,6 +68,28 @@ def release(
     decision = "discard" if discard else "release"
     deployment.send_decisions([{"case": each.case_id, "decision": decision} for each in held])
     console.say(f"{len(held)} {'are discarded' if discard else 'go on'} as soon as start_offboarding has read of it")
+
+
+def _above_ceiling(stack: Stack) -> Iterator[str]:
+    for function in STOPPED:
+        try:
+            count = sum(_count_above_ceiling(each) for each in stack.parkings(function))
+        except ClientError as error:
+            yield f"what the ceiling dead-lettered can't be seen here: {error.response['Error']['Code']}"
+            return
+        if count:
+            yield (
+                f"{count} of {function} dead-lettered above the ceiling:"
+                f" `leaver redrive {function} --error {AboveCeiling.__name__}` sends back what is meant"
+            )
+
+
+def _count_above_ceiling(parking: DeadLetterQueue) -> int:
+    # To look hides messages from others for a moment, and an empty queue is the rule.
+    if not parking.count():
+        return 0
+    with parking.messages() as messages:
+        return sum(each.error == AboveCeiling.__name__ for each in messages)
 
 
 def _question(count: int, *, discard: bool) -> str:

@@ -16,6 +16,7 @@ attempt = Attempts("Completed, and access lives")
 OF_ZOOM = {"session of ada", "user token of ada"}
 IN_DIRECTORY = "AD+corp:{ada}"
 ADMINISTRATOR = "local:{ada-admin}"
+UNSEEN = "AD+corp:{ada-admin}"
 KING = "ada.king@example.com"
 
 
@@ -150,6 +151,18 @@ def a_second_event_with_the_name() -> Company:
     return named_at_venafi(company, name="AD+corp:aking")
 
 
+@attempt(
+    "open: RevokeGrants#venafi/acme not_searchable, RevokeGrants#venafi/acme#2 not_searchable",
+    {f"grants of {IN_DIRECTORY}"},
+)
+def a_second_event_with_the_name_where_the_search_is_not_proved() -> Company:
+    """The same, and nothing proves that nobody has the address: the name may be somebody else's."""
+    company = in_directory("aking")
+    del company.venafi.people["colleague@example.com"]
+    company.hears_and_works()
+    return named_at_venafi(company, name="AD+corp:aking")
+
+
 @attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
 def an_id_that_names_nobody() -> Company:
     """HR's venafi_prefixed_universal names nobody."""
@@ -198,6 +211,44 @@ def an_identity_made_anew_at_venafi_before_a_repeat() -> Company:
     company.venafi.people |= {"ada.of.old@example.com": [ADA_UNIVERSAL], ADA: ["local:{ada-new}"]}
     company.venafi.grants |= {ADA_UNIVERSAL: 1, "local:{ada-new}": 1}
     company.hears_and_works()
+    return company
+
+
+def unseen_administrator(company: Company, named: str) -> Company:
+    """The person's second identity at Venafi is in a directory that no robot searches; a second event names it."""
+    company.venafi.people["ada-admin"] = [UNSEEN]
+    company.venafi.people[ADA].append(UNSEEN)
+    company.venafi.grants[UNSEEN] = 1
+    company.hears_and_works()
+    company.clock.passes(minutes=5)
+    company.hears_and_works(source="okta", subject={"identities": {"venafi": {"name": named}}})
+    company.waits(62)
+    return company
+
+
+@attempt("completed, the seal holds (2 cases)")
+def a_second_event_with_a_second_identity() -> Company:
+    """After the seal another source names the person's second identity at Venafi, which has the person's address."""
+    return unseen_administrator(Company(), "AD+corp:ada-admin")
+
+
+@attempt("completed, the seal holds; open: RevokeGrants#venafi/acme#2 user_not_found", {f"grants of {UNSEEN}"})
+def a_second_event_with_a_mistyped_name() -> Company:
+    """The same, and the name is mistyped: nobody has it."""
+    company = Company()
+    # Its provider is one of those whose search is proved.
+    return unseen_administrator(company, "local:ada-admn")
+
+
+@attempt()
+def a_second_event_with_the_same_identity_under_another_name() -> Company:
+    """HR's name at Venafi has no address there; a second event gives the id of that very identity."""
+    company = in_directory("aking")
+    company.deliver(company.hears(subject={"identities": {"venafi": {"name": "AD+corp:aking"}}}))
+    company.deliver(
+        company.hears(source="okta", subject={"identities": {"venafi": {"prefixed_universal": IN_DIRECTORY}}})
+    )
+    company.works()
     return company
 
 
@@ -360,6 +411,80 @@ def a_connection_removed_without_the_provider() -> Company:
     return company
 
 
+# --- names of cases that are over
+
+
+def named_and_taken_back(company: Company, kind: str = "cancelled") -> Company:
+    """HR plans her departure with her name at Venafi, which does not know the address, and takes that back."""
+    named = {"identities": {"venafi": {"name": "AD+corp:aking"}}}
+    day = (company.clock() + timedelta(days=1)).isoformat()
+    company.hears_and_works("scheduled", effective_at=day, subject=named)
+    company.clock.passes(minutes=1)
+    company.hears_and_works(kind)
+    company.clock.passes(days=7)
+    return company
+
+
+@attempt("cancelled; completed, the seal holds")
+def a_name_of_a_case_that_was_cancelled() -> Company:
+    """HR gives the person's name at Venafi and cancels; a week later it gives the address alone."""
+    company = named_and_taken_back(in_directory("aking"))
+    company.hears_and_works()
+    return company
+
+
+@attempt("cancelled (2 cases); completed, the seal holds")
+def a_name_of_the_case_before_the_last() -> Company:
+    """The same, and the address alone was planned and cancelled once more in between."""
+    company = named_and_taken_back(in_directory("aking"))
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=1)).isoformat())
+    company.hears_and_works("cancelled")
+    company.clock.passes(days=7)
+    company.hears_and_works()
+    return company
+
+
+@attempt("completed, the seal holds (2 cases)")
+def a_name_of_a_case_after_which_the_person_came_back() -> Company:
+    """The person left under a name at Venafi, came back, has grants again, and leaves by the address alone."""
+    company = named_at_venafi(in_directory("aking"), name="AD+corp:aking")
+    company.clock.passes(days=1)
+    company.hears_and_works("reinstated")
+    company.clock.passes(days=1)
+    company.venafi.grants[IN_DIRECTORY] = 2
+    company.hears_and_works()
+    return company
+
+
+@attempt("contain completed, the seal holds; completed, the seal holds")
+def a_name_of_a_theft() -> Company:
+    """HR gives the person's name at Venafi after a theft; they have grants again, and leave by the address alone."""
+    company = in_directory("aking")
+    company.hears_and_works("contain", subject={"identities": {"venafi": {"name": "AD+corp:aking"}}})
+    company.clock.passes(days=1)
+    company.venafi.grants[IN_DIRECTORY] = 2
+    company.hears_and_works()
+    return company
+
+
+NOBODY_CAN_TELL = "an earlier case knew this name, and nothing tells whose it is by now"
+
+
+@attempt(
+    f"cancelled; open: RevokeGrants#venafi/acme user_not_found, RevokeGrants#venafi/acme#2 {NOBODY_CAN_TELL}",
+    {f"grants of {IN_DIRECTORY}"},
+)
+def a_name_of_a_case_that_was_cancelled_where_zoom_is_out() -> Company:
+    """The same as the first of these, and Zoom is out of order whenever HR speaks."""
+    company = in_directory("aking")
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    named_and_taken_back(company)
+    company.deliver(company.hears())
+    company.weather.out_of_order.clear()
+    company.works()
+    return company
+
+
 # --- other names at Zoom
 
 
@@ -426,6 +551,53 @@ def an_account_that_is_deleted_before_the_day() -> Company:
     company.zoom.sessions.discard(ADA_ID)
     company.waits(days=1)
     return company
+
+
+def begun_by_the_address(company: Company) -> Company:
+    """Zoom is out of order when the event comes, and the session of whoever has the address ends; Venafi is out too."""
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    del company.weather.out_of_order["zoom: who is it"]
+    turns(company)
+    return company
+
+
+def is_heard_again(company: Company, **ids: str) -> Company:
+    """Another source says the same, perhaps with Zoom's id, and Venafi is mended."""
+    company.deliver(company.hears(source="okta", subject={"identities": {"zoom": ids} if ids else {}}))
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt()
+def an_id_that_comes_once_the_case_has_begun() -> Company:
+    """The case ends a session by the address; the account is made anew; then HR gives Zoom's new id."""
+    company = begun_by_the_address(Company())
+    del company.zoom.users[ADA_ID]
+    company.zoom.users["ada-new"] = ADA
+    company.zoom.sessions.add("ada-new")
+    return is_heard_again(company, id="ada-new")
+
+
+@attempt()
+def an_id_that_comes_once_nobody_had_the_address() -> Company:
+    """Nobody has the address when the case asks; the account is restored; then HR gives Zoom's id."""
+    company = Company()
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions.discard(ADA_ID)
+    begun_by_the_address(company)
+    company.zoom.users[ADA_ID] = ADA
+    company.zoom.sessions.add(ADA_ID)
+    return is_heard_again(company, id=ADA_ID)
+
+
+@attempt()
+def an_account_that_answers_once_the_case_has_begun() -> Company:
+    """The case ends a session by the address; then the account says to a second event whose that was."""
+    return is_heard_again(begun_by_the_address(Company()))
 
 
 def two_accounts_in_europe() -> Company:
@@ -496,5 +668,40 @@ def a_table_that_was_restored() -> Company:
     """The table was restored, and the index of kept tokens is empty beside live secrets."""
     company = Company()
     company.kept_tokens.restore()
+    company.hears_and_works()
+    return company
+
+
+@attempt("completed, the seal holds")
+def a_zak_over_an_account_that_was_given_up() -> Company:
+    """A ZAK was fetched over the only Zoom account, which the company then left and gave up."""
+    company = Company()
+    company.zoom.sessions.discard(ADA_ID)
+    company.table.alter("zoom", status=Status.REVOKED, given_up_at=company.clock())
+    company.hears_and_works()
+    company.waits(2)
+    return company
+
+
+@attempt("completed, the seal holds, RevokeSsoToken#zoom/acme closed by a person", {"session of ada"})
+def a_zak_over_an_account_that_is_given_up_meanwhile() -> Company:
+    """The same, and the account is given up while the case waits for a connection to it."""
+    company = Company()
+    company.table.alter("zoom", status=Status.NEEDS_REAUTHORIZATION)
+    company.hears_and_works()
+    company.table.alter("zoom", status=Status.REVOKED, given_up_at=company.clock())
+    company.waits(2)
+    return company
+
+
+@attempt("completed, the seal holds")
+def a_zak_over_one_of_two_accounts_that_was_given_up() -> Company:
+    """A ZAK was fetched over a second account, under another id of Zoom's, and that account was given up."""
+    company = Company()
+    company.installs("zoom-eu", "europe")
+    place, until = UserTokenPlace("ada-eu", "zoom-eu", "zak"), company.clock() + timedelta(hours=1)
+    company.kept.reserve(place, names=(ADA,), expires_at=until)
+    company.kept.keep(place, SecretStr("zak-canary"), expires_at=until, expires_at_assumed=True)
+    company.table.alter("zoom-eu", status=Status.REVOKED, given_up_at=company.clock())
     company.hears_and_works()
     return company

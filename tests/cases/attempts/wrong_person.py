@@ -3,8 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+from leaver.connections.record import Status
 from leaver.errors import ProviderUnavailable
 from leaver.outcomes import Outcome
+from tests.cases.attempts.access_lives import begun_by_the_address, is_heard_again
 from tests.cases.attempts.seen import EVERYTHING, Attempts, Company
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
@@ -70,6 +72,69 @@ def somebody_elses_id_at_venafi_and_grants_ended_by_hand() -> Company:
     company.queue("RevokeGrants", {"identity": ADA, "connection": "venafi"})
     company.works()
     company.waits(62)
+    return company
+
+
+BEN_AT_VENAFI: dict[str, Any] = {"identities": {"venafi": {"prefixed_universal": "local:{ben}"}}}
+
+
+@attempt("open: RevokeGrants#venafi/acme#2 not_searchable")
+def a_second_event_with_somebody_elses_id_at_venafi() -> Company:
+    """While John's case is open, a second event gives Ada's venafi_prefixed_universal."""
+    company = Company()
+    company.deliver(company.hears())
+    company.deliver(company.hears(source="okta", subject=BEN_AT_VENAFI))
+    company.works()
+    company.waits(62)
+    return company
+
+
+@attempt("completed, the seal holds; open: RevokeGrants#venafi/acme#2 not_searchable")
+def a_second_event_with_somebody_elses_id_at_venafi_after_the_seal() -> Company:
+    """The same after John's case was completed, about a departure from before its end."""
+    company = Company()
+    company.hears_and_works()
+    company.hears_and_works(source="okta", subject=BEN_AT_VENAFI)
+    company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme user_not_found, RevokeGrants#venafi/acme#2 not_searchable")
+def a_second_event_with_somebody_elses_id_at_venafi_that_does_not_know_the_address() -> Company:
+    """The same while the case is open, and Venafi knows nobody by John's address."""
+    company = unknown_to_venafi()
+    company.hears_and_works()
+    company.hears_and_works(source="okta", subject=BEN_AT_VENAFI)
+    company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme#2 not_searchable")
+def a_second_event_with_the_id_of_somebody_without_an_address() -> Company:
+    """A second event gives the name of a service account, which has no address at Venafi; John's address is known."""
+    company = Company()
+    company.venafi.people["bens-robot"] = ["local:{bens-robot}"]
+    company.venafi.grants["local:{bens-robot}"] = 3
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=1)).isoformat())
+    company.hears_and_works(source="okta", subject={"identities": {"venafi": {"name": "bens-robot"}}})
+    company.waits(62)
+    return company
+
+
+@attempt(
+    "completed, the seal holds; completed, the seal holds, RevokeGrants#venafi/acme#2 closed by a person; "
+    "open: RevokeGrants#venafi/acme#2 not_searchable"
+)
+def a_second_event_with_somebody_elses_id_at_venafi_and_a_repeat() -> Company:
+    """The first of these, a person closes the step, and John departs again."""
+    company = Company()
+    company.hears_and_works()
+    company.hears_and_works(source="okta", subject=BEN_AT_VENAFI)
+    company.decides("close", step="RevokeGrants#venafi/acme#2", because="it is Ada's")
+    company.waits(2)
+    company.clock.passes(hours=5)
+    company.logs_in(ADA)
+    company.hears_and_works()
     return company
 
 
@@ -220,3 +285,73 @@ def a_departure_at_a_recycled_address() -> Company:
     address_goes_to_somebody_new(company)
     company.hears_and_works(source="okta")
     return company
+
+
+@attempt("cancelled; completed, the seal holds")
+def a_name_of_a_cancelled_case_of_whoever_had_the_address() -> Company:
+    """HR names Ben at Venafi, who has the address, and cancels; somebody new gets the address, and leaves."""
+    company = Company()
+    company.venafi.people["ben-of-old"] = ["local:{ben-of-old}"]
+    company.venafi.grants["local:{ben-of-old}"] = 1
+    named = {"identities": {"venafi": {"name": "local:ben-of-old"}}}
+    company.zoom.users |= {ADA_ID: "waits@example.com", "ben-of-old": ADA}
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=1)).isoformat(), subject=named)
+    company.clock.passes(minutes=1)
+    company.hears_and_works("cancelled")
+    company.zoom.users |= {ADA_ID: ADA, "ben-of-old": "ben.of.old@example.com"}
+    company.clock.passes(days=7)
+    company.hears_and_works()
+    return company
+
+
+def another_address_of_hers_goes_to_ben(company: Company) -> None:
+    """In Europe her other address is Ben's by now; no account gave an id for it when she left."""
+    company.installs("zoom-eu", "europe")
+    company.joins(ADA, "ada-eu", "europe")
+    company.zoom.aliases["ada.king@example.com"] = ADA_ID
+    company.hears_and_works()
+    company.table.alter("zoom-eu", status=Status.NEEDS_REAUTHORIZATION)
+    company.hears_and_works(email="ada.king@example.com", source="okta")
+    company.waits()
+    company.joins("ada.king@example.com", "king-eu", "europe")
+    company.table.alter("zoom-eu", status=Status.ACTIVE)
+    company.waits(3)
+    company.zoom.users["king-eu"] = "ada.of.old@example.com"
+    company.joins("ada.king@example.com", "ben-king", "europe")
+    company.clock.passes(hours=5)
+
+
+@attempt("completed, the seal holds (2 cases); open: RevokeSsoToken#zoom/europe#2 an earlier case knew this name")
+def another_address_that_is_somebody_elses_when_the_person_departs_again() -> Company:
+    """After the seal somebody new gets the person's other address, of which no account gave an id; then a repeat."""
+    company = Company()
+    another_address_of_hers_goes_to_ben(company)
+    company.logs_in(ADA)
+    company.hears_and_works()
+    company.waits(3)
+    return company
+
+
+@attempt("completed, the seal holds; open: RevokeGrants#venafi/acme an earlier case knew this name")
+def a_recycled_address_of_somebody_whom_venafi_never_knew() -> Company:
+    """Venafi never knew John; Ada has his address and an identity there, and John departs again while Zoom is out."""
+    company = unknown_to_venafi(missing_is_done=True)
+    company.hears_and_works()
+    company.clock.passes(days=10)
+    company.zoom.users[ADA_ID] = "ada.of.old@example.com"
+    company.hire(ADA, "ben-new", "local:{ben-new}", kept=False)
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(3)
+    return company
+
+
+@attempt("completed, the seal holds; dead-lettered: it can not be told who is meant")
+def an_address_that_is_somebody_elses_once_the_case_has_begun() -> Company:
+    """The case ends a session by the address; somebody new gets the address; then a source says the same again."""
+    company = begun_by_the_address(Company())
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ben-new": ADA}
+    company.zoom.sessions.add("ben-new")
+    return is_heard_again(company)

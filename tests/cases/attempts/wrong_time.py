@@ -6,7 +6,7 @@ from typing import Any
 from leaver.errors import ProviderUnavailable
 from tests.cases.attempts.seen import EVERYTHING, Attempts, Company
 from tests.doubles.hr_events import webhook
-from tests.doubles.office import ADA
+from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
 
 attempt = Attempts("The wrong time")
 
@@ -178,6 +178,172 @@ def a_rehire_that_was_entered() -> Company:
 def a_rehire_that_was_cancelled() -> Company:
     """Gusto's employee.rehire_cancelled."""
     return gusto("employee.rehire_cancelled")
+
+
+# --- once more, before the case is completed
+
+
+def departs_again(company: Company, **told: Any) -> None:
+    """She is let in again, of which nobody hears, and signs in; then a second source says that she left."""
+    company.clock.passes(minutes=5)
+    company.zoom.deactivated.clear()
+    company.logs_in(ADA)
+    company.clock.passes(minutes=5)
+    company.hears(source="okta", **told)
+
+
+def open_for_venafi() -> Waiting:
+    company = Waiting(deactivates=True)
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("Venafi is out of order")
+    company.hears_and_works_for_a_while(source="hibob")
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme waits for a person", {"grants of local:{ada}"})
+def departs_again_while_venafi_is_out() -> Company:
+    """Her session has ended, Venafi is out; she is let in again, signs in, and a second source says that she left."""
+    company = open_for_venafi()
+    departs_again(company)
+    works_for_a_while(company)
+    company.minute()
+    works_for_a_while(company)
+    return company
+
+
+@attempt()
+def departs_again_and_venafi_is_mended() -> Company:
+    """The same, and Venafi is mended before anybody looks at the case."""
+    company = open_for_venafi()
+    departs_again(company)
+    mended(company)
+    return company
+
+
+@attempt("completed, the seal holds (2 cases)")
+def departs_again_and_it_is_told_after_the_end() -> Company:
+    """The same, and the second source is heard when the case is completed."""
+    company = open_for_venafi()
+    departs_again(company)
+    told = company.queued.pop()
+    mended(company)
+    company.queued.append(told)
+    company.works()
+    return company
+
+
+@attempt("completed, the seal holds, ReplaceServiceConnection#all-of-zoom closed by a person")
+def departs_again_and_again_before_the_end() -> Company:
+    """A step waits for a person for ten days; the leaver is let in again twice, and departs again twice."""
+    company = waits_for_a_new_owner()
+    for _ in range(2):
+        company.clock.passes(days=5)
+        departs_again(company)
+        company.waits(2)
+    company.decides("close", step="ReplaceServiceConnection#all-of-zoom", because="it is replaced")
+    del company.grants["all-of-zoom"]
+    company.waits(2)
+    return company
+
+
+@attempt(
+    "open: ReplaceServiceConnection#all-of-zoom waits for a person, RevokeGrants#venafi/acme#2 not_searchable",
+    {"all-of-zoom"},
+)
+def departs_again_when_somebody_new_has_the_address() -> Company:
+    """The same, somebody new has her address by then, and Zoom is out when the second source says so."""
+    company = waits_for_a_new_owner()
+    company.logs_in(ADA)
+    somebody_new_has_her_address(company)
+    company.clock.passes(minutes=5)
+    company.weather.to_come += [("zoom: who is it", ProviderUnavailable("503"))] * 2
+    company.hears_and_works(source="okta")
+    company.waits(2)
+    return company
+
+
+def waits_for_a_new_owner() -> Company:
+    """Everything has ended but a connection that Leaver works through."""
+    company = Company(deactivates=True)
+    company.connects("all-of-zoom", ADA, role="service")
+    company.hears_and_works(source="hibob")
+    company.clock.passes(minutes=5)
+    return company
+
+
+def somebody_new_has_her_address(company: Company) -> None:
+    """Her own accounts stand under another address; what is Ben's must not end."""
+    company.zoom.users[ADA_ID] = "ada.of.old@example.com"
+    company.venafi.people["ada.of.old@example.com"] = [ADA_UNIVERSAL]
+    company.hire(ADA, "new-ben", "local:{new-ben}")
+
+
+@attempt("completed, the seal holds (2 cases)")
+def departs_again_after_a_case_that_zoom_was_out_for() -> Company:
+    """Zoom is out when the event comes, and names her when her session ends; she signs in again, and departs again."""
+    company = Company()
+    company.weather.to_come.append(("zoom: who is it", ProviderUnavailable("503")))
+    company.hears_and_works(source="hibob")
+    departs_again(company)
+    company.works()
+    return company
+
+
+# --- a day later
+
+
+@attempt("completed, the seal holds; open: RevokeGrants#venafi/acme not_searchable")
+def the_sweep_where_somebody_new_has_the_address() -> Company:
+    """Zoom is out when the event comes; a day later she is back in, and somebody new has her address."""
+    company = Company(sweep_after=timedelta(days=1))
+    company.weather.to_come.append(("zoom: who is it", ProviderUnavailable("503")))
+    company.hears_and_works()
+    company.logs_in(ADA)
+    somebody_new_has_her_address(company)
+    company.waits(2, days=1)
+    return company
+
+
+def waits_for_a_person(**told: Any) -> Company:
+    """After her case somebody may be new at her address, for another id of the source's; and she is let in again."""
+    company = Company(sweep_after=timedelta(days=1))
+    company.hears_and_works(source="okta", subject={"source_id": "okta-1"}, **told)
+    company.clock.passes(hours=2)
+    company.hears_and_works(source="okta", subject={"source_id": "okta-2"})
+    return company
+
+
+@attempt("completed, the seal holds (2 cases); held: somebody new")
+def a_later_case_that_waits_for_a_person() -> Company:
+    """A later departure is held, for a source's id differs; she is let in again, and a day passes."""
+    company = waits_for_a_person()
+    company.logs_in(ADA)
+    company.waits(2, days=1)
+    return company
+
+
+@attempt("completed, the seal holds (2 cases); scheduled")
+def a_later_case_that_is_planned() -> Company:
+    """A later departure is planned for next month; she is let in again, and a day passes."""
+    company = Company(sweep_after=timedelta(days=1))
+    company.hears_and_works(source="okta")
+    plans(company, company.clock() + timedelta(days=30), source="hibob")
+    company.logs_in(ADA)
+    company.waits(2, days=1)
+    return company
+
+
+@attempt("completed, the seal holds; held: somebody new")
+def a_later_case_of_somebody_new_whom_nobody_knew_by_an_id() -> Company:
+    """Nobody knew her at Zoom. Somebody new is there under her address, a later departure is held, and a day passes."""
+    company = Company(sweep_after=timedelta(days=1), missing_is_done=True)
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions.clear()
+    company.hears_and_works(source="okta")
+    company.hire(ADA, "new-ben", "local:{new-ben}")
+    company.clock.passes(hours=2)
+    company.hears_and_works(source="okta")
+    company.waits(2, days=1)
+    return company
 
 
 # --- the guard

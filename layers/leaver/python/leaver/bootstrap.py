@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -81,20 +82,35 @@ Handler = Callable[[Mapping[str, Any], LambdaContext], BatchFailures]
 #: messages that are worked on side by side: the most that a queue hands over in one batch
 WIDTH: Final = 10
 
+#: seconds that an attempt at AWS may take, to connect and to read: it fits into what is kept to record a call
+_ATTEMPT: Final = (2, 3)
 _AWS = Config(
-    connect_timeout=3,
-    read_timeout=10,
+    connect_timeout=_ATTEMPT[0],
+    read_timeout=_ATTEMPT[1],
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=WIDTH,
 )
 #: for what can be done without
 _QUICK = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 #: for what has to happen before the function is killed: its caller repeats it as long as there is time
-_AT_ONCE = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
+_AT_ONCE = Config(
+    connect_timeout=_ATTEMPT[0], read_timeout=_ATTEMPT[1], retries={"mode": "standard", "total_max_attempts": 1}
+)
 
 
 #: of the invocation that this process works on
 _TIME_LEFT: Final = TimeLeft()
+
+
+class TooLate(BotoCoreError):
+    """AWS failed, and this run ends before AWS could be asked once more."""
+
+    fmt = "too little time is left to ask AWS once more"
+
+
+def begin(context: LambdaContext) -> None:
+    """Go by this invocation from now on; a Consumer does so itself."""
+    _TIME_LEFT.begins(context.get_remaining_time_in_millis)
 
 
 def now() -> datetime:
@@ -396,7 +412,15 @@ def _transport(url: str, *, ca_bundle: CaBundle | None = None) -> Transport:
 
 @cache
 def _session() -> boto3.Session:
-    return boto3.Session()
+    session = boto3.Session()
+    session.events.register("request-created", _refuse_late_retries)
+    return session
+
+
+def _refuse_late_retries(request: AWSRequest, **_: object) -> None:
+    # A first attempt takes milliseconds as a rule, and is worth beginning at any time.
+    if request.context["retries"]["attempt"] > 1 and _TIME_LEFT.seconds() < sum(_ATTEMPT):
+        raise TooLate
 
 
 @cache

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.proved import with_what_may_be_back
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, Case, Step
 from leaver.cases.start import CaseStart
 from leaver.cases.states import CaseEvent, State
 from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
+from leaver.providers.entry import Providers
 
 Searched = tuple[dict[str, str], ...]
 
@@ -23,6 +25,7 @@ class CaseCompletion:
     cases: Cases
     announcer: CaseAnnouncer
     case_start: CaseStart
+    providers: Providers
     clock: Callable[[], datetime]
     #: where somebody who is not known is done with, although it is not certain who is meant: `provider/account`, or
     #: a whole provider
@@ -69,20 +72,32 @@ class CaseCompletion:
         return self.cases.change(case, with_outstanding) or self.cases.require(case.case_id)
 
     def _outstanding(self, case: Case, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
-        said = {
-            step.name: receipt.outcome
+        own = {
+            step.name: receipt
             for step in case.steps
             if (receipt := receipts.get(step.name)) and receipt.case_id == case.case_id and step.is_reported_by(receipt)
         }
-        known = {(step.command, step.at) for step in case.steps if said.get(step.name) in DONE}
-        return tuple(step.name for step in case.steps if not self._is_ended(step, said.get(step.name), known))
+        done = [(step, receipt) for step in case.steps if (receipt := own.get(step.name)) and receipt.outcome in DONE]
+        known: set[tuple[str, object]] = {(step.command, step.at) for step, _ in done}
+        known |= {(step.command, step.alias) for step, _ in done if step.alias}
+        known |= {(step.at, who) for step, receipt in done if (who := receipt.details.get("prefixed_universal"))}
+        return tuple(step.name for step in case.steps if not self._is_ended(step, own.get(step.name), known))
 
-    def _is_ended(self, step: Step, said: Outcome | None, known: Container[tuple[str, str]]) -> bool:
+    def _is_ended(self, step: Step, receipt: Receipt | None, known: Container[tuple[str, object]]) -> bool:
+        """Whether a step is done with; `known` are who was found where, under which number, and as whom."""
+        said = receipt.outcome if receipt else None
+        if receipt is None or said in DONE_WITH:
+            return receipt is not None
         if said is not Outcome.USER_NOT_FOUND:
-            return said in DONE_WITH
+            # Whose a later name is could not be proved; but it may be whose access another step has ended.
+            return (step.at, receipt.details.get("name_is_of")) in known
         # An address may be misspelt, or another account's: that nobody has it there says nothing of the person. But
         # whoever was found there, under another of their names, is not missing.
-        is_certain = step.found_by in {"account", "hr"} or (step.command, step.at) in known
+        if step.is_added:
+            # A later name may be misspelt, whoever was found under another: it has to be somebody's at some account.
+            is_certain = (step.command, step.alias) in known
+        else:
+            is_certain = step.found_by in {"account", "hr"} or (step.command, step.at) in known
         return is_certain or not self.done_where_missing.isdisjoint({step.at, step.provider or step.at})
 
     def _add_names(self, case: Case) -> Case:
@@ -106,9 +121,10 @@ class CaseCompletion:
     def _add_what_came_since(self, case: Case) -> tuple[Case, Searched]:
         """Add the steps that the case lacks by now, and set them going; tells where these were looked for."""
         found, searched = self.case_start.search(case)
+        receipts = self.cases.read_receipts(case.case_id)
 
         def with_found(standing: Case) -> Case | None:
-            more = standing.with_steps(found)
+            more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers)
             return more if standing.state is State.OPEN and more != standing else None
 
         extended = self.cases.change(case, with_found)
@@ -126,6 +142,8 @@ class CaseCompletion:
         def with_seal(standing: Case) -> Case | None:
             if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
                 return None
+            if self._may_be_back(standing, by_entry):
+                return None
             applied = self._with_applied_policy(standing).model_copy(update={"searched": searched})
             return applied.after_seal(stored, _residual(receipts), now)
 
@@ -136,6 +154,10 @@ class CaseCompletion:
         if sealed.sweep_of is None and sealed.time_to_revoke is not None:
             self.measure("CaseTimeToRevoke", sealed.time_to_revoke)
         return sealed
+
+    def _may_be_back(self, case: Case, receipts: Mapping[str, Receipt]) -> bool:
+        """Whether somebody joined at this very moment, who says that the person leaves when a step had ended."""
+        return with_what_may_be_back(case, receipts, self.providers) != case
 
     def _with_applied_policy(self, case: Case) -> Case:
         # The deployment may have changed its mind since the case was recorded: what is sealed is what was applied.

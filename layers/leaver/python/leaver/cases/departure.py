@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Self
 
 from leaver.cases.kinds import Kind, kind_of
+from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, Said
 from leaver.messages.events import OffboardingRequested, Subject
+from leaver.messages.names import name_of
 from leaver.providers.entry import Person
 
 
@@ -50,6 +52,25 @@ class Departure:
         """The ids that accounts confirmed, by `provider/account`."""
         return {at: each.id for at, each in self.found.items()}
 
+    def proved_ids(self, case: Case, receipts: Mapping[str, Receipt]) -> Mapping[str, str]:
+        """The ids of a case's person, also as accounts gave them when access ended; what HR's id says is HR's word."""
+        proved = {
+            step.at: str(receipt.details["user_id"])
+            for step in case.steps
+            if step.alias is None
+            and (receipt := receipts.get(step.name))
+            and "user_id" in receipt.details
+            and step.is_reported_by(receipt)
+            and not self.request.subject.identities.get(step.provider or "")
+        }
+        return proved | case.identities
+
+    def found_for_another(self, email: str) -> dict[str, Person]:
+        """Who that is by `provider/account address`, as Case.identities has it, where this address is another."""
+        address = name_of(self.request.subject.email)
+        of_this = {at: each for at, each in self.found.items() if " " not in at}
+        return {f"{at} {address}": each for at, each in of_this.items()} if address != name_of(email) else {}
+
     def with_names_of(self, case: Case) -> Self:
         """The same, under the names that others gave for this person as well."""
         if self.is_of_somebody_else(case):
@@ -60,10 +81,17 @@ class Departure:
 
     def is_of_somebody_else(self, case: Case) -> bool:
         """Whether it is about another person than the case: an account's own id differs, or the source's own."""
+        return any(one != other for one, other in self._ids_of_both(case))
+
+    def is_of_the_same(self, case: Case) -> bool:
+        """Whether an id says that it is about the person of the case: an account's own, or the source's own."""
+        return any(one == other for one, other in self._ids_of_both(case))
+
+    def _ids_of_both(self, case: Case) -> list[tuple[str, str]]:
         pairs: list[tuple[str | None, str | None]] = [(case.identities.get(at), id_) for at, id_ in self.ids.items()]
         if self.request.source == case.source:
             pairs.append((case.subjects[0].source_id, self.request.subject.source_id))
-        return any(one and other and one.casefold() != other.casefold() for one, other in pairs)
+        return [(one.casefold(), other.casefold()) for one, other in pairs if one and other]
 
     def is_known_where_nobody_was(self, finished: Case) -> bool:
         """Whether an account knows somebody now, and knew nobody when the case was made: nobody can tell who it is."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -15,6 +16,16 @@ from leaver.messages.commands import RevokeAccessToken
 from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import LeaverStep, Providers
+
+#: whose a command is that ends nothing at a provider, but Leaver's own copies
+OURS: Final = "leaver"
+#: how a name stands among a person's identities that an earlier case knew, and that may be somebody else's by now
+MARK: Final[Mapping[str, str]] = {"known": "before"}
+#: why nothing is sent for it
+NOBODY_CAN_TELL: Final = (
+    "an earlier case knew this name, and nothing tells whose it is by now: end that access by a command of its own if "
+    "it is the leaver's; then close the step"
+)
 
 
 @dataclass(frozen=True)
@@ -50,19 +61,25 @@ class StepFinder:
 
     def _find_at_providers(self, case: Case, accounts: Mapping[str, Collection[str]]) -> Iterator[Step]:
         """The steps of each account under each of the person's names; what an earlier name ends needs no second."""
-        # Where every account was given up, none is waited for.
+        # Where every account was given up, none is waited for; what Leaver keeps of the person is its own.
         gone = {name for name, those in accounts.items() if not those and self.connections.given_up(name)}
-        providers = {name: each for name, each in self.providers.items() if name not in gone}
         deactivates = case.policy is not None and case.policy.deactivate_users
-        standing = {step.name: step for step in case.steps}
+        # Before the case begins, what is known by now takes the place of what was recorded.
+        standing = {step.name: step for step in case.steps if case.started_at}
         found: dict[tuple[str, str], list[Step]] = {}
         for number, subject in enumerate(case.subjects, 1):
-            for at, each in identities.steps(subject, providers, accounts, case.ids_of(subject)):
-                step = _step(case.case_id, at, each, alias=number if number > 1 else None)
+            for at, each in identities.steps(subject, self.providers, accounts, case.ids_of(subject)):
+                if at in gone and each.command.system != OURS:
+                    continue
+                step = as_step(case.case_id, at, each, alias=number if number > 1 else None)
+                if _may_be_of_somebody_else(step, subject):
+                    step = step.model_copy(update={"refused": NOBODY_CAN_TELL})
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:
                     continue
-                if not any(_ends_the_same(other, step, subject) for other in before):
+                # What waits for a person ends nothing that can be ended.
+                enders = [other for other in before if other.refused is None or step.refused is not None]
+                if not any(_ends_the_same(other, step, subject) for other in enders):
                     yield step
                 # A case's step is never rewritten: what it acts on is what it was recorded with.
                 before.append(standing.get(step.name, step))
@@ -115,20 +132,30 @@ def _of_grant(grant: dict[str, str], record: Connection | Unreadable, case: Case
     return next(same, step.model_copy(update={"alias": len(standing) + 1}))
 
 
+def _may_be_of_somebody_else(step: Step, subject: Subject) -> bool:
+    """Whether it acts on a name that an earlier case knew: not on an id, which a provider gives to nobody else."""
+    is_from_before = MARK.items() <= subject.identities.get(step.provider or "", {}).items()
+    return is_from_before and (step.is_added or name_of(step.identity) == name_of(subject.email))
+
+
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:
-    """Whether nothing lives under the other name; an id that a provider itself gave for an address is that address."""
+    """Whether nothing lives under the other name; an id that a provider itself gave for an address is that address.
+
+    An id that HR gives as well is meant by itself: whoever had the address may have had another.
+    """
     address = name_of(subject.email)
-    is_its_id = other.found_by == "account" and name_of(one.identity) == address
+    is_given = other.identity in subject.identities.get(other.provider or "", {}).values()
+    is_its_id = other.found_by == "account" and name_of(one.identity) == address and not is_given
     has_its_id = "found_by" in one.detail and name_of(one.detail["email"]) == name_of(other.identity) == address
-    return is_its_id or has_its_id or _folded(one.detail) == _folded(other.detail)
+    return is_its_id or has_its_id or folded(one.detail) == folded(other.detail)
 
 
-def _folded(detail: Mapping[str, str]) -> Mapping[str, str]:
-    # How somebody was found before says nothing of who that is.
+def folded(detail: Mapping[str, str]) -> Mapping[str, str]:
+    """Whom a step is about: how somebody was found before says nothing of who that is."""
     return {field: name_of(text) for field, text in detail.items() if field != "found_by"}
 
 
-def _step(case_id: str, at: str, step: LeaverStep, *, alias: int | None) -> Step:
+def as_step(case_id: str, at: str, step: LeaverStep, *, alias: int | None) -> Step:
     """A step, also where its command can't be sent: what one provider's syntax refuses, no other has to wait for."""
     try:
         step.command.model_validate({**step.fields, "case_id": case_id})

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from leaver.cases.departure import Departure
-from leaver.cases.finding import StepFinder
+from leaver.cases.finding import MARK, StepFinder
 from leaver.cases.people import People
+from leaver.cases.proved import REPEATS, find_ended_before, identity_of, ids_of
 from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.cases.table import Cases
@@ -15,11 +16,10 @@ from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
 
-#: somebody who is gone and has access again loses it again, for one source so often
-REPEATS: Final = timedelta(hours=1)
-
 #: why a person has to look first
 SOMEBODY_NEW: Final = "somebody new seems to have the address of somebody who left: their ids differ"
+#: in such cases HR may have named somebody otherwise than now: not in one that a person threw away, or that waits
+NAMED_BEFORE: Final = frozenset({State.OPEN, State.CANCELLED, State.REINSTATED, State.COMPLETED})
 BEFORE_THE_RETURN: Final = (
     "it happened before another source said that the person is back: it may be the departure before"
 )
@@ -49,32 +49,92 @@ class FormerLeavers:
             # Somebody said that they are back, and since then the address is theirs.
             returns = [(source, word) for each in remembered for source, word in each.said.items() if word.stays]
             late = any(source != request.source and word.at > request.occurred_at for source, word in returns)
-            return replace(departure, because=BEFORE_THE_RETURN) if late else departure
+            return replace(departure, because=BEFORE_THE_RETURN) if late else self.under_known_names(departure)
         if self._is_somebody_new(finished, departure):
             return replace(departure, follows=finished, because=SOMEBODY_NEW)
-        again = self.once_more(finished, departure)
+        again = self.under_known_names(self.once_more(finished, departure), heard=departure)
         return replace(again, not_before=self._end_of_hour(finished, request.source))
 
     def once_more(self, finished: Case, departure: Departure) -> Departure:
         """The same, of whom a completed case acted on, and under the names that this event adds."""
         first, *others = self._subjects_of(finished)
+        ids = ids_of(finished, self.cases.read_receipts(finished.case_id))
         known = first.source_id if departure.request.source == finished.source else None
         first = first.model_copy(update={"source_id": departure.request.subject.source_id or known})
         aliases = self.find_aliases(finished, departure)
+        first, *others = (self._as_known_before(each, finished, departure) for each in (first, *others))
+        found = {at: Person(each, finished.email) for at, each in ids.items()}
         return Departure(
             departure.request.model_copy(update={"subject": first}),
-            {at: Person(each, finished.email) for at, each in finished.identities.items()},
+            departure.found_for_another(finished.email) | found,
             sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
             aliases=(*others, *aliases),
             follows=finished,
         )
 
-    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
-        """Whether an id that both have differs: the provider's own, the source's own, or what HR gives for a provider.
+    def under_known_names(self, departure: Departure, heard: Departure | None = None) -> Departure:
+        """The same, also under the names that HR gave in cases of this person's that are over, or of a theft.
 
-        Of an account that knows whoever has the address now, and knew nobody when the case was made, nobody can tell.
+        Of somebody else, who has the address by now, no name is taken; where nobody can tell, a person is asked: by
+        what is `heard` now, which is the departure itself where it is no repeat.
         """
-        if departure.is_of_somebody_else(finished) or departure.is_known_where_nobody_was(finished):
+        heard = heard or departure
+        known = [each for each in map(self.people.read, departure.names) if each]
+        pointed = {case_id for each in known for case_id in each.cases}
+        cases = [case for case_id in sorted(pointed) if (case := self.cases.read(case_id))]
+        # A departure that is open has its names itself.
+        others = [each for each in cases if each.state is not State.OPEN or each.kind != "departure"]
+        named = [each for each in others if each.state in NAMED_BEFORE and not each.because]
+        for case in sorted(named, key=lambda each: each.requested_at):
+            if not heard.is_of_somebody_else(case):
+                departure = self._with_names_before(departure, case, heard)
+        return departure
+
+    def _with_names_before(self, departure: Departure, case: Case, heard: Departure) -> Departure:
+        """With the names that HR gave in a case, and the ids that accounts gave for other addresses than this."""
+        mine = [departure.request.subject, *departure.aliases]
+        named = [self._as_known_before(self._as_given(each), case, heard) for each in case.subjects]
+        aliases = [each for each in named if not any(self._names_all(one, each) for one in mine)]
+        of_others = {at: Person(id_, case.email) for at, id_ in case.identities.items() if " " in at}
+        return replace(departure, aliases=(*departure.aliases, *aliases), found=of_others | dict(departure.found))
+
+    def _as_given(self, subject: Subject) -> Subject:
+        """As HR gave the person, without how a provider had found them."""
+        providers = self.step_finder.providers
+        identities = {
+            name: {key: text for key, text in each.items() if key in providers[name].identity_keys}
+            for name, each in subject.identities.items()
+            if name in providers
+        }
+        return Subject(email=subject.email, identities={name: each for name, each in identities.items() if each})
+
+    def _names_all(self, one: Subject, other: Subject) -> bool:
+        """Whether one names a person in each way in which the other does."""
+        mine, others = self._as_given(one), self._as_given(other)
+        is_same = name_of(mine.email) == name_of(others.email)
+        return is_same and all(
+            each.items() <= mine.identities.get(at, {}).items() for at, each in others.identities.items()
+        )
+
+    def _as_known_before(self, subject: Subject, case: Case, departure: Departure) -> Subject:
+        """With a mark where nothing tells that the address still is that of the person whose case that was."""
+        if departure.is_of_the_same(case) and name_of(subject.email) == name_of(departure.request.subject.email):
+            return subject
+        marked = {name: {**subject.identities.get(name, {}), **MARK} for name in self.step_finder.providers}
+        return subject.model_copy(update={"identities": {**subject.identities, **marked}})
+
+    def has_another_id(self, finished: Case, departure: Departure) -> bool:
+        """Whether an id that both have differs: the provider's own, or the source's own.
+
+        Of an account that knows whoever has the address now, and named nobody in the case, nobody can tell.
+        """
+        ids = ids_of(finished, self.cases.read_receipts(finished.case_id))
+        proved = finished.model_copy(update={"identities": ids})
+        return departure.is_of_somebody_else(proved) or departure.is_known_where_nobody_was(proved)
+
+    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
+        """Whether an id that both have differs: the same, or what HR gives for a provider."""
+        if self.has_another_id(finished, departure):
             return True
         known = [*finished.subjects, *self._subjects_of(finished)]
         for provider, given in departure.request.subject.identities.items():
@@ -93,6 +153,11 @@ class FormerLeavers:
         given = (departure.request.subject, *departure.aliases)
         return [each for each in given if all(self._adds_steps(case, each) for case in (finished, found))]
 
+    def had_ended_before(self, finished: Case, at: datetime) -> bool:
+        """Whether a step of a completed case had ended when something happened before the case's own end."""
+        receipts = self.cases.read_receipts(finished.case_id)
+        return any(find_ended_before(finished, receipts, self.step_finder.providers, at))
+
     def _adds_steps(self, case: Case, subject: Subject) -> bool:
         named = case.with_alias(subject)
         return any(step.alias == len(named.subjects) for step in self.step_finder.find_anew(named))
@@ -105,13 +170,9 @@ class FormerLeavers:
             identities = {name: dict(each) for name, each in subject.identities.items()}
             for step in finished.steps:
                 receipt, provider = receipts.get(step.name), self.step_finder.providers.get(step.provider or "")
-                keys = provider.identity_keys & receipt.details.keys() if provider and receipt else frozenset()
-                if receipt and keys and (step.alias or 1) == number:
-                    identities[receipt.system] = {key: str(receipt.details[key]) for key in keys}
-                    # Whom the provider had found by the address is the leaver, whoever has the address by now.
-                    by_address = step.identity == subject.email and receipt.details.get("found_by")
-                    if way := step.detail.get("found_by") or by_address:
-                        identities[receipt.system]["found_by"] = str(way)
+                if receipt and provider and (step.alias or 1) == number:
+                    named = identity_of(provider, step, receipt)
+                    identities |= {receipt.system: named} if named else {}
             subjects.append(subject.model_copy(update={"identities": identities}))
         return subjects
 

@@ -66,7 +66,7 @@ class Intake:
             return self._contain(departure, departure.kind)
         finished = self.former.find_finished(departure.names)
         if finished is None:
-            return self._end_access(departure)
+            return self._end_access(self.former.under_known_names(departure))
         if is_before_its_end(finished, departure.request.occurred_at):
             return self._hear_again(finished, departure)
         return self._end_access(self.former.after(finished, departure))
@@ -81,12 +81,14 @@ class Intake:
         for name in finished.names:
             self.people.change(name, hear)
         self.set_going(finished)
-        if not self.people.gone(finished.names) or not self.former.find_aliases(finished, departure):
+        lives = self.former.had_ended_before(finished, request.occurred_at)
+        lives = lives or bool(self.former.find_aliases(finished, departure))
+        if not lives or not self.people.gone(finished.names):
             return Fate("repeated", finished.case_id, HEARD)
         return self._end_access(self._under_more_names(finished, departure))
 
     def _under_more_names(self, finished: Case, departure: Departure) -> Departure:
-        if departure.is_of_somebody_else(finished) or departure.is_known_where_nobody_was(finished):
+        if self.former.has_another_id(finished, departure):
             return replace(departure, follows=finished, because=SOMEBODY_NEW)
         return self.former.once_more(finished, departure)
 
@@ -120,13 +122,23 @@ class Intake:
             return None
         standing = self.cases.read(found.case) if found.case else None
         if standing is not None and standing.state in UNDER_WAY:
-            _refuse_somebody_else(standing, departure)
+            self._refuse_somebody_else(standing, departure)
         heard = found.with_word(source, at, stays=False)
         if found.case and (standing is None or _is_told_of(standing, departure, self.clock())):
             # Where that one is not recorded, another run is about to, or was killed: whoever comes first records it.
             return heard
         is_completed = standing is not None and standing.state is State.COMPLETED
         return heard.with_case(case_id, found.case if is_completed else None)
+
+    def _refuse_somebody_else(self, standing: Case, departure: Departure) -> None:
+        """Raise Rejected where the event may mean another person than whose case is under way."""
+        known = standing
+        if not departure.found.keys() <= standing.identities.keys():
+            # An account may have said only when access ended who that was.
+            receipts = self.cases.read_receipts(standing.case_id)
+            known = standing.model_copy(update={"identities": departure.proved_ids(standing, receipts)})
+        if bool(standing.because) != bool(departure.because) or departure.is_of_somebody_else(known):
+            raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
 
     def _record(self, case_id: str, departure: Departure) -> Case | None:
         """Record the case before anything of it is begun; None where another run was faster."""
@@ -177,8 +189,7 @@ class Intake:
         if case.state not in UNDER_WAY:
             return None
         is_urgent = departure.request.urgency == "urgent"
-        address = name_of(departure.request.subject.email)
-        of_address = {f"{at} {address}": id_ for at, id_ in departure.ids.items() if address != name_of(case.email)}
+        of_address = {at: each.id for at, each in departure.found_for_another(case.email).items()}
         fields: dict[str, object] = {"identities": departure.ids | of_address | case.identities}
         if is_urgent:
             fields["urgency"] = "urgent"
@@ -226,7 +237,7 @@ class Intake:
             standing = self._read_containment(found, kind)
             if kind in found.containments and (standing is None or _is_covered_by(standing, theft)):
                 if standing is not None and standing.state in UNDER_WAY:
-                    _refuse_somebody_else(standing, theft)
+                    self._refuse_somebody_else(standing, theft)
                 return found
             return found.with_containment(kind, case_id)
 
@@ -253,12 +264,6 @@ def _names(request: OffboardingRequested, found: Iterable[Person]) -> Sequence[s
 def is_before_its_end(finished: Case, at: datetime) -> bool:
     """Whether that departure is the one that this case completed: a late word, and no word of whoever is there now."""
     return finished.finished_at is not None and at.replace(microsecond=0) <= finished.finished_at
-
-
-def _refuse_somebody_else(standing: Case, departure: Departure) -> None:
-    """Raise Rejected where the event may mean another person than whose case is under way."""
-    if bool(standing.because) != bool(departure.because) or departure.is_of_somebody_else(standing):
-        raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
 
 
 def _is_told_of(case: Case, departure: Departure, now: datetime) -> bool:

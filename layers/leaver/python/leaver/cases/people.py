@@ -54,6 +54,11 @@ class Name(BaseModel):
     cutoff: AwareDatetime | None = None
     item_version: int = 0
 
+    @property
+    def cases(self) -> frozenset[str]:
+        """The person's cases of every kind that are remembered here."""
+        return frozenset(each for each in (self.case, self.finished, *self.containments.values()) if each)
+
     def comes_late(self, source: str, at: datetime, *, stays: bool) -> bool:
         """Whether this word of a source was taken back before it came: by that source, or by a person."""
         # To the second, as the table keeps it: else an event would come later than itself.

@@ -81,6 +81,13 @@ class Step(BaseModel):
         return None if self.command in OF_A_CONNECTION else self.at.partition("/")[2] or None
 
     @property
+    def is_added(self) -> bool:
+        """Whether it is about an identity that a later event gave beside the address."""
+        address = self.detail.get("email")
+        is_named = address is not None and name_of(self.identity) != name_of(address)
+        return self.alias is not None and is_named and self.found_by != "account" and "found_by" not in self.detail
+
+    @property
     def lacks_account(self) -> bool:
         """Whether it stands for a provider that no connection was made to yet."""
         return self.provider is not None and self.account is None
@@ -157,7 +164,7 @@ class Case(BaseModel):
     #: another address of the person's by `provider/account address`
     email: str
     identities: dict[str, str] = Field(default_factory=dict)
-    #: how else later events name the person: what lives under such a name is ended by steps of its own
+    #: how else later events name the person, or the same once more: what lives under such a name has steps of its own
     aliases: tuple[Subject, ...] = ()
     #: every name of the person under which a tombstone is raised
     names: tuple[str, ...]

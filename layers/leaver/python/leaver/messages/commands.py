@@ -296,8 +296,8 @@ class RevokeGrants(Command):
     application_id: Printable | None = None
     #: the address as HR gave it beside an identity: where that is nobody's, nothing may live under the address either
     email: Email | None = None
-    #: of a repeat: how Venafi had found that identity by HR's address, which may be somebody new's by now
-    found_by: Literal["address", "local_part", "application"] | None = None
+    #: of a repeat: how Venafi had found that identity, which was proved to be the leaver's then
+    found_by: Literal["address", "local_part", "application", "prefixed_universal", "name"] | None = None
     confirm: str | None = None
 
     @model_validator(mode="after")
@@ -331,8 +331,13 @@ class RevokeGrants(Command):
 
     @property
     def is_believed(self) -> bool:
-        """Whether that identity is the leaver whoever has the address: another name of a case, or found before."""
-        return self.alias is not None or self.found_by is not None
+        """Whether that identity is the leaver, whoever has the address by now: it was found before."""
+        return self.found_by is not None
+
+    @property
+    def is_added(self) -> bool:
+        """Whether a later event gave that identity beside the address: it has to be proved to be the leaver's."""
+        return self.alias is not None and self.email is not None and not self.is_believed
 
     @property
     def needed_calls(self) -> int:

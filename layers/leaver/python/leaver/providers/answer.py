@@ -87,6 +87,7 @@ class Answer:
         try:
             whole = jsonlib.loads(self.body)
         except (ValueError, RecursionError):
+            # Of a field that is there twice the last counts, as in whole JSON: of two answers the later one.
             return {name.decode(): jsonlib.loads(value) for name, value in _FIELD.findall(self.body)}
         match whole:
             case [dict(fields)] | {"data": dict(fields)}:

@@ -18,12 +18,6 @@ class CaBundle:
         self._pem = ""
 
     @classmethod
-    def of_file(cls, path: Path) -> Self:
-        """The file is read at once: it may be gone later."""
-        pem = path.read_bytes().decode(errors="ignore")
-        return cls(f"file {path}", lambda: pem)
-
-    @classmethod
     def in_file(cls, path: Path) -> Self:
         """The file is read when it is needed: where it is missing, whoever calls other hosts goes on."""
 

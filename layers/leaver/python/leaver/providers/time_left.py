@@ -18,6 +18,10 @@ class TimeLeft:
         """Go by this from now on: Lambda gives a process one invocation after the other."""
         self._milliseconds = milliseconds
 
+    def seconds(self) -> float:
+        """Seconds until the run is ended."""
+        return self._milliseconds() / 1000
+
     def for_a_call(self) -> float:
         """Seconds that a call may take, so that what became of it can still be recorded."""
-        return self._milliseconds() / 1000 - TIME_TO_RECORD
+        return self.seconds() - TIME_TO_RECORD

@@ -39,17 +39,17 @@ _SEGMENT: Final = re.compile(r"(?!\.{1,2}\Z)(?:[\w.~!$&'()*+,;=:@-]|%(?!2[EeFf])
 class Transport:
     """One host. Holds connections, no authorisation and no cookies: each request carries its own `auth`.
 
-    `base_url` must be https; plain http is for loopback and for `plain_http_hosts`. `ca_bundle` (or the path of a PEM
-    file) *replaces* the public roots: a private host has no business being vouched for by a public authority, and
-    whoever needs both puts both into it. Certificates and host names are always checked; nothing can switch that off.
-    A bundle that is no PEM is the first request's trouble: whoever calls other hosts goes on.
+    `base_url` must be https; plain http is for loopback and for `plain_http_hosts`. `ca_bundle` *replaces*
+    the public roots: a private host has no business being vouched for by a public authority, and whoever needs both
+    puts both into it. Certificates and host names are always checked; nothing can switch that off. A bundle
+    that is no PEM, or can't be read, is the first request's trouble: whoever calls other hosts goes on.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
-        ca_bundle: CaBundle | str | None = None,
+        ca_bundle: CaBundle | None = None,
         plain_http_hosts: frozenset[str] = frozenset(),
         pool_maxsize: int = 10,
         clock: Callable[[], datetime],
@@ -63,9 +63,7 @@ class Transport:
         #: None without TLS
         self._roots: CaBundle | None = None
         if self._base_url.startswith("https:"):
-            self._roots = (
-                CaBundle.of_file(Path(ca_bundle)) if isinstance(ca_bundle, str) else ca_bundle or _public_roots()
-            )
+            self._roots = ca_bundle or _public_roots()
 
     @cached_property
     def _session(self) -> requests.Session:
@@ -167,7 +165,7 @@ class Transport:
 
 @cache
 def _public_roots() -> CaBundle:
-    return CaBundle.of_file(Path(DEFAULT_CA_BUNDLE_PATH))
+    return CaBundle.in_file(Path(DEFAULT_CA_BUNDLE_PATH))
 
 
 def _checked(base_url: str, plain_http_hosts: frozenset[str]) -> str:

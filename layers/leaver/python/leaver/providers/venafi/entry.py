@@ -38,7 +38,7 @@ def _revoke(auth: "VenafiAuth", _read: Callable[[], VenafiCredentials], access_t
 
 def _steps(leaver: Leaver) -> list[LeaverStep]:
     also = {"email": leaver.email}
-    if (found_by := leaver.identities.get("found_by")) in {"address", "local_part", "application"}:
+    if found_by := leaver.identities.get("found_by"):
         also["found_by"] = found_by
     if universal := leaver.identities.get("prefixed_universal"):
         return [LeaverStep(RevokeGrants, {"grantee_prefixed_universal": universal} | also, "hr")]

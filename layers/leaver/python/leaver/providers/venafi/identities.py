@@ -71,7 +71,9 @@ def is_exactly(value: str, found: Identity, *, venafi: Venafi, access_token: Sec
         return same_identity(found.prefixed_universal, value) or fold(found.prefixed_name) == fold(value)
     if "@" not in value:
         return fold(found.name) == fold(value)
-    return any(fold(address) == fold(value) for address in _addresses(found, venafi=venafi, access_token=access_token))
+    return any(
+        fold(address) == fold(value) for address in addresses_of(found, venafi=venafi, access_token=access_token)
+    )
 
 
 def may_be_an_alias(address: str, *, venafi: Venafi, access_token: SecretStr) -> bool:
@@ -82,7 +84,7 @@ def may_be_an_alias(address: str, *, venafi: Venafi, access_token: SecretStr) ->
     return any(
         not any(
             fold(text).startswith(fold(address))
-            for text in (hit.name, *_addresses(hit, venafi=venafi, access_token=access_token))
+            for text in (hit.name, *addresses_of(hit, venafi=venafi, access_token=access_token))
         )
         for hit in venafi.browse(address, access_token)
     )
@@ -101,7 +103,8 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _addresses(found: Identity, *, venafi: Venafi, access_token: SecretStr) -> Iterator[str]:
+def addresses_of(found: Identity, *, venafi: Venafi, access_token: SecretStr) -> Iterator[str]:
+    """Read an identity's own addresses."""
     for attribute in EMAIL_ATTRIBUTES:
         yield from venafi.read_attribute(found, attribute, access_token)
 

@@ -9,7 +9,14 @@ from pydantic import SecretStr
 
 from leaver.providers.venafi.api import Identity, Venafi, is_prefixed, prefix_of
 from leaver.providers.venafi.grantees import look_through_grants
-from leaver.providers.venafi.identities import Found, find_identity, is_exactly, may_be_an_alias, ways_of
+from leaver.providers.venafi.identities import (
+    Found,
+    addresses_of,
+    find_identity,
+    is_exactly,
+    may_be_an_alias,
+    ways_of,
+)
 
 #: how long grants are looked through for one person: what is left of a function's time must do for the rest
 TIME_FOR_GRANTS: Final = timedelta(seconds=15)
@@ -64,15 +71,21 @@ class PeopleSearch:
         }
         return Nobody(because, {**details, "because": because} if because else details)
 
-    def find_owners(self, address: str, *, version: str, access_token: SecretStr) -> list[Identity]:
+    def find_owners(self, address: str, *, version: str, access_token: SecretStr) -> list[Identity] | Nobody:
         """Find everybody who has that address, two as well as one; raises as find() does where it sees nobody so."""
         owners = [
             each
             for each in self._venafi.browse(address, access_token)
             if each.is_user and is_exactly(address, each, venafi=self._venafi, access_token=access_token)
         ]
-        found = None if owners else self.find(address, version=version, access_token=access_token)
-        return [found.identity] if isinstance(found, Found) else owners
+        if owners:
+            return owners
+        found = self.find(address, version=version, access_token=access_token)
+        return found if isinstance(found, Nobody) else [found.identity]
+
+    def find_addresses(self, found: Identity, *, access_token: SecretStr) -> list[str]:
+        """Find the identity's own addresses: an account may have none."""
+        return list(addresses_of(found, venafi=self._venafi, access_token=access_token))
 
     def _unproved(self, value: str, version: str, access_token: SecretStr, *, is_late: bool) -> str | None:
         """Why nobody may be somebody all the same, and what to do about it; None where it is proved, or too late."""
