@@ -11,6 +11,7 @@ from pydantic import SecretStr, model_validator
 
 from leaver import bootstrap
 from leaver.cases import identities
+from leaver.cases.accounts import TOLD, AccountEvents
 from leaver.cases.closing import StepClosing
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
@@ -33,7 +34,7 @@ from leaver.errors import (
 )
 from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.envelope import Payload
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import AccountEvent, AppRemoved, OffboardingRequested
 from leaver.messages.hr import HrChoices, read_hr_event
 from leaver.messages.names import name_of
 from leaver.messages.times import settle_times
@@ -59,6 +60,10 @@ PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 DATED_AHEAD: Final = "EventsDatedAhead"
 #: the metric that counts returns that wait for a person
 RETURNS_HELD: Final = "ReturnsHeld"
+#: the metric that counts accounts of leavers' that live again, and that of Leaver's own app when it was removed
+RESURRECTIONS: Final = "AccountsResurrected"
+APPS_REMOVED: Final = "AppsRemoved"
+APP_REMOVED: Final = "Leaver's app was removed from an account: nothing is ended there: connect it again"
 DECISIONS: Final = {
     "release": CaseEvent.RELEASED,
     "discard": CaseEvent.DISCARDED,
@@ -81,6 +86,8 @@ class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps)
     sailpoint_left_values: CommaSeparated = frozenset()
     sailpoint_active_values: CommaSeparated = frozenset()
     sailpoint_email_domain: str = ""
+    #: whether an account that somebody ends at Zoom by hand is a departure, or waits for another word
+    zoom_departures: Literal["held", "departure"] = "held"
 
 
 class StartOffboarding(Command):
@@ -99,6 +106,21 @@ class StartOffboarding(Command):
     def subject(self) -> str:
         """The leaver's e-mail address."""
         return self.request.subject.email
+
+
+class AccountHeard(Command):
+    """What a provider itself tells of an account, or of Leaver's own app there."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    event: AccountEvent | AppRemoved
+    heard_at: Moment
+
+    @property
+    def subject(self) -> str:
+        """The provider's id of the account."""
+        return self.event.user_id if isinstance(self.event, AccountEvent) else self.event.account or "an account"
 
 
 class Decision(Command):
@@ -128,13 +150,26 @@ class Decision(Command):
         return self.case
 
 
-def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake, closing: StepClosing) -> Fate:
-    """Do as HR or a person says."""
+#: what may lie in the queue
+Heard = StartOffboarding | AccountHeard | Decision
+
+
+def start_offboarding(command: Heard, *, intake: Intake, closing: StepClosing) -> Fate:
+    """Do as HR or a person says, or as what a provider tells of an account wants it."""
+    if isinstance(command, AccountHeard):
+        return hear_of_account(command, accounts=AccountEvents(intake, PROVIDERS))
     if isinstance(command, Decision):
         if command.step is not None and command.because is not None:
             return closing.close(command.case, command.step, who=command.who, because=command.because)
         return decide(command, intake=intake)
     return intake.take_in(command.request, command.heard_at)
+
+
+def hear_of_account(command: AccountHeard, *, accounts: AccountEvents) -> Fate:
+    """Say what follows from it."""
+    if isinstance(command.event, AppRemoved):
+        return Fate("nothing_follows", because=APP_REMOVED)
+    return accounts.hear(command.event, command.heard_at)
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
@@ -161,10 +196,12 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     return Fate("changed", case.case_id)
 
 
-def name(command: StartOffboarding | Decision) -> tuple[str, str | None]:
+def name(command: Heard) -> tuple[str, str | None]:
     """Who said it, and how it is called there."""
     if isinstance(command, Decision):
         return "operator", None
+    if isinstance(command, AccountHeard):
+        return command.event.provider, command.event.event_id
     return command.request.source, command.request.event_id
 
 
@@ -243,7 +280,7 @@ class PersonFinder:
         return back_at < heard_at + patience
 
 
-def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | Decision:
+def understand(payload: Payload, *, choices: HrChoices) -> Heard:
     """Read a decision, or an HR event of any source that Leaver knows; which it is shows in its fields.
 
     Raises BadMessage, or Rejected where the event opens no case.
@@ -251,7 +288,10 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
         return parse(Decision, {**payload.detail, **told}, direct=True)
-    request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
+    understood = read_hr_event(payload, choices)
+    if not isinstance(understood, OffboardingRequested):
+        return AccountHeard(event=understood, requested_at=understood.occurred_at, heard_at=payload.heard_at)
+    request, dated_ahead = settle_times(understood, payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
         request=request,
@@ -262,9 +302,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     )
 
 
-def tell_of_wrong_clock(
-    command: StartOffboarding | Decision, *, count: Callable[[str, int], None], logger: Logger
-) -> None:
+def tell_of_wrong_clock(command: Heard, *, count: Callable[[str, int], None], logger: Logger) -> None:
     """Say that a clock at HR is wrong: the event is acted on, and its source orders its own events wrongly."""
     if isinstance(command, StartOffboarding) and command.dated_ahead:
         request = command.request
@@ -274,7 +312,14 @@ def tell_of_wrong_clock(
         count(DATED_AHEAD, 1)
 
 
-def consumer() -> Consumer[StartOffboarding | Decision]:
+def tell_of_app(command: Heard, *, count: Callable[[str, int], None], logger: Logger) -> None:
+    """Say that Leaver's own app was removed from an account: whatever goes by it fails from now on."""
+    if isinstance(command, AccountHeard) and isinstance(command.event, AppRemoved):
+        logger.warning("app removed", extra={"provider": command.event.provider, "account": command.event.account})
+        count(APPS_REMOVED, 1)
+
+
+def consumer() -> Consumer[Heard]:
     """What works through the queue `start-offboarding`."""
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
@@ -313,11 +358,14 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
 
     closing = StepClosing(intake.cases, bootstrap.receipts(settings.cases_table), publisher, bootstrap.now)
 
-    def operation(command: StartOffboarding | Decision) -> Fate:
+    def operation(command: Heard) -> Fate:
+        tell_of_app(command, count=bootstrap.measure, logger=bootstrap.logger())
         tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
         fate = start_offboarding(command, intake=intake, closing=closing)
         if fate.because == RETURN_HELD:
             bootstrap.measure(RETURNS_HELD, 1)
+        if fate.because in TOLD:
+            bootstrap.measure(RESURRECTIONS, 1)
         return fate
 
     return bootstrap.consumer(

@@ -16,7 +16,19 @@ from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
 from leaver.cases.proved import REPEATS, as_proved, with_what_may_be_back
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import DONE_WITH, LOOK_AGAIN, PURGE, REPLACE, WATCHED, Case, Step, new_case, sweep_of
+from leaver.cases.record import (
+    DEACTIVATE,
+    DONE_WITH,
+    LOOK_AGAIN,
+    PURGE,
+    REPLACE,
+    SWEEP_PAUSE,
+    WATCHED,
+    Case,
+    Step,
+    new_case,
+    sweep_of,
+)
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.cases.table import Cases, CaseSummary
@@ -138,7 +150,7 @@ class Watch:
     def _with_what_came_since(self, case: Case, receipts: Mapping[str, Receipt]) -> Case:
         """With what may be back, and the steps of a provider's accounts that had none when the case was recorded."""
         found = self.case_start.search(case).steps if any(step.lacks_account for step in case.steps) else ()
-        not_since = self.clock() - REPEATS
+        not_since = self.clock() - (SWEEP_PAUSE if case.alive_at else REPEATS)
 
         def with_found(standing: Case) -> Case | None:
             more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers, not_since=not_since)
@@ -257,12 +269,18 @@ class Watch:
             self.cases.change(case, lambda standing: standing.with_look_at(again))
             self.request_seal(case.case_id)
             return
+        if case.alive_at is not None:
+            if case.sweeps_next_at and self.clock() < case.sweeps_next_at:
+                next_at = case.sweeps_next_at
+                self.cases.change(case, lambda standing: standing.with_look_at(next_at))
+                return
+            case = self._sweep_at_once(case)
         at = self._sweep_at(case)
         if at is not None and self.clock() < at:
-            self.cases.change(case, lambda standing: standing.with_look_at(at))
+            self._look_again(case, at)
             return
         if at is not None and self._is_gone(case):
-            self._sweep(case)
+            self._sweep(case, sweep_of(case.case_id), SWEPT)
         self._stop_watching(case)
 
     def _sweep_at(self, case: Case) -> datetime | None:
@@ -273,19 +291,44 @@ class Watch:
             return None
         return case.finished_at + self.sweep_after
 
-    def _sweep(self, case: Case) -> None:
+    def _sweep_at_once(self, case: Case) -> Case:
+        """End what lives again; returns the case as it is then.
+
+        That may be years later, and somebody new's address by then: what no receipt proves is left alone.
+        """
+        number = case.sweeps + 1
+        # A run that was killed may have begun it.
+        sweep = self.cases.read(sweep_of(case.case_id, number))
+        if sweep is None and self._is_gone(case):
+            # What somebody activated again is deactivated again, once.
+            is_activated = case.activated_at is not None and case.deactivated_again_by is None
+            commands = SWEPT | {DEACTIVATE} if is_activated else SWEPT
+            self._sweep(case, sweep_of(case.case_id, number), commands, only_proved=True)
+            sweep = self.cases.read(sweep_of(case.case_id, number))
+
+        def with_sweep(standing: Case) -> Case | None:
+            if sweep is None:
+                # They are back, or nobody ever proved who they are: a person was told.
+                return standing.model_copy(update={"alive_at": None}) if standing.alive_at == case.alive_at else None
+            swept = standing.after_sweep(sweep, number)
+            return swept.with_look_at(swept.sweeps_next_at) if swept.alive_at else swept
+
+        return self.cases.change(case, with_sweep) or self.cases.require(case.case_id)
+
+    def _sweep(self, case: Case, case_id: str, commands: AbstractSet[str], *, only_proved: bool = False) -> None:
+        """Begin a sweep under this id, of what these commands had ended, unless there is nothing or it stands."""
         now = self.clock()
         receipts = self.cases.read_receipts(case.case_id)
         # What a person closed was not ended by a provider, and would not be now.
         closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
-        swept = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
+        swept = [step for step in case.steps if step.command in commands and step.name not in closed]
         # By the ids that receipts prove: whoever has the address by now is perhaps somebody new.
         steps = [as_proved(case, step, receipts, self.providers) for step in swept]
-        if self._is_address_in_doubt(case):
+        if only_proved or self._is_address_in_doubt(case):
             steps = [step for step in steps if step.found_by != "address"]
         fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
-        new = new_case(sweep_of(case.case_id), steps, case.names, **fields)
+        new = new_case(case_id, steps, case.names, **fields)
         # It raises no tombstones: where they are gone, the person is here again.
         sweep = self.cases.add(new.after_start(now, deadline=self.case_start.deadline)) if steps else None
         if sweep is None:
@@ -317,7 +360,11 @@ class Watch:
         return [each for case_id in sorted(pointed) if (each := self.cases.read(case_id))]
 
     def _stop_watching(self, case: Case) -> None:
-        self.cases.change(case, lambda standing: standing.with_look_at(None))
+        self._look_again(case, None)
+
+    def _look_again(self, case: Case, at: datetime | None) -> None:
+        """Look at it then and no sooner, unless an account has come to live again meanwhile."""
+        self.cases.change(case, lambda standing: None if standing.alive_at else standing.with_look_at(at))
 
 
 def look_after(watch: Watch, due: Iterable[str], *, logger: Logger, has_time: Callable[[], bool]) -> int:

@@ -90,11 +90,12 @@ def find_ended_before(
 def with_what_may_be_back(
     case: Case, receipts: Mapping[str, Receipt], providers: Providers, *, not_since: datetime | None = None
 ) -> Case:
-    """The case, with what a source said once more that the person leaves since it had ended: they may have been back.
+    """The case, with what had ended when a source said once more that the person leaves, or an account lived again.
 
     The person gets another name for it, as receipts prove who that is; a receipt is never taken back.
     """
-    last = max((said.at for said in case.said), default=None)
+    lived = [case.alive_at] if case.alive_at else []
+    last = max((*(said.at for said in case.said), *lived), default=None)
     if last is None:
         return case
     numbers: dict[int, int] = {}

@@ -129,8 +129,11 @@ class Returns:
         if case.state in OVER or is_back:
             self.case_start.lift_tombstones(case)
             # After the tombstones: whoever opens a sweep looks at those once more when it is there.
-            if sweep := self.cases.read(sweep_of(case_id)):
-                self.stop_one(sweep, event)
+            # One more than were counted: whoever opens a sweep counts it afterwards.
+            numbers = (None, *range(1, case.sweeps + 2))
+            for sweep in map(self.cases.read, (sweep_of(case_id, number) for number in numbers)):
+                if sweep is not None:
+                    self.stop_one(sweep, event)
         return case
 
     def stop_one(
