@@ -26,6 +26,7 @@ from leaver.cases.record import (
     WATCHED,
     Case,
     Step,
+    deactivation_of,
     new_case,
     sweep_of,
 )
@@ -53,6 +54,8 @@ SEARCH_AGAIN: Final = timedelta(hours=1)
 TIME_FOR_ONE: Final = 20_000
 #: what may have come back, after everything had been ended
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
+#: why a person decides of an account that was deactivated twice
+ACTIVATED_TWICE: Final = "somebody activated the account again, after Leaver had deactivated it twice"
 #: and what of the case's own is of its sweep as well
 OF_A_SWEEP: Final = frozenset(
     {"email", "identities", "event_id", "source", "actor", "urgency", "request", "aliases", "policy"}
@@ -306,6 +309,8 @@ class Watch:
             self._sweep(case, sweep_of(case.case_id, number), commands, only_proved=True)
             sweep = self.cases.read(sweep_of(case.case_id, number))
 
+        self._hold_deactivation(case)
+
         def with_sweep(standing: Case) -> Case | None:
             if sweep is None:
                 # They are back, or nobody ever proved who they are: a person was told.
@@ -317,6 +322,39 @@ class Watch:
 
     def _sweep(self, case: Case, case_id: str, commands: AbstractSet[str], *, only_proved: bool = False) -> None:
         """Begin a sweep under this id, of what these commands had ended, unless there is nothing or it stands."""
+        new = self._once_more(case, case_id, commands, only_proved=only_proved)
+        # It raises no tombstones: where they are gone, the person is here again.
+        started = new.after_start(self.clock(), deadline=self.case_start.deadline) if new.steps else None
+        sweep = self.cases.add(started) if started else None
+        if sweep is None:
+            return
+        sweep = self._unless_back(case, sweep)
+        if sweep.state is State.OPEN:
+            self.case_start.send(sweep, sweep.outstanding)
+        self.announcer.announce_pending(sweep)
+
+    def _hold_deactivation(self, case: Case) -> None:
+        """Let a person decide of what somebody activated again after it had been deactivated twice; once."""
+        again = self.cases.read(case.deactivated_again_by) if case.deactivated_again_by else None
+        began = again.started_at if again else None
+        if began is None or case.activated_at is None or case.activated_at < began or not self._is_gone(case):
+            return
+        new = self._once_more(case, deactivation_of(case.case_id), {DEACTIVATE}, only_proved=True)
+        held = new.model_copy(update={"because": ACTIVATED_TWICE}).after(CaseEvent.DOUBTED, self.clock())
+        if added := self.cases.add(held):
+            self.announcer.announce_pending(self._unless_back(case, added))
+
+    def _unless_back(self, case: Case, sweep: Case) -> Case:
+        """The sweep of a case, stopped where the person is back.
+
+        Who comes back lifts the tombstones first and stops the sweep then: one of the two sees the other.
+        """
+        if self._is_gone(case):
+            return sweep
+        return self.cases.change(sweep, partial(_reinstate, now=self.clock())) or self.cases.require(sweep.case_id)
+
+    def _once_more(self, case: Case, case_id: str, commands: AbstractSet[str], *, only_proved: bool) -> Case:
+        """A case that does once more what these commands had ended, by the ids that receipts prove."""
         now = self.clock()
         receipts = self.cases.read_receipts(case.case_id)
         # What a person closed was not ended by a provider, and would not be now.
@@ -328,17 +366,7 @@ class Watch:
             steps = [step for step in steps if step.found_by != "address"]
         fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
-        new = new_case(case_id, steps, case.names, **fields)
-        # It raises no tombstones: where they are gone, the person is here again.
-        sweep = self.cases.add(new.after_start(now, deadline=self.case_start.deadline)) if steps else None
-        if sweep is None:
-            return
-        # Who comes back lifts the tombstones first and stops the sweep then: one of the two sees the other.
-        if self._is_gone(case):
-            self.case_start.send(sweep, sweep.outstanding)
-        else:
-            sweep = self.cases.change(sweep, partial(_reinstate, now=now)) or sweep
-        self.announcer.announce_pending(sweep)
+        return new_case(case_id, steps, case.names, **fields)
 
     def _is_gone(self, case: Case) -> bool:
         """Whether the person still is gone, and no later case of theirs ends everything once more.

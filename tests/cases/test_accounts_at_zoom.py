@@ -170,6 +170,14 @@ def test_that_is_seen_where_the_id_is_not_compared(monkeypatch: pytest.MonkeyPat
     assert office.access_of(ADA) == set()
 
 
+def test_that_the_end_was_taken_back_is_evidence_on_the_case_that_waits() -> None:
+    office = Office()
+    tells(office, "user.deactivated")
+    tells(office, "user.activated")
+    assert (office.case.state, fate(office).because) == (State.HELD, accounts.UNDER_WAY_ALREADY)
+    assert [each.name for each in office.case.seen] == ["user.activated"]
+
+
 # --- a resurrection
 
 
@@ -390,6 +398,29 @@ def test_who_is_activated_by_hand_is_deactivated_again_once_and_then_a_person_de
     assert ADA_ID not in office.zoom.deactivated
     assert "session" not in office.access_of(ADA)
     assert told(office) == [accounts.RESURRECTED, DEACTIVATED_TWICE]
+    activated_by_hand(office)
+    (held,) = [case for case in office.cases.every if case.state is State.HELD]
+    assert held.because == watching.ACTIVATED_TWICE
+    assert len(office.announced("OffboardingHeld")) == 1
+    office.queue("StartOffboarding", {"case": held.case_id, "decision": "release"})
+    works(office)
+    assert (ADA_ID in office.zoom.deactivated, office.access_of(ADA)) == (True, set())
+    person = office.people.read(ADA_ID)
+    assert person
+    assert person.case == office.cases.every[0].case_id
+    tells(office, "user.deactivated")
+    assert fate(office).because == accounts.ECHO
+
+
+def test_who_is_back_meanwhile_is_not_deactivated_by_whoever_releases_the_case() -> None:
+    office = ada_left(deactivates=True)
+    for _ in range(2):
+        activated_by_hand(office)
+    (held,) = [case for case in office.cases.every if case.state is State.HELD]
+    office.hears_and_works("reinstated", source="hibob")
+    office.queue("StartOffboarding", {"case": held.case_id, "decision": "release"})
+    works(office)
+    assert (office.cases.require(held.case_id).state, office.zoom.deactivated) == (State.REINSTATED, set())
 
 
 def test_that_is_seen_where_it_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,6 +456,7 @@ def test_who_was_activated_and_then_deactivated_by_hand_waits_for_a_person() -> 
         activated_by_hand(office)
     tells(office, "user.deactivated")
     assert [case.state for case in office.cases.every if not case.sweep_of] == [State.COMPLETED, State.HELD]
+    assert office.cases.every[-1].because == HELD
 
 
 # --- the app

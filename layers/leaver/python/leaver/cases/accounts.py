@@ -1,19 +1,15 @@
 """What a provider itself tells of an account: an echo of what Leaver did, a resurrection, or a word of its own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
 
-from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
-from leaver.cases.people import People
 from leaver.cases.proved import as_proved, find_ended_before
-from leaver.cases.record import DEACTIVATE, Case, Seen
+from leaver.cases.record import DEACTIVATE, Case, Seen, deactivation_of
 from leaver.cases.states import UNDER_WAY, State
-from leaver.cases.table import Cases
 from leaver.errors import NeedsLookUp, Rejected
 from leaver.messages.events import AccountEvent
 from leaver.outcomes import Outcome
@@ -39,22 +35,6 @@ class AccountEvents:
     intake: Intake
     providers: Providers
 
-    @property
-    def _cases(self) -> Cases:
-        return self.intake.cases
-
-    @property
-    def _people(self) -> People:
-        return self.intake.people
-
-    @property
-    def _announcer(self) -> CaseAnnouncer:
-        return self.intake.announcer
-
-    @property
-    def _clock(self) -> Callable[[], datetime]:
-        return self.intake.clock
-
     def hear(self, event: AccountEvent, heard_at: datetime) -> Fate:
         """Take it for evidence, end what lives again, or take it in as a word; repeated, it adds nothing."""
         gone = self._find_gone(event.user_id)
@@ -62,16 +42,20 @@ class AccountEvents:
             return self._hear_end(event, gone, heard_at)
         if gone is not None:
             return self._hear_life(event, gone)
+        standing = self._find_under_way(event) if event.what == "activated" else None
+        if standing is not None and standing.waits_for_confirmation:
+            # Whoever decides of the case sees that the account's end was taken back.
+            return self._keep(event, standing, UNDER_WAY_ALREADY)
         gone = self._find_gone(event.email) if event.email else None
         return self._tell_of_address(event, gone) if gone else Fate("nothing_follows", because=NOBODY_LEFT)
 
     def _find_gone(self, name: str) -> Case | None:
         """The case for which a tombstone stands on this name; None where none stands."""
-        found = self._people.read(name)
+        found = self.intake.people.read(name)
         if found is None or found.gone_since is None:
             return None
         # One that waits for a person has ended nothing: the one before it has.
-        pointed = (self._cases.read(each) for each in (found.case, found.finished) if each)
+        pointed = (self.intake.cases.read(each) for each in (found.case, found.finished) if each)
         return next((each for each in pointed if each and each.state in {State.OPEN, State.COMPLETED}), None)
 
     # -- an account was ended
@@ -87,7 +71,7 @@ class AccountEvents:
         if standing is not None:
             return self._keep(event, standing, UNDER_WAY_ALREADY)
         found = self.intake.find_person(request, heard_at)
-        if any(each.id.casefold() != event.user_id.casefold() for each in found.values()):
+        if any(each.id != event.user_id for each in found.values()):
             raise Rejected(
                 f"{event.provider}: the account was ended, and its address is another id's by now: nothing of theirs "
                 "is ended; where the person left, send OffboardingRequested"
@@ -98,12 +82,13 @@ class AccountEvents:
         """Whether nobody has activated the account by hand since Leaver ended it, or Leaver deactivates it again."""
         if case.activated_at is None:
             return True
-        again = self._cases.read(case.deactivated_again_by) if case.deactivated_again_by else None
-        return any(self._deactivates(event, each, case.activated_at) for each in (case, again) if each)
+        ids = [each for each in (case.deactivated_again_by, deactivation_of(case.case_id)) if each]
+        cases = [case, *(each for case_id in ids if (each := self.intake.cases.read(case_id)))]
+        return any(self._deactivates(event, each, case.activated_at) for each in cases)
 
     def _deactivates(self, event: AccountEvent, case: Case, since: datetime) -> bool:
         """Whether a step deactivated this very account since then, or is about to."""
-        receipts = self._cases.read_receipts(case.case_id)
+        receipts = self.intake.cases.read_receipts(case.case_id)
         for step in case.steps:
             if step.command != DEACTIVATE or as_proved(case, step, receipts, self.providers).identity != event.user_id:
                 continue
@@ -117,24 +102,24 @@ class AccountEvents:
 
     def _find_under_way(self, event: AccountEvent) -> Case | None:
         names = (event.user_id, *((event.email,) if event.email else ()))
-        known = [found.case for name in names if (found := self._people.read(name)) and found.case]
-        cases = (self._cases.read(each) for each in known)
+        known = [found.case for name in names if (found := self.intake.people.read(name)) and found.case]
+        cases = (self.intake.cases.read(each) for each in known)
         return next((each for each in cases if each and each.state in UNDER_WAY), None)
 
     def _keep(self, event: AccountEvent, case: Case, because: str) -> Fate:
         def with_evidence(standing: Case) -> Case | None:
             return None if _has(standing, event) else standing.with_seen(_seen(event))
 
-        self._cases.change(case, with_evidence)
+        self.intake.cases.change(case, with_evidence)
         return Fate("nothing_follows", case.case_id, because)
 
     # -- an account lives
 
     def _hear_life(self, event: AccountEvent, case: Case) -> Fate:
-        changed = self._cases.change(case, partial(self._with_life, event=event))
-        standing = changed or self._cases.require(case.case_id)
+        changed = self.intake.cases.change(case, partial(self._with_life, event=event))
+        standing = changed or self.intake.cases.require(case.case_id)
         # Also where it has this already: an earlier run may have been killed on its way.
-        self._announcer.announce_pending(standing)
+        self.intake.announcer.announce_pending(standing)
         if changed is None:
             why = TOLD_ALREADY if _has(standing, event) else ENDS_LATER
             return Fate("nothing_follows", case.case_id, why)
@@ -148,15 +133,15 @@ class AccountEvents:
         if case.state not in {State.OPEN, State.COMPLETED} or not self._had_ended(event, case):
             return None
         if event.what != "activated":
-            return case.with_resurrection(_seen(event, RESURRECTED), self._clock())
+            return case.with_resurrection(_seen(event, RESURRECTED), self.intake.clock())
         follows = RESURRECTED if case.deactivated_again_by is None else HELD
-        alive = case.with_resurrection(_seen(event, follows), self._clock())
+        alive = case.with_resurrection(_seen(event, follows), self.intake.clock())
         return alive.model_copy(update={"activated_at": max(case.activated_at or at, at)})
 
     def _had_ended(self, event: AccountEvent, case: Case) -> bool:
         """Whether a step at this provider had ended by then."""
-        receipts = self._cases.read_receipts(case.case_id)
-        alive_at = case.with_resurrection(_seen(event), self._clock()).alive_at or event.occurred_at
+        receipts = self.intake.cases.read_receipts(case.case_id)
+        alive_at = case.with_resurrection(_seen(event), self.intake.clock()).alive_at or event.occurred_at
         ended = find_ended_before(case, receipts, self.providers, alive_at)
         return any(step.provider == event.provider for step, _ in ended)
 
@@ -168,8 +153,8 @@ class AccountEvents:
                 return None
             return standing.with_seen(_seen(event, ADDRESS_ALONE)).with_pending("AccountResurrected")
 
-        changed = self._cases.change(case, with_told)
-        self._announcer.announce_pending(changed or self._cases.require(case.case_id))
+        changed = self.intake.cases.change(case, with_told)
+        self.intake.announcer.announce_pending(changed or self.intake.cases.require(case.case_id))
         return Fate("nothing_follows", case.case_id, ADDRESS_ALONE if changed else TOLD_ALREADY)
 
 

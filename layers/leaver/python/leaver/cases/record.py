@@ -450,3 +450,8 @@ def sweep_of(case_id: str, number: int | None = None) -> str:
     `number` is that of a sweep that began because an account lived again.
     """
     return f"{case_id}.sweep" if number is None else f"{case_id}.sweep.{number}"
+
+
+def deactivation_of(case_id: str) -> str:
+    """The id of the case in which a person decides whether an account is deactivated a third time."""
+    return f"{case_id}.deactivation"
