@@ -1,6 +1,7 @@
 """What Zoom tells of accounts: an echo is evidence, a resurrection is swept at once, and the rest is Zoom's word."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -378,6 +379,91 @@ def test_while_the_case_is_open_what_lives_again_is_ended_in_it() -> None:
     assert (office.case.state, len(office.cases.every)) == (State.COMPLETED, 1)
     assert "RevokeSsoToken#zoom/acme#2" in [step.name for step in office.case.steps]
     assert the_seal_holds(office)
+
+
+def a_login_is_heard_while_the_watch_lets_go() -> None:
+    place = 0
+    while True:
+        office = ada_left(sweep_after=timedelta(hours=2))
+        office.clock.passes(hours=2)
+        office.minute()
+        office.works()
+        office.cases.change(office.cases.every[0], partial(Case.with_look_at, at=office.clock()))
+        office.zoom.sessions.add(ADA_ID)
+        login = office.zoom_tells("user.signed_in")
+
+        def signs_in(office: Office = office, login: Message = login) -> None:
+            office.deliver(login)
+
+        met = office.effects.interrupt(place, "before", signs_in)
+        office.minute()
+        if not met:
+            break
+        works(office, 12)
+        assert office.access_of(ADA) == set(), (place, met)
+        place += 1
+    assert place > 3
+
+
+def test_whenever_a_login_is_heard_the_watch_does_not_let_go_of_the_case() -> None:
+    a_login_is_heard_while_the_watch_lets_go()
+
+
+def test_that_is_seen_where_it_lets_go_whatever_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        watching.Watch,
+        "_look_again",
+        lambda self, case, at: self.cases.change(case, lambda standing: standing.with_look_at(at)),
+    )
+    with pytest.raises(AssertionError):
+        a_login_is_heard_while_the_watch_lets_go()
+
+
+def a_login_is_heard_while_the_case_is_sealed() -> None:
+    place = 0
+    while True:
+        office = Office()
+        office.weather.out_of_order["venafi"] = ProviderUnavailable("Venafi is out of order")
+        office.hears(source="hibob")
+        for _ in range(4):
+            for message in list(office.queued):
+                office.deliver(message)
+        office.clock.passes(minutes=5)
+        office.zoom.sessions.add(ADA_ID)
+        login = office.zoom_tells("user.signed_in")
+        office.clock.passes(minutes=1)
+        office.weather.out_of_order.clear()
+        for message in [each for each in office.queued if each.command == "RevokeGrants"]:
+            office.deliver(message)
+
+        def signs_in(office: Office = office, login: Message = login) -> None:
+            office.deliver(login)
+
+        met = office.effects.interrupt(place, "before", signs_in)
+        for message in [each for each in office.queued if each.command == "SealCase"]:
+            office.deliver(message)
+        if not met:
+            break
+        works(office, 12)
+        assert office.access_of(ADA) == set(), (place, met)
+        assert {case.state for case in office.cases.every} == {State.COMPLETED}
+        assert the_seal_holds(office)
+        place += 1
+    assert place > 3
+
+
+def test_whenever_a_login_is_heard_nothing_lives_behind_a_sealed_case() -> None:
+    a_login_is_heard_while_the_case_is_sealed()
+
+
+def test_that_is_seen_where_an_open_case_does_not_remember_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    resurrect = Case.with_resurrection
+    monkeypatch.setattr(
+        Case, "with_resurrection", lambda self, *told: resurrect(self, *told).model_copy(update={"alive_at": None})
+    )
+    monkeypatch.setattr(AccountEvents, "_had_ended", lambda *_: True)
+    with pytest.raises(AssertionError):
+        a_login_is_heard_while_the_case_is_sealed()
 
 
 # --- activated by hand
