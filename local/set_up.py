@@ -76,6 +76,10 @@ def make_venv(venv: Path) -> bool:
     this = f"{Path(sys.executable).resolve()}\n{sys.version}\n{ROOT}\n"
     if maker.exists() and maker.read_text() == this:
         return True
+    if venv.is_symlink():
+        # Danger: --clear would empty the folder behind it, which is another checkout's.
+        print(f"{venv.name} is a link to {venv.resolve()}, which another folder's Python fills: remove the link first.")
+        return False
     why = "; the one that is there is another Python's or another folder's" if venv.exists() else ""
     print(f"Making {venv.name} with Python {sys.version.split()[0]}{why}.")
     command = [sys.executable, "-m", "venv", "--clear", str(venv)]

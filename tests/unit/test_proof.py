@@ -34,6 +34,10 @@ def test_a_part_goes_as_far_as_its_share_of_the_time_allows_but_plays_one_case(s
     assert NIGHTS.length_in(seconds) == nights
 
 
+def test_a_part_that_lives_by_chance_plays_what_chance_needs() -> None:
+    assert [replace(NIGHTS, fewest=25).length_in(each) for each in (0.0, 40.0)] == [25, 400]
+
+
 def test_what_is_soon_over_leaves_its_time_to_the_rest() -> None:
     assert [part.seconds for part in PARTS] == sorted(part.seconds for part in PARTS)
 

@@ -103,3 +103,13 @@ def test_a_venv_whose_making_was_interrupted_is_made_anew(made: list[list[str]],
 def test_the_scanners_have_a_venv_of_their_own(made: list[list[str]], tmp_path: Path) -> None:
     make_venv(tmp_path / ".venv-scanners")
     assert made == [[sys.executable, "-m", "venv", "--clear", str(tmp_path / ".venv-scanners")]]
+
+
+def test_a_link_to_another_checkouts_is_refused_and_what_it_leads_to_is_left_alone(
+    tmp_path: Path, made: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / ".venv").symlink_to(tmp_path / "theirs")
+    assert not make_venv(tmp_path / ".venv")
+    assert made == []
+    assert "remove the link first" in capsys.readouterr().out
