@@ -169,6 +169,22 @@ def standard_webhook(person: Person, now: datetime) -> tuple[dict[str, str], str
     return headers | {"content-type": "application/json"}, body
 
 
+def hibob_webhook(employee: str, now: datetime) -> tuple[dict[str, str], str]:
+    """Say that somebody left, as HiBob does, by the id alone: the signed header, and the body."""
+    body = json.dumps(
+        {
+            "companyId": 636192,
+            "type": "employee.left",
+            "triggeredBy": "33328",
+            "triggeredAt": now.replace(tzinfo=None).isoformat(),
+            "version": "v2",
+            "data": {"employeeId": employee, "effectiveDate": now.date().isoformat()},
+        }
+    )
+    digest = hmac.digest(WEBHOOK_SECRETS["hibob"].encode(), body.encode(), "sha512")
+    return {"bob-signature": base64.b64encode(digest).decode(), "content-type": "application/json"}, body
+
+
 def _connect(
     world: World,
     name: str,
