@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import uuid4
 
+from leaver.webhooks.places import Places
 from local.simulators.provider import CANARY
 from local.simulators.venafi_state import Role
 from local.world import KNOWN_ADDRESS, World
@@ -83,6 +84,9 @@ def set_up(world: World) -> None:
     for source, secret in WEBHOOK_SECRETS.items():
         world.client("secretsmanager").create_secret(
             Name=f"leaver/webhooks/{source}/main", SecretString=json.dumps({"current": secret})
+        )
+        Places(world.client("dynamodb"), table=world.resource("Deliveries").ref).connect(
+            f"{source}/main", datetime.now(UTC)
         )
 
 

@@ -5,16 +5,19 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
+from itertools import takewhile
 from typing import Any, Final
 
 from leaver import front_door
 from leaver.errors import LeaverError
 from leaver.settings import ReceivesWebhooks
 from leaver.webhooks.bus import BATCH, Bus, Event
+from leaver.webhooks.bus import LONGEST as LONGEST_PUT
 from leaver.webhooks.delivery import OF_A_CONNECTION, Delivery, Refused, read_delivery
-from leaver.webhooks.memory import SeenDeliveries
+from leaver.webhooks.memory import LONGEST, SeenDeliveries
+from leaver.webhooks.places import Places
 from leaver.webhooks.secrets import DoorSecret, DoorSecrets
 from leaver.webhooks.sources import PATH, SOURCES, Answer, Item, Source, identify
 
@@ -23,6 +26,9 @@ REFUSED: Final = "WebhooksRefused"
 #: the metric that counts what the bus has, by source
 TAKEN: Final = "WebhooksTaken"
 
+#: The least patient senders wait three seconds. What is not done by then is left, or is our fault, and they repeat it.
+ANSWERED_WITHIN: Final = timedelta(seconds=2.8)
+
 #: an id that may stand beside an event
 _SHOWN_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 #: what could be a guess looks like this, whatever was wrong with it
@@ -30,6 +36,10 @@ _UNKNOWN: Final = Answer(401)
 _TOO_LARGE: Final = Answer(413)
 #: ours to mend: whoever repeats anything repeats this
 _OUR_FAULT: Final = Answer(503)
+
+
+#: whether something that takes so long at most can still be done before the sender gives up
+HasTime = Callable[[timedelta], bool]
 
 
 class Settings(ReceivesWebhooks):
@@ -42,6 +52,7 @@ class Door:
 
     secrets: DoorSecrets
     seen: SeenDeliveries
+    places: Places
     bus: Bus
     clock: Callable[[], datetime]
     count: Callable[..., None]
@@ -50,12 +61,12 @@ class Door:
     def answer(self, event: Mapping[str, Any]) -> Answer:
         """Answer one request; no body is ever logged, for a refused one could be anything."""
         # What a stranger calls a source or a connection is neither counted nor logged.
-        name, place = "unknown", ""
+        name, place, began = "unknown", "", self.clock()
         try:
             delivery = read_delivery(event)
             name, source, connection = _find_source(delivery.path)
             place = f"{name}/{connection}"
-            return self._receive(delivery, name, source, place)
+            return self._receive(delivery, name, source, place, lambda longest: self._has_time(began, longest))
         except Refused as refusal:
             # Strangers try every address there is: no alarm rings for them.
             self.count(REFUSED, rings=refusal.reason in OF_A_CONNECTION, source=name, reason=refusal.reason)
@@ -66,7 +77,10 @@ class Door:
             self.log("not taken", {"source": name, "error": type(error).__name__, "reason": error.reason})
             return _OUR_FAULT
 
-    def _receive(self, delivery: Delivery, name: str, source: Source, place: str) -> Answer:
+    def _has_time(self, began: datetime, longest: timedelta) -> bool:
+        return self.clock() - began + longest <= ANSWERED_WITHIN
+
+    def _receive(self, delivery: Delivery, name: str, source: Source, place: str, has_time: HasTime) -> Answer:
         # It proves nothing and does nothing, and whoever asks learns nothing of what there is.
         if (greeting := source.greeting(delivery)) is not None:
             self.log("greeted", {"source": name, "is_proved": self._is_proved(delivery, source, place)})
@@ -78,7 +92,7 @@ class Door:
         secret = self._prove(delivery, source, place)
         if (answer := source.question(delivery, secret)) is not None:
             return answer
-        self._put(delivery, name, source, place)
+        self._put(delivery, name, source, place, has_time)
         return Answer(source.taken)
 
     def _prove(self, delivery: Delivery, source: Source, place: str) -> str:
@@ -105,16 +119,21 @@ class Door:
         self.log("a secret is offered", {"source": place})
         return Answer(source.taken)
 
-    def _put(self, delivery: Delivery, name: str, source: Source, place: str) -> None:
-        new = [
-            _event(delivery, source, place, item)
-            for item in source.items(delivery)
-            if (identity := identify(source, place, delivery, item)) is None or not self.seen.has(identity)
-        ]
+    def _put(self, delivery: Delivery, name: str, source: Source, place: str, has_time: HasTime) -> None:
+        events = [_event(delivery, source, place, item) for item in source.items(delivery)]
+        new = [each for each in events if not self._has_seen(each, has_time)]
         for some in (new[start : start + BATCH] for start in range(0, len(new), BATCH)):
-            self.bus.put(some)
-            self.seen.remember([each.identity for each in some if each.identity is not None])
+            self.bus.put(some, has_time)
+            self.seen.remember(
+                takewhile(lambda _: has_time(LONGEST), (each.identity for each in some if each.identity))
+            )
             self.count(TAKEN, source=name)
+        if not delivery.is_test and has_time(LONGEST):
+            self.places.note_spoken(place, self.clock())
+
+    def _has_seen(self, event: Event, has_time: HasTime) -> bool:
+        # Nobody asks where that would cost the time to put it: what is taken twice, the intake knows.
+        return event.identity is not None and has_time(LONGEST + LONGEST_PUT) and self.seen.has(event.identity)
 
 
 def _find_source(path: str) -> tuple[str, Source, str]:
@@ -143,8 +162,9 @@ def door() -> Door:
     settings = front_door.settings_of(Settings)
     logger = front_door.logger()
     return Door(
-        secrets=front_door.secrets(settings.secret_prefix),
+        secrets=front_door.secrets(settings.secret_prefix, settings.deliveries_table),
         seen=front_door.seen_deliveries(settings.deliveries_table),
+        places=front_door.places(settings.deliveries_table),
         bus=front_door.bus(settings.event_bus_name),
         clock=front_door.now,
         count=front_door.count,

@@ -35,7 +35,7 @@ from leaver.errors import (
 from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested
-from leaver.messages.hr import HrChoices, read_hr_event
+from leaver.messages.hr import HrChoices, read_door_test, read_hr_event
 from leaver.messages.look_up import LookUpNeeded, LookUpPerson
 from leaver.messages.names import name_of
 from leaver.messages.times import settle_times
@@ -137,14 +137,31 @@ class Decision(Command):
         return self.case
 
 
+class DoorTest(Command):
+    """What `leaver door test` posted by a connection of the front door: it came as far as everything else comes."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    place: Printable
+    test: Printable
+
+    @property
+    def subject(self) -> str:
+        """Nobody."""
+        return ""
+
+
 #: what the queue brings
-Asked = StartOffboarding | Decision | LookUpPerson
+Asked = StartOffboarding | Decision | LookUpPerson | DoorTest
 
 
 def start_offboarding(
     command: Asked, *, intake: Intake, closing: StepClosing, hand_on: Callable[[LookUpPerson], None]
 ) -> Fate:
     """Do as HR or a person says."""
+    if isinstance(command, DoorTest):
+        return Fate("nothing_follows", because="leaver door test")
     if isinstance(command, LookUpPerson):
         return have_looked_up(command, connections=intake.step_finder.connections, hand_on=hand_on)
     if isinstance(command, Decision):
@@ -198,6 +215,8 @@ def have_looked_up(command: LookUpPerson, *, connections: Connections, hand_on: 
 
 def name(command: Asked) -> tuple[str, str | None]:
     """Who said it, and how it is called there."""
+    if isinstance(command, DoorTest):
+        return command.place, command.test
     if isinstance(command, LookUpPerson):
         return command.unnamed.source, command.unnamed.event_id
     if isinstance(command, Decision):
@@ -281,7 +300,7 @@ class PersonFinder:
 
 
 def understand(payload: Payload, *, choices: HrChoices) -> Asked:
-    """Read a decision, or an HR event of any source that Leaver knows; which it is shows in its fields.
+    """Read a decision, a test, or an HR event of any source that Leaver knows; which it is shows in its fields.
 
     An event that names only an id becomes the look-up of that person. Raises BadMessage, or Rejected where the event
     opens no case.
@@ -289,6 +308,8 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
         return parse(Decision, {**payload.detail, **told}, direct=True)
+    if (tested := read_door_test(payload)) is not None:
+        return parse(DoorTest, dict(zip(("place", "test"), tested, strict=True)), direct=False)
     try:
         heard = read_hr_event(payload, choices)
     except LookUpNeeded as needed:

@@ -28,7 +28,15 @@ from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Providers
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import BeginsCases, Consumes, EndsAccess, ServesProviders, UsesConnections, WholeNumber
+from leaver.settings import (
+    BeginsCases,
+    Consumes,
+    EndsAccess,
+    KnowsPlaces,
+    ServesProviders,
+    UsesConnections,
+    WholeNumber,
+)
 from leaver.storage.tables import timestamp
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
@@ -47,7 +55,7 @@ OF_A_SWEEP: Final = frozenset(
 )
 
 
-class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess):
+class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess, KnowsPlaces):
     """What `watch_deadlines` reads from its environment."""
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
@@ -435,5 +443,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})
+    places = bootstrap.places(settings.deliveries_table).connected().values()
+    bootstrap.gauge("SilentSources", sum(each.is_silent(now) for each in places))
     # Last: where Secrets Manager can't be listed, nothing else waits for it, and purges look for themselves.
     tokens.prove_index(has_time)

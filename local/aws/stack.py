@@ -33,10 +33,13 @@ _ARN = f"arn:aws:{{service}}:{REGION}:{ACCOUNT}"
 
 NOT_BUILT: Mapping[str, _NotBuilt] = {
     "AWS::ApiGatewayV2::Api": _NotBuilt("local.http_api listens in its place"),
+    "AWS::ApiGatewayV2::ApiMapping": _NotBuilt("nothing local has a domain"),
+    "AWS::ApiGatewayV2::DomainName": _NotBuilt("nothing local has a domain"),
     "AWS::ApiGatewayV2::Integration": _NotBuilt("local.http_api calls the function"),
     "AWS::ApiGatewayV2::Route": _NotBuilt("local.http_api knows the way"),
     "AWS::ApiGatewayV2::Stage": _NotBuilt("nothing local is throttled, and no access log is written"),
     "AWS::CloudWatch::Dashboard": _NotBuilt("no metric reaches moto: there would be nothing to look at"),
+    "AWS::Logs::MetricFilter": _NotBuilt("no access log is written"),
     "AWS::IAM::Role": _NotBuilt(
         "moto enforces no policy: here every function may do everything",
         arn=f"arn:aws:iam::{ACCOUNT}:role/{{name}}",

@@ -70,6 +70,8 @@ FULL = SMALLEST | {
     "BambooHrUrl": "https://acme.bamboohr.com",
     "OktaUrl": "https://acme.okta.com",
     "FrontDoor": "http-api",
+    "DoorDomain": "hooks.example.com",
+    "DoorCertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
@@ -113,6 +115,8 @@ class _Names:
                 return f"arn:{self._partition}:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
             case "AWS::ApiGatewayV2::Api", "ApiEndpoint":
                 return f"https://{logical_id}.execute-api.{REGION}.amazonaws.com"
+            case "AWS::ApiGatewayV2::DomainName", "RegionalDomainName":
+                return f"d-{logical_id}.execute-api.{REGION}.amazonaws.com"
             case kind, "Arn":
                 return f"arn:{self._partition}:{_ARNS[kind]}{logical_id}"
         raise AssertionError(f"nobody has named {logical_id}.{name} yet")

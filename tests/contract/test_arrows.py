@@ -36,6 +36,7 @@ ORDER = (
         "webhooks.sources",
         "webhooks.secrets",
         "webhooks.memory",
+        "webhooks.places",
         "webhooks.bus",
     ),
     *("providers.ca_bundle", "providers.client_certificate", "providers.authorization", "providers.answer"),

@@ -51,7 +51,7 @@ def alarm_faults(stack: Stack) -> list[str]:
         expected[what] = GAUGE | {"MetricName": what, "Statistic": "Sum", "TreatMissingData": "notBreaching"}
     for what in (
         *("OverdueCases", "HeldCases", "ConnectionsToReplace", "ConnectionsFailing"),
-        *("StepsWaiting", "CasesNotLookedAfter"),
+        *("StepsWaiting", "CasesNotLookedAfter", "SilentSources"),
     ):
         expected[what] = GAUGE | {"MetricName": what}
     # ScheduleRefreshes hands over the same command: its messages are measured under that name.
@@ -90,7 +90,7 @@ def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_
     assert alarm_faults(either) == []
     assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - 1 + 2 * len(
         LANED
-    ) + 4 + 9 + len(SUMS) + len(FAULTS)
+    ) + 4 + 10 + len(SUMS) + len(FAULTS) + ("WebhooksThrottledAlarm" in either)
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:

@@ -18,7 +18,7 @@ EMITTED = {
     *gauges([], (), NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CeilingPercent", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
     *(DATED_AHEAD, RETURNS_HELD, REFUSED, "ConnectionsFailing"),
-    *("CasesNotSealed", "CasesAtOddsWithReceipts"),
+    *("CasesNotSealed", "CasesAtOddsWithReceipts", "SilentSources"),
     # By each consumer, for each message that it is given.
     *(f"{function}.{lane}" for function in CONSUMERS for lane in ("Waited", "UrgentWaited")),
 }

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from leaver.webhooks.sources import SOURCES
-from tests.contract.stack import FULL, ROOT, SMALLEST, Stack, of_type, outputs
+from tests.contract.stack import FULL, ROOT, SMALLEST, Stack, of_type, outputs, stack
 
 LAYER = ROOT / "layers" / "leaver" / "python"
 
@@ -16,7 +16,23 @@ def test_without_opting_in_there_is_no_address(smallest: Stack) -> None:
     assert [name for name, each in smallest.items() if each["Type"].startswith("AWS::ApiGateway")] == []
     assert "FrontDoorPermission" not in smallest
     assert "FrontDoorUrl" not in outputs(SMALLEST)
-    assert outputs(FULL)["FrontDoorUrl"] == "https://FrontDoorApi.execute-api.eu-west-1.amazonaws.com"
+    opened = outputs(SMALLEST | {"FrontDoor": "http-api"})
+    assert opened["FrontDoorUrl"] == "https://FrontDoorApi.execute-api.eu-west-1.amazonaws.com"
+
+
+def test_an_own_domain_leads_to_the_same_api_and_needs_a_door(full: Stack) -> None:
+    assert outputs(FULL)["FrontDoorUrl"] == "https://hooks.example.com"
+    assert outputs(FULL)["FrontDoorDnsTarget"] == "d-FrontDoorDomain.execute-api.eu-west-1.amazonaws.com"
+    assert full["FrontDoorMapping"]["Properties"] == {
+        "DomainName": "FrontDoorDomain",
+        "ApiId": "FrontDoorApi",
+        "Stage": "FrontDoorStage",
+    }
+    # Whoever posts to the API's own address still is heard.
+    assert "DisableExecuteApiEndpoint" not in full["FrontDoorApi"]["Properties"]
+    without_a_door = FULL | {"FrontDoor": "none"}
+    assert "FrontDoorDomain" not in stack(without_a_door)
+    assert "FrontDoorUrl" not in outputs(without_a_door)
 
 
 def test_every_source_has_its_route_and_all_else_is_answered_by_the_same_function(full: Stack) -> None:
@@ -34,6 +50,25 @@ def test_every_route_is_throttled_and_strangers_first(full: Stack) -> None:
     stage = full["FrontDoorStage"]["Properties"]
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == 100
     assert stage["RouteSettings"]["$default"]["ThrottlingRateLimit"] == 5
+
+
+def test_whoever_never_repeats_after_a_429_gets_a_5xx_first(full: Stack) -> None:
+    stage = full["FrontDoorStage"]
+    # More at a time than an account's functions run, whose own refusal is a 5xx.
+    assert stage["Properties"]["RouteSettings"]["ANY /bamboohr/{connection}"]["ThrottlingBurstLimit"] > 1000
+    routes = {name: each["RouteKey"] for name, each in of_type(full, "AWS::ApiGatewayV2::Route")}
+    # A stage can't be made with the settings of a route that is not there yet.
+    assert {routes[each] for each in stage["DependsOn"]} == set(stage["Properties"]["RouteSettings"])
+
+
+def test_a_sender_that_is_throttled_is_told_of_and_a_stranger_is_not(full: Stack) -> None:
+    told = full["WebhooksThrottledFilter"]["Properties"]
+    assert told["FilterPattern"] == '{ $.status = "429" && $.route != "$default" }'
+    assert told["LogGroupName"] == "FrontDoorLogGroup"
+    [metric], alarm = told["MetricTransformations"], full["WebhooksThrottledAlarm"]["Properties"]
+    assert (metric["MetricNamespace"], metric["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+    for field in ('"status":"$context.status"', '"route":"$context.routeKey"'):
+        assert field in full["FrontDoorStage"]["Properties"]["AccessLogSettings"]["Format"]
 
 
 @pytest.mark.parametrize("word", ["path", "header", "requestOverride", "querystring", "authorizer", "body"])

@@ -176,7 +176,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     | FINDER
     | {
         "sqs:SendMessage": {"leaver-seal-case.fifo"},
-        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
@@ -188,7 +188,10 @@ MAY: dict[str, dict[str, set[str]]] = {
 MAY["ReceiveWebhook"] = {
     "dynamodb:GetItem": {"table/Deliveries"},
     "dynamodb:PutItem": {"table/Deliveries"},
+    "dynamodb:UpdateItem": {"table/Deliveries"},
     "secretsmanager:GetSecretValue": {"leaver/webhooks/*"},
+    # takes no resource: of each secret GetSecretValue must be allowed
+    "secretsmanager:BatchGetSecretValue": {"*"},
     # the handshake
     "secretsmanager:PutSecretValue": {"leaver/webhooks/gusto/*"},
     "kms:Decrypt": {"key/Key"},
@@ -247,14 +250,15 @@ def statements(stack: Stack, function: str) -> list[dict[str, Any]]:
     return found
 
 
-def lists_secrets(statement: dict[str, Any]) -> bool:
-    """Whether this is the one right that AWS grants for all secrets or none: to list names and tags, in this region."""
+def is_of_all_secrets(statement: dict[str, Any]) -> bool:
+    """Whether this is a right that AWS grants for all secrets or none, in this region.
+
+    To list names and tags; and to read several at once, each of which GetSecretValue has to allow.
+    """
     condition = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
-    return (statement["Action"], statement["Resource"], statement.get("Condition")) == (
-        ["secretsmanager:ListSecrets"],
-        ["*"],
-        condition,
-    )
+    return (statement["Action"], statement["Resource"], statement.get("Condition")) in [
+        ([f"secretsmanager:{action}"], ["*"], condition) for action in ("ListSecrets", "BatchGetSecretValue")
+    ]
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -318,7 +322,7 @@ def wildcard_faults(stack: Stack) -> list[str]:
             faults += [
                 f"{function}: any {resource}"
                 for resource in statement["Resource"]
-                if not lists_secrets(statement)
+                if not is_of_all_secrets(statement)
                 and re.search(r"[*?]", resource.removesuffix(next(filter(resource.endswith, arises), "")))
             ]
     return faults
@@ -331,7 +335,7 @@ def secret_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
-            if lists_secrets(statement):
+            if is_of_all_secrets(statement):
                 continue
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
@@ -508,7 +512,7 @@ def test_a_list_that_becomes_more_than_a_list_is_noticed(full: Stack) -> None:
 def test_nobody_writes_what_people_stored(full: Stack) -> None:
     for function in FUNCTIONS:
         for statement in statements(full, function):
-            if lists_secrets(statement):
+            if is_of_all_secrets(statement):
                 continue
             if any(matches(pattern, SECRETS["credentials"]) for pattern in statement["Resource"]):
                 assert statement["Action"] == ["secretsmanager:GetSecretValue"]

@@ -201,6 +201,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "CASES_TABLE": "Cases",
             "CONNECTIONS_TABLE": "Connections",
             "PACE_TABLE": "Pace",
+            "DELIVERIES_TABLE": "Deliveries",
             "REQUESTS_PER_SECOND": "30",
             "SECRET_PREFIX": "leaver",
             "ZOOM_API_URL": ZOOM_API,

@@ -15,6 +15,7 @@ from functions.receive_webhook.app import Door
 from leaver.storage.secrets import SecretStore
 from leaver.webhooks.bus import Bus
 from leaver.webhooks.memory import SeenDeliveries
+from leaver.webhooks.places import Places
 from leaver.webhooks.secrets import DoorSecrets
 from leaver.webhooks.sources import Answer
 from local.http_events import http_event
@@ -53,6 +54,9 @@ class DeliveriesTable:
     """DynamoDB with one table, whose items nobody deletes when they expire: AWS is days late."""
 
     items: dict[str, int] = field(default_factory=dict)
+    #: what stands there for good: key → place → value, as DynamoDB holds it
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    updates: int = 0
     broken: bool = False
     exceptions: _Exceptions = field(default_factory=_Exceptions)
 
@@ -65,7 +69,25 @@ class DeliveriesTable:
             raise client_error("GetItem")
         assert ConsistentRead
         key = Key["delivery"]["S"]
+        if key in self.notes:
+            return {"Item": Key | self.notes[key]}
         return {"Item": {"expires_at": {"N": str(self.items[key])}}} if key in self.items else {}
+
+    def update_item(
+        self,
+        *,
+        TableName: str,  # noqa: ARG002, N803
+        Key: Any,  # noqa: N803
+        UpdateExpression: str,  # noqa: N803
+        ExpressionAttributeNames: Any,  # noqa: N803
+        ExpressionAttributeValues: Any,  # noqa: N803
+    ) -> None:
+        if self.broken:
+            raise client_error("UpdateItem")
+        assert UpdateExpression == "SET #place = :told"
+        self.updates += 1
+        noted = self.notes.setdefault(Key["delivery"]["S"], {})
+        noted[ExpressionAttributeNames["#place"]] = ExpressionAttributeValues[":told"]
 
     def put_item(
         self,
@@ -98,9 +120,12 @@ class FrontDoor:
     logged: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.places = Places(self.table.client, table="Deliveries")
+        store = SecretStore(self.secrets.client, prefix="leaver")
         self.door = Door(
-            secrets=DoorSecrets(SecretStore(self.secrets.client, prefix="leaver"), self.clock),
+            secrets=DoorSecrets(store, self.places.names, self.clock),
             seen=SeenDeliveries(self.table.client, table="Deliveries", clock=self.clock),
+            places=self.places,
             bus=Bus(self.events.client, name="leaver"),
             clock=self.clock,
             count=self._count,
@@ -115,6 +140,7 @@ class FrontDoor:
 
     def store(self, place: str, **secret: str | None) -> None:
         """Store a connection's secret, as an operator does."""
+        self.places.connect(place, self.clock.now)
         name, text = f"leaver/webhooks/{place}", json.dumps(secret)
         if name in self.secrets.secrets:
             self.secrets.put_secret_value(SecretId=name, SecretString=text)

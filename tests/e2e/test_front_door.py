@@ -3,8 +3,13 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 import requests
+from typer.testing import CliRunner
 
+from leaver.webhooks.places import Places
+from leaver.webhooks.sources import SOURCES
+from leaver_cli.main import app
 from local import acme
 from tests.doubles.front_door import sign
 from tests.e2e.test_look_ups import left
@@ -75,3 +80,27 @@ def test_a_signed_hibob_webhook_with_an_id_only_ends_as_that_persons_sealed_case
     assert case["head"]
     assert not world.zoom.has_session(leaver.email)
     assert world.zoom.has_session(colleague.email)
+
+
+def tried(world: WatchedWorld, place: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["door", "test", place], env=world.environment())
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_connection_can_be_tried_as_far_as_the_intake_and_nothing_follows(
+    world: WatchedWorld, source: str
+) -> None:
+    places = Places(world.client("dynamodb"), table=world.resource("Deliveries").ref)
+    before = places.connected()
+    status, told = tried(world, f"{source}/main")
+    assert (status, f"{source}/main nothing_follows leaver door test" in told) == (0, True), told
+    assert world.parked("start_offboarding") == []
+    # A feed that is dead is not brought to life by whoever tries the door every night.
+    assert places.connected() == before
+
+
+def test_a_trial_that_is_refused_says_so(world: WatchedWorld) -> None:
+    order = ["door", "test", "hibob/main", "--endpoint", f"{world.api_url}/nowhere"]
+    result = CliRunner().invoke(app, order, env=world.environment())
+    assert (result.exit_code, "hibob/main: 401: refused" in result.output) == (1, True)

@@ -15,6 +15,7 @@ import requests
 from typer.testing import CliRunner
 
 from leaver.messages.commands import RevokeAccessToken
+from leaver.webhooks.places import Places
 from leaver_cli.main import app
 from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
@@ -267,6 +268,8 @@ def knock(world: WatchedWorld) -> None:
     waits = {"current": acme.WEBHOOK_SECRETS["gusto"], "open_until": until.isoformat()}
     vault.put_secret_value(SecretId="leaver/webhooks/gusto/main", SecretString=json.dumps(waits))
     vault.create_secret(Name="leaver/webhooks/hibob/spoilt", SecretString=json.dumps({"current": [ECHOED], ECHOED: 1}))
+    places = Places(world.client("dynamodb"), table=world.resource("Deliveries").ref)
+    places.connect("hibob/spoilt", datetime.now(UTC))
     offered = json.dumps({"verification_token": ECHOED})
     attempts = [
         ("/okta/main", {"authorization": secret}, '{"data": {"events": [{"eventType": "user.session.start"}]}}', 200),

@@ -126,6 +126,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             "Outputs": {
                 "ConnectionsTable": {"Value": "Connections"},
                 "CasesTable": {"Value": "Cases"},
+                "DeliveriesTable": {"Value": "Deliveries"},
                 "KeyArn": {"Value": "arn:aws:kms:eu-central-1:123456789012:key/1"},
                 "SecretPrefix": {"Value": "leaver"},
             },

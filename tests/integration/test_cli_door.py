@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from leaver.webhooks.places import Places
 from leaver.webhooks.proofs import standard_key
 from leaver.webhooks.sources import SOURCES
 from tests.integration.dynamodb import dynamodb, make_tables
@@ -22,7 +23,8 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with world_on_moto(monkeypatch):
         make_tables(dynamodb())
         key = boto3.client("kms", region_name=REGION).create_key()["KeyMetadata"]["Arn"]
-        outputs = {"ConnectionsTable": "Connections", "CasesTable": "Cases", "KeyArn": key, "SecretPrefix": "leaver"}
+        tables = {f"{each}Table": each for each in ("Connections", "Cases", "Deliveries")}
+        outputs = {**tables, "KeyArn": key, "SecretPrefix": "leaver"}
         told = {name: {"Value": value} for name, value in {**outputs, "FrontDoorUrl": URL}.items()}
         boto3.client("cloudformation", region_name=REGION).create_stack(
             StackName="leaver", TemplateBody=json.dumps({"Resources": {}, "Outputs": told})
@@ -120,7 +122,7 @@ def test_the_door_shows_addresses_and_states_and_no_secret(secrets: Any, given: 
     assert "canary" not in shown
     assert "tokens" not in shown
     assert f"{URL}/hibob/main" in shown
-    told = json.loads(leaver("door", "--json").output)
+    told = json.loads(leaver("door", "--json").output)["connections"]
     assert [(each["connection"], each["address"], each["secrets"]) for each in told] == [
         ("hibob/main", f"{URL}/hibob/main", "current, previous"),
         ("zoom/main", f"{URL}/zoom/main", "current"),
@@ -130,6 +132,68 @@ def test_the_door_shows_addresses_and_states_and_no_secret(secrets: Any, given: 
 def test_a_secret_that_nobody_can_read_hides_no_other(secrets: Any, given: Path) -> None:
     secrets.create_secret(Name="leaver/webhooks/gusto/main", SecretString="no JSON")
     rotate("hibob/main", given, "first")
-    told = json.loads(leaver("door", "--json").output)
+    told = json.loads(leaver("door", "--json").output)["connections"]
     assert [each["connection"] for each in told] == ["gusto/main", "hibob/main"]
     assert told[0]["secrets"].startswith("can't be used: secret leaver/webhooks/gusto/main: ")
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_person_says_how_long_a_source_may_be_silent(given: Path) -> None:
+    assert "leaver door rotate hibob/main" in leaver("door", "silence", "hibob/main", "30").output
+    rotate("hibob/main", given, "first")
+    places = Places(dynamodb(), table="Deliveries")
+    assert places.connected()["hibob/main"].silent_after == timedelta(days=7)
+    assert leaver("door", "silence", "hibob/main", "30").exit_code == 0
+    rotate("hibob/main", given, "second")
+    assert places.connected()["hibob/main"].silent_after == timedelta(days=30)
+    leaver("door", "silence", "hibob/main", "0")
+    assert not places.connected()["hibob/main"].is_silent(datetime.now(UTC) + timedelta(days=999))
+
+
+def test_the_door_shows_who_spoke_when_and_who_is_silent_for_too_long(secrets: Any) -> None:
+    now, places = datetime.now(UTC), Places(dynamodb(), table="Deliveries")
+    places.connect("gusto/main", now - timedelta(days=9))
+    places.connect("hibob/main", now - timedelta(days=9))
+    places.note_spoken("hibob/main", now - timedelta(days=2))
+    secrets.create_secret(Name="leaver/webhooks/okta/by-hand", SecretString='{"current": "x"}')
+    told = {each["connection"]: each for each in json.loads(leaver("door", "--json").output)["connections"]}
+    assert {place: (each["last_event"], each["silence"]) for place, each in told.items()} == {
+        "gusto/main": ("none yet", "9 days of 7: rings"),
+        "hibob/main": (f"{now - timedelta(days=2):%Y-%m-%d %H:%M:%S}Z", "2 days of 7"),
+        "okta/by-hand": ("not connected: leaver door silence", None),
+    }
+    assert told["okta/by-hand"]["secrets_since"].endswith(" (0 days)")
+    assert leaver("door", "silence", "okta/by-hand", "7").exit_code == 0
+    assert "okta/by-hand" in places.connected()
+
+
+@pytest.mark.usefixtures("secrets")
+def test_the_door_shows_what_was_refused_within_a_day_and_why() -> None:
+    def refused(hours: int, stack: str = "leaver", **told: str) -> dict[str, Any]:
+        named = {"service": "leaver", "stack": stack, **told}
+        dimensions = [{"Name": name, "Value": value} for name, value in named.items()]
+        at = datetime.now(UTC) - timedelta(hours=hours)
+        return {"MetricName": "WebhooksRefused", "Dimensions": dimensions, "Timestamp": at, "Value": 1.0}
+
+    boto3.client("cloudwatch", region_name=REGION).put_metric_data(
+        Namespace="Leaver",
+        MetricData=[
+            refused(1, source="hibob", reason="wrong_signature"),
+            refused(5, source="hibob", reason="wrong_signature"),
+            refused(30, source="hibob", reason="stale"),
+            refused(1, source="okta", reason="no_signature", stack="another"),
+            # What alarms count, by no source.
+            refused(1),
+        ],
+    )
+    expected = [{"source": "hibob", "reason": "wrong_signature", "count": 2}]
+    assert json.loads(leaver("door", "--json").output)["refused"] == expected
+    assert "refused within a day: hibob wrong_signature: 2" in leaver("door").output
+
+
+def test_a_trial_goes_nowhere_without_a_secret_or_in_the_clear(secrets: Any, given: Path) -> None:
+    assert "leaver door rotate hibob/main" in leaver("door", "test", "hibob/main").output
+    rotate("hibob/main", given, "first")
+    result = leaver("door", "test", "hibob/main", "--endpoint", "http://door.example")
+    assert (result.exit_code, "expected https" in result.output) == (2, True)
+    assert secrets.list_secrets()["SecretList"] != []

@@ -25,8 +25,11 @@ def _connection(name: str) -> str:
     return name
 
 
+ConnectionName = Annotated[str, typer.Argument(callback=_connection, help="The source and a name, as in hibob/main.")]
+
+
 def rotate(
-    connection: Annotated[str, typer.Argument(callback=_connection, help="The source and a name, as in hibob/main.")],
+    connection: ConnectionName,
     *,
     secret_file: Annotated[
         str | None, typer.Option(help="Where the secret is, - for standard input; else it is asked for, or made.")
@@ -84,6 +87,8 @@ def _take_offer(deployment: Deployment, connection: str, secret: DoorSecret, con
 
 
 def _store(deployment: Deployment, connection: str, secret: DoorSecret) -> None:
+    # First: a connection without a secret is shown and rings, and a secret without a connection opens nothing.
+    deployment.places.connect(connection, now())
     deployment.secret_store.store_webhook_secret(connection, secret.as_stored())
 
 

@@ -59,6 +59,7 @@ from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items, identity_of
 from leaver.storage.user_token_secrets import UserTokenSecrets
+from leaver.webhooks.places import Places
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -297,6 +298,11 @@ def ceiling(table: str, most_an_hour: int, *, routine: int | None = None) -> Cei
 def receipts(table: str) -> Receipts:
     """The receipts in this table."""
     return Receipts(_dynamodb(), table=table)
+
+
+def places(table: str) -> Places:
+    """The front door's connections in this table."""
+    return Places(_dynamodb(), table=table)
 
 
 def measure(name: str, value: int) -> None:

@@ -10,9 +10,9 @@ if "AWS_LAMBDA_RUNTIME_API" in os.environ:
 import json
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -20,9 +20,14 @@ from botocore.config import Config
 
 from leaver.settings import Settings, stack_name
 from leaver.storage.secrets import SecretStore
+from leaver.webhooks.bus import LONGEST as LONGEST_PUT
 from leaver.webhooks.bus import Bus
-from leaver.webhooks.memory import SeenDeliveries
+from leaver.webhooks.memory import LONGEST, SeenDeliveries
+from leaver.webhooks.places import Places
 from leaver.webhooks.secrets import DoorSecrets
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 # Danger: at DEBUG they log bodies and headers, with every secret; Lambda's own log level would set them to it.
 for _library in ("boto3", "botocore", "urllib3"):
@@ -33,9 +38,8 @@ gc.enable()
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
-#: the bus is tried twice, by who puts there, within the three seconds that a sender waits
-_BUS: Final = Config(connect_timeout=1.5, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
-_QUICK: Final = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
+#: seconds of what a call may take in which it must be connected
+_CONNECT: Final = 0.3
 
 
 def now() -> datetime:
@@ -49,6 +53,12 @@ def settings_of(kind: type[AnySettings]) -> AnySettings:
     return kind.read(os.environ)
 
 
+def _within(longest: timedelta) -> Config:
+    """One attempt, and no longer: whoever calls knows what time is left."""
+    read = longest.total_seconds() - _CONNECT
+    return Config(connect_timeout=_CONNECT, read_timeout=read, retries={"mode": "standard", "total_max_attempts": 1})
+
+
 @cache
 def _session() -> boto3.Session:
     return boto3.Session()
@@ -56,17 +66,28 @@ def _session() -> boto3.Session:
 
 def bus(name: str) -> Bus:
     """The bus that everything goes to."""
-    return Bus(_session().client("events", config=_BUS), name=name)
+    return Bus(_session().client("events", config=_within(LONGEST_PUT)), name=name)
 
 
-def secrets(prefix: str) -> DoorSecrets:
-    """What senders sign with."""
-    return DoorSecrets(SecretStore(_session().client("secretsmanager", config=_QUICK), prefix=prefix), now)
+def secrets(prefix: str, table: str) -> DoorSecrets:
+    """What the connections in this table sign with."""
+    client = _session().client("secretsmanager", config=_within(LONGEST))
+    return DoorSecrets(SecretStore(client, prefix=prefix), places(table).names, now)
+
+
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    return _session().client("dynamodb", config=_within(LONGEST))
 
 
 def seen_deliveries(table: str) -> SeenDeliveries:
     """What was put on the bus already."""
-    return SeenDeliveries(_session().client("dynamodb", config=_QUICK), table=table, clock=now)
+    return SeenDeliveries(_dynamodb(), table=table, clock=now)
+
+
+def places(table: str) -> Places:
+    """The door's connections."""
+    return Places(_dynamodb(), table=table)
 
 
 @cache

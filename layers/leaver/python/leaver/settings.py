@@ -168,13 +168,18 @@ class EncryptsTokens(Settings):
     kms_key_arn: str
 
 
-class ReceivesWebhooks(Settings):
+class KnowsPlaces(Settings):
+    """Where the front door's connections are noted."""
+
+    #: which deliveries the bus has, and which connections there are
+    deliveries_table: str
+
+
+class ReceivesWebhooks(KnowsPlaces):
     """What the front door needs."""
 
     event_bus_name: str
     secret_prefix: str
-    #: which deliveries the bus has
-    deliveries_table: str
 
 
 def stack_name(environ: Mapping[str, str]) -> str:

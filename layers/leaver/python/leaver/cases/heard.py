@@ -75,6 +75,17 @@ class HeardEvents:
         """Write an item unless it is there: what was heard is heard once, and the first fate stands."""
         self._items.add(item)
 
+    def find_fate(self, event_id: str, since: datetime, until: datetime) -> Heard | None:
+        """Find what became of an event that was heard between these times; None while nothing has."""
+        names = {"#partition": "partition", "#entry": "entry"}
+        for day in sorted({of_day(since), of_day(until)}):
+            bound = {":day": day, ":since": timestamp(since)}
+            entries = self._items.query(None, "#partition = :day AND #entry >= :since", names, bound)
+            found = (each for each in map(read_as(Heard), entries) if each.fate and each.event_id == event_id)
+            if (fate := next(found, None)) is not None:
+                return fate
+        return None
+
     def find_open(self, day: datetime) -> Iterator[Heard]:
         """Find what was heard on a day, in UTC, and has no fate; the oldest first."""
         names, bound = {"#partition": "partition"}, {":day": of_day(day)}

@@ -1,7 +1,8 @@
 """Tokens in Secrets Manager, written by compare-and-swap: one parent version can have one child."""
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +13,9 @@ from leaver.tokens import TokenSet
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+#: the most secrets that BatchGetSecretValue takes
+_AT_ONCE: Final = 20
 
 Secret = TypeVar("Secret", bound=BaseModel)
 
@@ -66,6 +70,23 @@ class SecretStore:
         name = f"{self.prefix}/webhooks/{place}"
         text = self._find(name, VersionStage="AWSCURRENT")
         return None if text is None else _parse(kind, text, name)
+
+    def find_webhook_secrets(self, places: Iterable[str], kind: type[Secret]) -> "dict[str, Secret | LeaverError]":
+        """Read what all of these connections sign with, at once; where one can't be used, why. Raises NotRead."""
+        names = {f"{self.prefix}/webhooks/{place}": place for place in places}
+        found: dict[str, Secret | LeaverError] = {}
+        for some in (list(names)[start : start + _AT_ONCE] for start in range(0, len(names), _AT_ONCE)):
+            try:
+                answer = self._secrets_manager.batch_get_secret_value(SecretIdList=some)
+            except (BotoCoreError, ClientError) as error:
+                raise NotRead(f"secrets {self.prefix}/webhooks: {error_code(error)}") from None
+            for each in answer["SecretValues"]:
+                found[names[each["Name"]]] = _parsed(kind, each.get("SecretString", ""), each["Name"])
+            for failed in answer["Errors"]:
+                if failed["ErrorCode"] != "ResourceNotFoundException":
+                    reason = f"secret {failed['SecretId']}: {failed['ErrorCode']}"
+                    found[names[failed["SecretId"]]] = NotRead(reason)
+        return found
 
     def text(self, name: str) -> str:
         """Read the current text of a secret, by its whole name; raises Rejected where it is missing, and NotRead."""
@@ -163,6 +184,13 @@ def _parse(kind: type[Secret], text: str, name: str) -> Secret:
         return kind.model_validate_json(text)
     except ValidationError as error:
         raise Rejected(f"secret {name}: {explain(error, kind)}") from None
+
+
+def _parsed(kind: type[Secret], text: str, name: str) -> Secret | Rejected:
+    try:
+        return _parse(kind, text, name)
+    except Rejected as rejected:
+        return rejected
 
 
 def _json(tokens: TokenSet) -> str:

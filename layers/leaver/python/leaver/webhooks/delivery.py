@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
 
+from leaver.messages.speakers import DOOR_TEST
+
 #: bytes of a body: what HR systems post is a hundredth of it
 LARGEST: Final = 128 * 1024
 #: bytes of what the bus gets of it: PutEvents takes 256 KB, resources and all
@@ -68,6 +70,11 @@ class Delivery:
     def detail(self) -> Content:
         """What lies on the bus of it: the JSON object, or the bytes as they came."""
         return {"raw": base64.b64encode(self.body).decode()} if self.content is None else self.content
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is what `leaver door test` posts: no word of the source's own."""
+        return self.detail.keys() == {DOOR_TEST}
 
     @property
     def sha256(self) -> str:

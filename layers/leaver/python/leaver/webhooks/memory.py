@@ -1,6 +1,6 @@
 """Which deliveries the bus has: remembered behind it, so that a lost answer costs a repeat and never a leaver."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: longer than any source repeats, and than any signed time may be old
 REMEMBERED: Final = timedelta(days=14)
+#: what one call takes at most: to connect, and to be answered
+LONGEST: Final = timedelta(seconds=0.8)
 
 
 class SeenDeliveries:
@@ -32,7 +34,7 @@ class SeenDeliveries:
         # DynamoDB deletes days late.
         return "Item" in found and int(found["Item"]["expires_at"]["N"]) > self._clock().timestamp()
 
-    def remember(self, deliveries: Sequence[str]) -> None:
+    def remember(self, deliveries: Iterable[str]) -> None:
         """Remember what the bus has; where the table does not answer, a repeat is taken once more."""
         now = self._clock()
         for each in deliveries:

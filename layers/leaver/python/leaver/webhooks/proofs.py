@@ -24,6 +24,9 @@ class Proof(Protocol):
     def signed_time(self, delivery: Delivery) -> str:
         """The time that is signed, as it was written; empty where none is."""
 
+    def sign(self, path: str, body: bytes, secret: str, *, delivery: str, now: datetime) -> Delivery:
+        """Sign as the source would, for whoever wants to try the door; `delivery` is its id, where one is signed."""
+
 
 @dataclass(frozen=True)
 class Hmac:
@@ -66,9 +69,19 @@ class Hmac:
         """The last of the signed headers, where its age counts."""
         return "" if self.longest_age is None else delivery.headers[self.signed_headers[-1]]
 
+    def sign(self, path: str, body: bytes, secret: str, *, delivery: str, now: datetime) -> Delivery:
+        """Sign as the source would: of the signed headers the last is the time, and another the id."""
+        told = dict.fromkeys(self.signed_headers[:-1], delivery)
+        told |= {name: str(int(now.timestamp())) for name in self.signed_headers[-1:]}
+        signed = self.signs(Delivery("POST", path, told, body))
+        return Delivery("POST", path, {**told, self.header: self.prefix + self._signature(secret, signed)}, body)
+
     def _matches(self, secret: str, signed: bytes, signatures: Sequence[str]) -> bool:
-        expected = self.written(hmac.digest(self.key(secret), signed, self.digest)).encode()
+        expected = self._signature(secret, signed).encode()
         return any(hmac.compare_digest(expected, each.encode(errors="replace")) for each in signatures)
+
+    def _signature(self, secret: str, signed: bytes) -> str:
+        return self.written(hmac.digest(self.key(secret), signed, self.digest))
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,10 @@ class Carried:
     def signed_time(self, delivery: Delivery) -> str:  # noqa: ARG002 - as every proof
         """None is."""
         return ""
+
+    def sign(self, path: str, body: bytes, secret: str, *, delivery: str, now: datetime) -> Delivery:  # noqa: ARG002
+        """Carry the secret, as the source would."""
+        return Delivery("POST", path, {self.header: secret}, body)
 
 
 def base64_text(digest: bytes) -> str:

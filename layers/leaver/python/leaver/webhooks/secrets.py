@@ -1,22 +1,19 @@
 """The secrets of the front door: two at once while one is being rotated."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
-from leaver.errors import NotRead
+from leaver.errors import LeaverError, NotRead
 from leaver.storage.secrets import SecretStore
 
 #: how long what was read counts
 KEPT: Final = timedelta(minutes=1)
 #: and how long where it does not fit: a rotation is seen at once, and whoever guesses asks for no read each time
 KEPT_WHERE_WRONG: Final = timedelta(seconds=5)
-#: paths that are remembered; guessed ones must not fill the memory
-_MOST: Final = 1000
 
 
 class DoorSecret(BaseModel):
@@ -46,42 +43,43 @@ class DoorSecret(BaseModel):
         return SecretStr(json.dumps(told | ({"open_until": self.open_until.isoformat()} if self.open_until else {})))
 
 
-@dataclass(frozen=True)
-class _Read:
-    secret: DoorSecret | None
-    at: datetime
-
-
 class DoorSecrets:
-    """The secrets by `place`, which is `<source>/<connection>`, as they were not long ago."""
+    """The secrets by `place`, which is `<source>/<connection>`, as they were not long ago.
 
-    def __init__(self, store: SecretStore, clock: Callable[[], datetime]) -> None:
+    They are read all at once, by the list of connections: whoever guesses a name learns nothing from the time, and
+    no guess lands in AWS's logs. Without that list they are read one by one, and no leaver is lost.
+    """
+
+    def __init__(
+        self, store: SecretStore, connected: Callable[[], Iterable[str]], clock: Callable[[], datetime]
+    ) -> None:
         self._store = store
+        self._connected = connected
         self._clock = clock
-        self._read: dict[str, _Read] = {}
+        self._found: dict[str, DoorSecret | LeaverError] = {}
+        self._read_at: datetime | None = None
 
     def find(self, place: str, *, did_not_fit: bool = False) -> DoorSecret | None:
         """Find a connection's secret; None where there is no such connection.
 
         Raises Rejected where it can't be used, and NotRead where none was read before.
         """
-        known, now = self._read.get(place), self._clock()
-        short = did_not_fit or known is None or known.secret is None
-        if known is not None and now - known.at < (KEPT_WHERE_WRONG if short else KEPT):
-            return known.secret
-        try:
-            secret = self._store.find_webhook_secret(place, DoorSecret)
-        except NotRead:
-            if known is None:
-                raise
-            return known.secret
-        if len(self._read) >= _MOST:
-            self._read.clear()
-        self._read[place] = _Read(secret, now)
-        return secret
+        kept = KEPT_WHERE_WRONG if did_not_fit or place not in self._found else KEPT
+        if self._read_at is None or self._clock() - self._read_at >= kept:
+            try:
+                self._found = self._store.find_webhook_secrets(self._connected(), DoorSecret)
+            except NotRead:
+                if self._read_at is None:
+                    return self._store.find_webhook_secret(place, DoorSecret)
+                # What was read before goes on to count, and the next delivery does not wait for the same again.
+            self._read_at = self._clock()
+        found = self._found.get(place)
+        if isinstance(found, LeaverError):
+            raise type(found)(found.reason)
+        return found
 
     def keep_offer(self, place: str, secret: DoorSecret, offered: str) -> None:
         """Keep aside what the sender offers, and close the window: the first offer counts. Raises NotKept."""
         kept = secret.model_copy(update={"open_until": None, "offered": SecretStr(offered)})
         self._store.store_webhook_secret(place, kept.as_stored())
-        self._read[place] = _Read(kept, self._clock())
+        self._found[place] = kept

@@ -10,7 +10,7 @@ from leaver.messages.envelope import Payload
 from leaver.messages.events import HrEvent, OffboardingRequested
 from leaver.messages.hr import bamboohr, canonical, gusto, hibob, okta, sailpoint, scim, shared_signals, standard, zoom
 from leaver.messages.look_up import LookUpNeeded
-from leaver.messages.speakers import HR_EVENTS
+from leaver.messages.speakers import DOOR_TEST, HR_EVENTS
 
 #: what the front door or the deployment's own webhook receiver puts on our bus, as it came in, by its detail-type
 WEBHOOKS: Mapping[str, Callable[[HrEvent, "HrChoices"], OffboardingRequested]] = {
@@ -56,6 +56,14 @@ def read_hr_event(payload: Payload, choices: HrChoices) -> OffboardingRequested:
     except ValidationError as error:
         raise BadMessage(explain(error, OffboardingRequested)) from None
     return request.model_copy(update={"urgency": "urgent"}) if request.source.casefold() in urgent else request
+
+
+def read_door_test(payload: Payload) -> tuple[str, str] | None:
+    """Read the connection and the id of what `leaver door test` posted; None where it is anything else."""
+    if payload.event is None or payload.detail.keys() != {DOOR_TEST}:
+        return None
+    place, id_ = _find_resource(payload.event, CONNECTION), payload.detail[DOOR_TEST]
+    return (place, id_) if place and isinstance(id_, str) else None
 
 
 def _read_by_source(payload: Payload, choices: HrChoices) -> OffboardingRequested:
