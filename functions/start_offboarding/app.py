@@ -11,6 +11,7 @@ from pydantic import SecretStr, model_validator
 
 from leaver import bootstrap
 from leaver.cases import identities
+from leaver.cases.accounts import TOLD, AccountEvents
 from leaver.cases.closing import StepClosing
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
@@ -34,7 +35,7 @@ from leaver.errors import (
 )
 from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.envelope import Payload
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import AccountEvent, AppRemoved, OffboardingRequested
 from leaver.messages.hr import HrChoices, read_door_test, read_hr_event
 from leaver.messages.look_up import LookUpNeeded, LookUpPerson
 from leaver.messages.names import name_of
@@ -61,6 +62,10 @@ PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 DATED_AHEAD: Final = "EventsDatedAhead"
 #: the metric that counts returns that wait for a person
 RETURNS_HELD: Final = "ReturnsHeld"
+#: the metric that counts accounts of leavers' that live again, and that of Leaver's own app when it was removed
+RESURRECTIONS: Final = "AccountsResurrected"
+APPS_REMOVED: Final = "AppsRemoved"
+APP_REMOVED: Final = "Leaver's app was removed from an account: nothing is ended there: connect it again"
 #: why a held case is not let go on
 ANOTHERS_BY_NOW: Final = (
     "somebody else has this address by now: discard the case, and have it said again under the address that the leaver "
@@ -88,6 +93,8 @@ class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps)
     sailpoint_left_values: CommaSeparated = frozenset()
     sailpoint_active_values: CommaSeparated = frozenset()
     sailpoint_email_domain: str = ""
+    #: whether an account that somebody ends at Zoom by hand is a departure, or waits for another word
+    zoom_departures: Literal["held", "departure"] = "held"
     #: the queue of look_up_person
     look_up_queue_url: str
 
@@ -108,6 +115,21 @@ class StartOffboarding(Command):
     def subject(self) -> str:
         """The leaver's e-mail address."""
         return self.request.subject.email
+
+
+class AccountHeard(Command):
+    """What a provider itself tells of an account, or of Leaver's own app there."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    event: AccountEvent | AppRemoved
+    heard_at: Moment
+
+    @property
+    def subject(self) -> str:
+        """The provider's id of the account."""
+        return self.event.user_id if isinstance(self.event, AccountEvent) else self.event.account or "an account"
 
 
 class Decision(Command):
@@ -153,22 +175,31 @@ class DoorTest(Command):
 
 
 #: what the queue brings
-Asked = StartOffboarding | Decision | LookUpPerson | DoorTest
+Asked = StartOffboarding | AccountHeard | Decision | LookUpPerson | DoorTest
 
 
 def start_offboarding(
     command: Asked, *, intake: Intake, closing: StepClosing, hand_on: Callable[[LookUpPerson], None]
 ) -> Fate:
-    """Do as HR or a person says."""
+    """Do as HR or a person says, or as what a provider tells of an account wants it."""
     if isinstance(command, DoorTest):
         return Fate("nothing_follows", because="leaver door test")
     if isinstance(command, LookUpPerson):
         return have_looked_up(command, connections=intake.step_finder.connections, hand_on=hand_on)
+    if isinstance(command, AccountHeard):
+        return hear_of_account(command, accounts=AccountEvents(intake, PROVIDERS))
     if isinstance(command, Decision):
         if command.step is not None and command.because is not None:
             return closing.close(command.case, command.step, who=command.who, because=command.because)
         return decide(command, intake=intake)
     return intake.take_in(command.request, command.heard_at)
+
+
+def hear_of_account(command: AccountHeard, *, accounts: AccountEvents) -> Fate:
+    """Say what follows from it."""
+    if isinstance(command.event, AppRemoved):
+        return Fate("nothing_follows", because=APP_REMOVED)
+    return accounts.hear(command.event, command.heard_at)
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
@@ -221,6 +252,8 @@ def name(command: Asked) -> tuple[str, str | None]:
         return command.unnamed.source, command.unnamed.event_id
     if isinstance(command, Decision):
         return "operator", None
+    if isinstance(command, AccountHeard):
+        return command.event.provider, command.event.event_id
     return command.request.source, command.request.event_id
 
 
@@ -311,10 +344,12 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     if (tested := read_door_test(payload)) is not None:
         return parse(DoorTest, dict(zip(("place", "test"), tested, strict=True)), direct=False)
     try:
-        heard = read_hr_event(payload, choices)
+        understood = read_hr_event(payload, choices)
     except LookUpNeeded as needed:
         return LookUpPerson(unnamed=needed.unnamed, missing=needed.reason)
-    request, dated_ahead = settle_times(heard, payload.heard_at)
+    if not isinstance(understood, OffboardingRequested):
+        return AccountHeard(event=understood, requested_at=understood.occurred_at, heard_at=payload.heard_at)
+    request, dated_ahead = settle_times(understood, payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
         request=request,
@@ -333,6 +368,13 @@ def tell_of_wrong_clock(command: Asked, *, count: Callable[[str, int], None], lo
         told = {"source": request.source, "event_id": request.event_id, "kind": request.kind, "seconds": seconds}
         logger.warning("dated ahead", extra=told)
         count(DATED_AHEAD, 1)
+
+
+def tell_of_app(command: Asked, *, count: Callable[[str, int], None], logger: Logger) -> None:
+    """Say that Leaver's own app was removed from an account: whatever goes by it fails from now on."""
+    if isinstance(command, AccountHeard) and isinstance(command.event, AppRemoved):
+        logger.warning("app removed", extra={"provider": command.event.provider, "account": command.event.account})
+        count(APPS_REMOVED, 1)
 
 
 def consumer() -> Consumer[Asked]:
@@ -376,10 +418,13 @@ def consumer() -> Consumer[Asked]:
     closing = StepClosing(intake.cases, bootstrap.receipts(settings.cases_table), publisher, bootstrap.now)
 
     def operation(command: Asked) -> Fate:
+        tell_of_app(command, count=bootstrap.measure, logger=bootstrap.logger())
         tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
         fate = start_offboarding(command, intake=intake, closing=closing, hand_on=hand_on)
         if fate.because == RETURN_HELD:
             bootstrap.measure(RETURNS_HELD, 1)
+        if fate.because in TOLD:
+            bootstrap.measure(RESURRECTIONS, 1)
         return fate
 
     return bootstrap.consumer(

@@ -84,6 +84,7 @@ ORDER = (
         "cases.former",
         "cases.returns",
         "cases.intake",
+        "cases.accounts",
     ),
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
     *("consuming.message", "consuming.journal", "consuming.recorder", "consuming.failures", "consuming.consumer"),

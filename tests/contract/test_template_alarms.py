@@ -3,7 +3,7 @@
 import pytest
 
 from functions.receive_webhook.app import REFUSED
-from functions.start_offboarding.app import DATED_AHEAD, RETURNS_HELD
+from functions.start_offboarding.app import APPS_REMOVED, DATED_AHEAD, RESURRECTIONS, RETURNS_HELD
 from tests.contract.stack import CONSUMERS, DROP, LANED, Stack, change, of_type, queues_of
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
@@ -21,13 +21,19 @@ GAUGE = AT_LEAST | {
 
 
 #: counted when it happens, each time
-SUMS = (DATED_AHEAD, RETURNS_HELD, REFUSED)
+SUMS = (DATED_AHEAD, RETURNS_HELD, RESURRECTIONS, APPS_REMOVED, REFUSED)
 #: counted when it happens
 FAULTS = ("CasesNotSealed", "CasesAtOddsWithReceipts")
 
 
 #: their alarms
-COUNTED = {"DatedAheadAlarm", "ReturnsHeldAlarm", "WebhooksRefusedAlarm"}
+COUNTED = {
+    "DatedAheadAlarm",
+    "ReturnsHeldAlarm",
+    "AccountsResurrectedAlarm",
+    "AppsRemovedAlarm",
+    "WebhooksRefusedAlarm",
+}
 
 
 def alarm_faults(stack: Stack) -> list[str]:

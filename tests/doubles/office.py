@@ -59,7 +59,7 @@ from tests.doubles.connections_table import connection
 from tests.doubles.effects import Table
 from tests.doubles.event_bus import FakeBus
 from tests.doubles.executor import OneByOne
-from tests.doubles.hr_events import CHOICES
+from tests.doubles.hr_events import CHOICES, webhook
 from tests.doubles.hr_system import FakeHrSystem
 from tests.doubles.lambda_events import Context
 from tests.doubles.lambda_events import batch as batch_of
@@ -233,8 +233,10 @@ class Office:
         deactivates: bool = False,
         missing_is_done: bool = False,
         sweep_after: timedelta | None = None,
+        zoom_departures: Literal["held", "departure"] = "held",
     ) -> None:
         self.effects = Effects()
+        self._choices = replace(CHOICES, zoom_departures=zoom_departures)
         done_where_missing = frozenset(PROVIDERS) if missing_is_done else frozenset[str]()
         self.weather = Weather(self.effects)
         self.clock = Clock()
@@ -435,6 +437,17 @@ class Office:
         }
         return self.queue("StartOffboarding", usual | fields)
 
+    def zoom_tells(self, event: str, user_id: str = ADA_ID, email: str = ADA, **fields: Any) -> Message:
+        """Zoom's webhook tells of an account, now; it lies in the queue."""
+        user = {"id": user_id, "email": email, "type": 1}
+        told = {
+            "event": event,
+            "event_ts": int(self.clock().timestamp() * 1000),
+            "payload": {"account_id": "acme", "operator": "admin@example.com", "object": user},
+        }
+        sent = webhook("ZoomWebhook", told | fields, "source:zoom/main")
+        return self.queue("StartOffboarding", sent | {"time": self.clock().isoformat()})
+
     def queue(self, command: str, body: dict[str, Any]) -> Message:
         message = Message(command, body, f"m-{next(self._ids)}", self.clock())
         self.queued.append(message)
@@ -550,7 +563,7 @@ class Office:
         if command is LookUpPerson:
             return replace(consumer, journal=EventJournal(self.heard, name_of_look_up, _LOGGER))
         journal = EventJournal(self.heard, name, _LOGGER)
-        return replace(consumer, read=partial(understand, choices=CHOICES), journal=journal) if hr else consumer
+        return replace(consumer, read=partial(understand, choices=self._choices), journal=journal) if hr else consumer
 
     def _seal(self, command: SealCase) -> None:
         measure = self.completion.measure

@@ -1,12 +1,16 @@
 """What comes by the front door, at the intake: Standard Webhooks, Okta's hooks, Zoom's, and what nobody could read."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from leaver.errors import Rejected
+from leaver.messages.events import AccountEvent, AppRemoved
 from leaver.messages.hr import WEBHOOKS
-from tests.doubles.hr_events import CANARY, EVENT_ID, bad, payload, read, refusal, webhook
+from leaver.messages.hr.zoom import HELD
+from tests.doubles.hr_events import CANARY, CHOICES, EVENT_ID, bad, payload, read, refusal, understood, webhook
 
 CAME_BY = ("source:standard/workday", "delivery:msg_2KWP", "sha256:00")
 DATA: dict[str, Any] = {
@@ -80,21 +84,87 @@ def test_other_events_of_oktas_hook_are_no_departure(event_type: object) -> None
     assert error.reason.startswith("okta: eventType: no departure: have the hook tell of user.lifecycle.deactivate")
 
 
+def zoom(event: object, *, user: object = None, **fields: Any) -> dict[str, Any]:
+    given = {"id": "z8", "email": "ada@example.com"} if user is None else user
+    payload = {"account_id": "acme", "operator": "admin@example.com", "object": given}
+    return webhook("ZoomWebhook", {"event": event, "event_ts": 1763627400123, "payload": payload} | fields)
+
+
+@pytest.mark.parametrize("event", ["user.deactivated", "user.deleted", "user.disassociated"])
+def test_an_account_that_ended_at_zoom_is_a_departure_that_waits_for_another_word(event: str) -> None:
+    told = understood(zoom(event))
+    assert isinstance(told, AccountEvent)
+    assert (told.what, told.user_id, told.actor) == ("ended", "z8", "admin@example.com")
+    assert told.occurred_at == datetime(2025, 11, 20, 8, 30, 0, 123000, tzinfo=UTC)
+    departure = told.departure
+    assert departure
+    assert (departure.source, departure.kind, departure.held) == ("zoom", "immediate", HELD)
+    assert departure.subject.model_dump(exclude_none=True) == {
+        "email": "ada@example.com",
+        "identities": {"zoom": {"id": "z8"}},
+    }
+
+
+def test_it_waits_for_nothing_where_the_deployment_says_departure() -> None:
+    told = understood(zoom("user.deleted"), replace(CHOICES, zoom_departures="departure"))
+    assert isinstance(told, AccountEvent)
+    assert told.departure
+    assert told.departure.held is None
+
+
+def test_it_is_urgent_where_the_deployment_says_so_of_zoom() -> None:
+    told = understood(zoom("user.deleted"), replace(CHOICES, urgent_sources=frozenset({"zoom"})))
+    assert isinstance(told, AccountEvent)
+    assert told.departure
+    assert told.departure.urgency == "urgent"
+
+
+def test_without_an_address_an_end_says_of_nobody_that_they_left() -> None:
+    told = understood(zoom("user.deleted", user={"id": "z8"}))
+    assert isinstance(told, AccountEvent)
+    assert (told.email, told.departure) == (None, None)
+
+
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "what"), [("user.activated", "activated"), ("user.created", "used"), ("user.signed_in", "used")]
+)
+def test_an_account_that_begins_or_is_used_is_no_departure(event: str, what: str) -> None:
+    told = understood(zoom(event))
+    assert isinstance(told, AccountEvent)
+    assert (told.what, told.departure) == (what, None)
+
+
+@pytest.mark.parametrize("time", [None, CANARY, True, -1, 10**30, 4102444800000])
+def test_what_zoom_dates_ahead_or_not_at_all_happened_when_it_was_heard_of(time: object) -> None:
+    told = understood(zoom("user.signed_in", event_ts=time))
+    assert told.occurred_at == datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+
+
+def test_zoom_tells_that_leavers_own_app_was_removed() -> None:
+    told = understood(zoom("app_deauthorized"))
+    assert isinstance(told, AppRemoved)
+    assert (told.provider, told.account) == ("zoom", "acme")
+
+
+@pytest.mark.parametrize("event", ["user.personal_notes_updated", CANARY])
+def test_other_events_of_zooms_are_put_aside(event: str) -> None:
+    error = refusal(zoom(event))
+    assert isinstance(error, Rejected)
+    assert error.reason == "zoom: event: no departure: subscribe to no such event"
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
     [
-        *((f"user.{what}", "an account was ended") for what in ("deactivated", "deleted", "disassociated")),
-        *((f"user.{what}", "an account was begun or used") for what in ("activated", "created", "signed_in")),
-        ("app_deauthorized", "Leaver's app was removed"),
-        ("user.personal_notes_updated", "no departure"),
-        (CANARY, "no departure"),
+        (zoom("user.deleted", payload=CANARY), "payload: expected a JSON object"),
+        (zoom("user.deleted", user=[CANARY]), "payload.object: expected a JSON object"),
+        (zoom("user.deleted", user={"email": CANARY}), "payload.object.id: expected Zoom's id of a user"),
+        (zoom("user.deleted", user={"id": CANARY * 20}), "payload.object.id: expected Zoom's id of a user"),
+        (zoom("user.deleted", user={"id": "z8", "email": CANARY}), "email: "),
     ],
 )
-def test_zooms_events_are_put_aside_with_what_they_say(event: str, told: str) -> None:
-    error = refusal(webhook("ZoomWebhook", {"event": event, "payload": {"object": {"id": CANARY}}}))
-    assert isinstance(error, Rejected)
-    assert error.reason.startswith("zoom: event: ")
-    assert told in error.reason
+def test_zooms_event_about_nobody_is_refused_by_field(event: dict[str, Any], expected: str) -> None:
+    assert bad(event).startswith(expected)
 
 
 @pytest.mark.parametrize("event", [None, 7, {}])

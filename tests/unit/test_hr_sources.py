@@ -17,6 +17,7 @@ REQUEST = (
         "doubt",
         "effective_at",
         "event_id",
+        "held",
         "kind",
         "may_repeat",
         "occurred_at",

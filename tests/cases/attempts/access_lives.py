@@ -851,3 +851,41 @@ def a_zak_over_one_of_two_accounts_that_was_given_up() -> Company:
     company.table.alter("zoom-eu", status=Status.REVOKED, given_up_at=company.clock())
     company.hears_and_works()
     return company
+
+
+# --- an account that lives again
+
+
+def signs_in(company: Company, event: str = "user.signed_in") -> Company:
+    """Ada gets in again an hour after the seal, and Zoom tells of it."""
+    company.clock.passes(hours=1)
+    company.zoom.deactivated.discard(ADA_ID)
+    company.zoom.sessions.add(ADA_ID)
+    company.zoom_tells(event)
+    company.works()
+    company.waits(12)
+    return company
+
+
+@attempt("completed, the seal holds (2 cases); changed: an account of somebody who left lives again")
+def somebody_who_left_signs_in_again() -> Company:
+    """The case is completed; John signs in to Zoom again, by a login that nobody closed."""
+    company = Company()
+    company.hears_and_works()
+    return signs_in(company)
+
+
+@attempt("completed, the seal holds (2 cases); changed: an account of somebody who left lives again")
+def somebody_who_left_is_activated_again() -> Company:
+    """Leaver deactivated John's account, and somebody activates it by hand."""
+    company = Company(deactivates=True)
+    company.hears_and_works()
+    return signs_in(company, "user.activated")
+
+
+@attempt("completed, the seal holds (3 cases); held: somebody activated the account again", {"login of ada"})
+def somebody_who_left_is_activated_twice() -> Company:
+    """The same a second time: a person is told, and decides."""
+    company = Company(deactivates=True)
+    company.hears_and_works()
+    return signs_in(signs_in(company, "user.activated"), "user.activated")

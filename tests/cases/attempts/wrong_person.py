@@ -412,3 +412,26 @@ def an_address_that_is_somebody_elses_once_the_case_has_begun() -> Company:
     company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ben-new": ADA}
     company.zoom.sessions.add("ben-new")
     return is_heard_again(company)
+
+
+@attempt("no case; dead-lettered: zoom: the account was ended, and its address is another id's by now", EVERYTHING)
+def an_old_account_of_an_address_is_deleted_at_zoom() -> Company:
+    """Zoom deletes an account whose address somebody else has by now, and the deployment takes that for a departure."""
+    company = Company(zoom_departures="departure")
+    company.zoom_tells("user.deleted", user_id="bens-old-id", email="ben@example.com")
+    company.works()
+    return company
+
+
+@attempt("completed, the seal holds; nothing_follows: somebody with another id has the address")
+def somebody_new_signs_in_with_the_address() -> Company:
+    """John left; somebody new has his address at Zoom and Venafi, and signs in."""
+    company = Company()
+    company.hears_and_works()
+    company.clock.passes(days=10)
+    company.zoom.users[ADA_ID] = "ada.of.old@example.com"
+    company.hire(ADA, "ben-new", "local:{ben-new}")
+    company.zoom_tells("user.signed_in", user_id="ben-new")
+    company.works()
+    company.waits(12)
+    return company

@@ -57,7 +57,10 @@ class Intake:
 
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
         """Open, extend, cancel or reinstate the leaver's case."""
-        found = self.find_person(request, heard_at)
+        return self.take(request, self.find_person(request, heard_at))
+
+    def take(self, request: OffboardingRequested, found: Mapping[str, Person]) -> Fate:
+        """The same, of whom accounts have said already who that is."""
         names = _names(request, found.values())
         if request.kind in {"cancelled", "reinstated"}:
             return self.returns.keep_access(request, names)
@@ -144,7 +147,8 @@ class Intake:
                 standing, self.cases.read_receipts(standing.case_id), but_for=departure.request.subject.identities
             )
             known = standing.model_copy(update={"identities": ids})
-        if bool(standing.because) != bool(departure.because) or departure.is_of_somebody_else(known):
+        is_doubted = standing.because is not None and not standing.waits_for_confirmation
+        if is_doubted != bool(departure.because) or departure.is_of_somebody_else(known):
             raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
 
     def _record(self, case_id: str, departure: Departure) -> Case | None:
@@ -163,7 +167,7 @@ class Intake:
             actor=request.actor,
             said=(said,),
             follows=departure.follows.case_id if departure.follows else None,
-            because=departure.because,
+            because=departure.because or request.held,
             urgency=request.urgency,
             requested_at=request.occurred_at,
             effective_at=said.effective_at,
@@ -194,10 +198,13 @@ class Intake:
             return Fate("repeated", case.case_id, HEARD)
         return Fate("changed", case.case_id)
 
-    def _with_departure(self, case: Case, *, departure: Departure, now: datetime) -> Case | None:
+    def _with_departure(self, standing: Case, *, departure: Departure, now: datetime) -> Case | None:
         """With what the case lacks of this departure, and sooner or more urgent; None where that is no news."""
-        if case.state not in UNDER_WAY:
+        if standing.state not in UNDER_WAY or departure.request.held:
+            # What waits for another word is no word of its own: it brings nothing forward.
             return None
+        is_confirmed = standing.waits_for_confirmation and standing.allows(CaseEvent.CONFIRMED)
+        case = standing.after_confirmation(now) if is_confirmed else standing
         is_urgent = departure.request.urgency == "urgent"
         of_address = {at: each.id for at, each in departure.found_for_another(case.email).items()}
         fields: dict[str, object] = {"identities": departure.ids | of_address | case.identities}
@@ -213,7 +220,7 @@ class Intake:
             extended = extended.after(CaseEvent.MADE_URGENT, now)
         if extended.state is State.SCHEDULED:
             extended = extended.with_look_at(max(extended.effective_at, now))
-        return extended if extended != case else None
+        return extended if extended != standing else None
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""

@@ -9,7 +9,7 @@ from typing import Final
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
-from leaver.cases.record import Case, Said, sweep_of
+from leaver.cases.record import Case, Said, deactivation_of, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, WAITING, CaseEvent, State
 from leaver.cases.table import Cases
@@ -137,8 +137,11 @@ class Returns:
         if case.state in OVER or is_back:
             self.case_start.lift_tombstones(case)
             # After the tombstones: whoever opens a sweep looks at those once more when it is there.
-            if sweep := self.cases.read(sweep_of(case_id)):
-                self.stop_one(sweep, event)
+            # One more than were counted: whoever opens a sweep counts it afterwards.
+            sweeps = (sweep_of(case_id, number) for number in (None, *range(1, case.sweeps + 2)))
+            for sweep in map(self.cases.read, (*sweeps, deactivation_of(case_id))):
+                if sweep is not None:
+                    self.stop_one(sweep, event)
         return case
 
     def stop_one(

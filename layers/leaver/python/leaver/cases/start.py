@@ -132,8 +132,11 @@ class CaseStart:
             self.people.change(name, lambda found: found.with_cutoff(cutoff))
 
     def raise_tombstones(self, case: Case, now: datetime) -> None:
-        """Say under every name of somebody who leaves that nothing may be given to them any more."""
-        if case.kind != "departure":
+        """Say under every name of somebody who leaves that nothing may be given to them any more.
+
+        A sweep raises none: where they are gone, the person is here again.
+        """
+        if case.kind != "departure" or case.sweep_of is not None:
             return
 
         def raise_one(found: Name) -> Name | None:

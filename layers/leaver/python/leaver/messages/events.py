@@ -74,6 +74,38 @@ class OffboardingRequested(BaseModel):
     may_repeat: bool = False
     #: why a person has to look first: the source was asked again, and no longer says that somebody left
     doubt: Printable | None = None
+    #: why a person, or another source, has to say so as well before anything ends
+    held: Printable | None = None
+
+
+class AccountEvent(BaseModel):
+    """What a provider itself tells of somebody's account there, which is nobody's departure by itself."""
+
+    model_config = _FACT
+
+    provider: ProviderName
+    event_id: Printable
+    #: the provider's own name of it
+    name: Printable
+    what: Literal["ended", "activated", "used"]
+    user_id: Printable
+    email: Email | None = None
+    actor: Printable | None = None
+    occurred_at: Moment
+    #: of an account that ended, the departure that it is where it is one
+    departure: OffboardingRequested | None = None
+
+
+class AppRemoved(BaseModel):
+    """A provider tells that Leaver's own app was removed from an account there: its connections are dead."""
+
+    model_config = _FACT
+
+    provider: ProviderName
+    event_id: Printable
+    #: as the provider calls it
+    account: Printable | None = None
+    occurred_at: Moment
 
 
 class Announcement(BaseModel):
@@ -126,7 +158,12 @@ class CaseAnnouncement(BaseModel):
     model_config = _FACT
 
     detail_type: Literal[
-        "OffboardingStarted", "OffboardingCompleted", "OffboardingOverdue", "OffboardingCancelled", "OffboardingHeld"
+        "OffboardingStarted",
+        "OffboardingCompleted",
+        "OffboardingOverdue",
+        "OffboardingCancelled",
+        "OffboardingHeld",
+        "AccountResurrected",
     ]
     announcement_id: str
     case_id: str
@@ -149,3 +186,5 @@ class CaseAnnouncement(BaseModel):
     residual: list[dict[str, str]]
     #: the finished case after which this one looked once more
     sweep_of: str | None
+    #: of an account that lives again: what its provider told, and what follows
+    seen: dict[str, str] | None

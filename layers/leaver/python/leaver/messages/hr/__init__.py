@@ -1,19 +1,22 @@
 """HR systems, one module each: what they send becomes OffboardingRequested, or the lookup that is missing is named."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from leaver.errors import BadMessage, explain
 from leaver.messages.envelope import Payload
-from leaver.messages.events import HrEvent, OffboardingRequested
+from leaver.messages.events import AccountEvent, AppRemoved, HrEvent, OffboardingRequested
 from leaver.messages.hr import bamboohr, canonical, gusto, hibob, okta, sailpoint, scim, shared_signals, standard, zoom
-from leaver.messages.look_up import LookUpNeeded
+from leaver.messages.look_up import LookUpNeeded, Unnamed
 from leaver.messages.speakers import DOOR_TEST, HR_EVENTS
 
+#: what an HR event is: of a departure or a return, or what a provider tells of an account or of Leaver's app
+Understood = OffboardingRequested | AccountEvent | AppRemoved
+_Word = TypeVar("_Word", OffboardingRequested, Unnamed)
 #: what the front door or the deployment's own webhook receiver puts on our bus, as it came in, by its detail-type
-WEBHOOKS: Mapping[str, Callable[[HrEvent, "HrChoices"], OffboardingRequested]] = {
+WEBHOOKS: Mapping[str, Callable[[HrEvent, "HrChoices"], "Understood"]] = {
     bamboohr.DETAIL_TYPE: lambda event, _: bamboohr.read(event),
     gusto.DETAIL_TYPE: lambda event, _: gusto.read(event),
     hibob.DETAIL_TYPE: lambda event, _: hibob.read(event),
@@ -21,7 +24,7 @@ WEBHOOKS: Mapping[str, Callable[[HrEvent, "HrChoices"], OffboardingRequested]] =
     scim.DETAIL_TYPE: lambda event, _: scim.read(event),
     shared_signals.DETAIL_TYPE: lambda event, _: shared_signals.read(event),
     standard.DETAIL_TYPE: lambda event, _: standard.read(event),
-    zoom.DETAIL_TYPE: lambda event, _: zoom.read(event),
+    zoom.DETAIL_TYPE: zoom.read,
 }
 #: how a receiver names the person that it looked up, among the event's `resources`
 MAILTO = "mailto:"
@@ -32,7 +35,7 @@ DELIVERY = "delivery:"
 _RAW = frozenset({"raw"})
 
 
-class HrChoices(okta.Logins, sailpoint.Lifecycle, Protocol):
+class HrChoices(okta.Logins, sailpoint.Lifecycle, zoom.Departures, Protocol):
     """What a deployment decides about its HR sources."""
 
     @property
@@ -40,22 +43,28 @@ class HrChoices(okta.Logins, sailpoint.Lifecycle, Protocol):
         """The sources, as OffboardingRequested names them, whose every event is urgent."""
 
 
-def read_hr_event(payload: Payload, choices: HrChoices) -> OffboardingRequested:
+def read_hr_event(payload: Payload, choices: HrChoices) -> Understood:
     """Understand an HR event by its envelope; a detail without one is our canonical event.
 
     Raises BadMessage, field by field, where it is not what its source sends, and Rejected where it is understood and
     still opens no case: it is no departure, or (LookUpNeeded, where the source can be asked) it does not say whose.
     """
-    urgent = {each.casefold() for each in choices.urgent_sources}
     try:
-        request = _read_by_source(payload, choices)
+        understood = _read_by_source(payload, choices)
     except LookUpNeeded as needed:
-        if needed.unnamed.source in urgent:
-            needed.unnamed = needed.unnamed.model_copy(update={"urgency": "urgent"})
+        needed.unnamed = _as_urgent(needed.unnamed, choices)
         raise
     except ValidationError as error:
         raise BadMessage(explain(error, OffboardingRequested)) from None
-    return request.model_copy(update={"urgency": "urgent"}) if request.source.casefold() in urgent else request
+    if isinstance(understood, AccountEvent) and understood.departure is not None:
+        return understood.model_copy(update={"departure": _as_urgent(understood.departure, choices)})
+    return _as_urgent(understood, choices) if isinstance(understood, OffboardingRequested) else understood
+
+
+def _as_urgent(word: _Word, choices: HrChoices) -> _Word:
+    """The same, urgent where the deployment says so of its source."""
+    is_urgent = word.source.casefold() in {each.casefold() for each in choices.urgent_sources}
+    return word.model_copy(update={"urgency": "urgent"}) if is_urgent else word
 
 
 def read_door_test(payload: Payload) -> tuple[str, str] | None:
@@ -66,7 +75,7 @@ def read_door_test(payload: Payload) -> tuple[str, str] | None:
     return (place, id_) if place and isinstance(id_, str) else None
 
 
-def _read_by_source(payload: Payload, choices: HrChoices) -> OffboardingRequested:
+def _read_by_source(payload: Payload, choices: HrChoices) -> Understood:
     if payload.event is None:
         return canonical.read(payload.detail)
     event = HrEvent(
@@ -88,7 +97,7 @@ def _read_by_source(payload: Payload, choices: HrChoices) -> OffboardingRequeste
     raise BadMessage(f"source: expected {expected}")
 
 
-def _read_by_detail_type(detail_type: str, event: HrEvent, choices: HrChoices) -> OffboardingRequested:
+def _read_by_detail_type(detail_type: str, event: HrEvent, choices: HrChoices) -> Understood:
     if detail_type == canonical.DETAIL_TYPE:
         return canonical.read_of_producer(event.detail)
     if detail_type not in WEBHOOKS:
