@@ -113,8 +113,9 @@ def test_a_certificate_that_is_not_complete_is_refused_with_all_that_it_needs(
     )
 
 
-def test_the_page_on_deploying_names_the_same() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+@pytest.mark.parametrize("page_path", ["README.md", "docs/deploy.md"])
+def test_whoever_deploys_reads_the_same(page_path: str) -> None:
+    page = (Path(__file__).parents[2] / page_path).read_text()
     for needed in ("basic constraints that are critical", "key usage", "subject key identifier"):
         assert needed in page
     for needed in ("authority key identifier", "subjectAltName with the server's name"):
