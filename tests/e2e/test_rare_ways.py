@@ -23,7 +23,6 @@ from local.acme import Person
 from local.deployment import camel
 from tests.e2e.test_offboarding import is_out, okta_event, requested
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
-from tests.used import strays
 
 #: what ends something of somebody who has an app of their own
 COMMANDS = {"RevokeSsoToken", "RevokeAccessToken", "RevokeGrants", "PurgeUserTokens", "DeactivateUser"}
@@ -35,18 +34,11 @@ PROOF = item({"partition": "user-token#proof", "entry": "proof"})
 
 
 @pytest.fixture(scope="module")
-def whole_world() -> Iterator[WatchedWorld]:
+def shared_world() -> Iterator[WatchedWorld]:
     with WatchedWorld(DeactivateUsers="true", RoutineCasesAnHour="1", UrgentPartners="okta") as world:
         acme.set_up(world)
         yield world
         world.forget()
-
-
-@pytest.fixture
-def world(whole_world: WatchedWorld) -> Iterator[WatchedWorld]:
-    whole_world.forget()
-    yield whole_world
-    assert strays(whole_world.aws.reached) == set()
 
 
 def cases_of(world: WatchedWorld) -> Cases:
