@@ -82,7 +82,9 @@ def test_without_a_second_look_the_connection_would_live_on_behind_a_completed_c
 ) -> None:
     carries_out_the_steps(office)
     office.connects("adas-zoom", ADA)
-    monkeypatch.setattr("leaver.cases.completion.CaseCompletion._add_what_came_since", lambda _self, case: (case, ()))
+    monkeypatch.setattr(
+        "leaver.cases.completion.CaseCompletion._add_what_came_since", lambda _self, case, _: (case, ())
+    )
     office.works()
     assert (office.case.state, office.access_of(ADA)) == (State.COMPLETED, {"adas-zoom"})
 

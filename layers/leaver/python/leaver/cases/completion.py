@@ -48,9 +48,10 @@ class CaseCompletion:
             case = self._count_receipts(case)
         searched: Searched = ()
         if case.allows(CaseEvent.SEALED) and not case.awaited:
-            case = self._add_names(case)
-        if case.allows(CaseEvent.SEALED) and not case.awaited:
-            case, searched = self._add_what_came_since(case)
+            receipts = self.cases.read_receipts(case.case_id)
+            case = self._add_names(case, receipts)
+            if case.allows(CaseEvent.SEALED) and not case.awaited:
+                case, searched = self._add_what_came_since(case, receipts)
         if case.allows(CaseEvent.SEALED) and case.outstanding and not case.awaited:
             # The purges, of somebody who stays; one that was heard of is not sent again.
             heard = self.cases.read_receipts(case.case_id)
@@ -106,13 +107,13 @@ class CaseCompletion:
             is_certain = step.found_by in {"account", "hr"} or (step.command, step.at) in known
         return is_certain or not self.done_where_missing.isdisjoint({step.at, step.provider or step.at})
 
-    def _add_names(self, case: Case) -> Case:
+    def _add_names(self, case: Case, receipts: Mapping[str, Receipt]) -> Case:
         """Take how providers named the person when their access ended for names of theirs, under tombstones too.
 
         A sweep raises none: where they are gone, the person is here again.
         """
-        receipts = receipts_of(case, self.cases.read_stored(case.case_id))
-        proved = {name for receipt in receipts.values() for name in receipt.names}
+        reported = [(step, receipt) for step in case.steps if (receipt := receipts.get(step.name))]
+        proved = {name for step, receipt in reported if step.is_reported_by(receipt) for name in receipt.names}
         if case.sweep_of is not None or not proved:
             return case
 
@@ -124,10 +125,9 @@ class CaseCompletion:
         # Also where none is new: an earlier run may have been killed before the last tombstone.
         return self.case_start.raise_tombstones_again(named, self.clock())
 
-    def _add_what_came_since(self, case: Case) -> tuple[Case, Searched]:
+    def _add_what_came_since(self, case: Case, receipts: Mapping[str, Receipt]) -> tuple[Case, Searched]:
         """Add the steps that the case lacks by now, and set them going; tells where these were looked for."""
         found, searched = self.case_start.search(case)
-        receipts = self.cases.read_receipts(case.case_id)
 
         def with_found(standing: Case) -> Case | None:
             more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers)
