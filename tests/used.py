@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from local.aws.moto_server import CREDENTIAL
-from local.aws.partitions import Reach
+from local.aws.partitions import NOTES, Reach
 from local.aws.template import ACCOUNT, REGION
 from tests.contract.iam import is_allowed, principal
 from tests.contract.stack import FULL, FUNCTIONS, Stack, arn, kebab, of_type, stack
@@ -110,7 +110,8 @@ def _may_reach(reach: Reach) -> bool:
         case "dynamodb" if reach.name.endswith("#"):
             return is_allowed(caller, reach.action, CASES, [], {"dynamodb:LeadingKeys": [f"{reach.name}1"]})
         case "dynamodb":
-            return is_allowed(caller, reach.action, f"{TABLE}{reach.name}", [])
+            table, keys = ("Deliveries", [reach.name]) if reach.name in NOTES else (reach.name, ["1"])
+            return is_allowed(caller, reach.action, f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": keys})
         case "secretsmanager":
             asked = {"aws:RequestedRegion": REGION}
             return is_allowed(caller, reach.action, f"{SECRET}{reach.name}-a1B2c3", [], asked)
