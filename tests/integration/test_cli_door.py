@@ -14,6 +14,7 @@ from leaver.webhooks.proofs import standard_key
 from leaver.webhooks.sources import SOURCES
 from tests.integration.dynamodb import dynamodb, make_tables
 from tests.integration.parked_stack import REGION, leaver, world_on_moto
+from tests.integration.test_cli_hostile_text import HOSTILE, check
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com"
 
@@ -189,6 +190,29 @@ def test_the_door_shows_what_was_refused_within_a_day_and_why() -> None:
     expected = [{"source": "hibob", "reason": "wrong_signature", "count": 2}]
     assert json.loads(leaver("door", "--json").output)["refused"] == expected
     assert "refused within a day: hibob wrong_signature: 2" in leaver("door").output
+
+
+def test_hostile_text_in_what_the_door_shows_commands_no_terminal(secrets: Any) -> None:
+    places = Places(dynamodb(), table="Deliveries")
+    places.connect(f"gusto/{HOSTILE}", datetime.now(UTC))
+    places.connect("gusto/main", datetime.now(UTC))
+    for name, secret in (("gusto/main", {"offered": HOSTILE}), ("hibob/main", {HOSTILE: HOSTILE})):
+        secrets.create_secret(Name=f"leaver/webhooks/{name}", SecretString=json.dumps(secret))
+    told = {"service": "leaver", "stack": "leaver", "source": HOSTILE, "reason": HOSTILE}
+    boto3.client("cloudwatch", region_name=REGION).put_metric_data(
+        Namespace="Leaver",
+        MetricData=[
+            {
+                "MetricName": "WebhooksRefused",
+                "Dimensions": [{"Name": name, "Value": value} for name, value in told.items()],
+                "Timestamp": datetime.now(UTC) - timedelta(hours=1),
+                "Value": 1.0,
+            }
+        ],
+    )
+    calls = (("door",), ("door", "--json"), ("door", "rotate", "gusto/main"), ("door", "silence", "gusto/main", "3"))
+    shown = [check(leaver(*call, answer="n\n")) for call in calls]
+    assert all("[/]" in each for each in shown[:3])
 
 
 def test_a_trial_goes_nowhere_without_a_secret_or_in_the_clear(secrets: Any, given: Path) -> None:

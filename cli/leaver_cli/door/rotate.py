@@ -12,7 +12,7 @@ from leaver_cli.connections.health import moment
 from leaver_cli.connections.secret_input import SecretInput
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal
+from leaver_cli.terminal import Terminal, says_yes
 
 #: how long a secret is waited for that the sender itself offers
 WINDOW: Final = timedelta(minutes=15)
@@ -78,7 +78,7 @@ def _take_offer(deployment: Deployment, connection: str, secret: DoorSecret, con
         return
     offered = secret.offered.get_secret_value()
     console.say(f"offered: {offered}")
-    if typer.confirm("Give it to the sender to verify. Did the sender accept it?"):
+    if says_yes("Give it to the sender to verify. Did the sender accept it?"):
         _store(deployment, connection, secret.followed_by(offered))
         console.say(_what_next(connection, secret))
     else:
