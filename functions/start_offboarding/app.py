@@ -212,7 +212,9 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
         return intake.returns.give_back(case, event, at)
 
-    if event is CaseEvent.RELEASED and case.state is State.HELD and _is_anothers_by_now(case, intake=intake):
+    # A sweep acts on ids that receipts prove, whoever has the address.
+    is_released = event is CaseEvent.RELEASED and case.state is State.HELD and case.sweep_of is None
+    if is_released and _is_anothers_by_now(case, intake=intake):
         return Fate("refused", case.case_id, ANOTHERS_BY_NOW)
 
     def follow(standing: Case) -> Case | None:

@@ -381,6 +381,28 @@ def test_while_the_case_is_open_what_lives_again_is_ended_in_it() -> None:
     assert the_seal_holds(office)
 
 
+def test_a_case_that_stays_open_does_not_grow_with_each_login() -> None:
+    office = Office()
+    office.weather.out_of_order["venafi"] = ProviderUnavailable("Venafi is out of order")
+    office.hears(source="hibob")
+    for _ in range(4 * 48):
+        for _ in range(3):
+            for message in list(office.queued):
+                office.deliver(message)
+            office.clock.passes(minutes=5)
+            office.minute()
+        office.zoom.sessions.add(ADA_ID)
+        office.deliver(office.zoom_tells("user.signed_in"))
+        again = [step for step in office.case.steps if step.command == "RevokeSsoToken"]
+        assert len(again) < 12
+    assert len(again) > 5
+    office.weather.out_of_order.clear()
+    office.redrive()
+    office.clock.passes(hours=3)
+    works(office, 3)
+    assert (office.case.state, office.access_of(ADA)) == (State.COMPLETED, set())
+
+
 def a_login_is_heard_while_the_watch_lets_go() -> None:
     place = 0
     while True:
@@ -507,6 +529,17 @@ def test_who_is_back_meanwhile_is_not_deactivated_by_whoever_releases_the_case()
     office.queue("StartOffboarding", {"case": held.case_id, "decision": "release"})
     works(office)
     assert (office.cases.require(held.case_id).state, office.zoom.deactivated) == (State.REINSTATED, set())
+
+
+def test_a_person_deactivates_by_id_also_where_the_address_is_somebody_elses_by_now() -> None:
+    office = ada_left(deactivates=True)
+    for _ in range(2):
+        activated_by_hand(office)
+    (held,) = [case for case in office.cases.every if case.state is State.HELD]
+    address_goes_to_somebody_new(office)
+    office.queue("StartOffboarding", {"case": held.case_id, "decision": "release"})
+    works(office)
+    assert office.zoom.deactivated == {ADA_ID}
 
 
 def test_that_is_seen_where_it_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
