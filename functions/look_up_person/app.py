@@ -69,14 +69,14 @@ def look_up_person(
 def complete(unnamed: Unnamed, account: Account) -> OffboardingRequested:
     """Make the whole event of what a source said, and what it says of the account now.
 
-    What may be wrong is held for a person; a return that is contradicted gives nobody anything back.
+    What may be wrong waits for a person or another source; a return that is contradicted gives nobody anything back.
     """
     kind = unnamed.kind or ("immediate" if account.is_gone else "reinstated")
     settled: dict[str, object] = {"kind": kind}
     if unnamed.needs_last_day:
         settled = _of_last_day(unnamed, account.last_day)
     elif kind == "immediate" and not account.is_gone and not unnamed.is_true_of_who_stays:
-        settled["doubt"] = f"{unnamed.source} was asked, and does not say any more that this person left"
+        settled["held"] = f"{unnamed.source} was asked, and does not say any more that this person left"
     elif kind in {"cancelled", "reinstated"} and account.is_gone:
         raise Rejected(f"{unnamed.source}: it was asked, and says that the person is gone: {kind} is not believed")
     try:
@@ -88,8 +88,8 @@ def complete(unnamed: Unnamed, account: Account) -> OffboardingRequested:
 def _of_last_day(unnamed: Unnamed, last_day: date | None) -> dict[str, object]:
     """When it ends: nobody loses anything on a last day, wherever that is."""
     if last_day is None:
-        doubt = f"{unnamed.source} was asked, and has no end of this employment entered any more"
-        return {"kind": "immediate", "doubt": doubt}
+        held = f"{unnamed.source} was asked, and has no end of this employment entered any more"
+        return {"kind": "immediate", "held": held}
     ends_at = datetime.combine(last_day, time(), tzinfo=UTC) + timedelta(days=1) + _LAST_ZONE
     if ends_at <= unnamed.occurred_at:
         return {"kind": "immediate"}

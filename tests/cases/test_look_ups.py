@@ -139,6 +139,22 @@ def test_whoever_left_before_and_is_not_confirmed_now_is_held_as_well(office: Of
     assert office.access_of(ADA) != set()
 
 
+def test_what_its_source_does_not_confirm_goes_on_when_another_source_says_so(office: Office) -> None:
+    office.asks("hibob")
+    hears(office, hibob())
+    assert office.case.state is State.HELD
+    office.hears_and_works(source="okta")
+    assert (office.case.state, office.access_of(ADA), office.reasons()) == (State.COMPLETED, set(), [])
+
+
+def test_what_its_source_does_not_confirm_moves_no_case_of_another_source(office: Office) -> None:
+    office.asks("hibob")
+    office.hears_and_works("scheduled", source="okta", effective_at=(office.clock() + timedelta(days=3)).isoformat())
+    hears(office, hibob())
+    assert (office.case.state, office.reasons(), len(office.cases.every)) == (State.SCHEDULED, [], 1)
+    assert office.access_of(ADA) != set()
+
+
 def test_an_immediate_end_of_access_is_believed_of_somebody_who_is_still_employed(office: Office) -> None:
     office.asks("hibob")
     hears(office, hibob("employee.access.revoked.immediately"))

@@ -72,7 +72,7 @@ class OffboardingRequested(BaseModel):
     urgency: Literal["urgent", "routine"] = "routine"
     #: the source says how somebody is, with every change of something else, and not that this changed
     may_repeat: bool = False
-    #: why a person has to look first: the source was asked again, and no longer says that somebody left
+    #: why a person has to look first: it can not be told who is meant
     doubt: Printable | None = None
     #: why a person, or another source, has to say so as well before anything ends
     held: Printable | None = None
