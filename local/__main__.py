@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from local import acme, demo, sam_local
 from local.http_server import LOOPBACK
@@ -81,7 +81,8 @@ def _leave(number: int, _frame: object) -> NoReturn:
 
 
 def _addresses(world: World) -> Table:
-    table = Table("what", "where", title="Leaver's local world")
+    # Wide enough for each address: what is to be pasted must be whole.
+    table = Table("what", Column("where", min_width=38), title="Leaver's local world")
     table.add_row("AWS", world.aws.url)
     table.add_row("Zoom", world.zoom_url)
     table.add_row("Venafi TPP", world.venafi_url)

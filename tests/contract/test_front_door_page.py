@@ -1,6 +1,10 @@
 """docs/hr-sources.md tells of each sender what the door's table says, and its examples sign as the door reads."""
 
+import os
 import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,7 +25,9 @@ def row(source: str) -> list[str]:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_page_tells_how_a_source_proves_itself(source: str) -> None:
-    detail_type, headers, proof, age, *_ = row(source)
+    detail_type, headers, proof, age, _, _, looked_up, tested = row(source)
+    assert looked_up
+    assert tested
     entry = SOURCES[source]
     assert detail_type == f"`{entry.detail_type}`"
     if not isinstance(entry.proof, Hmac):
@@ -37,8 +43,10 @@ def test_the_page_tells_how_a_source_proves_itself(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_source_has_a_section(source: str) -> None:
-    assert re.search(rf"^### `{source}`", DOOR, re.MULTILINE)
+def test_every_source_has_a_section_that_says_what_is_not_proven(source: str) -> None:
+    [section] = re.findall(rf"^### `{source}`(.*?)(?=^### |\Z)", DOOR, re.MULTILINE | re.DOTALL)
+    # Whoever signs by the standard is no system of somebody else's.
+    assert ("*Not proven*" in section) == (source != "standard")
 
 
 def test_the_sender_in_python_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +61,20 @@ def test_the_sender_in_python_is_understood(monkeypatch: pytest.MonkeyPatch) -> 
     answer: Any = door.post("/standard/main", request.data, dict(request.header_items()))
     assert answer.status == 200
     assert door.details[0]["data"]["subject"] == {"email": "john.doe@example.com"}
+
+
+@pytest.mark.skipif(not (shutil.which("bash") and shutil.which("openssl")), reason="there is no bash, or no openssl")
+def test_the_sender_in_curl_and_openssl_is_understood() -> None:
+    [program] = re.findall(r"```sh\n(id=.*?)```", DOOR, re.DOTALL)
+    program = program.replace("{ … }", '{"kind": "immediate"}')
+    environment = {"SECRET": SECRETS["standard"], "URL": "https://door.example", "PATH": os.environ["PATH"]}
+    show = "curl() { printf '%s\\n' \"$@\"; }\n"
+    ran = subprocess.run(["bash", "-c", show + program], env=environment, capture_output=True, text=True, check=True)  # noqa: S603, S607
+    url, *options = ran.stdout.splitlines()
+    given = list(zip(options[::2], options[1::2], strict=True))
+    headers = dict(value.split(": ", 1) for name, value in given if name == "-H")
+    door = FrontDoor()
+    door.clock.now = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+    answer: Any = door.post(url.removeprefix("https://door.example"), dict(given)["-d"].encode(), headers)
+    assert answer.status == 200
+    assert door.details[0]["data"] == {"kind": "immediate"}

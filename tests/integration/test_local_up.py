@@ -21,6 +21,7 @@ import psutil
 import pytest
 import requests
 
+from leaver.webhooks.sources import SOURCES
 from local import acme
 from local.aws.template import TemplateError
 from local.control_server import ControlServer
@@ -214,6 +215,8 @@ def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell_
     tmp_path: Path,
 ) -> None:
     with in_the_foreground(tmp_path, signal.SIGTERM, exit_status=143) as printed:
+        for source in SOURCES:
+            assert re.search(rf"http://127\.0\.0\.1:\d+/{source}/main\b", printed), source
         exports = dict(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))
         assert exports.keys() >= {
             "CONNECTIONS_TABLE",
