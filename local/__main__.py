@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from local import acme, demo, sam_local
 from local.http_server import LOOPBACK
@@ -63,6 +63,9 @@ def up(
         acme.set_up(world)
         acme.connect_hibob(world)
         console.print(_not_built(world), _addresses(world))
+        # Not in the table, which a narrow terminal cuts: what is to be pasted must be whole.
+        doors = (f"front door: {each.replace('{connection}', 'main')}" for each in world.api_urls())
+        console.print("\n".join(doors), markup=False, highlight=False, soft_wrap=True)
         console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)
         _follow(world, console)
 
@@ -81,15 +84,12 @@ def _leave(number: int, _frame: object) -> NoReturn:
 
 
 def _addresses(world: World) -> Table:
-    # Wide enough for each address: what is to be pasted must be whole.
-    table = Table("what", Column("where", min_width=38), title="Leaver's local world")
+    table = Table("what", "where", title="Leaver's local world")
     table.add_row("AWS", world.aws.url)
     table.add_row("Zoom", world.zoom_url)
     table.add_row("Venafi TPP", world.venafi_url)
     table.add_row("BambooHR, HiBob, Gusto, Okta", world.hr_url)
     table.add_row("control", world.control_url)
-    for url in world.api_urls():
-        table.add_row("front door", url.replace("{connection}", "main"))
     return table
 
 
