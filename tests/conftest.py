@@ -71,6 +71,14 @@ class ByWorld(LoadScopeScheduling):
             return SHIPPED
         return path if path.startswith(WORLDS) and path != OWN_WORLD else nodeid
 
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Forget what is done, which would otherwise be counted again after each of eight thousand tests."""
+        super().mark_test_complete(node, item_index, duration)
+        work = self.assigned_work[node]
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(work[scope].values()):
+            del work[scope]
+
 
 @pytest.fixture
 def field(request: pytest.FixtureRequest) -> Iterator[Field]:
