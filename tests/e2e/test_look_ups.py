@@ -38,6 +38,16 @@ def test_an_id_becomes_a_sealed_case(world: WatchedWorld) -> None:
     assert (asked.path, asked.status) == (f"/v1/people/{hibob_id}", 200)
 
 
+def test_whose_access_ends_at_once_goes_on_by_the_urgent_lane(world: WatchedWorld) -> None:
+    person = world.hire()
+    at_once = {"type": "employee.access.revoked.immediately"}
+    world.put_hr_event("HiBobWebhook", left(world.leaves_at_hibob(person, is_gone=False)) | at_once)
+    world.wait_until_idle()
+    [case] = [each for each in world.cases() if each["email"] == person.email]
+    assert (case["state"], case["urgency"]) == ("completed", "urgent")
+    assert not world.zoom.has_session(person.email)
+
+
 def test_whom_hibob_still_employs_is_held_with_the_reason(world: WatchedWorld) -> None:
     person = world.hire()
     world.put_hr_event("HiBobWebhook", left(world.leaves_at_hibob(person, is_gone=False)))
