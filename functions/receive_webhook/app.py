@@ -177,12 +177,12 @@ front_door.in_init(door)
 
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Answer one request of the HTTP API, format 2.0."""
-    answer = door().answer(event)
+    told = door().answer(event)
     headers = {"cache-control": "no-store"}
-    if answer.content is None:
-        return {"statusCode": answer.status, "headers": headers, "body": ""}
+    if told.content is None:
+        return {"statusCode": told.status, "headers": headers, "body": ""}
     return {
-        "statusCode": answer.status,
+        "statusCode": told.status,
         "headers": headers | {"content-type": "application/json"},
-        "body": json.dumps(answer.content),
+        "body": json.dumps(told.content),
     }

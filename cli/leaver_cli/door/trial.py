@@ -84,14 +84,16 @@ def _post(deployment: Deployment, url: str, connection: str, id_: str) -> int:
         f"/{connection}", body, secret.current.get_secret_value(), delivery=id_, now=now() + deployment.ahead
     )
     headers = {**signed.headers, "content-type": "application/json"}
+    address = f"{url}{signed.path}"
     try:
-        answer = requests.post(
-            f"{url}{signed.path}", data=signed.body, headers=headers, timeout=_PATIENCE, allow_redirects=False
-        )
+        # The status is all that counts: whatever answers there, its body is not read.
+        with requests.post(
+            address, data=signed.body, headers=headers, timeout=_PATIENCE, allow_redirects=False, stream=True
+        ) as answer:
+            return answer.status_code
     except requests.RequestException as error:
         # Not its message: it may quote what was sent.
         raise typer.BadParameter(f"no answer from {url}: {type(error).__name__}") from None
-    return answer.status_code
 
 
 def _follow(deployment: Deployment, id_: str, since: datetime, until: float) -> Heard | None:
