@@ -27,6 +27,7 @@ from leaver.providers.entry import Person
 
 #: why nothing is done about an event
 HEARD: Final = "this departure is a case already"
+ENDED: Final = "everything was ended after this, or is being ended"
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ class Intake:
         return self._take_access(Departure(request, found, names))
 
     def _take_access(self, departure: Departure) -> Fate:
-        if departure.kind != "departure":
-            return self._contain(departure, departure.kind)
         finished = self.former.find_finished(departure.names)
+        if departure.kind != "departure":
+            return self._take_back_from_a_thief(finished, departure)
         if finished is None:
             return self._end_access(self.former.under_known_names(departure))
         if is_before_its_end(finished, departure.request.occurred_at):
@@ -82,11 +83,14 @@ class Intake:
         for name in finished.names:
             self.people.change(name, hear)
         self.set_going(finished)
-        lives = self.former.had_ended_before(finished, request.occurred_at)
-        lives = lives or bool(self.former.find_aliases(finished, departure))
-        if not lives or not self.people.gone(finished.names):
+        if not self._may_live(finished, departure) or not self.people.gone(finished.names):
             return Fate("repeated", finished.case_id, HEARD)
         return self._end_access(self._under_more_names(finished, departure))
+
+    def _may_live(self, finished: Case, departure: Departure) -> bool:
+        """Whether a completed case left something alive of what happened before its end."""
+        had_ended = self.former.had_ended_before(finished, departure.request.occurred_at)
+        return had_ended or bool(self.former.find_aliases(finished, departure))
 
     def _under_more_names(self, finished: Case, departure: Departure) -> Departure:
         if self.former.has_another_id(finished, departure):
@@ -217,6 +221,15 @@ class Intake:
 
     # -- somebody stays, and what may be in a thief's hands does not
 
+    def _take_back_from_a_thief(self, left: Case | None, theft: Departure) -> Fate:
+        """Contain it; of somebody who left after it, only what had ended before it, or has another name."""
+        if left is None or not is_before_its_end(left, theft.request.occurred_at):
+            return self._contain(self.former.under_known_names(theft), theft.kind)
+        if not self._may_live(left, theft):
+            # Whoever has the address now is not touched.
+            return Fate("repeated", left.case_id, ENDED)
+        return self._contain(self._under_more_names(left, theft), theft.kind)
+
     def _contain(self, theft: Departure, kind: Kind) -> Fate:
         """Open a case of its own, beside whatever is known of the person's leaving: neither moves the other."""
         case_id, theft = self._claim_containment(theft, kind)
@@ -230,7 +243,7 @@ class Intake:
         self.set_going(case)
         if case.state is State.COMPLETED and self.former.find_aliases(case, theft):
             return self._contain(self._under_more_names(case, theft), kind)
-        return Fate("repeated", case_id, "everything was ended after this, or is being ended")
+        return Fate("repeated", case_id, ENDED)
 
     def _claim_containment(self, theft: Departure, kind: Kind) -> tuple[str, Departure]:
         """Make this case the person's, or find the one that ends, after this event, what the event wants ended.
@@ -251,6 +264,7 @@ class Intake:
             known = self.people.read(name)
             standing = self._read_containment(known, kind) if known else None
             if standing is not None and standing.state is State.OPEN and not _is_covered_by(standing, theft):
+                self._refuse_somebody_else(standing, theft)
                 # What it has ended may be in a thief's hands again: the new one begins with everything.
                 theft = theft.with_names_of(self.returns.stop_one(standing, CaseEvent.SUPERSEDED))
             claimed = self.people.change(name, claim)
