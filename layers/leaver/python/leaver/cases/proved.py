@@ -96,7 +96,8 @@ def find_ended_before(
             continue
         last = max(ends)
         is_for_later = now is not None and now < last + _pause(len(each) - 1)
-        if ends[last] is not Outcome.CLOSED and last < at and not is_for_later:
+        is_known_since = ends[last] is Outcome.USER_NOT_FOUND and _is_known_by_now(*each[-1])
+        if ends[last] is not Outcome.CLOSED and (last < at or is_known_since) and not is_for_later:
             yield each[-1]
 
 
@@ -135,6 +136,11 @@ def with_ids_before(case: Case, finished: Case, receipts: Mapping[str, Receipt],
             number = len(extended.subjects)
             extended = extended.with_steps([again.model_copy(update={"alias": number})])
     return extended
+
+
+def _is_known_by_now(step: Step, again: Step) -> bool:
+    """Whether an account knows somebody by the address of which the step could only know the address."""
+    return step.found_by == "address" and again.found_by == "account"
 
 
 def _pause(times: int) -> timedelta:
