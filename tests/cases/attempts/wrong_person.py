@@ -210,6 +210,51 @@ def a_late_word_about_a_recycled_address() -> Company:
     return company
 
 
+@attempt()
+def a_late_word_of_a_theft_at_a_recycled_address() -> Company:
+    """The same, and the late word is of a theft."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    address_goes_to_somebody_new(company)
+    company.hears_and_works("contain", source="siem", occurred_at=NOW.isoformat())
+    return company
+
+
+@attempt("contain completed, the seal holds; dead-lettered: it can not be told who is meant")
+def a_theft_of_somebody_new_while_one_is_contained() -> Company:
+    """While a theft is contained, somebody new gets the address, and a newer theft is told of it."""
+    company = Company()
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears("contain"))
+    for message in list(company.queued):
+        company.deliver(message)
+    company.clock.passes(minutes=5)
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ben-new": ADA}
+    company.zoom.sessions.add("ben-new")
+    company.deliver(company.hears("contain", source="siem"))
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt(
+    "completed, the seal holds; open: RevokeAccessToken#bens-new-zoom an earlier case knew this name",
+)
+def a_connection_at_a_recycled_address_when_she_departs_again() -> Company:
+    """Somebody new has the address and gives Leaver a connection; she departs again, under an address of her own."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    company.clock.passes(days=10)
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ben-new": ADA}
+    company.zoom.sessions |= {ADA_ID, "ben-new"}
+    company.venafi.people["ada.of.old@example.com"] = [ADA_UNIVERSAL]
+    company.connects("bens-new-zoom", ADA)
+    company.hears_and_works(email="ada.of.old@example.com", source="okta")
+    company.waits(3)
+    return company
+
+
 @attempt("open: RevokeSsoToken#zoom/acme not_searchable")
 def an_address_that_is_somebody_elses_on_the_day() -> Company:
     """Between plan and day the person's account at Zoom is deleted, and somebody new gets the address."""
