@@ -12,6 +12,7 @@ from pydantic import SecretStr, model_validator
 from leaver import bootstrap
 from leaver.cases import identities
 from leaver.cases.closing import StepClosing
+from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
@@ -59,6 +60,11 @@ PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 DATED_AHEAD: Final = "EventsDatedAhead"
 #: the metric that counts returns that wait for a person
 RETURNS_HELD: Final = "ReturnsHeld"
+#: why a held case is not let go on
+ANOTHERS_BY_NOW: Final = (
+    "somebody else has this address by now: discard the case, and have it said again under the address that the leaver "
+    "has by now"
+)
 DECISIONS: Final = {
     "release": CaseEvent.RELEASED,
     "discard": CaseEvent.DISCARDED,
@@ -147,6 +153,9 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
         return intake.returns.give_back(case, event, at)
 
+    if event is CaseEvent.RELEASED and case.state is State.HELD and _is_anothers_by_now(case, intake=intake):
+        return Fate("refused", case.case_id, ANOTHERS_BY_NOW)
+
     def follow(standing: Case) -> Case | None:
         if event is CaseEvent.DISCARDED and as_it_is_after(standing, at=at):
             return None
@@ -159,6 +168,13 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
         return Fate("refused", case.case_id, "the case is not held")
     intake.set_going(decided)
     return Fate("changed", case.case_id)
+
+
+def _is_anothers_by_now(case: Case, *, intake: Intake) -> bool:
+    """Whether an account that is asked says that somebody else has the address since the case was recorded."""
+    request = OffboardingRequested.model_validate(case.request, strict=False)
+    found = intake.find_person(request, intake.clock())
+    return Departure(request, found, case.names).is_of_somebody_else(case)
 
 
 def name(command: StartOffboarding | Decision) -> tuple[str, str | None]:

@@ -94,7 +94,7 @@ def _by_the_address(one: Step, other: Step, subject: Subject) -> bool:
     return _ends_the_same(one, other, Subject(email=subject.email))
 
 
-def _never(*_: object) -> bool:
+def _never(*_: object, **__: object) -> bool:
     return False
 
 
@@ -245,6 +245,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("a_late_word_of_a_theft_at_a_recycled_address", intake, "is_before_its_end", _never),
         ("a_theft_of_somebody_new_while_one_is_contained", Intake, "_refuse_somebody_else", _never),
         ("a_connection_at_a_recycled_address_when_she_departs_again", finding, "_doubted", lambda _: frozenset()),
+        ("a_held_case_that_is_released_when_somebody_new_has_the_address", app, "_is_anothers_by_now", _never),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
         ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),

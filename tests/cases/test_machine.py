@@ -781,7 +781,9 @@ class Leavers(RuleBasedStateMachine):
     def _waits_for_a_person(self, case: Case) -> bool:
         """Zoom did not know them when it was asked, or somebody new or two may be meant: a person has to say."""
         if case.state is State.HELD:
-            return case.because is not None
+            by_now = self.ids[case.email].zoom
+            of_another = any(case.identities.get(f"zoom/{at}") not in {None, id_} for at, id_ in by_now.items())
+            return case.because is not None or of_another
         kept = self.office.cases.read_receipts(case.case_id)
         # Of somebody who stays the purges wait for what waits for a person.
         undecided = {Outcome.USER_NOT_FOUND, Outcome.NOT_SEARCHABLE}

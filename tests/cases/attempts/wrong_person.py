@@ -255,6 +255,18 @@ def a_connection_at_a_recycled_address_when_she_departs_again() -> Company:
     return company
 
 
+@attempt("held; refused: somebody else has this address by now", EVERYTHING)
+def a_held_case_that_is_released_when_somebody_new_has_the_address() -> Company:
+    """The guard holds a case; somebody new gets the address, with everything; then a person releases the case."""
+    company = Company(routine_limit=0)
+    company.hears_and_works()
+    address_goes_to_somebody_new(company)
+    company.connects("bens-new-zoom", ADA)
+    company.decides("release")
+    company.waits(3)
+    return company
+
+
 @attempt("open: RevokeSsoToken#zoom/acme not_searchable")
 def an_address_that_is_somebody_elses_on_the_day() -> Company:
     """Between plan and day the person's account at Zoom is deleted, and somebody new gets the address."""
