@@ -136,6 +136,10 @@ def _by_id_alone(said: Said, other: Said) -> bool:
     return (said.source, said.event_id) == (other.source, other.event_id)
 
 
+def _of_whoever_is_there(self: Intake, case: Case, theft: Departure) -> bool:
+    return intake._is_covered_by(case, theft) and not self._may_be_of_somebody_else(case, theft)
+
+
 _take_access = Intake._take_access
 
 
@@ -243,7 +247,9 @@ def _once(self: Intake, departure: Departure) -> Fate:
             lambda case, *_, **__: case.identities,
         ),
         ("a_late_word_of_a_theft_at_a_recycled_address", intake, "is_before_its_end", _never),
-        ("a_theft_of_somebody_new_while_one_is_contained", Intake, "_refuse_somebody_else", _never),
+        ("a_theft_of_somebody_new_while_one_is_contained", Intake, "_may_be_of_somebody_else", _never),
+        ("a_theft_of_somebody_new_while_another_theft_is_in_doubt", Intake, "_may_be_of_somebody_else", _never),
+        ("a_late_word_of_a_theft_while_one_is_contained", Intake, "_is_contained_by", _of_whoever_is_there),
         ("a_connection_at_a_recycled_address_when_she_departs_again", finding, "_doubted", lambda _: frozenset()),
         ("a_held_case_that_is_released_when_somebody_new_has_the_address", app, "_is_anothers_by_now", _never),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),

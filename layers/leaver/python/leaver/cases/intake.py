@@ -137,6 +137,10 @@ class Intake:
 
     def _refuse_somebody_else(self, standing: Case, departure: Departure) -> None:
         """Raise Rejected where the event may mean another person than whose case is under way."""
+        if self._may_be_of_somebody_else(standing, departure):
+            raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
+
+    def _may_be_of_somebody_else(self, standing: Case, departure: Departure) -> bool:
         known = standing
         if not departure.found.keys() <= standing.identities.keys():
             # An account may have said only when access ended who that was.
@@ -144,8 +148,7 @@ class Intake:
                 standing, self.cases.read_receipts(standing.case_id), but_for=departure.request.subject.identities
             )
             known = standing.model_copy(update={"identities": ids})
-        if bool(standing.because) != bool(departure.because) or departure.is_of_somebody_else(known):
-            raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
+        return bool(standing.because) != bool(departure.because) or departure.is_of_somebody_else(known)
 
     def _record(self, case_id: str, departure: Departure) -> Case | None:
         """Record the case before anything of it is begun; None where another run was faster."""
@@ -236,9 +239,9 @@ class Intake:
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, theft)):
             self.set_going(recorded)
-            return Fate("opened", case_id)
+            return Fate("opened", case_id, theft.because)
         case = case or self.cases.require(case_id)
-        if case.state in UNDER_WAY:
+        if case.state in UNDER_WAY and not self._may_be_of_somebody_else(case, theft):
             return self._extend(case, theft)
         self.set_going(case)
         if case.state is State.COMPLETED and self.former.find_aliases(case, theft):
@@ -248,28 +251,40 @@ class Intake:
     def _claim_containment(self, theft: Departure, kind: Kind) -> tuple[str, Departure]:
         """Make this case the person's, or find the one that ends, after this event, what the event wants ended.
 
-        The theft has then, as well, the names of an older one that it supersedes.
+        The theft has then, as well, the names of an older one that it supersedes. One of somebody else goes on beside
+        it: whoever has the address now is contained in any case.
         """
         case_id = f"c-{uuid4()}"
 
         def claim(found: Name) -> Name:
             standing = self._read_containment(found, kind)
-            if kind in found.containments and (standing is None or _is_covered_by(standing, theft)):
-                if standing is not None and standing.state in UNDER_WAY:
-                    self._refuse_somebody_else(standing, theft)
+            if standing is not None and standing.state in UNDER_WAY and theft.because:
+                self._refuse_somebody_else(standing, theft)
+            if kind in found.containments and (standing is None or self._is_contained_by(standing, theft)):
                 return found
             return found.with_containment(kind, case_id)
 
         for name in theft.names:
             known = self.people.read(name)
             standing = self._read_containment(known, kind) if known else None
-            if standing is not None and standing.state is State.OPEN and not _is_covered_by(standing, theft):
-                self._refuse_somebody_else(standing, theft)
+            if standing is not None and standing.state is State.OPEN and self._supersedes(theft, standing):
                 # What it has ended may be in a thief's hands again: the new one begins with everything.
                 theft = theft.with_names_of(self.returns.stop_one(standing, CaseEvent.SUPERSEDED))
             claimed = self.people.change(name, claim)
             case_id = claimed.containments[kind] if claimed else case_id
         return case_id, theft
+
+    def _supersedes(self, theft: Departure, case: Case) -> bool:
+        return not self._is_contained_by(case, theft) and not self._may_be_of_somebody_else(case, theft)
+
+    def _is_contained_by(self, case: Case, theft: Departure) -> bool:
+        """Whether a case ends everything after this event happened; of whoever got the address since it ends nothing.
+
+        What happened before that case's own event was of whom that case is about.
+        """
+        is_newer = theft.request.occurred_at.replace(microsecond=0) > case.requested_at
+        may_be_anothers = case.state in UNDER_WAY and is_newer and self._may_be_of_somebody_else(case, theft)
+        return _is_covered_by(case, theft) and not may_be_anothers
 
     def _read_containment(self, found: Name, kind: Kind) -> Case | None:
         pointed = found.containments.get(kind)
