@@ -1,7 +1,7 @@
 """Make a case of what HR says, and let a held case go on or throw it away, as a person decides."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, Final, Literal, Self
@@ -12,7 +12,6 @@ from pydantic import SecretStr, model_validator
 from leaver import bootstrap
 from leaver.cases import identities
 from leaver.cases.closing import StepClosing
-from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
@@ -26,6 +25,7 @@ from leaver.consuming.rate_limiter import Demand, RateLimiter
 from leaver.errors import (
     BadMessage,
     CredentialStale,
+    LeaverError,
     NeedsReauthorization,
     NoSlot,
     ProviderUnavailable,
@@ -56,15 +56,14 @@ from leaver.settings import (
 PATIENCE: Final = timedelta(minutes=2)
 #: and how long for a slot, where many leave at once: a case without Zoom's own names might miss what is theirs
 PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
+#: and how long where it is out of order when a case begins that was planned: as long as a case may take
+PATIENCE_WITH_OUTAGES: Final = timedelta(minutes=15)
 #: the metric that counts events of HR whose time was wrong
 DATED_AHEAD: Final = "EventsDatedAhead"
 #: the metric that counts returns that wait for a person
 RETURNS_HELD: Final = "ReturnsHeld"
-#: why a held case is not let go on
-ANOTHERS_BY_NOW: Final = (
-    "somebody else has this address by now: discard the case, and have it said again under the address that the leaver "
-    "has by now"
-)
+#: why a case is not begun
+NOT_TO_BEGIN: Final = "the case has begun, waits for its time or for a person, or is over"
 DECISIONS: Final = {
     "release": CaseEvent.RELEASED,
     "discard": CaseEvent.DISCARDED,
@@ -108,13 +107,16 @@ class StartOffboarding(Command):
 
 
 class Decision(Command):
-    """What a person decides of a case, straight to the queue; `close` is about one of its steps."""
+    """What a person decides of a case, straight to the queue; `close` is about one of its steps.
+
+    And what `watch_deadlines` does: `begin`, each minute until a case whose time has come has begun.
+    """
 
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
     case: CaseId
-    decision: Literal["release", "discard", "cancel", "reinstate", "close"]
+    decision: Literal["release", "discard", "cancel", "reinstate", "close", "begin"]
     #: what is closed, and why
     step: Printable | None = None
     because: Printable | None = None
@@ -144,17 +146,19 @@ def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake, c
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
-    """Let a held case go on, or throw it away; cancel one that has not begun, or give back whatever was taken."""
+    """Let a held case go on, or throw it away; cancel one that has not begun, or give back whatever was taken.
+
+    Or begin one whose time has come.
+    """
     now = intake.clock()
     case = intake.cases.read(command.case)
     if case is None:
         raise BadMessage("case: expected the id of a case that exists")
+    if command.decision == "begin":
+        return begin(case, intake=intake)
     event, at = DECISIONS[command.decision], command.requested_at or now
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
         return intake.returns.give_back(case, event, at)
-
-    if event is CaseEvent.RELEASED and case.state is State.HELD and _is_anothers_by_now(case, intake=intake):
-        return Fate("refused", case.case_id, ANOTHERS_BY_NOW)
 
     def follow(standing: Case) -> Case | None:
         if event is CaseEvent.DISCARDED and as_it_is_after(standing, at=at):
@@ -162,25 +166,28 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
         return standing.after(event, now) if standing.allows(event) else None
 
     decided = intake.cases.change(case, follow)
-    if decided is None and intake.cases.require(case.case_id).state is State.HELD:
+    standing = decided or intake.cases.require(case.case_id)
+    if decided is None and standing.state is State.HELD:
         return Fate("refused", case.case_id, LATER)
-    if decided is None:
+    # Where it waits for its time after a release, an earlier run was killed, or waits for Zoom.
+    if decided is None and not (event is CaseEvent.RELEASED and standing.released and standing.is_to_begin(now)):
         return Fate("refused", case.case_id, "the case is not held")
-    intake.set_going(decided)
+    intake.set_going(standing)
     return Fate("changed", case.case_id)
 
 
-def _is_anothers_by_now(case: Case, *, intake: Intake) -> bool:
-    """Whether an account that is asked says that somebody else has the address since the case was recorded."""
-    request = OffboardingRequested.model_validate(case.request, strict=False)
-    found = intake.find_person(request, intake.clock())
-    return Departure(request, found, case.names).is_of_somebody_else(case)
+def begin(case: Case, *, intake: Intake) -> Fate:
+    """Begin a case whose time has come, or go on where an earlier run was killed before it had told of that."""
+    if not case.is_to_begin(intake.clock()) and not case.pending_announcements:
+        return Fate("nothing_follows", case.case_id, NOT_TO_BEGIN)
+    intake.set_going(case)
+    return Fate("changed", case.case_id)
 
 
 def name(command: StartOffboarding | Decision) -> tuple[str, str | None]:
     """Who said it, and how it is called there."""
     if isinstance(command, Decision):
-        return "operator", None
+        return "leaver" if command.decision == "begin" else "operator", None
     return command.request.source, command.request.event_id
 
 
@@ -197,6 +204,8 @@ class PersonFinder:
     zoom: Zoom
     rate_limiter: RateLimiter
     clock: Callable[[], datetime]
+    #: how long, of nobody urgent, an account that is out of order is waited for
+    patience_with_outages: timedelta = timedelta(0)
 
     def find(self, request: OffboardingRequested, heard_at: datetime) -> dict[str, Person]:
         """Ask every account of Zoom's who is meant; returns whoever knows them, by `provider/account`.
@@ -240,20 +249,22 @@ class PersonFinder:
         try:
             self.rate_limiter.wait(reservation)
             return self.tokens.with_token(connection.connection, ask)
-        except (CredentialStale, Throttled) as error:
+        except (CredentialStale, Throttled, ProviderUnavailable) as error:
             if isinstance(error, Throttled):
                 self.rate_limiter.record_throttle(reservation, error)
-            if self._is_worth_waiting(error, heard_at):
+            if self._is_worth_waiting(error, request, heard_at):
                 raise
             return None
         except AnotherPerson:
             raise
-        except (ProviderUnavailable, NeedsReauthorization, Rejected, BadMessage):
+        except (NeedsReauthorization, Rejected, BadMessage):
             return None
 
-    def _is_worth_waiting(self, error: CredentialStale | Throttled, heard_at: datetime) -> bool:
+    def _is_worth_waiting(self, error: LeaverError, request: OffboardingRequested, heard_at: datetime) -> bool:
         # Our own queue passes; what the provider will not answer until tomorrow must not be waited for at all.
         patience = PATIENCE_WITH_OURSELVES if isinstance(error, NoSlot) else PATIENCE
+        if isinstance(error, ProviderUnavailable):
+            patience = self.patience_with_outages if request.urgency == "routine" else timedelta(0)
         now = self.clock()
         back_at = max(error.until, now) if isinstance(error, Throttled) else now
         return back_at < heard_at + patience
@@ -319,6 +330,7 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         ),
         step_finder=step_finder,
         find_person=person_finder.find,
+        find_again=replace(person_finder, patience_with_outages=PATIENCE_WITH_OUTAGES).find,
         clock=bootstrap.now,
         policy=Policy(
             done_where_missing=tuple(sorted(settings.done_where_missing(PROVIDERS))),

@@ -1,4 +1,4 @@
-"""Look after what waits: begin what is due, resend what was lost, announce what is pending, destroy what is dead."""
+"""Look after what waits: what is due, what was lost, what is late, what is owed, and what is dead."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -28,7 +28,7 @@ from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Providers
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import BeginsCases, Consumes, EndsAccess, ServesProviders, UsesConnections, WholeNumber
+from leaver.settings import Consumes, EndsAccess, ServesProviders, StartsCases, UsesConnections, WholeNumber
 from leaver.storage.tables import timestamp
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
@@ -47,9 +47,12 @@ OF_A_SWEEP: Final = frozenset(
 )
 
 
-class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess):
+class Settings(Consumes, UsesConnections, ServesProviders, StartsCases, EndsAccess):
     """What `watch_deadlines` reads from its environment."""
 
+    #: the queues of start_offboarding
+    start_queue_url: str
+    urgent_start_queue_url: str
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
     sweep_after: WholeNumber
 
@@ -63,6 +66,8 @@ class Watch:
     announcer: CaseAnnouncer
     #: has seal_case look at a case
     request_seal: Callable[[str], None]
+    #: has start_offboarding begin a case: it asks first who has the address by now
+    request_begin: Callable[..., None]
     case_start: CaseStart
     receipts: Receipts
     connections: Connections
@@ -82,7 +87,7 @@ class Watch:
             return
         match case.state:
             case State.SCHEDULED:
-                self.announcer.announce_pending(self.case_start.begin(case))
+                self.request_begin(case.case_id, urgent=case.urgency == "urgent")
             case State.OPEN:
                 self._look_after_open(case)
             case State.COMPLETED:
@@ -355,14 +360,16 @@ def destroy_expired(tokens: StoredUserTokens, now: datetime, *, logger: Logger, 
     return destroyed
 
 
-def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: datetime) -> dict[str, int]:
+def gauges(
+    summaries: Sequence[CaseSummary], usable: Container[str], now: datetime, *, deadline: timedelta
+) -> dict[str, int]:
     """Count for the alarms and the dashboard, each minute, all cases; `usable` as CaseSummary.waiting() takes it."""
     under_way = [each for each in summaries if each.state is State.OPEN]
     waited = [int((now - each.started_at).total_seconds()) for each in under_way if each.started_at]
     return {
         "OpenCases": len(under_way),
         "HeldCases": sum(each.state is State.HELD for each in summaries),
-        "OverdueCases": sum(each.is_overdue(now) for each in summaries),
+        "OverdueCases": sum(each.is_overdue(now, deadline) for each in summaries),
         "ConnectionsToReplace": sum(len(each.to_replace) for each in under_way),
         "StepsWaiting": sum(len(each.waiting(usable)) for each in under_way),
         "OldestOpenCaseSeconds": max(waited, default=0),
@@ -399,10 +406,14 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     bootstrap.begin(context)
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(
-        settings.event_bus_name, settings.dead_letter_queue_url, seal_queue_url=settings.seal_queue_url
+        settings.event_bus_name,
+        settings.dead_letter_queue_url,
+        seal_queue_url=settings.seal_queue_url,
+        start_queue_url=settings.start_queue_url,
+        urgent_start_queue_url=settings.urgent_start_queue_url,
     )
     cases, now, logger = bootstrap.cases(settings.cases_table), bootstrap.now(), bootstrap.logger()
-    ceiling = bootstrap.ceiling(settings.cases_table, settings.most_an_hour, routine=settings.routine_cases_an_hour)
+    ceiling = bootstrap.ceiling(settings.cases_table, settings.most_an_hour)
     step_finder = StepFinder(bootstrap.connections(settings.connections_table), settings.served(PROVIDERS))
     tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
     watch = Watch(
@@ -410,12 +421,12 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
         people=bootstrap.people(settings.cases_table),
         announcer=bootstrap.announcer(settings.cases_table, publisher),
         request_seal=publisher.request_seal,
+        request_begin=publisher.request_begin,
         case_start=bootstrap.case_start(
             settings.cases_table,
             step_finder,
             publisher,
             case_deadline=settings.case_deadline,
-            ceiling=ceiling,
         ),
         receipts=bootstrap.receipts(settings.cases_table),
         connections=step_finder.connections,
@@ -431,7 +442,8 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
 
     # First, and from indexes alone: whatever fails below, the alarms know how many wait.
     usable = step_finder.connections.usable_at(step_finder.providers)
-    bootstrap.gauges(gauges(list(cases.read_summaries()), usable, now) | ceiling.gauges(now))
+    counted = gauges(list(cases.read_summaries()), usable, now, deadline=watch.case_start.deadline)
+    bootstrap.gauges(counted | ceiling.gauges(now))
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})

@@ -22,7 +22,7 @@ from tests.doubles.event_bus import FakeBus
 from tests.doubles.executor import OneByOne
 from tests.doubles.lambda_events import Context, batch, returned
 from tests.doubles.receipts_table import InMemoryReceipts
-from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, FakeSqs
+from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, START_QUEUE, URGENT_START_QUEUE, FakeSqs
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 
@@ -64,6 +64,8 @@ class ConsumerHarness:
             dead_letter_queue_url=dead_letters,
             refresh_queue_url=REFRESH_QUEUE,
             seal_queue_url=SEAL_QUEUE,
+            start_queue_url=START_QUEUE,
+            urgent_start_queue_url=URGENT_START_QUEUE,
         )
 
     @property

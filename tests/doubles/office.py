@@ -18,7 +18,14 @@ from functions.revoke_access_token.app import revoke_access_token
 from functions.revoke_grants.app import revoke_grants
 from functions.revoke_sso_token.app import revoke_sso_token
 from functions.seal_case.app import SealCase, read_case, seal_case
-from functions.start_offboarding.app import PersonFinder, StartOffboarding, name, start_offboarding, understand
+from functions.start_offboarding.app import (
+    PATIENCE_WITH_OUTAGES,
+    PersonFinder,
+    StartOffboarding,
+    name,
+    start_offboarding,
+    understand,
+)
 from functions.watch_deadlines.app import Watch
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.ceiling import Ceiling
@@ -65,7 +72,7 @@ from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAu
 from tests.doubles.rate_limiter import NoLimit
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, place_of, secret_store_of, tokens
-from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, FakeSqs
+from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, START_QUEUE, URGENT_START_QUEUE, FakeSqs
 from tests.doubles.steps import Effects
 from tests.doubles.user_tokens import KeptTokens
 
@@ -262,6 +269,8 @@ class Office:
             dead_letter_queue_url=DEAD_LETTERS,
             refresh_queue_url=REFRESH_QUEUE,
             seal_queue_url=SEAL_QUEUE,
+            start_queue_url=START_QUEUE,
+            urgent_start_queue_url=URGENT_START_QUEUE,
         )
         announcer = CaseAnnouncer(self.cases, self._outbox)
         step_finder = StepFinder(self.table, PROVIDERS)
@@ -291,6 +300,7 @@ class Office:
             people=self.people,
             announcer=announcer,
             request_seal=self._outbox.request_seal,
+            request_begin=self._outbox.request_begin,
             case_start=self.case_start,
             receipts=self.receipts,
             connections=self.table,
@@ -313,6 +323,7 @@ class Office:
             case_start=self.case_start,
             step_finder=step_finder,
             find_person=person_finder.find,
+            find_again=replace(person_finder, patience_with_outages=PATIENCE_WITH_OUTAGES).find,
             clock=self.clock,
             policy=Policy(
                 done_where_missing=tuple(sorted(done_where_missing)),
@@ -450,10 +461,11 @@ class Office:
             if entry["Source"] == "leaver.command":
                 self.queue(entry["DetailType"], json.loads(entry["Detail"]))
         self._heard = len(self.bus.put)
-        asked = self.sqs.to(SEAL_QUEUE)
-        for each in asked[self._told :]:
-            self.queue("SealCase", json.loads(each["MessageBody"]))
-        self._told = len(asked)
+        functions = {SEAL_QUEUE: "SealCase", START_QUEUE: "StartOffboarding", URGENT_START_QUEUE: "StartOffboarding"}
+        for each in self.sqs.sent[self._told :]:
+            if function := functions.get(each["QueueUrl"]):
+                self.queue(function, json.loads(each["MessageBody"]))
+        self._told = len(self.sqs.sent)
 
     def works(self, rounds: int = 30) -> None:
         """The functions work through their queues, as often as it takes."""

@@ -10,13 +10,17 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger
 
 from functions.seal_case.app import SealCase, seal_case
+from functions.start_offboarding.app import Decision, start_offboarding
 from functions.watch_deadlines.app import Watch, look_after
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.ceiling import Ceiling
+from leaver.cases.closing import StepClosing
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.finding import StepFinder
+from leaver.cases.intake import Intake
 from leaver.cases.people import Name
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import REPLACE, Case, Search, Step, new_case
+from leaver.cases.record import REPLACE, Case, Policy, Search, Step, new_case
 from leaver.cases.start import CaseStart
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
@@ -25,7 +29,7 @@ from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness
 from tests.doubles.secrets_manager import StrictSecretsManager
-from tests.doubles.sqs import SEAL_QUEUE
+from tests.doubles.sqs import SEAL_QUEUE, START_QUEUE, URGENT_START_QUEUE
 from tests.doubles.user_tokens import KeptTokens
 
 ADA = "ada@example.com"
@@ -67,6 +71,7 @@ class World(ConsumerHarness):
             people=self.people,
             announcer=CaseAnnouncer(self.cases, self.publisher()),
             request_seal=self.publisher().request_seal,
+            request_begin=self.publisher().request_begin,
             case_start=case_start,
             receipts=self.receipts,
             connections=self.connections,
@@ -75,6 +80,20 @@ class World(ConsumerHarness):
             clock=self.clock,
             give_up_after=timedelta(hours=24),
             sweep_after=self.sweep_after,
+        )
+
+    @property
+    def intake(self) -> Intake:
+        return Intake(
+            cases=self.cases,
+            people=self.people,
+            announcer=self.watch.announcer,
+            case_start=self.watch.case_start,
+            step_finder=StepFinder(self.connections, PROVIDERS),
+            find_person=lambda _request, _heard_at: {},
+            find_again=lambda _request, _due: {},
+            clock=self.clock,
+            policy=Policy(deadline=900),
         )
 
     @property
@@ -89,11 +108,23 @@ class World(ConsumerHarness):
             measure=lambda name, seconds: self.measured.append((name, seconds)),
         )
 
+    def begins(self) -> None:
+        """start_offboarding works through its queues."""
+        for asked in self.taken(URGENT_START_QUEUE) + self.taken(START_QUEUE):
+            start_offboarding(
+                Decision.model_validate(asked | {"who": "watch-deadlines"}),
+                intake=self.intake,
+                closing=StepClosing(self.cases, self.receipts, self.publisher(), self.clock),
+            )
+
+    def taken(self, queue: str) -> list[dict[str, Any]]:
+        found = [json.loads(each["MessageBody"]) for each in self.sqs.to(queue)]
+        self.sqs.sent = [each for each in self.sqs.sent if each["QueueUrl"] != queue]
+        return found
+
     def seals(self) -> None:
         """seal_case works through its queue."""
-        asked = [json.loads(each["MessageBody"])["case_id"] for each in self.sqs.to(SEAL_QUEUE)]
-        self.sqs.sent = [each for each in self.sqs.sent if each["QueueUrl"] != SEAL_QUEUE]
-        for case_id in asked:
+        for case_id in [each["case_id"] for each in self.taken(SEAL_QUEUE)]:
             seal_case(
                 SealCase(case_id=case_id),
                 cases=self.cases,
@@ -111,6 +142,7 @@ class World(ConsumerHarness):
             logger=Logger(service=str(uuid4()), stream=self.log),
             has_time=lambda: next(left, None) is not None,
         )
+        self.begins()
         self.seals()
         return failed
 

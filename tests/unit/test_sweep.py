@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from leaver.cases.finding import StepFinder
-from leaver.cases.intake import Intake
-from leaver.cases.record import Policy
 from leaver.cases.states import State
 from leaver.messages.events import OffboardingRequested
-from leaver.providers.registry import PROVIDERS
-from tests.doubles.connections_table import InMemoryConnections
 from tests.doubles.watched_cases import ADA, GRANTS, PERSONAL, SSO, World
 
 DAY = timedelta(days=1)
@@ -33,20 +28,10 @@ def world() -> World:
 
 def comes_back(world: World) -> None:
     """An HR event says that the person stays, as start_offboarding hears it."""
-    intake = Intake(
-        cases=world.cases,
-        people=world.people,
-        announcer=world.watch.announcer,
-        case_start=world.watch.case_start,
-        step_finder=StepFinder(InMemoryConnections(), PROVIDERS),
-        find_person=lambda _request, _heard_at: {},
-        clock=world.clock,
-        policy=Policy(deadline=900),
-    )
     told = {"event_id": "back", "source": "hr", "kind": "reinstated", "subject": {"email": ADA}}
     at = world.clock().isoformat()
     request = OffboardingRequested.model_validate_json(json.dumps(told | {"effective_at": at, "occurred_at": at}))
-    assert intake.take_in(request, world.clock()).name == "changed"
+    assert world.intake.take_in(request, world.clock()).name == "changed"
 
 
 def test_a_day_later_the_session_and_the_grants_are_ended_once_more_by_a_case_of_its_own(world: World) -> None:

@@ -12,7 +12,7 @@ from leaver.outcomes import Outcome
 from tests.doubles.aws_errors import client_error
 from tests.doubles.cases_table import without_step
 from tests.doubles.clock import NOW
-from tests.doubles.watched_cases import ADA, GRANTS, SSO, World
+from tests.doubles.watched_cases import ADA, DEADLINE, GRANTS, SSO, World
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_the_gauges_count_what_is_open_held_late_and_the_longest_wait(world: Wor
     world.clock.passes(minutes=15)
     world.opens(SSO, case_id="new", name="bob@example.com")
     world.clock.passes(seconds=30)
-    assert gauges(list(world.cases.read_summaries()), {"zoom/acme"}, world.clock()) == {
+    assert gauges(list(world.cases.read_summaries()), {"zoom/acme"}, world.clock(), deadline=DEADLINE) == {
         "OpenCases": 2,
         "HeldCases": 1,
         "OverdueCases": 1,
@@ -247,7 +247,7 @@ def test_the_gauges_count_what_is_open_held_late_and_the_longest_wait(world: Wor
 
 
 def test_without_a_case_all_gauges_are_zero() -> None:
-    assert set(gauges([], (), NOW).values()) == {0}
+    assert set(gauges([], (), NOW, deadline=DEADLINE).values()) == {0}
 
 
 def test_those_of_an_hours_last_minute_are_told_when_the_next_has_begun(world: World) -> None:

@@ -216,7 +216,13 @@ def rate_limiter(table: str, per_second: int, tokens: AccessTokens) -> RateLimit
 
 @cache
 def publisher(
-    bus: str, dead_letter_queue_url: str, refresh_queue_url: str | None = None, seal_queue_url: str | None = None
+    bus: str,
+    dead_letter_queue_url: str,
+    refresh_queue_url: str | None = None,
+    seal_queue_url: str | None = None,
+    *,
+    start_queue_url: str | None = None,
+    urgent_start_queue_url: str | None = None,
 ) -> Publisher:
     """The bus and the queues that a function may write to."""
     return Publisher(
@@ -226,6 +232,8 @@ def publisher(
         dead_letter_queue_url=dead_letter_queue_url,
         refresh_queue_url=refresh_queue_url,
         seal_queue_url=seal_queue_url,
+        start_queue_url=start_queue_url,
+        urgent_start_queue_url=urgent_start_queue_url,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.departure import Departure
-from leaver.cases.finding import StepFinder
+from leaver.cases.finding import StepFinder, find_doubted
 from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind
@@ -21,7 +21,7 @@ from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
 from leaver.cases.table import Cases
 from leaver.errors import Rejected
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
 
@@ -42,6 +42,9 @@ class Intake:
     #: asks every account that can be asked who is meant, by an event that was heard then; whoever knows them, by
     #: `provider/account`. Raises Rejected where the event names two people
     find_person: Callable[[OffboardingRequested, datetime], Mapping[str, Person]]
+    #: the same for a case that was recorded before, and should have begun then: an account that is out of order is
+    #: waited for, since somebody else may have the address by now
+    find_again: Callable[[OffboardingRequested, datetime], Mapping[str, Person]]
     clock: Callable[[], datetime]
     policy: Policy
 
@@ -216,8 +219,47 @@ class Intake:
         return extended if extended != case else None
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
-        """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
+        """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it.
+
+        A case that was recorded some time ago is begun as who has its addresses by now.
+        """
+        if anew and case.is_to_begin(self.clock()):
+            case = self._as_meant_now(case)
         self.announcer.announce_pending(self.case_start.begin(case, anew=anew))
+
+    def _as_meant_now(self, case: Case) -> Case:
+        """The case as accounts name its person now: with more names, and without an address that went to another."""
+        ids, names, lost = dict[str, str](), set[str](), set[str]()
+        doubted = find_doubted(case)
+        asked = {(name_of(each.email), str(each.identities)): each for each in case.subjects}
+        for (address, _), subject in asked.items():
+            if address in doubted:
+                continue
+            known, found, is_sure = case.ids_of(subject), *self._ask_again(case, subject)
+            if any(each.id != known.get(at, each.id if is_sure else None) for at, each in found.items()):
+                lost.add(address)
+                continue
+            suffix = "" if address == name_of(case.email) else f" {address}"
+            ids |= {f"{at}{suffix}": each.id for at, each in found.items()}
+            names |= {name_of(name) for each in found.values() for name in (each.email, each.id)}
+
+        def as_meant(standing: Case) -> Case | None:
+            meant = standing.with_names(names - lost).without_names(lost)
+            meant = meant.model_copy(update={"identities": ids | standing.identities})
+            return meant if standing.state is State.SCHEDULED and meant != standing else None
+
+        return self.cases.change(case, as_meant) or self.cases.require(case.case_id)
+
+    def _ask_again(self, case: Case, subject: Subject) -> tuple[Mapping[str, Person], bool]:
+        """Whom accounts know by an address of the person's, and whether the id that HR gave has that address still."""
+        asked = {"subject": subject, "urgency": case.urgency}
+        request = OffboardingRequested.model_validate(case.request, strict=False).model_copy(update=asked)
+        due = case.watch_at or self.clock()
+        try:
+            return self.find_again(request, due), True
+        except Rejected:
+            by_address = Subject(email=subject.email)
+            return self.find_again(request.model_copy(update={"subject": by_address}), due), False
 
     # -- somebody stays, and what may be in a thief's hands does not
 
@@ -235,7 +277,7 @@ class Intake:
         case_id, theft = self._claim_containment(theft, kind)
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, theft)):
-            self.set_going(recorded)
+            self.set_going(recorded, anew=False)
             return Fate("opened", case_id)
         case = case or self.cases.require(case_id)
         if case.state in UNDER_WAY:

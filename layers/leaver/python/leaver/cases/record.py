@@ -166,7 +166,7 @@ class Case(BaseModel):
     identities: dict[str, str] = Field(default_factory=dict)
     #: how else later events name the person, or the same once more: what lives under such a name has steps of its own
     aliases: tuple[Subject, ...] = ()
-    #: every name of the person under which a tombstone is raised
+    #: every name of the person under which a tombstone is raised: not an address that somebody else has by now
     names: tuple[str, ...]
     event_id: str
     source: str
@@ -228,6 +228,11 @@ class Case(BaseModel):
     def subjects(self) -> tuple[Subject, ...]:
         """The person, as the case's event names them, and then as later events do."""
         return (OffboardingRequested.model_validate(self.request, strict=False).subject, *self.aliases)
+
+    @property
+    def lost_addresses(self) -> frozenset[str]:
+        """The addresses by which HR named the person, and that somebody else had when the case began."""
+        return frozenset(name_of(each.email) for each in self.subjects) - frozenset(self.names)
 
     def ids_of(self, subject: Subject) -> Mapping[str, str]:
         """By `provider/account`, the ids that accounts confirmed for this very address."""
@@ -316,8 +321,16 @@ class Case(BaseModel):
         return self.model_copy(update={"aliases": (*self.aliases, subject)})
 
     def with_names(self, names: Iterable[str]) -> Self:
-        """With these names for tombstones as well."""
-        return self.model_copy(update={"names": tuple(sorted({*self.names, *names}))})
+        """With these names for tombstones as well; an address that somebody else has by now stays theirs."""
+        return self.model_copy(update={"names": tuple(sorted({*self.names, *names} - self.lost_addresses))})
+
+    def without_names(self, names: Iterable[str]) -> Self:
+        """Without these: they are somebody else's by now."""
+        return self.model_copy(update={"names": tuple(sorted(set(self.names).difference(names)))})
+
+    def is_to_begin(self, now: datetime) -> bool:
+        """Whether its time has come, and it has not begun."""
+        return self.state is State.SCHEDULED and self.watch_at is not None and self.watch_at <= now
 
     def with_steps(self, steps: Iterable[Step]) -> Self:
         """With the steps that it lacks: never a second set.

@@ -1,7 +1,7 @@
 """The cases in the Cases table, with what lies beside them."""
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ class CaseSummary(BaseModel):
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     outstanding: tuple[str, ...]
+    #: of one that waits for its time: that time
+    watch_at: AwareDatetime | None = None
 
     @property
     def to_replace(self) -> list[str]:
@@ -45,9 +47,11 @@ class CaseSummary(BaseModel):
             if command not in OF_A_CONNECTION and at not in usable and at.rpartition("#")[0] not in usable
         ]
 
-    def is_overdue(self, now: datetime) -> bool:
-        """Whether it is under way for longer than it may be."""
-        return self.state is State.OPEN and self.deadline_at is not None and self.deadline_at <= now
+    def is_overdue(self, now: datetime, deadline: timedelta) -> bool:
+        """Whether it is under way, or should have begun, for longer than it may be."""
+        waits_since = self.watch_at if self.state is State.SCHEDULED else None
+        at = self.deadline_at if self.state is State.OPEN else waits_since and waits_since + deadline
+        return at is not None and at <= now
 
 
 class Cases:

@@ -48,7 +48,7 @@ class DeadLetter:
 
 
 class Publisher:
-    """The bus, the refresh queue and this function's dead-letter queue. A partial failure is an error."""
+    """The bus, the queues that this function feeds, and its dead-letter queue. A partial failure is an error."""
 
     def __init__(
         self,
@@ -59,6 +59,8 @@ class Publisher:
         dead_letter_queue_url: str,
         refresh_queue_url: str | None = None,
         seal_queue_url: str | None = None,
+        start_queue_url: str | None = None,
+        urgent_start_queue_url: str | None = None,
     ) -> None:
         self._events = events
         self._sqs = sqs
@@ -66,6 +68,8 @@ class Publisher:
         self._dead_letter_queue_url = dead_letter_queue_url
         self._refresh_queue_url = refresh_queue_url
         self._seal_queue_url = seal_queue_url
+        self._start_queue_url = start_queue_url
+        self._urgent_start_queue_url = urgent_start_queue_url
 
     def announce(self, announcement: Announcement | ConnectionAnnouncement | CaseAnnouncement) -> None:
         """Tell the bus what became of a command, how a connection is, or how far a case; raises Undelivered."""
@@ -125,6 +129,13 @@ class Publisher:
             MessageGroupId="cases",
             MessageDeduplicationId=str(uuid4()),
         )
+
+    def request_begin(self, case_id: str, *, urgent: bool) -> None:
+        """Ask start_offboarding, in the lane of the case's urgency, to begin a case whose time has come."""
+        queue_url = self._urgent_start_queue_url if urgent else self._start_queue_url
+        if queue_url is None:
+            raise Undelivered("this function has no queue of start_offboarding")
+        self._sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps({"case": case_id, "decision": "begin"}))
 
     def dead_letter(self, letter: DeadLetter) -> None:
         """Put a message aside for a person, with the reason as message attributes; raises what SQS raises."""
