@@ -26,6 +26,7 @@ from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.sources import CONNECTABLE
 from leaver.providers.transport import Transport
 from leaver.storage.secrets import SecretStore
+from leaver_cli.commands import InASentence
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
 from leaver_cli.connections.setup import ConnectionSetup, Established
 from leaver_cli.stack import AWS, Stack, reach
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
 LARGEST_SKEW: Final = timedelta(minutes=1)
 
 
-class NoSuchStack(Exception):
+class NoSuchStack(InASentence):
     """There is no such stack here, or it is not Leaver's."""
 
 
-class WrongClock(Exception):
+class WrongClock(InASentence):
     """The clock of this machine is too wrong to change a connection by."""
 
 

@@ -8,14 +8,15 @@ import pytest
 import typer
 from rich.console import Console
 from rich.errors import MarkupError
-from rich.table import Table
 from typer.testing import CliRunner
 
 from leaver.errors import LeaverError
 from leaver_cli import terminal
+from leaver_cli.commands import Commands
 from leaver_cli.connections import show
-from leaver_cli.main import Commands, app
-from leaver_cli.terminal import Terminal, confirm, counting, printable, show_json, stacked, waiting
+from leaver_cli.table import Column, Table
+from leaver_cli.main import app
+from leaver_cli.terminal import Terminal, confirm, counting, printable, show_json, waiting
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 
@@ -41,11 +42,12 @@ HOSTILE = "\x9b2J\u202e[b]:x:[/]\nSEALED"
 def screen(capsys: pytest.CaptureFixture[str]) -> str:
     """What is on the terminal when a hostile text was shown in every way."""
     console = Terminal(width=200)
-    table = Table(HOSTILE, title=HOSTILE)
-    table.add_row(HOSTILE)
-    table.add_row(stacked(HOSTILE, HOSTILE))
+    table = Table(HOSTILE, (Column(HOSTILE), Column(HOSTILE, prose=True)), title=HOSTILE)
+    table.add(HOSTILE, [HOSTILE])
     console.say(HOSTILE)
-    console.print(table)
+    console.note(HOSTILE)
+    for each in (console, Terminal(width=200, force_terminal=True, no_color=True)):
+        each.print(table)
     with waiting(HOSTILE):
         assert list(counting([1], HOSTILE, 1)) == [1]
     show_json({HOSTILE: f"{HOSTILE}\x7f"})

@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.table import Table
 
 from leaver.connections.record import Connection, Unreadable
 from leaver_cli.connections.health import health, moment, needs_a_person
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, show_json, stacked
+from leaver_cli.table import Column, Table
+from leaver_cli.terminal import Terminal
 
 
 def connections(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
@@ -25,12 +24,7 @@ def connections(
     found = sorted(describe(stack, region, profile).connections.read_all(), key=lambda each: each.connection)
     records = [each for each in found if isinstance(each, Connection)]
     unreadable = [each for each in found if isinstance(each, Unreadable)]
-    at = now()
-    if as_json:
-        shown = [fields_of(each, at) for each in records] + [unreadable_fields(each) for each in unreadable]
-        show_json(shown)
-    else:
-        _show(records, unreadable, at)
+    _show(records, unreadable, now())
     if unreadable or any(needs_a_person(each) for each in records):
         raise typer.Exit(1)
 
@@ -52,21 +46,35 @@ def unreadable_fields(record: Unreadable) -> Mapping[str, Any]:
 
 
 def _show(records: list[Connection], unreadable: list[Unreadable], now: datetime) -> None:
-    table = Table(show_lines=True)
-    for column in ("connection", "whose", "health", "times", "held by"):
-        table.add_column(column, overflow="fold")
+    table = Table(
+        "connections",
+        (
+            Column("connection"),
+            Column("provider", spare=2),
+            Column("account", spare=3),
+            Column("role", spare=5),
+            Column("owner", spare=1),
+            Column("health", prose=True),
+            Column("expires", spare=6),
+            Column("refreshed", spare=7),
+            Column("held by", spare=4),
+        ),
+    )
     for each in records:
-        whose = stacked(f"{each.provider} {each.account}", f"{each.role}, {each.owner}")
-        times = stacked(f"expires {moment(each.expires_at)}", f"refreshed {moment(each.refreshed_at) or 'not yet'}")
         holder = (each.lease_holder or "").partition("#")[0]
         lease = f"{holder} since {moment(each.leased_at)}" if holder else ""
-        style = "red" if needs_a_person(each) else ""
-        table.add_row(each.connection, whose, health(each, now), times, lease, style=style)
+        table.add(
+            *(each.connection, each.provider, each.account, each.role, each.owner, health(each, now)),
+            *(each.expires_at, each.refreshed_at, lease),
+            style="red" if needs_a_person(each) else "",
+            also=fields_of(each, now),
+        )
     for broken in unreadable:
-        table.add_row(broken.connection, "", unreadable_fields(broken)["health"], "", "", style="red")
+        told = unreadable_fields(broken)
+        table.add(broken.connection, *[None] * 4, told["health"], *[None] * 3, style="red", also=told)
     console = Terminal()
     console.print(table)
     people = sum(needs_a_person(each) for each in records) + len(unreadable)
-    console.say(
+    console.note(
         f"{len(records) + len(unreadable)} connections" + (f", {people} of them need a person" if people else "")
     )

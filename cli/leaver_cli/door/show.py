@@ -1,11 +1,9 @@
 """`leaver door`: which senders may post, where, and how their secrets are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from leaver.errors import Rejected
 from leaver.webhooks.secrets import DoorSecret
@@ -13,7 +11,8 @@ from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.door.rotate import rotate
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, show_json
+from leaver_cli.table import Cell, Column, Table
+from leaver_cli.terminal import Terminal
 
 door = typer.Typer(help="Show who may post to the front door, and rotate what they sign with.")
 door.command()(rotate)
@@ -23,7 +22,6 @@ door.command()(rotate)
 def show(
     context: typer.Context,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
@@ -32,29 +30,21 @@ def show(
     if context.invoked_subcommand is not None:
         return
     deployment = describe(stack, region, profile)
-    found = list(_connections(deployment))
-    if as_json:
-        show_json(found)
-        return
     console = Terminal()
     if deployment.door_url is None:
-        console.say("nothing listens: the parameter FrontDoor is none")
-    table = Table()
-    for column in ("connection", "address", "secrets", "since"):
-        table.add_column(column, overflow="fold")
-    for each in found:
-        table.add_row(*(str(each[name] or "") for name in ("connection", "address", "secrets", "since")))
+        console.note("nothing listens: the parameter FrontDoor is none")
+    table = Table(
+        "door", (Column("connection"), Column("address"), Column("secrets", prose=True), Column("since", spare=1))
+    )
+    for each in _connections(deployment):
+        table.add(*each)
     console.print(table)
 
 
-def _connections(deployment: Deployment) -> Iterator[Mapping[str, Any]]:
+def _connections(deployment: Deployment) -> Iterator[tuple[Cell, ...]]:
     for place, changed_at in sorted(deployment.webhook_places()):
-        yield {
-            "connection": place,
-            "address": f"{deployment.door_url}/{place}" if deployment.door_url else None,
-            "secrets": _secrets(deployment, place),
-            "since": moment(changed_at),
-        }
+        address = f"{deployment.door_url}/{place}" if deployment.door_url else None
+        yield place, address, _secrets(deployment, place), changed_at
 
 
 def _secrets(deployment: Deployment, place: str) -> str:
