@@ -35,7 +35,8 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 #: the bus is tried twice, by who puts there, within the three seconds that a sender waits
 _BUS: Final = Config(connect_timeout=1.5, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
-_QUICK: Final = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
+#: what does not answer at once is done without
+QUICK: Final = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 
 
 def now() -> datetime:
@@ -50,23 +51,24 @@ def settings_of(kind: type[AnySettings]) -> AnySettings:
 
 
 @cache
-def _session() -> boto3.Session:
+def session() -> boto3.Session:
+    """What clients are made of."""
     return boto3.Session()
 
 
 def bus(name: str) -> Bus:
     """The bus that everything goes to."""
-    return Bus(_session().client("events", config=_BUS), name=name)
+    return Bus(session().client("events", config=_BUS), name=name)
 
 
 def secrets(prefix: str) -> DoorSecrets:
     """What senders sign with."""
-    return DoorSecrets(SecretStore(_session().client("secretsmanager", config=_QUICK), prefix=prefix), now)
+    return DoorSecrets(SecretStore(session().client("secretsmanager", config=QUICK), prefix=prefix), now)
 
 
 def seen_deliveries(table: str) -> SeenDeliveries:
     """What was put on the bus already."""
-    return SeenDeliveries(_session().client("dynamodb", config=_QUICK), table=table, clock=now)
+    return SeenDeliveries(session().client("dynamodb", config=QUICK), table=table, clock=now)
 
 
 @cache

@@ -149,3 +149,19 @@ class CaseAnnouncement(BaseModel):
     residual: list[dict[str, str]]
     #: the finished case after which this one looked once more
     sweep_of: str | None
+
+
+class PeopleNotified(BaseModel):
+    """What people are told of another announcement, in one sentence; at least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: Literal["PeopleNotified"]
+    announcement_id: str
+    #: the other announcement's detail-type
+    announced: str
+    title: str
+    sentence: str
+    case_id: str | None
+    #: what to type to see more
+    next_step: str
