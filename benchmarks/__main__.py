@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import batch, cost, drain, growth, init, memory, offboarding, plot, results
+from benchmarks import batch, cost, door, drain, growth, init, memory, offboarding, plot, results
 from benchmarks.figures import MOST_MEMORY
 from benchmarks.results import Part
 from benchmarks.simulation import run_paced
@@ -92,6 +92,14 @@ def growing(progress: ShowProgress) -> Part:
     return Part("growth", growth.__doc__ or "", found.figures, [found.leavers, found.connections], drawn)
 
 
+def door_under_load(progress: ShowProgress) -> Part:
+    """Webhooks, as fast as two cores bear."""
+    found = door.run(progress)
+    rates = {"the front door": median(found.ours), "bare": median(found.bare)}
+    drawn = plot.bars("Deliveries a second at the front door", rates, unit="a second")
+    return Part("door", door.__doc__ or "", found.figures, [found.rows], drawn)
+
+
 #: in this order: growth takes what a case costs from cost
 PARTS: Final[dict[str, Callable[[ShowProgress], Part]]] = {
     "batch": batches,
@@ -101,6 +109,7 @@ PARTS: Final[dict[str, Callable[[ShowProgress], Part]]] = {
     "cost": costs,
     "drain": draining,
     "growth": growing,
+    "door": door_under_load,
 }
 
 

@@ -1,6 +1,7 @@
 """`python -m local up`: the local world in the foreground, until Ctrl-C."""
 
 import json
+import shlex
 import signal
 import time
 from datetime import UTC, datetime
@@ -42,7 +43,9 @@ def up(
     aws_port: Annotated[int, typer.Option(help="0: any free port, as for the others.")] = 0,
     zoom_port: int = 0,
     venafi_port: int = 0,
+    hr_port: int = 0,
     control_port: int = 0,
+    door_port: int = 0,
     without_functions: Annotated[
         bool, typer.Option("--without-functions", help="Leave the queues and schedules to `sam local invoke`.")
     ] = False,
@@ -51,14 +54,18 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     console = Console()
-    ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, control=control_port)
+    ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, hr=hr_port, control=control_port, door=door_port)
     works = not without_functions
     parameters = {"DeactivateUsers": "true"}  # every function is there to be played with
     with World(
         parameters=parameters, bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works
     ) as world:
         acme.set_up(world)
+        acme.connect_hibob(world)
         console.print(_not_built(world), _addresses(world))
+        # Not in the table, which a narrow terminal cuts: what is to be pasted must be whole.
+        doors = (f"front door: {each.replace('{connection}', 'main')}" for each in world.api_urls())
+        console.print("\n".join(doors), markup=False, highlight=False, soft_wrap=True)
         console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)
         _follow(world, console)
 
@@ -81,6 +88,7 @@ def _addresses(world: World) -> Table:
     table.add_row("AWS", world.aws.url)
     table.add_row("Zoom", world.zoom_url)
     table.add_row("Venafi TPP", world.venafi_url)
+    table.add_row("BambooHR, HiBob, Gusto, Okta", world.hr_url)
     table.add_row("control", world.control_url)
     return table
 
@@ -116,6 +124,8 @@ def _how_to(world: World) -> str:
         "detail-type": "SystemLog",
         "detail": deactivation,
     }
+    headers, body = acme.standard_webhook(acme.OBRIEN, datetime.now(UTC))
+    sent = " ".join(f"-H '{name}: {value}'" for name, value in headers.items())
     identity = json.dumps({"identity": acme.GRACE.email})
     # AWS CLI 1 does not look into AWS_ENDPOINT_URL for SQS.
     aws = "aws --endpoint-url $AWS_ENDPOINT_URL"
@@ -125,6 +135,7 @@ In another shell:
 {aws} events put-events --entries '{json.dumps(command)}'
 {aws} sqs send-message --queue-url $REVOKE_GRANTS_QUEUE_URL --message-body '{identity}'
 curl {world.control_url}/partner-events -d '{json.dumps(partner)}'
+curl {world.api_url}/standard/main {sent} -d {shlex.quote(body)}    # signed; within five minutes
 curl -X POST {world.control_url}/schedules/schedule_refreshes
 curl -X POST {world.control_url}/schedules/watch_deadlines
 curl {world.control_url}/environments    # each function's variables, for sam local invoke

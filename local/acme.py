@@ -1,15 +1,21 @@
 """Acme, the small company of the demo, `make up` and the tests: its people, its apps, Leaver's connections."""
 
+import base64
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+from uuid import uuid4
 
+from leaver.webhooks.places import Places
 from local.simulators.provider import CANARY
 from local.simulators.venafi_state import Role
 from local.world import KNOWN_ADDRESS, World
 
+#: at HiBob: Leaver's service user, and John
+HIBOB_USER, JOHNS_HIBOB_ID = "SERVICE-1234", "3332"
 ZOOM_ACCOUNT = "acme-zoom-account"
 #: the company that Acme bought: it still has an account of its own at Zoom
 BOUGHT_ACCOUNT = "bought-zoom-account"
@@ -50,6 +56,12 @@ JOHN_THERE = Person(JOHN.email, "jOhNIm1QgePTO8WbOqwIQAA", "")
 BOUGHT_ADMIN = Person("admin@bought.example", "bAdm1nIm1QgePTO8WbOqwA", "")
 PEOPLE = (ADMIN, JOHN, ADA, GRACE, ALAN, OBRIEN)
 
+#: what senders of webhooks sign with
+WEBHOOK_SECRETS = {
+    "standard": f"whsec_{base64.b64encode(f'{CANARY}webhooks-of-standard'.encode()).decode()}",
+    **{source: f"{CANARY}webhooks-of-{source}" for source in ("hibob", "bamboohr", "okta", "gusto", "zoom")},
+}
+
 ALL_SCOPES = (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS)
 
 
@@ -68,6 +80,14 @@ def set_up(world: World) -> None:
         world.venafi.authorize(CERTIFICATE_APP, person.venafi_id)
     world.venafi.authorize(CERTIFICATE_APP, JOHN.venafi_id)
     connect_venafi(world)
+
+    for source, secret in WEBHOOK_SECRETS.items():
+        world.client("secretsmanager").create_secret(
+            Name=f"leaver/webhooks/{source}/main", SecretString=json.dumps({"current": secret})
+        )
+        Places(world.client("dynamodb"), table=world.resource("Deliveries").ref).connect(
+            f"{source}/main", datetime.now(UTC)
+        )
 
 
 def buy_company(world: World, *people: Person, connection: str = "zoom-bought") -> None:
@@ -122,10 +142,57 @@ def connect_venafi(world: World, name: str = "venafi") -> None:
     _connect(world, name, "venafi", ADMIN, role="service", account=account, credentials=credentials, tokens=tokens)
 
 
+def connect_hibob(world: World, name: str = "hibob") -> None:
+    """Let Leaver ask HiBob who somebody is, with a service user's token, and let HiBob know John."""
+    key = f"{HIBOB_USER}:{CANARY}secret-of-hibob"
+    world.hr.add_key("hibob", key)
+    world.hr.add_person("hibob", JOHNS_HIBOB_ID, JOHN.email)
+    access_token = base64.b64encode(key.encode()).decode()
+    tokens = {"access_token": access_token, "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    own = {"client_id": HIBOB_USER, "api_key": key.partition(":")[2], "known_person": JOHNS_HIBOB_ID}
+    _connect(world, name, "hibob", ADMIN, role="service", account="hibob", credentials=own, tokens=tokens)
+
+
+def standard_webhook(person: Person, now: datetime) -> tuple[dict[str, str], str]:
+    """Say that somebody left, as a Standard Webhook: the signed headers, and the body."""
+    body = json.dumps(
+        {
+            "type": "OffboardingRequested",
+            "data": {
+                "kind": "immediate",
+                "subject": {"email": person.email},
+                "effective_at": now.isoformat(),
+                "occurred_at": now.isoformat(),
+            },
+        }
+    )
+    delivery, seconds = f"msg_{uuid4().hex}", str(int(now.timestamp()))
+    key = base64.b64decode(WEBHOOK_SECRETS["standard"].removeprefix("whsec_"))
+    digest = base64.b64encode(hmac.digest(key, f"{delivery}.{seconds}.{body}".encode(), "sha256")).decode()
+    headers = {"webhook-id": delivery, "webhook-timestamp": seconds, "webhook-signature": f"v1,{digest}"}
+    return headers | {"content-type": "application/json"}, body
+
+
+def hibob_webhook(employee: str, now: datetime) -> tuple[dict[str, str], str]:
+    """Say that somebody left, as HiBob does, by the id alone: the signed header, and the body."""
+    body = json.dumps(
+        {
+            "companyId": 636192,
+            "type": "employee.left",
+            "triggeredBy": "33328",
+            "triggeredAt": now.replace(tzinfo=None).isoformat(),
+            "version": "v2",
+            "data": {"employeeId": employee, "effectiveDate": now.date().isoformat()},
+        }
+    )
+    digest = hmac.digest(WEBHOOK_SECRETS["hibob"].encode(), body.encode(), "sha512")
+    return {"bob-signature": base64.b64encode(digest).decode(), "content-type": "application/json"}, body
+
+
 def _connect(
     world: World,
     name: str,
-    provider: Literal["zoom", "venafi"],
+    provider: Literal["zoom", "venafi", "hibob"],
     owner: Person,
     *,
     role: Literal["service", "personal"],
@@ -142,7 +209,7 @@ def _connect(
         "connection": name,
         "provider": provider,
         "account": account,
-        "grant_type": "refresh_token",
+        "grant_type": "refresh_token" if "refresh_token" in tokens else "api_key",
         "role": role,
         "owner": owner.email,
         "status": "active",

@@ -8,12 +8,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
+import requests
 from rich.console import Console
 from rich.table import Table
 
 from leaver.cases.receipts import Receipt
+from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.messages.commands import RevokeAccessToken
 from local import acme
@@ -21,12 +22,12 @@ from local.demo_rows import JOHNS, NAMES, OF_JOHN, REDRIVEN, ROWS, Before, Row, 
 from local.peak_memory import PeakMemory
 from local.world import World
 
-EVENTS = Path(__file__).parents[1] / "events"
 #: seconds that an expectation has to come true while there is still work under way
 PATIENCE = 12.0
 STORY = (
-    "Okta says that John Doe left. He has an account at each of Acme's two Zoom accounts, and Venafi knows him by "
-    "another name than his address. Then each command is sent by hand. The providers are asked what lives, not Leaver."
+    "HiBob's signed webhook says that somebody left, and names an id only. Leaver asks HiBob who that is: John Doe. He "
+    "has an account at each of Acme's two Zoom accounts, and Venafi knows him by another name than his address. Then "
+    "each command is sent by hand. The providers are asked what lives, not Leaver."
 )
 
 #: in fewer columns than that a table would break words: what belongs together stands in one cell then
@@ -50,6 +51,8 @@ def run(broken: str | None) -> int:
     began = time.monotonic()
     with PeakMemory() as memory, console.status("The local world starts …") as status, World() as world:
         acme.set_up(world)
+        acme.connect_hibob(world)
+        world.hr.leaves("hibob", acme.JOHNS_HIBOB_ID)
         for name, scopes in MORE_CONNECTIONS.items():
             acme.connect_zoom(world, name, scopes)
         acme.connect_zoom(world, JOHNS, (acme.READ_USER,), personal_to=acme.JOHN)
@@ -67,10 +70,12 @@ def run(broken: str | None) -> int:
         for row in (*ROWS, REDRIVEN):
             if row.name == broken:
                 row.sabotage(world)
-        status.update("Okta's event and the commands go in …")
+        status.update("HiBob's webhook and the commands go in …")
         _act(world)
         observed = {}
-        for row in ROWS:
+        whole_case, *others = ROWS
+        # What the first row tells comes true last: looked at first, it would need the patience of all.
+        for row in (*others, whole_case):
             status.update(f"{row.name}: {row.where} …")
             observed[row.name] = _observe(row, world, before)
         case = case_of_john(world)
@@ -84,7 +89,7 @@ def run(broken: str | None) -> int:
     failed = [row.name for row in (*ROWS, REDRIVEN) if not row.holds(earlier[row.name], observed[row.name])]
     if case is not None and case.head is not None:
         console.print(_receipts_table(receipts, narrow=console.width < NARROW))
-        took = f"the last receipt {case.time_to_revoke} s after Okta's event"
+        took = f"the last receipt {case.time_to_revoke} s after the webhook"
         console.print(f"John Doe's case: {len(receipts)} things ended, {took}; sealed with {case.head}")
     seconds = time.monotonic() - began
     console.print(f"{seconds:.1f} s, at most {memory.peak / 2**20:.0f} MiB (PSS, all processes)")
@@ -96,9 +101,10 @@ def run(broken: str | None) -> int:
 
 
 def _act(world: World) -> None:
-    """Send Okta's deactivation of John, and each of the five commands by hand: by the bus and by the queue."""
-    leaves = json.loads((EVENTS / "okta.json").read_text())["detail"]
-    world.put_okta_event({**leaves, "published": datetime.now(UTC).isoformat()})
+    """Post HiBob's webhook about John, and send each of the five commands by hand: by the bus and by the queue."""
+    headers, body = acme.hibob_webhook(acme.JOHNS_HIBOB_ID, datetime.now(UTC))
+    # A row shows whether the door took it.
+    requests.post(f"{world.api_url}/hibob/main", data=body, headers=headers, timeout=PATIENCE)
     world.put_command("RevokeGrants", {"grantee_prefixed_universal": acme.GRACE.venafi_id})
     world.put_command("RetrieveUserToken", {"user_id": acme.GRACE.email, "ttl": 600, "connection": "zoom"})
     world.put_command("RefreshAccessToken", {"connection": "zoom-rotating", "force": True})
@@ -113,8 +119,12 @@ def _act(world: World) -> None:
         for detail in details:
             world.client("sqs").send_message(QueueUrl=world.queue_url(function), MessageBody=json.dumps(detail))
     with suppress(TimeoutError):
-        world.wait_until(lambda: (case := case_of_john(world)) and case.state is not State.SCHEDULED, PATIENCE)
+        world.wait_until(lambda: _has_begun(case_of_john(world)) or not world.work(), PATIENCE)
     world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.zoom_id, "connection": "zoom"})
+
+
+def _has_begun(case: Case | None) -> bool:
+    return case is not None and case.state is not State.SCHEDULED
 
 
 def _mend_and_redrive(world: World) -> None:

@@ -61,6 +61,20 @@ def token(world: World, connection: str, field: str) -> str:
     return str(json.loads(kept["SecretString"])[field])
 
 
+def _case(world: World, _: Before) -> str:
+    case = case_of_john(world)
+    if case is None:
+        return "no case"
+    return f"{case.source}'s case, {case.state}{' and sealed' if case.head else ''}"
+
+
+def _looked_up(world: World, _: Before) -> str:
+    if f"/v1/people/{acme.JOHNS_HIBOB_ID}" not in {each.path for each in world.hr.journal()}:
+        return "not asked"
+    left = [str(each["email"]) for each in _items(world) if each["entry"] == "case" and each.get("source") == "hibob"]
+    return ", ".join(left) or "nobody's case"
+
+
 def _session(person: acme.Person) -> Callable[[World, Before], str]:
     return lambda world, _: "signed in" if world.zoom.has_session(person.zoom_id) else "no session"
 
@@ -224,6 +238,13 @@ def _lie(path: str, *, times: int | None = None) -> Callable[[World], None]:
     return lambda world: world.zoom.inject(path, times=times, handling="pretend")
 
 
+def _sign_with_another_secret(world: World) -> None:
+    """Keep another secret than the one HiBob signs with: the door answers 401."""
+    world.client("secretsmanager").put_secret_value(
+        SecretId="leaver/webhooks/hibob/main", SecretString=json.dumps({"current": "another"})
+    )
+
+
 def _venafi_refuses(world: World) -> None:
     """Let Venafi refuse to revoke any grant."""
     world.venafi.answer_result(9, times=None)
@@ -266,10 +287,26 @@ def _make_john_responsible(world: World) -> None:
 _REVOCATIONS_LIE = _lie("/oauth/revoke")
 _A_REFRESH_LIES = _lie("/oauth/token", times=1)
 
-#: what Okta's event ends, and what it leaves behind
+#: what HiBob's webhook begins, what it ends, and what it leaves behind
 OF_JOHN = (
     Row(
-        "okta-session",
+        "webhook",
+        "HiBob's signed webhook, an id only",
+        "hibob's case, completed and sealed",
+        "the Cases table",
+        _case,
+        _sign_with_another_secret,
+    ),
+    Row(
+        "look-up",
+        f"who has the id {acme.JOHNS_HIBOB_ID}",
+        acme.JOHN.email,
+        "HiBob, asked whom; the Cases table, whose",
+        _looked_up,
+        lambda world: world.hr.inject("/v1/people/.*", times=None, handling="skip", reply="hibob/200-somebody-else"),
+    ),
+    Row(
+        "johns-session",
         "John's session",
         "no session",
         "Zoom: who is signed in",
@@ -285,7 +322,7 @@ OF_JOHN = (
         _lie(f"/v2/users/{acme.JOHN_THERE.zoom_id}/token"),
     ),
     Row(
-        "okta-grants",
+        "johns-grants",
         "John's grants, as AD+corp:jdoe",
         "0 grants",
         "Venafi: grants that live",
@@ -293,7 +330,7 @@ OF_JOHN = (
         _venafi_has_another_address,
     ),
     Row(
-        "okta-connection",
+        "johns-connection",
         "the connection that John gave Leaver",
         "401",
         "Zoom: called with its token",
@@ -301,7 +338,7 @@ OF_JOHN = (
         _REVOCATIONS_LIE,
     ),
     Row(
-        "okta-user-tokens",
+        "johns-user-tokens",
         "user tokens kept for John",
         "0 tokens",
         "Secrets Manager: by name",

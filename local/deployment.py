@@ -18,6 +18,7 @@ from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
 from local.event_source_mapping import EventSourceMapping
 from local.fork_server import ForkServer
+from local.http_api import HttpApi
 from local.http_server import LOOPBACK
 from local.runtime_api import Function, RunningFunction
 from local.schedule import Schedule
@@ -41,21 +42,25 @@ class Deployment:
         bind: str = LOOPBACK,
         advertise: str = LOOPBACK,
         port: int = 0,
+        api_port: int = 0,
         ticking: bool = False,
         consuming: bool = True,
     ) -> None:
         """Build and start everything.
 
         `partner_buses` exist before the stack does; AWS listens on `bind`:`port` (0: any) and is called `advertise` by
-        the functions; with `ticking` the schedules fire by the clock, otherwise only when told to; without `consuming`
-        what comes into the queues is left to somebody else's functions.
+        the functions, the template's HTTP API listens on `bind`:`api_port`; with `ticking` the schedules fire by the
+        clock, otherwise only when told to; without `consuming` what comes into the queues is left to somebody else's
+        functions.
         """
         with ExitStack() as starting:
             self._folder = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="leaver-")))
             self.aws = starting.enter_context(MotoServer(bind=bind, advertise=advertise, port=port))
             for bus in partner_buses:
                 self.client("events").create_event_bus(Name=bus)
-            self.stack = Stack(Template(template, parameters), self.aws)
+            self._http_api = starting.enter_context(HttpApi(bind=bind, port=api_port))
+            self.api_url = f"http://{advertise}:{self._http_api.port}"
+            self.stack = Stack(Template(template, parameters), self.aws, self.api_url)
             self._environment = {
                 "AWS_ACCESS_KEY_ID": CREDENTIAL,
                 "AWS_DEFAULT_REGION": REGION,
@@ -85,6 +90,8 @@ class Deployment:
             }
             self._starts = {name: self._start_of(function) for name, function in self.functions.items()}
             self._schedules = {name: self._schedules_of(name) for name in self.functions}
+            by_arn = {each.function.arn: each.invoke for each in self.functions.values()}
+            self._http_api.open(self.stack, by_arn)
             # What is registered last ends first: polls, schedules and functions, and then those who wait for functions.
             for start in self._starts.values():
                 starting.callback(start.stop)
@@ -124,6 +131,10 @@ class Deployment:
     def dead_letter_queue_url(self, function: str) -> str:
         """Return the URL of a function's dead-letter queue."""
         return self.resource(f"{camel(function)}DeadLetterQueue").ref
+
+    def api_urls(self) -> list[str]:
+        """Return the addresses of the HTTP API's own routes; what is in braces is for the caller to fill in."""
+        return [f"{self.api_url}{path}" for path in self._http_api.paths]
 
     def logs(self, function: str) -> str:
         """Return all that a function has printed so far."""

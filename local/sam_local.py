@@ -106,6 +106,11 @@ def _new_refresh_token(world: WorldInContainer, before: Tokens) -> str:
     return f"live: {kind}, its access token gets {_status_with(world, held['access_token'])}"
 
 
+def _completed_event(world: WorldInContainer, _: Tokens) -> str:
+    events = [f"{each['kind']} {each['subject']['email']}" for each in world.messages("start-offboarding")]
+    return ", ".join(events) or "no message"
+
+
 def _refresh_asked_for(world: WorldInContainer, _: Tokens) -> str:
     return ", ".join(message["connection"] for message in world.messages("refresh-access-token.fifo")) or "no message"
 
@@ -119,6 +124,11 @@ def _command(queue: str) -> Callable[[WorldInContainer, Tokens], str]:
         return ", ".join(commands) or "no message"
 
     return observe
+
+
+def _heard(world: WorldInContainer, _: Tokens) -> str:
+    heard = [f"{event['detail-type']} {event['detail']['type']}" for event in world.messages("start-offboarding")]
+    return ", ".join(heard) or "no message"
 
 
 def _revoked_access_token(world: WorldInContainer, before: Tokens) -> str:
@@ -159,6 +169,13 @@ ROWS = (
     Row("seal_case", "completed", "Cases: the state", lambda world, _: world.case_state(_CASE)),
     Row("watch_deadlines", "no token kept", "Secrets Manager", _dead_token, answer="null"),
     Row(
+        "receive_webhook",
+        "HiBobWebhook employee.left",
+        "the queue of start_offboarding",
+        _heard,
+        answer='{"statusCode": 200, "headers": {"cache-control": "no-store"}, "body": ""}',
+    ),
+    Row(
         "start_offboarding",
         f"RevokeSsoToken {acme.JOHN.zoom_id}",
         "the queue of revoke_sso_token",
@@ -170,6 +187,7 @@ ROWS = (
         "the queue of revoke_grants",
         _command("revoke-grants"),
     ),
+    Row("look_up_person", f"immediate {acme.JOHN.email}", "the queue of start_offboarding", _completed_event),
     Row("revoke_access_token", "401", "Zoom: called with the revoked token", _revoked_access_token),
 )
 
@@ -228,6 +246,8 @@ def _invoke(console: Console, function: str, sam: SamCli, world: WorldInContaine
     rows = [row for row in ROWS if row.function == function]
     if function == "schedule_refreshes":
         world.make_due("venafi")
+    if function == "look_up_person":
+        world.hr.ask("leaves", system="hibob", person=acme.JOHNS_HIBOB_ID)
     if function == "seal_case":
         world.keep_done_case(_CASE)
     if function == "watch_deadlines":

@@ -11,6 +11,8 @@ EVENTS = Path(__file__).parents[1] / "events"
 
 #: where an event of EventBridge, or the HR event in it, says when
 _DATES = ("time", "effective_at", "occurred_at")
+#: where an event lies in another, or in what is handed on
+_WITHIN = ("detail", "unnamed")
 
 
 def sample_event(function: str, now: datetime) -> Json:
@@ -36,4 +38,4 @@ def _sent(record: Json, now: datetime) -> Json:
 def _dated(event: Json, now: datetime) -> Json:
     timestamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     dated = event | {name: timestamp for name in _DATES if name in event}
-    return dated | {"detail": _dated(event["detail"], now)} if "detail" in event else dated
+    return dated | {name: _dated(event[name], now) for name in _WITHIN if name in event}

@@ -1,4 +1,4 @@
-"""Leaver on one machine: template.yaml deployed, and the two providers simulated."""
+"""Leaver on one machine: template.yaml deployed, the two providers and the HR systems simulated."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -10,6 +10,7 @@ from local.aws.template import ACCOUNT, STACK, Json
 from local.control_server import ControlServer
 from local.deployment import Deployment
 from local.http_server import LOOPBACK
+from local.simulators.hr import HrSimulator
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
 
@@ -29,11 +30,13 @@ class Ports:
     aws: int = 0
     zoom: int = 0
     venafi: int = 0
+    hr: int = 0
     control: int = 0
+    door: int = 0
 
 
 class World(Deployment):
-    """Leaver deployed, `zoom` and `venafi` answering, `control` open for other processes, until `close`."""
+    """Leaver deployed, `zoom`, `venafi` and `hr` answering, `control` open for other processes, until `close`."""
 
     def __init__(
         self,
@@ -52,13 +55,17 @@ class World(Deployment):
         with ExitStack() as starting:
             self.zoom = starting.enter_context(ZoomSimulator(bind=bind, port=ports.zoom))
             self.venafi = starting.enter_context(VenafiSimulator(bind=bind, port=ports.venafi))
+            self.hr = starting.enter_context(HrSimulator(bind=bind, port=ports.hr))
+            self.hr_url = f"http://{advertise}:{urlsplit(self.hr.url).port}"
             self.zoom_url = f"http://{advertise}:{urlsplit(self.zoom.url).port}"
             self.venafi_url = f"http://{advertise}:{urlsplit(self.venafi.url).port}"
             own = {
+                "FrontDoor": "http-api",
                 "OktaEventBusName": OKTA_BUS,
                 "SailPointEventBusName": SAILPOINT_BUS,
                 "Operators": f"arn:aws:iam::{ACCOUNT}:role/operator",
                 "VenafiUrl": self.venafi_url,
+                **dict.fromkeys(("BambooHrUrl", "HiBobUrl", "GustoUrl", "OktaUrl"), self.hr_url),
                 "VenafiPrefixes": "local",
                 "VenafiKnownAddress": KNOWN_ADDRESS,
                 "ZoomApiUrl": f"{self.zoom_url}/v2",
@@ -71,6 +78,7 @@ class World(Deployment):
                 bind=bind,
                 advertise=advertise,
                 port=ports.aws,
+                api_port=ports.door,
                 ticking=ticking,
                 consuming=consuming,
             )
@@ -86,6 +94,10 @@ class World(Deployment):
     def put_command(self, detail_type: str, detail: Json) -> str:
         """Put a command on the bus, as an operator does, and return the event's id."""
         return self.put_event(STACK, "leaver.command", detail_type, detail)
+
+    def put_hr_event(self, detail_type: str, detail: Json) -> str:
+        """Put on the bus what an HR system's webhook brought, as a receiver does, and return the event's id."""
+        return self.put_event(STACK, "leaver.hr", detail_type, detail)
 
     def put_okta_event(self, detail: Json) -> str:
         """Deliver an event of Okta's system log, as Okta does, and return its id."""

@@ -31,7 +31,7 @@ NAME = "leaver-world"
 #: where it listens: in its container nobody else is
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - its own network's  # nosec B104
 #: where it listens in there; on this machine the ports are free ones, on loopback alone
-PORTS = {"aws": 5000, "zoom": 5001, "venafi": 5002, "control": 5003}
+PORTS = {"aws": 5000, "zoom": 5001, "venafi": 5002, "control": 5003, "hr": 5004}
 
 #: where Python finds things in there: the packages, ours, and the layer's
 PYTHONPATH = "/site-packages:/leaver:/leaver/layers/leaver/python"
@@ -68,6 +68,7 @@ class WorldInContainer:
         urls = {what: f"http://127.0.0.1:{self._published(port)}" for what, port in PORTS.items()}
         self.aws_url, self.zoom_url, self._control_url = urls["aws"], urls["zoom"], urls["control"]
         self.zoom, self.venafi = RemoteSimulator(urls["zoom"]), RemoteSimulator(urls["venafi"])
+        self.hr = RemoteSimulator(urls["hr"])
         session = boto3.Session(CREDENTIAL, CREDENTIAL, region_name=REGION)
         self._secrets_manager: SecretsManagerClient = session.client("secretsmanager", endpoint_url=self.aws_url)
         self._dynamodb: DynamoDBClient = session.client("dynamodb", endpoint_url=self.aws_url)

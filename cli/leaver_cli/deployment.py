@@ -3,11 +3,11 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import boto3
@@ -23,9 +23,10 @@ from leaver.connections.record import Connections
 from leaver.messages.names import name_of
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE
 from leaver.providers.transport import Transport
 from leaver.storage.secrets import SecretStore
+from leaver.webhooks.places import Places
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
 from leaver_cli.connections.setup import ConnectionSetup, Established
 from leaver_cli.stack import AWS, Stack, reach
@@ -55,19 +56,33 @@ class Deployment:
     people: People
     heard: HeardEvents
     secret_store: SecretStore
+    places: Places
     #: the template's parameters
     parameters: Mapping[str, str]
     #: by how much AWS's clock is ahead of this machine's
     ahead: timedelta
+    #: where senders of webhooks post; None where nothing listens
+    door_url: str | None
     secrets_manager: "SecretsManagerClient" = field(repr=False)
+    #: boto3's client, whose stubs are no dependency of ours
+    cloudwatch: Any = field(repr=False)
     # Python 3.11 takes the registry itself for a mutable default.
-    providers: Providers = field(default_factory=lambda: PROVIDERS, repr=False)
+    providers: Providers = field(default_factory=lambda: CONNECTABLE, repr=False)
 
     def send_decisions(self, decisions: Iterable[Mapping[str, str]]) -> None:
         """Send what a person decides of cases, straight to the queue of start_offboarding."""
         url = self.stack.queue_url(self.stack.queue_of("start_offboarding"))
         for each in decisions:
             self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(each))
+
+    def webhook_places(self) -> Iterator[tuple[str, datetime]]:
+        """Find the front door's connections, and when each one's secret was changed last."""
+        prefix = f"{self.secret_store.prefix}/webhooks/"
+        pages = self.secrets_manager.get_paginator("list_secrets").paginate(
+            Filters=[{"Key": "name", "Values": [prefix]}]
+        )
+        for page in pages:
+            yield from ((each["Name"].removeprefix(prefix), each["LastChangedDate"]) for each in page["SecretList"])
 
     def url(self, host: HostVariables) -> str:
         """Where a provider's host is."""
@@ -129,7 +144,7 @@ class Deployment:
         )
 
 
-def describe(name: str, region: str | None, profile: str | None, providers: Providers = PROVIDERS) -> Deployment:
+def describe(name: str, region: str | None, profile: str | None, providers: Providers = CONNECTABLE) -> Deployment:
     """Ask CloudFormation for a stack's parameters and outputs; raises NoSuchStack."""
     session = boto3.Session(region_name=region, profile_name=profile)
     cloudformation = session.client("cloudformation", config=AWS)
@@ -145,7 +160,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
     (stack,) = response["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
-    if not {"ConnectionsTable", "CasesTable", "KeyArn", "SecretPrefix"} <= outputs.keys():
+    if not {"ConnectionsTable", "CasesTable", "DeliveriesTable", "KeyArn", "SecretPrefix"} <= outputs.keys():
         raise NoSuchStack(f"stack {name} is not Leaver's, or not deployed yet: it has no output ConnectionsTable")
     secrets_manager = session.client("secretsmanager", config=AWS)
     dynamodb = session.client("dynamodb", config=AWS)
@@ -156,9 +171,12 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         people=People(dynamodb, table=outputs["CasesTable"]),
         heard=HeardEvents(dynamodb, table=outputs["CasesTable"]),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
+        places=Places(dynamodb, table=outputs["DeliveriesTable"]),
         parameters=parameters,
         ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
+        door_url=outputs.get("FrontDoorUrl"),
         secrets_manager=secrets_manager,
+        cloudwatch=session.client("cloudwatch", config=AWS),
         providers=providers,
     )
 

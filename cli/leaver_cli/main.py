@@ -22,6 +22,7 @@ from leaver_cli.connections.refresh import refresh
 from leaver_cli.connections.secret_input import NoSecret
 from leaver_cli.connections.show import connections
 from leaver_cli.deployment import NoSuchStack, WrongClock, describe
+from leaver_cli.door.show import door
 from leaver_cli.parked.redrive import redrive
 from leaver_cli.parked.show import parked
 from leaver_cli.stack import NoSuchQueue
@@ -82,6 +83,7 @@ app.add_typer(connect.commands(describe, FORMS), name="connect")
 app.command()(connections)
 app.command()(refresh)
 app.command()(disconnect)
+app.add_typer(door, name="door")
 app.command()(case)
 app.command()(heard)
 app.command()(release)

@@ -24,6 +24,7 @@ Place = Literal[
     "deactivate_user",
     "schedule_refreshes",
     "start_offboarding",
+    "look_up_person",
     "seal_case",
     "watch_deadlines",
     "unrouted",

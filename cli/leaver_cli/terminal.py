@@ -47,9 +47,15 @@ def show_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
 
 
+def says_yes(question: str) -> bool:
+    """Ask, and tell whether that was a yes."""
+    return typer.confirm(printable(question))
+
+
 def confirm(question: str) -> None:
     """Ask, and go on only after a yes."""
-    typer.confirm(printable(question), abort=True)
+    if not says_yes(question):
+        raise typer.Abort
 
 
 @contextmanager

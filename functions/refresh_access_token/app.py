@@ -11,7 +11,7 @@ from leaver.connections.refresh import TokenRefresher
 from leaver.connections.token_versions import TokenVersions
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.messages.commands import RefreshAccessToken
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE
 from leaver.settings import Consumes, EncryptsTokens, UsesConnections
 
 
@@ -22,7 +22,7 @@ class Settings(Consumes, UsesConnections, EncryptsTokens):
 def grants() -> ProviderGrants:
     """What speaks to the providers' token endpoints."""
     settings = bootstrap.settings_of(Settings)
-    return bootstrap.provider_grants(PROVIDERS, bootstrap.secret_store(settings.secret_prefix, at_once=True))
+    return bootstrap.provider_grants(CONNECTABLE, bootstrap.secret_store(settings.secret_prefix, at_once=True))
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:

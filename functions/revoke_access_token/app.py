@@ -21,7 +21,7 @@ from leaver.errors import (
 )
 from leaver.messages.commands import RevokeAccessToken
 from leaver.outcomes import Outcome, Result
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE
 from leaver.settings import Consumes, EndsAccess, RequestsRefreshes, UsesConnections
 from leaver.storage.secrets import SecretStore
 
@@ -129,7 +129,7 @@ def consumer() -> Consumer[RevokeAccessToken]:
     """What works through the queue `revoke-access-token`."""
     settings = bootstrap.settings_of(Settings)
     secret_store = bootstrap.secret_store(settings.secret_prefix)
-    grants = bootstrap.provider_grants(PROVIDERS, secret_store)
+    grants = bootstrap.provider_grants(CONNECTABLE, secret_store)
     connections = bootstrap.connections(settings.connections_table)
 
     def operation(command: RevokeAccessToken) -> Result:

@@ -11,7 +11,9 @@ from pydantic import SecretStr, model_validator
 
 from leaver import bootstrap
 from leaver.cases import identities
+from leaver.cases.accounts import TOLD, AccountEvents
 from leaver.cases.closing import StepClosing
+from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
@@ -33,8 +35,9 @@ from leaver.errors import (
 )
 from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.envelope import Payload
-from leaver.messages.events import OffboardingRequested
-from leaver.messages.hr import HrChoices, read_hr_event
+from leaver.messages.events import AccountEvent, AppRemoved, OffboardingRequested
+from leaver.messages.hr import HrChoices, read_door_test, read_hr_event
+from leaver.messages.look_up import LookUpNeeded, LookUpPerson
 from leaver.messages.names import name_of
 from leaver.messages.times import settle_times
 from leaver.outcomes import Result
@@ -59,6 +62,15 @@ PATIENCE_WITH_OURSELVES: Final = timedelta(minutes=15)
 DATED_AHEAD: Final = "EventsDatedAhead"
 #: the metric that counts returns that wait for a person
 RETURNS_HELD: Final = "ReturnsHeld"
+#: the metric that counts accounts of leavers' that live again, and that of Leaver's own app when it was removed
+RESURRECTIONS: Final = "AccountsResurrected"
+APPS_REMOVED: Final = "AppsRemoved"
+APP_REMOVED: Final = "Leaver's app was removed from an account: nothing is ended there: connect it again"
+#: why a held case is not let go on
+ANOTHERS_BY_NOW: Final = (
+    "somebody else has this address by now: discard the case, and have it said again under the address that the leaver "
+    "has by now"
+)
 DECISIONS: Final = {
     "release": CaseEvent.RELEASED,
     "discard": CaseEvent.DISCARDED,
@@ -81,6 +93,10 @@ class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps)
     sailpoint_left_values: CommaSeparated = frozenset()
     sailpoint_active_values: CommaSeparated = frozenset()
     sailpoint_email_domain: str = ""
+    #: whether an account that somebody ends at Zoom by hand is a departure, or waits for another word
+    zoom_departures: Literal["held", "departure"] = "held"
+    #: the queue of look_up_person
+    look_up_queue_url: str
 
 
 class StartOffboarding(Command):
@@ -99,6 +115,21 @@ class StartOffboarding(Command):
     def subject(self) -> str:
         """The leaver's e-mail address."""
         return self.request.subject.email
+
+
+class AccountHeard(Command):
+    """What a provider itself tells of an account, or of Leaver's own app there."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    event: AccountEvent | AppRemoved
+    heard_at: Moment
+
+    @property
+    def subject(self) -> str:
+        """The provider's id of the account."""
+        return self.event.user_id if isinstance(self.event, AccountEvent) else self.event.account or "an account"
 
 
 class Decision(Command):
@@ -128,13 +159,47 @@ class Decision(Command):
         return self.case
 
 
-def start_offboarding(command: StartOffboarding | Decision, *, intake: Intake, closing: StepClosing) -> Fate:
-    """Do as HR or a person says."""
+class DoorTest(Command):
+    """What `leaver door test` posted by a connection of the front door: it came as far as everything else comes."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    place: Printable
+    test: Printable
+
+    @property
+    def subject(self) -> str:
+        """Nobody."""
+        return ""
+
+
+#: what the queue brings
+Asked = StartOffboarding | AccountHeard | Decision | LookUpPerson | DoorTest
+
+
+def start_offboarding(
+    command: Asked, *, intake: Intake, closing: StepClosing, hand_on: Callable[[LookUpPerson], None]
+) -> Fate:
+    """Do as HR or a person says, or as what a provider tells of an account wants it."""
+    if isinstance(command, DoorTest):
+        return Fate("nothing_follows", because="leaver door test")
+    if isinstance(command, LookUpPerson):
+        return have_looked_up(command, connections=intake.step_finder.connections, hand_on=hand_on)
+    if isinstance(command, AccountHeard):
+        return hear_of_account(command, accounts=AccountEvents(intake, PROVIDERS))
     if isinstance(command, Decision):
         if command.step is not None and command.because is not None:
             return closing.close(command.case, command.step, who=command.who, because=command.because)
         return decide(command, intake=intake)
     return intake.take_in(command.request, command.heard_at)
+
+
+def hear_of_account(command: AccountHeard, *, accounts: AccountEvents) -> Fate:
+    """Say what follows from it."""
+    if isinstance(command.event, AppRemoved):
+        return Fate("nothing_follows", because=APP_REMOVED)
+    return accounts.hear(command.event, command.heard_at)
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
@@ -146,6 +211,11 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     event, at = DECISIONS[command.decision], command.requested_at or now
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
         return intake.returns.give_back(case, event, at)
+
+    # A sweep acts on ids that receipts prove, whoever has the address.
+    is_released = event is CaseEvent.RELEASED and case.state is State.HELD and case.sweep_of is None
+    if is_released and _is_anothers_by_now(case, intake=intake):
+        return Fate("refused", case.case_id, ANOTHERS_BY_NOW)
 
     def follow(standing: Case) -> Case | None:
         if event is CaseEvent.DISCARDED and as_it_is_after(standing, at=at):
@@ -161,10 +231,31 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     return Fate("changed", case.case_id)
 
 
-def name(command: StartOffboarding | Decision) -> tuple[str, str | None]:
+def _is_anothers_by_now(case: Case, *, intake: Intake) -> bool:
+    """Whether an account that is asked says that somebody else has the address since the case was recorded."""
+    request = OffboardingRequested.model_validate(case.request, strict=False)
+    found = intake.find_person(request, intake.clock())
+    return Departure(request, found, case.names).is_of_somebody_else(case)
+
+
+def have_looked_up(command: LookUpPerson, *, connections: Connections, hand_on: Callable[[LookUpPerson], None]) -> Fate:
+    """Let somebody be looked up whom an event names by an id alone; raises Rejected where nobody can be asked."""
+    if not connections.usable_at([command.unnamed.source]):
+        raise Rejected(command.missing)
+    hand_on(command)
+    return Fate("handed_on", because="the person is looked up")
+
+
+def name(command: Asked) -> tuple[str, str | None]:
     """Who said it, and how it is called there."""
+    if isinstance(command, DoorTest):
+        return command.place, command.test
+    if isinstance(command, LookUpPerson):
+        return command.unnamed.source, command.unnamed.event_id
     if isinstance(command, Decision):
         return "operator", None
+    if isinstance(command, AccountHeard):
+        return command.event.provider, command.event.event_id
     return command.request.source, command.request.event_id
 
 
@@ -243,15 +334,24 @@ class PersonFinder:
         return back_at < heard_at + patience
 
 
-def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | Decision:
-    """Read a decision, or an HR event of any source that Leaver knows; which it is shows in its fields.
+def understand(payload: Payload, *, choices: HrChoices) -> Asked:
+    """Read a decision, a test, or an HR event of any source that Leaver knows; which it is shows in its fields.
 
-    Raises BadMessage, or Rejected where the event opens no case.
+    An event that names only an id becomes the look-up of that person. Raises BadMessage, or Rejected where the event
+    opens no case.
     """
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
         return parse(Decision, {**payload.detail, **told}, direct=True)
-    request, dated_ahead = settle_times(read_hr_event(payload, choices), payload.heard_at)
+    if (tested := read_door_test(payload)) is not None:
+        return parse(DoorTest, dict(zip(("place", "test"), tested, strict=True)), direct=False)
+    try:
+        understood = read_hr_event(payload, choices)
+    except LookUpNeeded as needed:
+        return LookUpPerson(unnamed=needed.unnamed, missing=needed.reason)
+    if not isinstance(understood, OffboardingRequested):
+        return AccountHeard(event=understood, requested_at=understood.occurred_at, heard_at=payload.heard_at)
+    request, dated_ahead = settle_times(understood, payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
         request=request,
@@ -262,9 +362,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> StartOffboarding | De
     )
 
 
-def tell_of_wrong_clock(
-    command: StartOffboarding | Decision, *, count: Callable[[str, int], None], logger: Logger
-) -> None:
+def tell_of_wrong_clock(command: Asked, *, count: Callable[[str, int], None], logger: Logger) -> None:
     """Say that a clock at HR is wrong: the event is acted on, and its source orders its own events wrongly."""
     if isinstance(command, StartOffboarding) and command.dated_ahead:
         request = command.request
@@ -274,7 +372,14 @@ def tell_of_wrong_clock(
         count(DATED_AHEAD, 1)
 
 
-def consumer() -> Consumer[StartOffboarding | Decision]:
+def tell_of_app(command: Asked, *, count: Callable[[str, int], None], logger: Logger) -> None:
+    """Say that Leaver's own app was removed from an account: whatever goes by it fails from now on."""
+    if isinstance(command, AccountHeard) and isinstance(command.event, AppRemoved):
+        logger.warning("app removed", extra={"provider": command.event.provider, "account": command.event.account})
+        count(APPS_REMOVED, 1)
+
+
+def consumer() -> Consumer[Asked]:
     """What works through the queue `start-offboarding`."""
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
@@ -311,13 +416,17 @@ def consumer() -> Consumer[StartOffboarding | Decision]:
         ),
     )
 
+    hand_on = partial(publisher.hand_on, queue_url=settings.look_up_queue_url)
     closing = StepClosing(intake.cases, bootstrap.receipts(settings.cases_table), publisher, bootstrap.now)
 
-    def operation(command: StartOffboarding | Decision) -> Fate:
+    def operation(command: Asked) -> Fate:
+        tell_of_app(command, count=bootstrap.measure, logger=bootstrap.logger())
         tell_of_wrong_clock(command, count=bootstrap.measure, logger=bootstrap.logger())
-        fate = start_offboarding(command, intake=intake, closing=closing)
+        fate = start_offboarding(command, intake=intake, closing=closing, hand_on=hand_on)
         if fate.because == RETURN_HELD:
             bootstrap.measure(RETURNS_HELD, 1)
+        if fate.because in TOLD:
+            bootstrap.measure(RESURRECTIONS, 1)
         return fate
 
     return bootstrap.consumer(

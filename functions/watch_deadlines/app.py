@@ -16,7 +16,19 @@ from leaver.cases.finding import StepFinder
 from leaver.cases.people import People
 from leaver.cases.proved import as_proved, with_what_may_be_back
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import DONE_WITH, LOOK_AGAIN, PURGE, REPLACE, WATCHED, Case, Step, new_case, sweep_of
+from leaver.cases.record import (
+    DEACTIVATE,
+    DONE_WITH,
+    LOOK_AGAIN,
+    PURGE,
+    REPLACE,
+    WATCHED,
+    Case,
+    Step,
+    deactivation_of,
+    new_case,
+    sweep_of,
+)
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.cases.table import Cases, CaseSummary
@@ -28,7 +40,15 @@ from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Providers
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import BeginsCases, Consumes, EndsAccess, ServesProviders, UsesConnections, WholeNumber
+from leaver.settings import (
+    BeginsCases,
+    Consumes,
+    EndsAccess,
+    KnowsPlaces,
+    ServesProviders,
+    UsesConnections,
+    WholeNumber,
+)
 from leaver.storage.tables import timestamp
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
@@ -41,13 +61,15 @@ SEARCH_AGAIN: Final = timedelta(hours=1)
 TIME_FOR_ONE: Final = 20_000
 #: what may have come back, after everything had been ended
 SWEPT: Final = frozenset({"RevokeSsoToken", "RevokeGrants", "PurgeUserTokens"})
+#: why a person decides of an account that was deactivated twice
+ACTIVATED_TWICE: Final = "somebody activated the account again, after Leaver had deactivated it twice"
 #: and what of the case's own is of its sweep as well
 OF_A_SWEEP: Final = frozenset(
     {"email", "identities", "event_id", "source", "actor", "urgency", "request", "aliases", "policy"}
 )
 
 
-class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess):
+class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess, KnowsPlaces):
     """What `watch_deadlines` reads from its environment."""
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
@@ -257,12 +279,18 @@ class Watch:
             self.cases.change(case, lambda standing: standing.with_look_at(again))
             self.request_seal(case.case_id)
             return
+        if case.alive_at is not None:
+            if case.sweeps_next_at and self.clock() < case.sweeps_next_at:
+                next_at = case.sweeps_next_at
+                self.cases.change(case, lambda standing: standing.with_look_at(next_at))
+                return
+            case = self._sweep_at_once(case)
         at = self._sweep_at(case)
         if at is not None and self.clock() < at:
-            self.cases.change(case, lambda standing: standing.with_look_at(at))
+            self._look_again(case, at)
             return
         if at is not None and self._is_gone(case):
-            self._sweep(case)
+            self._sweep(case, sweep_of(case.case_id), SWEPT)
         self._stop_watching(case)
 
     def _sweep_at(self, case: Case) -> datetime | None:
@@ -273,29 +301,79 @@ class Watch:
             return None
         return case.finished_at + self.sweep_after
 
-    def _sweep(self, case: Case) -> None:
+    def _sweep_at_once(self, case: Case) -> Case:
+        """End what lives again; returns the case as it is then.
+
+        That may be years later, and somebody new's address by then: what no receipt proves is left alone.
+        """
+        number = case.sweeps + 1
+        # A run that was killed may have begun it.
+        sweep = self.cases.read(sweep_of(case.case_id, number))
+        if sweep is None and self._is_gone(case):
+            # What somebody activated again is deactivated again, once.
+            is_activated = case.activated_at is not None and case.deactivated_again_by is None
+            commands = SWEPT | {DEACTIVATE} if is_activated else SWEPT
+            self._sweep(case, sweep_of(case.case_id, number), commands, only_proved=True)
+            sweep = self.cases.read(sweep_of(case.case_id, number))
+
+        self._hold_deactivation(case)
+
+        def with_sweep(standing: Case) -> Case | None:
+            if sweep is None:
+                # They are back, or nobody ever proved who they are: a person was told.
+                return standing.model_copy(update={"alive_at": None}) if standing.alive_at == case.alive_at else None
+            swept = standing.after_sweep(sweep, number)
+            return swept.with_look_at(swept.sweeps_next_at) if swept.alive_at else swept
+
+        return self.cases.change(case, with_sweep) or self.cases.require(case.case_id)
+
+    def _sweep(self, case: Case, case_id: str, commands: AbstractSet[str], *, only_proved: bool = False) -> None:
+        """Begin a sweep under this id, of what these commands had ended, unless there is nothing or it stands."""
+        new = self._once_more(case, case_id, commands, only_proved=only_proved)
+        # It raises no tombstones: where they are gone, the person is here again.
+        started = new.after_start(self.clock(), deadline=self.case_start.deadline) if new.steps else None
+        sweep = self.cases.add(started) if started else None
+        if sweep is None:
+            return
+        sweep = self._unless_back(case, sweep)
+        if sweep.state is State.OPEN:
+            self.case_start.send(sweep, sweep.outstanding)
+        self.announcer.announce_pending(sweep)
+
+    def _hold_deactivation(self, case: Case) -> None:
+        """Let a person decide of what somebody activated again after it had been deactivated twice; once."""
+        again = self.cases.read(case.deactivated_again_by) if case.deactivated_again_by else None
+        began = again.started_at if again else None
+        if began is None or case.activated_at is None or case.activated_at < began or not self._is_gone(case):
+            return
+        new = self._once_more(case, deactivation_of(case.case_id), {DEACTIVATE}, only_proved=True)
+        held = new.model_copy(update={"because": ACTIVATED_TWICE}).after(CaseEvent.DOUBTED, self.clock())
+        if added := self.cases.add(held):
+            self.announcer.announce_pending(self._unless_back(case, added))
+
+    def _unless_back(self, case: Case, sweep: Case) -> Case:
+        """The sweep of a case, stopped where the person is back.
+
+        Who comes back lifts the tombstones first and stops the sweep then: one of the two sees the other.
+        """
+        if self._is_gone(case):
+            return sweep
+        return self.cases.change(sweep, partial(_reinstate, now=self.clock())) or self.cases.require(sweep.case_id)
+
+    def _once_more(self, case: Case, case_id: str, commands: AbstractSet[str], *, only_proved: bool) -> Case:
+        """A case that does once more what these commands had ended, by the ids that receipts prove."""
         now = self.clock()
         receipts = self.cases.read_receipts(case.case_id)
         # What a person closed was not ended by a provider, and would not be now.
         closed = {name for name, receipt in receipts.items() if receipt.outcome is Outcome.CLOSED}
-        swept = [step for step in case.steps if step.command in SWEPT and step.name not in closed]
+        swept = [step for step in case.steps if step.command in commands and step.name not in closed]
         # By the ids that receipts prove: whoever has the address by now is perhaps somebody new.
         steps = [as_proved(case, step, receipts, self.providers) for step in swept]
-        if self._is_address_in_doubt(case):
+        if only_proved or self._is_address_in_doubt(case):
             steps = [step for step in steps if step.found_by != "address"]
         fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
-        new = new_case(sweep_of(case.case_id), steps, case.names, **fields)
-        # It raises no tombstones: where they are gone, the person is here again.
-        sweep = self.cases.add(new.after_start(now, deadline=self.case_start.deadline)) if steps else None
-        if sweep is None:
-            return
-        # Who comes back lifts the tombstones first and stops the sweep then: one of the two sees the other.
-        if self._is_gone(case):
-            self.case_start.send(sweep, sweep.outstanding)
-        else:
-            sweep = self.cases.change(sweep, partial(_reinstate, now=now)) or sweep
-        self.announcer.announce_pending(sweep)
+        return new_case(case_id, steps, case.names, **fields)
 
     def _is_gone(self, case: Case) -> bool:
         """Whether the person still is gone, and no later case of theirs ends everything once more.
@@ -317,7 +395,11 @@ class Watch:
         return [each for case_id in sorted(pointed) if (each := self.cases.read(case_id))]
 
     def _stop_watching(self, case: Case) -> None:
-        self.cases.change(case, lambda standing: standing.with_look_at(None))
+        self._look_again(case, None)
+
+    def _look_again(self, case: Case, at: datetime | None) -> None:
+        """Look at it then and no sooner, unless an account has come to live again meanwhile."""
+        self.cases.change(case, lambda standing: None if standing.alive_at else standing.with_look_at(at))
 
 
 def look_after(watch: Watch, due: Iterable[str], *, logger: Logger, has_time: Callable[[], bool]) -> int:
@@ -435,5 +517,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})
+    places = bootstrap.places(settings.deliveries_table).connected().values()
+    bootstrap.gauge("SilentSources", sum(each.is_silent(now) for each in places))
     # Last: where Secrets Manager can't be listed, nothing else waits for it, and purges look for themselves.
     tokens.prove_index(has_time)

@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from local.aws.template import Json
 
+#: the items of `Deliveries` that are no delivery's, and have rights of their own
+NOTES: Final = frozenset({"connected", "spoke"})
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
 
 class Reach(NamedTuple):
     """One thing that somebody got at: an action of IAM's, and on what.
 
-    `name` is a partition's kind (`case#`), another table or an index (`Connections/index/due`), a secret, a queue, what
-    was said on the bus (`leaver/SsoTokenRevoked`), or the names of an encryption context.
+    `name` is a partition's kind (`case#`), one of the `NOTES`, another table or an index (`Connections/index/due`), a
+    secret, a queue, what was said on the bus (`leaver/SsoTokenRevoked`), or the names of an encryption context.
     """
 
     access_key: str
@@ -54,7 +56,9 @@ def _found_in(request: Json) -> str:
 
 
 def _item(table: str, key: Json) -> str:
-    return f"{key['partition']['S'].partition('#')[0]}#" if "partition" in key else _logical(table)
+    if "partition" in key:
+        return f"{key['partition']['S'].partition('#')[0]}#"
+    return key["delivery"]["S"] if key.get("delivery", {}).get("S") in NOTES else _logical(table)
 
 
 def _logical(table: str) -> str:
@@ -64,6 +68,9 @@ def _logical(table: str) -> str:
 def _of_a_secret(operation: str, request: Json) -> Iterator[tuple[str, str]]:
     name = request.get("SecretId") or request.get("Name") or "*"
     yield f"secretsmanager:{operation}", name
+    # Who reads several at once needs the right to read each.
+    for each in request.get("SecretIdList", []):
+        yield "secretsmanager:GetSecretValue", each
     # Who creates a secret with tags needs the right to tag it, too.
     if operation == "CreateSecret" and request.get("Tags"):
         yield "secretsmanager:TagResource", name

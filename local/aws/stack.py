@@ -32,7 +32,14 @@ class _NotBuilt:
 _ARN = f"arn:aws:{{service}}:{REGION}:{ACCOUNT}"
 
 NOT_BUILT: Mapping[str, _NotBuilt] = {
+    "AWS::ApiGatewayV2::Api": _NotBuilt("local.http_api listens in its place"),
+    "AWS::ApiGatewayV2::ApiMapping": _NotBuilt("nothing local has a domain"),
+    "AWS::ApiGatewayV2::DomainName": _NotBuilt("nothing local has a domain"),
+    "AWS::ApiGatewayV2::Integration": _NotBuilt("local.http_api calls the function"),
+    "AWS::ApiGatewayV2::Route": _NotBuilt("local.http_api knows the way"),
+    "AWS::ApiGatewayV2::Stage": _NotBuilt("nothing local is throttled, and no access log is written"),
     "AWS::CloudWatch::Dashboard": _NotBuilt("no metric reaches moto: there would be nothing to look at"),
+    "AWS::Logs::MetricFilter": _NotBuilt("no access log is written"),
     "AWS::IAM::Role": _NotBuilt(
         "moto enforces no policy: here every function may do everything",
         arn=f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
@@ -86,8 +93,12 @@ _NAME_PROPERTIES = {
 class Stack:
     """The resources of `template` in `aws`, each made once, those first that others refer to."""
 
-    def __init__(self, template: Template, aws: MotoServer) -> None:
-        """Make them all; a type that is neither made nor left out knowingly is a TemplateError."""
+    def __init__(self, template: Template, aws: MotoServer, api_url: str = "") -> None:
+        """Make them all; a type that is neither made nor left out knowingly is a TemplateError.
+
+        An HTTP API tells `api_url` as its address.
+        """
+        self._api_url = api_url
         self._template = template
         self._aws = aws
         self._resources: dict[str, Resource] = {}
@@ -155,6 +166,8 @@ class Stack:
         if kind in NOT_BUILT:
             form = NOT_BUILT[kind]
             attributes = {"Arn": form.arn.format(name=name)} if form.arn else {}
+            if kind == "AWS::ApiGatewayV2::Api":
+                attributes["ApiEndpoint"] = self._api_url
             return Resource(logical_id, kind, properties, form.ref.format(name=name), attributes)
         if kind not in BUILDERS:
             raise TemplateError(

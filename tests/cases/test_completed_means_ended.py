@@ -17,6 +17,7 @@ from leaver.cases.finding import StepFinder
 from leaver.cases.former import FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
+from leaver.cases.people import Name
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE_WITH, Case, Said, Step
 from leaver.cases.start import CaseStart
@@ -93,8 +94,19 @@ def _by_the_address(one: Step, other: Step, subject: Subject) -> bool:
     return _ends_the_same(one, other, Subject(email=subject.email))
 
 
-def _never(*_: object) -> bool:
+def _never(*_: object, **__: object) -> bool:
     return False
+
+
+def _without_the_one_before(self: Name, kind: kinds.Kind, case_id: str) -> Name:
+    return self.model_copy(update={"containments": {**self.containments, kind: case_id}})
+
+
+_with_tombstone = Name.with_tombstone
+
+
+def _without_the_completed(self: Name, case_id: str, now: datetime, **_: Any) -> Name | None:
+    return _with_tombstone(self, case_id, now)
 
 
 def _believed(request: OffboardingRequested, _heard_at: datetime) -> Settled:
@@ -122,6 +134,10 @@ def _is_gone_for_this_case(self: Watch, case: Case) -> bool:
 
 def _by_id_alone(said: Said, other: Said) -> bool:
     return (said.source, said.event_id) == (other.source, other.event_id)
+
+
+def _of_whoever_is_there(self: Intake, case: Case, theft: Departure) -> bool:
+    return intake._is_covered_by(case, theft) and not self._may_be_of_somebody_else(case, theft)
 
 
 _take_access = Intake._take_access
@@ -153,6 +169,16 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("a_name_of_a_theft", FormerLeavers, "_with_names_before", _as_it_was),
         ("a_name_of_the_case_before_the_last", FormerLeavers, "_with_names_before", _as_it_was),
         ("a_name_of_a_case_after_which_the_person_came_back", FormerLeavers, "_with_names_before", _as_it_was),
+        ("a_name_of_a_planned_case_after_a_theft", FormerLeavers, "_with_names_before", _as_it_was),
+        (
+            "a_name_of_a_theft_that_a_newer_one_took_the_place_of_by_a_run_that_was_killed",
+            Name,
+            "with_containment",
+            _without_the_one_before,
+        ),
+        ("a_name_of_a_case_whose_person_another_case_found_too", Name, "with_tombstone", _without_the_completed),
+        ("a_connection_under_an_address_of_a_case_that_was_cancelled", finding, "_doubted", lambda _: frozenset()),
+        ("an_account_that_is_restored_once_nobody_had_the_address", proved, "_is_known_by_now", _never),
         ("an_id_that_comes_once_the_case_has_begun", finding, "_ends_the_same", _by_the_address),
         ("an_id_that_comes_once_the_case_has_begun", completion, "DOUBTED", ("name_is_of",)),
         ("an_id_that_comes_once_the_case_has_begun", intake, "ids_of", _whatever_hr_says),
@@ -220,6 +246,12 @@ def _once(self: Intake, departure: Departure) -> Fate:
             "ids_of",
             lambda case, *_, **__: case.identities,
         ),
+        ("a_late_word_of_a_theft_at_a_recycled_address", intake, "is_before_its_end", _never),
+        ("a_theft_of_somebody_new_while_one_is_contained", Intake, "_may_be_of_somebody_else", _never),
+        ("a_theft_of_somebody_new_while_another_theft_is_in_doubt", Intake, "_may_be_of_somebody_else", _never),
+        ("a_late_word_of_a_theft_while_one_is_contained", Intake, "_is_contained_by", _of_whoever_is_there),
+        ("a_connection_at_a_recycled_address_when_she_departs_again", finding, "_doubted", lambda _: frozenset()),
+        ("a_held_case_that_is_released_when_somebody_new_has_the_address", app, "_is_anothers_by_now", _never),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
         ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),

@@ -185,6 +185,7 @@ def test_that_is_seen_where_a_newer_theft_has_its_own_names_alone(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Departure, "with_names_of", lambda theft, _case: theft)
+    monkeypatch.setattr(FormerLeavers, "_with_names_before", lambda _self, theft, *_: theft)
     a_newer_theft_comes_while_one_with_a_better_name_is_being_contained(office)
     assert office.venafi.grants[ADMIN] == 1
 

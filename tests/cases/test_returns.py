@@ -9,7 +9,7 @@ from functions.start_offboarding import app
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Said
-from leaver.cases.returns import BEGUN, LATER, NEVER_SAID, RETURN_HELD, STAYS, Returns
+from leaver.cases.returns import BEGUN, LATER, NEVER_SAID, RETURN_HELD, SOMEBODY_ELSE, STAYS, Returns
 from leaver.cases.seal import head_of
 from leaver.cases.states import CaseEvent, State
 from leaver.messages.events import OffboardingRequested
@@ -411,3 +411,34 @@ def test_that_is_seen_where_a_person_gives_back_what_was_said_after_they_decided
     monkeypatch.setattr(Name, "given_back", whenever)
     with pytest.raises(AssertionError):
         test_a_departure_that_came_after_a_person_decided_is_not_given_back_with_the_others(office)
+
+
+# --- an address in two records
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "reinstated"])
+def test_the_return_of_somebody_else_in_whose_record_the_address_stands_gives_a_leaver_nothing(
+    office: Office, kind: str
+) -> None:
+    office.hears_and_works("scheduled", subject={"source_id": "hr-ada"}, effective_at=on_day(9))
+    office.clock.passes(minutes=1)
+    office.hears_and_works(kind, subject={"source_id": "hr-mallory"})
+    assert last_fate(office) == ("dead_lettered", SOMEBODY_ELSE)
+    assert office.case.state is State.SCHEDULED
+    assert_she_works_until_the_ninth_day(office)
+
+
+@pytest.mark.parametrize("back", [{"source_id": "HR-Ada"}, {}], ids=str)
+def test_their_own_return_does(office: Office, back: dict[str, str]) -> None:
+    office.hears_and_works("scheduled", subject={"source_id": "hr-ada"}, effective_at=on_day(9))
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", subject=back)
+    assert office.case.state in {State.CANCELLED, State.REINSTATED}
+
+
+def test_whoever_has_a_leavers_address_after_the_case_is_there_by_right(office: Office) -> None:
+    office.hears_and_works(subject={"source_id": "hr-ada"})
+    assert office.case.state is State.COMPLETED
+    office.clock.passes(minutes=1)
+    office.hears_and_works("reinstated", subject={"source_id": "hr-ada-the-second"})
+    assert last_fate(office)[0] == "changed"

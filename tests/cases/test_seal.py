@@ -34,6 +34,13 @@ CHANGING = {
     "item_version",
     "entry",
     "return_held",
+    # what a provider tells afterwards, and what follows
+    "seen",
+    "alive_at",
+    "activated_at",
+    "deactivated_again_by",
+    "sweeps",
+    "swept_at",
 }
 
 

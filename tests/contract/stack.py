@@ -24,14 +24,18 @@ FUNCTIONS = (
     "DeactivateUser",
     "ScheduleRefreshes",
     "StartOffboarding",
+    "LookUpPerson",
     "SealCase",
     "WatchDeadlines",
+    "ReceiveWebhook",
 )
 #: what a FIFO queue feeds
 FIFO = frozenset({"RefreshAccessToken", "SealCase"})
 #: what no message starts, only the schedule
 ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
-CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED)
+#: what only an HTTP request starts
+ONLY_ASKED = frozenset({"ReceiveWebhook"})
+CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED | ONLY_ASKED)
 
 #: what has two lanes: an urgent leaver waits behind nobody else's
 LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboarding")
@@ -63,6 +67,11 @@ FULL = SMALLEST | {
     "SailPointDeletedEventBusName": "aws.partner/sailpoint.com/acme/idn/identity-deleted",
     "OktaEmailDomain": "example.com",
     "SailPointEmailDomain": "example.com",
+    "BambooHrUrl": "https://acme.bamboohr.com",
+    "OktaUrl": "https://acme.okta.com",
+    "FrontDoor": "http-api",
+    "DoorDomain": "hooks.example.com",
+    "DoorCertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
@@ -104,6 +113,10 @@ class _Names:
             case "AWS::Logs::LogGroup", "Arn":
                 group = self._template.resolve(resource["Properties"]["LogGroupName"], self)
                 return f"arn:{self._partition}:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+            case "AWS::ApiGatewayV2::Api", "ApiEndpoint":
+                return f"https://{logical_id}.execute-api.{REGION}.amazonaws.com"
+            case "AWS::ApiGatewayV2::DomainName", "RegionalDomainName":
+                return f"d-{logical_id}.execute-api.{REGION}.amazonaws.com"
             case kind, "Arn":
                 return f"arn:{self._partition}:{_ARNS[kind]}{logical_id}"
         raise AssertionError(f"nobody has named {logical_id}.{name} yet")

@@ -4,7 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import combinations, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +21,23 @@ ORDER = (
     *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
     *(
         "messages.names",
+        "messages.speakers",
         "messages.envelope",
         "messages.commands",
         "messages.events",
+        "messages.look_up",
         "messages.times",
         "messages.publisher",
         "messages.hr",
+    ),
+    *(
+        "webhooks.delivery",
+        "webhooks.proofs",
+        "webhooks.sources",
+        "webhooks.secrets",
+        "webhooks.memory",
+        "webhooks.places",
+        "webhooks.bus",
     ),
     *("providers.ca_bundle", "providers.client_certificate", "providers.authorization", "providers.answer"),
     "providers.granted",
@@ -38,6 +49,11 @@ ORDER = (
     *("providers.venafi.identities", "providers.venafi.grantees", "providers.venafi.search"),
     "providers.venafi.entry",
     "providers.registry",
+    *("providers.source", "providers.source_answers", "providers.api_key"),
+    *("providers.bamboohr.api", "providers.bamboohr.entry", "providers.hibob.api", "providers.hibob.entry"),
+    *("providers.okta.api", "providers.okta.entry"),
+    *("providers.gusto.credentials", "providers.gusto.oauth", "providers.gusto.api", "providers.gusto.entry"),
+    "providers.sources",
     *("connections.record", "connections.lease", "connections.access_tokens", "connections.grants"),
     *("connections.token_versions", "connections.refresh_policy", "connections.trouble", "connections.dead_grant"),
     "connections.refresh",
@@ -68,22 +84,27 @@ ORDER = (
         "cases.former",
         "cases.returns",
         "cases.intake",
+        "cases.accounts",
     ),
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
     *("consuming.message", "consuming.journal", "consuming.recorder", "consuming.failures", "consuming.consumer"),
     "bootstrap",
+    "front_door",
 )
 LOWEST = ORDER[:4]
 #: The wings and the files beside them, lowest first; a wing is a folder.
 WINGS = tuple(dict.fromkeys(place.partition(".")[0] for place in ORDER))
 #: Neighbours that have nothing to say to each other, whatever the order.
-STRANGERS = ({"zoom", "venafi"}, {"providers", "storage"})
+STRANGERS = (
+    *(set(pair) for pair in combinations(("zoom", "venafi", "bamboohr", "hibob", "okta", "gusto"), 2)),
+    {"providers", "storage"},
+)
 #: Who alone may import a library.
 ONLY = {
     "requests": {f"leaver.providers.{name}" for name in ("authorization", "body", "connection_pool", "transport")},
     "urllib3": {f"leaver.providers.{name}" for name in ("body", "call_failures", "connection_pool", "transport")},
-    "boto3": {"leaver.bootstrap"},
-    "botocore": {"leaver.bootstrap"},
+    "boto3": {"leaver.bootstrap", "leaver.front_door"},
+    "botocore": {"leaver.bootstrap", "leaver.front_door"},
 }
 
 

@@ -1,15 +1,20 @@
 """The sample payloads are what AWS would deliver: whole records, true digests, the queue of their function."""
 
+import base64
 import hashlib
+import hmac
 import json
 from typing import Any
 
 import pytest
 
-from tests.contract.stack import FIFO, FUNCTIONS, ROOT, kebab, snake
+from leaver.messages.commands import parse
+from leaver.messages.look_up import LookUpPerson
+from local import acme
+from tests.contract.stack import FIFO, FUNCTIONS, ONLY_ASKED, ROOT, kebab, snake
 
 FROM_A_SCHEDULE = ["ScheduleRefreshes", "WatchDeadlines"]
-FROM_A_QUEUE = [function for function in FUNCTIONS if function not in FROM_A_SCHEDULE]
+FROM_A_QUEUE = [function for function in FUNCTIONS if function not in {*FROM_A_SCHEDULE, *ONLY_ASKED}]
 RECORD = {
     "messageId",
     "receiptHandle",
@@ -38,12 +43,17 @@ def test_a_record_is_whole_and_of_its_functions_queue(function: str) -> None:
     assert record["md5OfBody"] == hashlib.md5(record["body"].encode(), usedforsecurity=False).hexdigest()
 
 
-@pytest.mark.parametrize("function", [each for each in FROM_A_QUEUE if each not in FIFO])
+@pytest.mark.parametrize("function", [each for each in FROM_A_QUEUE if each not in FIFO | {"LookUpPerson"}])
 def test_what_a_rule_delivered_is_an_event_of_its_source(function: str) -> None:
     body = json.loads(payload(snake(function))["Records"][0]["body"])
     assert body.keys() == ENVELOPE
     expected = {"StartOffboarding": ("leaver.hr", "OffboardingRequested")}.get(function, ("leaver.command", function))
     assert (body["source"], body["detail-type"]) == expected
+
+
+def test_a_look_up_is_what_the_intake_hands_on() -> None:
+    sent = json.loads(payload("look_up_person")["Records"][0]["body"])
+    assert parse(LookUpPerson, sent, direct=True).unnamed.source == "hibob"
 
 
 def test_the_refresh_is_a_fifo_message_in_its_connections_group() -> None:
@@ -90,3 +100,12 @@ def test_the_leaver_of_an_hr_source_is_john_doe(name: str) -> None:
 def test_the_readme_tells_of_every_payload() -> None:
     text = (ROOT / "events" / "README.md").read_text()
     assert [path.name for path in (ROOT / "events").glob("*.json") if f"`{path.name}`" not in text] == []
+
+
+def test_the_request_at_the_front_door_is_signed_as_the_local_world_signs() -> None:
+    event = payload("receive_webhook")
+    assert (
+        event["requestContext"]["http"] | {"method": "POST", "path": "/hibob/main"} == event["requestContext"]["http"]
+    )
+    digest = hmac.digest(acme.WEBHOOK_SECRETS["hibob"].encode(), event["body"].encode(), "sha512")
+    assert event["headers"]["bob-signature"] == base64.b64encode(digest).decode()

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE, SOURCES
 from leaver_cli.connections.forms import FORMS
 from local.aws.template import Template
 from tests.contract.stack import ROOT, SMALLEST
 from tests.contract.test_arrows import LAYER, imports
 
-NAMES = frozenset(PROVIDERS)
+NAMES = frozenset(CONNECTABLE)
 FILES = {
     **{".".join(path.relative_to(LAYER).with_suffix("").parts): path for path in (LAYER / "leaver").rglob("*.py")},
     **{
@@ -73,7 +73,7 @@ def _is_name(node: ast.expr | None, named: frozenset[str]) -> bool:
 def _strangers(module: str, source: str) -> Iterator[tuple[int, str]]:
     found = [(each.line, name) for each in imports(source) if (name := _provider(each.module))]
     own = _own(module)
-    if module == "leaver.providers.registry":
+    if module in {"leaver.providers.registry", "leaver.providers.sources"}:
         return
     for line, name in found:
         if module.startswith("functions."):
@@ -160,14 +160,29 @@ def test_every_provider_has_its_form() -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_the_template_asks_where_a_provider_is(name: str) -> None:
-    host = PROVIDERS[name].host
+    host = CONNECTABLE[name].host
     asked = {parameter.upper() for parameter in Template(ROOT / "template.yaml", SMALLEST).parameters}
     assert {variable.replace("_", "") for variable in (host.url, host.ca_bundle) if variable} <= asked
 
 
 @pytest.mark.parametrize(("function", "other"), [("revoke_sso_token", "venafi"), ("revoke_grants", "zoom")])
 def test_a_function_that_calls_one_provider_does_not_start_with_another(function: str, other: str) -> None:
+    assert f"leaver.providers.{other}" not in _loaded_by(function)
+
+
+@pytest.mark.parametrize("function", ["start_offboarding", "seal_case", "watch_deadlines", "revoke_sso_token"])
+def test_whoever_works_on_cases_starts_without_the_systems_that_are_asked_about_people(function: str) -> None:
+    assert _loaded_by(function) & {f"leaver.providers.{name}" for name in (*SOURCES, "sources", "source")} == set()
+
+
+@pytest.mark.parametrize("function", ["refresh_access_token", "revoke_access_token"])
+def test_whoever_renews_and_ends_connections_starts_without_their_clients(function: str) -> None:
+    clients = {f"leaver.providers.{name}.{module}" for name in SOURCES for module in ("api", "oauth")}
+    assert _loaded_by(function) & clients == set()
+
+
+def _loaded_by(function: str) -> set[str]:
     program = f"import sys, functions.{function}.app; print(*sys.modules)"
     path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(LAYER)])}
     loaded = subprocess.run([sys.executable, "-c", program], env=path, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
-    assert f"leaver.providers.{other}" not in loaded.stdout.split()
+    return set(loaded.stdout.split())

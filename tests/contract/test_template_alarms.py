@@ -2,7 +2,8 @@
 
 import pytest
 
-from functions.start_offboarding.app import DATED_AHEAD, RETURNS_HELD
+from functions.receive_webhook.app import REFUSED
+from functions.start_offboarding.app import APPS_REMOVED, DATED_AHEAD, RESURRECTIONS, RETURNS_HELD
 from tests.contract.stack import CONSUMERS, DROP, LANED, Stack, change, of_type, queues_of
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
@@ -20,9 +21,19 @@ GAUGE = AT_LEAST | {
 
 
 #: counted when it happens, each time
-SUMS = (DATED_AHEAD, RETURNS_HELD)
+SUMS = (DATED_AHEAD, RETURNS_HELD, RESURRECTIONS, APPS_REMOVED, REFUSED)
 #: counted when it happens
 FAULTS = ("CasesNotSealed", "CasesAtOddsWithReceipts")
+
+
+#: their alarms
+COUNTED = {
+    "DatedAheadAlarm",
+    "ReturnsHeldAlarm",
+    "AccountsResurrectedAlarm",
+    "AppsRemovedAlarm",
+    "WebhooksRefusedAlarm",
+}
 
 
 def alarm_faults(stack: Stack) -> list[str]:
@@ -46,7 +57,7 @@ def alarm_faults(stack: Stack) -> list[str]:
         expected[what] = GAUGE | {"MetricName": what, "Statistic": "Sum", "TreatMissingData": "notBreaching"}
     for what in (
         *("OverdueCases", "HeldCases", "ConnectionsToReplace", "ConnectionsFailing"),
-        *("StepsWaiting", "CasesNotLookedAfter"),
+        *("StepsWaiting", "CasesNotLookedAfter", "SilentSources"),
     ):
         expected[what] = GAUGE | {"MetricName": what}
     # ScheduleRefreshes hands over the same command: its messages are measured under that name.
@@ -85,7 +96,7 @@ def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_
     assert alarm_faults(either) == []
     assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - 1 + 2 * len(
         LANED
-    ) + 4 + 9 + len(SUMS) + len(FAULTS)
+    ) + 4 + 10 + len(SUMS) + len(FAULTS) + ("WebhooksThrottledAlarm" in either)
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
@@ -99,7 +110,7 @@ def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
     gauges = {name for name, alarm in of_type(either, "AWS::CloudWatch::Alarm") if alarm["Namespace"] == "Leaver"}
     # What is counted where it happens is silent where nothing happens.
     gauges -= {f"{fault}Alarm" for fault in FAULTS} | {name for name in gauges if name.endswith("WaitedAlarm")}
-    assert {quiet.pop(name) for name in (gauges & quiet.keys()) - {"DatedAheadAlarm", "ReturnsHeldAlarm"}} == {"ignore"}
+    assert {quiet.pop(name) for name in (gauges & quiet.keys()) - COUNTED} == {"ignore"}
     assert set(quiet.values()) == {"notBreaching"}
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.start_offboarding.app import DATED_AHEAD, RETURNS_HELD
+from functions.receive_webhook.app import REFUSED
+from functions.start_offboarding.app import APPS_REMOVED, DATED_AHEAD, RESURRECTIONS, RETURNS_HELD
 from functions.watch_deadlines.app import gauges
 from leaver.messages import commands
 from leaver.outcomes import Outcome
@@ -16,8 +17,8 @@ from tests.doubles.clock import NOW
 EMITTED = {
     *gauges([], (), NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CeilingPercent", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
-    *(DATED_AHEAD, RETURNS_HELD, "ConnectionsFailing"),
-    *("CasesNotSealed", "CasesAtOddsWithReceipts"),
+    *(DATED_AHEAD, RETURNS_HELD, RESURRECTIONS, APPS_REMOVED, REFUSED, "ConnectionsFailing"),
+    *("CasesNotSealed", "CasesAtOddsWithReceipts", "SilentSources"),
     # By each consumer, for each message that it is given.
     *(f"{function}.{lane}" for function in CONSUMERS for lane in ("Waited", "UrgentWaited")),
 }

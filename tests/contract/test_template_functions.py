@@ -10,8 +10,21 @@ import pytest
 from leaver import settings
 from leaver.connections.record import LONGEST_LIFE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
-from leaver.providers.registry import PROVIDERS
-from tests.contract.stack import DROP, FULL, FUNCTIONS, ROOT, SMALLEST, WRITTEN, Stack, change, kebab, of_type, snake
+from leaver.providers.sources import CONNECTABLE, SOURCES
+from tests.contract.stack import (
+    DROP,
+    FULL,
+    FUNCTIONS,
+    ONLY_ASKED,
+    ROOT,
+    SMALLEST,
+    WRITTEN,
+    Stack,
+    change,
+    kebab,
+    of_type,
+    snake,
+)
 
 HR_SOURCES = {
     *(
@@ -40,8 +53,15 @@ VALUES = {
     "VENAFI_CA_BUNDLE": "leaver/venafi-ca",
     "VENAFI_PREFIXES": "AD+corp,local",
     "VENAFI_KNOWN_ADDRESS": "ada@example.com,bob@example.com",
+    "BAMBOOHR_URL": "https://acme.bamboohr.com",
+    "HIBOB_URL": "https://api.hibob.com",
+    "GUSTO_URL": "https://api.gusto.com",
+    "OKTA_URL": "https://acme.okta.com",
     "REFRESH_QUEUE_URL": "RefreshAccessTokenQueue",
     "SEAL_QUEUE_URL": "SealCaseQueue",
+    "LOOK_UP_QUEUE_URL": "LookUpPersonQueue",
+    "START_OFFBOARDING_QUEUE_URL": "StartOffboardingQueue",
+    "START_OFFBOARDING_URGENT_QUEUE_URL": "StartOffboardingUrgentQueue",
     "GIVE_UP_AFTER": 86400,
     "KMS_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/Key",
     "MAX_USER_TOKEN_TTL": 7200,
@@ -53,12 +73,14 @@ VALUES = {
     "MISSING_USER_IS_DONE": "",
     "URGENT_SOURCES": "hibob,caep,okta",
     "PACE_TABLE": "Pace",
+    "DELIVERIES_TABLE": "Deliveries",
     "REQUESTS_PER_SECOND": 30,
     "OKTA_EMAIL_DOMAIN": "example.com",
     "SAILPOINT_LIFECYCLE_ATTRIBUTE": "cloudLifecycleState",
     "SAILPOINT_LEFT_VALUES": "inactive,terminated",
     "SAILPOINT_ACTIVE_VALUES": "active",
     "SAILPOINT_EMAIL_DOMAIN": "example.com",
+    "ZOOM_DEPARTURES": "held",
     "POWERTOOLS_SERVICE_NAME": "leaver",
     "POWERTOOLS_METRICS_NAMESPACE": "Leaver",
     "STACK_NAME": "leaver",
@@ -73,7 +95,8 @@ TOLD_ALL = {
     "STACK_NAME",
 }
 #: what each is told besides
-HOSTS = {name for each in PROVIDERS.values() for name in (each.host.url, each.host.ca_bundle) if name}
+HOSTS = {name for each in CONNECTABLE.values() for name in (each.host.url, each.host.ca_bundle) if name}
+HR_HOSTS = {each.host.url for each in SOURCES.values()}
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
 STEP = READER | {"SEAL_QUEUE_URL", "MOST_AN_HOUR"}
@@ -91,17 +114,27 @@ TOLD = {
     | PACED
     | {
         *("PROVIDERS", "ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
-        *("MISSING_USER_IS_DONE", "MOST_AN_HOUR"),
+        *("MISSING_USER_IS_DONE", "MOST_AN_HOUR", "LOOK_UP_QUEUE_URL"),
         *("URGENT_SOURCES", "OKTA_EMAIL_DOMAIN", "SAILPOINT_LIFECYCLE_ATTRIBUTE", "SAILPOINT_LEFT_VALUES"),
-        *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN"),
+        *("SAILPOINT_ACTIVE_VALUES", "SAILPOINT_EMAIL_DOMAIN", "ZOOM_DEPARTURES"),
     },
+    "LookUpPerson": READER | HR_HOSTS | {"START_OFFBOARDING_QUEUE_URL", "START_OFFBOARDING_URGENT_QUEUE_URL"},
     "WatchDeadlines": {
         *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
         *("PROVIDERS", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "MOST_AN_HOUR", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
+        "DELIVERIES_TABLE",
     },
+    "ReceiveWebhook": {"SECRET_PREFIX", "DELIVERIES_TABLE"},
     "SealCase": {"PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
+
+
+def told(function: str) -> set[str]:
+    """The variables of a function; what no queue feeds and no schedule starts gives nothing up and parks nothing."""
+    return (TOLD_ALL - {"DEAD_LETTER_QUEUE_URL", "GIVE_UP_AFTER"} if function in ONLY_ASKED else TOLD_ALL) | TOLD[
+        function
+    ]
 
 
 def settings_of(function: str) -> Any:
@@ -112,8 +145,9 @@ def settings_of(function: str) -> Any:
 def environment_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
-        expected = {name: VALUES[name] for name in (TOLD_ALL | TOLD[function]) - {"DEAD_LETTER_QUEUE_URL"}}
-        expected["DEAD_LETTER_QUEUE_URL"] = f"{function}DeadLetterQueue"
+        expected = {name: VALUES[name] for name in told(function) - {"DEAD_LETTER_QUEUE_URL"}}
+        if function not in ONLY_ASKED:
+            expected["DEAD_LETTER_QUEUE_URL"] = f"{function}DeadLetterQueue"
         if function == "RevokeGrants":
             # Venafi's, of which the deployment says what its server bears
             expected["REQUESTS_PER_SECOND"] = 50
@@ -137,7 +171,7 @@ def runtime_faults(stack: Stack) -> list[str]:
             "Handler": "app.lambda_handler",
             "Architectures": ["x86_64"],
             "Layers": layers,
-            "Timeout": 90 if function == "RefreshAccessToken" else 60,
+            "Timeout": {"RefreshAccessToken": 90, "ReceiveWebhook": 10}.get(function, 60),
             "MemorySize": 512,
             "LoggingConfig": {"LogFormat": "JSON", "LogGroup": f"{function}LogGroup"},
             # The SDK for traces is not in the layer: a function must not be told to trace.
@@ -178,8 +212,8 @@ def test_every_function_is_told_exactly_what_it_needs(full: Stack) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_settings_read_what_the_template_tells(function: str) -> None:
     reads = {name.upper() for name in settings_of(function).model_fields}
-    tells = TOLD_ALL | TOLD[function]
-    hosts = HOSTS if function in ASKS_EVERY_PROVIDER else set()
+    tells = told(function)
+    hosts = HOSTS if function in ASKS_EVERY_PROVIDER else HR_HOSTS if function == "LookUpPerson" else set()
     # Powertools reads the first two, and bootstrap the third, for the metrics of every function.
     assert reads | hosts == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
 
@@ -196,7 +230,7 @@ def test_what_is_read_is_read_by_a_function() -> None:
 def test_settings_can_be_read_from_what_the_template_tells(function: str, either: Stack) -> None:
     variables = either[f"{function}Function"]["Properties"]["Environment"]["Variables"]
     read = settings_of(function).read({name: str(value) for name, value in variables.items()})
-    assert read.give_up_after == 86400
+    assert read.event_bus_name == "EventBus"
 
 
 def test_nobody_is_deactivated_unless_the_deployment_wants_it(full: Stack, smallest: Stack) -> None:

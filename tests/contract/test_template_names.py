@@ -9,6 +9,7 @@ from tests.contract.stack import FULL, ROOT, Stack, of_type, stack
 
 #: type → the property that names it, and how many characters AWS takes
 NAMED = {
+    "AWS::ApiGatewayV2::Api": ("Name", 128),
     "AWS::CloudWatch::Dashboard": ("DashboardName", 255),
     "AWS::Events::Archive": ("ArchiveName", 48),
     "AWS::Events::EventBus": ("Name", 256),
@@ -27,11 +28,17 @@ UNNAMED = {
 RANDOM = "X" * 13
 #: what has no name, or is named by an id that AWS makes
 NAMELESS = {
+    "AWS::ApiGatewayV2::ApiMapping",
+    "AWS::ApiGatewayV2::DomainName",
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route",
+    "AWS::ApiGatewayV2::Stage",
     "AWS::Events::EventBusPolicy",
     "AWS::KMS::Key",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Permission",
+    "AWS::Logs::MetricFilter",
     "AWS::SQS::QueuePolicy",
 }
 

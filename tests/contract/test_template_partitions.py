@@ -15,9 +15,9 @@ SUFFIXES = {
 }
 
 #: ARNs that whoever deploys gives
-GIVEN = {"Operators", "HrProducers", "AlarmTopicArn"}
+GIVEN = {"Operators", "HrProducers", "AlarmTopicArn", "DoorCertificateArn"}
 #: services that go by the same name in every partition, as principals of a policy
-EVERYWHERE = {"lambda.amazonaws.com", "events.amazonaws.com"}
+EVERYWHERE = {"lambda.amazonaws.com", "events.amazonaws.com", "apigateway.amazonaws.com"}
 
 
 def made_in(partition: str) -> Stack:

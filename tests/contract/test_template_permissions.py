@@ -13,8 +13,11 @@ from leaver.cases.states import AnnouncementName
 from leaver.messages import commands
 from leaver.messages.commands import Command
 from leaver.messages.events import ConnectionAnnouncement
+from leaver.messages.speakers import HR_EVENTS
+from leaver.providers.sources import SOURCES as ASKED
+from leaver.webhooks.sources import SOURCES
 from tests.contract.iam import is_allowed, principal
-from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_SCHEDULED, Stack, change, kebab
+from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab
 from tests.contract.tries import Try, throw
 from tests.field import Field, harms_of
 
@@ -78,6 +81,7 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
         "Query": {"receipts#*"},
     },
+    "LookUpPerson": {"GetItem": {"heard#*"}, "PutItem": {"heard#*"}},
     "WatchDeadlines": {
         "GetItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
         "BatchGetItem": {"hour#*"},
@@ -93,6 +97,7 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "UpdateItem": {"case#*", "person#*"},
         "Query": {"case#*", "receipts#*"},
     },
+    "ReceiveWebhook": {},
 }
 #: where the index of user tokens may be another table's, the secrets themselves are looked at
 FINDER = {"secretsmanager:ListSecrets": {"*"}, "dynamodb:DescribeTable": {"table/Cases"}}
@@ -138,13 +143,24 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:GenerateDataKey": {"key/Key"},
     },
     "StartOffboarding": {
-        "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
+        "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-look-up-person"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
         "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},
+        "kms:Decrypt": {"key/Key"},
+        "kms:GenerateDataKey": {"key/Key"},
+    },
+    "LookUpPerson": {
+        "sqs:SendMessage": {
+            *("leaver-refresh-access-token.fifo", "leaver-start-offboarding", "leaver-start-offboarding-urgent")
+        },
+        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:PutItem": {"table/Cases"},
+        "dynamodb:Query": {"table/Connections/index/role"},
+        "secretsmanager:GetSecretValue": {f"leaver/tokens/{name}/*" for name in ASKED},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -160,7 +176,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     | FINDER
     | {
         "sqs:SendMessage": {"leaver-seal-case.fifo"},
-        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
@@ -168,6 +184,18 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
+}
+MAY["ReceiveWebhook"] = {
+    "dynamodb:GetItem": {"table/Deliveries"},
+    "dynamodb:PutItem": {"table/Deliveries"},
+    "dynamodb:UpdateItem": {"table/Deliveries"},
+    "secretsmanager:GetSecretValue": {"leaver/webhooks/*"},
+    # takes no resource: of each secret GetSecretValue must be allowed
+    "secretsmanager:BatchGetSecretValue": {"*"},
+    # the handshake
+    "secretsmanager:PutSecretValue": {"leaver/webhooks/gusto/*"},
+    "kms:Decrypt": {"key/Key"},
+    "kms:GenerateDataKey": {"key/Key"},
 }
 #: of its own queue, whoever has one
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
@@ -182,12 +210,15 @@ ANNOUNCES: dict[str, set[str]] = {
     # only that it could not be passed on
     "ScheduleRefreshes": {commands.RefreshAccessToken.failure_announced_as},
     "StartOffboarding": OF_CASES | {"StepClosed", Command.failure_announced_as},
+    "LookUpPerson": {Command.failure_announced_as},
     "SealCase": OF_CASES | {"OffboardingCompleted", Command.failure_announced_as},
     "WatchDeadlines": OF_CASES,
+    "ReceiveWebhook": set(),
 }
 ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
 #: who refreshes and revokes the tokens themselves, whosever they are
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
+READS_NO_ZOOM_TOKEN = {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines", "LookUpPerson"}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
@@ -195,8 +226,10 @@ SECRETS = {
     "credentials": SECRET + "leaver/credentials/zoom/main-a1B2c3",
     "tokens": SECRET + "leaver/tokens/zoom/main-a1B2c3",
     "Venafi's tokens": SECRET + "leaver/tokens/venafi/zoom-a1B2c3",
+    **{f"tokens of {name}": f"{SECRET}leaver/tokens/{name}/main-a1B2c3" for name in ASKED},
     "user tokens": SECRET + "leaver/user-tokens/KDcuGIm1QgePTO8WbOqwIQ/zoom/zak-a1B2c3",
     "CA bundle": SECRET + "leaver/venafi-ca-a1B2c3",
+    "what Gusto signs with": SECRET + "leaver/webhooks/gusto/main-a1B2c3",
     "CA bundle's neighbour": SECRET + "leaver/venafi-ca-of-another-a1B2c3",
     "another deployment's tokens": SECRET + "leaver-test/tokens/zoom/main-a1B2c3",
     "somebody else's": SECRET + "payroll/database-a1B2c3",
@@ -217,14 +250,15 @@ def statements(stack: Stack, function: str) -> list[dict[str, Any]]:
     return found
 
 
-def lists_secrets(statement: dict[str, Any]) -> bool:
-    """Whether this is the one right that AWS grants for all secrets or none: to list names and tags, in this region."""
+def is_of_all_secrets(statement: dict[str, Any]) -> bool:
+    """Whether this is a right that AWS grants for all secrets or none, in this region.
+
+    To list names and tags; and to read several at once, each of which GetSecretValue has to allow.
+    """
     condition = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
-    return (statement["Action"], statement["Resource"], statement.get("Condition")) == (
-        ["secretsmanager:ListSecrets"],
-        ["*"],
-        condition,
-    )
+    return (statement["Action"], statement["Resource"], statement.get("Condition")) in [
+        ([f"secretsmanager:{action}"], ["*"], condition) for action in ("ListSecrets", "BatchGetSecretValue")
+    ]
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -247,7 +281,7 @@ def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
     for function in FUNCTIONS:
         own = f"leaver-{kebab(function)}"
         fifo = ".fifo" if function in FIFO else ""
-        consumes = function not in ONLY_SCHEDULED
+        consumes = function not in ONLY_SCHEDULED | ONLY_ASKED
         lanes = {f"{own}{fifo}", *({f"{own}-urgent"} if function in LANED else ())}
         every = {action: lanes for action in CONSUMES if consumes} | {
             "events:PutEvents": {"event-bus/EventBus"},
@@ -255,8 +289,9 @@ def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
             "logs:PutLogEvents": {f"/aws/lambda/{own}:*"},
         }
         expected = every | MAY[function]
-        parks = {f"{own}-dead-letters{fifo}"}
-        expected["sqs:SendMessage"] = parks | expected.get("sqs:SendMessage", set())
+        if function not in ONLY_ASKED:
+            parks = {f"{own}-dead-letters{fifo}"}
+            expected["sqs:SendMessage"] = parks | expected.get("sqs:SendMessage", set())
         if not ca_bundle:
             expected = {action: resources - {CA_BUNDLE} for action, resources in expected.items()}
         found: dict[str, set[str]] = {}
@@ -278,7 +313,8 @@ def _short(arn: str) -> str:
 
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
-    arises = ("tokens/zoom/*", "tokens/venafi/*", "tokens/*", "credentials/*", ":*", "-??????")
+    tokens = ("tokens/zoom/*", "tokens/venafi/*", *(f"tokens/{name}/*" for name in ASKED), "tokens/*")
+    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -286,7 +322,7 @@ def wildcard_faults(stack: Stack) -> list[str]:
             faults += [
                 f"{function}: any {resource}"
                 for resource in statement["Resource"]
-                if not lists_secrets(statement)
+                if not is_of_all_secrets(statement)
                 and re.search(r"[*?]", resource.removesuffix(next(filter(resource.endswith, arises), "")))
             ]
     return faults
@@ -294,16 +330,17 @@ def wildcard_faults(stack: Stack) -> list[str]:
 
 def secret_faults(stack: Stack) -> list[str]:
     """No pattern matches two kinds of secret, or a secret that is not ours."""
-    ours = {"credentials", "tokens", "Venafi's tokens", "user tokens", "CA bundle"}
+    tokens = {"tokens", "Venafi's tokens", *(f"tokens of {name}" for name in ASKED)}
+    ours = {"credentials", "user tokens", "CA bundle", "what Gusto signs with"} | tokens
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
-            if lists_secrets(statement):
+            if is_of_all_secrets(statement):
                 continue
             for pattern in statement["Resource"]:
                 kinds = {kind for kind, arn in SECRETS.items() if matches(pattern, arn)}
                 is_about_secrets = any(action.startswith("secretsmanager:") for action in statement["Action"])
-                if function in ASKS_EVERY_PROVIDER and kinds == {"tokens", "Venafi's tokens"}:
+                if function in ASKS_EVERY_PROVIDER and kinds == tokens:
                     continue
                 if len(kinds) > 1 or kinds - ours or (is_about_secrets and not kinds):
                     faults.append(f"{function}: {pattern} matches {sorted(kinds)}")
@@ -322,6 +359,9 @@ def condition_faults(stack: Stack) -> list[str]:
     faults = []
     for function in FUNCTIONS:
         speaks = [{"events:source": "leaver", "events:detail-type": ANNOUNCES[function]}]
+        if function == "ReceiveWebhook":
+            types = {each.detail_type for each in SOURCES.values()}
+            speaks = [{"events:source": HR_EVENTS, "events:detail-type": types}]
         if function in COMMANDERS:
             speaks.append({"events:source": "leaver.command", "events:detail-type": set(STEPS)})
         if (spoken := list(_spoken(stack, function))) != speaks:
@@ -419,10 +459,12 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
     ("kind", "readers"),
     [
         ("credentials", ASKS_EVERY_PROVIDER),
-        ("tokens", set(FUNCTIONS) - {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines"}),
+        ("tokens", set(FUNCTIONS) - READS_NO_ZOOM_TOKEN - ONLY_ASKED),
         ("Venafi's tokens", ASKS_EVERY_PROVIDER | {"RevokeGrants"}),
+        *((f"tokens of {name}", ASKS_EVERY_PROVIDER | {"LookUpPerson"}) for name in ASKED),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
+        ("what Gusto signs with", ONLY_ASKED),
         ("CA bundle's neighbour", set()),
         ("another deployment's tokens", set()),
         ("somebody else's", set()),
@@ -470,7 +512,7 @@ def test_a_list_that_becomes_more_than_a_list_is_noticed(full: Stack) -> None:
 def test_nobody_writes_what_people_stored(full: Stack) -> None:
     for function in FUNCTIONS:
         for statement in statements(full, function):
-            if lists_secrets(statement):
+            if is_of_all_secrets(statement):
                 continue
             if any(matches(pattern, SECRETS["credentials"]) for pattern in statement["Resource"]):
                 assert statement["Action"] == ["secretsmanager:GetSecretValue"]
@@ -617,7 +659,7 @@ def test_a_role_that_reads_another_kind_of_secret_makes_its_row_red(full: Stack)
     change(full, [*path, "Resource"], SECRET + "leaver/credentials/*")
     test = test_a_secret_is_read_by_those_who_need_it
     assert harms_of(partial(test, full, "credentials", ASKS_EVERY_PROVIDER)) == {"false": 1}
-    readers = set(FUNCTIONS) - {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines"}
+    readers = set(FUNCTIONS) - READS_NO_ZOOM_TOKEN - ONLY_ASKED
     assert harms_of(partial(test, full, "tokens", readers)) == {"lost": 1}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contract.iam import ANONYMOUS, Caller, administrator, is_allowed, principal, rule
-from tests.contract.stack import FUNCTIONS, HR_RULES, Stack, arn, change, of_type, queues_of
+from tests.contract.stack import FUNCTIONS, HR_RULES, ONLY_ASKED, Stack, arn, change, of_type, queues_of
 from tests.contract.test_template_permissions import statements
 from tests.contract.tries import Try, throw
 from tests.field import Field, harms_of
@@ -46,6 +46,8 @@ ADMITS = {
     "ScheduleRefreshesQueue": ["ScheduleRefreshesRule"],
     "ScheduleRefreshesDeadLetterQueue": ["ScheduleRefreshesRule", "ScheduleRefreshesSchedule"],
     "WatchDeadlinesDeadLetterQueue": ["WatchDeadlinesSchedule"],
+    "LookUpPersonQueue": [],
+    "LookUpPersonDeadLetterQueue": [],
     "StartOffboardingQueue": ["StartOffboardingRule", "SailPointRule", "SailPointDeletedRule"],
     # In the full deployment all that Okta says is urgent.
     "StartOffboardingUrgentQueue": ["StartOffboardingUrgentRule", "OktaRule"],
@@ -57,13 +59,16 @@ ADMITS = {
 FEEDS = {
     "RefreshAccessTokenQueue": {
         *("RetrieveUserToken", "RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser"),
-        *("RevokeGrants", "ScheduleRefreshes", "StartOffboarding"),
+        *("RevokeGrants", "ScheduleRefreshes", "StartOffboarding", "LookUpPerson"),
     },
+    "LookUpPersonQueue": {"StartOffboarding"},
+    "StartOffboardingQueue": {"LookUpPerson"},
+    "StartOffboardingUrgentQueue": {"LookUpPerson"},
     "SealCaseQueue": {
         *("RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "RevokeGrants"),
         "WatchDeadlines",
     },
-    **{f"{function}DeadLetterQueue": {function} for function in FUNCTIONS},
+    **{f"{function}DeadLetterQueue": {function} for function in FUNCTIONS if function not in ONLY_ASKED},
 }
 CONSUMER = {queue: function for function in FUNCTIONS for queue in queues_of(function)}
 

@@ -82,6 +82,7 @@ SIZES = {
     "RetrieveUserToken": (5, 2),
     "PurgeUserTokens": (5, 2),
     "DeactivateUser": (5, 2),
+    "LookUpPerson": (5, 2),
     "RevokeGrants": (4, 2),
 }
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from leaver.webhooks.sources import SOURCES as SENDERS
 from tests.contract.iam import ANONYMOUS, Caller, administrator, is_allowed, principal, rule
-from tests.contract.stack import DROP, FUNCTIONS, SMALLEST, Stack, change, of_type, stack
+from tests.contract.stack import DROP, FUNCTIONS, ONLY_ASKED, SMALLEST, Stack, change, of_type, stack
 from tests.contract.test_template_permissions import ANNOUNCES, COMMANDERS, statements
 from tests.contract.test_template_queue_policies import OPERATOR, ROLE, RULE, STRANGER
 from tests.contract.tries import Try, throw
@@ -23,7 +24,9 @@ def tries(stack: Stack, *, producers: bool = True) -> Iterator[Try]:
         **{
             administrator(f"{ROLE}{function}Role"): {"leaver", *({"leaver.command"} if function in COMMANDERS else ())}
             for function in FUNCTIONS
+            if function not in ONLY_ASKED
         },
+        administrator(f"{ROLE}ReceiveWebhookRole"): {"leaver.hr"},
         OPERATOR: {"leaver.command", "leaver.hr"},
         administrator(f"{ROLE}hr-sync"): {"leaver.hr"} if producers else set(),
         administrator(f"{ROLE}webhook-7"): {"leaver.hr"} if producers else set(),
@@ -67,7 +70,7 @@ def test_a_function_announces_only_what_it_makes(full: Stack, function: str) -> 
     every = {each for types in ANNOUNCES.values() for each in types}
     assert {each for each in every if _may_say(full, own, ["leaver"], each)} == ANNOUNCES[function]
     some = sorted(ANNOUNCES[function])
-    assert _may_say(full, own, ["leaver"], *some)
+    assert _may_say(full, own, ["leaver"], *some) is bool(some)
     assert not _may_say(full, own, ["leaver"], *some, "Anything")
     assert not _may_say(full, own, ["leaver.hr"], "OffboardingRequested")
     assert _may_say(full, own, ["leaver.command"], "RevokeSsoToken") is (function in COMMANDERS)
@@ -75,6 +78,19 @@ def test_a_function_announces_only_what_it_makes(full: Stack, function: str) -> 
 
 
 LISTS = test_announcements_are_our_roles_commands_the_operators_and_hr_events_the_producers
+
+
+def test_the_front_door_alone_speaks_for_its_connections(either: Stack) -> None:
+    own = principal(f"{ROLE}ReceiveWebhookRole", statements(either, "ReceiveWebhook"))
+    for each in SENDERS.values():
+        assert _may_say(either, own, ["leaver.hr"], each.detail_type)
+        assert not _may_say(either, own, ["leaver.hr"], each.detail_type, "OffboardingRequested")
+        assert not _may_say(either, own, ["leaver.command"], each.detail_type)
+    # Beside a standard webhook stands the connection that it came by, and that is its source.
+    for somebody in (OPERATOR, administrator(f"{ROLE}hr-sync"), administrator(f"{ROLE}StartOffboardingRole")):
+        assert not _may_say(either, somebody, ["leaver.hr"], "StandardWebhook")
+        assert not _may_say(either, somebody, ["leaver.hr"], "HiBobWebhook", "StandardWebhook")
+    assert _may_say(either, OPERATOR, ["leaver.hr"], "HiBobWebhook")
 
 
 @pytest.mark.parametrize("policy", ["AnnouncementsPolicy", "CommandsPolicy", "HrEventsPolicy"])
@@ -102,6 +118,7 @@ def test_a_bus_that_hears_strangers_or_not_its_own_is_noticed(
         ("AnnouncementsPolicy", "ArnNotEquals"),
         ("CommandsPolicy", "ArnNotEquals"),
         ("CommandsPolicy", "StringNotLike"),
+        ("HrEventsPolicy", "ArnNotEquals"),
         ("HrEventsPolicy", "ArnNotLike"),
         ("HrEventsPolicy", "StringNotLike"),
     ],

@@ -50,8 +50,13 @@ TABLES: dict[str, dict[str, object]] = {
 }
 
 
-#: what begins anew if it is lost: how far calls are booked ahead
-PASSING: dict[str, dict[str, object]] = {"Pace": {"KeySchema": [{"AttributeName": "bucket", "KeyType": "HASH"}]}}
+#: what begins anew if it is lost: how far calls are booked ahead, and which deliveries the bus has
+PASSING: dict[str, dict[str, object]] = {
+    "Pace": {"KeySchema": [{"AttributeName": "bucket", "KeyType": "HASH"}]},
+    "Deliveries": {"KeySchema": [{"AttributeName": "delivery", "KeyType": "HASH"}]},
+}
+#: what DynamoDB may delete: a repeat is known for two weeks
+FORGETS = {"Deliveries": {"AttributeName": "expires_at", "Enabled": True}}
 
 
 def table_faults(stack: Stack) -> list[str]:
@@ -66,7 +71,7 @@ def table_faults(stack: Stack) -> list[str]:
                 "BillingMode": "PAY_PER_REQUEST",
                 "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY},
                 # Nothing in it may end by itself: a receipt is evidence, a connection somebody's access.
-                "TimeToLiveSpecification": None,
+                "TimeToLiveSpecification": FORGETS.get(table),
             }
         )
         found = stack[table]["Properties"]
@@ -83,7 +88,11 @@ def key_faults(stack: Stack) -> list[str]:
         faults.append("Key: is not the account's")
     ours = {
         "ArnLike": {
-            "kms:EncryptionContext:aws:logs:arn": ("arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/leaver-*")
+            "kms:EncryptionContext:aws:logs:arn": [
+                "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/leaver-*",
+                # what API Gateway writes
+                "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/leaver-*",
+            ]
         }
     }
     if logs["Principal"] != {"Service": "logs.eu-west-1.amazonaws.com"} or logs["Condition"] != ours:

@@ -27,6 +27,7 @@ Handler = Callable[[Mapping[str, Any], LambdaContext], BatchFailures | None]
 ZOOM_API = "https://api.zoom.test/v2"
 ZOOM_OAUTH = "https://zoom.test"
 VENAFI = "https://venafi.test"
+HR_SYSTEMS = {f"{name}_URL": f"https://{name.lower()}.test" for name in ("BAMBOOHR", "HIBOB", "GUSTO", "OKTA")}
 
 
 class Clients:
@@ -176,7 +177,17 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
         fifo: Any = {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
         urls = {
             name: sqs.create_queue(QueueName=name, Attributes=fifo if name.endswith(".fifo") else {})["QueueUrl"]
-            for name in ("heard", "commands", "dead", "refresh.fifo", "seal.fifo", "dead.fifo")
+            for name in (
+                "heard",
+                "commands",
+                "dead",
+                "refresh.fifo",
+                "seal.fifo",
+                "dead.fifo",
+                "look-up",
+                "intake",
+                "intake-urgent",
+            )
         }
         events.create_event_bus(Name="leaver")
         pattern = json.dumps({"source": [{"prefix": "leaver"}]})
@@ -190,13 +201,18 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "CASES_TABLE": "Cases",
             "CONNECTIONS_TABLE": "Connections",
             "PACE_TABLE": "Pace",
+            "DELIVERIES_TABLE": "Deliveries",
             "REQUESTS_PER_SECOND": "30",
             "SECRET_PREFIX": "leaver",
             "ZOOM_API_URL": ZOOM_API,
             "ZOOM_OAUTH_URL": ZOOM_OAUTH,
             "VENAFI_URL": VENAFI,
+            **HR_SYSTEMS,
             "REFRESH_QUEUE_URL": urls["refresh.fifo"],
             "SEAL_QUEUE_URL": urls["seal.fifo"],
+            "LOOK_UP_QUEUE_URL": urls["look-up"],
+            "START_OFFBOARDING_QUEUE_URL": urls["intake"],
+            "START_OFFBOARDING_URGENT_QUEUE_URL": urls["intake-urgent"],
             "DEAD_LETTER_QUEUE_URL": urls["dead"],
             "KMS_KEY_ARN": Clients.client("kms").create_key()["KeyMetadata"]["Arn"],
             "MAX_USER_TOKEN_TTL": "7200",

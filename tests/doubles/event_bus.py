@@ -17,6 +17,8 @@ class FakeBus:
     put: list[dict[str, Any]] = field(default_factory=list)
     #: how many of the next entries are refused
     refuses: int = 0
+    #: how many it takes before it refuses all others
+    refuses_after: int | None = None
     #: whether it is out of order
     broken: bool = False
     calls: int = 0
@@ -30,6 +32,8 @@ class FakeBus:
         if self.broken:
             raise client_error("PutEvents")
         self.calls += 1
+        if self.refuses_after is not None and len(self.put) >= self.refuses_after:
+            self.refuses = len(Entries)
         refused, self.refuses = Entries[: self.refuses], max(0, self.refuses - len(Entries))
         self.put += Entries[len(refused) :]
         answers = [{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"} for _ in refused]

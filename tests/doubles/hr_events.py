@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from leaver.errors import BadMessage, LeaverError
 from leaver.messages.envelope import Envelope
 from leaver.messages.events import OffboardingRequested
-from leaver.messages.hr import read_hr_event
+from leaver.messages.hr import Understood, read_hr_event
 from tests.doubles.lambda_events import record
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -30,6 +30,7 @@ class Choices:
     sailpoint_left_values: frozenset[str] = frozenset({"inactive", "terminated"})
     sailpoint_active_values: frozenset[str] = frozenset({"active"})
     sailpoint_email_domain: str = "example.com"
+    zoom_departures: Literal["held", "departure"] = "held"
 
 
 CHOICES = Choices()
@@ -58,16 +59,23 @@ def envelope(source: Any, detail_type: Any, detail: Mapping[str, Any], resources
     }
 
 
-def read(body: Mapping[str, Any], choices: Choices = CHOICES) -> OffboardingRequested:
+def understood(body: Mapping[str, Any], choices: Choices = CHOICES) -> Understood:
     """Read a message of the queue: an event as soon as it is on the bus, or our own detail sent by hand."""
     sent = Envelope(record(dict(body))).parse()
     return read_hr_event(replace(sent, heard_at=sent.sent_at or sent.heard_at), choices)
 
 
+def read(body: Mapping[str, Any], choices: Choices = CHOICES) -> OffboardingRequested:
+    """The same, of a departure or a return."""
+    request = understood(body, choices)
+    assert isinstance(request, OffboardingRequested)
+    return request
+
+
 def refusal(body: Mapping[str, Any], choices: Choices = CHOICES) -> LeaverError:
     """How a message is refused, which must not repeat anything of it."""
     with pytest.raises(LeaverError) as refused:
-        read(body, choices)
+        understood(body, choices)
     assert CANARY not in refused.value.reason
     return refused.value
 

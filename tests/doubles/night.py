@@ -28,7 +28,7 @@ from leaver_cli.connections.setup import ConnectionSetup
 from local.simulators.grants import Grants as SimulatedGrants
 from local.simulators.grants import Rotation as Kind
 from local.simulators.grants import digest
-from tests.doubles.acme.entry import REGISTRY
+from tests.doubles.acme.entry import RENEWED
 from tests.doubles.cases_table import InMemoryPeople
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
@@ -154,13 +154,13 @@ class Night:
         self.secrets.secrets[f"leaver/tokens/{place_of(self.name)}"] = Secret(
             {PARENT: json.dumps(issued.token_set())}, {"AWSCURRENT": PARENT}
         )
-        self._credentials: Final[type[AppCredentials]] = REGISTRY[provider].credentials
+        self._credentials: Final[type[AppCredentials]] = RENEWED[provider].credentials
         own = {"client_id": CLIENT, "client_secret": SECRET.get_secret_value()}
         credentials = {name: value for name, value in own.items() if name in self._credentials.model_fields}
         self.secrets.secrets[f"leaver/credentials/{place_of(self.name)}"] = Secret(
             {PARENT: json.dumps(credentials)}, {"AWSCURRENT": PARENT}
         )
-        self.grants = ProviderGrants(REGISTRY, {provider: ENDPOINTS[provider](self.server)}, self.secret_store)
+        self.grants = ProviderGrants(RENEWED, {provider: ENDPOINTS[provider](self.server)}, self.secret_store)
         self._template = Consumer(
             function="night",
             command=Command,

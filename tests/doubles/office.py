@@ -13,6 +13,8 @@ from aws_lambda_powertools import Logger, Metrics
 from pydantic import SecretStr
 
 from functions.deactivate_user.app import deactivate_user
+from functions.look_up_person.app import look_up_person
+from functions.look_up_person.app import name as name_of_look_up
 from functions.purge_user_tokens.app import purge_user_tokens
 from functions.revoke_access_token.app import revoke_access_token
 from functions.revoke_grants.app import revoke_grants
@@ -44,6 +46,7 @@ from leaver.messages.commands import (
     RevokeGrants,
     RevokeSsoToken,
 )
+from leaver.messages.look_up import LookUpPerson
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
@@ -56,7 +59,8 @@ from tests.doubles.connections_table import connection
 from tests.doubles.effects import Table
 from tests.doubles.event_bus import FakeBus
 from tests.doubles.executor import OneByOne
-from tests.doubles.hr_events import CHOICES
+from tests.doubles.hr_events import CHOICES, webhook
+from tests.doubles.hr_system import FakeHrSystem
 from tests.doubles.lambda_events import Context
 from tests.doubles.lambda_events import batch as batch_of
 from tests.doubles.lambda_events import record as record_of
@@ -65,7 +69,7 @@ from tests.doubles.providers import FakeGrant, FakeVenafi, FakeZoom, FakeZoomOAu
 from tests.doubles.rate_limiter import NoLimit
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.secrets_manager import StrictSecretsManager, place_of, secret_store_of, tokens
-from tests.doubles.sqs import DEAD_LETTERS, REFRESH_QUEUE, SEAL_QUEUE, FakeSqs
+from tests.doubles.sqs import DEAD_LETTERS, INTAKE_QUEUE, LOOK_UP_QUEUE, REFRESH_QUEUE, SEAL_QUEUE, FakeSqs
 from tests.doubles.steps import Effects
 from tests.doubles.user_tokens import KeptTokens
 
@@ -78,6 +82,9 @@ DEADLINE: Final = timedelta(minutes=15)
 #: nothing is refreshed here
 LASTING: Final = NOW + timedelta(days=1000)
 GIVE_UP_AFTER: Final = timedelta(hours=24)
+#: what functions hand on straight to another's queue
+HANDED_ON: Final = {LOOK_UP_QUEUE: "LookUpPerson", INTAKE_QUEUE: "StartOffboarding"}
+
 _LOGGER: Final = Logger(service="office", stream=io.StringIO(), level="CRITICAL")
 
 
@@ -226,8 +233,10 @@ class Office:
         deactivates: bool = False,
         missing_is_done: bool = False,
         sweep_after: timedelta | None = None,
+        zoom_departures: Literal["held", "departure"] = "held",
     ) -> None:
         self.effects = Effects()
+        self._choices = replace(CHOICES, zoom_departures=zoom_departures)
         done_where_missing = frozenset(PROVIDERS) if missing_is_done else frozenset[str]()
         self.weather = Weather(self.effects)
         self.clock = Clock()
@@ -254,7 +263,9 @@ class Office:
         self.heard = InMemoryHeard(self.effects)
         self.queued: list[Message] = []
         self.parked: list[Message] = []
-        self._heard = self._told = 0
+        self._heard = self._told = self._handed_on = 0
+        #: the HR systems that can be asked, as soon as Leaver is connected
+        self.hr = {name: FakeHrSystem() for name in ("bamboohr", "hibob", "gusto", "okta")}
         self._outbox = Publisher(
             events=self.bus.client,
             sqs=self.sqs.client,
@@ -325,6 +336,14 @@ class Office:
                 start_offboarding,
                 intake=self.intake,
                 closing=StepClosing(self.cases, self.receipts, self._outbox, self.clock),
+                hand_on=partial(self._outbox.hand_on, queue_url=LOOK_UP_QUEUE),
+            ),
+            LookUpPerson: partial(
+                look_up_person,
+                systems=self.hr,
+                connections=self.table,
+                tokens_of=partial(AccessTokens, self.table, self.secret_store, self.clock),
+                hand_on=partial(self._outbox.hand_on, queue_url=INTAKE_QUEUE),
             ),
             RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
             RevokeGrants: partial(
@@ -355,6 +374,12 @@ class Office:
             self.zoom.elsewhere[token] = account
         self.table.put(connection(name, account=account, expires_at=LASTING, granted_at=self.clock(), **fields))
         secret_store_of(self.secrets, name, tokens(access_token=token, expires_at=LASTING))
+
+    def asks(self, system: str, name: str | None = None, account: str = "hr", **fields: Any) -> None:
+        """Somebody connects Leaver to an HR system, which says who people are."""
+        name = name or system
+        self.table.put(connection(name, provider=system, account=account, expires_at=LASTING, **fields))
+        secret_store_of(self.secrets, name, tokens(refresh_token=None, expires_at=LASTING), place=f"{system}/{name}")
 
     def joins(self, email: str, zoom_id: str, account: str) -> None:
         """Somebody is in another account at Zoom as well, under the same address, and logged in."""
@@ -412,6 +437,17 @@ class Office:
         }
         return self.queue("StartOffboarding", usual | fields)
 
+    def zoom_tells(self, event: str, user_id: str = ADA_ID, email: str = ADA, **fields: Any) -> Message:
+        """Zoom's webhook tells of an account, now; it lies in the queue."""
+        user = {"id": user_id, "email": email, "type": 1}
+        told = {
+            "event": event,
+            "event_ts": int(self.clock().timestamp() * 1000),
+            "payload": {"account_id": "acme", "operator": "admin@example.com", "object": user},
+        }
+        sent = webhook("ZoomWebhook", told | fields, "source:zoom/main")
+        return self.queue("StartOffboarding", sent | {"time": self.clock().isoformat()})
+
     def queue(self, command: str, body: dict[str, Any]) -> Message:
         message = Message(command, body, f"m-{next(self._ids)}", self.clock())
         self.queued.append(message)
@@ -454,6 +490,10 @@ class Office:
         for each in asked[self._told :]:
             self.queue("SealCase", json.loads(each["MessageBody"]))
         self._told = len(asked)
+        handed_on = [each for each in self.sqs.sent if each["QueueUrl"] in HANDED_ON]
+        for each in handed_on[self._handed_on :]:
+            self.queue(HANDED_ON[each["QueueUrl"]], json.loads(each["MessageBody"]))
+        self._handed_on = len(handed_on)
 
     def works(self, rounds: int = 30) -> None:
         """The functions work through their queues, as often as it takes."""
@@ -498,7 +538,7 @@ class Office:
 
     def consumer(self, function: str) -> Consumer[Any]:
         command = next(each for each in self._operations if each.__name__ == function)
-        hr, seals = command is StartOffboarding, command is SealCase
+        hr, seals = command in {StartOffboarding, LookUpPerson}, command is SealCase
         consumer: Consumer[Any] = Consumer(
             function="office",
             command=command,
@@ -520,8 +560,10 @@ class Office:
             else None,
             jitter=lambda _, longest: longest,
         )
+        if command is LookUpPerson:
+            return replace(consumer, journal=EventJournal(self.heard, name_of_look_up, _LOGGER))
         journal = EventJournal(self.heard, name, _LOGGER)
-        return replace(consumer, read=partial(understand, choices=CHOICES), journal=journal) if hr else consumer
+        return replace(consumer, read=partial(understand, choices=self._choices), journal=journal) if hr else consumer
 
     def _seal(self, command: SealCase) -> None:
         measure = self.completion.measure

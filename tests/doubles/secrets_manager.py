@@ -230,6 +230,21 @@ class StrictSecretsManager:
             raise _error(ResourceNotFoundException, "GetSecretValue")
         return {"SecretString": secret.versions[version], "VersionId": version}
 
+    def batch_get_secret_value(self, *, SecretIdList: Sequence[str]) -> dict[str, Any]:  # noqa: N803
+        """At most twenty; of each its value, or why there is none."""
+        assert 0 < len(SecretIdList) <= 20
+        self.calls["BatchGetSecretValue"] += 1
+        if self.unreadable:
+            raise ClientError({"Error": {"Code": "InternalServiceError", "Message": ""}}, "BatchGetSecretValue")
+        found: list[dict[str, Any]] = []
+        failed: list[dict[str, str]] = []
+        for name in SecretIdList:
+            try:
+                found.append({"Name": name, **self.get_secret_value(SecretId=name)})
+            except ClientError as error:
+                failed.append({"SecretId": name, "ErrorCode": error.response["Error"]["Code"], "Message": ""})
+        return {"SecretValues": found, "Errors": failed}
+
     def _secret(self, name: str, operation: str) -> Secret:
         if name not in self.secrets:
             raise _error(ResourceNotFoundException, operation)
@@ -250,7 +265,7 @@ def tokens(
 
 def place_of(name: str) -> str:
     """Where the secrets of a connection of that name lie: the tests call connections after their providers."""
-    return f"{next((each for each in ('venafi', 'acme') if each in name), 'zoom')}/{name}"
+    return f"{next((each for each in ('venafi', 'acme', 'gusto') if each in name), 'zoom')}/{name}"
 
 
 def secret_store_of(

@@ -14,6 +14,8 @@ DEAD_LETTERS = f"{SQS_URL}/123456789012/leaver-dead-letters"
 FIFO_DEAD_LETTERS = f"{DEAD_LETTERS}.fifo"
 REFRESH_QUEUE = f"{SQS_URL}/123456789012/leaver-refresh-access-token.fifo"
 SEAL_QUEUE = f"{SQS_URL}/123456789012/leaver-seal-case.fifo"
+LOOK_UP_QUEUE = f"{SQS_URL}/123456789012/leaver-look-up-person"
+INTAKE_QUEUE = f"{SQS_URL}/123456789012/leaver-start-offboarding"
 
 
 @dataclass

@@ -9,12 +9,14 @@ from pydantic import SecretStr
 
 from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, ProviderResponse
 from leaver.outcomes import Outcome, Result
+from leaver.providers.gusto.credentials import GustoCredentials
+from leaver.providers.gusto.oauth import GustoOAuth
 from leaver.providers.venafi.oauth import VenafiAuth
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
 from local.simulators.grants import Grants, InvalidGrantError, Issued, TokenMint, digest
 from tests.doubles.acme.credentials import AcmeCredentials
-from tests.doubles.acme.entry import REGISTRY
+from tests.doubles.acme.entry import RENEWED
 from tests.doubles.acme.oauth import AcmeOAuth
 from tests.doubles.clock import Clock
 from tests.doubles.steps import Effects
@@ -44,7 +46,7 @@ class AuthorizationServer:
 
     def authorized(self, subject: str) -> Issued:
         """Somebody consents: at some providers that retires the pair which the same person and app had before."""
-        if REGISTRY[self.provider].consent_replaces_grant:
+        if RENEWED[self.provider].consent_replaces_grant:
             for grant in self.grants:
                 if grant.subject == subject:
                     self.grants.revoke(grant)
@@ -144,9 +146,26 @@ class AcmeEndpoints(AcmeOAuth):
         return Result(Outcome.REVOKED, ProviderResponse(200))
 
 
+@dataclass
+class GustoEndpoints(GustoOAuth):
+    """Gusto's way to it: what it says of a revocation proves nothing."""
+
+    server: AuthorizationServer
+
+    def refresh(self, own: GustoCredentials, refresh_token: SecretStr) -> GrantedTokens:
+        assert (own.client_id, own.client_secret) == (CLIENT, SECRET)
+        return self.server.refresh(refresh_token)
+
+    def revoke(self, own: GustoCredentials, token: SecretStr) -> Result:
+        assert (own.client_id, own.client_secret) == (CLIENT, SECRET)
+        self.server.revoke(token)
+        return Result(Outcome.REVOKED, ProviderResponse(200))
+
+
 #: by a provider's name: its way to its server
 ENDPOINTS: Final[Mapping[str, Callable[[AuthorizationServer], Any]]] = {
     "zoom": ZoomEndpoints,
     "venafi": VenafiEndpoints,
+    "gusto": GustoEndpoints,
     "acme": AcmeEndpoints,
 }

@@ -189,6 +189,12 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
             "case_id: expected up to 128 letters, digits and _ . : -",
         ),
     },
+    "look_up_person": {
+        "nobody's id": (
+            {"unnamed": {"event_id": "e-1", "source": "hibob", "source_id": SECRET}, "missing": "look it up"},
+            "unnamed.kind: is missing; unnamed.effective_at: is missing; unnamed.occurred_at: is missing",
+        ),
+    },
     "start_offboarding": {
         "an unknown source": (
             event("UserDeleted", {"user": SECRET}, source="hr.example.com"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 #: the query parameters that Leaver has to send; any other could hold a secret, and the journal keeps only the names
-QUERY = {"type", "ttl", "meeting_id"}
+QUERY = {"type", "ttl", "meeting_id", "fields"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def leaks(world: WatchedWorld, said: list[Said], output: str = "") -> set[str]:
     texts = [*everything(world, said), ("output of this process", output)]
     return {f"{place}: {spelling}" for place, text in texts for spelling in spelled_in(text, CANARY)} | {
         f"query of {entry.path}: {name}"
-        for journal in (world.zoom.journal(), world.venafi.journal())
+        for journal in (world.zoom.journal(), world.venafi.journal(), world.hr.journal())
         for entry in journal
         for name in set(entry.query) - QUERY
     }

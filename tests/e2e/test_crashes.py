@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -10,15 +11,14 @@ from leaver.storage.secrets import next_version_id
 from local.acme import Person
 from local.simulators.faults import Hold
 from local.simulators.grants import digest
-from local.simulators.venafi import VenafiSimulator
-from local.simulators.zoom import ZoomSimulator
+from local.simulators.provider import ProviderSimulator
 from tests.e2e.watched_world import WatchedWorld
 
 #: the request has arrived and nothing is done yet; or it is done and nobody was told
 MOMENTS: tuple[Hold, ...] = ("before", "after")
 
 
-def kill(world: WatchedWorld, provider: ZoomSimulator | VenafiSimulator, function: str) -> None:
+def kill(world: WatchedWorld, provider: ProviderSimulator[Any], function: str) -> None:
     """Kill a function as soon as the provider holds its request."""
     assert provider.wait_until_held() == 1
     printed = len(world.logs(function))

@@ -1,9 +1,12 @@
 """`make demo` shows what it claims, and each of its rows can fail."""
 
+from datetime import UTC, datetime
+
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from local import acme
 from local.__main__ import app
 from local.demo_rows import NAMES, REDRIVEN, ROWS
 from local.simulators.provider import CANARY
@@ -31,6 +34,12 @@ def test_every_row_of_the_demo_is_observed() -> None:
         assert name in played.stdout
 
 
+def test_the_webhook_that_the_demo_begins_with_names_nobody_but_by_an_id() -> None:
+    _, body = acme.hibob_webhook(acme.JOHNS_HIBOB_ID, datetime.now(UTC))
+    assert acme.JOHNS_HIBOB_ID in body
+    assert spelled_in(body, acme.JOHN.email) == []
+
+
 @pytest.mark.parametrize("rows", some(FAULTS.values(), short=1), ids=" and ".join)
 def test_a_broken_row_is_not_observed_and_fails_the_demo(rows: list[str]) -> None:
     played = demo("--break", rows[0])
@@ -40,7 +49,7 @@ def test_a_broken_row_is_not_observed_and_fails_the_demo(rows: list[str]) -> Non
 
 
 def test_what_was_so_before_anything_happened_proves_nothing() -> None:
-    session = ROWS[0]
+    [session] = [row for row in ROWS if row.name == "johns-session"]
     assert session.holds("signed in", "no session")
     assert not session.holds("no session", "no session")
 

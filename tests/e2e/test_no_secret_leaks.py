@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -15,6 +15,7 @@ import requests
 from typer.testing import CliRunner
 
 from leaver.messages.commands import RevokeAccessToken
+from leaver.webhooks.places import Places
 from leaver_cli.main import app
 from leaver_cli.parked import dead_letters as parking
 from leaver_cli.stack import PLACES
@@ -26,7 +27,9 @@ from local.simulators.zoom import ZoomSimulator
 from tests.doubles.planted_leaks import LEAKS, secret_of
 from tests.doubles.secrets_manager import place_of
 from tests.doubles.spellings import spelled_in
+from tests.doubles.wire import fixtures
 from tests.e2e.everywhere import Overheard, Said, everything, leaks, secrets_with_canary
+from tests.e2e.test_look_ups import left
 from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 from tests.field import Field
 from tests.length import some
@@ -120,6 +123,7 @@ def lived(pytestconfig: pytest.Config) -> Iterator[Lived]:
             acme.set_up(world)
             succeed(world)
             fail(world)
+            knock(world)
             printed = operate(world)
             own = set(world.aws.reached)
 
@@ -184,6 +188,7 @@ def succeed(world: WatchedWorld) -> None:
     world.fire_schedule("schedule_refreshes")
     world.fire_schedule("watch_deadlines")
     world.send("retrieve_user_token", {"user_id": hired.email, "connection": "zoom"})  # who has left by now
+    world.put_hr_event("HiBobWebhook", left(world.leaves_at_hibob(world.hire())))
     world.wait_until_idle()
 
 
@@ -215,6 +220,14 @@ def fail(world: WatchedWorld) -> None:
         world.settle()
         providers[name].clear_faults()
     _spoil_secrets(world, user)
+    hibob_id = world.leaves_at_hibob(world.hire())
+    for answer in sorted(fixtures("hibob")):
+        world.hr.inject("/v1/people/.*", handling="skip", reply=f"hibob/{answer}")
+        world.put_hr_event("HiBobWebhook", left(hibob_id))
+        world.settle()
+    world.hr.add_key("hibob", "another")
+    world.put_hr_event("HiBobWebhook", left(hibob_id))
+    world.settle()
     for function in ("start_offboarding", "schedule_refreshes", "retrieve_user_token", "seal_case"):
         world.send(function, "no JSON")
     world.zoom.inject("/oauth/token", handling="commit", reply="reset")  # and so the grant is dead
@@ -248,10 +261,46 @@ def _spoil_secrets(world: WatchedWorld, user: dict[str, str]) -> None:
         world.settle()
 
 
+def knock(world: WatchedWorld) -> None:
+    """Post at the front door what is signed and what is not, with secrets where none belongs."""
+    vault, secret = world.client("secretsmanager"), acme.WEBHOOK_SECRETS["okta"]
+    until = datetime.now(UTC) + timedelta(hours=1)
+    waits = {"current": acme.WEBHOOK_SECRETS["gusto"], "open_until": until.isoformat()}
+    vault.put_secret_value(SecretId="leaver/webhooks/gusto/main", SecretString=json.dumps(waits))
+    vault.create_secret(Name="leaver/webhooks/hibob/spoilt", SecretString=json.dumps({"current": [ECHOED], ECHOED: 1}))
+    places = Places(world.client("dynamodb"), table=world.resource("Deliveries").ref)
+    places.connect("hibob/spoilt", datetime.now(UTC))
+    offered = json.dumps({"verification_token": ECHOED})
+    attempts = [
+        ("/okta/main", {"authorization": secret}, '{"data": {"events": [{"eventType": "user.session.start"}]}}', 200),
+        ("/okta/main", {"authorization": f"Bearer {secret}"}, secret, 401),
+        ("/okta/other", {"authorization": secret}, "{}", 401),
+        (f"/okta/{secret}.", {"authorization": secret}, "{}", 401),
+        (f"/{secret}?{secret}", {secret: secret}, secret, 401),
+        ("/hibob/spoilt", {"bob-signature": secret}, "{}", 503),
+        ("/standard/main", {"webhook-signature": acme.WEBHOOK_SECRETS["standard"]}, secret, 401),
+        ("/gusto/main", {}, offered, 200),
+        ("/gusto/main", {}, offered, 401),
+        ("/zoom/main", {"x-zm-signature": secret, "x-zm-request-timestamp": secret}, secret * 5000, 413),
+    ]
+    for path, headers, body, status in attempts:
+        sent = {"content-type": "application/json", **headers}
+        assert requests.post(f"{world.api_url}{path}", body, headers=sent, timeout=20).status_code == status
+    world.settle()
+
+
 def operate(world: WatchedWorld) -> str:
     """Look at everything that is parked, and put some of it back; return what was printed."""
     orders = [["parked"], *(["parked", place, "--show-body"] for place in PLACES)]
-    orders += [["connections"], ["connections", "--json"], ["case"], ["release"], ["heard"]]
+    orders += [
+        ["connections"],
+        ["connections", "--json"],
+        ["case"],
+        ["release"],
+        ["heard"],
+        ["door"],
+        ["door", "--json"],
+    ]
     orders.append(["redrive", "revoke_sso_token", "--yes"])
     printed = [CliRunner().invoke(app, order, env=world.environment()).output for order in orders]
     world.settle()
@@ -271,11 +320,12 @@ def is_odd(entry: JournalEntry) -> bool:
 def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) -> None:
     world = lived.world
     kept = secrets_with_canary(world)
-    for folder in ("credentials", "tokens", "user-tokens"):
+    for folder in ("credentials", "tokens", "user-tokens", "webhooks"):
         assert any(name.startswith(f"leaver/{folder}/") for name in kept)
     # What it consumes is no queue, and nothing went wrong with a case.
-    consumers = world.functions.keys() - {"watch_deadlines"}
+    consumers = world.functions.keys() - {"watch_deadlines", "receive_webhook"}
     assert [function for function in consumers if "failed" not in world.logs(function)] == []
+    assert all(said in world.logs("receive_webhook") for said in ("refused", "not taken", "a secret is offered"))
     outcomes = {receipt["outcome"] for receipt in world.receipts() if "outcome" in receipt}
     assert outcomes == {
         *("revoked", "already_gone", "user_not_found"),
@@ -297,7 +347,9 @@ def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) ->
         "ConnectionFailing",
         "ConnectionNeedsReauthorization",
     }
-    errors = {parked.error for function in world.functions for parked in world.parked(function)}
+    errors = {
+        parked.error for function in world.functions.keys() - {"receive_webhook"} for parked in world.parked(function)
+    }
     assert errors >= {"Rejected", "BadMessage", "InvalidGrant"}
     assert {said.target.partition(".")[0] for said in lived.said} >= {
         "AmazonSQS",

@@ -27,7 +27,7 @@ from tests.e2e.watched_world import WatchedWorld, in_seconds, later
 #: what ends something of somebody who has an app of their own
 COMMANDS = {"RevokeSsoToken", "RevokeAccessToken", "RevokeGrants", "PurgeUserTokens", "DeactivateUser"}
 #: whoever comes to a case tells what is pending of it
-PENDING = ("OffboardingHeld", "OffboardingStarted", "OffboardingOverdue", "OffboardingCancelled")
+PENDING = ("OffboardingHeld", "OffboardingStarted", "AccountResurrected", "OffboardingOverdue", "OffboardingCancelled")
 
 #: which table the index of user tokens was built for
 PROOF = item({"partition": "user-token#proof", "entry": "proof"})
@@ -114,10 +114,10 @@ def test_commands_that_were_lost_on_their_way_are_sent_again_and_what_was_not_to
     leaver, _ = hire_with_an_app(world)
     case = under_way(case_of(world, leaver))
     assert {step.command for step in case.steps} == COMMANDS
-    keep(world, case.model_copy(update={"pending_announcements": PENDING[:2]}))
+    keep(world, case.model_copy(update={"pending_announcements": PENDING[:3]}))
     world.fire_schedule("watch_deadlines")
     world.try_again()
-    assert {"OffboardingHeld", "OffboardingStarted", "OffboardingOverdue"} <= set(world.announced_names())
+    assert {*PENDING[:3], "OffboardingOverdue"} <= set(world.announced_names())
     assert is_out(world, leaver)
     assert state_of(world, case) == "completed"
 
@@ -196,11 +196,11 @@ def test_the_second_leaver_of_an_hour_with_a_limit_of_one_is_held_and_that_is_to
 
 def test_who_comes_back_is_told_of_and_so_is_that_it_was_overdue(world: WatchedWorld) -> None:
     case = under_way(case_of(world, world.hire())).with_look_at(datetime.now(UTC) + timedelta(hours=1))
-    keep(world, case.model_copy(update={"pending_announcements": ("OffboardingOverdue",)}))
+    keep(world, case.model_copy(update={"pending_announcements": ("AccountResurrected", "OffboardingOverdue")}))
     raise_tombstones(world, case)
     world.send("start_offboarding", {"case": case.case_id, "decision": "reinstate"})
     world.wait_until_idle()
-    assert world.announced_names() == ["OffboardingCancelled", "OffboardingOverdue"]
+    assert world.announced_names() == ["AccountResurrected", "OffboardingCancelled", "OffboardingOverdue"]
 
 
 def test_a_person_closes_a_step_and_that_is_told(world: WatchedWorld) -> None:

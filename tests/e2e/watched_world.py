@@ -74,7 +74,7 @@ class WatchedWorld(World):
 
     def forget(self) -> None:
         """End what an earlier test left: faults, held requests, messages, what was heard and asked."""
-        for simulator in (self.zoom, self.venafi):
+        for simulator in (self.zoom, self.venafi, self.hr):
             simulator.clear_faults()
             simulator.release()
         with self.aws.lock:
@@ -83,7 +83,7 @@ class WatchedWorld(World):
                 self.aws.sqs.purge_queue(name)
         self.wait_until_idle()
         self.limits_are_over()
-        for simulator in (self.zoom, self.venafi):
+        for simulator in (self.zoom, self.venafi, self.hr):
             simulator.clear_journal()
         self._announced.clear()
 
@@ -123,6 +123,15 @@ class WatchedWorld(World):
         return name
 
     # -- what is sent
+
+    def leaves_at_hibob(self, person: Person, *, is_gone: bool = True) -> str:
+        """Connect Leaver to HiBob, where this person is somebody, and by default gone; returns the id there."""
+        number = next(self._number)
+        acme.connect_hibob(self, f"hibob-{number}")
+        self.hr.add_person("hibob", str(number), person.email)
+        if is_gone:
+            self.hr.leaves("hibob", str(number))
+        return str(number)
 
     def send(self, function: str, *bodies: object) -> list[str]:
         """Put messages straight into a function's queue, all at once; returns their ids. A str is sent as it is."""

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from leaver.errors import LeaverError
+from leaver.errors import LeaverError, Rejected
+from leaver.messages.events import AccountEvent, AppRemoved
 from leaver.messages.hr import bamboohr, gusto, hibob, scim, shared_signals
-from tests.doubles.hr_events import EVENTS, payload, read, webhook
+from tests.doubles import hr_events
+from tests.doubles.hr_events import EVENTS, payload, webhook
 
 SHAPES = EVENTS / "hr"
 PAGE = EVENTS.parent / "docs" / "hr-sources.md"
@@ -82,7 +84,13 @@ def shape(name: str, source: str = "") -> dict[str, Any]:
 def understood(event: dict[str, Any]) -> tuple[str, str]:
     """Which source is found in an event, and what is read there, or how it is refused."""
     try:
-        request = read(event)
+        told = hr_events.understood(event)
     except LeaverError as error:
-        return error.reason.partition(":")[0], f"{type(error).__name__}: {error.reason}"
-    return request.source, f"{request.kind} {request.subject.email} {request.urgency}"
+        how = "Rejected" if isinstance(error, Rejected) else type(error).__name__
+        return error.reason.partition(":")[0], f"{how}: {error.reason}"
+    if isinstance(told, AppRemoved):
+        return told.provider, f"the app was removed from {told.account}"
+    if isinstance(told, AccountEvent):
+        words = f"{told.what} {told.user_id} {told.email}"
+        return told.provider, f"{words} held: {told.departure.held}" if told.departure else words
+    return told.source, f"{told.kind} {told.subject.email} {told.urgency}"

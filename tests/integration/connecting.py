@@ -28,6 +28,8 @@ class Stack:
 
     zoom_oauth_url: str = "https://zoom.invalid"
     venafi_url: str = "https://venafi.invalid"
+    #: where BambooHR, HiBob, Gusto and Okta are
+    hr_url: str = "https://hr.invalid"
     venafi_ca_bundle: CaBundle | None = None
     #: what becomes of the grant that the connection had
     old_grant: str | None = None
@@ -42,6 +44,7 @@ class Stack:
             "ZOOM_OAUTH_URL": self.zoom_oauth_url,
             "ZOOM_API_URL": f"{self.zoom_oauth_url}/v2",
             "VENAFI_URL": self.venafi_url,
+            **dict.fromkeys(("BAMBOOHR_URL", "HIBOB_URL", "GUSTO_URL", "OKTA_URL"), self.hr_url),
         }[host.url]
 
     def client(self, kind: Callable[[Transport, Callable[[], datetime]], Client], host: HostVariables) -> Client:

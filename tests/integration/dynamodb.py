@@ -25,12 +25,18 @@ def dynamodb() -> "DynamoDBClient":
 
 
 def make_tables(client: "DynamoDBClient") -> None:
-    """Cases, Connections and RateLimiter, with the keys and indexes of template.yaml."""
+    """Cases, Connections, Pace and Deliveries, with the keys and indexes of template.yaml."""
     client.create_table(
         TableName="Pace",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "bucket", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "bucket", "KeyType": "HASH"}],
+    )
+    client.create_table(
+        TableName="Deliveries",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "delivery", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "delivery", "KeyType": "HASH"}],
     )
     client.create_table(
         TableName="Cases",

@@ -34,6 +34,7 @@ QUEUES = (
     "leaver-deactivate-user",
     "leaver-schedule-refreshes",
     "leaver-start-offboarding",
+    "leaver-look-up-person",
 )
 #: those of them beside which there is an urgent one
 LANED = ("leaver-revoke-access-token", "leaver-revoke-sso-token", "leaver-revoke-grants", "leaver-start-offboarding")

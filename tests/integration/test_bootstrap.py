@@ -20,7 +20,7 @@ from leaver import bootstrap
 from leaver.consuming.consumer import TIME_FOR_ONE_MESSAGE
 from leaver.errors import InvalidToken, NotRead, Rejected
 from leaver.providers.ca_bundle import CaBundle
-from leaver.providers.registry import PROVIDERS
+from leaver.providers.sources import CONNECTABLE
 from leaver.providers.time_left import TIME_TO_RECORD, TimeLeft
 from leaver.providers.venafi.api import Venafi
 from leaver.providers.zoom.api import Zoom
@@ -159,10 +159,10 @@ def test_plain_http_is_for_the_hosts_that_the_local_world_names(monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("leaver")
-@pytest.mark.parametrize("variable", ["ZOOM_OAUTH_URL", "VENAFI_URL"])
+@pytest.mark.parametrize("variable", ["ZOOM_OAUTH_URL", "VENAFI_URL", "GUSTO_URL"])
 def test_a_provider_whose_host_is_not_given_fails_by_the_variables_name(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(variable)
     with pytest.raises(InvalidSetting, match=rf"^the environment variable {variable} is missing$"):
-        bootstrap.provider_grants(PROVIDERS, bootstrap.secret_store("leaver"))
+        bootstrap.provider_grants(CONNECTABLE, bootstrap.secret_store("leaver"))

@@ -15,7 +15,7 @@ from functions.start_offboarding.app import Decision
 from leaver.cases.heard import Fate, HeardEvents, heard
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import REPLACE, Case, Said, Step, new_case
+from leaver.cases.record import REPLACE, Case, Said, Seen, Step, new_case
 from leaver.cases.seal import head_of
 from leaver.cases.start import COMMANDS
 from leaver.cases.states import State
@@ -126,6 +126,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             "Outputs": {
                 "ConnectionsTable": {"Value": "Connections"},
                 "CasesTable": {"Value": "Cases"},
+                "DeliveriesTable": {"Value": "Deliveries"},
                 "KeyArn": {"Value": "arn:aws:kms:eu-central-1:123456789012:key/1"},
                 "SecretPrefix": {"Value": "leaver"},
             },
@@ -479,6 +480,16 @@ def test_a_case_shows_who_said_so_and_a_return_that_waits(stack: Stack) -> None:
     assert "RETURN HELD: okta said reinstated" in shown
     assert "a person has to look: somebody new" in shown
     assert "once more after case c-0" in shown
+
+
+def test_a_case_shows_what_a_provider_told_of_the_account_afterwards(stack: Stack) -> None:
+    told = Seen(event_id="1", name="user.deactivated", user_id="z8", actor="admin@example.com", at=BEGAN)
+    lives = told.model_copy(update={"name": "user.signed_in", "actor": None, "follows": "it is swept"})
+    stack.has("c-1", SSO, seen=(told, lives))
+    shown = " ".join(leaver("case", "c-1").output.split())
+    assert "user.deactivated of z8 by admin@example.com at " in shown
+    assert "user.signed_in of z8 at " in shown
+    assert ": it is swept" in shown
 
 
 # --- what was heard

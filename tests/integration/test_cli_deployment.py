@@ -58,7 +58,11 @@ def deploy(name: str, outputs: Mapping[str, str], **parameters: str) -> None:
 
 
 def deployed(**parameters: str) -> Deployment:
-    tables = {"ConnectionsTable": "leaver-Connections-1A2B", "CasesTable": "leaver-Cases-3C4D"}
+    tables = {
+        "ConnectionsTable": "leaver-Connections-1A2B",
+        "CasesTable": "leaver-Cases-3C4D",
+        "DeliveriesTable": "leaver-Deliveries-5E6F",
+    }
     deploy("leaver", {**tables, "KeyArn": KEY, "SecretPrefix": "acme"}, **parameters)
     return describe("leaver", REGION, None)
 

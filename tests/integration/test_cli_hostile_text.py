@@ -220,7 +220,8 @@ def test_what_a_record_may_not_hold_is_told_without_a_traceback(filled: Stack, f
 
 def test_every_command_is_tried() -> None:
     assert {call[0] for call in CALLS} == {each.callback.__name__ for each in app.registered_commands if each.callback}
-    assert [each.name for each in app.registered_groups] == ["connect"]
+    # What the door shows is tried in tests/integration/test_cli_door.py.
+    assert [each.name for each in app.registered_groups] == ["connect", "door"]
 
 
 #: what shows something past `terminal.py`

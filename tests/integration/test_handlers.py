@@ -484,8 +484,11 @@ CONSUMERS = [
     "deactivate_user",
     "schedule_refreshes",
     "start_offboarding",
+    "look_up_person",
     "seal_case",
 ]
+#: what belongs to no connection, or names none
+WITHOUT_A_CONNECTION = {"start_offboarding", "look_up_person", "seal_case"}
 
 
 @pytest.mark.parametrize("function", CONSUMERS)
@@ -497,7 +500,7 @@ def test_a_missing_setting_fails_by_name_before_any_work(
         leaver.invoke(function, {"Records": []})
 
 
-@pytest.mark.parametrize("function", [each for each in CONSUMERS if each not in {"start_offboarding", "seal_case"}])
+@pytest.mark.parametrize("function", [each for each in CONSUMERS if each not in WITHOUT_A_CONNECTION])
 def test_an_unknown_connection_or_field_is_parked_at_once(
     leaver: Deployment, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ import psutil
 import pytest
 import requests
 
+from leaver.webhooks.sources import SOURCES
 from local import acme
 from local.aws.template import TemplateError
 from local.control_server import ControlServer
@@ -214,10 +215,12 @@ def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell_
     tmp_path: Path,
 ) -> None:
     with in_the_foreground(tmp_path, signal.SIGTERM, exit_status=143) as printed:
+        for source in SOURCES:
+            assert re.search(rf"http://127\.0\.0\.1:\d+/{source}/main\b", printed), source
         exports = dict(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))
         assert exports.keys() >= {
             "CONNECTIONS_TABLE",
-            *(f"{each.upper()}_QUEUE_URL" for each in FUNCTIONS if each != "watch_deadlines"),
+            *(f"{each.upper()}_QUEUE_URL" for each in FUNCTIONS if each not in {"watch_deadlines", "receive_webhook"}),
             *(f"{snake(each).upper()}_URGENT_QUEUE_URL" for each in LANED),
         }
         lines = re.findall("^(?:aws|curl) .*", printed, re.MULTILINE)
@@ -233,6 +236,9 @@ def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell_
                     aws.client("sqs", endpoint_url=url).send_message(QueueUrl=queue, MessageBody=body)
                 case ["curl", url, "-d", body]:
                     assert requests.post(url, data=body, timeout=10).ok
+                case ["curl", url, "-H", first, "-H", second, "-H", third, "-H", fourth, "-d", body]:
+                    headers = dict(each.split(": ") for each in (first, second, third, fourth))
+                    assert requests.post(url, data=body, headers=headers, timeout=20).ok
                 case ["curl", "-X", "POST", url]:
                     assert requests.post(url, timeout=10).ok
                 case ["curl", url]:
@@ -242,9 +248,9 @@ def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell_
 
         [zoom, venafi] = re.findall(r"(?:Zoom|Venafi TPP) +│ +(http://\S+)", printed)
         signed_in, grants = f"{zoom}/_control/has_session", f"{venafi}/_control/live_grants"
-        nobody = [partial(ask, signed_in, user=person.email) for person in (acme.ADA, acme.JOHN)]
+        nobody = [partial(ask, signed_in, user=person.email) for person in (acme.ADA, acme.JOHN, acme.OBRIEN)]
         none = [partial(ask, grants, prefixed_universal=person.venafi_id) for person in (acme.GRACE, acme.JOHN)]
-        eventually(lambda: [each() for each in (*nobody, *none)] == [False, False, 0, 0])
+        eventually(lambda: [each() for each in (*nobody, *none)] == [False, False, False, 0, 0])
 
 
 def ask(question: str, **about: str) -> object:

@@ -37,6 +37,7 @@ def test_counts_what_is_parked_with_each_function(world: World) -> None:
         ["deactivate_user", "0"],
         ["schedule_refreshes", "0"],
         ["start_offboarding", "0"],
+        ["look_up_person", "0"],
         ["seal_case", "0"],
         ["watch_deadlines", "0"],
         ["unrouted", "2"],

@@ -71,9 +71,12 @@ class World:
             people=cast("Any", None),
             heard=cast("Any", None),
             secret_store=self.secret_store,
+            places=cast("Any", None),
             parameters={"AcmeUrl": self.acme.url},
             ahead=timedelta(0),
+            door_url=None,
             secrets_manager=cast("Any", None),
+            cloudwatch=cast("Any", None),
             providers=REGISTRY,
         )
         app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -16,6 +16,7 @@ from leaver.cases.states import State
 from leaver.cases.table import Cases
 from leaver.outcomes import Outcome, Result
 from leaver.storage.user_token_secrets import UserTokenPlace
+from leaver.webhooks.places import Places
 from tests.doubles.clock import NOW
 from tests.doubles.deployed import Deployment, deployment
 from tests.doubles.metrics import sum_metrics
@@ -82,6 +83,17 @@ def test_a_tick_begins_what_is_due_and_counts_what_there_is(
     }
     assert units["OldestOpenCaseSeconds"] == "Seconds"
     assert units["OverdueCases"] == "Count"
+
+
+def test_sources_that_are_quiet_for_too_long_are_counted(
+    leaver: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now, places = datetime.now(tz=UTC), Places(leaver.dynamodb, table="Deliveries")
+    for place, days in (("hibob/main", 8), ("okta/main", 8), ("gusto/main", 1)):
+        places.connect(place, now - timedelta(days=days))
+    places.note_spoken("okta/main", now - timedelta(days=6))
+    leaver.invoke("watch_deadlines", TICK)
+    assert sum_metrics(capsys.readouterr().out)["SilentSources"] == 1
 
 
 def test_an_overdue_case_is_told_and_seal_case_is_asked_to_look_at_what_is_done(

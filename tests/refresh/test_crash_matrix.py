@@ -9,7 +9,7 @@ import pytest
 from leaver.connections.record import LEASE, Status
 from leaver.providers.registry import PROVIDERS
 from local.simulators.grants import Rotation as Kind
-from tests.doubles.acme.entry import REGISTRY
+from tests.doubles.acme.entry import RENEWED
 from tests.doubles.night import Night
 from tests.doubles.steps import Killed, Moment
 from tests.field import Field
@@ -94,13 +94,13 @@ def check(night: Night) -> None:
         assert len(night.server.asked) == calls
 
 
-@pytest.mark.parametrize("provider", REGISTRY)
+@pytest.mark.parametrize("provider", RENEWED)
 def test_the_matrix_names_every_effect_of_a_refresh(provider: str) -> None:
     night = Night(Kind.STRICT, provider)
     assert effects_of(night, night.refresh()) == [effect for effect, _, _ in EXPECTED]
 
 
-@pytest.mark.parametrize("provider", REGISTRY)
+@pytest.mark.parametrize("provider", RENEWED)
 def test_whatever_the_crash_the_token_is_lost_only_where_no_client_could_keep_it(
     provider: str, record_property: Callable[[str, object], None], field: Field
 ) -> None:
@@ -125,7 +125,7 @@ def test_whatever_the_crash_the_token_is_lost_only_where_no_client_could_keep_it
 ANSWER_LOST: Final = {Kind.STRICT: LOST, Kind.GRACE: WORKS, Kind.REUSE_DETECTING: LOST}
 
 
-@pytest.mark.parametrize("provider", REGISTRY)
+@pytest.mark.parametrize("provider", RENEWED)
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_that_is_lost_after_the_provider_committed(
     provider: str, kind: Kind, record_property: Callable[[str, object], None]
@@ -184,7 +184,7 @@ def effects_until_death(night: Night, do: Callable[[], object], place: int) -> l
     return []
 
 
-@pytest.mark.parametrize("provider", REGISTRY)
+@pytest.mark.parametrize("provider", RENEWED)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("expired", [False, True], ids=["fresh", "expired"])
 def test_whatever_the_crash_a_revocation_is_finished_or_says_what_it_cannot_reach(
@@ -200,7 +200,7 @@ def test_whatever_the_crash_a_revocation_is_finished_or_says_what_it_cannot_reac
             assert night.fate() == "revoked", (place, moment)
 
 
-@pytest.mark.parametrize("provider", REGISTRY)
+@pytest.mark.parametrize("provider", RENEWED)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_refresh_for_a_revocation_that_dies_never_claims_what_it_does_not_know(provider: str, kind: Kind) -> None:
     """Killed with the only copy of the new pair, nobody can revoke it: that is said, and not called revoked."""
@@ -223,7 +223,7 @@ def test_a_refresh_for_a_revocation_that_dies_never_claims_what_it_does_not_know
             )
 
 
-@pytest.mark.parametrize("provider", REGISTRY)
+@pytest.mark.parametrize("provider", RENEWED)
 @pytest.mark.parametrize("kind", KINDS)
 def test_secrets_manager_out_of_order_for_a_whole_run_costs_nothing(provider: str, kind: Kind) -> None:
     night = Night(kind, provider)

@@ -8,7 +8,7 @@ import pytest
 from leaver.connections.grants import ProviderGrants
 from leaver.outcomes import Outcome
 from local.simulators.grants import Rotation as Kind
-from tests.doubles.acme.entry import REGISTRY
+from tests.doubles.acme.entry import RENEWED
 from tests.doubles.night import Night
 
 #: how the rule could be lost, and what a person would have seen: an access that is called ended, and lives
@@ -30,7 +30,7 @@ def revoked(provider: str) -> Night:
     return night
 
 
-@pytest.mark.parametrize("provider", REGISTRY)
+@pytest.mark.parametrize("provider", RENEWED)
 def test_it_ends_by_its_refresh_token_and_nothing_is_claimed_before(provider: str) -> None:
     night = revoked(provider)
     assert night.fate() == "revoked"

@@ -14,6 +14,7 @@ from leaver.messages.commands import (
     RevokeGrants,
     RevokeSsoToken,
 )
+from leaver.messages.look_up import LookUpPerson
 from leaver.outcomes import Outcome, Result
 from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
 from tests.doubles.lambda_events import event, record
@@ -22,6 +23,16 @@ from tests.field import Field
 CANARY = "canary-31f7c4"
 JOHN = {"user_id": "john.doe@example.com"}
 A_USER = "user_id: expected a Zoom user id or an e-mail address"
+
+A_SOURCE = "expected a provider's name in the registry"
+UNNAMED = {
+    "event_id": "e-1",
+    "source": "hibob",
+    "source_id": "3332",
+    "kind": None,
+    "effective_at": "2026-11-20T08:30:00Z",
+    "occurred_at": "2026-11-20T08:30:00Z",
+}
 
 BAD: list[tuple[type[Command], Any, str]] = [
     (RevokeSsoToken, f'{{"user_id": "{CANARY}"', "body: expected JSON"),
@@ -53,6 +64,12 @@ BAD: list[tuple[type[Command], Any, str]] = [
         RevokeSsoToken,
         JOHN | {"requested_at": CANARY},
         "requested_at: Input should be a valid datetime, invalid character in year",
+    ),
+    (LookUpPerson, {"missing": "x", "unnamed": UNNAMED | {"source": CANARY + "/"}}, f"unnamed.source: {A_SOURCE}"),
+    (
+        LookUpPerson,
+        {"missing": "x", "unnamed": UNNAMED | {"kind": CANARY}},
+        "unnamed.kind: Input should be 'immediate', 'scheduled', 'cancelled' or 'reinstated'",
     ),
     (PurgeUserTokens, {"user_id": f"../{CANARY}"}, A_USER),
     (DeactivateUser, {"user_id": f"{CANARY}/status"}, A_USER),

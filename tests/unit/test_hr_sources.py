@@ -12,7 +12,19 @@ from tests.doubles.hr_events import CANARY, CHOICES, EVENTS, Choices, bad, envel
 
 SUBJECT = ("email", "identities", "source_id")
 REQUEST = (
-    *("actor", "effective_at", "event_id", "kind", "may_repeat", "occurred_at", "source", "subject", "urgency"),
+    *(
+        "actor",
+        "doubt",
+        "effective_at",
+        "event_id",
+        "held",
+        "kind",
+        "may_repeat",
+        "occurred_at",
+        "source",
+        "subject",
+        "urgency",
+    ),
     "version",
 )
 KINDS = "'immediate', 'scheduled', 'contain', 'sessions', 'cancelled' or 'reinstated'"

@@ -92,6 +92,12 @@ def test_hibobs_payload_alone_names_the_lookup(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["employee.left", "employee.access.revoked.immediately"])
+def test_an_address_in_a_payload_that_has_none_by_its_documents_ends_nobodys_access(kind: str) -> None:
+    assert "look the person's e-mail up" in refused(hibob(kind, data={"email": "ada@example.com"}))
+    assert read(hibob(kind, JOHN, data={"email": "ada@example.com"})).subject.email == "john.doe@example.com"
+
+
 def deleted(*who: str, **data: Any) -> dict[str, Any]:
     return hibob("employee.deleted", *who, data={"effectiveDate": None} | data)
 
@@ -272,6 +278,18 @@ def posted(*who: str, changed: str = "Status", **fields: Any) -> dict[str, Any]:
     employee["changedFields"] = [changed]
     employee["fields"] |= fields
     return webhook("BambooHrWebhook", sent, *who)
+
+
+@pytest.mark.parametrize(("status", "is_held"), [("Inactive", True), ("Active", False)])
+@pytest.mark.parametrize("field", ["Work Email", "workEmail"])
+def test_an_address_that_changes_in_the_moment_of_leaving_waits_for_a_person(
+    field: str, status: str, *, is_held: bool
+) -> None:
+    event = posted(Status=status)
+    event["detail"]["employees"][0]["changedFields"] = ["Status", field]
+    doubt = read(event).doubt
+    assert (doubt is not None) == is_held
+    assert doubt is None or doubt.startswith("bamboohr: the work e-mail was changed together with the status")
 
 
 def acted(action: str, *who: str) -> dict[str, Any]:

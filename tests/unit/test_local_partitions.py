@@ -53,6 +53,24 @@ def test_of_a_batch_each_key_is_seen() -> None:
     assert [each[1:] for each in found] == [("dynamodb:BatchGetItem", "case#")] * 2
 
 
+def test_what_is_noted_of_a_connection_of_the_front_door_is_seen_by_its_own_name() -> None:
+    for key, name in (("spoke", "spoke"), ("connected", "connected"), ("0a1b", "Deliveries")):
+        request = {"TableName": "leaver-Deliveries", "Key": {"delivery": {"S": key}}}
+        [found] = reached(BY, f"{DYNAMODB}UpdateItem", request)
+        assert found.name == name
+        by_the_door = found._replace(access_key="leaver-receive-webhook")
+        assert bool(strays([by_the_door])) == (name != "spoke")
+
+
+def test_of_secrets_that_are_read_at_once_each_is_seen() -> None:
+    found = reached(BY, "secretsmanager.BatchGetSecretValue", {"SecretIdList": ["a", "b"]})
+    assert [each[1:] for each in found] == [
+        ("secretsmanager:BatchGetSecretValue", "*"),
+        ("secretsmanager:GetSecretValue", "a"),
+        ("secretsmanager:GetSecretValue", "b"),
+    ]
+
+
 def test_of_a_transaction_each_part_is_seen() -> None:
     parts = [
         {"Update": {"TableName": "leaver-Cases", "Key": {"partition": {"S": f"{kind}#1"}}}} for kind in ("hour", "case")

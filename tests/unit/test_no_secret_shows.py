@@ -297,7 +297,7 @@ def test_nothing_shows_of_a_secret_that_was_stored_wrongly(scene: Scene, functio
     scene.run(function)
 
 
-@pytest.mark.parametrize("function", [*Scene.TOLD, "schedule_refreshes", "start_offboarding"])
+@pytest.mark.parametrize("function", [*Scene.TOLD, "schedule_refreshes", "start_offboarding", "look_up_person"])
 def test_a_token_in_a_message_is_not_spread_further(
     scene: Scene, nothing_shows: Callable[[], Watch], function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

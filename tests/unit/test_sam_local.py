@@ -196,7 +196,11 @@ def test_the_variables_name_all_that_the_template_declares(world: World) -> None
     template = yaml_parse(TEMPLATE.read_text())
     everywhere = template["Globals"]["Function"]["Environment"]["Variables"]
     declared = {
-        name: everywhere.keys() | it["Properties"].get("Environment", {}).get("Variables", {}).keys()
+        name: {
+            variable
+            for variable, value in (everywhere | it["Properties"].get("Environment", {}).get("Variables", {})).items()
+            if value != {"Ref": "AWS::NoValue"}
+        }
         for name, it in functions(template).items()
     }
     given = world.environments()
@@ -249,7 +253,8 @@ def dates_of(event: Any) -> Any:
     return event
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+# What is signed can be dated by nobody else.
+@pytest.mark.parametrize("function", [each for each in FUNCTIONS if each != "receive_webhook"])
 def test_a_payload_is_of_today_and_otherwise_the_sample(function: str) -> None:
     sample, now = json.loads((ROOT / "events" / f"{function}.json").read_text()), sample_event(function, NOW)
     assert "2026" not in json.dumps(now).replace("hr-2026-004711", "")
@@ -346,5 +351,5 @@ def test_a_worlds_container_is_known_by_name_on_its_network_and_on_this_machine_
     asked = double.created["leaver-1-world"]
     assert asked["NetworkingConfig"]["EndpointsConfig"]["leaver-1"]["Aliases"] == ["leaver-world"]
     bindings = asked["HostConfig"]["PortBindings"].values()
-    assert [binding["HostIp"] for [binding] in bindings] == ["127.0.0.1"] * 4
+    assert [binding["HostIp"] for [binding] in bindings] == ["127.0.0.1"] * 5
     assert all(bind.endswith(":ro") for bind in asked["HostConfig"]["Binds"])

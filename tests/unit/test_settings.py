@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
     "GIVE_UP_AFTER": "86400",
 }
+INTAKE = {name.upper(): "1" for name in StartOffboardingSettings.model_fields} | {"ZOOM_DEPARTURES": "held"}
 
 
 def test_a_setting_is_the_variable_of_its_name_in_capitals() -> None:
@@ -55,6 +56,14 @@ def test_a_number_that_is_none_fails_by_its_name_without_its_value(value: str) -
         ScheduleRefreshesSettings.read(ENVIRONMENT | {"GIVE_UP_AFTER": value})
 
 
+@pytest.mark.parametrize("value", ["Held", "canary-71"])
+def test_a_word_that_is_none_of_those_expected_fails_by_its_name_without_its_value(value: str) -> None:
+    with pytest.raises(InvalidSetting) as failed:
+        StartOffboardingSettings.read(INTAKE | {"DEACTIVATE_USERS": "true", "ZOOM_DEPARTURES": value})
+    assert str(failed.value).startswith("the environment variable ZOOM_DEPARTURES ")
+    assert "canary" not in str(failed.value)
+
+
 def test_what_has_a_default_may_be_absent() -> None:
     fields = RevokeGrantsSettings.model_fields
     defaults = {"venafi_ca_bundle", "venafi_prefixes", "venafi_known_address", "missing_user_is_done"}
@@ -69,14 +78,13 @@ def test_what_has_a_default_may_be_absent() -> None:
     [("", set()), ("okta", {"okta"}), (" okta, caep ,,", {"okta", "caep"})],
 )
 def test_a_set_is_written_with_commas(value: str, values: set[str]) -> None:
-    needed = {name.upper(): "1" for name in StartOffboardingSettings.model_fields}
-    needed |= {"DEACTIVATE_USERS": "true", "URGENT_SOURCES": value}
+    needed = INTAKE | {"DEACTIVATE_USERS": "true", "URGENT_SOURCES": value}
     assert StartOffboardingSettings.read(needed).urgent_sources == values
 
 
 @pytest.mark.parametrize(("value", "is_done"), [("true", True), ("false", False), ("", False)])
 def test_a_flag_is_true_or_false(value: str, *, is_done: bool) -> None:
-    needed = {name.upper(): "1" for name in StartOffboardingSettings.model_fields} | {"DEACTIVATE_USERS": value}
+    needed = INTAKE | {"DEACTIVATE_USERS": value}
     assert StartOffboardingSettings.read(needed).deactivate_users is is_done
 
 
@@ -98,7 +106,7 @@ def test_a_place_that_is_nowhere_fails_by_the_variables_name_without_its_value(v
 
 @pytest.mark.parametrize("value", ["True", "1", "yes", "canary-7d1f"])
 def test_a_flag_that_is_neither_fails_by_its_name_without_its_value(value: str) -> None:
-    needed = {name.upper(): "1" for name in StartOffboardingSettings.model_fields} | {"DEACTIVATE_USERS": value}
+    needed = INTAKE | {"DEACTIVATE_USERS": value}
     sentence = "^the environment variable DEACTIVATE_USERS is neither true nor false$"
     with pytest.raises(InvalidSetting, match=sentence):
         StartOffboardingSettings.read(needed)

@@ -158,6 +158,10 @@ def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
     if case.searched:
         looked = ", ".join(f"{what} {name}" for each in case.searched for what, name in list(each.items())[:1])
         yield f"before the seal it was searched by: {looked}"
+    for seen in case.seen:
+        by = f" by {seen.actor}" if seen.actor else ""
+        follows = f": {seen.follows}" if seen.follows else ""
+        yield f"{seen.name} of {seen.user_id}{by} at {moment(seen.at)}{follows}"
     if case.sweep_of:
         yield f"looked once more after case {case.sweep_of}"
     for name, receipt in receipts.items():

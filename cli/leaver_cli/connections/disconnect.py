@@ -11,6 +11,7 @@ import typer
 from leaver.connections.record import Connection, Status, Unreadable
 from leaver.errors import LeaseHeld
 from leaver.messages.commands import RevokeAccessToken
+from leaver.providers.registry import PROVIDERS
 from leaver_cli.connections.health import health
 from leaver_cli.connections.refresh import ExistingName
 from leaver_cli.connections.waiting import wait_until
@@ -66,7 +67,11 @@ def disconnect(
     console.say(f"{name} is {health(record, now())}; its secrets are destroyed")
     if give_up_account:
         _give_up_account(deployment, record, console)
-    elif record.role == "service" and deployment.connections.usable(record.provider, record.account) is None:
+    elif (
+        record.provider in PROVIDERS
+        and record.role == "service"
+        and deployment.connections.usable(record.provider, record.account) is None
+    ):
         wanted = f"leavers' cases wait for a connection to account {record.account}: `leaver connect {record.provider}`"
         left = f"if the company has left it, `leaver disconnect {name} --give-up-account`"
         console.say(f"{wanted}; {left}")

@@ -1,10 +1,20 @@
-"""The forms of `leaver connect`, one for each provider, by its name in the registry."""
+"""The forms of `leaver connect`, one for each provider and HR system, by its name in the registry."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from leaver_cli.connections import connect_venafi, connect_zoom
+from leaver.providers.api_key import API_KEY
+from leaver.providers.sources import SOURCES
+from leaver_cli.connections import connect_gusto, connect_venafi, connect_zoom
 from leaver_cli.connections.connect import Form
+from leaver_cli.connections.connect_key import key_form
 
-FORMS: Final[Mapping[str, Form]] = MappingProxyType({"zoom": connect_zoom.form, "venafi": connect_venafi.form})
+FORMS: Final[Mapping[str, Form]] = MappingProxyType(
+    {
+        "zoom": connect_zoom.form,
+        "venafi": connect_venafi.form,
+        "gusto": connect_gusto.form,
+        **{name: key_form(name, source) for name, source in SOURCES.items() if API_KEY in source.logins},
+    }
+)

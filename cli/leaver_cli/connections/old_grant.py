@@ -51,6 +51,8 @@ class OldGrants:
 
         Raises LeaverError where it may live on.
         """
+        if self.grants.is_a_key(record):
+            return _end_of_key(record, old, new)
         if self.grants.reauthenticates(record) and not self.grants.outlives(record):
             return f"a server-to-server token, which ends at {timestamp(record.expires_at)}"
         if old.credentials is None:
@@ -82,6 +84,13 @@ class OldGrants:
                 raise Rejected("a refresh of it was never answered, and what that issued can't be named") from None
             return Outcome.ALREADY_GONE
         return revoke_and_prove(grants, record, renewed.as_token_set(tokens))
+
+
+def _end_of_key(record: Connection, old: OldGrant, new: NewConnection) -> str:
+    """Say that it is the same; raises Rejected where whoever made the one before may still work with it."""
+    if old.credentials == new.credentials and record.owner == new.owner:
+        return "the same key"
+    raise Rejected("a key lives until a person deletes it")
 
 
 def _is_replaced(record: Connection, old: OldGrant, new: NewConnection, granted: GrantedTokens) -> bool:

@@ -10,7 +10,9 @@ from leaver.errors import ProviderUnavailable
 from leaver.outcomes import Outcome
 from leaver.storage.user_token_secrets import UserTokenPlace
 from tests.cases.attempts.seen import Attempts, Company
-from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL
+from tests.doubles.clock import NOW
+from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message
+from tests.doubles.steps import Killed, Moment
 
 attempt = Attempts("Completed, and access lives")
 OF_ZOOM = {"session of ada", "user token of ada"}
@@ -467,6 +469,102 @@ def a_name_of_a_theft() -> Company:
     return company
 
 
+def administrator_in_directory(company: Company) -> dict[str, object]:
+    """The person's second identity at Venafi, in a directory that no robot searches; returns how HR names it."""
+    company.venafi.people["ada-admin"] = [UNSEEN]
+    company.venafi.people[ADA].append(UNSEEN)
+    company.venafi.grants[UNSEEN] = 1
+    return {"identities": {"venafi": {"name": "AD+corp:ada-admin"}}}
+
+
+@attempt("scheduled; contain completed, the seal holds")
+def a_name_of_a_planned_case_after_a_theft() -> Company:
+    """HR plans the departure with the person's second name at Venafi; then a theft is told by the address alone."""
+    company = Company()
+    day = (company.clock() + timedelta(days=9)).isoformat()
+    company.hears_and_works("scheduled", effective_at=day, subject=administrator_in_directory(company))
+    company.clock.passes(minutes=1)
+    company.hears_and_works("contain", source="siem")
+    company.waits(3)
+    return company
+
+
+def a_theft_after_a_theft(company: Company) -> Message:
+    """Of the first HR gave the person's second name at Venafi, which is out; the second is told by the address."""
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.hears("contain", subject=administrator_in_directory(company))
+    turns(company)
+    return company.hears("contain", source="siem")
+
+
+@attempt("contain cancelled; contain completed, the seal holds")
+def a_name_of_a_theft_that_a_newer_one_took_the_place_of_by_a_run_that_was_killed() -> Company:
+    """The run that has the newer theft is killed just before it records the newer case."""
+    company = Company()
+    newer = a_theft_after_a_theft(company)
+
+    def kill(name: str, moment: Moment) -> None:
+        if (name, moment) == ("add case", "before"):
+            raise Killed
+
+    company.effects.watch = kill
+    try:
+        company.deliver(newer)
+    except Killed:
+        company.effects.dead.clear()
+    company.effects.watch = lambda _name, _moment: None
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt("completed, the seal holds (4 cases)")
+def a_name_of_a_case_whose_person_another_case_found_too() -> Company:
+    """After two cases Zoom is out, and a third under another address finds her all the same; then she departs again."""
+    company = Company()
+    company.zoom.aliases[KING] = ADA_ID
+    company.venafi.people[KING] = ["local:{ada-king}"]
+    company.hears_and_works(source="hibob")
+    company.clock.passes(minutes=1)
+    second = administrator_in_directory(company)
+    company.hears_and_works(source="hibob", occurred_at=NOW.isoformat(), subject=second)
+    company.clock.passes(hours=5)
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears(email=KING, source="okta"))
+    company.weather.out_of_order.clear()
+    company.works()
+    company.clock.passes(hours=5)
+    company.logs_in(ADA)
+    company.venafi.grants |= {UNSEEN: 3, "local:{ada-king}": 1}
+    company.hears_and_works(source="hibob")
+    company.waits(3)
+    return company
+
+
+@attempt(
+    "cancelled; completed, the seal holds, RevokeAccessToken#adas-other closed by a person, "
+    "RevokeGrants#venafi/acme#2 closed by a person",
+    {"adas-other"},
+)
+def a_connection_under_an_address_of_a_case_that_was_cancelled() -> Company:
+    """HR plans the departure under two addresses and cancels; she leaves by one, and a person closes what is open."""
+    company = Company()
+    company.zoom.aliases[KING] = ADA_ID
+    company.venafi.people[KING] = [ADA_UNIVERSAL]
+    company.connects("adas-other", KING)
+    tomorrow(company)
+    company.hears_and_works("scheduled", KING, effective_at=(company.clock() + timedelta(days=1)).isoformat())
+    company.clock.passes(minutes=1)
+    company.hears_and_works("cancelled")
+    company.clock.passes(days=7)
+    company.hears_and_works()
+    for step in company.cases.every[-1].outstanding:
+        company.decides("close", step=step, because="a person has looked")
+    company.waits(3)
+    return company
+
+
 NOBODY_CAN_TELL = "an earlier case knew this name, and nothing tells whose it is by now"
 
 
@@ -580,6 +678,22 @@ def an_id_that_comes_once_the_case_has_begun() -> Company:
     company.zoom.users["ada-new"] = ADA
     company.zoom.sessions.add("ada-new")
     return is_heard_again(company, id="ada-new")
+
+
+@attempt()
+def an_account_that_is_restored_once_nobody_had_the_address() -> Company:
+    """The same, where missing users are done with, and Zoom itself says the id to an event from before."""
+    company = Company(missing_is_done=True)
+    del company.zoom.users[ADA_ID]
+    company.zoom.sessions.discard(ADA_ID)
+    begun_by_the_address(company)
+    company.zoom.users[ADA_ID] = ADA
+    company.zoom.sessions.add(ADA_ID)
+    company.deliver(company.hears(source="okta", occurred_at=NOW.isoformat()))
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
 
 
 @attempt()
@@ -737,3 +851,41 @@ def a_zak_over_one_of_two_accounts_that_was_given_up() -> Company:
     company.table.alter("zoom-eu", status=Status.REVOKED, given_up_at=company.clock())
     company.hears_and_works()
     return company
+
+
+# --- an account that lives again
+
+
+def signs_in(company: Company, event: str = "user.signed_in") -> Company:
+    """Ada gets in again an hour after the seal, and Zoom tells of it."""
+    company.clock.passes(hours=1)
+    company.zoom.deactivated.discard(ADA_ID)
+    company.zoom.sessions.add(ADA_ID)
+    company.zoom_tells(event)
+    company.works()
+    company.waits(12)
+    return company
+
+
+@attempt("completed, the seal holds (2 cases); changed: an account of somebody who left lives again")
+def somebody_who_left_signs_in_again() -> Company:
+    """The case is completed; John signs in to Zoom again, by a login that nobody closed."""
+    company = Company()
+    company.hears_and_works()
+    return signs_in(company)
+
+
+@attempt("completed, the seal holds (2 cases); changed: an account of somebody who left lives again")
+def somebody_who_left_is_activated_again() -> Company:
+    """Leaver deactivated John's account, and somebody activates it by hand."""
+    company = Company(deactivates=True)
+    company.hears_and_works()
+    return signs_in(company, "user.activated")
+
+
+@attempt("completed, the seal holds (3 cases); held: somebody activated the account again", {"login of ada"})
+def somebody_who_left_is_activated_twice() -> Company:
+    """The same a second time: a person is told, and decides."""
+    company = Company(deactivates=True)
+    company.hears_and_works()
+    return signs_in(signs_in(company, "user.activated"), "user.activated")

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from leaver.cases.former import SOMEBODY_NEW
 from leaver.connections.record import Status
 from leaver.errors import ProviderUnavailable
 from leaver.outcomes import Outcome
@@ -210,6 +211,100 @@ def a_late_word_about_a_recycled_address() -> Company:
     return company
 
 
+@attempt()
+def a_late_word_of_a_theft_at_a_recycled_address() -> Company:
+    """The same, and the late word is of a theft."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    address_goes_to_somebody_new(company)
+    company.hears_and_works("contain", source="siem", occurred_at=NOW.isoformat())
+    return company
+
+
+def while_a_theft_is_contained(name: str) -> Company:
+    """All but Venafi's grants has ended, and somebody new has the address; `name` is in their id at Zoom."""
+    company = Company()
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears("contain"))
+    for message in list(company.queued):
+        company.deliver(message)
+    company.clock.passes(minutes=5)
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", name: ADA}
+    company.zoom.sessions.add(name)
+    return company
+
+
+@attempt(f"completed, the seal holds; contain held: {SOMEBODY_NEW}; contain completed")
+def a_theft_of_somebody_new_while_another_theft_is_in_doubt() -> Company:
+    """A theft from before a departure's end waits, as somebody new has the address; then that one is robbed."""
+    company = Company()
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    for message in list(company.queued):
+        company.deliver(message)
+    company.clock.passes(minutes=5)
+    robbed_at = company.clock().isoformat()
+    venafi_is_mended(company)
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "newcomer": ADA}
+    company.zoom.sessions.add("newcomer")
+    company.hears_and_works("contain", source="siem", occurred_at=robbed_at)
+    company.clock.passes(minutes=5)
+    company.hears_and_works("contain", source="siem")
+    return company
+
+
+def venafi_is_mended(company: Company) -> Company:
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(5)
+    return company
+
+
+@attempt("contain completed, the seal holds (2 cases)")
+def a_theft_of_somebody_new_while_one_is_contained() -> Company:
+    """While a theft is contained, somebody new gets the address, and a newer theft is told of it."""
+    company = while_a_theft_is_contained("newcomer")
+    company.deliver(company.hears("contain", source="siem"))
+    return venafi_is_mended(company)
+
+
+@attempt("contain completed, the seal holds")
+def a_late_word_of_a_theft_while_one_is_contained() -> Company:
+    """While a theft is contained, somebody new gets the address, and a second word of that theft comes."""
+    company = while_a_theft_is_contained("ben-new")
+    company.deliver(company.hears("contain", source="siem", occurred_at=NOW.isoformat()))
+    return venafi_is_mended(company)
+
+
+@attempt(
+    "completed, the seal holds; open: RevokeAccessToken#bens-new-zoom an earlier case knew this name",
+)
+def a_connection_at_a_recycled_address_when_she_departs_again() -> Company:
+    """Somebody new has the address and gives Leaver a connection; she departs again, under an address of her own."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    company.clock.passes(days=10)
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ben-new": ADA}
+    company.zoom.sessions |= {ADA_ID, "ben-new"}
+    company.venafi.people["ada.of.old@example.com"] = [ADA_UNIVERSAL]
+    company.connects("bens-new-zoom", ADA)
+    company.hears_and_works(email="ada.of.old@example.com", source="okta")
+    company.waits(3)
+    return company
+
+
+@attempt("held; refused: somebody else has this address by now", EVERYTHING)
+def a_held_case_that_is_released_when_somebody_new_has_the_address() -> Company:
+    """The guard holds a case; somebody new gets the address, with everything; then a person releases the case."""
+    company = Company(routine_limit=0)
+    company.hears_and_works()
+    address_goes_to_somebody_new(company)
+    company.connects("bens-new-zoom", ADA)
+    company.decides("release")
+    company.waits(3)
+    return company
+
+
 @attempt("open: RevokeSsoToken#zoom/acme not_searchable")
 def an_address_that_is_somebody_elses_on_the_day() -> Company:
     """Between plan and day the person's account at Zoom is deleted, and somebody new gets the address."""
@@ -355,3 +450,26 @@ def an_address_that_is_somebody_elses_once_the_case_has_begun() -> Company:
     company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ben-new": ADA}
     company.zoom.sessions.add("ben-new")
     return is_heard_again(company)
+
+
+@attempt("no case; dead-lettered: zoom: the account was ended, and its address is another id's by now", EVERYTHING)
+def an_old_account_of_an_address_is_deleted_at_zoom() -> Company:
+    """Zoom deletes an account whose address somebody else has by now, and the deployment takes that for a departure."""
+    company = Company(zoom_departures="departure")
+    company.zoom_tells("user.deleted", user_id="bens-old-id", email="ben@example.com")
+    company.works()
+    return company
+
+
+@attempt("completed, the seal holds; nothing_follows: somebody with another id has the address")
+def somebody_new_signs_in_with_the_address() -> Company:
+    """John left; somebody new has his address at Zoom and Venafi, and signs in."""
+    company = Company()
+    company.hears_and_works()
+    company.clock.passes(days=10)
+    company.zoom.users[ADA_ID] = "ada.of.old@example.com"
+    company.hire(ADA, "ben-new", "local:{ben-new}")
+    company.zoom_tells("user.signed_in", user_id="ben-new")
+    company.works()
+    company.waits(12)
+    return company

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from leaver.outcomes import Result
 from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider, Providers
+from leaver.providers.gusto.entry import GUSTO
 from leaver.providers.registry import PROVIDERS
 from leaver.tokens import GrantedTokens
 from tests.doubles.acme.credentials import AcmeCredentials
@@ -47,3 +48,5 @@ ACME: Final = Provider(
 
 #: what a test passes in
 REGISTRY: Final[Providers] = {**PROVIDERS, "acme": ACME}
+#: everybody whose tokens a refresh token renews
+RENEWED: Final[Providers] = {**REGISTRY, "gusto": GUSTO}

@@ -59,6 +59,7 @@ from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
 from leaver.storage.tables import Items, identity_of
 from leaver.storage.user_token_secrets import UserTokenSecrets
+from leaver.webhooks.places import Places
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+
+    from leaver.providers.source import LooksUp, Sources
 
 # Danger: at DEBUG they log bodies and headers, with every token; Lambda's own log level would set them to it.
 for _library in ("boto3", "botocore", "requests", "urllib3"):
@@ -156,6 +159,11 @@ def provider_grants(providers: Providers, secret_store: SecretStore) -> Provider
     """Make what renews and revokes connections; raises InvalidSetting by name where a provider's host is not given."""
     clients = {name: provider.client(_transport_to(provider.host), now) for name, provider in providers.items()}
     return ProviderGrants(providers, clients, secret_store)
+
+
+def sources(entries: "Sources") -> "Mapping[str, LooksUp]":
+    """Make the APIs of HR systems; raises InvalidSetting by name where a system's host is not given."""
+    return {name: entry.api(_transport_to(entry.host), now) for name, entry in entries.items()}
 
 
 @cache
@@ -290,6 +298,11 @@ def ceiling(table: str, most_an_hour: int, *, routine: int | None = None) -> Cei
 def receipts(table: str) -> Receipts:
     """The receipts in this table."""
     return Receipts(_dynamodb(), table=table)
+
+
+def places(table: str) -> Places:
+    """The front door's connections in this table."""
+    return Places(_dynamodb(), table=table)
 
 
 def measure(name: str, value: int) -> None:

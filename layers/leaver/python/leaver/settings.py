@@ -168,6 +168,20 @@ class EncryptsTokens(Settings):
     kms_key_arn: str
 
 
+class KnowsPlaces(Settings):
+    """Where the front door's connections are noted."""
+
+    #: which deliveries the bus has, and which connections there are
+    deliveries_table: str
+
+
+class ReceivesWebhooks(KnowsPlaces):
+    """What the front door needs."""
+
+    event_bus_name: str
+    secret_prefix: str
+
+
 def stack_name(environ: Mapping[str, str]) -> str:
     """The stack that a function belongs to; raises InvalidSetting without one."""
     name = environ.get("STACK_NAME", "")

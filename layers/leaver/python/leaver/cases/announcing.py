@@ -9,6 +9,7 @@ from leaver.messages.events import CaseAnnouncement
 from leaver.messages.publisher import Publisher
 
 COMPLETED: AnnouncementName = "OffboardingCompleted"
+RESURRECTED: AnnouncementName = "AccountResurrected"
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,12 @@ class CaseAnnouncer:
 
 
 def _announcement(case: Case, name: AnnouncementName) -> CaseAnnouncement:
+    told = [each for each in case.seen if each.follows] if name == RESURRECTED else []
+    seen = told[-1].model_dump(mode="json", exclude_none=True) if told else None
     return CaseAnnouncement(
         detail_type=name,
-        # Of each kind one, but a case can be put back: then it is another time that it ended.
-        announcement_id=f"{case.case_id}/{name}",
+        # Of each kind one, but an account can live again and again.
+        announcement_id="/".join([case.case_id, name, *(each.event_id for each in told[-1:])]),
         case_id=case.case_id,
         kind=case.kind,
         state=case.state,
@@ -55,4 +58,5 @@ def _announcement(case: Case, name: AnnouncementName) -> CaseAnnouncement:
         head=case.head,
         residual=list(case.residual),
         sweep_of=case.sweep_of,
+        seen=seen,
     )

@@ -10,8 +10,8 @@ from leaver.cases.partitions import of_hour
 from leaver.cases.record import Case
 from leaver.errors import NotRead
 from leaver.messages.commands import Command
-from leaver.messages.events import OPERATOR
 from leaver.messages.names import name_of
+from leaver.messages.speakers import OPERATOR
 from leaver.storage.tables import item, values
 
 if TYPE_CHECKING:

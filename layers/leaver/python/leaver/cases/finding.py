@@ -47,16 +47,22 @@ class StepFinder:
         if case.sweep_of is not None:
             return Search((), ())
         accounts = {name: self.connections.accounts(name) for name in self.providers}
-        owned = [each for each in self._owned_by(case.names) if not _is_of_who_stays(each, case)]
+        doubted = _doubted(case.subjects)
+        owners = sorted(doubted.union(case.names))
         steps = [*self._find_at_providers(case, accounts)]
-        steps += [_of_grant(grant, record, case) for record in owned for grant in _living_grants(record, case.names)]
+        owned = [each for each in self._owned_by(owners) if not _is_of_who_stays(each, case)]
+        for record in owned:
+            for grant in _living_grants(record, owners):
+                step = _of_grant(grant, record, case)
+                is_in_doubt = name_of(grant.get("owner", "")) in doubted
+                steps.append(step.model_copy(update={"refused": NOBODY_CAN_TELL}) if is_in_doubt else step)
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through, at last.
         steps.sort(key=lambda step: [*COMMANDS, REPLACE].index(step.command))
         found = [step for step in steps if is_ended_by(case.kind, step.command)]
         at_accounts = [f"{name}/{account}" for name in accounts for account in accounts[name]]
         searched = [{"account": at, "found": case.identities.get(at, "")} for at in at_accounts]
         searched += [{"provider without an account": name} for name in accounts if not accounts[name]]
-        searched += [{"owner of connections": name} for name in case.names]
+        searched += [{"owner of connections": name} for name in owners]
         return Search(found, tuple(searched))
 
     def _find_at_providers(self, case: Case, accounts: Mapping[str, Collection[str]]) -> Iterator[Step]:
@@ -134,8 +140,18 @@ def _of_grant(grant: dict[str, str], record: Connection | Unreadable, case: Case
 
 def _may_be_of_somebody_else(step: Step, subject: Subject) -> bool:
     """Whether it acts on a name that an earlier case knew: not on an id, which a provider gives to nobody else."""
-    is_from_before = MARK.items() <= subject.identities.get(step.provider or "", {}).items()
+    is_from_before = _is_marked(subject, step.provider or "")
     return is_from_before and (step.is_added or name_of(step.identity) == name_of(subject.email))
+
+
+def _doubted(subjects: Collection[Subject]) -> frozenset[str]:
+    """The addresses that an earlier case knew, and of which nothing tells whose connections are theirs by now."""
+    sure = {name_of(each.email) for each in subjects if not any(_is_marked(each, at) for at in each.identities)}
+    return frozenset(name_of(each.email) for each in subjects) - sure
+
+
+def _is_marked(subject: Subject, provider: str) -> bool:
+    return MARK.items() <= subject.identities.get(provider, {}).items()
 
 
 def _ends_the_same(one: Step, other: Step, subject: Subject) -> bool:

@@ -10,7 +10,7 @@ from leaver.cases.finding import MARK, StepFinder
 from leaver.cases.people import People
 from leaver.cases.proved import REPEATS, find_ended_before, identity_of, ids_of
 from leaver.cases.record import Case
-from leaver.cases.states import State
+from leaver.cases.states import UNDER_WAY, State
 from leaver.cases.table import Cases
 from leaver.messages.events import Subject
 from leaver.messages.names import name_of
@@ -18,8 +18,6 @@ from leaver.providers.entry import Person
 
 #: why a person has to look first
 SOMEBODY_NEW: Final = "somebody new seems to have the address of somebody who left: their ids differ"
-#: in such cases HR may have named somebody otherwise than now: not in one that a person threw away, or that waits
-NAMED_BEFORE: Final = frozenset({State.OPEN, State.CANCELLED, State.REINSTATED, State.COMPLETED})
 BEFORE_THE_RETURN: Final = (
     "it happened before another source said that the person is back: it may be the departure before"
 )
@@ -70,10 +68,11 @@ class FormerLeavers:
             sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
             aliases=(*others, *aliases),
             follows=finished,
+            because=departure.because,
         )
 
     def under_known_names(self, departure: Departure, heard: Departure | None = None) -> Departure:
-        """The same, also under the names that HR gave in cases of this person's that are over, or of a theft.
+        """The same, also under the names that HR gave in other cases of this person's.
 
         Of somebody else, who has the address by now, no name is taken; where nobody can tell, a person is asked: by
         what is `heard` now, which is the departure itself where it is no repeat.
@@ -82,9 +81,10 @@ class FormerLeavers:
         known = [each for each in map(self.people.read, departure.names) if each]
         pointed = {case_id for each in known for case_id in each.cases}
         cases = [case for case_id in sorted(pointed) if (case := self.cases.read(case_id))]
-        # A departure that is open has its names itself.
-        others = [each for each in cases if each.state is not State.OPEN or each.kind != "departure"]
-        named = [each for each in others if each.state in NAMED_BEFORE and not each.because]
+        if departure.kind == "departure":
+            # A departure that is under way has its names itself.
+            cases = [each for each in cases if each.state not in UNDER_WAY or each.kind != "departure"]
+        named = [each for each in cases if each.state is not State.DISCARDED and not each.because]
         for case in sorted(named, key=lambda each: each.requested_at):
             if not heard.is_of_somebody_else(case):
                 departure = self._with_names_before(departure, case, heard)

@@ -13,7 +13,9 @@ from leaver.storage.tables import Items, read_as, timestamp
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FateName = Literal["opened", "changed", "repeated", "nothing_follows", "refused", "dead_lettered", "dismissed"]
+FateName = Literal[
+    "opened", "changed", "repeated", "nothing_follows", "refused", "dead_lettered", "dismissed", "handed_on"
+]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,17 @@ class HeardEvents:
     def put_once(self, item: Heard) -> None:
         """Write an item unless it is there: what was heard is heard once, and the first fate stands."""
         self._items.add(item)
+
+    def find_fate(self, event_id: str, since: datetime, until: datetime) -> Heard | None:
+        """Find what became of an event that was heard between these times; None while nothing has."""
+        names = {"#partition": "partition", "#entry": "entry"}
+        for day in sorted({of_day(since), of_day(until)}):
+            bound = {":day": day, ":since": timestamp(since)}
+            entries = self._items.query(None, "#partition = :day AND #entry >= :since", names, bound)
+            found = (each for each in map(read_as(Heard), entries) if each.fate and each.event_id == event_id)
+            if (fate := next(found, None)) is not None:
+                return fate
+        return None
 
     def find_open(self, day: datetime) -> Iterator[Heard]:
         """Find what was heard on a day, in UTC, and has no fate; the oldest first."""

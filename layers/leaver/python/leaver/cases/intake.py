@@ -27,6 +27,7 @@ from leaver.providers.entry import Person
 
 #: why nothing is done about an event
 HEARD: Final = "this departure is a case already"
+ENDED: Final = "everything was ended after this, or is being ended"
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,19 @@ class Intake:
 
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
         """Open, extend, cancel or reinstate the leaver's case."""
-        found = self.find_person(request, heard_at)
+        return self.take(request, self.find_person(request, heard_at))
+
+    def take(self, request: OffboardingRequested, found: Mapping[str, Person]) -> Fate:
+        """The same, of whom accounts have said already who that is."""
         names = _names(request, found.values())
         if request.kind in {"cancelled", "reinstated"}:
             return self.returns.keep_access(request, names)
-        return self._take_access(Departure(request, found, names))
+        return self._take_access(Departure(request, found, names, because=request.doubt))
 
     def _take_access(self, departure: Departure) -> Fate:
-        if departure.kind != "departure":
-            return self._contain(departure, departure.kind)
         finished = self.former.find_finished(departure.names)
+        if departure.kind != "departure":
+            return self._take_back_from_a_thief(finished, departure)
         if finished is None:
             return self._end_access(self.former.under_known_names(departure))
         if is_before_its_end(finished, departure.request.occurred_at):
@@ -82,11 +86,14 @@ class Intake:
         for name in finished.names:
             self.people.change(name, hear)
         self.set_going(finished)
-        lives = self.former.had_ended_before(finished, request.occurred_at)
-        lives = lives or bool(self.former.find_aliases(finished, departure))
-        if not lives or not self.people.gone(finished.names):
+        if not self._may_live(finished, departure) or not self.people.gone(finished.names):
             return Fate("repeated", finished.case_id, HEARD)
         return self._end_access(self._under_more_names(finished, departure))
+
+    def _may_live(self, finished: Case, departure: Departure) -> bool:
+        """Whether a completed case left something alive of what happened before its end."""
+        had_ended = self.former.had_ended_before(finished, departure.request.occurred_at)
+        return had_ended or bool(self.former.find_aliases(finished, departure))
 
     def _under_more_names(self, finished: Case, departure: Departure) -> Departure:
         if self.former.has_another_id(finished, departure):
@@ -133,6 +140,10 @@ class Intake:
 
     def _refuse_somebody_else(self, standing: Case, departure: Departure) -> None:
         """Raise Rejected where the event may mean another person than whose case is under way."""
+        if self._may_be_of_somebody_else(standing, departure):
+            raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
+
+    def _may_be_of_somebody_else(self, standing: Case, departure: Departure) -> bool:
         known = standing
         if not departure.found.keys() <= standing.identities.keys():
             # An account may have said only when access ended who that was.
@@ -140,8 +151,8 @@ class Intake:
                 standing, self.cases.read_receipts(standing.case_id), but_for=departure.request.subject.identities
             )
             known = standing.model_copy(update={"identities": ids})
-        if bool(standing.because) != bool(departure.because) or departure.is_of_somebody_else(known):
-            raise Rejected("it can not be told who is meant: a case of somebody else at this address is under way")
+        is_doubted = standing.because is not None and not standing.waits_for_confirmation
+        return is_doubted != bool(departure.because) or departure.is_of_somebody_else(known)
 
     def _record(self, case_id: str, departure: Departure) -> Case | None:
         """Record the case before anything of it is begun; None where another run was faster."""
@@ -159,7 +170,7 @@ class Intake:
             actor=request.actor,
             said=(said,),
             follows=departure.follows.case_id if departure.follows else None,
-            because=departure.because,
+            because=departure.because or request.held,
             urgency=request.urgency,
             requested_at=request.occurred_at,
             effective_at=said.effective_at,
@@ -190,10 +201,13 @@ class Intake:
             return Fate("repeated", case.case_id, HEARD)
         return Fate("changed", case.case_id)
 
-    def _with_departure(self, case: Case, *, departure: Departure, now: datetime) -> Case | None:
+    def _with_departure(self, standing: Case, *, departure: Departure, now: datetime) -> Case | None:
         """With what the case lacks of this departure, and sooner or more urgent; None where that is no news."""
-        if case.state not in UNDER_WAY:
+        if standing.state not in UNDER_WAY or departure.request.held:
+            # What waits for another word is no word of its own: it brings nothing forward.
             return None
+        is_confirmed = standing.waits_for_confirmation and standing.allows(CaseEvent.CONFIRMED)
+        case = standing.after_confirmation(now) if is_confirmed else standing
         is_urgent = departure.request.urgency == "urgent"
         of_address = {at: each.id for at, each in departure.found_for_another(case.email).items()}
         fields: dict[str, object] = {"identities": departure.ids | of_address | case.identities}
@@ -209,7 +223,7 @@ class Intake:
             extended = extended.after(CaseEvent.MADE_URGENT, now)
         if extended.state is State.SCHEDULED:
             extended = extended.with_look_at(max(extended.effective_at, now))
-        return extended if extended != case else None
+        return extended if extended != standing else None
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
@@ -217,45 +231,67 @@ class Intake:
 
     # -- somebody stays, and what may be in a thief's hands does not
 
+    def _take_back_from_a_thief(self, left: Case | None, theft: Departure) -> Fate:
+        """Contain it; of somebody who left after it, only what had ended before it, or has another name."""
+        if left is None or not is_before_its_end(left, theft.request.occurred_at):
+            return self._contain(self.former.under_known_names(theft), theft.kind)
+        if not self._may_live(left, theft):
+            # Whoever has the address now is not touched.
+            return Fate("repeated", left.case_id, ENDED)
+        return self._contain(self._under_more_names(left, theft), theft.kind)
+
     def _contain(self, theft: Departure, kind: Kind) -> Fate:
         """Open a case of its own, beside whatever is known of the person's leaving: neither moves the other."""
         case_id, theft = self._claim_containment(theft, kind)
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, theft)):
             self.set_going(recorded)
-            return Fate("opened", case_id)
+            return Fate("opened", case_id, theft.because)
         case = case or self.cases.require(case_id)
-        if case.state in UNDER_WAY:
+        if case.state in UNDER_WAY and not self._may_be_of_somebody_else(case, theft):
             return self._extend(case, theft)
         self.set_going(case)
         if case.state is State.COMPLETED and self.former.find_aliases(case, theft):
             return self._contain(self._under_more_names(case, theft), kind)
-        return Fate("repeated", case_id, "everything was ended after this, or is being ended")
+        return Fate("repeated", case_id, ENDED)
 
     def _claim_containment(self, theft: Departure, kind: Kind) -> tuple[str, Departure]:
         """Make this case the person's, or find the one that ends, after this event, what the event wants ended.
 
-        The theft has then, as well, the names of an older one that it supersedes.
+        The theft has then, as well, the names of an older one that it supersedes. One of somebody else goes on beside
+        it: whoever has the address now is contained in any case.
         """
         case_id = f"c-{uuid4()}"
 
         def claim(found: Name) -> Name:
             standing = self._read_containment(found, kind)
-            if kind in found.containments and (standing is None or _is_covered_by(standing, theft)):
-                if standing is not None and standing.state in UNDER_WAY:
-                    self._refuse_somebody_else(standing, theft)
+            if standing is not None and standing.state in UNDER_WAY and theft.because:
+                self._refuse_somebody_else(standing, theft)
+            if kind in found.containments and (standing is None or self._is_contained_by(standing, theft)):
                 return found
             return found.with_containment(kind, case_id)
 
         for name in theft.names:
             known = self.people.read(name)
             standing = self._read_containment(known, kind) if known else None
-            if standing is not None and standing.state is State.OPEN and not _is_covered_by(standing, theft):
+            if standing is not None and standing.state is State.OPEN and self._supersedes(theft, standing):
                 # What it has ended may be in a thief's hands again: the new one begins with everything.
                 theft = theft.with_names_of(self.returns.stop_one(standing, CaseEvent.SUPERSEDED))
             claimed = self.people.change(name, claim)
             case_id = claimed.containments[kind] if claimed else case_id
         return case_id, theft
+
+    def _supersedes(self, theft: Departure, case: Case) -> bool:
+        return not self._is_contained_by(case, theft) and not self._may_be_of_somebody_else(case, theft)
+
+    def _is_contained_by(self, case: Case, theft: Departure) -> bool:
+        """Whether a case ends everything after this event happened; of whoever got the address since it ends nothing.
+
+        What happened before that case's own event was of whom that case is about.
+        """
+        is_newer = theft.request.occurred_at.replace(microsecond=0) > case.requested_at
+        may_be_anothers = case.state in UNDER_WAY and is_newer and self._may_be_of_somebody_else(case, theft)
+        return _is_covered_by(case, theft) and not may_be_anothers
 
     def _read_containment(self, found: Name, kind: Kind) -> Case | None:
         pointed = found.containments.get(kind)

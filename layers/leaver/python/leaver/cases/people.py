@@ -50,6 +50,8 @@ class Name(BaseModel):
     gone_since: AwareDatetime | None = None
     #: the person's cases in which they stay, by kind: of each the last that was opened
     containments: dict[Kind, str] = Field(default_factory=dict)
+    #: and the one before: of that one the last takes the names, and a run may be killed before it has recorded them
+    contained: dict[Kind, str] = Field(default_factory=dict)
     #: nothing that was asked for before this may be kept, though the person stays: our clock, by such a case
     cutoff: AwareDatetime | None = None
     item_version: int = 0
@@ -57,7 +59,8 @@ class Name(BaseModel):
     @property
     def cases(self) -> frozenset[str]:
         """The person's cases of every kind that are remembered here."""
-        return frozenset(each for each in (self.case, self.finished, *self.containments.values()) if each)
+        staying = (*self.containments.values(), *self.contained.values())
+        return frozenset(each for each in (self.case, self.finished, *staying) if each)
 
     def comes_late(self, source: str, at: datetime, *, stays: bool) -> bool:
         """Whether this word of a source was taken back before it came: by that source, or by a person."""
@@ -85,11 +88,11 @@ class Name(BaseModel):
         at = max(at, self.given_back_at or at)
         return self.model_copy(update={"said": {}, "given_back_at": at.replace(microsecond=0), "gone_since": None})
 
-    def with_tombstone(self, case_id: str, now: datetime) -> Self | None:
-        """With this case's tombstone; None where it stands."""
+    def with_tombstone(self, case_id: str, now: datetime, *, finished: str | None = None) -> Self | None:
+        """With this case's tombstone; None where it stands. `finished` is as with_case() has it."""
         if self.gone_since and self.case == case_id:
             return None
-        return self.model_copy(update={"gone_since": self.gone_since or now, "case": case_id})
+        return self.with_case(case_id, finished).model_copy(update={"gone_since": self.gone_since or now})
 
     def without_tombstone(self, case_id: str | None = None) -> Self | None:
         """Without a tombstone; None where there is none, or where it is another case's than the one that is named."""
@@ -99,7 +102,9 @@ class Name(BaseModel):
 
     def with_containment(self, kind: Kind, case_id: str) -> Self:
         """With this case of a kind in which they stay."""
-        return self.model_copy(update={"containments": {**self.containments, kind: case_id}})
+        before = {kind: self.containments[kind]} if kind in self.containments else {}
+        fields = {"containments": {**self.containments, kind: case_id}, "contained": {**self.contained, **before}}
+        return self.model_copy(update=fields)
 
     def with_cutoff(self, now: datetime) -> Self:
         """With nothing kept that was asked for before now; a cutoff is raised, and never lowered."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from leaver.cases.finding import as_step, folded
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import PURGE, Case, Step
+from leaver.cases.record import PURGE, SWEEP_PAUSE, Case, Step
 from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
@@ -75,11 +75,12 @@ def find_ended_before(
     at: datetime,
     *,
     now: datetime | None = None,
+    pause: timedelta = REPEATS,
 ) -> Iterator[tuple[Step, Step]]:
     """The steps that had ended when something happened at that time, each with what does it once more.
 
-    What a person closed last stays closed. Where it is told what time it is `now`, what was done once more a short time
-    ago is left for later.
+    What a person closed last stays closed. Where it is told what time it is `now`, what was done once more less than a
+    `pause` ago, which grows with each time, is left for later.
     """
     at = at.replace(microsecond=0)
     same: dict[tuple[str, str, frozenset[tuple[str, str]]], list[tuple[Step, Step]]] = {}
@@ -95,24 +96,27 @@ def find_ended_before(
         if len(said) < len(each) or not ends:
             continue
         last = max(ends)
-        is_for_later = now is not None and now < last + _pause(len(each) - 1)
-        if ends[last] is not Outcome.CLOSED and last < at and not is_for_later:
+        is_for_later = now is not None and now < last + _grown(pause, len(each) - 1)
+        is_known_since = ends[last] is Outcome.USER_NOT_FOUND and _is_known_by_now(*each[-1])
+        if ends[last] is not Outcome.CLOSED and (last < at or is_known_since) and not is_for_later:
             yield each[-1]
 
 
 def with_what_may_be_back(
     case: Case, receipts: Mapping[str, Receipt], providers: Providers, *, now: datetime | None = None
 ) -> Case:
-    """The case, with what a source said once more that the person leaves since it had ended: they may have been back.
+    """The case, with what had ended when a source said once more that the person leaves, or an account lived again.
 
     The person gets another name for it, as receipts prove who that is; a receipt is never taken back.
     """
-    last = max((said.at for said in case.said), default=None)
+    lived = [case.alive_at] if case.alive_at else []
+    last = max((*(said.at for said in case.said), *lived), default=None)
     if last is None:
         return case
+    pause = SWEEP_PAUSE if lived else REPEATS
     numbers: dict[int, int] = {}
     extended, steps = case, []
-    for step, again in find_ended_before(case, receipts, providers, last, now=now):
+    for step, again in find_ended_before(case, receipts, providers, last, now=now, pause=pause):
         of = step.alias or 1
         if of not in numbers:
             extended = extended.with_alias(case.subjects[of - 1])
@@ -137,9 +141,14 @@ def with_ids_before(case: Case, finished: Case, receipts: Mapping[str, Receipt],
     return extended
 
 
-def _pause(times: int) -> timedelta:
+def _is_known_by_now(step: Step, again: Step) -> bool:
+    """Whether an account knows somebody by the address of which the step could only know the address."""
+    return step.found_by == "address" and again.found_by == "account"
+
+
+def _grown(pause: timedelta, times: int) -> timedelta:
     """How long the watch waits after so many times once more: a case that stays open must not grow each hour."""
-    return min(REPEATS * (1 << min(times - 1, 10)), LONGEST_PAUSE) if times else timedelta(0)
+    return min(pause * (1 << min(times - 1, 10)), LONGEST_PAUSE) if times else timedelta(0)
 
 
 def _subject_of(case: Case, step: Step) -> Subject:

@@ -38,6 +38,12 @@ LOOK_AGAIN: Final = timedelta(minutes=1)
 REPLACE: Final = "ReplaceServiceConnection"
 #: where somebody stays the last step: what was asked for until the cutoff must not be kept either
 PURGE: Final = "PurgeUserTokens"
+#: what a deployment may opt in to, and is done again once where somebody activated the account by hand
+DEACTIVATE: Final = "DeactivateUser"
+#: how often what lives again is ended again, at most
+SWEEP_PAUSE: Final = timedelta(minutes=10)
+#: how much evidence a case keeps: an item holds 400 KB
+MOST_SEEN: Final = 50
 #: the steps that are about one connection; every other is about an account, over whichever connection there is
 OF_A_CONNECTION: Final = frozenset({REPLACE, "RevokeAccessToken"})
 #: these end a step; a user who is not found ends it only where it is certain who is meant
@@ -125,6 +131,21 @@ class Said(BaseModel):
         return self.source == other.source and (same or self.at < other.at)
 
 
+class Seen(BaseModel):
+    """What a provider itself told of a leaver's account: evidence, which may come after the seal and is not in it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    event_id: str
+    #: the provider's own name of it
+    name: str
+    user_id: str
+    actor: str | None = None
+    at: AwareDatetime
+    #: of an account that lives again, what follows
+    follows: str | None = None
+
+
 class Policy(BaseModel):
     """What the deployment has decided about cases."""
 
@@ -209,6 +230,16 @@ class Case(BaseModel):
     residual: tuple[dict[str, str], ...] = ()
     #: this case looks once more for access that came back after that one
     sweep_of: str | None = None
+    #: the newest that providers told of the person's accounts since; none of this is sealed
+    seen: tuple[Seen, ...] = ()
+    #: an account lived again then, and no sweep has begun since
+    alive_at: AwareDatetime | None = None
+    #: when somebody activated an account again that Leaver had deactivated, and the sweep that deactivated it once more
+    activated_at: AwareDatetime | None = None
+    deactivated_again_by: str | None = None
+    #: the sweeps that began because an account lived again: how many, and when the last one did
+    sweeps: int = 0
+    swept_at: AwareDatetime | None = None
     watch: str | None = None
     watch_at: AwareDatetime | None = None
     item_version: int = 0
@@ -270,7 +301,8 @@ class Case(BaseModel):
         done = self.after(CaseEvent.SEALED, now).model_copy(
             update={"residual": tuple(residual), "seal_version": VERSION}
         )
-        return done.model_copy(update={"head": head_of(columns(done), receipts)})
+        # Whatever lived again until now has ended once more: else it would not be sealed.
+        return done.model_copy(update={"head": head_of(columns(done), receipts), "alive_at": None})
 
     def after_deadline(self, now: datetime) -> Self:
         """Overdue, where it is, and the announcement of that pending: once."""
@@ -295,21 +327,60 @@ class Case(BaseModel):
             return self
         others = tuple(each for each in self.said if each.source != said.source)
         has_taken_back = self.return_held is not None and self.return_held.source == said.source
-        return self._with_words((*others, said), return_held=None if has_taken_back else self.return_held)
+        return self.with_words((*others, said), return_held=None if has_taken_back else self.return_held)
 
     def with_return_held(self, held: Said) -> Self:
         """With a return that waits for a person; until then the day is what the other sources say."""
         # What is sealed says what was said.
         is_sealed = self.state not in UNDER_WAY
         others = tuple(each for each in self.said if is_sealed or each.source != held.source)
-        return self._with_words(others, return_held=held)
+        return self.with_words(others, return_held=held)
 
-    def _with_words(self, said: tuple[Said, ...], *, return_held: Said | None) -> Self:
+    def with_words(self, said: tuple[Said, ...], *, return_held: Said | None) -> Self:
+        """With these words; what has not begun begins on the first day that they say."""
         case = self.model_copy(update={"said": said, "return_held": return_held})
         if case.state not in WAITING:
             return case
         first = min((each.effective_at for each in said), default=case.effective_at)
         return case.model_copy(update={"effective_at": first})
+
+    @property
+    def waits_for_confirmation(self) -> bool:
+        """Whether it is held only until another source says so as well."""
+        return self.because is not None and self.because == self.request.get("held")
+
+    def after_confirmation(self, now: datetime) -> Self:
+        """No longer held for the word that opened it, which counts no more: another source says when access ends."""
+        others = tuple(each for each in self.said if each.source != self.source)
+        confirmed = self.after(CaseEvent.CONFIRMED, now)
+        return confirmed.model_copy(update={"because": None}).with_words(others, return_held=self.return_held)
+
+    @property
+    def sweeps_next_at(self) -> datetime | None:
+        """When what lives again may be ended again; None where that is now."""
+        return self.swept_at + SWEEP_PAUSE if self.swept_at else None
+
+    def with_seen(self, seen: Seen) -> Self:
+        """With this evidence; the newest is kept."""
+        return self.model_copy(update={"seen": (*self.seen, seen)[-MOST_SEEN:]})
+
+    def with_resurrection(self, seen: Seen, now: datetime) -> Self:
+        """With an account that lives again, to be looked at as soon as a sweep may begin."""
+        # The table keeps seconds: who came in the very second in which access ended came after it.
+        alive_at = max(self.alive_at or seen.at, seen.at.replace(microsecond=0) + timedelta(seconds=1))
+        alive = self.with_seen(seen).with_pending("AccountResurrected").model_copy(update={"alive_at": alive_at})
+        at = max(self.sweeps_next_at or now, now)
+        return alive.with_look_at(min(self.watch_at or at, at))
+
+    def after_sweep(self, sweep: Self, number: int) -> Self:
+        """With this sweep begun; what lived again since wants another."""
+        again = any(step.command == DEACTIVATE for step in sweep.steps)
+        swept: dict[str, object] = {"sweeps": number, "swept_at": sweep.started_at}
+        if again:
+            swept["deactivated_again_by"] = sweep.case_id
+        if self.alive_at is not None and sweep.started_at is not None and self.alive_at < sweep.started_at:
+            swept["alive_at"] = None
+        return self.model_copy(update=swept)
 
     def with_alias(self, subject: Subject) -> Self:
         """With another name of the person's, the last of their subjects."""
@@ -378,6 +449,14 @@ def new_case(case_id: str, steps: Iterable[Step], names: Iterable[str], **fields
     return Case.model_validate(case | {"steps": steps} | fields)
 
 
-def sweep_of(case_id: str) -> str:
-    """The id of the case that looks once more, after a case is done, for access that came back."""
-    return f"{case_id}.sweep"
+def sweep_of(case_id: str, number: int | None = None) -> str:
+    """The id of the case that looks once more, after a case is done, for access that came back.
+
+    `number` is that of a sweep that began because an account lived again.
+    """
+    return f"{case_id}.sweep" if number is None else f"{case_id}.sweep.{number}"
+
+
+def deactivation_of(case_id: str) -> str:
+    """The id of the case in which a person decides whether an account is deactivated a third time."""
+    return f"{case_id}.deactivation"

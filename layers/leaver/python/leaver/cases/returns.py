@@ -9,7 +9,7 @@ from typing import Final
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
-from leaver.cases.record import Case, Said, sweep_of
+from leaver.cases.record import Case, Said, deactivation_of, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, WAITING, CaseEvent, State
 from leaver.cases.table import Cases
@@ -25,6 +25,7 @@ NOTHING_TAKEN: Final = (
 NEVER_SAID: Final = "this source never said that the person left"
 BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
 SAID_MEANWHILE: Final = "a source said meanwhile that this person leaves: decide again, or have it said again"
+SOMEBODY_ELSE: Final = "by the source's own id it is somebody else at this address who loses access: ask HR who is back"
 RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
 
 
@@ -40,10 +41,10 @@ class Returns:
 
     def keep_access(self, request: OffboardingRequested, names: Sequence[str]) -> Fate:
         """Take back what this source, and no other, had begun; what was revoked stays revoked, and nobody denies it."""
-        source, at = request.source, request.occurred_at
+        source = request.source
         case_ids: set[str] = set()
         for name in names:
-            heard = self.people.change(name, partial(_with_stay, source=source, at=at))
+            heard = self.people.change(name, partial(self._with_stay, request=request))
             if heard is None:
                 return Fate("refused", because=LATER)
             if heard.case:
@@ -58,6 +59,13 @@ class Returns:
         fates = sorted((self._take_back(case, request) for case in cases), key=_is_done_with)
         # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
         return fates[0] if fates else Fate("changed", min(case_ids))
+
+    def _with_stay(self, found: Name, *, request: OffboardingRequested) -> Name | None:
+        standing = self.cases.read(found.case) if found.case else None
+        if standing is not None and standing.state in UNDER_WAY and _is_of_somebody_else(standing, request):
+            raise Rejected(SOMEBODY_ELSE)
+        source, at = request.source, request.occurred_at
+        return None if found.comes_late(source, at, stays=True) else found.with_word(source, at, stays=True)
 
     def _take_back(self, case: Case, request: OffboardingRequested) -> Fate:
         stood = case.state in UNDER_WAY or self.people.gone(case.names)
@@ -129,8 +137,11 @@ class Returns:
         if case.state in OVER or is_back:
             self.case_start.lift_tombstones(case)
             # After the tombstones: whoever opens a sweep looks at those once more when it is there.
-            if sweep := self.cases.read(sweep_of(case_id)):
-                self.stop_one(sweep, event)
+            # One more than were counted: whoever opens a sweep counts it afterwards.
+            sweeps = (sweep_of(case_id, number) for number in (None, *range(1, case.sweeps + 2)))
+            for sweep in map(self.cases.read, (*sweeps, deactivation_of(case_id))):
+                if sweep is not None:
+                    self.stop_one(sweep, event)
         return case
 
     def stop_one(
@@ -163,5 +174,9 @@ def _is_done_with(fate: Fate) -> tuple[bool, bool]:
     return (fate.because != RETURN_HELD, fate.name != "refused")
 
 
-def _with_stay(found: Name, *, source: str, at: datetime) -> Name | None:
-    return None if found.comes_late(source, at, stays=True) else found.with_word(source, at, stays=True)
+def _is_of_somebody_else(case: Case, request: OffboardingRequested) -> bool:
+    """Whether its own source calls the leaver of this case otherwise: an address can be written into two records."""
+    leaver, back = case.subjects[0].source_id, request.subject.source_id
+    if case.source != request.source or not leaver or not back:
+        return False
+    return leaver.casefold() != back.casefold()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leaver.cases.ceiling import Ceiling
-from leaver.cases.people import People
+from leaver.cases.people import Name, People
 from leaver.cases.record import PURGE, REPLACE, Case, Search, Step
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.cases.table import Cases
@@ -132,11 +132,21 @@ class CaseStart:
             self.people.change(name, lambda found: found.with_cutoff(cutoff))
 
     def raise_tombstones(self, case: Case, now: datetime) -> None:
-        """Say under every name of somebody who leaves that nothing may be given to them any more."""
-        if case.kind != "departure":
+        """Say under every name of somebody who leaves that nothing may be given to them any more.
+
+        A sweep raises none: where they are gone, the person is here again.
+        """
+        if case.kind != "departure" or case.sweep_of is not None:
             return
+
+        def raise_one(found: Name) -> Name | None:
+            # Another case's, where an account named this person otherwise only when access ended.
+            other = self.cases.read(found.case) if found.case and found.case != case.case_id else None
+            is_completed = other is not None and other.state is State.COMPLETED
+            return found.with_tombstone(case.case_id, now, finished=found.case if is_completed else None)
+
         for name in case.names:
-            self.people.change(name, lambda found: found.with_tombstone(case.case_id, now))
+            self.people.change(name, raise_one)
 
     def raise_tombstones_again(self, case: Case, now: datetime) -> Case:
         """Raise those of a case under way, of which an earlier run may have been killed; returns the case after that.

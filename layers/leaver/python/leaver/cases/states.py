@@ -4,7 +4,12 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
 AnnouncementName = Literal[
-    "OffboardingStarted", "OffboardingCompleted", "OffboardingOverdue", "OffboardingCancelled", "OffboardingHeld"
+    "OffboardingStarted",
+    "OffboardingCompleted",
+    "OffboardingOverdue",
+    "OffboardingCancelled",
+    "OffboardingHeld",
+    "AccountResurrected",
 ]
 
 
@@ -45,6 +50,8 @@ class CaseEvent(StrEnum):
     RELEASED = "released"
     #: another event about the same person is urgent
     MADE_URGENT = "made urgent"
+    #: it waited for another source to say so as well, which one did
+    CONFIRMED = "confirmed"
     #: a person threw it away
     DISCARDED = "discarded"
     #: it was said that the person does not leave, or is back
@@ -93,6 +100,7 @@ TRANSITIONS: Final = (
     Transition(State.SCHEDULED, CaseEvent.DOUBTED, State.HELD, "OffboardingHeld", LookAgain.BY_A_PERSON),
     Transition(State.HELD, CaseEvent.RELEASED, State.SCHEDULED, None, LookAgain.WHEN_DUE),
     Transition(State.HELD, CaseEvent.MADE_URGENT, State.SCHEDULED, None, LookAgain.WHEN_DUE),
+    Transition(State.HELD, CaseEvent.CONFIRMED, State.SCHEDULED, None, LookAgain.WHEN_DUE),
     Transition(State.HELD, CaseEvent.DISCARDED, State.DISCARDED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.SCHEDULED, CaseEvent.CANCELLED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.HELD, CaseEvent.CANCELLED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),

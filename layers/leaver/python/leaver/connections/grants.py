@@ -49,6 +49,10 @@ class ProviderGrants:
         """Tell whether a login leaves a grant behind that lives on beside the new one, until it ends."""
         return self._provider(record).login_leaves_grant and self.reauthenticates(record)
 
+    def is_a_key(self, record: Connection) -> bool:
+        """Tell whether its token is a key that a person made, and that only a person ends."""
+        return self._provider(record).login_is_a_key and self.reauthenticates(record)
+
     def proves_end(self, record: Connection, tokens: TokenSet, said: Outcome = Outcome.REVOKED) -> bool:
         """Tell whether what the provider `said` to a revocation by this access token is true of its refresh token too.
 

@@ -10,13 +10,6 @@ from leaver.messages.commands import Email, Moment, Printable, ProviderName
 
 _FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
-#: our sources on the bus; AWS keeps `aws.*` for itself
-COMMANDS = "leaver.command"
-HR_EVENTS = "leaver.hr"
-ANNOUNCEMENTS = "leaver"
-#: the source of what a person asks for, straight to the queue: no event of a bus may call itself so
-OPERATOR = "operator"
-
 
 class HrEvent(NamedTuple):
     """What an HR system sent, as a bus delivered it; only that system's adapter understands `detail`."""
@@ -27,6 +20,9 @@ class HrEvent(NamedTuple):
     detail: Mapping[str, Any]
     #: the person's e-mail address, where whoever put the event on the bus looked it up
     looked_up_email: str | None = None
+    #: the connection of the front door that it came by, and the id that its sender signed
+    connection: str | None = None
+    delivery: str | None = None
 
 
 def _identities(value: object, check: Callable[[object], dict[str, dict[str, str]]]) -> dict[str, dict[str, str]]:
@@ -76,6 +72,40 @@ class OffboardingRequested(BaseModel):
     urgency: Literal["urgent", "routine"] = "routine"
     #: the source says how somebody is, with every change of something else, and not that this changed
     may_repeat: bool = False
+    #: why a person has to look first: it can not be told who is meant
+    doubt: Printable | None = None
+    #: why a person, or another source, has to say so as well before anything ends
+    held: Printable | None = None
+
+
+class AccountEvent(BaseModel):
+    """What a provider itself tells of somebody's account there, which is nobody's departure by itself."""
+
+    model_config = _FACT
+
+    provider: ProviderName
+    event_id: Printable
+    #: the provider's own name of it
+    name: Printable
+    what: Literal["ended", "activated", "used"]
+    user_id: Printable
+    email: Email | None = None
+    actor: Printable | None = None
+    occurred_at: Moment
+    #: of an account that ended, the departure that it is where it is one
+    departure: OffboardingRequested | None = None
+
+
+class AppRemoved(BaseModel):
+    """A provider tells that Leaver's own app was removed from an account there: its connections are dead."""
+
+    model_config = _FACT
+
+    provider: ProviderName
+    event_id: Printable
+    #: as the provider calls it
+    account: Printable | None = None
+    occurred_at: Moment
 
 
 class Announcement(BaseModel):
@@ -128,7 +158,12 @@ class CaseAnnouncement(BaseModel):
     model_config = _FACT
 
     detail_type: Literal[
-        "OffboardingStarted", "OffboardingCompleted", "OffboardingOverdue", "OffboardingCancelled", "OffboardingHeld"
+        "OffboardingStarted",
+        "OffboardingCompleted",
+        "OffboardingOverdue",
+        "OffboardingCancelled",
+        "OffboardingHeld",
+        "AccountResurrected",
     ]
     announcement_id: str
     case_id: str
@@ -151,3 +186,5 @@ class CaseAnnouncement(BaseModel):
     residual: list[dict[str, str]]
     #: the finished case after which this one looked once more
     sweep_of: str | None
+    #: of an account that lives again: what its provider told, and what follows
+    seen: dict[str, str] | None

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel
 
 from leaver.errors import Undelivered
 from leaver.messages.commands import Command
-from leaver.messages.events import ANNOUNCEMENTS, COMMANDS, Announcement, CaseAnnouncement, ConnectionAnnouncement
+from leaver.messages.events import Announcement, CaseAnnouncement, ConnectionAnnouncement
+from leaver.messages.speakers import ANNOUNCEMENTS, COMMANDS
 from leaver.storage.tables import timestamp
 
 if TYPE_CHECKING:
@@ -125,6 +127,11 @@ class Publisher:
             MessageGroupId="cases",
             MessageDeduplicationId=str(uuid4()),
         )
+
+    def hand_on(self, told: BaseModel, queue_url: str) -> None:
+        """Send what somebody else has to go on with, straight to that queue; raises what SQS raises."""
+        body = json.dumps(told.model_dump(mode="json", exclude_defaults=True))
+        self._sqs.send_message(QueueUrl=queue_url, MessageBody=body)
 
     def dead_letter(self, letter: DeadLetter) -> None:
         """Put a message aside for a person, with the reason as message attributes; raises what SQS raises."""

@@ -12,22 +12,30 @@ from requests.auth import AuthBase
 _VSCHAR: Final = re.compile(r"[\x21-\x7e]+")
 
 
-class BearerAuth(AuthBase):
-    """Signs one request with an access token (RFC 6750)."""
+class TokenAuth(AuthBase):
+    """Signs one request with a token, by the scheme that the provider wants."""
 
-    def __init__(self, access_token: SecretStr) -> None:
-        self._access_token = access_token
+    def __init__(self, scheme: str, token: SecretStr) -> None:
+        self._scheme = scheme
+        self._token = token
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Set the Authorization header; ValueError where the token would not fit into one."""
-        token = self._access_token.get_secret_value()
+        token = self._token.get_secret_value()
         if not _VSCHAR.fullmatch(token):
             raise ValueError("not a bearer token")
-        r.headers["Authorization"] = f"Bearer {token}"
+        r.headers["Authorization"] = f"{self._scheme} {token}"
         return r
 
     def __repr__(self) -> str:
-        return "BearerAuth()"
+        return f"{type(self).__name__}()"
+
+
+class BearerAuth(TokenAuth):
+    """Signs one request with an access token (RFC 6750)."""
+
+    def __init__(self, access_token: SecretStr) -> None:
+        super().__init__("Bearer", access_token)
 
 
 class BasicAuth(AuthBase):

@@ -81,6 +81,8 @@ class Provider(Generic[Client, Credentials]):
     logins: Mapping[str, str]
     #: a login leaves a grant behind that lives on beside the new one; False: only a token, which ends by itself
     login_leaves_grant: bool
+    #: what a login brings is a key that a person made, and that lives until a person deletes it at the provider
+    login_is_a_key: bool = False
     #: who consents to an app ends what the same person granted the same app before
     consent_replaces_grant: bool
     #: the token that is revoked signs its own revocation: a 401 then says that this token works no more. Where the app

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from leaver.errors import BadMessage, Rejected
-from leaver.messages.events import HrEvent, OffboardingRequested, Subject
+from leaver.messages.events import HrEvent, OffboardingRequested
+from leaver.messages.look_up import LookUpNeeded, Unnamed
 
 DETAIL_TYPE = "BambooHrWebhook"
 
@@ -24,6 +25,16 @@ _CREATED = "bamboohr: a record that was created is no departure: have the webhoo
 _DELETED = (
     "bamboohr: a record was deleted, the payload names employee id only, and BambooHR knows it no more: find the "
     "person's e-mail in your own records and send OffboardingRequested"
+)
+_NO_WORK_EMAIL = (
+    "bamboohr: the webhook does not post Work Email: look it up (GET /api/v1/employees/{id}?fields=workEmail) and send "
+    "OffboardingRequested, or have the webhook post it"
+)
+#: whoever may write their own address could have somebody else shut out, and keep what they have themselves
+_ADDRESS_CHANGED = "bamboohr: the work e-mail was changed together with the status: ask HR whose it is"
+_ID_ONLY = (
+    "bamboohr: the payload names employee id only: look up the person's status and e-mail (GET "
+    "/api/v1/employees/{id}?fields=status,workEmail) and send OffboardingRequested"
 )
 
 
@@ -74,13 +85,13 @@ def read(event: HrEvent) -> OffboardingRequested:
     if employee.action == "Deleted":
         return _read_deletion(event, employee.id, employee.timestamp)
     kind = _read_kind(employee)
+    unnamed = _unnamed(event, kind, employee.id, employee.timestamp)
     email = _find_field(employee.fields_, _WORK_EMAIL) or event.looked_up_email
     if email is None:
-        raise Rejected(
-            "bamboohr: the webhook does not post Work Email: look it up (GET /api/v1/employees/{id}?fields=workEmail) "
-            "and send OffboardingRequested, or have the webhook post it"
-        )
-    return _request(event, kind, Subject(email=email, source_id=employee.id), employee.timestamp)
+        raise LookUpNeeded(_NO_WORK_EMAIL, unnamed)
+    if kind == "immediate" and _names(employee.changed_fields, _WORK_EMAIL):
+        return unnamed.named(email, doubt=_ADDRESS_CHANGED)
+    return unnamed.named(email)
 
 
 def _read_kind(employee: _Employee) -> _Kind:
@@ -109,24 +120,24 @@ def _read_event_based(event: HrEvent) -> OffboardingRequested:
         raise Rejected(_CREATED)
     if webhook.type == "employee.updated" and not _names(webhook.data.changed_fields, (*_STATUS, *_EMPLOYMENT_STATUS)):
         raise Rejected(_NO_DEPARTURE)
-    raise Rejected(
-        "bamboohr: the payload names employee id only: look up the person's status and e-mail (GET "
-        "/api/v1/employees/{id}?fields=status,workEmail) and send OffboardingRequested"
-    )
+    unnamed = _unnamed(event, None, webhook.data.employee_id, webhook.timestamp)
+    if webhook.type == "employee.updated":
+        raise LookUpNeeded(_ID_ONLY, unnamed)
+    raise Rejected(_ID_ONLY)
 
 
 def _read_deletion(event: HrEvent, employee_id: str, deleted_at: datetime) -> OffboardingRequested:
     if event.looked_up_email is None:
         raise Rejected(_DELETED)
-    return _request(event, "immediate", Subject(email=event.looked_up_email, source_id=employee_id), deleted_at)
+    return _unnamed(event, "immediate", employee_id, deleted_at).named(event.looked_up_email)
 
 
-def _request(event: HrEvent, kind: _Kind, subject: Subject, changed_at: datetime) -> OffboardingRequested:
-    return OffboardingRequested(
+def _unnamed(event: HrEvent, kind: _Kind | None, employee_id: str, changed_at: datetime) -> Unnamed:
+    return Unnamed(
         event_id=event.id,
         source="bamboohr",
+        source_id=employee_id,
         kind=kind,
-        subject=subject,
         effective_at=changed_at,
         occurred_at=changed_at,
     )

@@ -5,7 +5,8 @@ from typing import Any
 
 from leaver.errors import BadMessage
 from leaver.messages.commands import parse
-from leaver.messages.events import HR_EVENTS, OPERATOR, OffboardingRequested
+from leaver.messages.events import OffboardingRequested
+from leaver.messages.speakers import HR_EVENTS, OPERATOR
 
 SOURCE = HR_EVENTS
 DETAIL_TYPE = OffboardingRequested.__name__

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from leaver.errors import Rejected
-from leaver.messages.events import HrEvent, OffboardingRequested, Subject
+from leaver.messages.events import HrEvent, OffboardingRequested
+from leaver.messages.look_up import LookUpNeeded, Unnamed
 
 DETAIL_TYPE = "GustoWebhook"
 
@@ -48,35 +49,44 @@ class _Webhook(BaseModel):
 def read(event: HrEvent) -> OffboardingRequested:
     """Read the end of an employment or a contract, the cancellation of one that was planned, and a rehire that began.
 
-    Raises ValidationError where it is no webhook of Gusto's, Rejected where nothing follows from it yet, where the day
-    is missing, or (always, unless the receiver looked it up) the e-mail address.
+    Raises ValidationError where it is no webhook of Gusto's, Rejected where nothing follows from it yet, or where a
+    contractor's day or address is missing, LookUpNeeded where an employee's is (unless the receiver looked it up).
     """
     webhook = _Webhook.model_validate(event.detail)
     kind = _KINDS.get(webhook.event_type)
     worker = webhook.event_type.partition(".")[0]
-    if kind is None:
-        raise Rejected(_why_no_case(webhook.event_type, worker))
-    if event.looked_up_email is None:
-        raise Rejected(
-            f"gusto: the payload names {worker} id only: look the person's e-mail up (GET /v1/{worker}s/{{id}}) and "
-            "send OffboardingRequested"
-        )
-    return OffboardingRequested(
+    is_only_entered = webhook.event_type in _LAST_DAYS
+    if kind is None and not is_only_entered:
+        raise Rejected(_why_no_case(webhook.event_type))
+    unnamed = Unnamed(
         event_id=webhook.uuid or event.id,
         source="gusto",
-        kind=kind,
-        subject=Subject(email=event.looked_up_email, source_id=webhook.entity_uuid),
+        source_id=webhook.entity_uuid,
+        kind=kind or "scheduled",
         effective_at=webhook.timestamp,
         occurred_at=webhook.timestamp,
+        needs_last_day=is_only_entered,
     )
+    if event.looked_up_email is not None and not is_only_entered:
+        return unnamed.named(event.looked_up_email)
+    why = _why_unknown(webhook.event_type, worker)
+    # Nobody has proved what Gusto says of a contractor.
+    raise LookUpNeeded(why, unnamed) if worker == "employee" else Rejected(why)
 
 
-def _why_no_case(event_type: str, worker: str) -> str:
+def _why_unknown(event_type: str, worker: str) -> str:
     if event_type in _LAST_DAYS:
         return (
             f"gusto: the payload names {worker} id only, not the last day: look both up ({_LAST_DAYS[event_type]}) and "
             "send OffboardingRequested, kind scheduled"
         )
+    return (
+        f"gusto: the payload names {worker} id only: look the person's e-mail up (GET /v1/{worker}s/{{id}}) and send "
+        "OffboardingRequested"
+    )
+
+
+def _why_no_case(event_type: str) -> str:
     if event_type in _RETURNS:
         return f"gusto: a rehire was entered and has not begun: nothing follows before {_RETURNS[event_type]}"
     if event_type in _RETURNS_CANCELLED:

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from leaver.errors import Rejected
-from leaver.messages.events import HrEvent, OffboardingRequested, Subject
+from leaver.messages.events import HrEvent, OffboardingRequested
+from leaver.messages.look_up import LookUpNeeded, Unnamed
 
 DETAIL_TYPE = "HiBobWebhook"
 
@@ -17,6 +18,14 @@ _DELETED = "employee.deleted"
 _DEPARTURES = ("employee.left", _IMMEDIATELY, _DELETED)
 _INACTIVATED = "employee.inactivated"
 _TABLE_ENTRIES = frozenset({"table.entry.created", "table.entry.updated"})
+_GONE_FROM_THERE = (
+    "hibob: the payload does not name the deleted employee's e-mail, and HiBob has it no more: find it in your own "
+    "records and send OffboardingRequested"
+)
+_NOBODY = (
+    "hibob: the payload names employee id only: look the person's e-mail up (GET /v1/people/{id}) and send "
+    "OffboardingRequested"
+)
 #: a date begins that much sooner than in UTC where it begins first
 _FIRST_ZONE = timedelta(hours=14)
 
@@ -54,25 +63,30 @@ def read(event: HrEvent) -> OffboardingRequested:
     webhook = _Webhook.model_validate(event.detail)
     if kind in _TABLE_ENTRIES:
         raise Rejected(_why_unknown(webhook.data))
-    email = webhook.data.email or event.looked_up_email
-    if email is None:
-        raise Rejected(_why_nobody(kind))
     occurred_at = _read_time(webhook.triggered_at, event.sent_at)
     last_day = webhook.data.effective_date if kind == "employee.left" else None
     midnight = datetime.combine(last_day, time(), tzinfo=UTC) if last_day else occurred_at
     # HiBob says "left" when it is midnight at the person's site, without the site's zone: wait only for a date that
     # has begun nowhere yet, or somebody in Tokyo would keep access for nine hours.
     is_ahead = midnight - occurred_at > _FIRST_ZONE
-    return OffboardingRequested(
+    unnamed = Unnamed(
         event_id=event.id,
         source="hibob",
+        source_id=webhook.data.employee_id,
         kind="scheduled" if is_ahead else "immediate",
-        subject=Subject(email=email, source_id=webhook.data.employee_id),
         effective_at=midnight if is_ahead else min(midnight, occurred_at),
         occurred_at=occurred_at,
         actor=webhook.triggered_by,
         urgency="urgent" if kind == _IMMEDIATELY else "routine",
+        is_true_of_who_stays=kind == _IMMEDIATELY,
     )
+    # Of whoever can be looked up, HiBob itself says which address is the one at work, and whether the person is gone.
+    email = (webhook.data.email if kind == _DELETED else None) or event.looked_up_email
+    if email is not None:
+        return unnamed.named(email)
+    if kind == _DELETED:
+        raise Rejected(_GONE_FROM_THERE)
+    raise LookUpNeeded(_NOBODY, unnamed)
 
 
 def _read_time(triggered_at: datetime, sent_at: datetime) -> datetime:
@@ -98,16 +112,4 @@ def _why_unknown(data: _Data) -> str:
     return (
         "hibob: the payload names employee id and date of a lifecycle entry only: look up what it says (GET "
         "/v1/people/{id}/lifecycle) and the person's e-mail (GET /v1/people/{id}) and send OffboardingRequested"
-    )
-
-
-def _why_nobody(kind: str) -> str:
-    if kind == _DELETED:
-        return (
-            "hibob: the payload does not name the deleted employee's e-mail, and HiBob has it no more: find it in your "
-            "own records and send OffboardingRequested"
-        )
-    return (
-        "hibob: the payload names employee id only: look the person's e-mail up (GET /v1/people/{id}) and send "
-        "OffboardingRequested"
     )

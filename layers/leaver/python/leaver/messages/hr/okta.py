@@ -1,18 +1,26 @@
-"""Okta's System Log, as its log stream puts it on a partner event bus."""
+"""Okta's System Log, as its log stream puts it on a partner event bus, and as its event hooks post it."""
 
 from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from leaver.errors import BadMessage, Rejected
-from leaver.messages.events import HrEvent, OffboardingRequested, Subject
+from leaver.messages.events import HrEvent, OffboardingRequested
+from leaver.messages.look_up import LookUpNeeded, Unnamed
 
 SOURCE_PREFIX = "aws.partner/okta.com/"
+#: one event of an event hook
+DETAIL_TYPE = "OktaEventHook"
+_DEPARTURES = ("user.lifecycle.deactivate", "user.lifecycle.suspend")
 
 #: built when the first such event comes: no start pays for sources that never come
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
 _LOOK_IT_UP = "look the e-mail up (GET /api/v1/users/{id}) and send OffboardingRequested"
+_NO_ADDRESS = (
+    f"okta: the target's login (alternateId) is no e-mail address: {_LOOK_IT_UP}, or set OktaEmailDomain where logins "
+    "are what stands before the @"
+)
 
 
 class Logins(Protocol):
@@ -50,32 +58,32 @@ def read(event: HrEvent, logins: Logins) -> OffboardingRequested:
     """Read a System Log event (Okta, "user.lifecycle.deactivate"): the leaver is the target, never the actor.
 
     Raises ValidationError where it is another event or did not succeed, BadMessage where it names no user, or several,
-    Rejected where the user's login is no e-mail address and nothing makes one of it.
+    LookUpNeeded where the user's login is no e-mail address and nothing makes one of it.
     """
     log_event = _SystemLogEvent.model_validate(event.detail)
     leavers = [party for party in log_event.target if party.type == "User"]
     if len(leavers) != 1:
         raise BadMessage("target: expected exactly one of type User")
     (leaver,) = leavers
-    return OffboardingRequested(
+    unnamed = Unnamed(
         event_id=log_event.uuid,
         source="okta",
+        source_id=leaver.id,
         kind="immediate",
-        subject=Subject(email=_read_email(leaver.alternate_id, logins.okta_email_domain), source_id=leaver.id),
         effective_at=log_event.published,
         occurred_at=log_event.published,
         actor=log_event.actor.id,
     )
-
-
-def _read_email(login: str | None, domain: str) -> str:
+    login, domain = leaver.alternate_id, logins.okta_email_domain
     if not login:
-        raise Rejected(f"okta: the target has no login (alternateId): {_LOOK_IT_UP}")
-    if "@" in login:
-        return login
-    if not domain:
-        raise Rejected(
-            f"okta: the target's login (alternateId) is no e-mail address: {_LOOK_IT_UP}, or set OktaEmailDomain where "
-            "logins are what stands before the @"
-        )
-    return f"{login}@{domain}"
+        raise LookUpNeeded(f"okta: the target has no login (alternateId): {_LOOK_IT_UP}", unnamed)
+    if "@" not in login and not domain:
+        raise LookUpNeeded(_NO_ADDRESS, unnamed)
+    return unnamed.named(login if "@" in login else f"{login}@{domain}")
+
+
+def read_of_hook(event: HrEvent, logins: Logins) -> OffboardingRequested:
+    """Read an event of a hook: of its types no rule of ours chooses any, as one does on the partner bus."""
+    if event.detail.get("eventType") not in _DEPARTURES:
+        raise Rejected(f"okta: eventType: no departure: have the hook tell of {', '.join(_DEPARTURES)} alone")
+    return read(event, logins)

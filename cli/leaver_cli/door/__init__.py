@@ -1,0 +1,1 @@
+"""The front door: who may post there, and with which secrets."""

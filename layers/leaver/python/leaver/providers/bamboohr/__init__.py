@@ -1,0 +1,1 @@
+"""BambooHR, which is asked who somebody is."""

@@ -1,0 +1,1 @@
+"""Gusto, which is asked who somebody is."""

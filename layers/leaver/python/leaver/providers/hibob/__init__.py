@@ -1,0 +1,1 @@
+"""HiBob, which is asked who somebody is."""

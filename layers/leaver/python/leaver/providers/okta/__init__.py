@@ -1,0 +1,1 @@
+"""Okta, which is asked who somebody is."""
