@@ -79,11 +79,7 @@ class CaseCompletion:
         return self.cases.change(case, with_outstanding) or self.cases.require(case.case_id)
 
     def _outstanding(self, case: Case, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
-        own = {
-            step.name: receipt
-            for step in case.steps
-            if (receipt := receipts.get(step.name)) and receipt.case_id == case.case_id and step.is_reported_by(receipt)
-        }
+        own = {name: each for name, each in case.own_among(receipts).items() if each.case_id == case.case_id}
         done = [(step, receipt) for step in case.steps if (receipt := own.get(step.name)) and receipt.outcome in DONE]
         known: set[tuple[str, object]] = {(step.command, step.at) for step, _ in done}
         known |= {(step.command, step.alias) for step, _ in done if step.alias}
@@ -112,8 +108,7 @@ class CaseCompletion:
 
         A sweep raises none: where they are gone, the person is here again.
         """
-        reported = [(step, receipt) for step in case.steps if (receipt := receipts.get(step.name))]
-        proved = {name for step, receipt in reported if step.is_reported_by(receipt) for name in receipt.names}
+        proved = {name for receipt in case.own_among(receipts).values() for name in receipt.names}
         if case.sweep_of is not None or not proved:
             return case
 

@@ -156,7 +156,7 @@ def _subject_of(case: Case, step: Step) -> Subject:
 
 
 def _reported(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[tuple[Step, Receipt]]:
+    own = case.own_among(receipts)
     for step in case.steps:
-        receipt = receipts.get(step.name)
-        if receipt is not None and step.provider is not None and step.is_reported_by(receipt):
-            yield step, receipt
+        if step.provider is not None and step.name in own:
+            yield step, own[step.name]

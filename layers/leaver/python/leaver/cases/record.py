@@ -386,6 +386,11 @@ class Case(BaseModel):
         """With another name of the person's, the last of their subjects."""
         return self.model_copy(update={"aliases": (*self.aliases, subject)})
 
+    def own_among(self, receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
+        """The receipts of its steps among these, which go by their sort key; what is another's is not one."""
+        found = [(step, receipt) for step in self.steps if (receipt := receipts.get(step.name))]
+        return {step.name: receipt for step, receipt in found if step.is_reported_by(receipt)}
+
     def with_names(self, names: Iterable[str]) -> Self:
         """With these names for tombstones as well."""
         return self.model_copy(update={"names": tuple(sorted({*self.names, *names}))})

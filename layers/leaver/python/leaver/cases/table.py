@@ -126,8 +126,9 @@ class Cases:
 
 def receipts_of(case: Case, stored: Mapping[str, Stored]) -> dict[str, Receipt]:
     """The receipts of a case's steps among what is stored of it, by their sort key; what is another's is not one."""
-    found = [(step, Receipt.model_validate(stored[step.name])) for step in case.steps if step.name in stored]
-    return {step.name: receipt for step, receipt in found if step.is_reported_by(receipt)}
+    return case.own_among(
+        {step.name: Receipt.model_validate(stored[step.name]) for step in case.steps if step.name in stored}
+    )
 
 
 def _id_of(found: Mapping[str, Value]) -> str:
