@@ -12,8 +12,8 @@ from detect_secrets.core.scan import scan_file, scan_line
 from detect_secrets.settings import transient_settings
 
 KNOWN = Path(__file__).with_name("known_strings.toml")
-#: pip itself holds what these pin to the hashes in them
-PINNED = re.compile(r"(.*/)?requirements(/\w+)?\.txt")
+#: pip and npm themselves hold what these pin to the hashes in them
+PINNED = re.compile(r"(.*/)?(requirements(/\w+)?\.txt|package-lock\.json)")
 #: every detector; no filter that asks a service whether a secret is good, or that obeys a comment without a reason
 SETTINGS = {
     "plugins_used": [{"name": each.__name__} for each in get_mapping_from_secret_type_to_class().values()],
