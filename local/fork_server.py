@@ -1,5 +1,6 @@
 """Forks the functions' processes from one that has imported their layers already: importing is most of a cold start."""
 
+import functools
 import importlib
 import json
 import os
@@ -65,6 +66,9 @@ class ForkServer:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [sys.executable, "-P", __file__, *map(str, layers)],
                 env={
+                    # What a developer has in ~/.aws is none of its business.
+                    "AWS_CONFIG_FILE": os.devnull,
+                    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
                     "LANG": "en_US.UTF-8",
                     "PYTHONDONTWRITEBYTECODE": "1",
                     "PYTHONPATH": os.pathsep.join(map(str, layers)),
@@ -139,9 +143,20 @@ def _become(order: dict[str, Any]) -> None:
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
 
+def _read_descriptions() -> None:
+    """Read what botocore knows of AWS's APIs, where the layers use it: each process would read that anew."""
+    if session := sys.modules.get("botocore.session"):
+        vars(session)["create_loader"] = functools.cache(session.create_loader)
+        reader = session.Session()
+        reader.set_credentials("nobody", "nothing")
+        for service in ("dynamodb", "events", "kms", "secretsmanager", "sqs"):
+            reader.create_client(service, "local")
+
+
 if __name__ == "__main__":
     # Danger: AWS's runtime client reads its address from the environment when it is imported, and is in no layer.
     for _module in pkgutil.walk_packages(sys.argv[1:]):
         importlib.import_module(_module.name)
+    _read_descriptions()
     if (_order := _serve(socket.socket(fileno=os.dup(0)))) is not None:
         _become(_order)

@@ -6,9 +6,7 @@ One by one, but those that share a local world, or the layer that was built for 
 import gc
 import os
 from collections.abc import Generator, Iterator, Sequence
-from functools import cache
 
-import botocore.session
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -16,14 +14,14 @@ from xdist.workermanage import WorkerController
 
 from local.aws.partitions import Reach
 from tests.field import PROPERTY, Field, added_up, lines
+from tests.remembered import remember
 from tests.used import USED, Grant, faults, full_stack, grants, table
 
 # Eight thousand tests and what they import live until the end: to search them for garbage again and again takes a tenth
 # of the time.
 gc.set_threshold(100_000, 50, 1_000)
 
-# Each boto3 session would read the descriptions of the APIs anew; they only read what they share.
-botocore.session.create_loader = cache(botocore.session.create_loader)
+remember()
 
 TABLES = (
     (

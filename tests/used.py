@@ -111,6 +111,7 @@ def table(granted: Collection[Grant], used: Iterable[Reach]) -> Iterator[str]:
         yield f"{function:<20}{len(own):>8}{found:>8}{sum(each in EXCUSED for each in own):>9}"
 
 
+@cache
 def _may_reach(reach: Reach) -> bool:
     made = full_stack()
     [function] = [each for each in FUNCTIONS if f"leaver-{kebab(each)}" == reach.access_key]

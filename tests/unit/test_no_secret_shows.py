@@ -224,7 +224,7 @@ def test_nothing_shows_when_all_goes_well(scene: Scene, function: str) -> None:
 
 
 #: so many tell of each fault, and of each request
-FEW = 31
+FEW = 19
 #: every fault at every request of every function
 GOES_WRONG = [
     (function, number, fault)

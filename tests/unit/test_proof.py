@@ -139,8 +139,10 @@ def test_it(field):
 
 @pytest.mark.parametrize(("test", "harms"), [(LOSES_ONE, [{"lost": 1}]), (THROWS_NOTHING, [])])
 def test_one_loss_makes_its_row_and_the_whole_run_red_and_so_does_a_test_that_throws_nothing(
-    tmp_path: Path, test: str, harms: list[dict[str, int]]
+    tmp_path: Path, test: str, harms: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Most of a worker's work is to import what it needs: one is enough for so few tests.
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
     planted = tmp_path / "test_planted.py"
     planted.write_text(test)
     ran = run(replace(NIGHTS, tests=f"--config-file={ROOT / 'pyproject.toml'} -p tests.conftest {planted}"), 1)
