@@ -12,6 +12,7 @@ from functions.start_offboarding import app
 from functions.watch_deadlines import app as watching
 from functions.watch_deadlines.app import Watch
 from leaver.cases import completion, finding, former, intake, kinds, proved, seal
+from leaver.cases.completion import CaseCompletion
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
 from leaver.cases.former import FormerLeavers
@@ -98,6 +99,10 @@ def _never(*_: object, **__: object) -> bool:
     return False
 
 
+def _always(*_: object, **__: object) -> bool:
+    return True
+
+
 def _without_the_one_before(self: Name, kind: kinds.Kind, case_id: str) -> Name:
     return self.model_copy(update={"containments": {**self.containments, kind: case_id}})
 
@@ -158,6 +163,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("a_personal_connection_made_meanwhile", StepFinder, "find_anew", lambda _, case: case.steps),
         ("zoom_is_out_of_order_when_the_event_comes", Receipt, "names", frozenset()),
         ("another_address_at_an_account_bought_meanwhile", Receipt, "names", frozenset()),
+        ("another_address_that_is_told_while_another_run_seals", CaseCompletion, "_is_searched", _always),
         ("another_address_from_before_the_day", Receipt, "names", frozenset()),
         ("an_account_made_anew_before_the_day", completion, "DONE_WITH", {*DONE_WITH, Outcome.NOT_SEARCHABLE}),
         ("two_identities_at_venafi", RevokeGrants, "is_believed", True),
