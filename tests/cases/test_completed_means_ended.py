@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from functions.revoke_access_token import app as revoking
+from functions.revoke_grants import app as granting
 from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
 from functions.watch_deadlines import app as watching
@@ -97,6 +98,13 @@ def _by_the_address(one: Step, other: Step, subject: Subject) -> bool:
 
 def _never(*_: object, **__: object) -> bool:
     return False
+
+
+_closed = Receipt.closed
+
+
+def _forgetful(self: Receipt, result: Result, **told: Any) -> Receipt:
+    return _closed(self, result, **told).model_copy(update={"progress": None})
 
 
 def _always(*_: object, **__: object) -> bool:
@@ -252,6 +260,9 @@ def _once(self: Intake, departure: Departure) -> Fate:
             "ids_of",
             lambda case, *_, **__: case.identities,
         ),
+        ("an_address_that_is_somebody_elses_when_venafi_answers", granting, "STILL_THEIRS", timedelta.max),
+        ("a_name_that_is_somebody_elses_when_venafi_is_connected", granting, "STILL_THEIRS", timedelta.max),
+        ("an_address_that_is_somebody_elses_once_venafi_knew_her_by_it", Receipt, "closed", _forgetful),
         ("a_late_word_of_a_theft_at_a_recycled_address", intake, "is_before_its_end", _never),
         ("a_theft_of_somebody_new_while_one_is_contained", Intake, "_may_be_of_somebody_else", _never),
         ("a_theft_of_somebody_new_while_another_theft_is_in_doubt", Intake, "_may_be_of_somebody_else", _never),

@@ -17,7 +17,7 @@ from functions.look_up_person.app import look_up_person
 from functions.look_up_person.app import name as name_of_look_up
 from functions.purge_user_tokens.app import purge_user_tokens
 from functions.revoke_access_token.app import revoke_access_token
-from functions.revoke_grants.app import revoke_grants
+from functions.revoke_grants.app import revoke_grants, tell_age
 from functions.revoke_sso_token.app import revoke_sso_token
 from functions.seal_case.app import SealCase, read_case, seal_case
 from functions.start_offboarding.app import PersonFinder, StartOffboarding, name, start_offboarding, understand
@@ -351,6 +351,7 @@ class Office:
                 venafi=self.venafi,
                 tokens=venafi_tokens,
                 search=proved_search(self.venafi, self.clock),
+                age_of=partial(tell_age, cases=self.cases, clock=self.clock),
             ),
             PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
             SealCase: self._seal,

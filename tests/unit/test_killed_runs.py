@@ -253,7 +253,8 @@ def slow(takes: timedelta) -> tuple[Queue, SlowVenafi, Callable[[], Consumer[Rev
         clock,
         "venafi",
     )
-    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=proved_search(venafi, clock))
+    search = proved_search(venafi, clock)
+    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search, age_of=lambda _: timedelta(0))
 
     def run() -> Consumer[RevokeGrants]:
         venafi.run_ends = clock() + TIMEOUT

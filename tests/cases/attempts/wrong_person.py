@@ -201,6 +201,48 @@ def address_goes_to_somebody_new(company: Company) -> None:
     company.hire(ADA, "ben-new", "local:{ben-new}")
 
 
+def leaves_while_venafi_is_out(what: str) -> Company:
+    """Her address is somebody new's when Venafi answers again, and a person sends back what was parked."""
+    company = Company()
+    company.weather.out_of_order[what] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    for message in list(company.queued):
+        company.deliver(message)
+    company.waits(2, days=1)
+    address_goes_to_somebody_new(company)
+    company.weather.out_of_order.clear()
+    company.redrive()
+    company.works()
+    company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def an_address_that_is_somebody_elses_when_venafi_answers() -> Company:
+    """Venafi is out of order when she leaves, and answers when somebody new has the address there."""
+    return leaves_while_venafi_is_out("venafi")
+
+
+@attempt()
+def an_address_that_is_somebody_elses_once_venafi_knew_her_by_it() -> Company:
+    """The same, and Venafi had said who she is before it failed."""
+    return leaves_while_venafi_is_out("venafi: revoke grants")
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def a_name_that_is_somebody_elses_when_venafi_is_connected() -> Company:
+    """HR says how she is called at Venafi; Leaver is connected to it when somebody new is called so."""
+    company = Company()
+    venafi = company.table.records.pop("venafi")
+    company.venafi.people["lovelace"] = [ADA_UNIVERSAL]
+    company.hears_and_works(subject={"identities": {"venafi": {"name": "lovelace"}}})
+    address_goes_to_somebody_new(company)
+    company.venafi.people["lovelace"] = ["local:{ben-new}"]
+    company.table.put(venafi)
+    company.waits(62)
+    return company
+
+
 @attempt()
 def a_late_word_about_a_recycled_address() -> Company:
     """A late word about somebody who left long ago, when somebody new has the address."""
