@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.cases.receipts import Progress
+from leaver.cases.record import STILL_THEIRS
 from leaver.cases.table import Cases
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
@@ -41,8 +42,6 @@ NOBODY_ADDED: Final = (
     "nobody has the name that a later event gave, and the leaver may have another: let HR give the right one; then "
     "close the step"
 )
-#: how long a leaver's address or name is nobody else's: long enough for a weekend on which Venafi is out of order
-STILL_THEIRS: Final = timedelta(days=3)
 #: why it can not be told whose an address or a name is by now
 FOUND_LATE: Final = (
     "the leaver was first found days after the case began, as {}, who may be somebody new by now: end its grants by a "

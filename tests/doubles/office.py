@@ -405,10 +405,10 @@ class Office:
     def zoom_id(self, email: str) -> str:
         return next(zoom_id for zoom_id, each in self.zoom.users.items() if each == email)
 
-    def connects(self, name: str, owner: str, role: str = "personal") -> None:
+    def connects(self, name: str, owner: str, role: str = "personal", **fields: Any) -> None:
         """Somebody gave Leaver a connection to Zoom, for themselves or for all."""
         self.grants[name] = FakeGrant(self.clock)
-        self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING))
+        self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING, **fields))
         secrets = self.secrets.secrets
         secrets[f"leaver/tokens/{place_of(name)}"] = secrets["leaver/tokens/zoom/zoom"]
         secrets[f"leaver/credentials/{place_of(name)}"] = secrets["leaver/credentials/zoom/zoom"]

@@ -43,7 +43,9 @@ def revoke(venafi: FakeVenafi, **target: Any) -> Result:
     )
     search = proved_search(venafi, Clock())
     command = parse(RevokeGrants, target, direct=True)
-    return revoke_grants(command, progress, venafi=venafi, tokens=access_tokens, search=search, age_of=lambda _: timedelta(0))
+    return revoke_grants(
+        command, progress, venafi=venafi, tokens=access_tokens, search=search, age_of=lambda _: timedelta(0)
+    )
 
 
 def is_not_found(result: Result, *, searched: str) -> None:
