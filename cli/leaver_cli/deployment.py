@@ -19,7 +19,7 @@ from leaver.cases.heard import HeardEvents
 from leaver.cases.people import People
 from leaver.cases.table import Cases
 from leaver.connections.grants import ProviderGrants
-from leaver.connections.record import Connections
+from leaver.connections.record import Connections, Role
 from leaver.messages.names import name_of
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
@@ -140,6 +140,7 @@ class Deployment:
                 credentials=new.credentials,
                 obtain=new.obtain,
                 find_consenter=_find_consenter(new),
+                find_owner_id=_find_owner_id(new, target.role),
             )
         )
 
@@ -198,5 +199,14 @@ def _find_consenter(new: ConnectionRequest) -> Callable[[SecretStr], str | None]
     def find(access_token: SecretStr) -> str | None:
         user = new.find_consenter(access_token) if new.find_consenter else None
         return user.id if user else None
+
+    return find
+
+
+def _find_owner_id(new: ConnectionRequest, role: Role) -> Callable[[SecretStr], str | None]:
+    def find(access_token: SecretStr) -> str | None:
+        user = new.find_consenter(access_token) if new.find_consenter and role == "personal" else None
+        # Of another account's id nobody can tell by this account's whose it is.
+        return user.id if user and user.account in {None, new.account} else None
 
     return find

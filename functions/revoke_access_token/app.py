@@ -83,11 +83,17 @@ def revoke_access_token(
 
 def _end_of_replaced(record: Connection, command: RevokeAccessToken, grants: ProviderGrants) -> Result:
     """How the grant ended that was replaced before this command came; raises NeedsReauthorization where nobody says."""
-    if record.owner == command.owner and grants.ends_by_consent(record):
+    is_same = record.owner == command.owner and not _is_anothers(record, command)
+    if is_same and grants.ends_by_consent(record):
         return Result(Outcome.ALREADY_GONE)
     if record.replaced_owner == command.owner and record.replaced_outcome is not None:
         return Result(record.replaced_outcome, details={"said": record.replaced_description or ""})
     raise NeedsReauthorization("this grant was replaced by another, and nobody has confirmed that it ended")
+
+
+def _is_anothers(record: Connection, command: RevokeAccessToken) -> bool:
+    """Whether somebody else has the owner's address by now: the provider's own ids differ."""
+    return len({record.owner_id, command.owner_id} - {None}) > 1
 
 
 def _revoke_latest_tokens(

@@ -1,7 +1,8 @@
 """Revoke every Venafi grant of an identity, and prove that none is left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -9,6 +10,8 @@ from pydantic import SecretStr
 
 from leaver import bootstrap
 from leaver.cases.receipts import Progress
+from leaver.cases.record import STILL_THEIRS
+from leaver.cases.table import Cases
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
@@ -39,6 +42,11 @@ NOBODY_ADDED: Final = (
     "nobody has the name that a later event gave, and the leaver may have another: let HR give the right one; then "
     "close the step"
 )
+#: why it can not be told whose an address or a name is by now
+FOUND_LATE: Final = (
+    "the leaver was first found days after the case began, as {}, who may be somebody new by now: end its grants by a "
+    "command of their own if it is the leaver; then close the step"
+)
 #: what Venafi said to the revocation, in an operation's progress
 SAID: Final = ("outcome", "status", "code")
 
@@ -48,12 +56,19 @@ class Settings(ActsOnPeople, SearchesVenafi, EndsAccess):
 
 
 def revoke_grants(
-    command: RevokeGrants, progress: Progress, *, venafi: Venafi, tokens: AccessTokens, search: PeopleSearch
+    command: RevokeGrants,
+    progress: Progress,
+    *,
+    venafi: Venafi,
+    tokens: AccessTokens,
+    search: PeopleSearch,
+    age_of: Callable[[str], timedelta],
 ) -> Result:
     """Revoke, and claim `revoked` only when Venafi itself then counts no grant; the details say whose they were.
 
     A slow Venafi takes longer for these calls than a function lives: `progress` holds who was found, and what Venafi
-    said to the revocation.
+    said to the revocation. Whoever was found first is the leaver, whoever has the address by now. `age_of` tells how
+    long ago a case began.
     """
 
     def revoke(connection: Connection, access_token: SecretStr) -> Result:
@@ -64,7 +79,8 @@ def revoke_grants(
             found = asked.find(command.subject)
             if isinstance(found, Nobody):
                 return tell_of_nobody(found, command, asked)
-            if doubt := asked.find_doubt(found.identity, command):
+            late = found.found_by != "prefixed_universal" and command.case_id and age_of(command.case_id) > STILL_THEIRS
+            if doubt := _told_late(found) if late else asked.find_doubt(found.identity, command):
                 return Result(Outcome.NOT_SEARCHABLE, details=doubt)
             progress.update(found.details_of(command.subject))
         who = {name: told for name, told in progress.items() if name not in SAID}
@@ -78,6 +94,11 @@ def revoke_grants(
         return replace(ended, outcome=Outcome.NOT_SEARCHABLE, details={**ended.details, "because": two})
 
     return tokens.with_token(command.connection, revoke)
+
+
+def _told_late(found: Found) -> dict[str, str]:
+    named = found.identity.prefixed_universal
+    return {"because": FOUND_LATE.format(named), "name_is_of": named}
 
 
 @dataclass(frozen=True)
@@ -175,6 +196,12 @@ def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi,
                 raise Rejected("this is the application that Leaver itself works through")
 
 
+def tell_age(case_id: str, *, cases: Cases, clock: Callable[[], datetime]) -> timedelta:
+    """Tell how long ago a case began."""
+    now = clock()
+    return now - (cases.require(case_id).started_at or now)
+
+
 def consumer() -> Consumer[RevokeGrants]:
     """What works through the queue `revoke-grants`."""
     settings = bootstrap.settings_of(Settings)
@@ -186,7 +213,8 @@ def consumer() -> Consumer[RevokeGrants]:
         known_addresses=settings.venafi_known_address,
         clock=bootstrap.now,
     )
-    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search)
+    age_of = partial(tell_age, cases=bootstrap.cases(settings.cases_table), clock=bootstrap.now)
+    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search, age_of=age_of)
     return bootstrap.paced_consumer(RevokeGrants, operation, settings, tokens, ending=settings, resumes=True)
 
 

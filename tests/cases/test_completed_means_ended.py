@@ -7,11 +7,13 @@ from typing import Any, Final
 import pytest
 
 from functions.revoke_access_token import app as revoking
+from functions.revoke_grants import app as granting
 from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
 from functions.watch_deadlines import app as watching
 from functions.watch_deadlines.app import Watch
 from leaver.cases import completion, finding, former, intake, kinds, proved, seal
+from leaver.cases.completion import CaseCompletion
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
 from leaver.cases.former import FormerLeavers
@@ -98,6 +100,17 @@ def _never(*_: object, **__: object) -> bool:
     return False
 
 
+_closed = Receipt.closed
+
+
+def _forgetful(self: Receipt, result: Result, **told: Any) -> Receipt:
+    return _closed(self, result, **told).model_copy(update={"progress": None})
+
+
+def _always(*_: object, **__: object) -> bool:
+    return True
+
+
 def _without_the_one_before(self: Name, kind: kinds.Kind, case_id: str) -> Name:
     return self.model_copy(update={"containments": {**self.containments, kind: case_id}})
 
@@ -158,6 +171,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("a_personal_connection_made_meanwhile", StepFinder, "find_anew", lambda _, case: case.steps),
         ("zoom_is_out_of_order_when_the_event_comes", Receipt, "names", frozenset()),
         ("another_address_at_an_account_bought_meanwhile", Receipt, "names", frozenset()),
+        ("another_address_that_is_told_while_another_run_seals", CaseCompletion, "_is_searched", _always),
         ("another_address_from_before_the_day", Receipt, "names", frozenset()),
         ("an_account_made_anew_before_the_day", completion, "DONE_WITH", {*DONE_WITH, Outcome.NOT_SEARCHABLE}),
         ("two_identities_at_venafi", RevokeGrants, "is_believed", True),
@@ -245,6 +259,18 @@ def _once(self: Intake, departure: Departure) -> Fate:
             intake,
             "ids_of",
             lambda case, *_, **__: case.identities,
+        ),
+        ("an_address_that_is_somebody_elses_when_venafi_answers", granting, "STILL_THEIRS", timedelta.max),
+        ("a_name_that_is_somebody_elses_when_venafi_is_connected", granting, "STILL_THEIRS", timedelta.max),
+        ("an_address_that_is_somebody_elses_once_venafi_knew_her_by_it", Receipt, "closed", _forgetful),
+        ("a_connection_of_somebody_new_while_the_case_is_open", finding, "_is_theirs", lambda *_: True),
+        ("a_connection_of_hers_when_somebody_new_has_the_address", finding, "_is_theirs", lambda *_: None),
+        ("a_connection_of_nobody_knows_whom_while_the_case_is_open", finding, "_find_doubt", lambda *_: None),
+        (
+            "a_connection_of_hers_that_somebody_new_has_replaced_under_her_address",
+            revoking,
+            "_is_anothers",
+            _never,
         ),
         ("a_late_word_of_a_theft_at_a_recycled_address", intake, "is_before_its_end", _never),
         ("a_theft_of_somebody_new_while_one_is_contained", Intake, "_may_be_of_somebody_else", _never),

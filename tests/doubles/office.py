@@ -17,7 +17,7 @@ from functions.look_up_person.app import look_up_person
 from functions.look_up_person.app import name as name_of_look_up
 from functions.purge_user_tokens.app import purge_user_tokens
 from functions.revoke_access_token.app import revoke_access_token
-from functions.revoke_grants.app import revoke_grants
+from functions.revoke_grants.app import revoke_grants, tell_age
 from functions.revoke_sso_token.app import revoke_sso_token
 from functions.seal_case.app import SealCase, read_case, seal_case
 from functions.start_offboarding.app import PersonFinder, StartOffboarding, name, start_offboarding, understand
@@ -351,6 +351,7 @@ class Office:
                 venafi=self.venafi,
                 tokens=venafi_tokens,
                 search=proved_search(self.venafi, self.clock),
+                age_of=partial(tell_age, cases=self.cases, clock=self.clock),
             ),
             PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
             SealCase: self._seal,
@@ -404,10 +405,10 @@ class Office:
     def zoom_id(self, email: str) -> str:
         return next(zoom_id for zoom_id, each in self.zoom.users.items() if each == email)
 
-    def connects(self, name: str, owner: str, role: str = "personal") -> None:
+    def connects(self, name: str, owner: str, role: str = "personal", **fields: Any) -> None:
         """Somebody gave Leaver a connection to Zoom, for themselves or for all."""
         self.grants[name] = FakeGrant(self.clock)
-        self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING))
+        self.table.put(connection(name, owner=owner, role=role, expires_at=LASTING, **fields))
         secrets = self.secrets.secrets
         secrets[f"leaver/tokens/{place_of(name)}"] = secrets["leaver/tokens/zoom/zoom"]
         secrets[f"leaver/credentials/{place_of(name)}"] = secrets["leaver/credentials/zoom/zoom"]

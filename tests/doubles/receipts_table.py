@@ -61,7 +61,7 @@ class InMemoryReceipts(Receipts):
         standing = self.items[receipt.case_id, receipt.entry]
         if standing.outcome in OPEN_TO_ANOTHER_TRY:
             said = {"outcome", "finished_at", "reason", *NO_RESPONSE.fields()}
-            taken_back = dict.fromkeys(said | WHILE_OPEN)
+            taken_back = dict.fromkeys(said | WHILE_OPEN - {"progress"})
             self.items[receipt.case_id, receipt.entry] = standing.model_copy(update=taken_back)
 
     def _put(self, receipt: Receipt, *, failures: int = 1) -> Receipt | None:

@@ -59,7 +59,7 @@ class World(ConsumerHarness):
             self.publisher(),
             self.clock,
             DEADLINE,
-            lambda _: Search((), ()),
+            lambda case: Search((), tuple({"owner of connections": name} for name in case.names)),
             ceiling=Ceiling(self.counted, most=2000, routine=50),
         )
         return Watch(

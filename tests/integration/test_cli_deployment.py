@@ -1,7 +1,7 @@
 """What the command line learns of a deployed stack from the stack itself, on moto."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,14 +11,14 @@ import pytest
 from moto import mock_aws
 from pydantic import SecretStr
 
-from leaver.connections.record import Connection, Status
-from leaver.errors import LeaseHeld, Rejected
+from leaver.connections.record import Connection, Role, Status
+from leaver.errors import LeaseHeld, ProviderUnavailable, Rejected
 from leaver.providers.venafi.api import Venafi
 from leaver.providers.venafi.entry import VENAFI
 from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.tokens import GrantedTokens, TokenSet
 from leaver_cli.connections import disconnect
-from leaver_cli.connections.request import ConnectionRequest, Target
+from leaver_cli.connections.request import ConnectionRequest, Consenter, Target
 from leaver_cli.deployment import Deployment, NoSuchStack, WrongClock, describe
 from tests.doubles.certificates import authority
 from tests.doubles.connections_table import InMemoryConnections, connection
@@ -136,7 +136,8 @@ def test_a_clock_that_is_a_little_wrong_will_do(ahead: int) -> None:
     replace(deployed(), ahead=timedelta(seconds=ahead)).check_the_clock()
 
 
-def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_it() -> None:
+def established(role: Role, consenter: Callable[[SecretStr], Consenter | None] | None = None) -> Connection:
+    """The record of a new connection to acme, whose owner was written in capitals."""
     connections = InMemoryConnections()
     expires_at = datetime.now(UTC) + timedelta(hours=1)
     granted = GrantedTokens.model_validate({"access_token": "access-1", "expires_at": expires_at, "scope": "x"})
@@ -147,6 +148,34 @@ def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_i
         credentials=ZoomCredentials(client_id="app", client_secret=SecretStr("secret"), account_id="acme"),
         obtain=lambda: granted,
         check=lambda _: [],
+        find_consenter=consenter,
     )
-    replace(deployed(), connections=connections).establish(new, Target("zoom", " Ada@Example.COM ", "service"))
-    assert connections.records["zoom"].owner == "ada@example.com"
+    replace(deployed(), connections=connections).establish(new, Target("zoom", " Ada@Example.COM ", role))
+    return connections.records["zoom"]
+
+
+def test_an_owner_is_kept_as_people_are_remembered_so_that_their_leaving_finds_it() -> None:
+    assert established("service").owner == "ada@example.com"
+
+
+def no_answer(_: SecretStr) -> Consenter | None:
+    raise ProviderUnavailable("out of order")
+
+
+@pytest.mark.parametrize(
+    ("role", "consenter", "kept"),
+    [
+        ("personal", lambda _: Consenter("ada-at-zoom", "ada@example.com", "acme"), "ada-at-zoom"),
+        ("personal", lambda _: Consenter("ada-at-zoom", "ada@example.com", None), "ada-at-zoom"),
+        # Of another account's id this account can't tell whose it is, and a service connection is not one person's.
+        ("personal", lambda _: Consenter("ada-at-zoom", "ada@example.com", "europe"), None),
+        ("service", lambda _: Consenter("ada-at-zoom", "ada@example.com", "acme"), None),
+        ("personal", lambda _: None, None),
+        ("personal", no_answer, None),
+        ("personal", None, None),
+    ],
+)
+def test_a_personal_connection_keeps_the_accounts_own_id_of_who_consented(
+    role: Role, consenter: Callable[[SecretStr], Consenter | None] | None, kept: str | None
+) -> None:
+    assert established(role, consenter).owner_id == kept

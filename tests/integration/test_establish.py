@@ -196,6 +196,17 @@ def test_what_became_of_the_former_owners_grant_is_on_the_record(desk: Desk) -> 
     assert replaced(desk.record) == (IT, Outcome.REVOKED, "revoked"), "who owns it now took nothing over from anybody"
 
 
+def test_what_became_of_the_grant_of_whoever_had_the_address_before_is_on_the_record(desk: Desk) -> None:
+    def of(id_: str) -> dict[str, Any]:
+        return {"role": "personal", "find_owner_id": lambda _: id_}
+
+    desk.connect(IT, **of("first"))
+    desk.connect(IT, **of("first"))
+    assert replaced(desk.record) == (None, None, None)
+    desk.connect(IT, user=BOSS, **of("second"))
+    assert (desk.record.owner_id, replaced(desk.record)) == ("second", (IT, Outcome.REVOKED, "revoked"))
+
+
 def test_the_end_of_a_former_owners_grant_is_on_the_record_only_where_it_is_confirmed(desk: Desk) -> None:
     desk.connect(IT)
     del desk.secrets.secrets["leaver/credentials/zoom/zoom"]

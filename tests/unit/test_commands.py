@@ -235,10 +235,10 @@ def test_what_is_done_to_a_connection_names_it(model: type[Command]) -> None:
     assert parse(model, {"connection": "zoom-eu"}, direct=False).subject == "zoom-eu"
 
 
-@pytest.mark.parametrize("grant", [{"owner": CANARY}, {"granted_at": CANARY}])
+@pytest.mark.parametrize("grant", [{"owner": CANARY}, {"granted_at": CANARY}, {"owner_id": CANARY}])
 def test_nobody_but_a_case_says_which_grant_of_a_connection_is_meant(grant: dict[str, str]) -> None:
     assert reason(RevokeAccessToken, {"connection": "zoom", **grant}) == (
-        "owner, granted_at: expected only with case_id"
+        "owner, granted_at, owner_id: expected only with case_id"
     )
 
 

@@ -1,6 +1,7 @@
 """Revoking Venafi grants: for whom, and only claimed when none is left."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -42,7 +43,9 @@ def revoke(venafi: FakeVenafi, **target: Any) -> Result:
     )
     search = proved_search(venafi, Clock())
     command = parse(RevokeGrants, target, direct=True)
-    return revoke_grants(command, progress, venafi=venafi, tokens=access_tokens, search=search)
+    return revoke_grants(
+        command, progress, venafi=venafi, tokens=access_tokens, search=search, age_of=lambda _: timedelta(0)
+    )
 
 
 def is_not_found(result: Result, *, searched: str) -> None:

@@ -83,7 +83,8 @@ def test_without_a_second_look_the_connection_would_live_on_behind_a_completed_c
     carries_out_the_steps(office)
     office.connects("adas-zoom", ADA)
     monkeypatch.setattr(
-        "leaver.cases.completion.CaseCompletion._add_what_came_since", lambda _self, case, _: (case, ())
+        "leaver.cases.completion.CaseCompletion._add_what_came_since",
+        lambda self, case, _: (case, self.case_start.search(case).searched),
     )
     office.works()
     assert (office.case.state, office.access_of(ADA)) == (State.COMPLETED, {"adas-zoom"})

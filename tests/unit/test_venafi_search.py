@@ -51,7 +51,9 @@ class Company:
 
     def revoke(self, given: str = NOBODY, *, by: str = "identity") -> Result:
         command = parse(RevokeGrants, {by: given}, direct=True)
-        return revoke_grants(command, {}, venafi=self.venafi, tokens=self.tokens, search=self.search)
+        return revoke_grants(
+            command, {}, venafi=self.venafi, tokens=self.tokens, search=self.search, age_of=lambda _: timedelta(0)
+        )
 
 
 def words(text: str) -> set[str]:

@@ -67,6 +67,8 @@ class NewConnection:
     obtain: Callable[[], GrantedTokens] = field(repr=False)
     #: asks the provider whose consent an access token stands for; None: it does not say. Raises LeaverError
     find_consenter: Callable[[SecretStr], str | None] = field(default=lambda _: None, repr=False)
+    #: asks for the account's own id of whose a personal connection is; None: it is no account's. Raises LeaverError
+    find_owner_id: Callable[[SecretStr], str | None] = field(default=lambda _: None, repr=False)
 
     @property
     def place(self) -> str:

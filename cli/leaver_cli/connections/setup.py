@@ -123,6 +123,7 @@ class ConnectionSetup:
             grant_type=new.grant_type,
             role=new.role,
             owner=new.owner,
+            owner_id=_find_owner_id(new, granted),
             status=Status.ACTIVE,
             # Of its own, and no successor of the old grant's: a refresher never takes one for the other.
             version=str(uuid5(NAMESPACE_URL, f"leaver:{new.name}:granted:{self.holder}")),
@@ -170,7 +171,7 @@ class ConnectionSetup:
 
     def _record_end(self, old: Connection, written: Connection, ended: str | None) -> None:
         """Record that the previous owner's grant has ended: the case of an owner who left waits for it."""
-        if old.owner != written.owner and ended is not None:
+        if written.is_of_another(old) and ended is not None:
             outcome = Outcome.REVOKED if ended == Outcome.REVOKED else Outcome.ALREADY_GONE
             self.connections.change(
                 written.connection, lambda current: current.with_replaced_grant_ended(outcome, ended)
@@ -206,3 +207,11 @@ def credentials_json(credentials: AppCredentials) -> SecretStr:
     fields = {name: value for name, value in credentials if value is not None}
     clear = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in fields.items()}
     return SecretStr(json.dumps(clear))
+
+
+def _find_owner_id(new: NewConnection, granted: GrantedTokens) -> str | None:
+    """Find the provider's own id of whose it is; None where the provider can't be asked."""
+    try:
+        return new.find_owner_id(granted.access_token)
+    except LeaverError:
+        return None

@@ -1,5 +1,6 @@
 """A case is completed, and access lives: what is called otherwise, appears later, or lies where nobody looks."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -12,7 +13,7 @@ from leaver.storage.user_token_secrets import UserTokenPlace
 from tests.cases.attempts.seen import Attempts, Company
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message
-from tests.doubles.steps import Killed, Moment
+from tests.doubles.steps import Killed, Moment, die
 
 attempt = Attempts("Completed, and access lives")
 OF_ZOOM = {"session of ada", "user token of ada"}
@@ -616,6 +617,47 @@ def another_address_at_an_account_bought_meanwhile() -> Company:
     as_king(company, "ada-eu")
     company.waits(days=1)
     return company
+
+
+def two_runs_beside_each_other(slower_stops: int) -> Company:
+    """The slower run of seal_case stops; a new account's step ends meanwhile, and the run that counts it dies."""
+    company = Company()
+    company.deliver(company.hears())
+    for message in list(company.queued):
+        company.deliver(message)
+    company.installs("zoom-eu", "europe")
+    company.zoom.accounts["ada-eu"] = "europe"
+    company.zoom.sessions.add("ada-eu")
+    as_king(company, "ada-eu")
+    slower, faster = [each for each in company.queued if each.command == "SealCase"][:2]
+
+    def dies_once_it_has_counted(name: str, moment: Moment) -> None:
+        if (name, moment) == ("write case", "after"):
+            die()
+
+    def faster_runs() -> None:
+        company.deliver(faster)
+        for message in [each for each in company.queued if each.command != "SealCase"]:
+            company.deliver(message)
+        company.effects.watch = dies_once_it_has_counted
+        with suppress(Killed):
+            company.deliver(next(each for each in company.queued if each is not slower))
+        company.effects.watch = lambda *_: None
+        company.effects.dead.clear()
+
+    company.effects.interrupt(slower_stops, "before", faster_runs)
+    company.deliver(slower)
+    company.effects.watch = lambda *_: None
+    company.works()
+    company.waits(3)
+    return company
+
+
+@attempt()
+def another_address_that_is_told_while_another_run_seals() -> Company:
+    """Two runs of seal_case go beside each other; what the slower has not looked for, the last receipt told."""
+    every = [two_runs_beside_each_other(stops) for stops in range(13)]
+    return next((each for each in every if each.seen.lives), every[-1])
 
 
 @attempt()

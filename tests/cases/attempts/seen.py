@@ -80,12 +80,12 @@ class Company(Office):
         self._bens |= self.bens
         return super().queue(command, body)
 
-    def hands_over(self, name: str, owner: str, *, ended: Outcome | None = None) -> None:
+    def hands_over(self, name: str, owner: str, *, ended: Outcome | None = None, **fields: Any) -> None:
         """What `leaver connect` writes under a name that there is; unless `ended`, the old grant lives."""
         old = self.table.records[name]
         self.grants[f"old grant of {old.owner}"] = self.grants[name]
         self.grants[name].alive = ended is None
-        self.connects(name, owner, role=old.role)
+        self.connects(name, owner, role=old.role, **fields)
         made = self.table.records[name].model_copy(update={"granted_at": self.clock()})
         written = old.with_new_grant(made, now=self.clock())
         self.table.put(written.with_replaced_grant_ended(ended, "ended") if ended else written)

@@ -201,6 +201,84 @@ def address_goes_to_somebody_new(company: Company) -> None:
     company.hire(ADA, "ben-new", "local:{ben-new}")
 
 
+def leaves_while_venafi_is_out(what: str, name: str | None = None, **connection: str) -> Company:
+    """Her address is somebody new's when Venafi answers again, and a person sends back what was parked.
+
+    A connection of this name, if any, was given under the address meanwhile.
+    """
+    company = Company()
+    company.weather.out_of_order[what] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    for message in list(company.queued):
+        company.deliver(message)
+    company.waits(2, days=1)
+    address_goes_to_somebody_new(company)
+    if name:
+        company.connects(name, ADA, granted_at=company.clock(), **connection)
+    company.weather.out_of_order.clear()
+    company.redrive()
+    company.works()
+    company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def an_address_that_is_somebody_elses_when_venafi_answers() -> Company:
+    """Venafi is out of order when she leaves, and answers when somebody new has the address there."""
+    return leaves_while_venafi_is_out("venafi")
+
+
+@attempt()
+def an_address_that_is_somebody_elses_once_venafi_knew_her_by_it() -> Company:
+    """The same, and Venafi had said who she is before it failed."""
+    return leaves_while_venafi_is_out("venafi: revoke grants")
+
+
+@attempt()
+def a_connection_of_somebody_new_while_the_case_is_open() -> Company:
+    """While her case is open somebody new, who has her address, gives Leaver a connection; it knows whose that is."""
+    return leaves_while_venafi_is_out("venafi: revoke grants", "bens-new-zoom", owner_id="ben-new")
+
+
+@attempt()
+def a_connection_of_hers_when_somebody_new_has_the_address() -> Company:
+    """The same, and it is she who gave it."""
+    return leaves_while_venafi_is_out("venafi: revoke grants", "adas-new-zoom", owner_id=ADA_ID)
+
+
+@attempt("open: RevokeAccessToken#bens-new-zoom it was given days after the case began")
+def a_connection_of_nobody_knows_whom_while_the_case_is_open() -> Company:
+    """The same, and nobody knows whose the connection is."""
+    return leaves_while_venafi_is_out("venafi: revoke grants", "bens-new-zoom")
+
+
+@attempt("open: RevokeAccessToken#from-ada-to-ben failed", {f"old grant of {ADA}"})
+def a_connection_of_hers_that_somebody_new_has_replaced_under_her_address() -> Company:
+    """Before her connection's command comes somebody new, who has her address, connects under its name."""
+    company = Company()
+    company.connects("from-ada-to-ben", ADA, owner_id=ADA_ID)
+    company.deliver(company.hears())
+    company.clock.passes(minutes=1)
+    company.hands_over("from-ada-to-ben", ADA, owner_id="ben-new")
+    company.works()
+    company.waits(3)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def a_name_that_is_somebody_elses_when_venafi_is_connected() -> Company:
+    """HR says how she is called at Venafi; Leaver is connected to it when somebody new is called so."""
+    company = Company()
+    venafi = company.table.records.pop("venafi")
+    company.venafi.people["lovelace"] = [ADA_UNIVERSAL]
+    company.hears_and_works(subject={"identities": {"venafi": {"name": "lovelace"}}})
+    address_goes_to_somebody_new(company)
+    company.venafi.people["lovelace"] = ["local:{ben-new}"]
+    company.table.put(venafi)
+    company.waits(62)
+    return company
+
+
 @attempt()
 def a_late_word_about_a_recycled_address() -> Company:
     """A late word about somebody who left long ago, when somebody new has the address."""

@@ -143,7 +143,7 @@ class CaseCompletion:
         def with_seal(standing: Case) -> Case | None:
             if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
                 return None
-            if self._may_be_back(standing, by_entry):
+            if self._may_be_back(standing, by_entry) or not self._is_searched(standing, by_entry, searched):
                 return None
             applied = self._with_applied_policy(standing).model_copy(update={"searched": searched})
             return applied.after_seal(stored, _residual(receipts), now)
@@ -159,6 +159,15 @@ class CaseCompletion:
     def _may_be_back(self, case: Case, receipts: Mapping[str, Receipt]) -> bool:
         """Whether somebody joined at this very moment, who says that the person leaves when a step had ended."""
         return with_what_may_be_back(case, receipts, self.providers) != case
+
+    def _is_searched(self, case: Case, receipts: Mapping[str, Receipt], searched: Searched) -> bool:
+        """Whether it was looked for what has to end under every name by now: another run may have counted a receipt.
+
+        A sweep has no names of its own to look for.
+        """
+        proved = {name for receipt in receipts.values() for name in receipt.names}
+        names = {each.get("owner of connections") for each in searched}
+        return case.sweep_of is not None or proved.union(case.names) <= names
 
     def _with_applied_policy(self, case: Case) -> Case:
         # The deployment may have changed its mind since the case was recorded: what is sealed is what was applied.

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from leaver.cases import identities
 from leaver.cases.kinds import is_ended_by
-from leaver.cases.record import REPLACE, Case, Search, Step
+from leaver.cases.record import REPLACE, STILL_THEIRS, Case, Search, Step
 from leaver.cases.start import COMMANDS
 from leaver.connections.record import Connection, Connections, Unreadable
 from leaver.errors import BadMessage, Rejected, explain
@@ -25,6 +25,11 @@ MARK: Final[Mapping[str, str]] = {"known": "before"}
 NOBODY_CAN_TELL: Final = (
     "an earlier case knew this name, and nothing tells whose it is by now: end that access by a command of its own if "
     "it is the leaver's; then close the step"
+)
+#: the same of a connection that came long after the case began
+GIVEN_LATE: Final = (
+    "it was given days after the case began, and nothing tells whose the address is by now: end that access by a "
+    "command of its own if it is the leaver's; then close the step"
 )
 
 
@@ -53,9 +58,12 @@ class StepFinder:
         owned = [each for each in self._owned_by(owners) if not _is_of_who_stays(each, case)]
         for record in owned:
             for grant in _living_grants(record, owners):
+                is_theirs = _is_theirs(grant, record, case)
+                if is_theirs is False:
+                    continue
                 step = _of_grant(grant, record, case)
-                is_in_doubt = name_of(grant.get("owner", "")) in doubted
-                steps.append(step.model_copy(update={"refused": NOBODY_CAN_TELL}) if is_in_doubt else step)
+                doubt = NOBODY_CAN_TELL if name_of(grant.get("owner", "")) in doubted else _find_doubt(record, case)
+                steps.append(step.model_copy(update={"refused": doubt}) if doubt and is_theirs is None else step)
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through, at last.
         steps.sort(key=lambda step: [*COMMANDS, REPLACE].index(step.command))
         found = [step for step in steps if is_ended_by(case.kind, step.command)]
@@ -119,6 +127,25 @@ def _living_grants(record: Connection | Unreadable, names: Collection[str]) -> I
         yield record.grant
     if record.replaced_owner and name_of(record.replaced_owner) in names and record.replaced_outcome is None:
         yield {"owner": record.replaced_owner}
+
+
+def _is_theirs(grant: Mapping[str, str], record: Connection | Unreadable, case: Case) -> bool | None:
+    """Whether the grant is the leaver's, by the account's own id of who gave it; None where no id tells."""
+    if "owner_id" not in grant or isinstance(record, Unreadable):
+        return None
+    at, owner_id = f"{record.provider}/{record.account}", grant["owner_id"]
+    ids = {id_ for where, id_ in case.identities.items() if where == at or where.startswith(f"{at} ")}
+    given = {id_ for subject in case.subjects for id_ in subject.identities.get(record.provider, {}).values()}
+    if owner_id in ids | given or name_of(owner_id) in case.names:
+        return True
+    return False if ids else None
+
+
+def _find_doubt(record: Connection | Unreadable, case: Case) -> str | None:
+    """Why a personal connection may be somebody new's, who has the address by now."""
+    if isinstance(record, Unreadable) or record.role != "personal" or not (record.granted_at and case.started_at):
+        return None
+    return GIVEN_LATE if record.granted_at > case.started_at + STILL_THEIRS else None
 
 
 def _of_grant(grant: dict[str, str], record: Connection | Unreadable, case: Case) -> Step:

@@ -48,7 +48,7 @@ class Receipt(BaseModel):
     attempts: int = 0
     #: the token version that the provider refused to this command, while it is open
     refused_version: str | None = None
-    #: while it is open: how far an operation of several calls came, for the next run to go on there
+    #: while it is open, or failed: how far an operation of several calls came, for the next run to go on there
     progress: Progress | None = None
     #: while it is open: of which message a run began, later than GiveUpAfter, whose end nobody has heard of; and how
     #: often that message had been received by then
@@ -91,8 +91,8 @@ class Receipt(BaseModel):
             update={
                 "requested_at": min(self.requested_at, first.requested_at),
                 "first_attempt_at": min(self.first_attempt_at, first.first_attempt_at),
-                # A command that is sent again, after a last word, begins anew.
-                "progress": first.progress if first.outcome is None else None,
+                # Whom a command had found before it failed is found no better later: a name may be another's by then.
+                "progress": first.progress if first.outcome in {None, Outcome.FAILED} else None,
             }
         )
 
@@ -108,7 +108,7 @@ class Receipt(BaseModel):
                 "finished_at": now,
                 "time_to_revoke": waited if result.outcome in ENDED else None,
                 "details": dict(result.details),
-                "progress": None,
+                "progress": self.progress if result.outcome is Outcome.FAILED else None,
                 "last_try": None,
             }
         )
@@ -201,7 +201,7 @@ class Receipts:
                 TableName=self._table,
                 Key=_key(receipt),
                 UpdateExpression="REMOVE outcome, finished_at, reason, provider_status, provider_code, tracking_id"
-                ", refused_version, progress, last_try",
+                ", refused_version, last_try",
                 ConditionExpression="outcome IN (:failed, :not_searchable)",
                 ExpressionAttributeValues=item({":failed": Outcome.FAILED, ":not_searchable": Outcome.NOT_SEARCHABLE}),
             )

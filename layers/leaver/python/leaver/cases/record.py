@@ -42,6 +42,8 @@ PURGE: Final = "PurgeUserTokens"
 DEACTIVATE: Final = "DeactivateUser"
 #: how often what lives again is ended again, at most
 SWEEP_PAUSE: Final = timedelta(minutes=10)
+#: how long after a case began the leaver's address or name is nobody else's: a provider may be out for a weekend
+STILL_THEIRS: Final = timedelta(days=3)
 #: how much evidence a case keeps: an item holds 400 KB
 MOST_SEEN: Final = 50
 #: the steps that are about one connection; every other is about an account, over whichever connection there is

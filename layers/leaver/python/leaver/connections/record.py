@@ -70,6 +70,8 @@ class Connection(BaseModel):
     #: refresh_token, or one of those by which the provider's entry logs in
     grant_type: GrantType
     owner: Stripped
+    #: of a personal connection by consent: the provider's own id of its owner; an address may be somebody else's later
+    owner_id: str | None = None
     #: service: Leaver itself works through it; personal: it is one person's
     role: Role
     status: Status
@@ -134,7 +136,13 @@ class Connection(BaseModel):
     @property
     def grant(self) -> dict[str, str]:
         """Which grant it has: whose, and since when."""
-        return {"owner": self.owner} | ({"granted_at": timestamp(self.granted_at)} if self.granted_at else {})
+        since = {"granted_at": timestamp(self.granted_at)} if self.granted_at else {}
+        return {"owner": self.owner} | since | ({"owner_id": self.owner_id} if self.owner_id else {})
+
+    def is_of_another(self, than: Self) -> bool:
+        """Whether the owner is another: by the address, or under the same address by the provider's own id."""
+        ids = {self.owner_id, than.owner_id} - {None}
+        return self.owner != than.owner or len(ids) > 1
 
     def revocation(self) -> Result | None:
         """The provider's word for the end of a connection; None while it lives."""
@@ -222,7 +230,7 @@ class Connection(BaseModel):
         if self.trouble_since:
             update = {"pending_announcement": "ConnectionRecovered", "trouble_since": self.trouble_since}
             healthy = healthy.model_copy(update=update)
-        if self.owner == made.owner:
+        if not made.is_of_another(self):
             return healthy.model_copy(update={name: getattr(self, name) for name in _REPLACED})
         return healthy.model_copy(update={"replaced_owner": self.owner, "replaced_at": now})
 

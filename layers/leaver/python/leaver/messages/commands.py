@@ -193,20 +193,22 @@ class RevokeAccessToken(Command):
 
     connection: ConnectionName
     confirm: Annotated[str, _matching(re.escape(CONFIRMATION), f'the words "{CONFIRMATION}"')] | None = None
-    #: of a case's step: whose grant is meant, and since when it was there; a name may have another's by now
+    #: of a case's step: whose grant is meant (also by the provider's own id), and since when it was there; a name may
+    #: have another's by now
     owner: str | None = None
     granted_at: str | None = None
+    owner_id: str | None = None
 
     @model_validator(mode="after")
     def _check_grant(self) -> Self:
-        if self.case_id is None and (self.owner is not None or self.granted_at is not None):
-            raise ValueError("owner, granted_at: expected only with case_id")
+        if self.case_id is None and self.grant:
+            raise ValueError("owner, granted_at, owner_id: expected only with case_id")
         return self
 
     @property
     def grant(self) -> dict[str, str]:
         """Which grant is meant, as Connection.grant has it; empty: whichever there is."""
-        return self.model_dump(include={"owner", "granted_at"}, exclude_none=True)
+        return self.model_dump(include={"owner", "granted_at", "owner_id"}, exclude_none=True)
 
 
 class RevokeSsoToken(Command):
