@@ -234,7 +234,8 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
 def _is_anothers_by_now(case: Case, *, intake: Intake) -> bool:
     """Whether an account that is asked says that somebody else has the address since the case was recorded."""
     request = OffboardingRequested.model_validate(case.request, strict=False)
-    found = intake.find_person(request, intake.clock())
+    answers = intake.find_person(request, intake.clock())
+    found = {at: each for at, each in answers.items() if each is not None}
     return Departure(request, found, case.names).is_of_somebody_else(case)
 
 
@@ -273,8 +274,8 @@ class PersonFinder:
     rate_limiter: RateLimiter
     clock: Callable[[], datetime]
 
-    def find(self, request: OffboardingRequested, heard_at: datetime) -> dict[str, Person]:
-        """Ask every account of Zoom's who is meant; returns whoever knows them, by `provider/account`.
+    def find(self, request: OffboardingRequested, heard_at: datetime) -> dict[str, Person | None]:
+        """Ask every account of Zoom's who is meant; returns whom each that answers knows, by `provider/account`.
 
         An account that is out of order, or has no connection, must keep nothing alive anywhere else: there the case
         goes by the event alone. Raises Rejected where HR's id is another person's than its address.
@@ -283,13 +284,13 @@ class PersonFinder:
         given = request.subject.identity(provider, "id")
         if given is not None and given.casefold() == "me":
             raise Rejected(f"subject.identities.{provider}.id: me is whoever consented, and nobody else")
-        found = {}
+        found: dict[str, Person | None] = {}
         for at, twins in sorted(self.connections.usable_at([provider]).items()):
             # One that can't say may lack a scope that its twin has.
             answers = (self._ask(connection, given, request, heard_at) for connection in twins)
             answer = next((each for each in answers if each is not None), None)
-            if isinstance(answer, ZoomUser):
-                found[at] = Person(answer.id, answer.email)
+            if answer is not None:
+                found[at] = Person(answer.id, answer.email) if isinstance(answer, ZoomUser) else None
         return found
 
     def _ask(

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from leaver.cases.former import SOMEBODY_NEW
+from leaver.cases.former import NOBODY_SAYS, SOMEBODY_NEW
 from leaver.connections.record import Status
 from leaver.errors import ProviderUnavailable
 from leaver.outcomes import Outcome
@@ -194,11 +194,11 @@ def a_mistyped_command_redriven() -> Company:
     return company
 
 
-def address_goes_to_somebody_new(company: Company) -> None:
+def address_goes_to_somebody_new(company: Company, name: str = "ben-new") -> None:
     company.clock.passes(days=10)
     company.zoom.users[ADA_ID] = "ada.of.old@example.com"
     company.venafi.people["ada.of.old@example.com"] = [ADA_UNIVERSAL]
-    company.hire(ADA, "ben-new", "local:{ben-new}")
+    company.hire(ADA, name, f"local:{{{name}}}")
 
 
 @attempt()
@@ -372,6 +372,9 @@ def a_connection_made_anew_after_a_theft() -> Company:
     return company
 
 
+BY_ITS_NUMBER: dict[str, Any] = {"source_id": "employee-1"}
+
+
 @attempt("completed, the seal holds; held: somebody new")
 def a_departure_at_a_recycled_address() -> Company:
     """A source says that whoever has the address left: it does not say which of the two."""
@@ -379,6 +382,74 @@ def a_departure_at_a_recycled_address() -> Company:
     company.hears_and_works(source="okta")
     address_goes_to_somebody_new(company)
     company.hears_and_works(source="okta")
+    return company
+
+
+OF_THE_NEWCOMER = {"session of newcomer", "grants of local:{newcomer}", "user token of newcomer"}
+
+
+def newcomer_departs_while_zoom_is_out(company: Company) -> Company:
+    """Zoom answers again after a quarter of an hour; the event's message comes back meanwhile."""
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    message = company.hears()
+    for _ in range(4):
+        if message in company.queued:
+            company.deliver(message)
+        company.clock.passes(minutes=5)
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(3)
+    return company
+
+
+def at_a_recycled_address_while_zoom_is_out() -> Company:
+    company = Company()
+    company.hears_and_works(source="okta")
+    address_goes_to_somebody_new(company, "newcomer")
+    return newcomer_departs_while_zoom_is_out(company)
+
+
+@attempt(f"completed, the seal holds; held: {NOBODY_SAYS}", OF_THE_NEWCOMER)
+def a_departure_at_a_recycled_address_while_zoom_is_out() -> Company:
+    """Somebody new has the address, and departs while Zoom cannot say who has the address."""
+    return at_a_recycled_address_while_zoom_is_out()
+
+
+@attempt(f"completed, the seal holds; completed: {NOBODY_SAYS}, the seal holds")
+def a_departure_at_a_recycled_address_while_zoom_is_out_that_a_person_releases() -> Company:
+    """The same, and a person looks, and releases the case."""
+    company = at_a_recycled_address_while_zoom_is_out()
+    company.decides("release")
+    company.waits(3)
+    return company
+
+
+@attempt(f"completed, the seal holds; held: {SOMEBODY_NEW}", OF_THE_NEWCOMER)
+def a_departure_at_a_recycled_address_while_zoom_is_out_for_a_moment() -> Company:
+    """The same, and Zoom can say so when the event's message comes back."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    address_goes_to_somebody_new(company, "newcomer")
+    company.weather.to_come.append(("zoom: who is it", ProviderUnavailable("out of order")))
+    company.hears_and_works()
+    return company
+
+
+@attempt(
+    f"completed, the seal holds; held: {SOMEBODY_NEW}; dead-lettered: {NOBODY_SAYS}",
+    OF_THE_NEWCOMER - {"user token of newcomer"},
+)
+def a_departure_at_a_recycled_address_while_the_case_is_open_and_zoom_is_out() -> Company:
+    """Somebody new gets the address while the leaver's case waits for Venafi; a person sends the message back."""
+    company = Company()
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears(source="okta"))
+    for message in list(company.queued):
+        company.deliver(message)
+    address_goes_to_somebody_new(company, "newcomer")
+    newcomer_departs_while_zoom_is_out(company)
+    company.redrive()
+    company.works()
     return company
 
 
@@ -431,12 +502,12 @@ def another_address_that_is_somebody_elses_when_the_person_departs_again() -> Co
 def a_recycled_address_of_somebody_whom_venafi_never_knew() -> Company:
     """Venafi never knew John; Ada has his address and an identity there, and John departs again while Zoom is out."""
     company = unknown_to_venafi(missing_is_done=True)
-    company.hears_and_works()
+    company.hears_and_works(subject=BY_ITS_NUMBER)
     company.clock.passes(days=10)
     company.zoom.users[ADA_ID] = "ada.of.old@example.com"
     company.hire(ADA, "ben-new", "local:{ben-new}", kept=False)
     company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
-    company.deliver(company.hears())
+    company.deliver(company.hears(subject=BY_ITS_NUMBER))
     company.weather.out_of_order.clear()
     company.works()
     company.waits(3)

@@ -1,6 +1,6 @@
 """A departure, or a theft: what HR said of it, and whom at which account that means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
@@ -20,6 +20,10 @@ class Departure:
     #: who that is at each account that was asked and knew, by `provider/account`
     found: Mapping[str, Person]
     names: Sequence[str]
+    #: the accounts that could be asked, whoever is there
+    asked: Collection[str] = ()
+    #: when it was heard
+    heard_at: datetime | None = None
     #: how else the person is named
     aliases: Sequence[Subject] = ()
     #: the completed case that it repeats
@@ -78,6 +82,11 @@ class Departure:
         if self.request.source == case.source:
             pairs.append((case.subjects[0].source_id, self.request.subject.source_id))
         return [(one.casefold(), other.casefold()) for one, other in pairs if one and other]
+
+    def cannot_be_told(self, case: Case) -> bool:
+        """Whether no id says that it is about the person of the case, and an account that knew them can't be asked."""
+        gave = {at for at in case.identities if " " not in at}
+        return not gave <= set(self.asked) and not self.is_of_the_same(case)
 
     def is_known_where_nobody_was(self, finished: Case) -> bool:
         """Whether an account knows somebody now, and knew nobody when the case was made: nobody can tell who it is."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
-from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
+from leaver.cases.former import NOBODY_SAYS, FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind
 from leaver.cases.people import Name, People
@@ -39,9 +39,9 @@ class Intake:
     announcer: CaseAnnouncer
     case_start: CaseStart
     step_finder: StepFinder
-    #: asks every account that can be asked who is meant, by an event that was heard then; whoever knows them, by
-    #: `provider/account`. Raises Rejected where the event names two people
-    find_person: Callable[[OffboardingRequested, datetime], Mapping[str, Person]]
+    #: asks every account that can be asked who is meant, by an event that was heard then; whom each knows, by
+    #: `provider/account`, or None. Raises Rejected where the event names two people
+    find_person: Callable[[OffboardingRequested, datetime], Mapping[str, Person | None]]
     clock: Callable[[], datetime]
     policy: Policy
 
@@ -57,14 +57,17 @@ class Intake:
 
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
         """Open, extend, cancel or reinstate the leaver's case."""
-        return self.take(request, self.find_person(request, heard_at))
+        return self.take(request, self.find_person(request, heard_at), heard_at)
 
-    def take(self, request: OffboardingRequested, found: Mapping[str, Person]) -> Fate:
-        """The same, of whom accounts have said already who that is."""
+    def take(self, request: OffboardingRequested, answers: Mapping[str, Person | None], heard_at: datetime) -> Fate:
+        """The same, where accounts have answered already who that is."""
+        found = {at: each for at, each in answers.items() if each is not None}
         names = _names(request, found.values())
         if request.kind in {"cancelled", "reinstated"}:
             return self.returns.keep_access(request, names)
-        return self._take_access(Departure(request, found, names, because=request.doubt))
+        return self._take_access(
+            Departure(request, found, names, asked=answers.keys(), heard_at=heard_at, because=request.doubt)
+        )
 
     def _take_access(self, departure: Departure) -> Fate:
         finished = self.former.find_finished(departure.names)
@@ -96,8 +99,8 @@ class Intake:
         return had_ended or bool(self.former.find_aliases(finished, departure))
 
     def _under_more_names(self, finished: Case, departure: Departure) -> Departure:
-        if self.former.has_another_id(finished, departure):
-            return replace(departure, follows=finished, because=SOMEBODY_NEW)
+        if (doubt := self.former.find_doubt(finished, departure)) is not None:
+            return replace(departure, follows=finished, because=doubt)
         return self.former.once_more(finished, departure)
 
     # -- somebody leaves
@@ -131,6 +134,8 @@ class Intake:
         standing = self.cases.read(found.case) if found.case else None
         if standing is not None and standing.state in UNDER_WAY:
             self._refuse_somebody_else(standing, departure)
+            if standing.state is State.OPEN and self.former.is_untold(standing, departure):
+                raise Rejected(NOBODY_SAYS)
         heard = found.with_word(source, at, stays=False)
         if found.case and (standing is None or _is_told_of(standing, departure, self.clock())):
             # Where that one is not recorded, another run is about to, or was killed: whoever comes first records it.
