@@ -241,6 +241,12 @@ def _once(self: Intake, departure: Departure) -> Fate:
             _never,
         ),
         (
+            "an_old_address_that_hr_gives_with_its_own_number",
+            Departure,
+            "has_the_address",
+            Departure.is_of_the_same,
+        ),
+        (
             "an_address_that_is_somebody_elses_once_the_case_has_begun",
             intake,
             "ids_of",

@@ -70,13 +70,13 @@ class FormerLeavers:
         aliases = self.find_aliases(finished, departure)
         first, *others = (self._as_known_before(each, finished, departure) for each in (first, *others))
         found = {at: Person(each, finished.email) for at, each in ids.items()}
-        return Departure(
-            departure.request.model_copy(update={"subject": first}),
-            departure.found_for_another(finished.email) | found,
-            sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
+        return replace(
+            departure,
+            request=departure.request.model_copy(update={"subject": first}),
+            found=departure.found_for_another(finished.email) | found,
+            names=sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
             aliases=(*others, *aliases),
             follows=finished,
-            because=departure.because,
         )
 
     def under_known_names(self, departure: Departure, heard: Departure | None = None) -> Departure:
@@ -126,7 +126,7 @@ class FormerLeavers:
 
     def _as_known_before(self, subject: Subject, case: Case, departure: Departure) -> Subject:
         """With a mark where nothing tells that the address still is that of the person whose case that was."""
-        if departure.is_of_the_same(case) and name_of(subject.email) == name_of(departure.request.subject.email):
+        if departure.has_the_address(case) and name_of(subject.email) == name_of(departure.request.subject.email):
             return subject
         marked = {name: {**subject.identities.get(name, {}), **MARK} for name in self.step_finder.providers}
         return subject.model_copy(update={"identities": {**subject.identities, **marked}})
