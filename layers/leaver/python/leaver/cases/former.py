@@ -185,7 +185,7 @@ class FormerLeavers:
         return any(find_ended_before(finished, receipts, self.step_finder.providers, at))
 
     def _adds_steps(self, case: Case, subject: Subject) -> bool:
-        named = case.with_alias(subject)
+        named = case.with_names([name_of(subject.email)]).with_alias(subject)
         return any(step.alias == len(named.subjects) for step in self.step_finder.find_anew(named))
 
     def _subjects_of(self, finished: Case) -> Sequence[Subject]:

@@ -21,13 +21,14 @@ from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
 from leaver.cases.table import Cases
 from leaver.errors import Rejected
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
 
 #: why nothing is done about an event
 HEARD: Final = "this departure is a case already"
 ENDED: Final = "everything was ended after this, or is being ended"
+BEGUN: Final = "the case has begun, waits for its time or for a person, or is over"
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,9 @@ class Intake:
                 standing, self.cases.read_receipts(standing.case_id), but_for=departure.request.subject.identities
             )
             known = standing.model_copy(update={"identities": ids})
+        is_lost = name_of(departure.request.subject.email) in standing.lost_addresses
+        if is_lost and not departure.has_the_address(known):
+            return True
         is_doubted = standing.because is not None and not standing.waits_for_confirmation
         return is_doubted != bool(departure.because) or departure.is_of_somebody_else(known)
 
@@ -229,6 +233,39 @@ class Intake:
         if extended.state is State.SCHEDULED:
             extended = extended.with_look_at(max(extended.effective_at, now))
         return extended if extended != standing else None
+
+    # -- a case whose time has come
+
+    def begin_due(self, case: Case) -> Fate:
+        """Begin a planned case once the accounts that gave an id have said who has the person's addresses by now.
+
+        An address that is another id's leaves the case's names. Where an account can't say, nothing is done: the watch
+        asks again, and begins the case itself in the end.
+        """
+        is_due = case.watch_at is not None and case.watch_at <= self.clock()
+        if case.state is not State.SCHEDULED or not is_due:
+            return Fate("nothing_follows", case.case_id, BEGUN)
+        asked = {name_of(each.email): (case.ids_of(each), self._ask_again(case, each.email)) for each in case.subjects}
+        if any(not gave.keys() <= answers.keys() for gave, answers in asked.values()):
+            return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
+        lost = [
+            address
+            for address, (gave, answers) in asked.items()
+            if any(at in gave and person and person.id != gave[at] for at, person in answers.items())
+        ]
+
+        def without_lost(standing: Case) -> Case | None:
+            return standing.without_names(lost) if standing.state is State.SCHEDULED else None
+
+        if lost:
+            case = self.cases.change(case, without_lost) or self.cases.require(case.case_id)
+        self.set_going(case)
+        return Fate("changed", case.case_id)
+
+    def _ask_again(self, case: Case, email: str) -> Mapping[str, Person | None]:
+        """Who has an address by now: an id that HR gave beside it may have another address since."""
+        request = OffboardingRequested.model_validate(case.request, strict=False)
+        return self.find_person(request.model_copy(update={"subject": Subject(email=email)}), self.clock())
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
