@@ -133,13 +133,16 @@ class AccountHeard(Command):
 
 
 class Decision(Command):
-    """What a person decides of a case, straight to the queue; `close` is about one of its steps."""
+    """What a person decides of a case, straight to the queue; `close` is about one of its steps.
+
+    And what `watch_deadlines` asks for: `begin` a planned case whose time has come.
+    """
 
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
     case: CaseId
-    decision: Literal["release", "discard", "cancel", "reinstate", "close"]
+    decision: Literal["release", "discard", "cancel", "reinstate", "close", "begin"]
     #: what is closed, and why
     step: Printable | None = None
     because: Printable | None = None
@@ -203,11 +206,16 @@ def hear_of_account(command: AccountHeard, *, accounts: AccountEvents) -> Fate:
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
-    """Let a held case go on, or throw it away; cancel one that has not begun, or give back whatever was taken."""
+    """Let a held case go on, or throw it away; cancel one that has not begun, or give back whatever was taken.
+
+    Or begin one whose time has come.
+    """
     now = intake.clock()
     case = intake.cases.read(command.case)
     if case is None:
         raise BadMessage("case: expected the id of a case that exists")
+    if command.decision == "begin":
+        return intake.begin_due(case)
     event, at = DECISIONS[command.decision], command.requested_at or now
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
         return intake.returns.give_back(case, event, at)
@@ -254,7 +262,7 @@ def name(command: Asked) -> tuple[str, str | None]:
     if isinstance(command, LookUpPerson):
         return command.unnamed.source, command.unnamed.event_id
     if isinstance(command, Decision):
-        return "operator", None
+        return "leaver" if command.decision == "begin" else "operator", None
     if isinstance(command, AccountHeard):
         return command.event.provider, command.event.event_id
     return command.request.source, command.request.event_id

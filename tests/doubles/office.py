@@ -302,6 +302,7 @@ class Office:
             people=self.people,
             announcer=announcer,
             request_seal=self._outbox.request_seal,
+            request_begin=lambda case: self._outbox.request_begin(case.case_id, INTAKE_QUEUE),
             case_start=self.case_start,
             receipts=self.receipts,
             connections=self.table,

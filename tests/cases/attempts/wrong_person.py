@@ -305,6 +305,28 @@ def a_held_case_that_is_released_when_somebody_new_has_the_address() -> Company:
     return company
 
 
+def a_planned_leaver_whose_address_is_recycled(days: int = 20, **told: Any) -> Company:
+    """The day comes, ten days after somebody new got the address and connected to Zoom."""
+    company = Company()
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=days)).isoformat(), **told)
+    address_goes_to_somebody_new(company)
+    company.logs_in("ada.of.old@example.com", kept=False)
+    company.connects("bens-new-zoom", ADA)
+    company.clock.passes(days=days - 10)
+    return company
+
+
+@attempt(
+    "open: RevokeGrants#venafi/acme somebody else has this address by now: end what is the leaver's under it by a "
+    "command of its own; then close the step, RevokeAccessToken#bens-new-zoom somebody else has this address by now",
+)
+def an_address_that_is_recycled_before_the_day() -> Company:
+    """Between plan and day somebody new gets the leaver's address, with everything; the leaver has another one."""
+    company = a_planned_leaver_whose_address_is_recycled()
+    company.waits(3)
+    return company
+
+
 @attempt("open: RevokeSsoToken#zoom/acme not_searchable")
 def an_address_that_is_somebody_elses_on_the_day() -> Company:
     """Between plan and day the person's account at Zoom is deleted, and somebody new gets the address."""

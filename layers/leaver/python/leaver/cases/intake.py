@@ -245,14 +245,14 @@ class Intake:
         is_due = case.watch_at is not None and case.watch_at <= self.clock()
         if case.state is not State.SCHEDULED or not is_due:
             return Fate("nothing_follows", case.case_id, BEGUN)
-        asked = {name_of(each.email): (case.ids_of(each), self._ask_again(case, each.email)) for each in case.subjects}
-        if any(not gave.keys() <= answers.keys() for gave, answers in asked.values()):
-            return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
-        lost = [
-            address
-            for address, (gave, answers) in asked.items()
-            if any(at in gave and person and person.id != gave[at] for at, person in answers.items())
-        ]
+        lost = []
+        for address, subject in {name_of(each.email): each for each in case.subjects}.items():
+            gave = {at: id_ for at, id_ in case.ids_of(subject).items() if " " not in at}
+            answers = self._ask_again(case, address)
+            if not gave.keys() <= answers.keys():
+                return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
+            if any(person.id != gave.get(at, person.id) for at, person in answers.items() if person):
+                lost.append(address)
 
         def without_lost(standing: Case) -> Case | None:
             return standing.without_names(lost) if standing.state is State.SCHEDULED else None
@@ -265,7 +265,7 @@ class Intake:
     def _ask_again(self, case: Case, email: str) -> Mapping[str, Person | None]:
         """Who has an address by now: an id that HR gave beside it may have another address since."""
         request = OffboardingRequested.model_validate(case.request, strict=False)
-        return self.find_person(request.model_copy(update={"subject": Subject(email=email)}), self.clock())
+        return self.find_person(request.model_copy(update={"subject": Subject(email=email)}), case.effective_at)
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
