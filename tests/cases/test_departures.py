@@ -224,7 +224,7 @@ def test_scheduled_waits_until_its_time_in_its_zone(effective_at: str) -> None:
     assert office.people.under_tombstones == set()
     assert office.commands() == []
     office.clock.passes(seconds=1)
-    office.minute()
+    office.begins()
     assert states(office) == [State.OPEN]
     assert office.people.under_tombstones == {ADA, ADA_ID}
     assert len(office.commands()) == 3
@@ -253,7 +253,7 @@ def test_a_later_date_does_not_put_off_what_is_due_sooner() -> None:
     office.hears_and_works("scheduled", effective_at=at(60))
     office.hears_and_works("scheduled", effective_at=at(60 * 48), source="okta")
     office.clock.passes(minutes=60)
-    office.minute()
+    office.begins()
     assert states(office) == [State.OPEN]
 
 

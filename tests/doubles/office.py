@@ -520,6 +520,12 @@ class Office:
             self.watch.look_at(case_id)
         self.route()
 
+    def begins(self) -> None:
+        """The same, and start_offboarding begins what the watch asks for."""
+        self.minute()
+        for message in [each for each in self.queued if each.body.get("decision") == "begin"]:
+            self.deliver(message)
+
     # -- what came of it
 
     @property

@@ -319,6 +319,7 @@ def a_planned_leaver_whose_address_is_recycled(days: int = 20, **told: Any) -> C
 @attempt(
     "open: RevokeGrants#venafi/acme somebody else has this address by now: end what is the leaver's under it by a "
     "command of its own; then close the step, RevokeAccessToken#bens-new-zoom somebody else has this address by now",
+    {"grants of local:{ada}"},
 )
 def an_address_that_is_recycled_before_the_day() -> Company:
     """Between plan and day somebody new gets the leaver's address, with everything; the leaver has another one."""
@@ -327,7 +328,34 @@ def an_address_that_is_recycled_before_the_day() -> Company:
     return company
 
 
-@attempt("open: RevokeSsoToken#zoom/acme not_searchable")
+@attempt(
+    "completed, the seal holds, RevokeGrants#venafi/acme closed by a person, RevokeAccessToken#bens-new-zoom closed by"
+)
+def an_address_that_is_recycled_before_the_day_and_a_person_who_looks() -> Company:
+    """The same, a person closes what is Ben's, and the leaver's grants end under the address that Zoom then says."""
+    company = a_planned_leaver_whose_address_is_recycled()
+    company.waits(3)
+    for step in ("RevokeGrants#venafi/acme", "RevokeAccessToken#bens-new-zoom"):
+        company.decides("close", step=step, because="that is Ben's")
+    company.waits(3)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme somebody else has this address by now", {"grants of local:{ada}"})
+def an_address_that_is_recycled_before_the_day_while_zoom_is_out() -> Company:
+    """The same, and Zoom is out for a quarter of an hour on the day."""
+    company = a_planned_leaver_whose_address_is_recycled()
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    company.waits(10)
+    company.weather.out_of_order.clear()
+    company.waits(3)
+    return company
+
+
+@attempt(
+    "open: RevokeSsoToken#zoom/acme not_searchable, RevokeGrants#venafi/acme somebody else has this address by now",
+    {"grants of local:{ada}"},
+)
 def an_address_that_is_somebody_elses_on_the_day() -> Company:
     """Between plan and day the person's account at Zoom is deleted, and somebody new gets the address."""
     company = Company()
@@ -340,7 +368,7 @@ def an_address_that_is_somebody_elses_on_the_day() -> Company:
     return company
 
 
-@attempt()
+@attempt("open: RevokeGrants#venafi/acme somebody else has this address by now", {"grants of local:{ada}"})
 def an_id_that_came_after_the_plan() -> Company:
     """Zoom is out when the leaver is planned and says the id to a second event; then somebody new gets the address."""
     company = Company()
