@@ -276,7 +276,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("an_address_that_is_recycled_before_the_day", finding, "_doubt", lambda *_: None),
         ("an_address_that_is_recycled_before_the_day", finding, "find_doubted", lambda _: {}),
         ("an_address_that_is_recycled_before_the_day", finding, "by_id_alone", lambda step: step),
-        ("an_address_that_is_recycled_before_the_day_while_zoom_is_out", intake, "NOBODY_SAYS", None),
+        ("an_address_that_is_recycled_before_the_day_while_zoom_is_out", Case, "ids_of", lambda *_: {}),
         ("an_id_of_somebody_else", app, "name_of", lambda _: "anybody"),
         ("a_stray_command", Step, "asks_for", lambda *_: True),
         ("a_connection_that_is_somebody_elses_on_the_day", Connection, "grant", {}),

@@ -28,8 +28,8 @@ NOBODY_CAN_TELL: Final = (
 )
 #: and for an address that a provider says is somebody else's when the case begins
 ANOTHERS_BY_NOW: Final = (
-    "somebody else has this address by now: end what is the leaver's under it by a command of its own; then close the "
-    "step"
+    "somebody else has this address by now: end the leaver's access under the leaver's own address by a command of its "
+    "own; then close the step"
 )
 
 
