@@ -135,6 +135,18 @@ def test_a_case_whose_time_has_come_begins_and_each_name_has_its_tombstone(world
     assert all(each and each.gone_since for each in found)
 
 
+@pytest.mark.parametrize("urgency", ["routine", "urgent"])
+def test_a_case_whose_time_is_now_begins_when_zoom_has_said_who_has_the_address(
+    world: WatchedWorld, urgency: str
+) -> None:
+    leaver = world.hire()
+    case = keep(world, case_of(world, leaver, effective_at=datetime.now(UTC).replace(microsecond=0), urgency=urgency))
+    world.fire_schedule("watch_deadlines")
+    world.try_again()
+    assert is_out(world, leaver)
+    assert state_of(world, case) == "completed"
+
+
 def test_what_came_back_a_day_after_a_case_is_ended_by_its_sweep(world: WatchedWorld) -> None:
     leaver = world.hire()
     case = case_of(world, leaver)
