@@ -264,8 +264,9 @@ class Intake:
 
     def _ask_again(self, case: Case, email: str) -> Mapping[str, Person | None]:
         """Who has an address by now: an id that HR gave beside it may have another address since."""
-        request = OffboardingRequested.model_validate(case.request, strict=False)
-        return self.find_person(request.model_copy(update={"subject": Subject(email=email)}), case.effective_at)
+        asked = {"subject": Subject(email=email), "urgency": case.urgency}
+        request = OffboardingRequested.model_validate(case.request, strict=False).model_copy(update=asked)
+        return self.find_person(request, case.effective_at)
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
