@@ -130,11 +130,15 @@ class Watch:
 
     def _begin(self, case: Case) -> None:
         """Begin what is due; where an account gave an id, somebody else may have the address since."""
+        now = self.clock()
         may_be_anothers = case.kind == "departure" and case.sweep_of is None and case.identities
-        if may_be_anothers and self.clock() < case.effective_at + ASKED_FOR:
-            self.request_begin(case)
-        else:
+        since = case.asked_at if case.asked_at and case.asked_at >= case.effective_at else now
+        if not may_be_anothers or now >= since + ASKED_FOR:
             self.announcer.announce_pending(self.case_start.begin(case))
+            return
+        if since == now:
+            case = self.cases.change(case, partial(_with_asked_at, now=now)) or case
+        self.request_begin(case)
 
     # -- under way
 
@@ -464,6 +468,10 @@ def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: dateti
         "StepsWaiting": sum(len(each.waiting(usable)) for each in under_way),
         "OldestOpenCaseSeconds": max(waited, default=0),
     }
+
+
+def _with_asked_at(case: Case, *, now: datetime) -> Case | None:
+    return case.model_copy(update={"asked_at": now}) if case.state is State.SCHEDULED else None
 
 
 def _reinstate(sweep: Case, *, now: datetime) -> Case | None:

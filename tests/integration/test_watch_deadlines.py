@@ -67,8 +67,9 @@ def test_a_tick_has_a_case_begun_by_whoever_can_ask_whose_the_address_is_by_now(
     assert cases.require("due").state is State.SCHEDULED
 
 
-def test_after_a_quarter_of_an_hour_a_tick_begins_it(leaver: Deployment, cases: Cases) -> None:
-    cases.add(case("due", datetime.now(tz=UTC) - timedelta(minutes=16), identities={"zoom/acme": "adas-id"}))
+def test_a_quarter_of_an_hour_after_it_was_asked_first_a_tick_begins_it(leaver: Deployment, cases: Cases) -> None:
+    at = datetime.now(tz=UTC) - timedelta(minutes=16)
+    cases.add(case("due", at, identities={"zoom/acme": "adas-id"}).model_copy(update={"asked_at": at}))
     leaver.invoke("watch_deadlines", TICK)
     assert cases.require("due").state is State.OPEN
 

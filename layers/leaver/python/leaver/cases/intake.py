@@ -1,6 +1,6 @@
 """From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -62,13 +62,10 @@ class Intake:
 
     def take(self, request: OffboardingRequested, answers: Mapping[str, Person | None], heard_at: datetime) -> Fate:
         """The same, where accounts have answered already who that is."""
-        found = {at: each for at, each in answers.items() if each is not None}
-        names = _names(request, found.values())
+        departure = _as_answered(request, answers)
         if request.kind in {"cancelled", "reinstated"}:
-            return self.returns.keep_access(request, names)
-        return self._take_access(
-            Departure(request, found, names, asked=answers.keys(), heard_at=heard_at, because=request.doubt)
-        )
+            return self.returns.keep_access(request, departure.names)
+        return self._take_access(replace(departure, heard_at=heard_at, because=request.doubt))
 
     def _take_access(self, departure: Departure) -> Fate:
         finished = self.former.find_finished(departure.names)
@@ -247,12 +244,15 @@ class Intake:
             return Fate("nothing_follows", case.case_id, BEGUN)
         lost = []
         for address, subject in {name_of(each.email): each for each in case.subjects}.items():
-            gave = {at: id_ for at, id_ in case.ids_of(subject).items() if " " not in at}
-            answers = self._ask_again(case, address)
-            if not gave.keys() <= answers.keys():
-                return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
-            if any(person.id != gave.get(at, person.id) for at, person in answers.items() if person):
+            # An id that HR gave beside it may have another address since.
+            asked = {"subject": Subject(email=address), "urgency": case.urgency}
+            request = OffboardingRequested.model_validate(case.request, strict=False).model_copy(update=asked)
+            meant = _as_answered(request, self.find_person(request, case.effective_at))
+            known = case.model_copy(update={"identities": dict(case.ids_of(subject))})
+            if meant.is_of_somebody_else(known):
                 lost.append(address)
+            elif meant.cannot_be_told(known):
+                return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
 
         def without_lost(standing: Case) -> Case | None:
             return standing.without_names(lost) if standing.state is State.SCHEDULED else None
@@ -261,12 +261,6 @@ class Intake:
             case = self.cases.change(case, without_lost) or self.cases.require(case.case_id)
         self.set_going(case)
         return Fate("changed", case.case_id)
-
-    def _ask_again(self, case: Case, email: str) -> Mapping[str, Person | None]:
-        """Who has an address by now: an id that HR gave beside it may have another address since."""
-        asked = {"subject": Subject(email=email), "urgency": case.urgency}
-        request = OffboardingRequested.model_validate(case.request, strict=False).model_copy(update=asked)
-        return self.find_person(request, case.effective_at)
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
@@ -341,9 +335,10 @@ class Intake:
         return self.cases.read(pointed) if pointed else None
 
 
-def _names(request: OffboardingRequested, found: Iterable[Person]) -> Sequence[str]:
-    known = [request.subject.email, *(name for each in found for name in (each.email, each.id))]
-    return sorted({name_of(name) for name in known})
+def _as_answered(request: OffboardingRequested, answers: Mapping[str, Person | None]) -> Departure:
+    found = {at: each for at, each in answers.items() if each is not None}
+    names = [request.subject.email, *(name for each in found.values() for name in (each.email, each.id))]
+    return Departure(request, found, sorted({name_of(name) for name in names}), asked=answers.keys())
 
 
 def is_before_its_end(finished: Case, at: datetime) -> bool:

@@ -206,6 +206,8 @@ class Case(BaseModel):
     #: when the HR event happened, and when it is to take effect
     requested_at: AwareDatetime
     effective_at: AwareDatetime
+    #: since when start_offboarding is asked to begin it
+    asked_at: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
