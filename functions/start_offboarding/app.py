@@ -133,13 +133,16 @@ class AccountHeard(Command):
 
 
 class Decision(Command):
-    """What a person decides of a case, straight to the queue; `close` is about one of its steps."""
+    """What a person decides of a case, straight to the queue; `close` is about one of its steps.
+
+    And what `watch_deadlines` asks for: `begin` a planned case whose time has come.
+    """
 
     system: ClassVar[str] = "hr"
     announced_as: ClassVar[str] = "OffboardingStarted"
 
     case: CaseId
-    decision: Literal["release", "discard", "cancel", "reinstate", "close"]
+    decision: Literal["release", "discard", "cancel", "reinstate", "close", "begin"]
     #: what is closed, and why
     step: Printable | None = None
     because: Printable | None = None
@@ -203,11 +206,16 @@ def hear_of_account(command: AccountHeard, *, accounts: AccountEvents) -> Fate:
 
 
 def decide(command: Decision, *, intake: Intake) -> Fate:
-    """Let a held case go on, or throw it away; cancel one that has not begun, or give back whatever was taken."""
+    """Let a held case go on, or throw it away; cancel one that has not begun, or give back whatever was taken.
+
+    Or begin one whose time has come.
+    """
     now = intake.clock()
     case = intake.cases.read(command.case)
     if case is None:
         raise BadMessage("case: expected the id of a case that exists")
+    if command.decision == "begin":
+        return intake.begin_due(case)
     event, at = DECISIONS[command.decision], command.requested_at or now
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
         return intake.returns.give_back(case, event, at)
@@ -234,7 +242,8 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
 def _is_anothers_by_now(case: Case, *, intake: Intake) -> bool:
     """Whether an account that is asked says that somebody else has the address since the case was recorded."""
     request = OffboardingRequested.model_validate(case.request, strict=False)
-    found = intake.find_person(request, intake.clock())
+    answers = intake.find_person(request, intake.clock())
+    found = {at: each for at, each in answers.items() if each is not None}
     return Departure(request, found, case.names).is_of_somebody_else(case)
 
 
@@ -253,7 +262,7 @@ def name(command: Asked) -> tuple[str, str | None]:
     if isinstance(command, LookUpPerson):
         return command.unnamed.source, command.unnamed.event_id
     if isinstance(command, Decision):
-        return "operator", None
+        return "leaver" if command.decision == "begin" else "operator", None
     if isinstance(command, AccountHeard):
         return command.event.provider, command.event.event_id
     return command.request.source, command.request.event_id
@@ -273,8 +282,8 @@ class PersonFinder:
     rate_limiter: RateLimiter
     clock: Callable[[], datetime]
 
-    def find(self, request: OffboardingRequested, heard_at: datetime) -> dict[str, Person]:
-        """Ask every account of Zoom's who is meant; returns whoever knows them, by `provider/account`.
+    def find(self, request: OffboardingRequested, heard_at: datetime) -> dict[str, Person | None]:
+        """Ask every account of Zoom's who is meant; returns whom each that answers knows, by `provider/account`.
 
         An account that is out of order, or has no connection, must keep nothing alive anywhere else: there the case
         goes by the event alone. Raises Rejected where HR's id is another person's than its address.
@@ -283,13 +292,13 @@ class PersonFinder:
         given = request.subject.identity(provider, "id")
         if given is not None and given.casefold() == "me":
             raise Rejected(f"subject.identities.{provider}.id: me is whoever consented, and nobody else")
-        found = {}
+        found: dict[str, Person | None] = {}
         for at, twins in sorted(self.connections.usable_at([provider]).items()):
             # One that can't say may lack a scope that its twin has.
             answers = (self._ask(connection, given, request, heard_at) for connection in twins)
             answer = next((each for each in answers if each is not None), None)
-            if isinstance(answer, ZoomUser):
-                found[at] = Person(answer.id, answer.email)
+            if answer is not None:
+                found[at] = Person(answer.id, answer.email) if isinstance(answer, ZoomUser) else None
         return found
 
     def _ask(

@@ -55,6 +55,9 @@ from leaver.storage.tables import timestamp
 #: a provider lets everybody wait for hours, each copy waits as well.
 SILENCE: Final = timedelta(minutes=5)
 LONGEST_SILENCE: Final = timedelta(hours=2)
+#: How long start_offboarding is asked to begin a planned case, since it can ask an account whose the address is by now:
+#: after that the case begins by what it was recorded with. No outage may keep a leaver in.
+ASKED_FOR: Final = timedelta(minutes=15)
 #: how often a search that proved nothing is tried again
 SEARCH_AGAIN: Final = timedelta(hours=1)
 #: milliseconds that must be left to begin with another case
@@ -74,6 +77,8 @@ class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAcce
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never
     sweep_after: WholeNumber
+    start_offboarding_queue_url: str
+    start_offboarding_urgent_queue_url: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ class Watch:
     announcer: CaseAnnouncer
     #: has seal_case look at a case
     request_seal: Callable[[str], None]
+    #: has start_offboarding begin a planned case
+    request_begin: Callable[[Case], None]
     case_start: CaseStart
     receipts: Receipts
     connections: Connections
@@ -104,7 +111,7 @@ class Watch:
             return
         match case.state:
             case State.SCHEDULED:
-                self.announcer.announce_pending(self.case_start.begin(case))
+                self._begin(case)
             case State.OPEN:
                 self._look_after_open(case)
             case State.COMPLETED:
@@ -120,6 +127,18 @@ class Watch:
             return standing.with_look_at(at) if standing.watch == WATCHED else None
 
         self.cases.change(self.cases.require(case_id), with_later_look)
+
+    def _begin(self, case: Case) -> None:
+        """Begin what is due; where an account gave an id, somebody else may have the address since."""
+        now = self.clock()
+        may_be_anothers = case.kind == "departure" and case.sweep_of is None and case.identities
+        since = case.asked_at if case.asked_at and case.asked_at >= case.effective_at else now
+        if not may_be_anothers or now >= since + ASKED_FOR:
+            self.announcer.announce_pending(self.case_start.begin(case))
+            return
+        if since == now:
+            case = self.cases.change(case, partial(_with_asked_at, now=now)) or case
+        self.request_begin(case)
 
     # -- under way
 
@@ -451,6 +470,10 @@ def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: dateti
     }
 
 
+def _with_asked_at(case: Case, *, now: datetime) -> Case | None:
+    return case.model_copy(update={"asked_at": now}) if case.state is State.SCHEDULED else None
+
+
 def _reinstate(sweep: Case, *, now: datetime) -> Case | None:
     return sweep.after(CaseEvent.REINSTATED, now) if sweep.allows(CaseEvent.REINSTATED) else None
 
@@ -487,11 +510,13 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     ceiling = bootstrap.ceiling(settings.cases_table, settings.most_an_hour, routine=settings.routine_cases_an_hour)
     step_finder = StepFinder(bootstrap.connections(settings.connections_table), settings.served(PROVIDERS))
     tokens = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
+    lanes = {"routine": settings.start_offboarding_queue_url, "urgent": settings.start_offboarding_urgent_queue_url}
     watch = Watch(
         cases=cases,
         people=bootstrap.people(settings.cases_table),
         announcer=bootstrap.announcer(settings.cases_table, publisher),
         request_seal=publisher.request_seal,
+        request_begin=lambda case: publisher.request_begin(case.case_id, lanes[case.urgency]),
         case_start=bootstrap.case_start(
             settings.cases_table,
             step_finder,

@@ -416,7 +416,7 @@ def test_an_account_that_was_bought_before_a_planned_case_begins_is_part_of_it()
     office.installs("zoom-eu", "europe")
     office.joins(ADA, EU_ID, "europe")
     office.clock.passes(days=1)
-    office.minute()
+    office.begins()
     assert "RevokeSsoToken#zoom/europe" in office.case.outstanding
     office.works()
     assert (sessions(office), office.case.state) == (set(), State.COMPLETED)

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from leaver.cases.intake import Intake
+from leaver.cases.record import Case
 from leaver.cases.returns import BEGUN
 from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
@@ -224,7 +225,7 @@ def test_scheduled_waits_until_its_time_in_its_zone(effective_at: str) -> None:
     assert office.people.under_tombstones == set()
     assert office.commands() == []
     office.clock.passes(seconds=1)
-    office.minute()
+    office.begins()
     assert states(office) == [State.OPEN]
     assert office.people.under_tombstones == {ADA, ADA_ID}
     assert len(office.commands()) == 3
@@ -253,8 +254,38 @@ def test_a_later_date_does_not_put_off_what_is_due_sooner() -> None:
     office.hears_and_works("scheduled", effective_at=at(60))
     office.hears_and_works("scheduled", effective_at=at(60 * 48), source="okta")
     office.clock.passes(minutes=60)
-    office.minute()
+    office.begins()
     assert states(office) == [State.OPEN]
+
+
+def begins_without_the_address() -> Office:
+    """Somebody new has her address when her time comes; Zoom is out before anything there has ended."""
+    office = Office()
+    office.hears_and_works("scheduled", effective_at=at(60 * 24))
+    office.zoom.users |= {ADA_ID: "ada.of.old@example.com", "new-id": ADA}
+    office.clock.passes(days=1)
+    office.begins()
+    office.weather.out_of_order |= {each: ProviderUnavailable("out of order") for each in ("zoom", "venafi")}
+    return office
+
+
+def test_a_planned_leaver_without_an_address_any_more_leaves_under_the_other_names() -> None:
+    office = begins_without_the_address()
+    assert (states(office), office.people.under_tombstones) == ([State.OPEN], {ADA_ID})
+
+
+def test_a_word_at_an_address_that_her_case_has_lost_waits_for_a_person() -> None:
+    office = begins_without_the_address()
+    office.deliver(office.hears(source="okta"))
+    assert office.reasons() == ["it can not be told who is meant: a case of somebody else at this address is under way"]
+    assert office.case.names == (ADA_ID,)
+
+
+def test_that_is_seen_where_such_a_word_joins_the_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = begins_without_the_address()
+    monkeypatch.setattr(Case, "lost_addresses", frozenset())
+    begun.deliver(begun.hears(source="okta"))
+    assert begun.case.names == (ADA_ID, ADA)
 
 
 # --- not at all ---

@@ -95,7 +95,7 @@ def test_that_is_seen_where_the_guard_does_not_look_when_a_case_begins(monkeypat
     monkeypatch.setattr(CaseStart, "_hold_above_limit", lambda _self, case, _now: case)
     office = feed(kind="scheduled", effective_at=(NOW + timedelta(days=5)).isoformat())
     office.clock.now = NOW + timedelta(days=5)
-    office.minute()
+    office.begins()
     assert states(office) == [State.OPEN] * 6
 
 
@@ -142,7 +142,7 @@ def test_a_held_case_that_is_for_later_by_now_is_released_to_its_time() -> None:
     decide(office, "release", PEOPLE[2])
     assert states(office) == [State.COMPLETED] * 2 + [State.SCHEDULED] + [State.HELD] * 3
     office.clock.now = NOW + timedelta(days=5)
-    office.minute()
+    office.begins()
     assert states(office) == [State.COMPLETED] * 2 + [State.OPEN] + [State.HELD] * 3
 
 

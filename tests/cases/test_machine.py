@@ -110,6 +110,8 @@ class Leavers(RuleBasedStateMachine):
         self.before: dict[str, Ids] = {}
         #: when somebody new got an address
         self.new_since: dict[str, datetime] = {}
+        #: of these, who got it while the one before was only planned to leave
+        self.recycled_early: set[str] = set()
         #: when the last theft of each kind happened that HR told of
         self.robbed: dict[tuple[str, str], datetime] = {}
         #: whose account in acme somebody else deleted
@@ -286,12 +288,22 @@ class Leavers(RuleBasedStateMachine):
         self._works_through()
         self._gives_the_address(email)
 
+    @rule(email=people, source=st.sampled_from(SOURCES), ahead=st.sampled_from([5, 60]))
+    def somebody_is_planned_and_somebody_new_gets_the_address(self, email: str, source: str, ahead: int) -> None:
+        self._step()
+        self._says(email, "scheduled", source, ahead=ahead)
+        self._works_through()
+        self._gives_the_address(email)
+
     def _gives_the_address(self, email: str) -> None:
         cases = [case for case in self.office.cases.every if case.email == email]
         done = [case for case in cases if (case.kind, case.state) == ("departure", State.COMPLETED)]
         # Who was not known by an id at both providers can't be told from whoever comes.
         known = bool(done) and all(len(case.identities) > 1 and self._universal_of(case) for case in done)
-        if not known or email in self.before or email in self.forgotten or self._owned_by(email):
+        called_off = {State.CANCELLED, State.REINSTATED}
+        standing = [case for case in cases if case.kind != "departure" or case.state not in called_off]
+        planned = [case.state for case in standing] == [State.SCHEDULED] and len(standing[0].identities) > 1
+        if not (known or planned) or email in self.before or email in self.forgotten or self._owned_by(email):
             return
         told = [each.body for each in (*self.office.queued, *self.office.parked) if each.body.get("kind") in THEFTS]
         untold = any(body["subject"]["email"] == email for body in told)
@@ -304,6 +316,8 @@ class Leavers(RuleBasedStateMachine):
         self.office.venafi.people[old] = [before.venafi, before.admin]
         self.office.clock.passes(seconds=1)
         self.new_since[email] = self.office.clock()
+        self.recycled_early |= {email} if planned else set()
+        self.figures["recycled before the day"] += planned
         self._hire(email, f"new-{email[:3]}")
         self.figures["newcomers"] += 1
 
@@ -656,7 +670,9 @@ class Leavers(RuleBasedStateMachine):
             robbed = any(
                 self.robbed.get((email, kind), self.new_since[email]) > self.new_since[email] for kind in THEFTS
             )
-            back = robbed or taken_back or any(word.kind == "reinstated" for word in self.words[email])
+            # Nobody is under a tombstone there yet: a new word ends the access of whoever has the address.
+            meant = email in self.recycled_early and any(word.at > self.new_since[email] for word in leaves)
+            back = meant or robbed or taken_back or any(word.kind == "reinstated" for word in self.words[email])
             # Leaver's own copies go by the address too: whoever needs one has it fetched again.
             keeps = {"session@acme", "session@europe", "grants", "admin grants"}
             assert back or self._access_of(email) >= keeps, f"{email} is new, and lost something"

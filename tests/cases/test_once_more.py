@@ -169,7 +169,7 @@ def zoom_was_out_when_she_left(**told: Any) -> Office:
     """Zoom could not say who is meant when the event came: the id is her receipt's alone."""
     office = Office(**told)
     office.weather.to_come.append(("zoom: who is it", ProviderUnavailable("503")))
-    office.hears_and_works(source="hibob")
+    office.hears_and_works(source="hibob", subject={"source_id": "employee-1"})
     office.clock.passes(hours=2)
     return office
 
@@ -210,7 +210,7 @@ def test_that_is_seen_where_the_sweep_goes_as_the_case_went(monkeypatch: pytest.
 def repeats_while_zoom_is_out(office: Office) -> None:
     address_goes_to_somebody_new(office)
     office.weather.to_come.append(("zoom: who is it", ProviderUnavailable("503")))
-    office.hears_and_works(source="okta")
+    office.hears_and_works(source="hibob", subject={"source_id": "employee-1"})
 
 
 def test_a_repeat_acts_on_the_id_that_only_a_receipt_names() -> None:

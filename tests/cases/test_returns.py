@@ -337,7 +337,7 @@ def cancels_at_the_very_moment_at_which_it_begins(office: Office, monkeypatch: p
 
     def behind_the_start(self: Returns, case: Case, event: CaseEvent, **told: Any) -> Case:
         monkeypatch.setattr(Returns, "stop_one", stop_one)
-        office.minute()
+        office.begins()
         return stop_one(self, case, event, **told)
 
     monkeypatch.setattr(Returns, "stop_one", behind_the_start)

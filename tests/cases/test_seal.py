@@ -34,6 +34,7 @@ CHANGING = {
     "item_version",
     "entry",
     "return_held",
+    "asked_at",
     # what a provider tells afterwards, and what follows
     "seen",
     "alive_at",

@@ -175,7 +175,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "WatchDeadlines": DESTROYER
     | FINDER
     | {
-        "sqs:SendMessage": {"leaver-seal-case.fifo"},
+        "sqs:SendMessage": {"leaver-seal-case.fifo", "leaver-start-offboarding", "leaver-start-offboarding-urgent"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},

@@ -62,8 +62,8 @@ FEEDS = {
         *("RevokeGrants", "ScheduleRefreshes", "StartOffboarding", "LookUpPerson"),
     },
     "LookUpPersonQueue": {"StartOffboarding"},
-    "StartOffboardingQueue": {"LookUpPerson"},
-    "StartOffboardingUrgentQueue": {"LookUpPerson"},
+    "StartOffboardingQueue": {"LookUpPerson", "WatchDeadlines"},
+    "StartOffboardingUrgentQueue": {"LookUpPerson", "WatchDeadlines"},
     "SealCaseQueue": {
         *("RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "RevokeGrants"),
         "WatchDeadlines",

@@ -302,6 +302,7 @@ class Office:
             people=self.people,
             announcer=announcer,
             request_seal=self._outbox.request_seal,
+            request_begin=lambda case: self._outbox.request_begin(case.case_id, INTAKE_QUEUE),
             case_start=self.case_start,
             receipts=self.receipts,
             connections=self.table,
@@ -519,6 +520,12 @@ class Office:
         for case_id in list(self.cases.find_due(self.clock())):
             self.watch.look_at(case_id)
         self.route()
+
+    def begins(self) -> None:
+        """The same, and start_offboarding begins what the watch asks for."""
+        self.minute()
+        for message in [each for each in self.queued if each.body.get("decision") == "begin"]:
+            self.deliver(message)
 
     # -- what came of it
 

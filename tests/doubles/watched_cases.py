@@ -25,7 +25,7 @@ from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness
 from tests.doubles.secrets_manager import StrictSecretsManager
-from tests.doubles.sqs import SEAL_QUEUE
+from tests.doubles.sqs import INTAKE_QUEUE, SEAL_QUEUE
 from tests.doubles.user_tokens import KeptTokens
 
 ADA = "ada@example.com"
@@ -67,6 +67,7 @@ class World(ConsumerHarness):
             people=self.people,
             announcer=CaseAnnouncer(self.cases, self.publisher()),
             request_seal=self.publisher().request_seal,
+            request_begin=lambda case: self.publisher().request_begin(case.case_id, INTAKE_QUEUE),
             case_start=case_start,
             receipts=self.receipts,
             connections=self.connections,

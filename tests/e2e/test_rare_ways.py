@@ -122,9 +122,11 @@ def test_commands_that_were_lost_on_their_way_are_sent_again_and_what_was_not_to
     assert state_of(world, case) == "completed"
 
 
-def test_a_case_whose_time_has_come_begins_and_each_name_has_its_tombstone(world: WatchedWorld) -> None:
+def test_a_case_that_nobody_could_ask_about_begins_and_each_name_has_its_tombstone(world: WatchedWorld) -> None:
     leaver = world.hire()
-    case = keep(world, case_of(world, leaver))
+    case = case_of(world, leaver)
+    # Zoom could not be asked for a quarter of an hour.
+    case = keep(world, case.model_copy(update={"asked_at": case.effective_at}))
     # Zoom's id was found later, and is remembered nowhere.
     people_of(world).change(leaver.email, lambda found: found.with_case(case.case_id, None))
     world.fire_schedule("watch_deadlines")
@@ -133,6 +135,18 @@ def test_a_case_whose_time_has_come_begins_and_each_name_has_its_tombstone(world
     assert state_of(world, case) == "completed"
     found = [people_of(world).read(name) for name in case.names]
     assert all(each and each.gone_since for each in found)
+
+
+@pytest.mark.parametrize("urgency", ["routine", "urgent"])
+def test_a_case_whose_time_has_come_begins_when_zoom_has_said_who_has_the_address(
+    world: WatchedWorld, urgency: str
+) -> None:
+    leaver = world.hire()
+    case = keep(world, case_of(world, leaver, urgency=urgency))
+    world.fire_schedule("watch_deadlines")
+    world.try_again()
+    assert is_out(world, leaver)
+    assert state_of(world, case) == "completed"
 
 
 def test_what_came_back_a_day_after_a_case_is_ended_by_its_sweep(world: WatchedWorld) -> None:

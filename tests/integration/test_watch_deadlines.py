@@ -56,6 +56,24 @@ def types(leaver: Deployment) -> Counter[str]:
     return Counter(each["detail-type"] for each in leaver.heard())
 
 
+@pytest.mark.parametrize(("urgency", "queue"), [("routine", "intake"), ("urgent", "intake-urgent")])
+def test_a_tick_has_a_case_begun_by_whoever_can_ask_whose_the_address_is_by_now(
+    leaver: Deployment, cases: Cases, urgency: str, queue: str
+) -> None:
+    found = {"identities": {"zoom/acme": "adas-id"}, "urgency": urgency}
+    cases.add(case("due", datetime.now(tz=UTC) - timedelta(minutes=1), **found))
+    leaver.invoke("watch_deadlines", TICK)
+    assert [json.loads(each["Body"]) for each in leaver.drained(queue)] == [{"case": "due", "decision": "begin"}]
+    assert cases.require("due").state is State.SCHEDULED
+
+
+def test_a_quarter_of_an_hour_after_it_was_asked_first_a_tick_begins_it(leaver: Deployment, cases: Cases) -> None:
+    at = datetime.now(tz=UTC) - timedelta(minutes=16)
+    cases.add(case("due", at, identities={"zoom/acme": "adas-id"}).model_copy(update={"asked_at": at}))
+    leaver.invoke("watch_deadlines", TICK)
+    assert cases.require("due").state is State.OPEN
+
+
 def test_a_tick_begins_what_is_due_and_counts_what_there_is(
     leaver: Deployment, cases: Cases, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from leaver.cases.former import SOMEBODY_NEW
+from leaver.cases.former import NOBODY_SAYS, SOMEBODY_NEW
 from leaver.connections.record import Status
 from leaver.errors import ProviderUnavailable
 from leaver.outcomes import Outcome
@@ -194,11 +194,11 @@ def a_mistyped_command_redriven() -> Company:
     return company
 
 
-def address_goes_to_somebody_new(company: Company) -> None:
+def address_goes_to_somebody_new(company: Company, name: str = "ben-new") -> None:
     company.clock.passes(days=10)
     company.zoom.users[ADA_ID] = "ada.of.old@example.com"
     company.venafi.people["ada.of.old@example.com"] = [ADA_UNIVERSAL]
-    company.hire(ADA, "ben-new", "local:{ben-new}")
+    company.hire(ADA, name, f"local:{{{name}}}")
 
 
 def leaves_while_venafi_is_out(what: str, name: str | None = None, **connection: str) -> Company:
@@ -383,7 +383,59 @@ def a_held_case_that_is_released_when_somebody_new_has_the_address() -> Company:
     return company
 
 
-@attempt("open: RevokeSsoToken#zoom/acme not_searchable")
+def a_planned_leaver_whose_address_is_recycled(days: int = 20, **told: Any) -> Company:
+    """The day comes, ten days after somebody new got the address and connected to Zoom."""
+    company = Company()
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=days)).isoformat(), **told)
+    address_goes_to_somebody_new(company)
+    company.logs_in("ada.of.old@example.com", kept=False)
+    company.connects("bens-new-zoom", ADA)
+    company.clock.passes(days=days - 10)
+    return company
+
+
+@attempt(
+    "open: RevokeGrants#venafi/acme somebody else has this address by now: end the leaver's access under the leaver's "
+    "own address by a command of its own; then close the step, RevokeAccessToken#bens-new-zoom somebody else has",
+    {"grants of local:{ada}"},
+)
+def an_address_that_is_recycled_before_the_day() -> Company:
+    """Between plan and day somebody new gets the leaver's address, with everything; the leaver has another one."""
+    company = a_planned_leaver_whose_address_is_recycled()
+    company.waits(3)
+    return company
+
+
+@attempt(
+    "completed, the seal holds, RevokeGrants#venafi/acme closed by a person, RevokeAccessToken#bens-new-zoom closed by"
+)
+def an_address_that_is_recycled_before_the_day_and_a_person_who_looks() -> Company:
+    """The same, a person ends the leaver's grants under the address that Zoom then says, and closes what is Ben's."""
+    company = a_planned_leaver_whose_address_is_recycled()
+    company.waits(3)
+    company.queue("RevokeGrants", {"identity": "ada.of.old@example.com", "connection": "venafi"})
+    company.works()
+    for step in ("RevokeGrants#venafi/acme", "RevokeAccessToken#bens-new-zoom"):
+        company.decides("close", step=step, because="that is Ben's")
+    company.waits(3)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme somebody else has this address by now", {"grants of local:{ada}"})
+def an_address_that_is_recycled_before_the_day_while_zoom_is_out() -> Company:
+    """The same, and Zoom is out for a quarter of an hour on the day."""
+    company = a_planned_leaver_whose_address_is_recycled()
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    company.waits(10)
+    company.weather.out_of_order.clear()
+    company.waits(3)
+    return company
+
+
+@attempt(
+    "open: RevokeSsoToken#zoom/acme not_searchable, RevokeGrants#venafi/acme somebody else has this address by now",
+    {"grants of local:{ada}"},
+)
 def an_address_that_is_somebody_elses_on_the_day() -> Company:
     """Between plan and day the person's account at Zoom is deleted, and somebody new gets the address."""
     company = Company()
@@ -396,7 +448,7 @@ def an_address_that_is_somebody_elses_on_the_day() -> Company:
     return company
 
 
-@attempt()
+@attempt("open: RevokeGrants#venafi/acme somebody else has this address by now", {"grants of local:{ada}"})
 def an_id_that_came_after_the_plan() -> Company:
     """Zoom is out when the leaver is planned and says the id to a second event; then somebody new gets the address."""
     company = Company()
@@ -460,6 +512,78 @@ def a_departure_at_a_recycled_address() -> Company:
     return company
 
 
+WITH_HER_ID: dict[str, Any] = {"identities": {"zoom": {"id": ADA_ID}}}
+OF_THE_NEWCOMER = {"session of newcomer", "grants of local:{newcomer}", "user token of newcomer"}
+
+
+def newcomer_departs_while_zoom_is_out(company: Company) -> Company:
+    """Zoom answers again after a quarter of an hour; the event's message comes back meanwhile."""
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    message = company.hears()
+    for _ in range(4):
+        if message in company.queued:
+            company.deliver(message)
+        company.clock.passes(minutes=5)
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(3)
+    return company
+
+
+def at_a_recycled_address_while_zoom_is_out() -> Company:
+    company = Company()
+    company.hears_and_works(source="okta")
+    address_goes_to_somebody_new(company, "newcomer")
+    return newcomer_departs_while_zoom_is_out(company)
+
+
+@attempt(f"completed, the seal holds; held: {NOBODY_SAYS}", OF_THE_NEWCOMER)
+def a_departure_at_a_recycled_address_while_zoom_is_out() -> Company:
+    """Somebody new has the address, and departs while Zoom cannot say who has the address."""
+    return at_a_recycled_address_while_zoom_is_out()
+
+
+@attempt(f"completed, the seal holds; completed: {NOBODY_SAYS}, the seal holds")
+def a_departure_at_a_recycled_address_while_zoom_is_out_that_a_person_releases() -> Company:
+    """The same, and a person looks, and releases the case."""
+    company = at_a_recycled_address_while_zoom_is_out()
+    company.decides("release")
+    company.waits(3)
+    return company
+
+
+@attempt(f"completed, the seal holds; held: {SOMEBODY_NEW}", OF_THE_NEWCOMER)
+def a_departure_at_a_recycled_address_while_zoom_is_out_for_a_moment() -> Company:
+    """The same, and Zoom can say so when the event's message comes back."""
+    company = Company()
+    company.hears_and_works(source="okta")
+    address_goes_to_somebody_new(company, "newcomer")
+    company.weather.to_come.append(("zoom: who is it", ProviderUnavailable("out of order")))
+    company.hears_and_works()
+    return company
+
+
+@attempt(
+    f"completed, the seal holds; held: {SOMEBODY_NEW}; dead-lettered: {NOBODY_SAYS}",
+    {"session of newcomer"},
+)
+def a_departure_at_a_recycled_address_while_the_case_is_open_and_zoom_is_out() -> Company:
+    """Somebody new gets the address at Zoom while the case waits for Venafi; a person sends the message back."""
+    company = Company()
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.hears(source="okta")
+    for _ in ("the event", "the commands", "the seal"):
+        for message in list(company.queued):
+            company.deliver(message)
+    company.clock.passes(minutes=5)
+    company.zoom.users |= {ADA_ID: "ada.of.old@example.com", "newcomer": ADA}
+    company.zoom.sessions.add("newcomer")
+    newcomer_departs_while_zoom_is_out(company)
+    company.redrive()
+    company.works()
+    return company
+
+
 @attempt("cancelled; completed, the seal holds")
 def a_name_of_a_cancelled_case_of_whoever_had_the_address() -> Company:
     """HR names Ben at Venafi, who has the address, and cancels; somebody new gets the address, and leaves."""
@@ -508,13 +632,23 @@ def another_address_that_is_somebody_elses_when_the_person_departs_again() -> Co
 @attempt("completed, the seal holds; open: RevokeGrants#venafi/acme an earlier case knew this name")
 def a_recycled_address_of_somebody_whom_venafi_never_knew() -> Company:
     """Venafi never knew John; Ada has his address and an identity there, and John departs again while Zoom is out."""
+    return departs_again_whom_venafi_never_knew(WITH_HER_ID)
+
+
+@attempt("completed, the seal holds; open: RevokeGrants#venafi/acme an earlier case knew this name")
+def an_old_address_that_hr_gives_with_its_own_number() -> Company:
+    """The same, and what says who is meant is HR's own number, beside the address that John had."""
+    return departs_again_whom_venafi_never_knew({"source_id": "employee-1"})
+
+
+def departs_again_whom_venafi_never_knew(subject: dict[str, Any]) -> Company:
     company = unknown_to_venafi(missing_is_done=True)
-    company.hears_and_works()
+    company.hears_and_works(subject=subject)
     company.clock.passes(days=10)
     company.zoom.users[ADA_ID] = "ada.of.old@example.com"
     company.hire(ADA, "ben-new", "local:{ben-new}", kept=False)
     company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
-    company.deliver(company.hears())
+    company.deliver(company.hears(subject=subject))
     company.weather.out_of_order.clear()
     company.works()
     company.waits(3)

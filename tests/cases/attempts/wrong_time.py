@@ -250,13 +250,26 @@ def departs_again_and_again_before_the_end() -> Company:
     {"all-of-zoom"},
 )
 def departs_again_when_somebody_new_has_the_address() -> Company:
-    """The same, somebody new has her address by then, and Zoom is out when the second source says so."""
+    """The same, somebody new has her address by then, and the second source gives her id at Zoom, which is out."""
+    return departs_again_at_a_recycled_address({"identities": {"zoom": {"id": ADA_ID}}})
+
+
+@attempt(
+    "open: ReplaceServiceConnection#all-of-zoom waits for a person; dead-lettered: it can not be told who is meant",
+    {"all-of-zoom", *EVERYTHING} - {"adas-zoom"},
+)
+def departs_again_without_an_id_when_somebody_new_has_the_address() -> Company:
+    """The same, the second source gives no id, and Zoom says who has the address when the message comes back."""
+    return departs_again_at_a_recycled_address({})
+
+
+def departs_again_at_a_recycled_address(subject: dict[str, Any]) -> Company:
     company = waits_for_a_new_owner()
     company.logs_in(ADA)
     somebody_new_has_her_address(company)
     company.clock.passes(minutes=5)
     company.weather.to_come += [("zoom: who is it", ProviderUnavailable("503"))] * 2
-    company.hears_and_works(source="okta")
+    company.hears_and_works(source="okta", subject=subject)
     company.waits(2)
     return company
 

@@ -71,13 +71,13 @@ class AccountEvents:
         standing = self._find_under_way(event) if request.held else None
         if standing is not None:
             return self._keep(event, standing, UNDER_WAY_ALREADY)
-        found = self.intake.find_person(request, heard_at)
-        if any(each.id != event.user_id for each in found.values()):
+        answers = self.intake.find_person(request, heard_at)
+        if any(each is not None and each.id != event.user_id for each in answers.values()):
             raise Rejected(
                 f"{event.provider}: the account was ended, and its address is another id's by now: nothing of theirs "
                 "is ended; where the person left, send OffboardingRequested"
             )
-        return self.intake.take(request, found)
+        return self.intake.take(request, answers, heard_at)
 
     def _is_echo(self, event: AccountEvent, case: Case) -> bool:
         """Whether nobody has activated the account by hand since Leaver ended it, or Leaver deactivates it again."""

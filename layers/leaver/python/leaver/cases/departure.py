@@ -1,6 +1,6 @@
 """A departure, or a theft: what HR said of it, and whom at which account that means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
@@ -20,6 +20,10 @@ class Departure:
     #: who that is at each account that was asked and knew, by `provider/account`
     found: Mapping[str, Person]
     names: Sequence[str]
+    #: the accounts that could be asked, whoever is there
+    asked: Collection[str] = ()
+    #: when it was heard
+    heard_at: datetime | None = None
     #: how else the person is named
     aliases: Sequence[Subject] = ()
     #: the completed case that it repeats
@@ -73,11 +77,21 @@ class Departure:
         """Whether an id says that it is about the person of the case: an account's own, or the source's own."""
         return any(one == other for one, other in self._ids_of_both(case))
 
+    def has_the_address(self, case: Case) -> bool:
+        """Whether an account says that the address still is that of the person of the case: HR's own may be old."""
+        return any(case.identities.get(at) == id_ for at, id_ in self.ids.items())
+
     def _ids_of_both(self, case: Case) -> list[tuple[str, str]]:
         pairs: list[tuple[str | None, str | None]] = [(case.identities.get(at), id_) for at, id_ in self.ids.items()]
         if self.request.source == case.source:
             pairs.append((case.subjects[0].source_id, self.request.subject.source_id))
         return [(one.casefold(), other.casefold()) for one, other in pairs if one and other]
+
+    def cannot_be_told(self, case: Case) -> bool:
+        """Whether no id says that it is about the person of the case, and an account that knew them can't be asked."""
+        gave = {at: id_ for at, id_ in case.identities.items() if " " not in at}
+        is_given = any(self.request.subject.identity(at.split("/")[0], "id") == id_ for at, id_ in gave.items())
+        return not (gave.keys() <= set(self.asked) or is_given or self.is_of_the_same(case))
 
     def is_known_where_nobody_was(self, finished: Case) -> bool:
         """Whether an account knows somebody now, and knew nobody when the case was made: nobody can tell who it is."""

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from leaver.cases import identities
 from leaver.cases.kinds import is_ended_by
-from leaver.cases.record import REPLACE, STILL_THEIRS, Case, Search, Step
+from leaver.cases.record import PURGE, REPLACE, STILL_THEIRS, Case, Search, Step
 from leaver.cases.start import COMMANDS
 from leaver.connections.record import Connection, Connections, Unreadable
 from leaver.errors import BadMessage, Rejected, explain
@@ -31,6 +31,11 @@ GIVEN_LATE: Final = (
     "it was given days after the case began, and nothing tells whose the address is by now: end that access by a "
     "command of its own if it is the leaver's; then close the step"
 )
+#: and for an address that a provider says is somebody else's when the case begins
+ANOTHERS_BY_NOW: Final = (
+    "somebody else has this address by now: end the leaver's access under the leaver's own address by a command of its "
+    "own; then close the step"
+)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class StepFinder:
         if case.sweep_of is not None:
             return Search((), ())
         accounts = {name: self.connections.accounts(name) for name in self.providers}
-        doubted = _doubted(case.subjects)
-        owners = sorted(doubted.union(case.names))
+        doubted = find_doubted(case)
+        owners = sorted({*doubted, *case.names})
         steps = [*self._find_at_providers(case, accounts)]
         owned = [each for each in self._owned_by(owners) if not _is_of_who_stays(each, case)]
         for record in owned:
@@ -62,8 +67,11 @@ class StepFinder:
                 if is_theirs is False:
                     continue
                 step = _of_grant(grant, record, case)
-                doubt = NOBODY_CAN_TELL if name_of(grant.get("owner", "")) in doubted else _find_doubt(record, case)
-                steps.append(step.model_copy(update={"refused": doubt}) if doubt and is_theirs is None else step)
+                # A grant that was recorded while the address was the leaver's is theirs.
+                if is_theirs is None and step not in case.steps:
+                    doubt = doubted.get(name_of(grant.get("owner", ""))) or _find_doubt(record, case)
+                    step = step.model_copy(update={"refused": doubt})
+                steps.append(step)
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through, at last.
         steps.sort(key=lambda step: [*COMMANDS, REPLACE].index(step.command))
         found = [step for step in steps if is_ended_by(case.kind, step.command)]
@@ -86,8 +94,10 @@ class StepFinder:
                 if at in gone and each.command.system != OURS:
                     continue
                 step = as_step(case.case_id, at, each, alias=number if number > 1 else None)
-                if _may_be_of_somebody_else(step, subject):
-                    step = step.model_copy(update={"refused": NOBODY_CAN_TELL})
+                if refused := _doubt(step, subject, case):
+                    step = step.model_copy(update={"refused": refused})
+                elif name_of(subject.email) in case.lost_addresses:
+                    step = by_id_alone(step)
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:
                     continue
@@ -165,16 +175,26 @@ def _of_grant(grant: dict[str, str], record: Connection | Unreadable, case: Case
     return next(same, step.model_copy(update={"alias": len(standing) + 1}))
 
 
-def _may_be_of_somebody_else(step: Step, subject: Subject) -> bool:
-    """Whether it acts on a name that an earlier case knew: not on an id, which a provider gives to nobody else."""
-    is_from_before = _is_marked(subject, step.provider or "")
-    return is_from_before and (step.is_added or name_of(step.identity) == name_of(subject.email))
+def _doubt(step: Step, subject: Subject, case: Case) -> str | None:
+    """Why it may act on somebody else; None of an id, which a provider gives to nobody else."""
+    is_by_address = name_of(step.identity) == name_of(subject.email)
+    if _is_marked(subject, step.provider or "") and (step.is_added or is_by_address):
+        return NOBODY_CAN_TELL
+    return ANOTHERS_BY_NOW if is_by_address and name_of(subject.email) in case.lost_addresses else None
 
 
-def _doubted(subjects: Collection[Subject]) -> frozenset[str]:
-    """The addresses that an earlier case knew, and of which nothing tells whose connections are theirs by now."""
-    sure = {name_of(each.email) for each in subjects if not any(_is_marked(each, at) for at in each.identities)}
-    return frozenset(name_of(each.email) for each in subjects) - sure
+def find_doubted(case: Case) -> Mapping[str, str]:
+    """The person's addresses that may be somebody else's by now, and why: nothing tells whose connections those are."""
+    sure = {name_of(each.email) for each in case.subjects if not any(_is_marked(each, at) for at in each.identities)}
+    marked = {name_of(each.email) for each in case.subjects} - sure
+    return dict.fromkeys(case.lost_addresses, ANOTHERS_BY_NOW) | dict.fromkeys(marked, NOBODY_CAN_TELL)
+
+
+def by_id_alone(step: Step) -> Step:
+    """The same; but where a purge has the provider's own id, what is kept for the address may be somebody new's."""
+    if step.command == PURGE and step.found_by == "account":
+        return step.model_copy(update={"detail": {"user_id": step.identity}})
+    return step
 
 
 def _is_marked(subject: Subject, provider: str) -> bool:

@@ -1,8 +1,8 @@
 """Whoever left before: what a departure means of them, once more, under another name, or of somebody new."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from leaver.cases.departure import Departure
@@ -12,12 +12,18 @@ from leaver.cases.proved import REPEATS, find_ended_before, identity_of, ids_of
 from leaver.cases.record import Case
 from leaver.cases.states import UNDER_WAY, State
 from leaver.cases.table import Cases
+from leaver.errors import ProviderUnavailable
 from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
 
 #: why a person has to look first
 SOMEBODY_NEW: Final = "somebody new seems to have the address of somebody who left: their ids differ"
+NOBODY_SAYS: Final = (
+    "somebody new may have the address of somebody who left: an account that would tell can not be asked"
+)
+#: how long such an account is asked again before a person has to look
+PATIENCE: Final = timedelta(minutes=15)
 BEFORE_THE_RETURN: Final = (
     "it happened before another source said that the person is back: it may be the departure before"
 )
@@ -48,8 +54,10 @@ class FormerLeavers:
             returns = [(source, word) for each in remembered for source, word in each.said.items() if word.stays]
             late = any(source != request.source and word.at > request.occurred_at for source, word in returns)
             return replace(departure, because=BEFORE_THE_RETURN) if late else self.under_known_names(departure)
-        if self._is_somebody_new(finished, departure):
-            return replace(departure, follows=finished, because=SOMEBODY_NEW)
+        has_another_name = not all(self._compare_names(finished, departure))
+        doubt = SOMEBODY_NEW if has_another_name else self.find_doubt(finished, departure)
+        if doubt is not None:
+            return replace(departure, follows=finished, because=doubt)
         again = self.under_known_names(self.once_more(finished, departure), heard=departure)
         return replace(again, not_before=self._end_of_hour(finished, request.source))
 
@@ -62,13 +70,13 @@ class FormerLeavers:
         aliases = self.find_aliases(finished, departure)
         first, *others = (self._as_known_before(each, finished, departure) for each in (first, *others))
         found = {at: Person(each, finished.email) for at, each in ids.items()}
-        return Departure(
-            departure.request.model_copy(update={"subject": first}),
-            departure.found_for_another(finished.email) | found,
-            sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
+        return replace(
+            departure,
+            request=departure.request.model_copy(update={"subject": first}),
+            found=departure.found_for_another(finished.email) | found,
+            names=sorted({*finished.names, *(name_of(each.email) for each in aliases)}),
             aliases=(*others, *aliases),
             follows=finished,
-            because=departure.because,
         )
 
     def under_known_names(self, departure: Departure, heard: Departure | None = None) -> Departure:
@@ -118,31 +126,49 @@ class FormerLeavers:
 
     def _as_known_before(self, subject: Subject, case: Case, departure: Departure) -> Subject:
         """With a mark where nothing tells that the address still is that of the person whose case that was."""
-        if departure.is_of_the_same(case) and name_of(subject.email) == name_of(departure.request.subject.email):
+        if departure.has_the_address(case) and name_of(subject.email) == name_of(departure.request.subject.email):
             return subject
         marked = {name: {**subject.identities.get(name, {}), **MARK} for name in self.step_finder.providers}
         return subject.model_copy(update={"identities": {**subject.identities, **marked}})
 
-    def has_another_id(self, finished: Case, departure: Departure) -> bool:
-        """Whether an id that both have differs: the provider's own, or the source's own.
+    def find_doubt(self, finished: Case, departure: Departure) -> str | None:
+        """Why it can't be told whether this is of whom a completed case acted on; None where nothing speaks against it.
 
-        Of an account that knows whoever has the address now, and named nobody in the case, nobody can tell.
+        An id that both have differs: the provider's own, or the source's own. Or an account knows whoever has the
+        address now, and named nobody in the case. Or one that would tell can't be asked: raises ProviderUnavailable as
+        long as it is worth asking that one again.
         """
         ids = ids_of(finished, self.cases.read_receipts(finished.case_id))
         proved = finished.model_copy(update={"identities": ids})
-        return departure.is_of_somebody_else(proved) or departure.is_known_where_nobody_was(proved)
+        if departure.is_of_somebody_else(proved) or departure.is_known_where_nobody_was(proved):
+            return SOMEBODY_NEW
+        return NOBODY_SAYS if self._is_untold(finished, departure, ids) else None
 
-    def _is_somebody_new(self, finished: Case, departure: Departure) -> bool:
-        """Whether an id that both have differs: the same, or what HR gives for a provider."""
-        if self.has_another_id(finished, departure):
-            return True
+    def is_untold(self, case: Case, departure: Departure) -> bool:
+        """Whether a departure from after a step of an open case had ended may be of somebody new, and nothing tells.
+
+        Raises ProviderUnavailable as find_doubt() does.
+        """
+        receipts = self.cases.read_receipts(case.case_id)
+        had_ended = any(find_ended_before(case, receipts, self.step_finder.providers, departure.request.occurred_at))
+        return had_ended and self._is_untold(case, departure, ids_of(case, receipts))
+
+    def _is_untold(self, case: Case, departure: Departure, ids: Mapping[str, str]) -> bool:
+        proved = case.model_copy(update={"identities": ids})
+        if not departure.cannot_be_told(proved) or any(self._compare_names(case, departure)):
+            return False
+        if departure.heard_at is not None and self.clock() < departure.heard_at + PATIENCE:
+            raise ProviderUnavailable(NOBODY_SAYS)
+        return True
+
+    def _compare_names(self, finished: Case, departure: Departure) -> Iterator[bool]:
+        """Whether each name that HR gives for a provider is one that it gave then, or that the provider said."""
         known = [*finished.subjects, *self._subjects_of(finished)]
         for provider, given in departure.request.subject.identities.items():
             for key, value in given.items():
                 then = {name_of(each) for subject in known if (each := subject.identity(provider, key))}
-                if then and name_of(value) not in then:
-                    return True
-        return False
+                if then:
+                    yield name_of(value) in then
 
     def find_aliases(self, finished: Case, departure: Departure) -> Sequence[Subject]:
         """Under which names of an event something may live that a completed case has not ended."""
@@ -159,7 +185,7 @@ class FormerLeavers:
         return any(find_ended_before(finished, receipts, self.step_finder.providers, at))
 
     def _adds_steps(self, case: Case, subject: Subject) -> bool:
-        named = case.with_alias(subject)
+        named = case.with_names([name_of(subject.email)]).with_alias(subject)
         return any(step.alias == len(named.subjects) for step in self.step_finder.find_anew(named))
 
     def _subjects_of(self, finished: Case) -> Sequence[Subject]:

@@ -1,6 +1,6 @@
 """From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -10,7 +10,7 @@ from uuid import uuid4
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
-from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
+from leaver.cases.former import NOBODY_SAYS, FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind
 from leaver.cases.people import Name, People
@@ -21,13 +21,14 @@ from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
 from leaver.cases.table import Cases
 from leaver.errors import Rejected
-from leaver.messages.events import OffboardingRequested
+from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
 from leaver.providers.entry import Person
 
 #: why nothing is done about an event
 HEARD: Final = "this departure is a case already"
 ENDED: Final = "everything was ended after this, or is being ended"
+BEGUN: Final = "the case has begun, waits for its time or for a person, or is over"
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Intake:
     announcer: CaseAnnouncer
     case_start: CaseStart
     step_finder: StepFinder
-    #: asks every account that can be asked who is meant, by an event that was heard then; whoever knows them, by
-    #: `provider/account`. Raises Rejected where the event names two people
-    find_person: Callable[[OffboardingRequested, datetime], Mapping[str, Person]]
+    #: asks every account that can be asked who is meant, by an event that was heard then; whom each knows, by
+    #: `provider/account`, or None. Raises Rejected where the event names two people
+    find_person: Callable[[OffboardingRequested, datetime], Mapping[str, Person | None]]
     clock: Callable[[], datetime]
     policy: Policy
 
@@ -57,14 +58,14 @@ class Intake:
 
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
         """Open, extend, cancel or reinstate the leaver's case."""
-        return self.take(request, self.find_person(request, heard_at))
+        return self.take(request, self.find_person(request, heard_at), heard_at)
 
-    def take(self, request: OffboardingRequested, found: Mapping[str, Person]) -> Fate:
-        """The same, of whom accounts have said already who that is."""
-        names = _names(request, found.values())
+    def take(self, request: OffboardingRequested, answers: Mapping[str, Person | None], heard_at: datetime) -> Fate:
+        """The same, where accounts have answered already who that is."""
+        departure = _as_answered(request, answers)
         if request.kind in {"cancelled", "reinstated"}:
-            return self.returns.keep_access(request, names)
-        return self._take_access(Departure(request, found, names, because=request.doubt))
+            return self.returns.keep_access(request, departure.names)
+        return self._take_access(replace(departure, heard_at=heard_at, because=request.doubt))
 
     def _take_access(self, departure: Departure) -> Fate:
         finished = self.former.find_finished(departure.names)
@@ -96,8 +97,8 @@ class Intake:
         return had_ended or bool(self.former.find_aliases(finished, departure))
 
     def _under_more_names(self, finished: Case, departure: Departure) -> Departure:
-        if self.former.has_another_id(finished, departure):
-            return replace(departure, follows=finished, because=SOMEBODY_NEW)
+        if (doubt := self.former.find_doubt(finished, departure)) is not None:
+            return replace(departure, follows=finished, because=doubt)
         return self.former.once_more(finished, departure)
 
     # -- somebody leaves
@@ -131,6 +132,8 @@ class Intake:
         standing = self.cases.read(found.case) if found.case else None
         if standing is not None and standing.state in UNDER_WAY:
             self._refuse_somebody_else(standing, departure)
+            if standing.state is State.OPEN and self.former.is_untold(standing, departure):
+                raise Rejected(NOBODY_SAYS)
         heard = found.with_word(source, at, stays=False)
         if found.case and (standing is None or _is_told_of(standing, departure, self.clock())):
             # Where that one is not recorded, another run is about to, or was killed: whoever comes first records it.
@@ -151,6 +154,9 @@ class Intake:
                 standing, self.cases.read_receipts(standing.case_id), but_for=departure.request.subject.identities
             )
             known = standing.model_copy(update={"identities": ids})
+        is_lost = name_of(departure.request.subject.email) in standing.lost_addresses
+        if is_lost and not departure.has_the_address(known):
+            return True
         is_doubted = standing.because is not None and not standing.waits_for_confirmation
         return is_doubted != bool(departure.because) or departure.is_of_somebody_else(known)
 
@@ -225,6 +231,37 @@ class Intake:
             extended = extended.with_look_at(max(extended.effective_at, now))
         return extended if extended != standing else None
 
+    # -- a case whose time has come
+
+    def begin_due(self, case: Case) -> Fate:
+        """Begin a planned case once the accounts that gave an id have said who has the person's addresses by now.
+
+        An address that is another id's leaves the case's names. Where an account can't say, nothing is done: the watch
+        asks again, and begins the case itself in the end.
+        """
+        is_due = case.watch_at is not None and case.watch_at <= self.clock()
+        if case.state is not State.SCHEDULED or not is_due:
+            return Fate("nothing_follows", case.case_id, BEGUN)
+        lost = []
+        for address, subject in {name_of(each.email): each for each in case.subjects}.items():
+            # An id that HR gave beside it may have another address since.
+            asked = {"subject": Subject(email=address), "urgency": case.urgency}
+            request = OffboardingRequested.model_validate(case.request, strict=False).model_copy(update=asked)
+            meant = _as_answered(request, self.find_person(request, case.effective_at))
+            known = case.model_copy(update={"identities": dict(case.ids_of(subject))})
+            if meant.is_of_somebody_else(known):
+                lost.append(address)
+            elif meant.cannot_be_told(known):
+                return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
+
+        def without_lost(standing: Case) -> Case | None:
+            return standing.without_names(lost) if standing.state is State.SCHEDULED else None
+
+        if lost:
+            case = self.cases.change(case, without_lost) or self.cases.require(case.case_id)
+        self.set_going(case)
+        return Fate("changed", case.case_id)
+
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
         self.announcer.announce_pending(self.case_start.begin(case, anew=anew))
@@ -298,9 +335,10 @@ class Intake:
         return self.cases.read(pointed) if pointed else None
 
 
-def _names(request: OffboardingRequested, found: Iterable[Person]) -> Sequence[str]:
-    known = [request.subject.email, *(name for each in found for name in (each.email, each.id))]
-    return sorted({name_of(name) for name in known})
+def _as_answered(request: OffboardingRequested, answers: Mapping[str, Person | None]) -> Departure:
+    found = {at: each for at, each in answers.items() if each is not None}
+    names = [request.subject.email, *(name for each in found.values() for name in (each.email, each.id))]
+    return Departure(request, found, sorted({name_of(name) for name in names}), asked=answers.keys())
 
 
 def is_before_its_end(finished: Case, at: datetime) -> bool:

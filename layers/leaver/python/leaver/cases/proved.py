@@ -4,9 +4,9 @@ from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from leaver.cases.finding import as_step, folded
+from leaver.cases.finding import as_step, by_id_alone, folded
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import PURGE, SWEEP_PAUSE, Case, Step
+from leaver.cases.record import SWEEP_PAUSE, Case, Step
 from leaver.messages.events import Subject
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome
@@ -62,10 +62,8 @@ def as_proved(case: Case, step: Step, receipts: Mapping[str, Receipt], providers
         steps = provider.steps(Leaver(subject.email, {**given, **identities}, str(found) if found else None))
         same = next(each for each in steps if each.command.__name__ == step.command)
         step = as_step(case.case_id, step.at, same, alias=step.alias)
-    if step.command == PURGE and step.found_by == "account":
-        # Under the tombstone nothing was kept for the address: what lies there may be somebody new's.
-        return step.model_copy(update={"detail": {"user_id": step.identity}})
-    return step
+    # Under the tombstone nothing was kept for the address.
+    return by_id_alone(step)
 
 
 def find_ended_before(

@@ -189,7 +189,7 @@ class Case(BaseModel):
     identities: dict[str, str] = Field(default_factory=dict)
     #: how else later events name the person, or the same once more: what lives under such a name has steps of its own
     aliases: tuple[Subject, ...] = ()
-    #: every name of the person under which a tombstone is raised
+    #: every name of the person under which a tombstone is raised: not an address that somebody else has by now
     names: tuple[str, ...]
     event_id: str
     source: str
@@ -208,6 +208,8 @@ class Case(BaseModel):
     #: when the HR event happened, and when it is to take effect
     requested_at: AwareDatetime
     effective_at: AwareDatetime
+    #: since when start_offboarding is asked to begin it
+    asked_at: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
@@ -261,6 +263,11 @@ class Case(BaseModel):
     def subjects(self) -> tuple[Subject, ...]:
         """The person, as the case's event names them, and then as later events do."""
         return (OffboardingRequested.model_validate(self.request, strict=False).subject, *self.aliases)
+
+    @property
+    def lost_addresses(self) -> frozenset[str]:
+        """The addresses by which HR named the person, and that may not be the person's any more."""
+        return frozenset(name_of(each.email) for each in self.subjects) - frozenset(self.names)
 
     def ids_of(self, subject: Subject) -> Mapping[str, str]:
         """By `provider/account`, the ids that accounts confirmed for this very address."""
@@ -396,6 +403,10 @@ class Case(BaseModel):
     def with_names(self, names: Iterable[str]) -> Self:
         """With these names for tombstones as well."""
         return self.model_copy(update={"names": tuple(sorted({*self.names, *names}))})
+
+    def without_names(self, names: Iterable[str]) -> Self:
+        """Without these: they are somebody else's by now."""
+        return self.model_copy(update={"names": tuple(sorted(set(self.names).difference(names)))})
 
     def with_steps(self, steps: Iterable[Step]) -> Self:
         """With the steps that it lacks: never a second set.

@@ -128,6 +128,10 @@ class Publisher:
             MessageDeduplicationId=str(uuid4()),
         )
 
+    def request_begin(self, case_id: str, queue_url: str) -> None:
+        """Ask start_offboarding to begin a planned case: it can ask whose the address is by now."""
+        self._sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps({"case": case_id, "decision": "begin"}))
+
     def hand_on(self, told: BaseModel, queue_url: str) -> None:
         """Send what somebody else has to go on with, straight to that queue; raises what SQS raises."""
         body = json.dumps(told.model_dump(mode="json", exclude_defaults=True))
