@@ -68,10 +68,11 @@ class StepFinder:
                     continue
                 step = _of_grant(grant, record, case)
                 # A grant that was recorded while the address was the leaver's is theirs.
-                if is_theirs is None and step not in case.steps:
-                    doubt = doubted.get(name_of(grant.get("owner", ""))) or _find_doubt(record, case)
-                    step = step.model_copy(update={"refused": doubt})
-                steps.append(step)
+                is_in_doubt = is_theirs is None and step not in case.steps
+                doubt = (
+                    doubted.get(name_of(grant.get("owner", ""))) or _find_doubt(record, case) if is_in_doubt else None
+                )
+                steps.append(step.model_copy(update={"refused": doubt}) if doubt else step)
         # Leaver must not be switched off by somebody's leaving: a person replaces what it works through, at last.
         steps.sort(key=lambda step: [*COMMANDS, REPLACE].index(step.command))
         found = [step for step in steps if is_ended_by(case.kind, step.command)]
