@@ -352,6 +352,8 @@ def test_what_was_signed_long_ago_is_refused(door: FrontDoor, source: str) -> No
     door.clock.passes(hours=5)
     assert door.post(f"/{source}/main", LEFT, headers) == NOTHING
     assert door.refusals == [(source, "stale")]
+    # BambooHR never repeats it: nobody may find that out by a leaver who is still there.
+    assert door.rings == 1
 
 
 def test_a_header_that_is_sent_twice_is_refused(door: FrontDoor) -> None:
