@@ -369,9 +369,23 @@ def test_a_body_that_is_too_large_is_not_even_looked_at(door: FrontDoor, content
         assert len(body) == size
         headers = sign("hibob", body, door.clock.now)
         assert door.post("/hibob/main", body, headers, {"content-type": content_type}).status == status
-    assert door.refusals == [("unknown", "too_large")]
+    assert door.refusals == [("hibob", "too_large")]
     # of any path, for any secret: that tells nobody anything
     assert door.post("/nowhere", b"x" * (LARGEST + 1), {"content-type": content_type}) == Answer(413)
+
+
+@pytest.mark.parametrize(("path", "rings"), [("/bamboohr/main", 1), ("/bamboohr/nobody", 0), ("/nowhere", 0)])
+def test_what_a_connection_says_in_too_many_words_rings_for_its_sender_never_repeats_it(
+    door: FrontDoor, path: str, rings: int
+) -> None:
+    for _ in range(2):
+        assert door.post(path, b"x" * (LARGEST + 1)) == Answer(413)
+    assert door.rings == 2 * rings
+    assert [told.get("connection") for _, told in door.logged] == ["bamboohr/main" if rings else None] * 2
+    # While nobody can say which connections there are, it is too large all the same.
+    broken = FrontDoor()
+    broken.secrets.unreadable = True
+    assert broken.post(path, b"x" * (LARGEST + 1)) == Answer(413)
 
 
 @pytest.mark.parametrize(("body", "is_base64"), [("not Base64!", True), ("\udc80", False)])
@@ -383,7 +397,7 @@ def test_what_no_gateway_sends_is_refused(door: FrontDoor, body: str, *, is_base
         "isBase64Encoded": is_base64,
     }
     assert door.door.answer(event) == NOTHING
-    assert door.refusals == [("unknown", "malformed")]
+    assert door.refusals == [("hibob", "malformed")]
 
 
 def test_the_size_is_looked_at_before_anything_else(door: FrontDoor) -> None:
