@@ -144,13 +144,28 @@ def connect_venafi(world: World, name: str = "venafi") -> None:
 
 def connect_hibob(world: World, name: str = "hibob") -> None:
     """Let Leaver ask HiBob who somebody is, with a service user's token, and let HiBob know John."""
-    key = f"{HIBOB_USER}:{CANARY}secret-of-hibob"
-    world.hr.add_key("hibob", key)
+    connect_by_key(world, "hibob", name)
     world.hr.add_person("hibob", JOHNS_HIBOB_ID, JOHN.email)
-    access_token = base64.b64encode(key.encode()).decode()
+
+
+def connect_by_key(world: World, system: Literal["bamboohr", "hibob", "okta"], name: str) -> None:
+    """Let Leaver ask an HR system who somebody is, with a key that never ends."""
+    secret = f"{CANARY}secret-of-{system}"
+    key = f"{HIBOB_USER}:{secret}" if system == "hibob" else secret
+    world.hr.add_key(system, key)
+    pair = f"{key}:x" if system == "bamboohr" else key
+    access_token = key if system == "okta" else base64.b64encode(pair.encode()).decode()
     tokens = {"access_token": access_token, "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
-    own = {"client_id": HIBOB_USER, "api_key": key.partition(":")[2], "known_person": JOHNS_HIBOB_ID}
-    _connect(world, name, "hibob", ADMIN, role="service", account="hibob", credentials=own, tokens=tokens)
+    own = {"client_id": HIBOB_USER, "api_key": secret, "known_person": JOHNS_HIBOB_ID}
+    _connect(world, name, system, ADMIN, role="service", account=system, credentials=own, tokens=tokens)
+
+
+def connect_gusto(world: World, name: str) -> None:
+    """Let Leaver ask Gusto who somebody is, with a grant whose access token has to be renewed first."""
+    app = {"client_id": "leaver", "client_secret": f"{CANARY}secret-of-gusto"}
+    world.hr.add_app(**app)
+    tokens = world.hr.authorize("leaver") | {"expires_at": datetime.now(UTC).isoformat()}
+    _connect(world, name, "gusto", ADMIN, role="service", account="gusto", credentials=app, tokens=tokens)
 
 
 def standard_webhook(person: Person, now: datetime) -> tuple[dict[str, str], str]:
@@ -192,7 +207,7 @@ def hibob_webhook(employee: str, now: datetime) -> tuple[dict[str, str], str]:
 def _connect(
     world: World,
     name: str,
-    provider: Literal["zoom", "venafi", "hibob"],
+    provider: Literal["zoom", "venafi", "bamboohr", "gusto", "hibob", "okta"],
     owner: Person,
     *,
     role: Literal["service", "personal"],

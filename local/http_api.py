@@ -1,10 +1,12 @@
 """The template's HTTP API on this machine: each request becomes one event of a function, and its answer comes back."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
 from local.aws.stack import Stack
@@ -20,15 +22,17 @@ Invoke = Callable[[Json], Json]
 
 #: bytes of a body that the gateway takes
 _LARGEST = 10 * 1024 * 1024
+#: seconds in which a request has to be whole: AWS does not say how long the gateway waits
+READS_WITHIN = 30.0
 
 
 class HttpApi(HttpServer):
     """Listens from construction, for the stack tells the address, and answers 404 until it has routes."""
 
-    def __init__(self, *, bind: str = LOOPBACK, port: int = 0) -> None:
+    def __init__(self, *, bind: str = LOOPBACK, port: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin to listen."""
         self._routes: Mapping[str, Invoke] = {}
-        super().__init__(self._serve, bind=bind, port=port)
+        super().__init__(self._serve, bind=bind, port=port, reads_within=READS_WITHIN, clock=clock)
 
     def open(self, stack: Stack, functions: Mapping[str, Invoke]) -> None:
         """Lead the stack's routes to functions, which are given by ARN."""
@@ -54,7 +58,12 @@ class HttpApi(HttpServer):
             return _message(HTTPStatus.NOT_FOUND)
         if (request.content_length or 0) > _LARGEST:
             return _message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        event = http_event(request.method, path, request.headers, request.get_data(), route=key, query=query)
+        try:
+            body = request.get_data()
+        except ClientDisconnected:
+            # It hung up, or took too long.
+            return _message(HTTPStatus.REQUEST_TIMEOUT)
+        event = http_event(request.method, path, request.headers, body, route=key, query=query)
         try:
             answer = self._routes[key](event)
         except FunctionError:

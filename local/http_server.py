@@ -1,9 +1,12 @@
 """A WSGI application served from a thread of this process, gone without a trace when it is closed."""
 
 import contextlib
+import io
 import socket
 import ssl
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,22 +39,62 @@ def handshake(connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
     return secure
 
 
+class _Until(io.RawIOBase):
+    """What a connection brings until a deadline; a client that sends byte by byte wins no time by each of them."""
+
+    def __init__(self, connection: socket.socket, deadline: float, clock: Callable[[], float]) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self._clock = clock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 class _SilentHandler(WSGIRequestHandler):
+    server: "HttpServer"
     # Two packets per answer without this: Nagle's algorithm then waits 40 ms for the client's delayed acknowledgement.
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        """Read the one request of this connection, where the server says so until a deadline."""
+        super().setup()
+        if self.server.reads_within is not None:
+            self.rfile.close()
+            deadline = self.server.clock() + self.server.reads_within
+            self.rfile = io.BufferedReader(_Until(self.connection, deadline, self.server.clock))
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's own name
         """Keep the terminal for what people want to read."""
 
 
 class HttpServer(ThreadedWSGIServer):
-    """Serves `app` at `bind`:`port` (0: any free port), with `tls` under TLS, from construction until `close`."""
+    """Serves `app` at `bind`:`port` (0: any free port), with `tls` under TLS, from construction until `close`.
+
+    No request is waited for longer than `reads_within` seconds, then its connection is closed; None waits for ever.
+    """
 
     daemon_threads = False  # so that closing waits for every handler
 
     def __init__(
-        self, app: "WSGIApplication", *, bind: str = LOOPBACK, port: int = 0, tls: ssl.SSLContext | None = None
+        self,
+        app: "WSGIApplication",
+        *,
+        bind: str = LOOPBACK,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        reads_within: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.reads_within = reads_within
+        self.clock = clock
         self._connections: set[socket.socket] = set()
         super().__init__(bind, port, app, _SilentHandler)
         self.ssl_context = tls

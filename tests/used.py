@@ -55,15 +55,6 @@ EXCUSED: Final[Mapping[Grant, str]] = {
         )
         for function in ("RefreshAccessToken", "RevokeAccessToken", "RevokeGrants")
     },
-    **{
-        Grant("LookUpPerson", "secretsmanager:GetSecretValue", f"leaver/tokens/{source}/*"): (
-            "read by the line that reads hibob's: tests/unit/test_source_lookups.py"
-        )
-        for source in ("bamboohr", "gusto", "okta")
-    },
-    Grant("LookUpPerson", "sqs:SendMessage", "leaver-refresh-access-token.fifo"): (
-        "only Gusto's token is ever refreshed, and the simulated source is HiBob"
-    ),
     Grant("WatchDeadlines", "sqs:SendMessage", "leaver-watch-deadlines-dead-letters"): (
         "Lambda sends there what failed twice: tests/contract/test_template_functions.py"
     ),

@@ -15,7 +15,7 @@ from leaver.errors import LeaverError
 from leaver.settings import ReceivesWebhooks
 from leaver.webhooks.bus import BATCH, Bus, Event
 from leaver.webhooks.bus import LONGEST as LONGEST_PUT
-from leaver.webhooks.delivery import OF_A_CONNECTION, Delivery, Refused, read_delivery
+from leaver.webhooks.delivery import OF_A_CONNECTION, Delivery, Reason, Refused, read_delivery
 from leaver.webhooks.memory import LONGEST, SeenDeliveries
 from leaver.webhooks.places import Places
 from leaver.webhooks.secrets import DoorSecret, DoorSecrets
@@ -60,27 +60,35 @@ class Door:
 
     def answer(self, event: Mapping[str, Any]) -> Answer:
         """Answer one request; no body is ever logged, for a refused one could be anything."""
-        # What a stranger calls a source or a connection is neither counted nor logged.
-        name, place, began = "unknown", "", self.clock()
+        began, (name, source, place) = self.clock(), _find_source(event["rawPath"])
         try:
             delivery = read_delivery(event)
-            name, source, connection = _find_source(delivery.path)
-            place = f"{name}/{connection}"
             return self._receive(delivery, name, source, place, lambda longest: self._has_time(began, longest))
         except Refused as refusal:
             # Strangers try every address there is: no alarm rings for them.
-            self.count(REFUSED, rings=refusal.reason in OF_A_CONNECTION, source=name, reason=refusal.reason)
-            shown = {"connection": place} if refusal.reason in OF_A_CONNECTION else {}
+            rings = self._is_of_a_connection(refusal.reason, place)
+            self.count(REFUSED, rings=rings, source=name, reason=refusal.reason)
+            shown = {"connection": place} if rings else {}
             self.log("refused", {"source": name, "reason": refusal.reason} | shown)
             return _TOO_LARGE if refusal.reason == "too_large" else _UNKNOWN
         except LeaverError as error:
             self.log("not taken", {"source": name, "error": type(error).__name__, "reason": error.reason})
             return _OUR_FAULT
 
+    def _is_of_a_connection(self, reason: Reason, place: str) -> bool:
+        if reason != "too_large":
+            return reason in OF_A_CONNECTION
+        # A webhook of hundreds of employees may be so large, and BambooHR never repeats it.
+        with suppress(LeaverError):
+            return bool(place) and self.secrets.find(place) is not None
+        return False
+
     def _has_time(self, began: datetime, longest: timedelta) -> bool:
         return self.clock() - began + longest <= ANSWERED_WITHIN
 
-    def _receive(self, delivery: Delivery, name: str, source: Source, place: str, has_time: HasTime) -> Answer:
+    def _receive(self, delivery: Delivery, name: str, source: Source | None, place: str, has_time: HasTime) -> Answer:
+        if source is None:
+            raise Refused("unknown_path")
         # It proves nothing and does nothing, and whoever asks learns nothing of what there is.
         if (greeting := source.greeting(delivery)) is not None:
             self.log("greeted", {"source": name, "is_proved": self._is_proved(delivery, source, place)})
@@ -136,11 +144,12 @@ class Door:
         return event.identity is not None and has_time(LONGEST + LONGEST_PUT) and self.seen.has(event.identity)
 
 
-def _find_source(path: str) -> tuple[str, Source, str]:
+def _find_source(path: str) -> tuple[str, Source | None, str]:
+    """Find a source by its name, and the place; what a stranger calls either is neither counted nor logged."""
     found = re.fullmatch(PATH, path)
     if found is None or found[1] not in SOURCES:
-        raise Refused("unknown_path")
-    return found[1], SOURCES[found[1]], found[2]
+        return "unknown", None, ""
+    return found[1], SOURCES[found[1]], f"{found[1]}/{found[2]}"
 
 
 def _proving(secret: DoorSecret | None) -> list[str]:

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from leaver.providers.sources import SOURCES as LOOKED_UP
 from leaver.webhooks.proofs import Hmac
 from leaver.webhooks.sources import SOURCES
 from tests.contract.stack import ROOT
 from tests.doubles.front_door import SECRETS, FrontDoor
+from tests.unit.test_webhook_proofs import VECTORS
+from tests.unit.test_webhook_senders import SENDERS
 
 PAGE = (ROOT / "docs" / "hr-sources.md").read_text()
 DOOR = PAGE[PAGE.index("## The front door") : PAGE.index("## The receiver is yours")]
@@ -25,9 +28,7 @@ def row(source: str) -> list[str]:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_page_tells_how_a_source_proves_itself(source: str) -> None:
-    detail_type, headers, proof, age, _, _, looked_up, tested = row(source)
-    assert looked_up
-    assert tested
+    detail_type, headers, proof, age, *_ = row(source)
     entry = SOURCES[source]
     assert detail_type == f"`{entry.detail_type}`"
     if not isinstance(entry.proof, Hmac):
@@ -40,6 +41,22 @@ def test_the_page_tells_how_a_source_proves_itself(source: str) -> None:
     assert proof == f"HMAC {digest}, {written}"
     limit = entry.proof.longest_age
     assert age == ("" if limit is None else f"{int(limit.total_seconds() // 60)} minutes")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_page_leads_to_the_look_up_of_whom_a_source_does_not_name(source: str) -> None:
+    *_, looked_up, _ = row(source)
+    assert looked_up
+    assert ("(#looked-up)" in looked_up) == (source in LOOKED_UP)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_the_page_says_a_source_was_tested_against_is_there(source: str) -> None:
+    *_, tested = row(source)
+    assert ("a vector" in tested) == (source in {each for each, *_ in VECTORS} - {"standard"})
+    if source != "standard":
+        assert tested.endswith(" repeats")
+    assert source in {each.source for each in SENDERS}
 
 
 @pytest.mark.parametrize("source", SOURCES)

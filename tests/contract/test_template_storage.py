@@ -3,9 +3,11 @@
 import pytest
 
 from leaver.cases.table import CaseSummary
-from tests.contract.stack import DROP, FULL, FUNCTIONS, Stack, change, kebab, of_type, stack
+from tests.contract.stack import DROP, FULL, FUNCTIONS, SMALLEST, Stack, change, kebab, of_type, stack
+from tests.contract.test_template_permissions import matches
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
+LOG_GROUP = "arn:aws:logs:eu-west-1:123456789012:log-group:"
 TABLES: dict[str, dict[str, object]] = {
     "Cases": {
         "KeySchema": [
@@ -102,12 +104,24 @@ def key_faults(stack: Stack) -> list[str]:
 
 def log_faults(stack: Stack) -> list[str]:
     faults = []
-    for function in FUNCTIONS:
-        expected = {"LogGroupName": f"/aws/lambda/leaver-{kebab(function)}", "RetentionInDays": 90, "KmsKeyId": KEY}
-        found = stack[f"{function}LogGroup"]["Properties"]
-        if found != expected:
-            faults.append(f"{function}LogGroup: is {found}")
+    names = {f"{function}LogGroup": f"/aws/lambda/leaver-{kebab(function)}" for function in FUNCTIONS}
+    # API Gateway adds a name without this prefix to a policy of CloudWatch Logs, whose length is limited.
+    names["FrontDoorLogGroup"] = "/aws/vendedlogs/leaver-front-door"
+    for group, found in of_type(stack, "AWS::Logs::LogGroup"):
+        if found != {"LogGroupName": names[group], "RetentionInDays": 90, "KmsKeyId": KEY}:
+            faults.append(f"{group}: is {found}")
     return faults
+
+
+def unreadable_groups(stack: Stack) -> list[str]:
+    """The log groups that the key's policy does not admit: CloudWatch Logs could not make them."""
+    *_, logs = stack["Key"]["Properties"]["KeyPolicy"]["Statement"]
+    admitted = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    return [
+        name
+        for name, group in of_type(stack, "AWS::Logs::LogGroup")
+        if not any(matches(each, f"{LOG_GROUP}{group['LogGroupName']}") for each in admitted)
+    ]
 
 
 def _stays(stack: Stack, logical_id: str) -> list[str]:
@@ -126,6 +140,34 @@ def test_the_key_rotates_and_outlives_the_stack(either: Stack) -> None:
 
 def test_logs_are_encrypted_and_end_some_day(either: Stack) -> None:
     assert log_faults(either) == []
+
+
+def test_every_log_group_is_known(full: Stack) -> None:
+    groups = {name for name, _ in of_type(full, "AWS::Logs::LogGroup")}
+    assert groups == {f"{function}LogGroup" for function in FUNCTIONS} | {"FrontDoorLogGroup"}
+
+
+def test_the_key_admits_every_log_group_whatever_the_stack_is_called(full: Stack) -> None:
+    assert unreadable_groups(full) == []
+    assert unreadable_groups(stack(SMALLEST | {"FrontDoor": "http-api"}, {"AWS::StackName": "hr-doors"})) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["FrontDoorLogGroup", "Properties", "LogGroupName"], "/aws/apigateway/leaver-front-door"),
+        (["FrontDoorLogGroup", "Properties", "LogGroupName"], "/aws/vendedlogs/front-door-of-leaver"),
+    ],
+)
+def test_a_log_group_that_the_key_does_not_admit_is_noticed(full: Stack, path: list[str | int], value: str) -> None:
+    change(full, path, value)
+    assert unreadable_groups(full) == ["FrontDoorLogGroup"]
+
+
+def test_a_key_that_does_not_admit_what_the_gateway_writes_is_noticed(full: Stack) -> None:
+    *_, logs = full["Key"]["Properties"]["KeyPolicy"]["Statement"]
+    del logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"][1]
+    assert unreadable_groups(full) == ["FrontDoorLogGroup"]
 
 
 def test_a_given_key_is_used_everywhere_and_none_is_made() -> None:
@@ -168,7 +210,8 @@ def test_a_key_that_serves_others_or_is_lost_is_noticed(full: Stack, path: list[
     assert key_faults(full)
 
 
+@pytest.mark.parametrize("group", ["RevokeGrantsLogGroup", "FrontDoorLogGroup"])
 @pytest.mark.parametrize("name", ["RetentionInDays", "KmsKeyId"])
-def test_a_log_group_that_is_kept_for_ever_or_in_clear_is_noticed(full: Stack, name: str) -> None:
-    change(full, ["RevokeGrantsLogGroup", "Properties", name], DROP)
-    assert [fault for fault in log_faults(full) if fault.startswith("RevokeGrantsLogGroup: ")]
+def test_a_log_group_that_is_kept_for_ever_or_in_clear_is_noticed(full: Stack, group: str, name: str) -> None:
+    change(full, [group, "Properties", name], DROP)
+    assert [fault for fault in log_faults(full) if fault.startswith(f"{group}: ")]

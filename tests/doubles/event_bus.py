@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 
+#: bytes that PutEvents takes at once
+LARGEST_PUT = 256 * 1024
+
+
 @dataclass
 class FakeBus:
     """EventBridge: the events that were put."""
@@ -29,6 +33,10 @@ class FakeBus:
 
     def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - AWS's name
         assert 0 < len(Entries) <= 10
+        told = ("Source", "DetailType", "Detail", "Resources")
+        sizes = [len("".join(["".join(each.get(name, "")) for name in told]).encode()) for each in Entries]
+        if sum(sizes) > LARGEST_PUT:
+            raise client_error("PutEvents", "ValidationException")
         if self.broken:
             raise client_error("PutEvents")
         self.calls += 1

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from local import acme
 from local.call_gate import Moment
 from local.simulators.faults import Hold
 from tests.doubles.hr_events import payload
@@ -36,6 +39,45 @@ def test_an_id_becomes_a_sealed_case(world: WatchedWorld) -> None:
     assert world.zoom.has_session(neighbour.email)
     [asked] = world.hr.journal()
     assert (asked.path, asked.status) == (f"/v1/people/{hibob_id}", 200)
+
+
+def bamboohr(person: str) -> tuple[str, dict[str, Any]]:
+    data = {"companyId": "1", "employeeId": person, "changedFields": ["status"]}
+    return "BambooHrWebhook", {"type": "employee.updated", "timestamp": datetime.now(UTC).isoformat(), "data": data}
+
+
+def gusto(person: str) -> tuple[str, dict[str, Any]]:
+    now = int(datetime.now(UTC).timestamp())
+    kind = "employee.terminated_effective"
+    return "GustoWebhook", {"uuid": f"g-{person}", "event_type": kind, "entity_uuid": person, "timestamp": now}
+
+
+def okta(person: str) -> tuple[str, dict[str, Any]]:
+    sent = payload("okta")["detail"] | {"uuid": f"o-{person}", "published": datetime.now(UTC).isoformat()}
+    return "OktaEventHook", sent | {"target": [{"id": person, "type": "User", "displayName": "somebody"}]}
+
+
+@pytest.mark.parametrize("event", [bamboohr, gusto, okta])
+def test_an_id_of_every_other_system_becomes_a_completed_case(
+    world: WatchedWorld, event: Callable[[str], tuple[str, dict[str, Any]]]
+) -> None:
+    person, system = world.hire(), str(event.__name__)
+    if system == "gusto":
+        acme.connect_gusto(world, system)
+    else:
+        acme.connect_by_key(world, system, system)  # type: ignore[arg-type]  # one of the two
+    there = {"bamboohr": "100", "gusto": str(uuid4()), "okta": "00u1abcdefGHIJKL5d7"}[system]
+    world.hr.add_person(system, there, person.email)
+    world.hr.leaves(system, there)
+    world.put_hr_event(*event(there))
+    world.wait_until_idle()
+    # Gusto's token has to be renewed first.
+    world.try_again()
+    world.wait_until_idle()
+    assert world.parked("look_up_person") == []
+    [case] = [each for each in world.cases() if each["email"] == person.email]
+    assert (case["state"], case["source"]) == ("completed", system)
+    assert not world.zoom.has_session(person.email)
 
 
 def test_whose_access_ends_at_once_goes_on_by_the_urgent_lane(world: WatchedWorld) -> None:

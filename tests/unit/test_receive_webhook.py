@@ -116,16 +116,32 @@ def test_several_employees_in_one_webhook_of_bamboohrs_are_several_events(door: 
     assert door.details == [{"employees": [each]} for each in employees]
 
 
+def test_what_else_stands_beside_many_employees_is_not_too_much_for_the_bus(door: FrontDoor) -> None:
+    employees = [{"id": str(each)} for each in range(10)]
+    body = json.dumps({"employees": employees, "note": "x" * 60_000}).encode()
+    assert door.deliver("bamboohr", body) == Answer(200)
+    assert door.details == [{"employees": [each]} for each in employees]
+
+
 @pytest.mark.parametrize("employees", [None, [], {}, "x"], ids=str)
 def test_what_is_no_list_of_employees_goes_as_it_is(door: FrontDoor, employees: object) -> None:
     assert door.deliver("bamboohr", json.dumps({"employees": employees}).encode()) == Answer(200)
     assert door.details == [{"employees": employees}]
 
 
-@pytest.mark.parametrize("data", [None, [], {}, {"events": []}, {"events": {}}, {"events": [1]}], ids=str)
+@pytest.mark.parametrize("data", [None, [], {}, {"events": []}, {"events": {}}], ids=str)
 def test_what_is_no_list_of_oktas_events_goes_as_it_is(door: FrontDoor, data: object) -> None:
     assert door.deliver("okta", json.dumps({"data": data}).encode()) == Answer(200)
     assert door.details == [{"data": data}]
+
+
+def test_a_leaver_beside_whom_nobody_can_read_the_other_leaves(door: FrontDoor) -> None:
+    left = {"uuid": "u1", "eventType": "user.lifecycle.deactivate"}
+    body = json.dumps({"data": {"events": ["zo\u00eb", left, None]}}).encode()
+    assert door.deliver("okta", body) == Answer(200)
+    assert door.details[1] == left
+    # What cannot be read is parked by the intake, and lost by nobody.
+    assert [base64.b64decode(each["raw"]).decode() for each in door.details[::2]] == ['"zo\u00eb"', "null"]
 
 
 # --- before it is taken ---
@@ -336,6 +352,8 @@ def test_what_was_signed_long_ago_is_refused(door: FrontDoor, source: str) -> No
     door.clock.passes(hours=5)
     assert door.post(f"/{source}/main", LEFT, headers) == NOTHING
     assert door.refusals == [(source, "stale")]
+    # BambooHR never repeats it: nobody may find that out by a leaver who is still there.
+    assert door.rings == 1
 
 
 def test_a_header_that_is_sent_twice_is_refused(door: FrontDoor) -> None:
@@ -351,9 +369,23 @@ def test_a_body_that_is_too_large_is_not_even_looked_at(door: FrontDoor, content
         assert len(body) == size
         headers = sign("hibob", body, door.clock.now)
         assert door.post("/hibob/main", body, headers, {"content-type": content_type}).status == status
-    assert door.refusals == [("unknown", "too_large")]
+    assert door.refusals == [("hibob", "too_large")]
     # of any path, for any secret: that tells nobody anything
     assert door.post("/nowhere", b"x" * (LARGEST + 1), {"content-type": content_type}) == Answer(413)
+
+
+@pytest.mark.parametrize(("path", "rings"), [("/bamboohr/main", 1), ("/bamboohr/nobody", 0), ("/nowhere", 0)])
+def test_what_a_connection_says_in_too_many_words_rings_for_its_sender_never_repeats_it(
+    door: FrontDoor, path: str, rings: int
+) -> None:
+    for _ in range(2):
+        assert door.post(path, b"x" * (LARGEST + 1)) == Answer(413)
+    assert door.rings == 2 * rings
+    assert [told.get("connection") for _, told in door.logged] == ["bamboohr/main" if rings else None] * 2
+    # While nobody can say which connections there are, it is too large all the same.
+    broken = FrontDoor()
+    broken.secrets.unreadable = True
+    assert broken.post(path, b"x" * (LARGEST + 1)) == Answer(413)
 
 
 @pytest.mark.parametrize(("body", "is_base64"), [("not Base64!", True), ("\udc80", False)])
@@ -365,7 +397,7 @@ def test_what_no_gateway_sends_is_refused(door: FrontDoor, body: str, *, is_base
         "isBase64Encoded": is_base64,
     }
     assert door.door.answer(event) == NOTHING
-    assert door.refusals == [("unknown", "malformed")]
+    assert door.refusals == [("hibob", "malformed")]
 
 
 def test_the_size_is_looked_at_before_anything_else(door: FrontDoor) -> None:

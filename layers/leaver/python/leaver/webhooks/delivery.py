@@ -69,7 +69,7 @@ class Delivery:
     @cached_property
     def detail(self) -> Content:
         """What lies on the bus of it: the JSON object, or the bytes as they came."""
-        return {"raw": base64.b64encode(self.body).decode()} if self.content is None else self.content
+        return as_raw(self.body) if self.content is None else self.content
 
     @property
     def is_test(self) -> bool:
@@ -106,6 +106,11 @@ def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def as_written(content: Content) -> str:
+def as_raw(unread: bytes) -> Content:
+    """What lies on the bus of what is no JSON object."""
+    return {"raw": base64.b64encode(unread).decode()}
+
+
+def as_written(content: Any) -> str:
     """Write what the bus gets; raises ValueError where JSON has no word for it, as for NaN."""
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from leaver.webhooks.delivery import Content, Delivery, as_written
+from leaver.webhooks.delivery import Content, Delivery, as_raw, as_written
 from leaver.webhooks.proofs import Carried, Hmac, Proof, base64_text, make_standard_secret, standard_key
 
 #: a path: the source, and the connection
@@ -108,20 +108,24 @@ def _okta_challenge(delivery: Delivery) -> Answer | None:
 
 
 def _okta_items(delivery: Delivery) -> list[Item]:
-    """Several events come in one request; what is not that shape goes as it is, for the intake to say so."""
+    """Several events come in one request; what nobody can read keeps no other back, and the intake says so."""
     data = delivery.detail.get("data")
     events = data.get("events") if isinstance(data, dict) else None
-    if not isinstance(events, list) or not events or not all(isinstance(each, dict) for each in events):
+    if not isinstance(events, list) or not events:
         return _whole(delivery)
-    return [Item(each, _text(each.get("uuid"))) for each in events]
+    return [
+        Item(each, _text(each.get("uuid"))) if isinstance(each, dict) else Item(as_raw(as_written(each).encode()))
+        for each in events
+    ]
 
 
 def _bamboohr_items(delivery: Delivery) -> list[Item]:
     """Several employees may stand in one field-based webhook: each is an event, as the intake wants it."""
     employees = delivery.detail.get("employees")
-    if not isinstance(employees, list) or not employees:
+    if not isinstance(employees, list) or len(employees) < 2:
         return _whole(delivery)
-    return [Item({**delivery.detail, "employees": [each]}) for each in employees]
+    # What else there is would lie on the bus with each of them, and be more than it takes at once.
+    return [Item({"employees": [each]}) for each in employees]
 
 
 def _zoom_validation(delivery: Delivery, secret: str) -> Answer | None:

@@ -26,6 +26,17 @@ WEBHOOKS: Mapping[str, Callable[[HrEvent, "HrChoices"], "Understood"]] = {
     standard.DETAIL_TYPE: lambda event, _: standard.read(event),
     zoom.DETAIL_TYPE: zoom.read,
 }
+#: what each source's own words mean, by source: a kind of OffboardingRequested, or what happened to an account
+MEANS: Mapping[str, Mapping[str, str]] = {
+    "okta": okta.MEANS,
+    "sailpoint": sailpoint.MEANS,
+    "scim": scim.MEANS,
+    **shared_signals.MEANS,
+    "hibob": hibob.MEANS,
+    "gusto": gusto.MEANS,
+    "bamboohr": bamboohr.MEANS,
+    "zoom": zoom.MEANS,
+}
 #: how a receiver names the person that it looked up, among the event's `resources`
 MAILTO = "mailto:"
 #: how the front door names there by which connection it came, and the id that its sender signed

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -13,6 +13,13 @@ from leaver.messages.look_up import LookUpNeeded, Unnamed
 DETAIL_TYPE = "BambooHrWebhook"
 
 _Kind = Literal["immediate", "reinstated"]
+#: what a field's new value means, and a record that is there no more
+MEANS: Final[Mapping[str, _Kind]] = {
+    "Status: Inactive": "immediate",
+    "Status: Active": "reinstated",
+    "Employment Status: Terminated": "immediate",
+    "employee.deleted": "immediate",
+}
 
 #: built when the first such event comes: no start pays for sources that never come
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
@@ -98,18 +105,19 @@ def _read_kind(employee: _Employee) -> _Kind:
     if employee.action == "Created":
         raise Rejected(_CREATED)
     if _names(employee.changed_fields, _STATUS):
-        status = (_find_field(employee.fields_, _STATUS) or "").casefold()
-        if status not in {"active", "inactive"}:
+        kind = MEANS.get(f"Status: {(_find_field(employee.fields_, _STATUS) or '').capitalize()}")
+        if kind is None:
             raise BadMessage("employees.0.fields: expected Status to be Active or Inactive")
-        return "immediate" if status == "inactive" else "reinstated"
+        return kind
     if not _names(employee.changed_fields, _EMPLOYMENT_STATUS):
         raise Rejected(_NO_DEPARTURE)
-    if (_find_field(employee.fields_, _EMPLOYMENT_STATUS) or "").casefold() != "terminated":
+    kind = MEANS.get(f"Employment Status: {(_find_field(employee.fields_, _EMPLOYMENT_STATUS) or '').capitalize()}")
+    if kind is None:
         raise Rejected(
             "bamboohr: Employment Status: another than Terminated says neither that somebody left nor that somebody is "
             "back: monitor and post Status"
         )
-    return "immediate"
+    return kind
 
 
 def _read_event_based(event: HrEvent) -> OffboardingRequested:
@@ -129,7 +137,7 @@ def _read_event_based(event: HrEvent) -> OffboardingRequested:
 def _read_deletion(event: HrEvent, employee_id: str, deleted_at: datetime) -> OffboardingRequested:
     if event.looked_up_email is None:
         raise Rejected(_DELETED)
-    return _unnamed(event, "immediate", employee_id, deleted_at).named(event.looked_up_email)
+    return _unnamed(event, MEANS["employee.deleted"], employee_id, deleted_at).named(event.looked_up_email)
 
 
 def _unnamed(event: HrEvent, kind: _Kind | None, employee_id: str, changed_at: datetime) -> Unnamed:

@@ -1,7 +1,7 @@
 """Gusto's webhooks about employees and contractors: what happened, and the person's id."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -13,8 +13,10 @@ DETAIL_TYPE = "GustoWebhook"
 
 #: built when the first such event comes: no start pays for sources that never come
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
-#: Gusto's two documentations spell the end of an employment differently
-_KINDS: Mapping[str, Literal["immediate", "cancelled", "reinstated"]] = {
+#: what an event means; Gusto's two documentations spell the end of an employment differently
+MEANS: Final[Mapping[str, Literal["immediate", "scheduled", "cancelled", "reinstated"]]] = {
+    # only entered: the last day has to be looked up
+    "employee.terminated": "scheduled",
     "employee.terminated_effective": "immediate",
     "employee.termination_effective": "immediate",
     "employee.termination_cancelled": "cancelled",
@@ -53,7 +55,7 @@ def read(event: HrEvent) -> OffboardingRequested:
     contractor's day or address is missing, LookUpNeeded where an employee's is (unless the receiver looked it up).
     """
     webhook = _Webhook.model_validate(event.detail)
-    kind = _KINDS.get(webhook.event_type)
+    kind = MEANS.get(webhook.event_type)
     worker = webhook.event_type.partition(".")[0]
     is_only_entered = webhook.event_type in _LAST_DAYS
     if kind is None and not is_only_entered:
@@ -94,4 +96,4 @@ def _why_no_case(event_type: str) -> str:
             "gusto: a rehire that was entered is cancelled: nothing follows, the person stays out; send "
             "OffboardingRequested if the person is back already"
         )
-    return f"gusto: event_type: no departure: put on the bus only {', '.join([*_LAST_DAYS, *_KINDS])}"
+    return f"gusto: event_type: no departure: put on the bus only {', '.join(dict.fromkeys([*_LAST_DAYS, *MEANS]))}"

@@ -1,7 +1,8 @@
 """HiBob's webhooks, version 2: what happened, and the employee's id."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +16,12 @@ DETAIL_TYPE = "HiBobWebhook"
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 _IMMEDIATELY = "employee.access.revoked.immediately"
 _DELETED = "employee.deleted"
-_DEPARTURES = ("employee.left", _IMMEDIATELY, _DELETED)
+#: what a type means; `employee.left` of a date that has begun nowhere yet is `scheduled`
+MEANS: Final[Mapping[str, Literal["immediate"]]] = {
+    "employee.left": "immediate",
+    _IMMEDIATELY: "immediate",
+    _DELETED: "immediate",
+}
 _INACTIVATED = "employee.inactivated"
 _TABLE_ENTRIES = frozenset({"table.entry.created", "table.entry.updated"})
 _GONE_FROM_THERE = (
@@ -58,7 +64,7 @@ def read(event: HrEvent) -> OffboardingRequested:
     address is missing: only a deleted employee's is in the payload, any other must be looked up.
     """
     kind = _AnyWebhook.model_validate(event.detail).type
-    if kind not in _DEPARTURES and kind not in _TABLE_ENTRIES:
+    if kind not in MEANS and kind not in _TABLE_ENTRIES:
         raise Rejected(_why_no_departure(kind))
     webhook = _Webhook.model_validate(event.detail)
     if kind in _TABLE_ENTRIES:
@@ -73,7 +79,7 @@ def read(event: HrEvent) -> OffboardingRequested:
         event_id=event.id,
         source="hibob",
         source_id=webhook.data.employee_id,
-        kind="scheduled" if is_ahead else "immediate",
+        kind="scheduled" if is_ahead else MEANS[kind],
         effective_at=midnight if is_ahead else min(midnight, occurred_at),
         occurred_at=occurred_at,
         actor=webhook.triggered_by,
@@ -103,7 +109,7 @@ def _why_no_departure(kind: str) -> str:
             f"hibob: {_INACTIVATED} can be a leave of absence: subscribe to employee.left, or look up what it is (GET "
             "/v1/people/{id}/lifecycle) and send OffboardingRequested"
         )
-    return f"hibob: type: no departure: subscribe only to {', '.join(_DEPARTURES)}"
+    return f"hibob: type: no departure: subscribe only to {', '.join(MEANS)}"
 
 
 def _why_unknown(data: _Data) -> str:

@@ -1,6 +1,7 @@
 """Okta's System Log, as its log stream puts it on a partner event bus, and as its event hooks post it."""
 
-from typing import Annotated, Literal, Protocol
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -11,7 +12,11 @@ from leaver.messages.look_up import LookUpNeeded, Unnamed
 SOURCE_PREFIX = "aws.partner/okta.com/"
 #: one event of an event hook
 DETAIL_TYPE = "OktaEventHook"
-_DEPARTURES = ("user.lifecycle.deactivate", "user.lifecycle.suspend")
+#: what an event that succeeded means
+MEANS: Final[Mapping[str, Literal["immediate"]]] = {
+    "user.lifecycle.deactivate": "immediate",
+    "user.lifecycle.suspend": "immediate",
+}
 
 #: built when the first such event comes: no start pays for sources that never come
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
@@ -69,7 +74,7 @@ def read(event: HrEvent, logins: Logins) -> OffboardingRequested:
         event_id=log_event.uuid,
         source="okta",
         source_id=leaver.id,
-        kind="immediate",
+        kind=MEANS[log_event.event_type],
         effective_at=log_event.published,
         occurred_at=log_event.published,
         actor=log_event.actor.id,
@@ -84,6 +89,6 @@ def read(event: HrEvent, logins: Logins) -> OffboardingRequested:
 
 def read_of_hook(event: HrEvent, logins: Logins) -> OffboardingRequested:
     """Read an event of a hook: of its types no rule of ours chooses any, as one does on the partner bus."""
-    if event.detail.get("eventType") not in _DEPARTURES:
-        raise Rejected(f"okta: eventType: no departure: have the hook tell of {', '.join(_DEPARTURES)} alone")
+    if str(event.detail.get("eventType")) not in MEANS:
+        raise Rejected(f"okta: eventType: no departure: have the hook tell of {', '.join(MEANS)} alone")
     return read(event, logins)

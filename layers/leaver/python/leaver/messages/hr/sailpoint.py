@@ -1,7 +1,8 @@
 """SailPoint's event triggers "Identity Attributes Changed" and "Identity Deleted", as they come over partner buses."""
 
 import json
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +12,12 @@ from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 SOURCE_PREFIX = "aws.partner/sailpoint.com/"
 
 _Kind = Literal["immediate", "reinstated"]
+#: what the attribute's new value means, by the parameter that lists it, and an identity that is there no more
+MEANS: Final[Mapping[str, _Kind]] = {
+    "SailPointLeftValues": "immediate",
+    "SailPointActiveValues": "reinstated",
+    "Identity Deleted": "immediate",
+}
 
 #: built when the first such event comes: no start pays for sources that never come
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
@@ -81,7 +88,7 @@ def read(event: HrEvent, lifecycle: Lifecycle) -> OffboardingRequested:
         email = deletion.attributes.get("email") or _complete_email(
             deletion.identity.name, lifecycle, _LOOK_IT_UP_YOURSELF
         )
-        return _request(event, "immediate", Subject(email=email, source_id=deletion.identity.id))
+        return _request(event, MEANS["Identity Deleted"], Subject(email=email, source_id=deletion.identity.id))
     trigger = _IdentityAttributesChanged.model_validate(event.detail)
     kind = _read_kind(trigger.changes, lifecycle)
     email = _complete_email(trigger.identity.name, lifecycle, _LOOK_IT_UP)
@@ -94,9 +101,9 @@ def _read_kind(changes: list[_Change], lifecycle: Lifecycle) -> _Kind:
         raise BadMessage("changes: expected exactly one of SailPointLifecycleAttribute")
     value = _normalize(values[0] if isinstance(values[0], str) else json.dumps(values[0]))
     if value in map(_normalize, lifecycle.sailpoint_left_values):
-        return "immediate"
+        return MEANS["SailPointLeftValues"]
     if value in map(_normalize, lifecycle.sailpoint_active_values):
-        return "reinstated"
+        return MEANS["SailPointActiveValues"]
     # It could be one more way to have left: a person has to say so.
     raise Rejected("sailpoint: changes: the new value is in neither SailPointLeftValues nor SailPointActiveValues")
 

@@ -1,7 +1,7 @@
 """SCIM's PATCH and PUT of a user (RFC 7644, sections 3.5.1 and 3.5.2), as identity providers really send them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +9,11 @@ from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import HrEvent, OffboardingRequested, Subject
 
 DETAIL_TYPE = "ScimPatch"
+#: what the attribute means, as it is by then
+MEANS: Final[Mapping[str, Literal["immediate", "reinstated"]]] = {
+    "active: false": "immediate",
+    "active: true": "reinstated",
+}
 
 #: built when the first such event comes: no start pays for sources that never come
 _AS_SENT = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
@@ -61,7 +66,7 @@ def read(event: HrEvent) -> OffboardingRequested:
     return OffboardingRequested(
         event_id=event.id,
         source="scim",
-        kind="reinstated" if active else "immediate",
+        kind=MEANS[f"active: {str(active).lower()}"],
         subject=Subject(email=email),
         effective_at=event.sent_at,
         occurred_at=event.sent_at,

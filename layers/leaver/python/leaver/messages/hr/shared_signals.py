@@ -1,7 +1,7 @@
 """Security event tokens of the OpenID Shared Signals framework (CAEP 1.0, RISC 1.0): their claims, already verified."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -25,19 +25,33 @@ class _Meaning(NamedTuple):
     kind: _Kind
 
 
+#: CAEP's words for who ended a session, beside the person
+_SOMEBODY_ELSE = ("admin", "policy", "system")
+#: RISC's own word for somebody who is in the account right now
+_HIJACKING = "hijacking"
+#: what an event type means, and with which word beside it something else
+MEANS: Final[Mapping[str, Mapping[str, _Kind]]] = {
+    "caep": {
+        "session-revoked": "sessions",
+        "session-revoked, admin": "contain",
+        "session-revoked, policy": "contain",
+        "session-revoked, system": "contain",
+    },
+    "risc": {
+        "account-disabled": "immediate",
+        f"account-disabled, {_HIJACKING}": "contain",
+        "account-purged": "immediate",
+        "account-enabled": "reinstated",
+    },
+}
 _SESSION_REVOKED = f"{_TYPES}caep/event-type/session-revoked"
 _ACCOUNT_DISABLED = f"{_TYPES}risc/event-type/account-disabled"
 _MEANINGS = {
-    # who did it says more, see _read_kind
-    _SESSION_REVOKED: _Meaning("caep", "sessions"),
-    _ACCOUNT_DISABLED: _Meaning("risc", "immediate"),
-    f"{_TYPES}risc/event-type/account-purged": _Meaning("risc", "immediate"),
-    f"{_TYPES}risc/event-type/account-enabled": _Meaning("risc", "reinstated"),
+    f"{_TYPES}{source}/event-type/{name}": _Meaning(source, kind)
+    for source, names in MEANS.items()
+    for name, kind in names.items()
+    if "," not in name
 }
-#: RISC's own word for somebody who is in the account right now
-_HIJACKING = "hijacking"
-#: CAEP's words for who ended a session, beside the person
-_SOMEBODY_ELSE = ("admin", "policy", "system")
 _NAMES = ", ".join(each.rpartition("/")[2] for each in _MEANINGS)
 #: about the stream itself; Google calls its own by RISC's name
 _ABOUT_THE_STREAM = {
@@ -147,13 +161,15 @@ def _read_kind(event_type: str, details: _Event) -> _Kind:
         if details.initiating_entity == "user":
             raise Rejected(f"{source}: initiating_entity: the person's own log-out: nothing follows")
         if details.initiating_entity is None:
-            return "sessions"
+            return kind
         if details.initiating_entity not in _SOMEBODY_ELSE:
             raise BadMessage(f"initiating_entity: expected one of user, {', '.join(_SOMEBODY_ELSE)}")
-        return "contain"
+        return MEANS[source][f"session-revoked, {details.initiating_entity}"]
     if kind == "immediate" and details.initiating_entity == "user":
         raise Rejected(f"{source}: initiating_entity: what people do to themselves is no departure")
-    return "contain" if event_type == _ACCOUNT_DISABLED and details.reason == _HIJACKING else kind
+    if event_type == _ACCOUNT_DISABLED and details.reason == _HIJACKING:
+        return MEANS[source][f"account-disabled, {_HIJACKING}"]
+    return kind
 
 
 def _refuse_types(events: Mapping[str, Any]) -> BadMessage | Rejected:
