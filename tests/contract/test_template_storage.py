@@ -2,7 +2,7 @@
 
 import pytest
 
-from leaver.cases.table import CaseSummary
+from leaver.cases.table import CaseSummary, ListedCase
 from tests.contract.stack import DROP, FULL, FUNCTIONS, Stack, change, kebab, of_type, stack
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
@@ -23,7 +23,18 @@ TABLES: dict[str, dict[str, object]] = {
                     "ProjectionType": "INCLUDE",
                     "NonKeyAttributes": list(CaseSummary.model_fields),
                 },
-            }
+            },
+            {
+                "IndexName": "state",
+                "KeySchema": [
+                    {"AttributeName": "state", "KeyType": "HASH"},
+                    {"AttributeName": "effective_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": list(ListedCase.model_fields)[2:],
+                },
+            },
         ],
     },
     "Connections": {
