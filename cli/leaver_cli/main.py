@@ -60,6 +60,12 @@ COMMANDS: Final = (
         ["leaver case c-4f1", "leaver case c-4f1 --head 5d41402a"],
     ),
     Deferred(
+        "watch",
+        "leaver_cli.cases.watch:watch",
+        "Show each change of a case, or of all, as it happens.",
+        ["leaver watch", "leaver watch c-4f1"],
+    ),
+    Deferred(
         "heard",
         "leaver_cli.cases.heard:heard",
         "Show which HR events of a day have no fate yet.",

@@ -96,7 +96,16 @@ def end_json(error: str | None = None) -> None:
 
 def show_json(value: object) -> None:
     """Show JSON, for programs; it is ASCII, and of that json leaves one control character as it is."""
-    typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
+    typer.echo(_json(value, indent=2))
+
+
+def show_json_line(value: object) -> None:
+    """Show JSON on one line, as soon as there is something to show."""
+    typer.echo(_json(value))
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
 
 def complain(line: str) -> None:

@@ -40,6 +40,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("cases",),
     ("case", "c-1"),
     ("case", "done", "--head", HOSTILE),
+    ("watch", "done"),
     ("heard", "--day", f"{BEGAN:%Y-%m-%d}"),
     ("connections", "--json"),
     ("refresh", "zoom"),

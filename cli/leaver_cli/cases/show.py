@@ -196,27 +196,35 @@ def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
 
 
 def _row(step: Step, receipt: Receipt | None, case: Case) -> tuple[Cell, ...]:
-    outstanding = step.name in case.outstanding
-    waits = step.name in case.waiting or step.lacks_account
+    outcome = outcome_of(step, receipt, case)
     if step.refused is not None:
-        return (step.name, "failed, outstanding", step.refused, step.identity, None, None)
+        return (step.name, outcome, step.refused, step.identity, None, None)
     if receipt is None:
+        waits = step.name in case.waiting or step.lacks_account
         why = "waiting for a connection" if waits else "nothing heard of it yet"
         why = "a person: leaver connect" if step.command == REPLACE else why
-        return (step.name, "outstanding", why, step.identity, None, None)
-    outcome = str(receipt.outcome) if receipt.outcome else "being tried"
-    if waits:
-        outcome = f"{outcome}, waiting for a connection"
+        return (step.name, outcome, why, step.identity, None, None)
     because = str(receipt.details.get("because", ""))
     took = (receipt.finished_at - receipt.requested_at).total_seconds() if receipt.finished_at else None
     return (
         step.name,
-        f"{outcome}, outstanding" if outstanding else outcome,
+        outcome,
         "; ".join(part for part in (str(receipt.response), receipt.reason or "", because) if part),
         receipt.subject,
         None if took is None else max(0, int(took)),
         receipt.attempts,
     )
+
+
+def outcome_of(step: Step, receipt: Receipt | None, case: Case) -> str:
+    """What came of a step so far, in a few words."""
+    if step.refused is not None:
+        return "failed, outstanding"
+    if receipt is None:
+        return "outstanding"
+    waits = ", waiting for a connection" if step.name in case.waiting or step.lacks_account else ""
+    outstanding = ", outstanding" if step.name in case.outstanding else ""
+    return f"{receipt.outcome or 'being tried'}{waits}{outstanding}"
 
 
 def _how_far(case: Case) -> str:
