@@ -102,6 +102,12 @@ COMMANDS: Final = (
         ["leaver parked", "leaver parked revoke_sso_token --show-body"],
     ),
     Deferred(
+        "retry",
+        "leaver_cli.parked.retry:retry",
+        "Send back all of a case that is parked.",
+        ["leaver retry c-4f1"],
+    ),
+    Deferred(
         "redrive",
         "leaver_cli.parked.redrive:redrive",
         "Send parked messages back, once the cause is mended.",

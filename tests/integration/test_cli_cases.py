@@ -229,7 +229,7 @@ def test_shows_one_with_what_came_of_each_step(stack: Stack) -> None:
     [
         (Outcome.USER_NOT_FOUND, "nobody of that name is known there: look by hand, then `leaver close c-1"),
         (Outcome.NOT_SEARCHABLE, "nobody can tell whether it is theirs"),
-        (Outcome.FAILED, "mend what its reason says, then `leaver redrive"),
+        (Outcome.FAILED, "mend what its reason says, then `leaver retry c-1`"),
     ],
 )
 def test_says_what_a_person_does_about_a_step_that_failed(stack: Stack, outcome: Outcome, to_do: str) -> None:

@@ -55,6 +55,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("parked", "revoke_sso_token", "--show-body"),
     ("parked", "unrouted", "--show-body"),
     ("parked", HOSTILE),
+    ("retry", "c-1"),
     ("redrive", "revoke_sso_token", "--dry-run"),
     ("redrive", "revoke_sso_token", "--yes", "--message-id", HOSTILE),
     ("disconnect", "zoom"),
@@ -138,6 +139,7 @@ def filled(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     for each in (told, name):
         stack.dynamodb.put_item(TableName="Cases", Item=item(columns(each)))
     stack.world.park(f'{{"{SENT}": "{SENT}"}}', reason=SENT, error=SENT, message_id=SENT)
+    stack.world.park('{"case_id": "c-1"}', function="revoke-grants", reason=SENT, error=SENT, message_id=SENT)
     stack.world.put("leaver-unrouted", {"detail-type": SENT, "source": SENT}, {"ERROR_MESSAGE": SENT, "RULE_ARN": SENT})
     return stack
 

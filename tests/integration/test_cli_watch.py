@@ -7,7 +7,6 @@ import pytest
 from click.testing import Result
 
 from leaver.cases.states import State
-from leaver_cli.cases import watch
 from tests.doubles.cases_table import without_step
 from tests.integration.parked_stack import leaver
 from tests.integration.test_cli_cases import BEGAN, GRANTS, OWNED, SSO, Stack, stack
@@ -26,7 +25,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, *happens: Callable[[], object], cal
             raise KeyboardInterrupt from None
         happen()
 
-    monkeypatch.setattr(watch.time, "sleep", sleep)
+    monkeypatch.setattr("leaver_cli.cases.watch.time.sleep", sleep)
     return leaver("watch", *call, mix_stderr=False)
 
 

@@ -46,7 +46,7 @@ def _about(case: Case, step: Step, receipt: Receipt | None, *, is_late: bool) ->
     if receipt is None or receipt.outcome is None:
         return "it is tried again by itself, and is late: the log of its function says why" if is_late else None
     return {
-        Outcome.FAILED: "mend what its reason says, then `leaver redrive FUNCTION`",
+        Outcome.FAILED: f"mend what its reason says, then `leaver retry {case.case_id}`",
         Outcome.USER_NOT_FOUND: f"nobody of that name is known there: look by hand, then {close}",
         Outcome.NOT_SEARCHABLE: f"nobody can tell whether it is theirs: mend what its reason says, or {close}",
         Outcome.REFUSED: f"it was not carried out: look at {step.at} by hand, then {close}",

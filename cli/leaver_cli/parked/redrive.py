@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +15,11 @@ from leaver_cli.parked.redrive_target import Send, to_its_queue, to_the_bus
 from leaver_cli.parked.show import UNSEEN, described
 from leaver_cli.stack import NoSuchQueue, Place, Profile, Region, StackName, reach
 from leaver_cli.terminal import Terminal, confirm, counting, say_under_way
+
+#: what Ctrl-C does not undo
+SENT_STAYS_SENT: Final = (
+    "what was sent back so far stays sent; the rest is still parked, and the same command goes on there"
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def redrive(
     send = to_the_bus(reached) if function == "unrouted" else to_its_queue(reached, function)
     moving = chain.from_iterable(put_back(each, send, chosen=chosen, began=began) for each in parkings)
     moved: list[Moved] = []
-    say_under_way("what was sent back so far stays sent; the rest is still parked, and the same command goes on there")
+    say_under_way(SENT_STAYS_SENT)
     try:
         for each in counting(moving, f"{function}:", count):
             moved.append(each)  # noqa: PERF402 - one by one, so that an interrupted run can tell what it has done
