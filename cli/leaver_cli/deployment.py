@@ -180,6 +180,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         door_url=outputs.get("FrontDoorUrl"),
         secrets_manager=secrets_manager,
         cloudwatch=session.client("cloudwatch", config=AWS),
+        logs=session.client("logs", config=AWS),
         providers=providers,
     )
 

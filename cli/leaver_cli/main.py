@@ -66,6 +66,12 @@ COMMANDS: Final = (
         ["leaver watch", "leaver watch c-4f1"],
     ),
     Deferred(
+        "log",
+        "leaver_cli.cases.log:log",
+        "Show every log line of every function about a case.",
+        ["leaver log c-4f1", "leaver log c-4f1 --json"],
+    ),
+    Deferred(
         "heard",
         "leaver_cli.cases.heard:heard",
         "Show which HR events of a day have no fate yet.",

@@ -39,7 +39,7 @@ def retry(
     for place, parking in _filled(deployment.stack):
         with parking.messages() as messages:
             found.append((place, [each for each in messages if chosen(each)]))
-    theirs = [each for _, messages in found for each in messages]
+    theirs = [each for _, held in found for each in held]
     console.print(described(theirs))
     if not theirs:
         console.say(f"nothing of case {case.case_id} is dead-lettered: `leaver case {case.case_id}` shows how it is")
@@ -48,8 +48,8 @@ def retry(
         confirm(f"Send these back ({len(theirs)} of case {case.case_id}, {case.email})?")
     say_under_way(SENT_STAYS_SENT)
     moved: list[Moved] = []
-    for place, messages in found:
-        for parking in deployment.stack.parkings(place) if messages else ():
+    for place, held in found:
+        for parking in deployment.stack.parkings(place) if held else ():
             moved += list(put_back(parking, to_its_queue(deployment.stack, place), chosen=chosen, began=began))
     tell(console, moved, to="their queues")
     if any(each.stays for each in moved):
