@@ -68,6 +68,7 @@ class Deployment:
     secrets_manager: "SecretsManagerClient" = field(repr=False)
     #: boto3's client, whose stubs are no dependency of ours
     cloudwatch: Any = field(repr=False)
+    logs: Any = field(repr=False)
     # Python 3.11 takes the registry itself for a mutable default.
     providers: Providers = field(default_factory=lambda: CONNECTABLE, repr=False)
 

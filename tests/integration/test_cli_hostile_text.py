@@ -1,6 +1,7 @@
 """Hostile text in every stored field that a command prints: it commands no terminal, is no markup, stops nothing."""
 
 import ast
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.doubles.deployed import Clients
 from tests.field import Field
 from tests.integration.parked_stack import leaver
 from tests.integration.test_cli_cases import BEGAN, GRANTS, SSO, Stack, stack
+from tests.integration.test_cli_log import log_lines
 from tests.length import some
 
 __all__ = ["stack"]  # a fixture
@@ -41,6 +43,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("case", "c-1"),
     ("case", "done", "--head", HOSTILE),
     ("watch", "done"),
+    ("log", "c-1"),
     ("heard", "--day", f"{BEGAN:%Y-%m-%d}"),
     ("connections", "--json"),
     ("refresh", "zoom"),
@@ -140,6 +143,7 @@ def filled(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
         stack.dynamodb.put_item(TableName="Cases", Item=item(columns(each)))
     stack.world.park(f'{{"{SENT}": "{SENT}"}}', reason=SENT, error=SENT, message_id=SENT)
     stack.world.park('{"case_id": "c-1"}', function="revoke-grants", reason=SENT, error=SENT, message_id=SENT)
+    log_lines(("seal-case", 1, json.dumps({"message": HOSTILE, "case_id": "c-1", HOSTILE: HOSTILE})))
     stack.world.put("leaver-unrouted", {"detail-type": SENT, "source": SENT}, {"ERROR_MESSAGE": SENT, "RULE_ARN": SENT})
     return stack
 

@@ -77,6 +77,7 @@ class World:
             door_url=None,
             secrets_manager=cast("Any", None),
             cloudwatch=cast("Any", None),
+            logs=cast("Any", None),
             providers=REGISTRY,
         )
         app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -46,7 +46,9 @@ def log(
     for line in sorted(_lines(deployment, case), key=lambda each: each.at):
         fields = _fields(line.text)
         style = "red" if fields.get("level") in {"ERROR", "CRITICAL"} else ""
-        table.add(line.at, line.function, str(fields.get("level", "")), _told(line.text, fields), style=style, also=fields)
+        table.add(
+            line.at, line.function, str(fields.get("level", "")), _told(line.text, fields), style=style, also=fields
+        )
     console.print(table)
     if not table.rows:
         console.note(f"no function logged a line about {case_id}, or its log is kept no longer (LogRetentionDays)")
