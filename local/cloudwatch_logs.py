@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from time import time
 from types import TracebackType
@@ -49,6 +50,9 @@ class CloudWatchLogs:
 
     def __enter__(self) -> Self:
         for group in self._files:
+            # Lambda makes the group of a function whose template has none.
+            with suppress(self._logs.exceptions.ResourceAlreadyExistsException):
+                self._logs.create_log_group(logGroupName=group)
             self._logs.create_log_stream(logGroupName=group, logStreamName=_STREAM)
         self._thread.start()
         return self
