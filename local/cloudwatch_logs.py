@@ -11,7 +11,7 @@ from typing import Self
 from local.aws.template import Json
 
 #: seconds between two looks at what was printed
-_LOOK_S = 0.1
+_LOOK_S = 0.25
 #: all that a function prints is in one stream: AWS has one for each of its processes
 _STREAM = "all"
 #: more lines are not taken at once

@@ -108,6 +108,12 @@ COMMANDS: Final = (
         ["leaver parked", "leaver parked revoke_sso_token --show-body"],
     ),
     Deferred(
+        "dismiss",
+        "leaver_cli.parked.dismiss:dismiss",
+        "Remove a parked message that never became a case.",
+        ['leaver dismiss start_offboarding 3f1c-4b --because "HR sent it anew as 4711"'],
+    ),
+    Deferred(
         "retry",
         "leaver_cli.parked.retry:retry",
         "Send back all of a case that is parked.",

@@ -159,6 +159,26 @@ class Decision(Command):
         return self.case
 
 
+class Dismissal(Command):
+    """What a person decides of a dead letter from which no case came: it is removed, and their word stands."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    decision: Literal["dismiss"]
+    #: the dead letter, and with whose dead letters it lies
+    message: Printable
+    function: Printable
+    because: Printable
+    #: SQS's own word, as of every decision
+    who: str
+
+    @property
+    def subject(self) -> str:
+        """Nobody."""
+        return ""
+
+
 class DoorTest(Command):
     """What `leaver door test` posted by a connection of the front door: it came as far as everything else comes."""
 
@@ -175,7 +195,7 @@ class DoorTest(Command):
 
 
 #: what the queue brings
-Asked = StartOffboarding | AccountHeard | Decision | LookUpPerson | DoorTest
+Asked = StartOffboarding | AccountHeard | Decision | Dismissal | LookUpPerson | DoorTest
 
 
 def start_offboarding(
@@ -184,6 +204,8 @@ def start_offboarding(
     """Do as HR or a person says, or as what a provider tells of an account wants it."""
     if isinstance(command, DoorTest):
         return Fate("nothing_follows", because="leaver door test")
+    if isinstance(command, Dismissal):
+        return Fate("dismissed", because=f"{command.who}, of {command.function}: {command.because}")
     if isinstance(command, LookUpPerson):
         return have_looked_up(command, connections=intake.step_finder.connections, hand_on=hand_on)
     if isinstance(command, AccountHeard):
@@ -250,6 +272,8 @@ def name(command: Asked) -> tuple[str, str | None]:
     """Who said it, and how it is called there."""
     if isinstance(command, DoorTest):
         return command.place, command.test
+    if isinstance(command, Dismissal):
+        return "operator", command.message
     if isinstance(command, LookUpPerson):
         return command.unnamed.source, command.unnamed.event_id
     if isinstance(command, Decision):
@@ -342,7 +366,8 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     """
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
-        return parse(Decision, {**payload.detail, **told}, direct=True)
+        decided = Dismissal if payload.detail["decision"] == "dismiss" else Decision
+        return parse(decided, {**payload.detail, **told}, direct=True)
     if (tested := read_door_test(payload)) is not None:
         return parse(DoorTest, dict(zip(("place", "test"), tested, strict=True)), direct=False)
     try:

@@ -18,9 +18,9 @@ REMEDIES: Final = MappingProxyType(
         "GrantSuspended": _GRANT_IS_DEAD,
         "InvalidClient": "the app's id and secret are wrong: `leaver connect` with the right ones, then redrive",
         "Rejected": "have the provider's administrator grant what the reason names, then redrive",
-        "AnotherPerson": "ask HR who is meant, have it sent anew",
+        "AnotherPerson": "ask HR who is meant, have it sent anew, then `leaver dismiss` this one",
         "AboveCeiling": "`leaver release` shows for whom: if that many are meant, redrive",
-        "BadMessage": "its sender mends what the reason names and sends it anew",
+        "BadMessage": "its sender mends what the reason names and sends it anew; then `leaver dismiss` this one",
         "NotKept": _AWS_FAILED,
         "NotRead": _AWS_FAILED,
         "OutOfTime": _AWS_FAILED,
@@ -33,7 +33,7 @@ REMEDIES: Final = MappingProxyType(
         "Killed": "its runs were killed by memory or time: read its log, mend, then redrive",
         Cause.CRASHED: "the function could not even begin: read its log, mend the deployment, then redrive",
         Cause.UNDELIVERED: "mend the queue's policy that EventBridge's code names, then redrive",
-        Cause.UNROUTED: "nothing knows such an event: its sender mends it, or an upgrade; then redrive",
+        Cause.UNROUTED: "nothing knows such an event: its sender mends it, or an upgrade; then redrive or `leaver dismiss` it",
         Cause.LAPSED: "read the function's log; redrive removes it, for every later tick did its work",
     }
 )
