@@ -178,6 +178,11 @@ class Dismissal(Command):
         """Nobody."""
         return ""
 
+    @property
+    def fate(self) -> Fate:
+        """Their word, and whose it is."""
+        return Fate("dismissed", because=f"{self.who}, of {self.function}: {self.because}")
+
 
 class DoorTest(Command):
     """What `leaver door test` posted by a connection of the front door: it came as far as everything else comes."""
@@ -193,6 +198,11 @@ class DoorTest(Command):
         """Nobody."""
         return ""
 
+    @property
+    def fate(self) -> Fate:
+        """Nothing, as was meant."""
+        return Fate("nothing_follows", because="leaver door test")
+
 
 #: what the queue brings
 Asked = StartOffboarding | AccountHeard | Decision | Dismissal | LookUpPerson | DoorTest
@@ -202,10 +212,8 @@ def start_offboarding(
     command: Asked, *, intake: Intake, closing: StepClosing, hand_on: Callable[[LookUpPerson], None]
 ) -> Fate:
     """Do as HR or a person says, or as what a provider tells of an account wants it."""
-    if isinstance(command, DoorTest):
-        return Fate("nothing_follows", because="leaver door test")
-    if isinstance(command, Dismissal):
-        return Fate("dismissed", because=f"{command.who}, of {command.function}: {command.because}")
+    if isinstance(command, DoorTest | Dismissal):
+        return command.fate
     if isinstance(command, LookUpPerson):
         return have_looked_up(command, connections=intake.step_finder.connections, hand_on=hand_on)
     if isinstance(command, AccountHeard):
@@ -366,8 +374,10 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     """
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
-        decided = Dismissal if payload.detail["decision"] == "dismiss" else Decision
-        return parse(decided, {**payload.detail, **told}, direct=True)
+        decided = {**payload.detail, **told}
+        if payload.detail["decision"] == "dismiss":
+            return parse(Dismissal, decided, direct=True)
+        return parse(Decision, decided, direct=True)
     if (tested := read_door_test(payload)) is not None:
         return parse(DoorTest, dict(zip(("place", "test"), tested, strict=True)), direct=False)
     try:

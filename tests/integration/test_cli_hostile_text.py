@@ -58,6 +58,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("parked", "revoke_sso_token", "--show-body"),
     ("parked", "unrouted", "--show-body"),
     ("parked", HOSTILE),
+    ("dismiss", "unrouted", HOSTILE, "--because", HOSTILE),
     ("retry", "c-1"),
     ("redrive", "revoke_sso_token", "--dry-run"),
     ("redrive", "revoke_sso_token", "--yes", "--message-id", HOSTILE),

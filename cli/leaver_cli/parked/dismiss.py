@@ -1,12 +1,11 @@
 """`leaver dismiss`: a dead letter from which no case came is removed, with who and why on record."""
 
-import time
-from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
 
-from leaver_cli.deployment import describe, now
+from leaver_cli.cases.fate import heard_since, wait_for_fate
+from leaver_cli.deployment import describe
 from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
 from leaver_cli.parked.show import described
 from leaver_cli.stack import Place, Profile, Region, StackName
@@ -14,10 +13,6 @@ from leaver_cli.terminal import Terminal, confirm, say_under_way, waiting
 
 #: whose messages may be HR events, from which something follows or nothing does
 _OF_EVENTS: Final[frozenset[Place]] = frozenset({"start_offboarding", "look_up_person", "unrouted"})
-#: by how much clocks may differ, after AWS's own time was asked for
-_SKEW: Final = timedelta(minutes=1)
-#: seconds between two looks at the record
-POLL_INTERVAL: Final = 1.0
 
 
 def dismiss(
@@ -48,16 +43,15 @@ def dismiss(
             raise typer.Exit(1)
     if not yes:
         confirm("Remove it for good? What it asked for is NOT done, and your word stands on record")
-    since = now() + deployment.ahead - _SKEW
-    word = {"decision": "dismiss", "message": message_id, "function": function, "because": because}
-    deployment.send_decisions([word])
-    until = time.monotonic() + wait
+    since = heard_since(deployment)
+    deployment.send_decisions(
+        [{"decision": "dismiss", "message": message_id, "function": function, "because": because}]
+    )
     with waiting("waiting for your word to be on record"):
-        while (fate := deployment.heard.find_fate(message_id, since, now() + deployment.ahead)) is None:
-            if time.monotonic() >= until:
-                console.say(f"nothing was removed: your word was not on record within {wait} seconds; try again")
-                raise typer.Exit(1)
-            time.sleep(POLL_INTERVAL)
+        fate = wait_for_fate(deployment, message_id, since, wait)
+    if fate is None:
+        console.say(f"nothing was removed: your word was not on record within {wait} seconds; try again")
+        raise typer.Exit(1)
     say_under_way("your word is on record; the same command removes the message")
     # The word first: what happens in between leaves a message too many, and never one that nobody answers for.
     for parking in parkings:

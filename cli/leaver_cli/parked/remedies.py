@@ -33,7 +33,7 @@ REMEDIES: Final = MappingProxyType(
         "Killed": "its runs were killed by memory or time: read its log, mend, then redrive",
         Cause.CRASHED: "the function could not even begin: read its log, mend the deployment, then redrive",
         Cause.UNDELIVERED: "mend the queue's policy that EventBridge's code names, then redrive",
-        Cause.UNROUTED: "nothing knows such an event: its sender mends it, or an upgrade; then redrive or `leaver dismiss` it",
+        Cause.UNROUTED: "no rule knows it: an upgrade, then redrive; or its sender mends it, then `leaver dismiss` it",
         Cause.LAPSED: "read the function's log; redrive removes it, for every later tick did its work",
     }
 )
