@@ -16,6 +16,7 @@ from local.aws.builders import as_text
 from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
+from local.cloudwatch_logs import CloudWatchLogs
 from local.event_source_mapping import EventSourceMapping
 from local.fork_server import ForkServer
 from local.http_api import HttpApi
@@ -92,6 +93,8 @@ class Deployment:
             self._schedules = {name: self._schedules_of(name) for name in self.functions}
             by_arn = {each.function.arn: each.invoke for each in self.functions.values()}
             self._http_api.open(self.stack, by_arn)
+            logs = {f"/aws/lambda/{each.name}": self._folder / f"{each.name}.log" for each in declared}
+            starting.enter_context(CloudWatchLogs(self.client("logs"), logs))
             # What is registered last ends first: polls, schedules and functions, and then those who wait for functions.
             for start in self._starts.values():
                 starting.callback(start.stop)

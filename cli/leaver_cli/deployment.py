@@ -27,9 +27,11 @@ from leaver.providers.sources import CONNECTABLE
 from leaver.providers.transport import Transport
 from leaver.storage.secrets import SecretStore
 from leaver.webhooks.places import Places
+from leaver_cli.commands import InASentence
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
 from leaver_cli.connections.setup import ConnectionSetup, Established
 from leaver_cli.stack import AWS, Stack, reach
+from leaver_cli.terminal import say_under_way
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -38,11 +40,11 @@ if TYPE_CHECKING:
 LARGEST_SKEW: Final = timedelta(minutes=1)
 
 
-class NoSuchStack(Exception):
+class NoSuchStack(InASentence):
     """There is no such stack here, or it is not Leaver's."""
 
 
-class WrongClock(Exception):
+class WrongClock(InASentence):
     """The clock of this machine is too wrong to change a connection by."""
 
 
@@ -66,12 +68,14 @@ class Deployment:
     secrets_manager: "SecretsManagerClient" = field(repr=False)
     #: boto3's client, whose stubs are no dependency of ours
     cloudwatch: Any = field(repr=False)
+    logs: Any = field(repr=False)
     # Python 3.11 takes the registry itself for a mutable default.
     providers: Providers = field(default_factory=lambda: CONNECTABLE, repr=False)
 
     def send_decisions(self, decisions: Iterable[Mapping[str, str]]) -> None:
         """Send what a person decides of cases, straight to the queue of start_offboarding."""
         url = self.stack.queue_url(self.stack.queue_of("start_offboarding"))
+        say_under_way("of what was decided, what was sent so far is carried out; the same command decides the rest")
         for each in decisions:
             self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(each))
 
@@ -178,6 +182,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         door_url=outputs.get("FrontDoorUrl"),
         secrets_manager=secrets_manager,
         cloudwatch=session.client("cloudwatch", config=AWS),
+        logs=session.client("logs", config=AWS),
         providers=providers,
     )
 

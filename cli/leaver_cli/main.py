@@ -1,97 +1,166 @@
-"""`leaver`: the operator's commands, and in a sentence what stands in their way."""
+"""`leaver`: the operator's commands, each with its sentence, where its code is, and how it is used."""
 
-import traceback
-from typing import Any
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Annotated, Any, Final
 
 import click
 import typer
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
-from typer.core import TyperGroup
 
-from leaver.errors import LeaverError
-from leaver_cli.cases.close import close
-from leaver_cli.cases.give_back import cancel, reinstate
-from leaver_cli.cases.heard import heard
-from leaver_cli.cases.release import release
-from leaver_cli.cases.show import case
-from leaver_cli.connections import connect
-from leaver_cli.connections.consent import NoConsent
-from leaver_cli.connections.disconnect import disconnect
-from leaver_cli.connections.forms import FORMS
-from leaver_cli.connections.refresh import refresh
-from leaver_cli.connections.secret_input import NoSecret
-from leaver_cli.connections.show import connections
-from leaver_cli.deployment import NoSuchStack, WrongClock, describe
-from leaver_cli.door.show import door
-from leaver_cli.parked.redrive import redrive
-from leaver_cli.parked.show import parked
-from leaver_cli.stack import NoSuchQueue
-from leaver_cli.terminal import printable
+from leaver_cli.commands import Commands, Deferred
+from leaver_cli.terminal import Terminal
 
-CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, EOFError, BrokenPipeError)
-IN_A_SENTENCE = (NoConsent, NoSecret, NoSuchQueue, NoSuchStack, WrongClock)
+COMMANDS: Final = (
+    Deferred(
+        "connect",
+        "leaver_cli.connections.forms:connect",
+        "Make a connection, or authorize one again.",
+        ["leaver connect zoom", "leaver connect venafi --grant-type password --owner ada@example.com"],
+    ),
+    Deferred(
+        "connections",
+        "leaver_cli.connections.show:connections",
+        "Show every connection, and how it is.",
+        ["leaver connections", "leaver connections --json"],
+    ),
+    Deferred(
+        "refresh",
+        "leaver_cli.connections.refresh:refresh",
+        "Refresh a connection's tokens now.",
+        ["leaver refresh zoom"],
+    ),
+    Deferred(
+        "disconnect",
+        "leaver_cli.connections.disconnect:disconnect",
+        "End a connection at its provider, and destroy its secrets.",
+        ["leaver disconnect zoom", "leaver disconnect zoom --give-up-account"],
+    ),
+    Deferred(
+        "door",
+        "leaver_cli.door.show:door",
+        "Show who may post to the front door; rotate secrets.",
+        ["leaver door", "leaver door rotate hibob/main", "leaver door rotate hibob/main --finish"],
+    ),
+    Deferred(
+        "cases",
+        "leaver_cli.cases.listing:cases",
+        "Show who leaves, who is about to, and who left.",
+        [
+            "leaver cases",
+            "leaver cases --overdue",
+            "leaver cases --person ada@example.com",
+            "leaver cases --done --since 2026-11-23",
+            "leaver cases --scheduled --source hibob --json",
+        ],
+    ),
+    Deferred(
+        "case",
+        "leaver_cli.cases.show:case",
+        "Show a case, what to do about it, and its seal.",
+        ["leaver case c-4f1", "leaver case c-4f1 --head 5d41402a"],
+    ),
+    Deferred(
+        "watch",
+        "leaver_cli.cases.watch:watch",
+        "Show each change of a case, or of all, as it happens.",
+        ["leaver watch", "leaver watch c-4f1"],
+    ),
+    Deferred(
+        "log",
+        "leaver_cli.cases.log:log",
+        "Show every log line of every function about a case.",
+        ["leaver log c-4f1", "leaver log c-4f1 --json"],
+    ),
+    Deferred(
+        "heard",
+        "leaver_cli.cases.heard:heard",
+        "Show which HR events of a day have no fate yet.",
+        ["leaver heard", "leaver heard --day 2026-11-28"],
+    ),
+    Deferred(
+        "release",
+        "leaver_cli.cases.release:release",
+        "Let held cases go on, or throw them away.",
+        ["leaver release", "leaver release c-4f1", "leaver release --all", "leaver release c-4f1 --discard"],
+    ),
+    Deferred(
+        "close",
+        "leaver_cli.cases.close:close",
+        "Close a step that no provider's word will end.",
+        ['leaver close c-4f1 RevokeSsoToken#zoom/acme --because "she never had an account"'],
+    ),
+    Deferred(
+        "cancel",
+        "leaver_cli.cases.give_back:cancel",
+        "Stop a case that has not begun.",
+        ["leaver cancel ada@example.com"],
+    ),
+    Deferred(
+        "reinstate",
+        "leaver_cli.cases.give_back:reinstate",
+        "Say that somebody is back: what is outstanding stops.",
+        ["leaver reinstate ada@example.com"],
+    ),
+    Deferred(
+        "parked",
+        "leaver_cli.parked.show:parked",
+        "Show what waits for a person, and why.",
+        ["leaver parked", "leaver parked revoke_sso_token --show-body"],
+    ),
+    Deferred(
+        "dismiss",
+        "leaver_cli.parked.dismiss:dismiss",
+        "Remove a parked message that never became a case.",
+        ['leaver dismiss start_offboarding 3f1c-4b --because "HR sent it anew as 4711"'],
+    ),
+    Deferred(
+        "retry",
+        "leaver_cli.parked.retry:retry",
+        "Send back all of a case that is parked.",
+        ["leaver retry c-4f1"],
+    ),
+    Deferred(
+        "redrive",
+        "leaver_cli.parked.redrive:redrive",
+        "Send parked messages back, once the cause is mended.",
+        ["leaver redrive revoke_sso_token --dry-run", "leaver redrive revoke_sso_token --error Rejected"],
+    ),
+)
 
 
-class Commands(TyperGroup):
-    """Tells an operator what AWS or a provider objects to, where Python would show a traceback."""
+class Leaver(Commands):
+    """All commands of `leaver`."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; whatever stops it is shown as all other text is."""
-        try:
-            return self._run(ctx)
-        except click.ClickException as error:
-            error.message = printable(error.message)
-            raise
-
-    def _run(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CLICKS_OWN:
-            raise
-        except NoCredentialsError:
-            raise click.ClickException("no AWS credentials: use --profile, or sign in (aws sso login)") from None
-        except NoRegionError:
-            raise click.ClickException("no AWS region: use --region, or set AWS_DEFAULT_REGION") from None
-        except LeaverError as error:
-            raise click.ClickException(_said(error)) from None
-        except (BotoCoreError, ClientError, *IN_A_SENTENCE) as error:
-            raise click.ClickException(str(error)) from None
-        except Exception as error:  # noqa: BLE001 - see _unexpected
-            raise click.ClickException(_unexpected(error)) from None
-
-
-def _unexpected(error: Exception) -> str:
-    # Of a bug only where it was: the message of a foreign exception may quote anything, a token included.
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"unexpected {type(error).__name__}: " + " > ".join(f"{each.filename}:{each.lineno}" for each in frames)
-
-
-def _said(error: LeaverError) -> str:
-    response = str(error.response)
-    return f"{error.reason} ({response})" if response else error.reason
+    def __init__(self, *, commands: Mapping[str, click.Command] | None = None, **attributes: Any) -> None:
+        mine = {each.name: each for each in COMMANDS if each.name}
+        super().__init__(commands={**mine, **(commands or {})}, **attributes)
 
 
 app = typer.Typer(
-    cls=Commands,
-    help="Work with a deployed Leaver.",
+    cls=Leaver,
+    help="Work with a deployed Leaver. Exit status: 0 all is well, 1 something needs a person, 2 wrong usage.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # an error is one line that can be searched for
     pretty_exceptions_enable=False,  # it would print what variables hold
 )
-app.add_typer(connect.commands(describe, FORMS), name="connect")
-app.command()(connections)
-app.command()(refresh)
-app.command()(disconnect)
-app.add_typer(door, name="door")
-app.command()(case)
-app.command()(heard)
-app.command()(release)
-app.command()(close)
-app.command()(cancel)
-app.command()(reinstate)
-app.command()(parked)
-app.command()(redrive)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+    if wanted:
+        Terminal().say(f"leaver {version('leaver')}")
+        raise typer.Exit
+
+
+@app.callback()
+def leaver(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Work with a deployed Leaver."""
+
 
 if __name__ == "__main__":
     app()

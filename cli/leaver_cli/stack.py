@@ -7,6 +7,7 @@ import boto3
 import typer
 from botocore.config import Config
 
+from leaver_cli.commands import InASentence
 from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ Profile = Annotated[str | None, typer.Option("--profile", help="The AWS profile;
 AWS = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 
 
-class NoSuchQueue(Exception):
+class NoSuchQueue(InASentence):
     """The stack has no queue of this name, or there is no such stack here."""
 
 

@@ -1,29 +1,34 @@
-"""All that an operator is shown passes here: what came from outside does not command the terminal, and is no markup."""
+"""All that an operator is shown passes here: what came from outside does not command the terminal, and is no markup.
+
+A person at a terminal sees tables and sentences. In a pipe, rows are tab-separated lines on standard output, and what
+is said beside them goes to standard error. With `--json` everything is one object, printed at the end.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+import click
 import typer
-from rich.console import Console, Group
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.text import Text
 
+from leaver_cli.table import Table, printable
+
+__all__ = ["Terminal", "confirm", "counting", "printable", "say_under_way", "show_json", "waiting"]
+
 Counted = TypeVar("Counted")
 
-
-def printable(text: str) -> str:
-    """Show text as it is, but for what a terminal would obey: control characters (C0, C1), bidirectional ones, lines.
-
-    A line break too: what follows it would pass for a line of ours.
-    """
-    return "".join(each if each.isprintable() else " " for each in text)
+#: where a run keeps what it will print as JSON, and what it is about
+_REPORT: Final = "leaver.report"
+_UNDER_WAY: Final = "leaver.under_way"
 
 
 class Terminal(Console):
-    """Shows every text literally, in lines, cells and titles alike; two lines in a cell are `stacked`."""
+    """Shows every text literally, in lines, cells and titles alike."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, **options)
@@ -32,30 +37,104 @@ class Terminal(Console):
         """Make the text that is shown: rich asks here for each str that it is given."""
         return super().render_str(printable(text), **(how | {"markup": False, "emoji": False}))
 
+    def print(self, *things: Any, **how: Any) -> None:
+        """Show a table as whoever reads it takes it, and anything else as it is."""
+        for each in things:
+            if isinstance(each, Table):
+                self._show(each)
+            else:
+                super().print(each, **how)
+
     def say(self, line: str) -> None:
-        """Show one line, however long."""
-        self.print(line, soft_wrap=True)
+        """Show one line, however long: what the command has to say."""
+        if (report := _report()) is not None:
+            report.setdefault("messages", []).append(line)
+        else:
+            self.print(line, soft_wrap=True)
+
+    def note(self, line: str) -> None:
+        """Show one line beside a table: in a pipe it must not stand among the rows."""
+        if self.is_terminal or _report() is not None:
+            self.say(line)
+        else:
+            complain(line)
+
+    def tell(self, **fields: object) -> None:
+        """Give a program more than a person is shown."""
+        if (report := _report()) is not None:
+            report.update(fields)
+
+    def _show(self, table: Table) -> None:
+        if (report := _report()) is not None:
+            report.setdefault(table.name, []).extend(table.objects())
+        elif self.is_terminal:
+            if table.title:
+                self.say(table.title)
+            for line, style in table.lines(self.width) if table.rows else ():
+                super().print(Text(line, style=style), soft_wrap=True)
+        else:
+            for line in table.tab_separated():
+                typer.echo(line, file=self.file)  # rich would make blanks of the tabs
 
 
-def stacked(*lines: str) -> Group:
-    """Put lines above each other in one cell."""
-    return Group(*lines)
+def _report() -> dict[str, Any] | None:
+    context = click.get_current_context(silent=True)
+    return context.meta.get(_REPORT) if context else None
+
+
+def begin_json(context: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click calls it
+    """Let a run print one JSON object at its end, where that is wanted."""
+    if wanted:
+        context.meta.setdefault(_REPORT, {})
+
+
+def end_json(error: str | None = None) -> None:
+    """Print the JSON object of a run that was to print one, with what stopped the run."""
+    if (report := _report()) is not None:
+        show_json(report | ({} if error is None else {"error": printable(error)}))
 
 
 def show_json(value: object) -> None:
     """Show JSON, for programs; it is ASCII, and of that json leaves one control character as it is."""
-    typer.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
+    typer.echo(_json(value, indent=2))
+
+
+def show_json_line(value: object) -> None:
+    """Show JSON on one line, as soon as there is something to show."""
+    typer.echo(_json(value))
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+
+
+def complain(line: str) -> None:
+    """Show one line on standard error."""
+    typer.echo(printable(line), err=True)
 
 
 def says_yes(question: str) -> bool:
-    """Ask, and tell whether that was a yes."""
-    return typer.confirm(printable(question))
+    """Ask, and tell whether that was a yes; a question is no part of what is printed for a pipe or a program."""
+    return typer.confirm(printable(question), err=True)
 
 
 def confirm(question: str) -> None:
     """Ask, and go on only after a yes."""
     if not says_yes(question):
         raise typer.Abort
+
+
+def say_under_way(what: str) -> None:
+    """From now on an interruption says so: what was sent goes on without the command line."""
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_UNDER_WAY] = printable(what)
+
+
+def say_interrupted() -> None:
+    """Say that Ctrl-C was heard, and what goes on nevertheless, where a command said so."""
+    context = click.get_current_context(silent=True)
+    told = context.meta.get(_UNDER_WAY) if context else None
+    complain(f"interrupted: {told}" if told else "interrupted")
 
 
 @contextmanager

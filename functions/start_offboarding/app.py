@@ -162,6 +162,31 @@ class Decision(Command):
         return self.case
 
 
+class Dismissal(Command):
+    """What a person decides of a dead letter from which no case came: it is removed, and their word stands."""
+
+    system: ClassVar[str] = "hr"
+    announced_as: ClassVar[str] = "OffboardingStarted"
+
+    decision: Literal["dismiss"]
+    #: the dead letter, and with whose dead letters it lies
+    message: Printable
+    function: Printable
+    because: Printable
+    #: SQS's own word, as of every decision
+    who: str
+
+    @property
+    def subject(self) -> str:
+        """Nobody."""
+        return ""
+
+    @property
+    def fate(self) -> Fate:
+        """Their word, and whose it is."""
+        return Fate("dismissed", because=f"{self.who}, of {self.function}: {self.because}")
+
+
 class DoorTest(Command):
     """What `leaver door test` posted by a connection of the front door: it came as far as everything else comes."""
 
@@ -176,17 +201,22 @@ class DoorTest(Command):
         """Nobody."""
         return ""
 
+    @property
+    def fate(self) -> Fate:
+        """Nothing, as was meant."""
+        return Fate("nothing_follows", because="leaver door test")
+
 
 #: what the queue brings
-Asked = StartOffboarding | AccountHeard | Decision | LookUpPerson | DoorTest
+Asked = StartOffboarding | AccountHeard | Decision | Dismissal | LookUpPerson | DoorTest
 
 
 def start_offboarding(
     command: Asked, *, intake: Intake, closing: StepClosing, hand_on: Callable[[LookUpPerson], None]
 ) -> Fate:
     """Do as HR or a person says, or as what a provider tells of an account wants it."""
-    if isinstance(command, DoorTest):
-        return Fate("nothing_follows", because="leaver door test")
+    if isinstance(command, DoorTest | Dismissal):
+        return command.fate
     if isinstance(command, LookUpPerson):
         return have_looked_up(command, connections=intake.step_finder.connections, hand_on=hand_on)
     if isinstance(command, AccountHeard):
@@ -259,6 +289,8 @@ def name(command: Asked) -> tuple[str, str | None]:
     """Who said it, and how it is called there."""
     if isinstance(command, DoorTest):
         return command.place, command.test
+    if isinstance(command, Dismissal):
+        return "operator", command.message
     if isinstance(command, LookUpPerson):
         return command.unnamed.source, command.unnamed.event_id
     if isinstance(command, Decision):
@@ -351,7 +383,10 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     """
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
-        return parse(Decision, {**payload.detail, **told}, direct=True)
+        decided = {**payload.detail, **told}
+        if payload.detail["decision"] == "dismiss":
+            return parse(Dismissal, decided, direct=True)
+        return parse(Decision, decided, direct=True)
     if (tested := read_door_test(payload)) is not None:
         return parse(DoorTest, dict(zip(("place", "test"), tested, strict=True)), direct=False)
     try:

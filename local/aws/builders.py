@@ -104,6 +104,11 @@ def as_text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _log_group(aws: MotoServer, name: str, _properties: Json) -> Made:
+    aws.client("logs").create_log_group(logGroupName=name)
+    return name, {"Arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*"}
+
+
 BUILDERS: Mapping[str, Builder] = {
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::DynamoDB::Table": _table,
@@ -113,6 +118,7 @@ BUILDERS: Mapping[str, Builder] = {
     "AWS::Events::Rule": _rule,
     "AWS::KMS::Alias": _key_alias,
     "AWS::KMS::Key": _key,
+    "AWS::Logs::LogGroup": _log_group,
     "AWS::SQS::Queue": _queue,
     "AWS::SQS::QueuePolicy": _queue_policy,
 }

@@ -57,10 +57,6 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
         ref=f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{{name}}:1",
     ),
     "AWS::Lambda::Permission": _NotBuilt("nothing local asks who may invoke a function"),
-    "AWS::Logs::LogGroup": _NotBuilt(
-        "what a function prints goes to a file of the world, see World.logs",
-        arn=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}:*",
-    ),
 }
 
 #: resources that exist here, but not all that AWS would do with them
@@ -69,6 +65,7 @@ BUILT_IN_PART: Mapping[str, str] = {
     "AWS::DynamoDB::Table": "not encrypted",
     "AWS::Events::EventBusPolicy": "kept, not enforced: anybody here may speak for Leaver",
     "AWS::Events::Rule": "a target is tried once and its dead-letter queue never used; local.schedule fires schedules",
+    "AWS::Logs::LogGroup": "not encrypted, kept as long as the world; one stream for all processes of a function",
     "AWS::SQS::Queue": "not encrypted; a FIFO queue forgets a deduplication id with its message, not in five minutes",
     "AWS::SQS::QueuePolicy": "kept, not enforced",
 }

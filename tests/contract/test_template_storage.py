@@ -2,7 +2,7 @@
 
 import pytest
 
-from leaver.cases.table import CaseSummary
+from leaver.cases.table import CaseSummary, ListedCase
 from tests.contract.stack import DROP, FULL, FUNCTIONS, SMALLEST, Stack, change, kebab, of_type, stack
 from tests.contract.test_template_permissions import matches
 
@@ -25,7 +25,18 @@ TABLES: dict[str, dict[str, object]] = {
                     "ProjectionType": "INCLUDE",
                     "NonKeyAttributes": list(CaseSummary.model_fields),
                 },
-            }
+            },
+            {
+                "IndexName": "state",
+                "KeySchema": [
+                    {"AttributeName": "state", "KeyType": "HASH"},
+                    {"AttributeName": "effective_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": list(ListedCase.model_fields)[2:],
+                },
+            },
         ],
     },
     "Connections": {

@@ -14,11 +14,11 @@ from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables
 from leaver.providers.transport import Transport
 from leaver.tokens import GrantedTokens
+from leaver_cli.commands import Commands
 from leaver_cli.connections import connect
 from leaver_cli.connections.forms import FORMS
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.setup import Established, credentials_json
-from leaver_cli.main import Commands
 from tests.doubles.connections_table import connection
 
 

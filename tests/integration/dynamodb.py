@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
+from leaver.cases.table import ListedCase
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+#: the key of the index `state`
+INDEXED_BY = ("state", "effective_at")
 #: one for all tests: each new one would read the API's description anew
 SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-central-1")
 _SYNTAX = {
@@ -46,6 +50,8 @@ def make_tables(client: "DynamoDBClient") -> None:
             {"AttributeName": "entry", "AttributeType": "S"},
             {"AttributeName": "watch", "AttributeType": "S"},
             {"AttributeName": "watch_at", "AttributeType": "S"},
+            {"AttributeName": "state", "AttributeType": "S"},
+            {"AttributeName": "effective_at", "AttributeType": "S"},
         ],
         KeySchema=[
             {"AttributeName": "partition", "KeyType": "HASH"},
@@ -62,7 +68,18 @@ def make_tables(client: "DynamoDBClient") -> None:
                     "ProjectionType": "INCLUDE",
                     "NonKeyAttributes": ["case_id", "state", "started_at", "deadline_at", "outstanding"],
                 },
-            }
+            },
+            {
+                "IndexName": "state",
+                "KeySchema": [
+                    {"AttributeName": "state", "KeyType": "HASH"},
+                    {"AttributeName": "effective_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": [each for each in ListedCase.model_fields if each not in INDEXED_BY],
+                },
+            },
         ],
     )
     client.create_table(

@@ -156,7 +156,7 @@ def world_on_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World()
 
 
-def leaver(*arguments: str, answer: str | None = None) -> Result:
-    """Run the command line as in a wide terminal."""
+def leaver(*arguments: str, answer: str | None = None, mix_stderr: bool = True) -> Result:
+    """Run the command line in a pipe."""
     environ = {"COLUMNS": "200", "AWS_DEFAULT_REGION": REGION}
-    return CliRunner().invoke(app, list(arguments), input=answer, env=environ)
+    return CliRunner(mix_stderr=mix_stderr).invoke(app, list(arguments), input=answer, env=environ)

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import Result as Run
 
 from functions.start_offboarding.app import Decision
 from leaver.cases.heard import Fate, HeardEvents, heard
@@ -137,32 +138,113 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         yield Stack(world, tables, Cases(tables, table="Cases"))
 
 
-def test_lists_what_is_open_held_and_overdue(stack: Stack) -> None:
+def run(*arguments: str) -> Run:
+    return leaver(*arguments, mix_stderr=False)
+
+
+def rows(result: Run) -> list[list[str]]:
+    return [line.split("\t") for line in result.stdout.splitlines()]
+
+
+def test_lists_what_is_not_done_with_what_a_person_does_about_each(stack: Stack) -> None:
     stack.has("open", SSO, minutes=600)
-    stack.has("late", SSO, OWNED, minutes=1)
+    stack.has("late", SSO, minutes=1)
+    stack.has("owned", SSO, OWNED, minutes=600)
     stack.has("held", SSO, state=State.HELD)
     stack.has("later", SSO, state=State.SCHEDULED)
     stack.seals("done")
-    result = leaver("case")
-    assert result.exit_code == 0
-    assert "2 open (1 overdue), 1 held, 1 scheduled" in result.output
-    assert "OVERDUE, outstanding: RevokeSsoToken#zoom/acme, ReplaceServiceConnection#zoom" in " ".join(
-        result.output.split()
+    result = run("cases")
+    assert result.exit_code == 1
+    assert {row[0]: (row[2], row[-1]) for row in rows(result)} == {
+        "open": ("open", ""),
+        "late": ("OVERDUE", "overdue: `leaver case late` names the step"),
+        "owned": ("open", "a connection of the leaver's needs another owner: `leaver connect`"),
+        "held": ("held", "`leaver release held`, with --discard to throw it away"),
+        "later": ("scheduled", ""),
+    }
+    assert result.stderr == "3 open (1 overdue), 1 held, 1 scheduled; 3 of them need a person\n"
+
+
+def test_lists_what_is_asked_for(stack: Stack) -> None:
+    stack.has("open", SSO, minutes=600)
+    stack.has("late", SSO, minutes=1)
+    stack.has("held", SSO, state=State.HELD)
+    stack.has("later", SSO, state=State.SCHEDULED)
+    stack.has("ben", SSO, minutes=600, email="ben@example.com", source="hibob/main")
+    stack.seals("done")
+
+    def listed(*options: str) -> set[str]:
+        return {row[0] for row in rows(run("cases", *options))}
+
+    assert listed("--open") == {"open", "late", "ben"}
+    assert listed("--overdue") == {"late"}
+    assert listed("--held", "--scheduled") == {"held", "later"}
+    assert listed("--done") == {"done"}
+    assert listed("--source", "hibob/main") == {"ben"}
+    assert listed("--person", "ADA@example.com") == {"open", "late", "held", "later", "done", "ben"}
+    assert listed("--since", "2031-01-01") == set()
+    assert listed("--done", "--since", f"{BEGAN:%Y-%m-%d}") == {"done"}
+
+
+def test_lists_as_json_for_programs(stack: Stack) -> None:
+    stack.has("late", SSO, minutes=1)
+    (told,) = json.loads(run("cases", "--json").stdout)["cases"]
+    assert (told["case"], told["who"], told["state"], told["overdue"], told["needs_a_person"]) == (
+        *("late", "ada@example.com", "open", True, True),
     )
-    assert "done" not in result.output.replace("not done", "")
+    assert told["outstanding"] == [SSO.name]
+
+
+@pytest.mark.usefixtures("stack")
+def test_nothing_to_list_is_well() -> None:
+    result = run("cases")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "0 open (0 overdue), 0 held, 0 scheduled; none of them need a person\n"
+
+
+def test_a_case_that_nobody_can_read_is_listed_with_why(stack: Stack) -> None:
+    stack.has("c-1", SSO, minutes=600)
+    stack.alters("case#c-1", "case", email=["not", "text"])
+    result = run("cases")
+    assert result.exit_code == 1
+    assert "email" in rows(result)[0][-1]
 
 
 def test_shows_one_with_what_came_of_each_step(stack: Stack) -> None:
     stack.has("c-1", SSO, GRANTS, OWNED)
     stack.receives("c-1", SSO)
-    result = leaver("case", "c-1")
+    result = run("case", "c-1")
+    assert result.exit_code == 1, "a person has to connect"
+    assert [row[:3] + row[4:5] for row in rows(result)] == [
+        ["RevokeSsoToken#zoom/acme", "revoked, outstanding", "HTTP 204, tracking id v=2.0;rid=WEB_1", "7"],
+        ["RevokeGrants#venafi/acme", "outstanding", "nothing heard of it yet", ""],
+        ["ReplaceServiceConnection#zoom", "outstanding", "a person: leaver connect", ""],
+    ]
+    assert "what to do: ReplaceServiceConnection#zoom: Leaver works through zoom" in result.stderr
+    assert "not sealed: only a completed case is" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("outcome", "to_do"),
+    [
+        (Outcome.USER_NOT_FOUND, "nobody of that name is known there: look by hand, then `leaver close c-1"),
+        (Outcome.NOT_SEARCHABLE, "nobody can tell whether it is theirs"),
+        (Outcome.FAILED, "mend what its reason says, then `leaver retry c-1`"),
+    ],
+)
+def test_says_what_a_person_does_about_a_step_that_failed(stack: Stack, outcome: Outcome, to_do: str) -> None:
+    stack.has("c-1", SSO, minutes=600)
+    stack.receives("c-1", SSO, result=Result(outcome))
+    result = run("case", "c-1")
+    assert result.exit_code == 1
+    assert f"what to do: {SSO.name}: {to_do}" in result.stderr
+
+
+def test_a_case_that_goes_on_by_itself_needs_nobody(stack: Stack) -> None:
+    stack.has("c-1", SSO, minutes=600)
+    result = run("case", "c-1")
     assert result.exit_code == 0
-    lines = [line for line in result.output.splitlines() if "#" in line]
-    assert any("RevokeSsoToken#zoom/acme" in line and "revoked" in line and " 7 " in line for line in lines)
-    assert any("RevokeGrants#venafi/acme" in line and "nothing heard of it yet" in line for line in lines)
-    assert any("leaver connect" in line for line in lines)
-    assert "HTTP 204, tracking id v=2.0;rid=WEB_1" in result.output
-    assert "not sealed: only a completed case is" in result.output
+    assert "what to do" not in result.stderr
 
 
 def test_shows_why_a_search_that_found_nobody_ends_nothing(stack: Stack) -> None:

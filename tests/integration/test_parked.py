@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from leaver_cli.parked.remedies import REMEDIES
 from tests.integration.parked_stack import NOT_DELIVERED, World, leaver, world_on_moto
 
 
@@ -15,42 +16,39 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def rows(output: str) -> list[list[str]]:
     """The cells of the lines of a table."""
-    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.splitlines() if "│" in line]
+    return [line.split("\t") for line in output.splitlines() if "\t" in line]
 
 
-def test_counts_what_is_parked_with_each_function(world: World) -> None:
+def test_groups_what_is_parked_by_its_reason_with_what_to_do(world: World) -> None:
     world.park()
     world.park(function="revoke-grants")
-    world.park(function="revoke-grants")
-    world.park(function="refresh-access-token", group="zoom")
+    world.park(function="revoke-grants", message_id="second-id")
+    world.park(function="revoke-grants", message_id="third-id", error="BadMessage", reason="field identity: missing")
     world.put("leaver-unrouted", {"detail-type": "RevokeEverything"})
     world.put("leaver-unrouted-dead-letters", {"detail-type": "RevokeEverything"}, NOT_DELIVERED)
     result = leaver("parked")
-    assert result.exit_code == 0
-    assert rows(result.output) == [
-        ["retrieve_user_token", "0"],
-        ["refresh_access_token", "1"],
-        ["revoke_access_token", "0"],
-        ["revoke_sso_token", "1"],
-        ["revoke_grants", "2"],
-        ["purge_user_tokens", "0"],
-        ["deactivate_user", "0"],
-        ["schedule_refreshes", "0"],
-        ["start_offboarding", "0"],
-        ["look_up_person", "0"],
-        ["seal_case", "0"],
-        ["watch_deadlines", "0"],
-        ["unrouted", "2"],
+    assert result.exit_code == 1
+    assert [(*row[:3], row[5]) for row in rows(result.output)] == [
+        ("revoke_sso_token", "1", "Rejected", REMEDIES["Rejected"]),
+        ("revoke_grants", "2", "Rejected", REMEDIES["Rejected"]),
+        ("revoke_grants", "1", "BadMessage", REMEDIES["BadMessage"]),
+        ("unrouted", "1", "unrouted", REMEDIES["unrouted"]),
+        ("unrouted", "1", "undelivered", REMEDIES["undelivered"]),
     ]
+    assert "6 parked: `leaver parked FUNCTION` shows each" in result.output
+
+
+def test_nothing_parked_is_well(world: World) -> None:  # noqa: ARG001 - the queues must be there
+    result = leaver("parked")
+    assert (result.exit_code, result.output) == (0, "nothing is parked\n")
 
 
 def test_lists_the_messages_of_one_function_with_error_reason_queue_and_since_when(world: World) -> None:
     world.park()
     result = leaver("parked", "revoke_sso_token")
-    assert result.exit_code == 0
-    assert rows(result.output) == [
-        ["first-id", "Rejected", "Zoom 4711: missing scope"],
-        ["2026-11-20T08:30:00Z", "", "leaver-revoke-sso-token"],
+    assert result.exit_code == 1
+    assert [row[:5] for row in rows(result.output)] == [
+        ["first-id", "Rejected", "Zoom 4711: missing scope", "2026-11-20 08:30:00Z", "leaver-revoke-sso-token"]
     ]
     assert "1 parked in leaver-revoke-sso-token-dead-letters" in result.output
 
@@ -60,7 +58,7 @@ def test_tells_crashed_and_undelivered_messages_from_parked_ones(world: World) -
     undelivered = world.put(
         "leaver-revoke-sso-token-dead-letters", {"detail-type": "RevokeSsoToken", "detail": {}}, NOT_DELIVERED
     )
-    told = {cells[0]: cells[1:] for cells in rows(leaver("parked", "revoke_sso_token").output)}
+    told = {cells[0]: cells[1:3] for cells in rows(leaver("parked", "revoke_sso_token").output)}
     assert told[crashed] == ["crashed", "the function ended without a decision, again and again: its log tells"]
     assert told[undelivered] == ["undelivered", "EventBridge: NO_PERMISSIONS The queue policy does not allow it"]
 
@@ -69,7 +67,7 @@ def test_lists_unrouted_events_and_those_that_did_not_even_get_there(world: Worl
     world.put("leaver-unrouted", {"detail-type": "RevokeEverything", "detail": {"user_id": "ada@example.com"}})
     world.put("leaver-unrouted-dead-letters", {"detail-type": "RevokeEverything"}, NOT_DELIVERED)
     output = leaver("parked", "unrouted").output
-    assert [cells[1] for cells in rows(output) if cells[1]] == ["unrouted", "undelivered"]
+    assert [cells[1] for cells in rows(output)] == ["unrouted", "undelivered"]
     assert "ada@example.com" not in output
 
 
@@ -107,7 +105,7 @@ def test_says_so_when_a_fifo_group_has_more_than_it_shows(world: World) -> None:
 def test_what_somebody_else_looks_at_is_counted(world: World) -> None:
     world.park()
     world.sqs.receive_message(QueueUrl=world.url("leaver-revoke-sso-token-dead-letters"), VisibilityTimeout=30)
-    assert ["revoke_sso_token", "1"] in rows(leaver("parked").output)
+    assert [row[:2] for row in rows(leaver("parked").output)] == [["revoke_sso_token", "1"]]
     assert "about 1 more could not be seen" in leaver("parked", "revoke_sso_token").output
 
 

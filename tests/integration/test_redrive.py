@@ -56,7 +56,7 @@ def test_a_parked_message_goes_back_to_its_queue_and_out_of_parking(world: World
     world.park('{"user_id": "ada@example.com"}')
     result = leaver("redrive", "revoke_sso_token", "--yes")
     assert result.exit_code == 0
-    assert "1 went back, 0 stayed" in result.output
+    assert "1 message went back to the queue of revoke_sso_token, to be tried again now" in result.output
     assert world.bodies(QUEUE) == ['{"user_id": "ada@example.com"}']
     assert world.bodies(DEAD_LETTERS) == []
 
@@ -104,7 +104,7 @@ def test_an_urgent_event_that_eventbridge_could_not_deliver_goes_to_the_urgent_q
 def test_more_than_sqs_hands_out_at_once_all_go_back(world: World) -> None:
     for number in range(25):
         world.park(f'{{"user_id": "u{number}"}}', message_id=f"id-{number}")
-    assert "25 went back, 0 stayed" in leaver("redrive", "revoke_sso_token", "--yes").output
+    assert "25 messages went back to the queue of" in leaver("redrive", "revoke_sso_token", "--yes").output
     assert len(set(world.bodies(QUEUE))) == 25
     assert world.bodies(DEAD_LETTERS) == []
 
@@ -112,7 +112,7 @@ def test_more_than_sqs_hands_out_at_once_all_go_back(world: World) -> None:
 def test_refreshes_keep_group_and_order_and_get_a_deduplication_id_of_their_own(world: World) -> None:
     for number in range(12):
         world.park(f'{{"n": {number}}}', function="refresh-access-token", group="zoom", message_id=f"id-{number}")
-    assert "12 went back, 0 stayed" in leaver("redrive", "refresh_access_token", "--yes").output
+    assert "12 messages went back to the queue of" in leaver("redrive", "refresh_access_token", "--yes").output
     back = world.take("leaver-refresh-access-token.fifo")
     assert [json.loads(each["Body"])["n"] for each in back] == list(range(12))
     assert {each["Attributes"]["MessageGroupId"] for each in back} == {"zoom"}
@@ -124,7 +124,7 @@ def test_a_lost_tick_of_the_schedule_is_removed_and_not_sent(world: World) -> No
     world.put("leaver-schedule-refreshes-dead-letters", {"requestPayload": TICK})
     result = leaver("redrive", "schedule_refreshes", "--yes")
     assert result.exit_code == 0
-    assert "0 went back, 0 stayed, 2 lapsed and were removed" in result.output
+    assert "2 messages of the past were removed." in result.output
     assert world.bodies("leaver-schedule-refreshes") == []
     assert world.bodies("leaver-schedule-refreshes-dead-letters") == []
 
@@ -165,7 +165,7 @@ def test_only_one_kind_of_error_goes_back_when_asked(world: World) -> None:
     world.put(DEAD_LETTERS, "crashed")
     result = leaver("redrive", "revoke_sso_token", "--yes", "--error", "BadMessage")
     assert result.exit_code == 0
-    assert "1 went back, 0 stayed" in result.output
+    assert "1 message went back to the queue of revoke_sso_token, to be tried again now" in result.output
     assert world.bodies(QUEUE) == ["bad"]
     assert sorted(world.bodies(DEAD_LETTERS)) == ["crashed", "rejected"]
 
@@ -210,7 +210,7 @@ def test_what_a_fifo_group_hides_is_of_no_concern_when_the_chosen_one_was_found(
 def test_nothing_parked_is_no_failure(world: World) -> None:  # noqa: ARG001 - the queues must be there
     result = leaver("redrive", "revoke_sso_token", "--yes")
     assert result.exit_code == 0
-    assert "0 went back, 0 stayed" in result.output
+    assert "Nothing went back: no such message is parked here." in result.output
 
 
 # --- The whole way ---

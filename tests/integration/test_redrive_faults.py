@@ -97,7 +97,8 @@ def test_what_stays_is_told_and_the_exit_status_says_so(world: World) -> None:
     result = leaver("redrive", "revoke_sso_token", "--yes")
     assert result.exit_code == 1
     assert "first-id could not be sent: there is no queue leaver-gone" in result.output
-    assert "1 went back, 1 stayed" in result.output
+    assert "1 message went back" in result.output
+    assert "1 message stayed parked, as told above." in result.output
 
 
 def test_a_parked_copy_that_cannot_be_deleted_is_told_and_is_not_sent_twice_in_one_run(world: World) -> None:
@@ -141,7 +142,7 @@ def test_an_interrupted_run_tells_what_it_has_done(world: World, monkeypatch: py
     monkeypatch.setattr(DeadLetterQueue, "delete", delete)
     result = leaver("redrive", "revoke_sso_token", "--yes")
     assert result.exit_code != 0
-    assert "1 went back, 0 stayed" in result.output
+    assert "1 message went back" in result.output
 
 
 # --- A run ends ---

@@ -32,7 +32,7 @@ def test_an_unrouted_event_goes_back_on_the_bus_as_it_was_once_a_rule_knows_it(w
     world.put("leaver-unrouted-dead-letters", EVENT, NOT_DELIVERED)
     result = leaver("redrive", "unrouted", "--yes")
     assert result.exit_code == 0, result.output
-    assert "2 went back, 0 stayed" in result.output
+    assert "2 messages went back to the bus" in result.output
     for body in world.bodies(QUEUE):
         back = json.loads(body)
         same = ("source", "detail-type", "detail", "resources", "time")
@@ -46,7 +46,8 @@ def test_an_event_that_still_is_unknown_comes_to_rest_again(world: World) -> Non
     world.put("leaver-unrouted", EVENT)
     result = leaver("redrive", "unrouted", "--yes")
     assert result.exit_code == 1
-    assert "1 went back, 1 stayed" in result.output
+    assert "1 message went back" in result.output
+    assert "1 message stayed parked, as told above." in result.output
     assert len(world.bodies("leaver-unrouted")) == 1
 
 

@@ -22,9 +22,9 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
+from leaver_cli.commands import Commands
 from leaver_cli.connections import connect
 from leaver_cli.deployment import Deployment
-from leaver_cli.main import Commands
 from tests.doubles.acme.entry import REGISTRY
 from tests.doubles.acme.form import WITH_ACME
 from tests.doubles.acme.server import CLIENT_ID, CLIENT_SECRET, AcmeServer, acme_server
@@ -77,6 +77,7 @@ class World:
             door_url=None,
             secrets_manager=cast("Any", None),
             cloudwatch=cast("Any", None),
+            logs=cast("Any", None),
             providers=REGISTRY,
         )
         app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False)

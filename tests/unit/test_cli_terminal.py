@@ -8,14 +8,15 @@ import pytest
 import typer
 from rich.console import Console
 from rich.errors import MarkupError
-from rich.table import Table
 from typer.testing import CliRunner
 
 from leaver.errors import LeaverError
 from leaver_cli import terminal
+from leaver_cli.commands import Commands
 from leaver_cli.connections import show
-from leaver_cli.main import Commands, app
-from leaver_cli.terminal import Terminal, confirm, counting, printable, show_json, stacked, waiting
+from leaver_cli.main import app
+from leaver_cli.table import Column, Table
+from leaver_cli.terminal import Terminal, confirm, counting, printable, show_json, waiting
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
 
@@ -32,7 +33,7 @@ def test_a_connection_can_not_clear_the_screen_of_who_looks_at_it(monkeypatch: p
     monkeypatch.setattr(show, "Terminal", lambda: Terminal(file=screen, width=200))
     show._show([connection(account="\x9b2J[red]", owner="\x1b[2Jit", status="cooling_down", reason="\x9b3J")], [], NOW)
     assert not {"\x9b", "\x1b"} & set(screen.getvalue())
-    assert "zoom  2J[red]" in screen.getvalue()
+    assert " 2J[red]" in screen.getvalue()
 
 
 HOSTILE = "\x9b2J\u202e[b]:x:[/]\nSEALED"
@@ -41,11 +42,12 @@ HOSTILE = "\x9b2J\u202e[b]:x:[/]\nSEALED"
 def screen(capsys: pytest.CaptureFixture[str]) -> str:
     """What is on the terminal when a hostile text was shown in every way."""
     console = Terminal(width=200)
-    table = Table(HOSTILE, title=HOSTILE)
-    table.add_row(HOSTILE)
-    table.add_row(stacked(HOSTILE, HOSTILE))
+    table = Table(HOSTILE, (Column(HOSTILE), Column(HOSTILE, prose=True)), title=HOSTILE)
+    table.add(HOSTILE, [HOSTILE])
     console.say(HOSTILE)
-    console.print(table)
+    console.note(HOSTILE)
+    for each in (console, Terminal(width=200, force_terminal=True, color_system=None)):
+        each.print(table)
     with waiting(HOSTILE):
         assert list(counting([1], HOSTILE, 1)) == [1]
     show_json({HOSTILE: f"{HOSTILE}\x7f"})
@@ -53,7 +55,7 @@ def screen(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def is_tame(shown: str) -> bool:
-    commands = [each for each in shown if not each.isprintable() and each != "\n"]
+    commands = [each for each in shown if not each.isprintable() and each not in "\t\n"]
     return not commands and "[b]:x:[/]" in shown and not any(line.startswith("SEALED") for line in shown.splitlines())
 
 

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from leaver.connections.grants import ProviderGrants
 from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
-from leaver_cli.main import Commands
+from leaver_cli.commands import Commands
 from leaver_cli.terminal import Terminal, confirm, show_json
 from tests.doubles.deployed import deployment
 from tests.doubles.planted_leaks import LEAKS, secret_of, take_files_away, write
@@ -57,7 +57,7 @@ def _cache(secret: str) -> None:
 COMMANDS: dict[str, tuple[str, Callable[[str], object], dict[str, Any]]] = {
     "command line's output": ("standard output", lambda secret: Terminal().say(secret), {}),
     "command line's JSON": ("standard output", show_json, {}),
-    "command line's question": ("standard output", confirm, {}),
+    "command line's question": ("standard error", confirm, {}),
     "command line's error": ("standard error", _reject, {}),
     "command line's traceback": ("standard error", _raise, {"cls": TyperGroup}),
     "command line's traceback with locals": (

@@ -1,4 +1,4 @@
-"""`leaver case`: which cases there are, what one of them ended, and whether its seal holds."""
+"""`leaver case`: what one case ended, what a person does about the rest, and whether its seal holds."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import click
 import typer
-from rich.table import Table
 
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import ENTRY, REPLACE, Case, Step
@@ -15,16 +14,18 @@ from leaver.cases.seal import Stored, UnknownSeal, head_of
 from leaver.cases.states import State
 from leaver.cases.table import Cases, receipts_of
 from leaver.outcomes import Outcome
+from leaver_cli.cases.to_do import about_the_case, about_the_steps
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, stacked
+from leaver_cli.table import Cell, Column, Table
+from leaver_cli.terminal import Terminal
 
-CaseIdArgument = Annotated[str | None, typer.Argument(metavar="[CASE_ID]", help="One case; else those not done.")]
+CaseIdArgument = Annotated[str, typer.Argument(metavar="CASE", help="A case's id: `leaver cases` lists them.")]
 
 
 def case(
-    case_id: CaseIdArgument = None,
+    case_id: CaseIdArgument,
     *,
     head: Annotated[
         str | None, typer.Option(metavar="HEX", help="The head that OffboardingCompleted announced, to compare with.")
@@ -33,31 +34,30 @@ def case(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show the cases that are not done, or one with its receipts and whether they are what was sealed.
+    """Show a case with its receipts, what to do about each step, and whether it is what was sealed.
 
-    The exit status is 1 if a seal does not hold.
+    The exit status is 1 if it needs a person, or if a seal does not hold.
     """
     cases = describe(stack, region, profile).cases
     console = Terminal()
-    if case_id is None:
-        if head is not None:
-            raise click.UsageError("--head is one case's: say which")
-        _list(console, cases)
-        return
     found = read_existing(cases, case_id)
     stored = cases.read_stored(case_id)
-    show_case(console, found, stored)
+    needs_a_person = show_case(console, found, stored)
     if found.state is not State.COMPLETED:
-        console.say("not sealed: only a completed case is")
-        if head is not None:
+        console.note("not sealed: only a completed case is")
+        if head is not None or needs_a_person:
             raise typer.Exit(1)
         return
-    if faults := find_faults(found, stored, head):
+    faults = find_faults(found, stored, head)
+    console.tell(seal_holds=not faults, faults=faults)
+    if faults:
         for fault in faults:
-            console.say(f"THE SEAL DOES NOT HOLD: {fault}")
+            console.note(f"THE SEAL DOES NOT HOLD: {fault}")
         raise typer.Exit(1)
     compared = "as it was announced" if head else "as the case says; compare it with the announced one by --head"
-    console.say(f"the seal holds: head {found.head}, {compared}")
+    console.note(f"the seal holds: head {found.head}, {compared}")
+    if needs_a_person:
+        raise typer.Exit(1)
 
 
 def read_existing(cases: Cases, case_id: str) -> Case:
@@ -93,53 +93,78 @@ def find_faults(case: Case, stored: Mapping[str, Stored], announced: str | None)
 def table_of(cases: Sequence[Case], *, title: str) -> Table:
     """One row for each case: who, since when, how far."""
     at = now()
-    table = Table(title=title)
-    for column in ("case, event", "who", "since", "how far"):
-        table.add_column(column, overflow="fold")
+    columns = (
+        Column("case"),
+        Column("who"),
+        Column("state"),
+        Column("how far", spare=1, prose=True),
+        Column("since", spare=2),
+        Column("source", spare=3),
+        Column("kind", spare=4),
+        Column("urgency", spare=5),
+        Column("event", spare=6),
+    )
+    table = Table("cases", columns, title=title)
     for each in cases:
         since = each.started_at or max(each.requested_at, each.effective_at)
-        table.add_row(
-            stacked(each.case_id, f"{each.source} {each.event_id}"),
-            stacked(each.email, f"{each.kind}, {each.urgency}"),
-            stacked(moment(since), _lasting(since, at)),
-            _how_far(each, at),
-            style="red" if _is_late(each, at) else "",
+        is_late = _is_late(each, at)
+        table.add(
+            *(each.case_id, each.email, "OVERDUE" if is_late else str(each.state), _how_far(each), since),
+            *(each.source, each.kind, each.urgency, each.event_id),
+            style="red" if is_late else "",
+            also={"state": str(each.state), "overdue": is_late},
         )
     return table
 
 
-def _list(console: Terminal, cases: Cases) -> None:
-    summaries = list(cases.read_summaries())
-    wanted = [each.case_id for each in summaries if each.state in {State.OPEN, State.HELD}]
-    # The index is behind the table: what is done meanwhile is shown as that.
-    found = [each for case_id in wanted if (each := cases.read(case_id)) is not None]
-    if found:
-        console.print(table_of(sorted(found, key=lambda each: each.requested_at), title="Cases that are not done"))
-    scheduled = sum(each.state is State.SCHEDULED for each in summaries)
-    counts = {state: sum(each.state is state for each in found) for state in (State.OPEN, State.HELD)}
-    overdue = sum(_is_late(each, now()) for each in found)
-    console.say(f"{counts[State.OPEN]} open ({overdue} overdue), {counts[State.HELD]} held, {scheduled} scheduled")
-
-
-def show_case(console: Terminal, case: Case, stored: Mapping[str, Stored]) -> None:
-    """One case with what came of each step."""
+def show_case(console: Terminal, case: Case, stored: Mapping[str, Stored]) -> bool:
+    """One case with what came of each step, and what to do; tells whether it needs a person."""
     receipts = receipts_of(case, stored)
-    console.print(table_of([case], title=f"Case {case.case_id}"))
-    table = Table()
-    for column in ("step", "whose", "outcome", "the provider's word", "attempts", "seconds"):
-        table.add_column(column, overflow="fold")
+    at = now()
+    to_do = dict(about_the_steps(case, receipts, at))
+    console.tell(case=case.model_dump(mode="json", exclude={"steps"}, exclude_none=True))
+    for line in _told_of(case, at):
+        console.note(line)
+    columns = (
+        Column("step"),
+        Column("outcome"),
+        Column("the provider's word", spare=1, prose=True),
+        Column("whose", spare=2),
+        Column("seconds", spare=3),
+        Column("attempts", spare=4),
+    )
+    table = Table("steps", columns)
     for step in case.steps:
-        table.add_row(*_row(step, receipts.get(step.name), case))
+        needs = to_do.get(step.name)
+        also = {"outstanding": step.name in case.outstanding, "what_to_do": needs}
+        table.add(*_row(step, receipts.get(step.name), case), style="red" if needs else "", also=also)
     console.print(table)
     for entry in sorted(stored.keys() - receipts.keys() - {ENTRY}):
         said = stored[entry].get("outcome", "nothing"), stored[entry].get("subject", "nobody")
         beside = f"beside them: {entry} says {said[0]} of {said[1]}; it belongs to no step, and ends none"
-        console.say(beside)
+        console.note(beside)
     for line in _remarks(case, receipts):
-        console.say(line)
+        console.note(line)
     if case.time_to_revoke is not None:
         residual = json.dumps(case.residual)
-        console.say(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {residual}")
+        console.note(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {residual}")
+    for name, needs in to_do.items():
+        console.note(f"what to do: {name}: {needs}")
+    needs_case = about_the_case(case, at)
+    if needs_case and not to_do:
+        console.note(f"what to do: {needs_case}")
+    console.tell(needs_a_person=bool(to_do or needs_case), what_to_do=needs_case)
+    return bool(to_do or needs_case)
+
+
+def _told_of(case: Case, at: datetime) -> Iterator[str]:
+    """Who it is about, and how far it is."""
+    since = case.started_at or max(case.requested_at, case.effective_at)
+    late = "OVERDUE" if _is_late(case, at) else case.state
+    yield f"case {case.case_id}: {case.email}, {case.kind}, {case.urgency}, {late}"
+    yield f"since {moment(since)}, {_lasting(since, at)}; {case.source} said so in {case.event_id}"
+    if case.state is State.OPEN:
+        yield _how_far(case)
 
 
 def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
@@ -170,36 +195,43 @@ def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
             yield f"{name}: closed by the word of {receipt.details['who']}; the last word before that was {before}"
 
 
-def _row(step: Step, receipt: Receipt | None, case: Case) -> tuple[str, ...]:
-    outstanding = step.name in case.outstanding
-    waits = step.name in case.waiting or step.lacks_account
+def _row(step: Step, receipt: Receipt | None, case: Case) -> tuple[Cell, ...]:
+    outcome = outcome_of(step, receipt, case)
     if step.refused is not None:
-        return (step.name, step.identity, "failed, outstanding", step.refused, "", "")
+        return (step.name, outcome, step.refused, step.identity, None, None)
     if receipt is None:
+        waits = step.name in case.waiting or step.lacks_account
         why = "waiting for a connection" if waits else "nothing heard of it yet"
         why = "a person: leaver connect" if step.command == REPLACE else why
-        return (step.name, step.identity, "outstanding", why, "", "")
-    outcome = str(receipt.outcome) if receipt.outcome else "being tried"
-    if waits:
-        outcome = f"{outcome}, waiting for a connection"
+        return (step.name, outcome, why, step.identity, None, None)
     because = str(receipt.details.get("because", ""))
     took = (receipt.finished_at - receipt.requested_at).total_seconds() if receipt.finished_at else None
     return (
         step.name,
-        receipt.subject,
-        f"{outcome}, outstanding" if outstanding else outcome,
+        outcome,
         "; ".join(part for part in (str(receipt.response), receipt.reason or "", because) if part),
-        str(receipt.attempts),
-        "" if took is None else str(max(0, int(took))),
+        receipt.subject,
+        None if took is None else max(0, int(took)),
+        receipt.attempts,
     )
 
 
-def _how_far(case: Case, at: datetime) -> str:
+def outcome_of(step: Step, receipt: Receipt | None, case: Case) -> str:
+    """What came of a step so far, in a few words."""
+    if step.refused is not None:
+        return "failed, outstanding"
+    if receipt is None:
+        return "outstanding"
+    waits = ", waiting for a connection" if step.name in case.waiting or step.lacks_account else ""
+    outstanding = ", outstanding" if step.name in case.outstanding else ""
+    return f"{receipt.outcome or 'being tried'}{waits}{outstanding}"
+
+
+def _how_far(case: Case) -> str:
     if case.state is not State.OPEN:
-        return case.state
-    late = "OVERDUE, " if _is_late(case, at) else ""
+        return ""
     waiting = f"; waiting for a connection: {', '.join(case.waiting)}" if case.waiting else ""
-    return f"{late}outstanding: {', '.join(case.outstanding) or 'the seal'}{waiting}"
+    return f"outstanding: {', '.join(case.outstanding) or 'the seal'}{waiting}"
 
 
 def _is_late(case: Case, at: datetime) -> bool:

@@ -18,11 +18,12 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import SecretStr
 
 from leaver.providers.answer import safe_code
+from leaver_cli.commands import InASentence
 
 _LOOPBACK = "127.0.0.1"
 
 
-class NoConsent(Exception):
+class NoConsent(InASentence):
     """There is no code: nobody came back from the consent page in time, or they declined, or they can't come back."""
 
 

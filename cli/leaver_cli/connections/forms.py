@@ -7,8 +7,9 @@ from typing import Final
 from leaver.providers.api_key import API_KEY
 from leaver.providers.sources import SOURCES
 from leaver_cli.connections import connect_gusto, connect_venafi, connect_zoom
-from leaver_cli.connections.connect import Form
+from leaver_cli.connections.connect import Form, commands
 from leaver_cli.connections.connect_key import key_form
+from leaver_cli.deployment import describe
 
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
@@ -18,3 +19,6 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         **{name: key_form(name, source) for name, source in SOURCES.items() if API_KEY in source.logins},
     }
 )
+
+#: `leaver connect`, with a sub-command for each
+connect = commands(describe, FORMS)

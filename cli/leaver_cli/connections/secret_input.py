@@ -8,11 +8,13 @@ from pathlib import Path
 import typer
 from pydantic import SecretStr
 
+from leaver_cli.commands import InASentence
+
 #: the path that means standard input
 STANDARD_INPUT = "-"
 
 
-class NoSecret(Exception):
+class NoSecret(InASentence):
     """A secret could not be read; the sentence says which, and never what was read instead."""
 
 

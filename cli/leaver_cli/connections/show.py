@@ -5,18 +5,18 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from leaver.connections.record import Connection, Unreadable
 from leaver_cli.connections.health import health, moment, needs_a_person
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, show_json, stacked
+from leaver_cli.table import Column, Table
+from leaver_cli.terminal import Terminal, show_json
 
 
 def connections(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, for programs.")] = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
@@ -27,8 +27,7 @@ def connections(
     unreadable = [each for each in found if isinstance(each, Unreadable)]
     at = now()
     if as_json:
-        shown = [fields_of(each, at) for each in records] + [unreadable_fields(each) for each in unreadable]
-        show_json(shown)
+        show_json([fields_of(each, at) for each in records] + [unreadable_fields(each) for each in unreadable])
     else:
         _show(records, unreadable, at)
     if unreadable or any(needs_a_person(each) for each in records):
@@ -52,21 +51,34 @@ def unreadable_fields(record: Unreadable) -> Mapping[str, Any]:
 
 
 def _show(records: list[Connection], unreadable: list[Unreadable], now: datetime) -> None:
-    table = Table(show_lines=True)
-    for column in ("connection", "whose", "health", "times", "held by"):
-        table.add_column(column, overflow="fold")
+    table = Table(
+        "connections",
+        (
+            Column("connection"),
+            Column("provider", spare=2),
+            Column("account", spare=3),
+            Column("role", spare=5),
+            Column("owner", spare=1),
+            Column("health", prose=True),
+            Column("expires", spare=6),
+            Column("refreshed", spare=7),
+            Column("held by", spare=4),
+        ),
+    )
     for each in records:
-        whose = stacked(f"{each.provider} {each.account}", f"{each.role}, {each.owner}")
-        times = stacked(f"expires {moment(each.expires_at)}", f"refreshed {moment(each.refreshed_at) or 'not yet'}")
         holder = (each.lease_holder or "").partition("#")[0]
         lease = f"{holder} since {moment(each.leased_at)}" if holder else ""
-        style = "red" if needs_a_person(each) else ""
-        table.add_row(each.connection, whose, health(each, now), times, lease, style=style)
+        table.add(
+            *(each.connection, each.provider, each.account, each.role, each.owner, health(each, now)),
+            *(each.expires_at, each.refreshed_at, lease),
+            style="red" if needs_a_person(each) else "",
+        )
     for broken in unreadable:
-        table.add_row(broken.connection, "", unreadable_fields(broken)["health"], "", "", style="red")
+        told = unreadable_fields(broken)["health"]
+        table.add(broken.connection, *[None] * 4, told, *[None] * 3, style="red")
     console = Terminal()
     console.print(table)
     people = sum(needs_a_person(each) for each in records) + len(unreadable)
-    console.say(
+    console.note(
         f"{len(records) + len(unreadable)} connections" + (f", {people} of them need a person" if people else "")
     )

@@ -1,11 +1,10 @@
 """`leaver door`: which senders may post, where, and how their secrets are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Final
 
 import typer
-from rich.table import Table
 
 from leaver.errors import Rejected
 from leaver.webhooks.places import Place
@@ -17,9 +16,17 @@ from leaver_cli.door.rotate import rotate
 from leaver_cli.door.silence import silence
 from leaver_cli.door.trial import try_out
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, show_json
+from leaver_cli.table import Cell, Column, Table
+from leaver_cli.terminal import Terminal
 
-COLUMNS: Final = ("connection", "address", "secrets", "secrets_since", "last_event", "silence")
+COLUMNS: Final = (
+    Column("connection"),
+    Column("address"),
+    Column("secrets", spare=1, prose=True),
+    Column("secrets since", spare=3),
+    Column("last event", spare=2, prose=True),
+    Column("silence", spare=4, prose=True),
+)
 
 door = typer.Typer(help="Show who may post to the front door, try it, and rotate what they sign with.")
 door.command()(rotate)
@@ -31,7 +38,6 @@ door.command("test")(try_out)
 def show(
     context: typer.Context,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
@@ -40,37 +46,32 @@ def show(
     if context.invoked_subcommand is not None:
         return
     deployment = describe(stack, region, profile)
-    found = list(_connections(deployment))
     refused = refusals(deployment, now())
-    if as_json:
-        show_json({"connections": found, "refused": refused})
-        return
     console = Terminal()
+    console.tell(refused=refused)
     if deployment.door_url is None:
-        console.say("nothing listens: the parameter FrontDoor is none")
-    table = Table()
-    for column in COLUMNS:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for each in found:
-        table.add_row(*(str(each[name] or "") for name in COLUMNS))
+        console.note("nothing listens: the parameter FrontDoor is none")
+    table = Table("connections", COLUMNS)
+    for row in _connections(deployment):
+        table.add(*row)
     console.print(table)
     for each in refused:
-        console.say(f"refused within a day: {each['source']} {each['reason']}: {each['count']}")
+        console.note(f"refused within a day: {each['source']} {each['reason']}: {each['count']}")
 
 
-def _connections(deployment: Deployment) -> Iterator[Mapping[str, Any]]:
+def _connections(deployment: Deployment) -> Iterator[tuple[Cell, ...]]:
     at, connected = now(), deployment.places.connected()
     changed = dict(deployment.webhook_places())
     for place in sorted({*connected, *changed}):
         told, changed_at = connected.get(place), changed.get(place)
-        yield {
-            "connection": place,
-            "address": f"{deployment.door_url}/{place}" if deployment.door_url else None,
-            "secrets": _secrets(deployment, place),
-            "secrets_since": moment(changed_at) + _days(changed_at, at),
-            "last_event": "not connected: leaver door silence" if told is None else moment(told.spoke_at) or "none yet",
-            "silence": None if told is None else _silence(told, at),
-        }
+        yield (
+            place,
+            f"{deployment.door_url}/{place}" if deployment.door_url else None,
+            _secrets(deployment, place),
+            moment(changed_at) + _days(changed_at, at),
+            "not connected: leaver door silence" if told is None else moment(told.spoke_at) or "none yet",
+            None if told is None else _silence(told, at),
+        )
 
 
 def _days(since: datetime | None, at: datetime) -> str:

@@ -1,9 +1,7 @@
 """`leaver door test`: post a rightly signed event from which nothing follows, and follow it to its fate."""
 
 import json
-import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -11,10 +9,10 @@ from uuid import uuid4
 import requests
 import typer
 
-from leaver.cases.heard import Heard
 from leaver.messages.speakers import DOOR_TEST
 from leaver.webhooks.secrets import DoorSecret
 from leaver.webhooks.sources import SOURCES
+from leaver_cli.cases.fate import heard_since, wait_for_fate
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.door.rotate import ConnectionName
 from leaver_cli.stack import Profile, Region, StackName
@@ -22,10 +20,6 @@ from leaver_cli.terminal import Terminal, waiting
 
 #: seconds until the door must have answered, as its slowest sender waits
 _PATIENCE: Final = 10
-#: seconds between two looks at what was heard
-POLL_INTERVAL: Final = 1.0
-#: by how much clocks may differ, after AWS's own time was asked for
-_SKEW: Final = timedelta(minutes=1)
 _MEANINGS: Mapping[int, str] = {
     401: "refused: does the function read another secret, or another path?",
     429: "throttled: somebody floods this address",
@@ -48,13 +42,13 @@ def try_out(
     """
     deployment, console = describe(stack, region, profile), Terminal()
     url = _address(endpoint or deployment.door_url)
-    id_, since = f"test-{uuid4()}", now() + deployment.ahead - _SKEW
+    id_, since = f"test-{uuid4()}", heard_since(deployment)
     status = _post(deployment, url, connection, id_)
     if status != SOURCES[connection.partition("/")[0]].taken:
         console.say(f"{connection}: {status}: {_MEANINGS.get(status, 'that is not the door of this stack')}")
         raise typer.Exit(1)
     with waiting(f"{connection}: taken; waiting for its fate"):
-        fate = _follow(deployment, id_, since, time.monotonic() + wait)
+        fate = wait_for_fate(deployment, id_, since, wait)
     if fate is None:
         console.say(f"{connection}: taken, and not heard within {wait} seconds: see leaver parked")
         raise typer.Exit(1)
@@ -94,11 +88,3 @@ def _post(deployment: Deployment, url: str, connection: str, id_: str) -> int:
     except requests.RequestException as error:
         # Not its message: it may quote what was sent.
         raise typer.BadParameter(f"no answer from {url}: {type(error).__name__}") from None
-
-
-def _follow(deployment: Deployment, id_: str, since: datetime, until: float) -> Heard | None:
-    while (fate := deployment.heard.find_fate(id_, since, now() + deployment.ahead)) is None:
-        if time.monotonic() >= until:
-            return None
-        time.sleep(POLL_INTERVAL)
-    return fate

@@ -107,6 +107,13 @@ class ParkedMessage:
         return (self.attributes.get("queue") or target or self.taken_from).rpartition(":")[2]
 
     @property
+    def case_id(self) -> str | None:
+        """The case that its command, or a person's decision, is of."""
+        detail = self.content.get("detail", self.content)
+        named = (detail.get("case_id") or detail.get("case")) if isinstance(detail, dict) else None
+        return named if isinstance(named, str) else None
+
+    @property
     def since(self) -> datetime:
         """When it failed first, or was sent."""
         with suppress(ValueError):

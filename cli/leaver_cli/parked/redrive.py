@@ -1,10 +1,10 @@
 """`leaver redrive`: put parked messages back where they came from, when the cause is mended."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,7 +14,12 @@ from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue, ParkedMessage
 from leaver_cli.parked.redrive_target import Send, to_its_queue, to_the_bus
 from leaver_cli.parked.show import UNSEEN, described
 from leaver_cli.stack import NoSuchQueue, Place, Profile, Region, StackName, reach
-from leaver_cli.terminal import Terminal, confirm, counting
+from leaver_cli.terminal import Terminal, confirm, counting, say_under_way
+
+#: what Ctrl-C does not undo
+SENT_STAYS_SENT: Final = (
+    "what was sent back so far stays sent; the rest is still parked, and the same command goes on there"
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ def redrive(
         for parking in parkings:
             with parking.messages() as messages:
                 going = [each for each in messages if chosen(each)]
-            console.print(described(going, title=parking.name))
-            console.say(f"{len(going)} would go back")
+            console.print(described(going))
+            console.note(f"{len(going)} would go back to {_where(function)}; nothing was moved")
         return
     count = sum(parking.count() for parking in parkings)
     if not yes:
@@ -64,11 +69,12 @@ def redrive(
     send = to_the_bus(reached) if function == "unrouted" else to_its_queue(reached, function)
     moving = chain.from_iterable(put_back(each, send, chosen=chosen, began=began) for each in parkings)
     moved: list[Moved] = []
+    say_under_way(SENT_STAYS_SENT)
     try:
         for each in counting(moving, f"{function}:", count):
             moved.append(each)  # noqa: PERF402 - one by one, so that an interrupted run can tell what it has done
     finally:
-        _tell(console, moved)
+        tell(console, moved, to=_where(function))
     unseen = 0 if wanted else max(0, count - sum(parking.shown for parking in parkings))
     if unseen:
         console.say(f"about {unseen} {UNSEEN}")
@@ -112,11 +118,34 @@ def _put_back(parking: DeadLetterQueue, send: Send, message: ParkedMessage) -> M
     return Moved(message, sent=not lapsed, stays=None)
 
 
-def _tell(console: Terminal, moved: list[Moved]) -> None:
+def _where(function: Place) -> str:
+    return "the bus" if function == "unrouted" else f"the queue of {function}"
+
+
+def tell(console: Terminal, moved: Sequence[Moved], *, to: str) -> None:
+    """Say in one sentence what a run did, after a line for each message that stayed."""
     for each in moved:
         if each.stays:
             console.say(f"{each.message.message_id} {each.stays}")
     sent = sum(each.sent for each in moved)
     stayed = sum(each.stays is not None for each in moved)
     lapsed = sum(not each.sent and each.stays is None for each in moved)
-    console.say(f"{sent} went back, {stayed} stayed" + (f", {lapsed} lapsed and were removed" if lapsed else ""))
+    console.tell(sent=sent, stayed=stayed, removed=lapsed)
+    console.say(_sentence(sent, stayed, lapsed, to))
+
+
+def _sentence(sent: int, stayed: int, lapsed: int, to: str) -> str:
+    if not (sent or stayed or lapsed):
+        return "Nothing went back: no such message is parked here."
+    parts = []
+    if sent:
+        parts.append(f"{_messages(sent)} went back to {to}, to be tried again now: what is not mended parks it again")
+    if stayed:
+        parts.append(f"{_messages(stayed)} stayed parked, as told above")
+    if lapsed:
+        parts.append(f"{_messages(lapsed)} of the past {'was' if lapsed == 1 else 'were'} removed")
+    return f"{'; '.join(parts)}."
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'' if count == 1 else 's'}"

@@ -1,14 +1,16 @@
-"""`leaver parked`: what waits for a person, and why."""
+"""`leaver parked`: what waits for a person, why, and what to do about it."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from leaver.storage.tables import timestamp
 from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
+from leaver_cli.parked.remedies import remedy
 from leaver_cli.stack import PLACES, Place, Profile, Region, Stack, StackName, reach
-from leaver_cli.terminal import Terminal, stacked
+from leaver_cli.table import Column, Table
+from leaver_cli.terminal import Terminal
 
 #: why there can be more than were shown
 UNSEEN = "more could not be seen: somebody else looks at them, or they lie behind ten of their FIFO group"
@@ -16,7 +18,7 @@ UNSEEN = "more could not be seen: somebody else looks at them, or they lie behin
 
 def parked(
     function: Annotated[
-        Place | None, typer.Argument(metavar="[FUNCTION]", help="One function, or `unrouted`; else a count of all.")
+        Place | None, typer.Argument(metavar="[FUNCTION]", help="One function, or `unrouted`; else all, by reason.")
     ] = None,
     *,
     show_body: Annotated[bool, typer.Option("--show-body", help="Bodies too; they can hold personal data.")] = False,
@@ -24,46 +26,84 @@ def parked(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show what is parked: how much with each function, or each message of one."""
+    """Show what is parked, by reason, or each message of one function; the exit status is 1 if anything is."""
     console = Terminal()
     reached = reach(stack, region, profile)
     if function is None:
-        console.print(_overview(reached))
-        return
-    for parking in reached.parkings(function):
-        _list(console, parking, show_body=show_body)
+        total = _show_by_reason(console, reached)
+    else:
+        total = sum(_list(console, parking, show_body=show_body) for parking in reached.parkings(function))
+    if total:
+        raise typer.Exit(1)
 
 
-def _overview(stack: Stack) -> Table:
-    table = Table(title=f"Parked in {stack.name}")
-    table.add_column("function", no_wrap=True)
-    table.add_column("parked", justify="right")
+def _show_by_reason(console: Terminal, stack: Stack) -> int:
+    table = Table(
+        "parked",
+        (
+            Column("function"),
+            Column("parked"),
+            Column("error"),
+            Column("reason", spare=1, prose=True),
+            Column("since", spare=2),
+            Column("what to do", prose=True),
+        ),
+    )
+    total = 0
     for place in PLACES:
-        count = sum(parking.count() for parking in stack.parkings(place))
-        table.add_row(place, str(count), style="bold" if count else "dim")
-    return table
+        for parking in stack.parkings(place):
+            # To look hides messages from others for a moment, and an empty queue is the rule.
+            count = parking.count()
+            total += count
+            found = _seen(parking) if count else []
+            for (error, reason), messages in _by_reason(found).items():
+                since = min(each.since for each in messages)
+                table.add(place, len(messages), error, reason, since, remedy(error), style="bold")
+            if len(found) < count:
+                table.add(place, count - len(found), "", UNSEEN, None, "look again in a minute")
+    console.print(table)
+    console.note(f"{total} parked: `leaver parked FUNCTION` shows each" if total else "nothing is parked")
+    return total
 
 
-def _list(console: Terminal, parking: DeadLetterQueue, *, show_body: bool) -> None:
+def _seen(parking: DeadLetterQueue) -> list[ParkedMessage]:
     with parking.messages() as messages:
-        found = list(messages)
-    if found:
-        console.print(described(found, title=parking.name))
+        return list(messages)
+
+
+def _by_reason(messages: Iterable[ParkedMessage]) -> dict[tuple[str, str], list[ParkedMessage]]:
+    groups: dict[tuple[str, str], list[ParkedMessage]] = defaultdict(list)
+    for each in messages:
+        groups[each.error, each.reason].append(each)
+    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
+
+
+def _list(console: Terminal, parking: DeadLetterQueue, *, show_body: bool) -> int:
+    found = _seen(parking)
+    console.print(described(found, show_body=show_body))
     if show_body:
         for message in found:
-            console.say(f"{message.message_id} {message.body}")
+            console.note(f"{message.message_id} {message.body}")
     unseen = max(0, parking.count() - len(found))
     more = f"; about {unseen} {UNSEEN}" if unseen else ""
-    console.say(f"{len(found)} parked in {parking.name}{more}")
+    console.note(f"{len(found)} parked in {parking.name}{more}")
+    return len(found) + unseen
 
 
-def described(messages: list[ParkedMessage], *, title: str) -> Table:
+def described(messages: Iterable[ParkedMessage], *, show_body: bool = False) -> Table:
     """One row for each message: who it is, since when, what stopped it and why, and the queue that it came from."""
-    table = Table(title=title)
-    table.add_column("message id, since", no_wrap=True)
-    table.add_column("error", no_wrap=True)
-    table.add_column("reason, queue", overflow="fold")
+    table = Table(
+        "parked",
+        (
+            Column("message id"),
+            Column("error", spare=2),
+            Column("reason", prose=True),
+            Column("since", spare=3),
+            Column("queue", spare=4),
+            Column("what to do", spare=1, prose=True),
+        ),
+    )
     for each in messages:
-        why = stacked(each.reason, each.queue) if each.queue else each.reason
-        table.add_row(stacked(each.message_id, timestamp(each.since)), each.error, why)
+        body = {"body": each.body} if show_body else {}
+        table.add(each.message_id, each.error, each.reason, each.since, each.queue, remedy(each.error), also=body)
     return table

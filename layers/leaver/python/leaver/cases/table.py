@@ -3,13 +3,14 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from leaver.cases.kinds import Kind, kind_of
 from leaver.cases.partitions import KEY, of_case, of_receipts
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, Case
+from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, Case, Said
 from leaver.cases.seal import Stored
 from leaver.cases.states import State
 from leaver.errors import Rejected
@@ -48,6 +49,47 @@ class CaseSummary(BaseModel):
     def is_overdue(self, now: datetime) -> bool:
         """Whether it is under way for longer than it may be."""
         return self.state is State.OPEN and self.deadline_at is not None and self.deadline_at <= now
+
+
+class ListedCase(BaseModel):
+    """What the index `state` knows of a case, for people who look over many."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    state: State
+    effective_at: AwareDatetime
+    case_id: str
+    email: str
+    names: tuple[str, ...]
+    request: dict[str, Any] = Field(default_factory=dict)
+    source: str
+    event_id: str
+    urgency: str
+    requested_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    deadline_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    outstanding: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
+    because: str | None = None
+    return_held: Said | None = None
+    sweep_of: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What the case is about, as Case has it."""
+        return kind_of(self.request)
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it is under way for longer than it may be."""
+        return self.state is State.OPEN and self.deadline_at is not None and self.deadline_at <= now
+
+
+class UnreadableCase(NamedTuple):
+    """A case that waits for a person, and why."""
+
+    case_id: str
+    reason: str
 
 
 class Cases:
@@ -111,6 +153,14 @@ class Cases:
         """Find the cases that wait for a person, by the index `watch`."""
         for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": HELD}):
             yield _id_of(found)
+
+    def find_in(self, state: State) -> Iterator[ListedCase | UnreadableCase]:
+        """Find every case in this state, the first to take effect first, by the index `state`."""
+        for found in self._items.query("state", "#state = :state", {"#state": "state"}, {":state": state}):
+            try:
+                yield read_as(ListedCase)(found)
+            except Rejected as rejected:
+                yield UnreadableCase(_id_of(found), rejected.reason)
 
     def read_summaries(self) -> Iterator[CaseSummary]:
         """Look over every case that is watched, held ones too, by the index `watch`."""

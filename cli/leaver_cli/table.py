@@ -1,0 +1,157 @@
+"""Rows as their reader takes them: a table that fits a terminal, lines with tabs for a pipe, objects for a program.
+
+A table is made narrower by leaving columns out. No word is ever broken: of an id that is cut nothing can be made.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from rich.cells import cell_len
+
+#: between two columns
+_GAP: Final = 2
+#: what prose gets before other columns are left out for it
+_READABLE: Final = 24
+
+#: what a cell may hold; a program is given it as it is, but for times, which are ISO 8601
+Cell = str | int | bool | datetime | None | Sequence[str]
+
+
+class Column(NamedTuple):
+    """What stands under one name."""
+
+    name: str
+    #: of the columns that a narrow terminal goes without, the highest goes first; one with 0 always stays
+    spare: int = 0
+    #: may go on in the next line, after a blank
+    prose: bool = False
+
+    @property
+    def key(self) -> str:
+        """How a program asks for it."""
+        return self.name.replace(" ", "_").replace("'", "")
+
+
+class Row(NamedTuple):
+    """One line, before it is known how wide it may be."""
+
+    cells: tuple[Cell, ...]
+    style: str
+    #: what a program is given besides
+    also: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns; `name` says what they are, and is where a program finds them."""
+
+    name: str
+    columns: tuple[Column, ...]
+    title: str = ""
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, *cells: Cell, style: str = "", also: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Add a row, a cell for each column; `also` is for programs alone."""
+        if len(cells) != len(self.columns):
+            raise ValueError(f"{self.name}: expected {len(self.columns)} cells")
+        self.rows.append(Row(cells, style, also))
+
+    def objects(self) -> list[dict[str, Any]]:
+        """One object for each row, for a program."""
+        keys = [column.key for column in self.columns]
+        return [dict(zip(keys, map(value_of, row.cells), strict=True)) | dict(row.also) for row in self.rows]
+
+    def tab_separated(self) -> Iterator[str]:
+        """One line for each row, with every column; a tab inside a cell is a blank there."""
+        for row in self.rows:
+            yield "\t".join(printable(text_of(cell)) for cell in row.cells)
+
+    def lines(self, width: int) -> Iterator[tuple[str, str]]:
+        """The lines, with their styles, of a table that is no wider than that, if it can be without breaking a word."""
+        texts = [[printable(text_of(cell)) for cell in row.cells] for row in self.rows]
+        widths = self._fitted(texts, width)
+        yield _line([printable(self.columns[place].name).upper() for place in widths], list(widths.values())), "dim"
+        for row, cells in zip(self.rows, texts, strict=True):
+            folded = [
+                _folded(cells[place], wide) if self.columns[place].prose else [cells[place]]
+                for place, wide in widths.items()
+            ]
+            for number in range(max(map(len, folded))):
+                yield (
+                    _line([each[number] if number < len(each) else "" for each in folded], list(widths.values())),
+                    row.style,
+                )
+
+    def _fitted(self, texts: Sequence[Sequence[str]], width: int) -> Mapping[int, int]:
+        """How wide each column is that stays, by its place."""
+        natural, least = {}, {}
+        for place, column in enumerate(self.columns):
+            held = [column.name, *(row[place] for row in texts)]
+            natural[place] = max(map(cell_len, held))
+            longest_word = max(cell_len(word) for text in held for word in [*text.split(" "), ""])
+            least[place] = max(longest_word, min(natural[place], _READABLE)) if column.prose else natural[place]
+        shown = list(natural)
+
+        def too_wide() -> bool:
+            return sum(least[place] + _GAP for place in shown) - _GAP > width
+
+        while too_wide() and (spare := [place for place in shown if self.columns[place].spare]):
+            shown.remove(max(spare, key=lambda place: self.columns[place].spare))
+        room = max(0, width - sum(least[place] + _GAP for place in shown) + _GAP)
+        widths = {}
+        for place in shown:
+            more = min(room, natural[place] - least[place])
+            widths[place] = least[place] + more
+            room -= more
+        return widths
+
+
+def printable(text: str) -> str:
+    """Show text as it is, but for what a terminal would obey: control characters (C0, C1), bidirectional ones, lines.
+
+    A line break too: what follows it would pass for a line of ours.
+    """
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
+def text_of(cell: Cell) -> str:
+    """Say it as people read it; a time in UTC."""
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return "yes" if cell else "no"
+        case datetime():
+            return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+        case str() | int():
+            return str(cell)
+    return ", ".join(cell)
+
+
+def value_of(cell: Cell) -> Any:
+    """Say it as programs read it."""
+    match cell:
+        case datetime():
+            return f"{cell.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        case None | bool() | str() | int():
+            return cell
+    return list(cell)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (f"{cell}{' ' * (wide - cell_len(cell))}" for cell, wide in zip(cells, widths, strict=True))
+    return (" " * _GAP).join(padded).rstrip()
+
+
+def _folded(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and cell_len(joined) > width:
+            lines.append(word)
+        else:
+            lines[-1] = joined
+    return lines
