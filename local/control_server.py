@@ -20,6 +20,7 @@ class ControlServer(HttpServer):
 
     `GET /status`: what is to do, the functions' processes, what is not built.
     `GET /environments`: the variables of each function by its logical id, for `sam local invoke`.
+    `GET /topics/<arn>`: what was sent to an SNS topic, by protocol.
     `POST /partner-events`: `bus`, `source`, `detail-type`, `detail`; answers `event_id`.
     `POST /schedules/<function>`: starts a function as its schedule would.
     """
@@ -41,6 +42,8 @@ class ControlServer(HttpServer):
                     return HTTPStatus.OK, self._status()
                 case "GET", "environments", []:
                     return HTTPStatus.OK, self._deployment.environments()
+                case "GET", "topics", [arn]:
+                    return HTTPStatus.OK, self._deployment.aws.published(arn)
                 case "POST", "partner-events", []:
                     event = json.loads(request.get_data())
                     event_id = self._deployment.put_partner_event(

@@ -14,6 +14,7 @@ from tests.contract.test_template_queue_policies import ROLE
 from tests.contract.test_template_speakers import BUS
 
 TABLE = CASES.removesuffix("Cases")
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key"
 
 #: what the functions of this process's worlds got at
@@ -128,6 +129,8 @@ def _may_reach(reach: Reach) -> bool:
             [queue] = [name for name, each in of_type(made, "AWS::SQS::Queue") if each["QueueName"] == reach.name]
             [policy] = [each for _, each in of_type(made, "AWS::SQS::QueuePolicy") if queue in each["Queues"]]
             return is_allowed(caller, reach.action, arn(made, queue), policy["PolicyDocument"]["Statement"])
+        case "sns":
+            return is_allowed(caller, reach.action, f"{TOPIC}{reach.name}", [])
         case "kms":
             names = reach.name.split()
             context = {f"kms:EncryptionContext:{each}": "zoom" for each in names}

@@ -1,4 +1,4 @@
-"""What whoever calls gets at (tables and their partitions, secrets, queues, detail-types): moto asks no role."""
+"""What whoever calls gets at (tables and their partitions, secrets, queues, topics, detail-types): moto asks no role."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ class Reach(NamedTuple):
     """One thing that somebody got at: an action of IAM's, and on what.
 
     `name` is a partition's kind (`case#`), one of the `NOTES`, another table or an index (`Connections/index/due`), a
-    secret, a queue, what was said on the bus (`leaver/SsoTokenRevoked`), or the names of an encryption context.
+    secret, a queue, a topic, what was said on the bus (`leaver/SsoTokenRevoked`), or the names of an encryption context.
     """
 
     access_key: str
@@ -91,7 +91,13 @@ def _of_the_key(operation: str, request: Json) -> Iterator[tuple[str, str]]:
     yield f"kms:{operation}", " ".join(sorted(request.get("EncryptionContext", {})))
 
 
+def _of_a_topic(operation: str, request: Json) -> Iterator[tuple[str, str]]:
+    if arn := request.get("TopicArn"):
+        yield f"sns:{operation}", arn.rpartition(":")[2]
+
+
 _ASKED = {
+    "SNS": _of_a_topic,
     "DynamoDB": _of_a_table,
     "secretsmanager": _of_a_secret,
     "AmazonSQS": _of_a_queue,

@@ -40,6 +40,7 @@ def test_counts_what_is_parked_with_each_function(world: World) -> None:
         ["look_up_person", "0"],
         ["seal_case", "0"],
         ["watch_deadlines", "0"],
+        ["notify_people", "0"],
         ["unrouted", "2"],
     ]
 
