@@ -73,13 +73,18 @@ class Notifier:
             self.announce(_read_told(payload.detail))
             return
         notice = notice_of(detail_type, payload.detail, with_address=self.with_address)
-        if notice is None or self.has_told(key := f"notice#{notice.announcement_id}"):
+        if notice is None:
             return
-        # The bus first: whoever listens there knows a repeat by its id, and people don't.
-        self.announce(notice.as_event())
+        # Each way by itself: where one fails and is tried again, the other is not told twice.
+        self._once("bus", notice, lambda told: self.announce(told.as_event()))
         if self.tell is not None:
-            self.tell(notice)
-        self.remember([key])
+            self._once("topic", notice, self.tell)
+
+    def _once(self, way: str, notice: Notice, tell: Callable[[Notice], None]) -> None:
+        key = f"notice#{notice.announcement_id}#{way}"
+        if not self.has_told(key):
+            tell(notice)
+            self.remember([key])
 
     def _set_aside(self, envelope: Envelope, error: Exception) -> bool:
         """Park what can't succeed, or is given up; returns whether it is parked."""
@@ -116,7 +121,7 @@ def _read_told(detail: Mapping[str, Any]) -> PeopleNotified:
 def _is_hopeless(error: Exception) -> bool:
     """Whether it fails as often as it is tried: what AWS refuses, a person has to mend."""
     if isinstance(error, ClientError):
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
         return 400 <= status < 500 and "Throttl" not in error.response["Error"]["Code"]  # noqa: PLR2004 - HTTP's
     return isinstance(error, BadMessage)
 

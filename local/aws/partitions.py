@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from local.aws.template import Json
 
-#: the items of `Deliveries` that are no delivery's, and have rights of their own
-NOTES: Final = frozenset({"connected", "spoke"})
+#: the items of `Deliveries` that are no delivery's, and what kinds of them begin with, and have rights of their own
+NOTES: Final = frozenset({"connected", "spoke", "silent", "notice#"})
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
 
@@ -58,7 +58,8 @@ def _found_in(request: Json) -> str:
 def _item(table: str, key: Json) -> str:
     if "partition" in key:
         return f"{key['partition']['S'].partition('#')[0]}#"
-    return key["delivery"]["S"] if key.get("delivery", {}).get("S") in NOTES else _logical(table)
+    kind, has_more, _ = key.get("delivery", {}).get("S", "").partition("#")
+    return kind + has_more if kind + has_more in NOTES else _logical(table)
 
 
 def _logical(table: str) -> str:

@@ -182,7 +182,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
-        "dynamodb:UpdateItem": {"table/Cases"},
+        "dynamodb:UpdateItem": {"table/Cases", "table/Deliveries"},
         "dynamodb:Query": {"table/Cases", "table/Cases/index/watch", "table/Connections/index/role"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
@@ -222,7 +222,7 @@ ANNOUNCES: dict[str, set[str]] = {
     "StartOffboarding": OF_CASES | {"StepClosed", Command.failure_announced_as},
     "LookUpPerson": {Command.failure_announced_as},
     "SealCase": OF_CASES | {"OffboardingCompleted", Command.failure_announced_as},
-    "WatchDeadlines": OF_CASES,
+    "WatchDeadlines": OF_CASES | {"SourceSilent"},
     "ReceiveWebhook": set(),
     "NotifyPeople": {"PeopleNotified"},
 }

@@ -190,6 +190,19 @@ class CaseAnnouncement(BaseModel):
     seen: dict[str, str] | None
 
 
+class SourceAnnouncement(BaseModel):
+    """That nothing came from a source for longer than it may be silent; at least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: Literal["SourceSilent"]
+    announcement_id: str
+    #: the connection of the front door, `<source>/<connection>`
+    source: str
+    #: when it spoke last; of one that never spoke, since when it is there
+    silent_since: datetime
+
+
 class PeopleNotified(BaseModel):
     """What people are told of another announcement, in one sentence; at least once: dedupe on `announcement_id`."""
 

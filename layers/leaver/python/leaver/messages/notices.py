@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from leaver.errors import BadMessage, explain
 from leaver.messages.commands import CaseId, ConnectionName, Printable, ProviderName
@@ -131,6 +132,12 @@ class _OfAStep(_Announced):
 class _OfAConnection(_Announced):
     connection: ConnectionName
     provider: ProviderName
+    since: AwareDatetime
+
+
+class _OfASource(_Announced):
+    source: Printable
+    silent_since: AwareDatetime
 
 
 #: sentence and next step, of an announcement and the words on its person
@@ -186,10 +193,35 @@ def _failed(step: _OfAStep, who: str) -> _Said:
     return sentence, "leaver parked" if step.case_id is None else f"leaver case {step.case_id}"
 
 
+def _resurrected(case: _OfACase, who: str) -> _Said:
+    return f"{case.name}{who} needs a person: an account that was ended lives again.", f"leaver case {case.case_id}"
+
+
 def _dead(connection: _OfAConnection, _: str) -> _Said:
-    name, provider = f"`{connection.connection}`", f"`{connection.provider}`"
-    sentence = f"The connection {name} to {provider} needs a person: Leaver can't act there until it is connected again."
-    return sentence, "leaver connections"
+    whole = f"{_named(connection)} needs a person: Leaver can't act there until it is connected again."
+    return whole, "leaver connections"
+
+
+def _failing(connection: _OfAConnection, _: str) -> _Said:
+    whole = f"{_named(connection)} is failing since {_at(connection.since)}: Leaver goes on trying by itself."
+    return whole, "leaver connections"
+
+
+def _recovered(connection: _OfAConnection, _: str) -> _Said:
+    return f"{_named(connection)} works again; it did not since {_at(connection.since)}.", "leaver connections"
+
+
+def _named(connection: _OfAConnection) -> str:
+    return f"The connection `{connection.connection}` to `{connection.provider}`"
+
+
+def _silent(source: _OfASource, _: str) -> _Said:
+    since = f"since {_at(source.silent_since)}, which is longer than it may be"
+    return f"Nothing came from the source {shown(source.source)} {since}.", "leaver door"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _count(things: list[Any], one: str) -> str:
@@ -203,8 +235,12 @@ _TOLD: Final[Mapping[str, tuple[type[_Announced], str, Callable[[Any, str], _Sai
     "OffboardingOverdue": (_OfACase, "a case is overdue", _overdue),
     "OffboardingHeld": (_OfACase, "a case is held", _held),
     "OffboardingCancelled": (_OfACase, "a case is called off", _cancelled),
+    "AccountResurrected": (_OfACase, "an account lives again", _resurrected),
     "RevocationFailed": (_OfAStep, "a step needs a person", _failed),
     "ConnectionNeedsReauthorization": (_OfAConnection, "a connection needs a person", _dead),
+    "ConnectionFailing": (_OfAConnection, "a connection is failing", _failing),
+    "ConnectionRecovered": (_OfAConnection, "a connection works again", _recovered),
+    "SourceSilent": (_OfASource, "a source is silent", _silent),
 }
 #: what people are told of
 TOLD: Final = tuple(_TOLD)

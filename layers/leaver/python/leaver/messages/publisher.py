@@ -12,7 +12,13 @@ from pydantic import BaseModel
 
 from leaver.errors import Undelivered
 from leaver.messages.commands import Command
-from leaver.messages.events import Announcement, CaseAnnouncement, ConnectionAnnouncement, PeopleNotified
+from leaver.messages.events import (
+    Announcement,
+    CaseAnnouncement,
+    ConnectionAnnouncement,
+    PeopleNotified,
+    SourceAnnouncement,
+)
 from leaver.messages.speakers import ANNOUNCEMENTS, COMMANDS
 from leaver.storage.tables import timestamp
 
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
-AnyAnnouncement = Announcement | ConnectionAnnouncement | CaseAnnouncement | PeopleNotified
+AnyAnnouncement = Announcement | ConnectionAnnouncement | CaseAnnouncement | SourceAnnouncement | PeopleNotified
 
 #: the most entries that PutEvents and SendMessageBatch take at once
 _BATCH = 10
