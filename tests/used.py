@@ -117,11 +117,9 @@ def _may_reach(reach: Reach) -> bool:
     [function] = [each for each in FUNCTIONS if f"leaver-{kebab(each)}" == reach.access_key]
     caller = principal(f"{ROLE}{function}Role", statements(made, function))
     match reach.action.partition(":")[0]:
-        case "dynamodb" if reach.name.endswith("#") and reach.name not in NOTES:
-            return is_allowed(caller, reach.action, CASES, [], {"dynamodb:LeadingKeys": [f"{reach.name}1"]})
         case "dynamodb":
-            table, keys = ("Deliveries", [reach.name]) if reach.name in NOTES else (reach.name, ["1"])
-            return is_allowed(caller, reach.action, f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": keys})
+            table, key = _row(reach.name)
+            return is_allowed(caller, reach.action, f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": [key]})
         case "secretsmanager":
             asked = {"aws:RequestedRegion": REGION}
             return is_allowed(caller, reach.action, f"{SECRET}{reach.name}-a1B2c3", [], asked)
@@ -141,6 +139,13 @@ def _may_reach(reach: Reach) -> bool:
             return is_allowed(
                 caller, reach.action, BUS, said, {"events:source": source, "events:detail-type": detail_type}
             )
+
+
+def _row(name: str) -> tuple[str, str]:
+    """The table in which it was, and a key of that kind."""
+    if name in NOTES:
+        return "Deliveries", name
+    return ("Cases", f"{name}1") if name.endswith("#") else (name, "1")
 
 
 def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:

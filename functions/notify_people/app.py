@@ -122,7 +122,7 @@ def _is_hopeless(error: Exception) -> bool:
     """Whether it fails as often as it is tried: what AWS refuses, a person has to mend."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-        return 400 <= status < 500 and "Throttl" not in error.response["Error"]["Code"]  # noqa: PLR2004 - HTTP's
+        return 400 <= status < 500 and "Throttl" not in error.response["Error"]["Code"]
     return isinstance(error, BadMessage)
 
 

@@ -1,4 +1,4 @@
-"""What whoever calls gets at (tables and their partitions, secrets, queues, topics, detail-types): moto asks no role."""
+"""What whoever calls gets at (tables, their partitions, secrets, queues, topics, detail-types): moto asks no role."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ class Reach(NamedTuple):
     """One thing that somebody got at: an action of IAM's, and on what.
 
     `name` is a partition's kind (`case#`), one of the `NOTES`, another table or an index (`Connections/index/due`), a
-    secret, a queue, a topic, what was said on the bus (`leaver/SsoTokenRevoked`), or the names of an encryption context.
+    secret, a queue, a topic, what was said on the bus (`leaver/SsoTokenRevoked`), an encryption context's names.
     """
 
     access_key: str

@@ -41,11 +41,12 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
     "AWS::CloudWatch::Dashboard": _NotBuilt("no metric reaches moto: there would be nothing to look at"),
     "AWS::Logs::MetricFilter": _NotBuilt("no access log is written"),
     "AWS::Events::ApiDestination": _NotBuilt(
-        "nothing here calls an address outside",
+        "local.api_destination posts to it",
         arn=f"arn:aws:events:{REGION}:{ACCOUNT}:api-destination/{{name}}",
     ),
     "AWS::Events::Connection": _NotBuilt(
-        "it holds the secret for that address", arn=f"arn:aws:events:{REGION}:{ACCOUNT}:connection/{{name}}"
+        "local.api_destination reads its secret for each post",
+        arn=f"arn:aws:events:{REGION}:{ACCOUNT}:connection/{{name}}",
     ),
     "AWS::IAM::Role": _NotBuilt(
         "moto enforces no policy: here every function may do everything",

@@ -98,9 +98,7 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - len(
-        UNMEASURED
-    ) + 2 * len(
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - len(UNMEASURED) + 2 * len(
         LANED
     ) + 4 + 10 + len(SUMS) + len(FAULTS) + ("WebhooksThrottledAlarm" in either)
 

@@ -58,7 +58,9 @@ def target_faults(stack: Stack) -> list[str]:
             if target["Arn"].endswith(".fifo"):
                 faults.append(f"{logical_id}: feeds a FIFO queue")
             # Input, InputPath and InputTransformer would deliver something else than what was put on the bus.
-            usual = {"Id", "Arn", "DeadLetterConfig"} | ({"RoleArn"} if logical_id == "NotifyDestinationRule" else set())
+            usual = {"Id", "Arn", "DeadLetterConfig"} | (
+                {"RoleArn"} if logical_id == "NotifyDestinationRule" else set()
+            )
             if more := target.keys() - usual:
                 faults.append(f"{logical_id}: has {sorted(more)} too")
     return faults

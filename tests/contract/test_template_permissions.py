@@ -229,7 +229,14 @@ ANNOUNCES: dict[str, set[str]] = {
 ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
 #: who refreshes and revokes the tokens themselves, whosever they are
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
-READS_NO_ZOOM_TOKEN = {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines", "LookUpPerson", "NotifyPeople"}
+READS_NO_ZOOM_TOKEN = {
+    "RevokeGrants",
+    "ScheduleRefreshes",
+    "SealCase",
+    "WatchDeadlines",
+    "LookUpPerson",
+    "NotifyPeople",
+}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own

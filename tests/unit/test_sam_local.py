@@ -249,11 +249,7 @@ def test_a_world_without_functions_leaves_its_queues_alone(world: World) -> None
 def dates_of(event: Any) -> Any:
     """Take out what says when, wherever it stands."""
     if isinstance(event, dict):
-        return {
-            name: dates_of(value)
-            for name, value in event.items()
-            if name not in DATES
-        }
+        return {name: dates_of(value) for name, value in event.items() if name not in DATES}
     return event
 
 

@@ -1,4 +1,4 @@
-"""The composition root of what tells people: the front door's, with a topic, a bus for announcements, and no provider."""
+"""The composition root of what tells people: the front door's, with a topic, a bus for announcements, no provider."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What people are told of an announcement: one sentence, and nothing in it that somebody else could have written as markup."""
+"""What people are told of an announcement: one sentence, and nothing in it that somebody else wrote as markup."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ def notice_of(detail_type: str, detail: Mapping[str, Any], *, with_address: bool
 
 
 def shown(name: str) -> str:
-    """A name from outside as code: what could be markup, a link, a mention or a control character is a question mark."""
+    """A name from outside as code: what could be markup, link, mention or control character is a question mark."""
     harmless = "".join(each if each.isalnum() or each in _HARMLESS else "?" for each in name)
     return f"`{harmless if len(harmless) <= _LONGEST_NAME else harmless[:_LONGEST_NAME] + '…'}`"
 
@@ -109,11 +109,20 @@ class _Announced(BaseModel):
     subject: str = ""
 
 
+class _Residual(BaseModel):
+    """What no API can end: user tokens that were handed out, or, without a time, a step that a person closed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    system: Printable
+    until: AwareDatetime | None = None
+
+
 class _OfACase(_Announced):
     case_id: CaseId
     steps: list[str]
     outstanding: list[str]
-    residual: list[dict[str, str]]
+    residual: list[_Residual]
     time_to_revoke: int | None = None
     sweep_of: CaseId | None = None
 
@@ -154,21 +163,18 @@ def _completed(case: _OfACase, who: str) -> _Said:
     if case.sweep_of is not None:
         return None
     took = "" if case.time_to_revoke is None else f" after {case.time_to_revoke} seconds"
-    left = [*map(_handed_out, filter(_lives, case.residual)), *_closed(case.residual)]
-    over = f"; left over: {'; '.join(left)}" if left else ", and nothing is left over"
+    handed_out = [_handed_out(each.system, each.until) for each in case.residual if each.until]
+    left = "; ".join([*handed_out, *_closed(case.residual)])
+    over = f"; left over: {left}" if left else ", and nothing is left over"
     return f"{case.name}{who} is completed{took}{over}.", f"leaver case {case.case_id}"
 
 
-def _lives(residual: Mapping[str, str]) -> bool:
-    return "until" in residual
+def _handed_out(system: str, until: datetime) -> str:
+    return f"user tokens of {shown(system)} that live until {_at(until)}"
 
 
-def _handed_out(residual: Mapping[str, str]) -> str:
-    return f"user tokens of {shown(residual.get('system', 'unknown'))} that live until {shown(residual['until'])}"
-
-
-def _closed(residual: list[dict[str, str]]) -> list[str]:
-    closed = [each for each in residual if not _lives(each)]
+def _closed(residual: list[_Residual]) -> list[str]:
+    closed = [each for each in residual if each.until is None]
     return [f"{_count(closed, 'step')} that a person closed"] if closed else []
 
 
