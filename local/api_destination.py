@@ -10,7 +10,7 @@ import requests
 from local.aws.moto_server import MotoServer
 from local.aws.template import Json
 
-#: AWS, "API destinations": how long the address may take, seconds; what is tried again; how often, unless a target says so
+#: AWS, "API destinations": how long the address may take, seconds; what is tried again; how often, if no target says so
 TIMEOUT_S: Final = 5
 _RETRIED: Final = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 _MOST_RETRIES: Final = 185
@@ -20,8 +20,8 @@ _SECRET: Final = re.compile(r"\{\{resolve:secretsmanager:([^:}]+):SecretString\}
 class ApiDestination:
     """One rule's target: an address, what it is told of the sender, and a queue for what does not arrive.
 
-    AWS spreads the attempts over a day; here they follow at once. AWS reads the secret when it makes the connection; here
-    it is read for each post.
+    AWS spreads the attempts over a day; here they follow at once. AWS reads the secret when it makes the connection;
+    here it is read for each post.
     """
 
     def __init__(

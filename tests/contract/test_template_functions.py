@@ -344,6 +344,10 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("NotifyTopicArn", "arn:aws:sns:eu-west-1:123456789012:people.fifo"),
         ("NotifyUrl", "http://hooks.example.com/leaver"),
         ("NotifyUrl", "https://hooks.example.com/*"),
+        # addresses that are secrets themselves: Slack's, Teams', and one with a password
+        ("NotifyUrl", "https://hooks.slack.com/services/T0/B0/x"),
+        ("NotifyUrl", "https://prod.logic.azure.com/workflows/x/triggers/manual/paths/invoke?sig=x"),
+        ("NotifyUrl", "https://leaver:x@hooks.example.com/"),
         ("NotifyUrl", "https://hooks.example.com/{{resolve:ssm:x}}"),
         ("NotifyUrlSecret", "leaver/hooks}}{{resolve:ssm:x"),
         ("SecretPrefix", "leaver/tokens"),

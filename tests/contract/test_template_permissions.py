@@ -580,6 +580,26 @@ def test_a_receipt_of_a_case_is_written_by_who_carries_out_steps_and_by_who_deci
     assert writers == {*STEPS, "StartOffboarding", "WatchDeadlines"}
 
 
+#: function → action → what of the deliveries it gets at; who may post is written by people alone
+DELIVERIES = {
+    "WatchDeadlines": {"GetItem": {"connected", "spoke", "silent"}, "UpdateItem": {"silent"}},
+    "NotifyPeople": {"GetItem": {"notice#1"}, "PutItem": {"notice#1"}},
+}
+
+
+@pytest.mark.parametrize("function", DELIVERIES)
+def test_of_the_deliveries_each_gets_at_its_own_notes_alone(either: Stack, function: str) -> None:
+    role = principal(f"{function}Role", statements(either, function))
+    table = "arn:aws:dynamodb:eu-west-1:123456789012:table/Deliveries"
+    for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"):
+        found = {
+            key
+            for key in ("connected", "spoke", "silent", "notice#1", "hibob/main#1")
+            if is_allowed(role, f"dynamodb:{action}", table, [], {"dynamodb:LeadingKeys": [key]})
+        }
+        assert found == DELIVERIES[function].get(action, set()), action
+
+
 @pytest.mark.parametrize(("function", "action"), [(f, action) for f, may in PARTITIONS.items() for action in may])
 @pytest.mark.parametrize("part", [DROP, "Null", "LeadingKeys"])
 def test_a_way_to_all_partitions_is_noticed(full: Stack, function: str, action: str, part: object) -> None:
