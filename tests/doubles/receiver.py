@@ -1,4 +1,4 @@
-"""Whoever hears notices, on this machine: a ticket system at `/notices`, AWS's chat app (SNS posts there) at `/chat`."""
+"""Whoever hears notices: a ticket system at `/notices`, AWS's chat app, to which SNS posts, at `/chat`."""
 
 import json
 from collections.abc import Iterable
