@@ -1,4 +1,4 @@
-"""docs/notices.md tells of each announcement in the words that people are told, and shows the event that an address gets."""
+"""docs/notices.md tells of each announcement in the words that people are told, and shows the event that is posted."""
 
 import json
 import re
