@@ -350,6 +350,7 @@ def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) ->
         "PeopleNotified",
     }
     assert world.told()
+    assert [each.reason for each in world.parked("notify_people")] == ["body: expected JSON"]
     errors = {
         parked.error for function in world.functions.keys() - {"receive_webhook"} for parked in world.parked(function)
     }
