@@ -14,7 +14,7 @@ from rich.table import Table
 
 from local import acme, demo, sam_local
 from local.http_server import LOOPBACK
-from local.world import OKTA_BUS, Ports, World
+from local.world import OKTA_BUS, PEOPLE, Ports, World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -56,7 +56,8 @@ def up(
     console = Console()
     ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, hr=hr_port, control=control_port, door=door_port)
     works = not without_functions
-    parameters = {"DeactivateUsers": "true"}  # every function is there to be played with
+    # Every function is there to be played with.
+    parameters = {"DeactivateUsers": "true", "NotifyTopicArn": PEOPLE}
     with World(
         parameters=parameters, bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works
     ) as world:
@@ -150,13 +151,17 @@ def _not_built(world: World) -> Table:
 
 
 def _follow(world: World, console: Console) -> NoReturn:
-    shown = dict.fromkeys(world.functions, 0)
+    shown, told = dict.fromkeys(world.functions, 0), 0
     while True:
         for name in shown:
             printed = world.logs(name)
             for line in printed[shown[name] :].splitlines():
                 console.print(f"{name}: {line}", markup=False, highlight=False, soft_wrap=True)
             shown[name] = len(printed)
+        for notice in (notices := world.told())[told:]:
+            sentence = notice["default"].partition("\n")[0]
+            console.print(f"people are told: {sentence}", markup=False, highlight=False, soft_wrap=True)
+        told = len(notices)
         time.sleep(_LOOK_S)
 
 

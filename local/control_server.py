@@ -20,6 +20,7 @@ class ControlServer(HttpServer):
 
     `GET /status`: what is to do, the functions' processes, what is not built.
     `GET /environments`: the variables of each function by its logical id, for `sam local invoke`.
+    `GET /topics/<arn>`: what was sent to an SNS topic, by protocol.
     `POST /partner-events`: `bus`, `source`, `detail-type`, `detail`; answers `event_id`.
     `POST /schedules/<function>`: starts a function as its schedule would.
     """
@@ -37,10 +38,8 @@ class ControlServer(HttpServer):
         method, [first, *rest] = request.method, request.path.strip("/").split("/")
         try:
             match method, first, rest:
-                case "GET", "status", []:
-                    return HTTPStatus.OK, self._status()
-                case "GET", "environments", []:
-                    return HTTPStatus.OK, self._deployment.environments()
+                case "GET", _, _:
+                    return self._read(first, rest)
                 case "POST", "partner-events", []:
                     event = json.loads(request.get_data())
                     event_id = self._deployment.put_partner_event(
@@ -53,6 +52,16 @@ class ControlServer(HttpServer):
         except (KeyError, ValueError) as error:
             return HTTPStatus.BAD_REQUEST, {"error": f"{type(error).__name__}: {error}"}
         return HTTPStatus.NOT_FOUND, {"error": f"no {method} {request.path} here"}
+
+    def _read(self, what: str, rest: list[str]) -> tuple[HTTPStatus, Json]:
+        match what, rest:
+            case "status", []:
+                return HTTPStatus.OK, self._status()
+            case "environments", []:
+                return HTTPStatus.OK, self._deployment.environments()
+            case "topics", [arn]:
+                return HTTPStatus.OK, self._deployment.aws.published(arn)
+        return HTTPStatus.NOT_FOUND, {"error": f"no GET {'/'.join([what, *rest])} here"}
 
     def _status(self) -> Json:
         return {

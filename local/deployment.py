@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.api_destination import ApiDestination
 from local.asynchronous_invocation import AsynchronousInvocation
-from local.aws.builders import as_text
+from local.aws.builders import as_text, on_its_way
 from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
@@ -89,6 +90,7 @@ class Deployment:
             self._mappings = {
                 name: self._mappings_of(function) if consuming else [] for name, function in self.functions.items()
             }
+            self._addresses = list(self._mappings_of_addresses())
             self._starts = {name: self._start_of(function) for name, function in self.functions.items()}
             self._schedules = {name: self._schedules_of(name) for name in self.functions}
             by_arn = {each.function.arn: each.invoke for each in self.functions.values()}
@@ -238,6 +240,7 @@ class Deployment:
                 name: sum(mapping.left for mapping in mappings) + self._starts[name].busy
                 for name, mappings in self._mappings.items()
             }
+            counts |= {each.queue_name: each.left for each in self._addresses}
         return {name: count for name, count in counts.items() if count}
 
     def _moving(self) -> list[str]:
@@ -246,7 +249,7 @@ class Deployment:
                 name
                 for name, mappings in self._mappings.items()
                 if self._starts[name].busy or any(mapping.moving for mapping in mappings)
-            ]
+            ] + [each.queue_name for each in self._addresses if each.moving]
 
     # -- its end
 
@@ -297,6 +300,25 @@ class Deployment:
             if mapping.properties["FunctionName"] == running.function.name
         ]
 
+    def _mappings_of_addresses(self) -> Iterable[EventSourceMapping]:
+        by_arn = {each.attributes["Arn"]: each for each in self.stack.of_type("AWS::Events::ApiDestination")}
+        connections = {each.attributes["Arn"]: each for each in self.stack.of_type("AWS::Events::Connection")}
+        queues = {each.attributes["Arn"]: each.ref for each in self.stack.of_type("AWS::SQS::Queue")}
+        for rule in self.stack.of_type("AWS::Events::Rule"):
+            for target in rule.properties["Targets"]:
+                if destination := by_arn.get(target["Arn"]):
+                    address = ApiDestination(
+                        self.aws,
+                        rule.attributes["Arn"],
+                        target,
+                        destination=destination.properties,
+                        connection=connections[destination.properties["ConnectionArn"]].properties,
+                        dead_letters=queues[target["DeadLetterConfig"]["Arn"]],
+                    )
+                    yield EventSourceMapping(
+                        self.aws, on_its_way(rule.ref, target), address.post, batch_size=1, reports_item_failures=False
+                    )
+
     def _start_of(self, running: RunningFunction) -> AsynchronousInvocation:
         configuration: Mapping[str, Json] = {}
         for resource in self.stack.of_type("AWS::Lambda::EventInvokeConfig"):
@@ -321,7 +343,7 @@ class Deployment:
         ]
 
     def _all_mappings(self) -> list[EventSourceMapping]:
-        return list(chain.from_iterable(self._mappings.values()))
+        return [*chain.from_iterable(self._mappings.values()), *self._addresses]
 
 
 def camel(name: str) -> str:

@@ -131,6 +131,10 @@ def _heard(world: WorldInContainer, _: Tokens) -> str:
     return ", ".join(heard) or "no message"
 
 
+def _told(world: WorldInContainer, _: Tokens) -> str:
+    return ", ".join(notice["subject"] for notice in world.told()) or "nobody is told"
+
+
 def _revoked_access_token(world: WorldInContainer, before: Tokens) -> str:
     return str(_status_with(world, before["access_token"]))
 
@@ -188,6 +192,7 @@ ROWS = (
         _command("revoke-grants"),
     ),
     Row("look_up_person", f"immediate {acme.JOHN.email}", "the queue of start_offboarding", _completed_event),
+    Row("notify_people", "Leaver: a case is completed", "the topic: what people are told", _told),
     Row("revoke_access_token", "401", "Zoom: called with the revoked token", _revoked_access_token),
 )
 

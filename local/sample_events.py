@@ -10,7 +10,7 @@ from local.aws.template import Json
 EVENTS = Path(__file__).parents[1] / "events"
 
 #: where an event of EventBridge, or the HR event in it, says when
-_DATES = ("time", "effective_at", "occurred_at")
+_DATES = ("time", "effective_at", "occurred_at", "requested_at", "finished_at")
 #: where an event lies in another, or in what is handed on
 _WITHIN = ("detail", "unnamed")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.aws.template import ACCOUNT, STACK, Json
+from local.aws.template import ACCOUNT, REGION, STACK, Json
 from local.control_server import ControlServer
 from local.deployment import Deployment
 from local.http_server import LOOPBACK
@@ -19,6 +19,8 @@ TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 #: stand for the partner buses, whose real names have slashes, which moto can't address
 OKTA_BUS = "okta-partner"
 SAILPOINT_BUS = "sailpoint-partner"
+#: where notices go, in a world that is told to tell people (parameter `NotifyTopicArn`)
+PEOPLE = f"arn:aws:sns:{REGION}:{ACCOUNT}:{STACK}-people"
 #: the robot's own: Leaver's search of Venafi is believed where it finds this address
 KNOWN_ADDRESS = "leaver-robot@example.com"
 
@@ -83,6 +85,7 @@ class World(Deployment):
                 consuming=consuming,
             )
             starting.callback(super().close)
+            self.client("sns").create_topic(Name=PEOPLE.rpartition(":")[2])
             control = starting.enter_context(ControlServer(self, bind=bind, port=ports.control))
             self.control_url = f"http://{advertise}:{control.port}"
             self._parts = starting.pop_all()
@@ -90,6 +93,10 @@ class World(Deployment):
     def close(self) -> None:
         """End everything that was started; nothing is left behind."""
         self._parts.close()
+
+    def told(self) -> list[dict[str, str]]:
+        """Return what people were told: text as `default`, the chat app's as `https`, and the `subject`."""
+        return self.aws.published(PEOPLE)
 
     def put_command(self, detail_type: str, detail: Json) -> str:
         """Put a command on the bus, as an operator does, and return the event's id."""

@@ -18,6 +18,7 @@ from local.aws.moto_server import CREDENTIAL
 from local.aws.template import REGION, STACK, Json
 from local.container_engine import ContainerEngine, Failed
 from local.simulators.control import RemoteSimulator
+from local.world import PEOPLE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -93,6 +94,11 @@ class WorldInContainer:
         url = self._sqs.get_queue_url(QueueName=f"{STACK}-{queue}")["QueueUrl"]
         peeked = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
         return [json.loads(message["Body"]) for message in peeked.get("Messages", [])]
+
+    def told(self) -> list[Json]:
+        """Return what people were told."""
+        answer: list[Json] = requests.get(f"{self._control_url}/topics/{PEOPLE}", timeout=10).json()
+        return answer
 
     def make_due(self, connection: str) -> None:
         """Let a connection's time to refresh have come."""

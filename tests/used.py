@@ -14,6 +14,7 @@ from tests.contract.test_template_queue_policies import ROLE
 from tests.contract.test_template_speakers import BUS
 
 TABLE = CASES.removesuffix("Cases")
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key"
 
 #: what the functions of this process's worlds got at
@@ -108,11 +109,9 @@ def _may_reach(reach: Reach) -> bool:
     [function] = [each for each in FUNCTIONS if f"leaver-{kebab(each)}" == reach.access_key]
     caller = principal(f"{ROLE}{function}Role", statements(made, function))
     match reach.action.partition(":")[0]:
-        case "dynamodb" if reach.name.endswith("#"):
-            return is_allowed(caller, reach.action, CASES, [], {"dynamodb:LeadingKeys": [f"{reach.name}1"]})
         case "dynamodb":
-            table, keys = ("Deliveries", [reach.name]) if reach.name in NOTES else (reach.name, ["1"])
-            return is_allowed(caller, reach.action, f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": keys})
+            table, key = _row(reach.name)
+            return is_allowed(caller, reach.action, f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": [key]})
         case "secretsmanager":
             asked = {"aws:RequestedRegion": REGION}
             return is_allowed(caller, reach.action, f"{SECRET}{reach.name}-a1B2c3", [], asked)
@@ -120,6 +119,8 @@ def _may_reach(reach: Reach) -> bool:
             [queue] = [name for name, each in of_type(made, "AWS::SQS::Queue") if each["QueueName"] == reach.name]
             [policy] = [each for _, each in of_type(made, "AWS::SQS::QueuePolicy") if queue in each["Queues"]]
             return is_allowed(caller, reach.action, arn(made, queue), policy["PolicyDocument"]["Statement"])
+        case "sns":
+            return is_allowed(caller, reach.action, f"{TOPIC}{reach.name}", [])
         case "kms":
             names = reach.name.split()
             context = {f"kms:EncryptionContext:{each}": "zoom" for each in names}
@@ -130,6 +131,13 @@ def _may_reach(reach: Reach) -> bool:
             return is_allowed(
                 caller, reach.action, BUS, said, {"events:source": source, "events:detail-type": detail_type}
             )
+
+
+def _row(name: str) -> tuple[str, str]:
+    """The table in which it was, and a key of that kind."""
+    if name in NOTES:
+        return "Deliveries", name
+    return ("Cases", f"{name}1") if name.endswith("#") else (name, "1")
 
 
 def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:

@@ -28,6 +28,7 @@ Place = Literal[
     "look_up_person",
     "seal_case",
     "watch_deadlines",
+    "notify_people",
     "unrouted",
 ]
 PLACES: tuple[Place, ...] = get_args(Place)

@@ -36,6 +36,7 @@ from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.record import Connection, Connections
 from leaver.consuming.invocation import LambdaContext
 from leaver.errors import BadMessage
+from leaver.messages.events import SourceAnnouncement
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.entry import Providers
@@ -50,6 +51,7 @@ from leaver.settings import (
     WholeNumber,
 )
 from leaver.storage.tables import timestamp
+from leaver.webhooks.places import Places
 
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
@@ -456,6 +458,27 @@ def destroy_expired(tokens: StoredUserTokens, now: datetime, *, logger: Logger, 
     return destroyed
 
 
+def tell_of_silence(
+    places: Places, announce: Callable[[SourceAnnouncement], None], now: datetime, *, logger: Logger
+) -> int:
+    """Announce once of each source that it is silent for longer than it may be; returns how many are."""
+    silent = {name: place for name, place in places.connected().items() if place.is_silent(now)}
+    for name, place in places.of_which_nobody_was_told(silent).items():
+        since = place.silent_since
+        announcement = SourceAnnouncement(
+            detail_type="SourceSilent",
+            announcement_id=f"{name}/SourceSilent/{timestamp(since)}",
+            source=name,
+            silent_since=since,
+        )
+        try:
+            announce(announcement)
+            places.note_told(name, place)
+        except Exception as error:  # noqa: BLE001 - what was not told is told in a minute, and the others now
+            logger.warning("silence could not be told", extra={"source": name, "error": type(error).__name__})
+    return len(silent)
+
+
 def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: datetime) -> dict[str, int]:
     """Count for the alarms and the dashboard, each minute, all cases; `usable` as CaseSummary.waiting() takes it."""
     under_way = [each for each in summaries if each.state is State.OPEN]
@@ -542,7 +565,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})
-    places = bootstrap.places(settings.deliveries_table).connected().values()
-    bootstrap.gauge("SilentSources", sum(each.is_silent(now) for each in places))
+    silent = tell_of_silence(bootstrap.places(settings.deliveries_table), publisher.announce, now, logger=logger)
+    bootstrap.gauge("SilentSources", silent)
     # Last: where Secrets Manager can't be listed, nothing else waits for it, and purges look for themselves.
     tokens.prove_index(has_time)

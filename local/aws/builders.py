@@ -7,6 +7,8 @@ from local.aws.moto_server import MotoServer
 from local.aws.template import ACCOUNT, REGION, Json, TemplateError
 
 Made = tuple[str, dict[str, str]]
+#: what is in the ARN of a target that is an address
+API_DESTINATION = ":api-destination/"
 Builder = Callable[[MotoServer, str, Json], Made]
 
 
@@ -65,8 +67,23 @@ def _rule(aws: MotoServer, name: str, properties: Json) -> Made:
     arn = events.put_rule(**{**arguments, "Name": name, "EventBusName": bus})["RuleArn"]
     # To moto a schedule's rule, which has no pattern, matches every event of its bus, so it gets no targets.
     if "EventPattern" in properties:
-        events.put_targets(Rule=name, EventBusName=bus, Targets=targets)
+        reached = [
+            target if API_DESTINATION not in target["Arn"] else _on_its_way(aws, name, target) for target in targets
+        ]
+        events.put_targets(Rule=name, EventBusName=bus, Targets=reached)
     return name, {"Arn": arn}
+
+
+def _on_its_way(aws: MotoServer, rule: str, target: Json) -> Json:
+    """A queue in place of an address, which moto calls without the event: local.api_destination takes it from there."""
+    queue = on_its_way(rule, target)
+    aws.client("sqs").create_queue(QueueName=queue)
+    return {"Id": target["Id"], "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"}
+
+
+def on_its_way(rule: str, target: Json) -> str:
+    """The name of the queue in which lies what a rule of that name sends to an address."""
+    return f"{rule}-{target['Id']}"
 
 
 def _key(aws: MotoServer, _name: str, properties: Json) -> Made:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import parse_qsl
 
 import boto3
 from moto.core import responses
@@ -19,6 +20,7 @@ from moto.core.utils import method_names_from_class
 from moto.events.models import EventsBackend, events_backends
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sns.models import sns_backends
 from moto.sqs.models import SQSBackend, sqs_backends
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
@@ -88,6 +90,12 @@ class MotoServer:
         """The buses, in process: what comes in here is not asked for its source, so partners come this way."""
         return events_backends[ACCOUNT][REGION]
 
+    def published(self, topic: str) -> list[dict[str, str]]:
+        """What was sent to an SNS topic of this ARN, by protocol; the subject as `subject`."""
+        with self.lock:
+            sent = list(sns_backends[ACCOUNT][REGION].topics[topic].sent_notifications)
+        return [json.loads(message) | {"subject": subject} for _, message, subject, *_ in sent]
+
     def client(self, service: str) -> Json:
         """Return the boto3 client for `service`, always the same one."""
         if service not in self._clients:
@@ -140,6 +148,14 @@ class _AwsBehaviour:
             request = _read(environ)
             self._reached.update(reached(environ.get("HTTP_AUTHORIZATION", ""), target, request))
             _replace(environ, request)
+        elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+            # SNS speaks AWS's older protocol.
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            form = dict(parse_qsl(body.decode()))
+            operation = form.get("Action", "")
+            self._calls[-1] = operation
+            self._reached.update(reached(environ.get("HTTP_AUTHORIZATION", ""), f"SNS.{operation}", form))
+            environ["wsgi.input"] = io.BytesIO(body)
         if not self._gate.wait_if_held(operation, "before"):
             return Response("dropped", 503)(environ, start_response)
         # moto reads, checks and writes without a lock: two conditional writes at once would both succeed, and a

@@ -1,4 +1,4 @@
-"""What whoever calls gets at (tables and their partitions, secrets, queues, detail-types): moto asks no role."""
+"""What whoever calls gets at (tables, their partitions, secrets, queues, topics, detail-types): moto asks no role."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from local.aws.template import Json
 
-#: the items of `Deliveries` that are no delivery's, and have rights of their own
-NOTES: Final = frozenset({"connected", "spoke"})
+#: the items of `Deliveries` that are no delivery's, and what kinds of them begin with, and have rights of their own
+NOTES: Final = frozenset({"connected", "spoke", "silent", "notice#"})
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
 
@@ -15,7 +15,7 @@ class Reach(NamedTuple):
     """One thing that somebody got at: an action of IAM's, and on what.
 
     `name` is a partition's kind (`case#`), one of the `NOTES`, another table or an index (`Connections/index/due`), a
-    secret, a queue, what was said on the bus (`leaver/SsoTokenRevoked`), or the names of an encryption context.
+    secret, a queue, a topic, what was said on the bus (`leaver/SsoTokenRevoked`), an encryption context's names.
     """
 
     access_key: str
@@ -58,7 +58,8 @@ def _found_in(request: Json) -> str:
 def _item(table: str, key: Json) -> str:
     if "partition" in key:
         return f"{key['partition']['S'].partition('#')[0]}#"
-    return key["delivery"]["S"] if key.get("delivery", {}).get("S") in NOTES else _logical(table)
+    kind, has_more, _ = key.get("delivery", {}).get("S", "").partition("#")
+    return kind + has_more if kind + has_more in NOTES else _logical(table)
 
 
 def _logical(table: str) -> str:
@@ -91,7 +92,13 @@ def _of_the_key(operation: str, request: Json) -> Iterator[tuple[str, str]]:
     yield f"kms:{operation}", " ".join(sorted(request.get("EncryptionContext", {})))
 
 
+def _of_a_topic(operation: str, request: Json) -> Iterator[tuple[str, str]]:
+    if arn := request.get("TopicArn"):
+        yield f"sns:{operation}", arn.rpartition(":")[2]
+
+
 _ASKED = {
+    "SNS": _of_a_topic,
     "DynamoDB": _of_a_table,
     "secretsmanager": _of_a_secret,
     "AmazonSQS": _of_a_queue,

@@ -40,6 +40,14 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
     "AWS::ApiGatewayV2::Stage": _NotBuilt("nothing local is throttled, and no access log is written"),
     "AWS::CloudWatch::Dashboard": _NotBuilt("no metric reaches moto: there would be nothing to look at"),
     "AWS::Logs::MetricFilter": _NotBuilt("no access log is written"),
+    "AWS::Events::ApiDestination": _NotBuilt(
+        "local.api_destination posts to it",
+        arn=f"arn:aws:events:{REGION}:{ACCOUNT}:api-destination/{{name}}",
+    ),
+    "AWS::Events::Connection": _NotBuilt(
+        "local.api_destination reads its secret for each post",
+        arn=f"arn:aws:events:{REGION}:{ACCOUNT}:connection/{{name}}",
+    ),
     "AWS::IAM::Role": _NotBuilt(
         "moto enforces no policy: here every function may do everything",
         arn=f"arn:aws:iam::{ACCOUNT}:role/{{name}}",

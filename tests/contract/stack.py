@@ -28,6 +28,7 @@ FUNCTIONS = (
     "SealCase",
     "WatchDeadlines",
     "ReceiveWebhook",
+    "NotifyPeople",
 )
 #: what a FIFO queue feeds
 FIFO = frozenset({"RefreshAccessToken", "SealCase"})
@@ -36,6 +37,9 @@ ONLY_SCHEDULED = frozenset({"WatchDeadlines"})
 #: what only an HTTP request starts
 ONLY_ASKED = frozenset({"ReceiveWebhook"})
 CONSUMERS = tuple(each for each in FUNCTIONS if each not in ONLY_SCHEDULED | ONLY_ASKED)
+
+#: what is there without its rule and its event source, until a deployment wants it
+OPTED_INTO = frozenset({"DeactivateUser", "NotifyPeople"})
 
 #: what has two lanes: an urgent leaver waits behind nobody else's
 LANED = ("RevokeAccessToken", "RevokeSsoToken", "RevokeGrants", "StartOffboarding")
@@ -76,6 +80,9 @@ FULL = SMALLEST | {
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
+    "NotifyTopicArn": "arn:aws:sns:eu-west-1:123456789012:leaver-people",
+    "NotifyUrl": "https://hooks.example.com/leaver",
+    "NotifyUrlSecret": "leaver/hooks",
     "VenafiSubnetIds": "subnet-1,subnet-2",
     "VenafiSecurityGroupIds": "sg-1",
 }
@@ -84,6 +91,8 @@ FULL = SMALLEST | {
 DROP = object()
 
 _ARNS = {
+    "AWS::Events::ApiDestination": f"events:{REGION}:{ACCOUNT}:api-destination/",
+    "AWS::Events::Connection": f"events:{REGION}:{ACCOUNT}:connection/",
     "AWS::DynamoDB::Table": f"dynamodb:{REGION}:{ACCOUNT}:table/",
     "AWS::Events::EventBus": f"events:{REGION}:{ACCOUNT}:event-bus/",
     "AWS::Events::Rule": f"events:{REGION}:{ACCOUNT}:rule/",
@@ -144,8 +153,8 @@ def _template(parameters: Mapping[str, str], pseudo: Mapping[str, str]) -> tuple
 
 
 def fed(stack: Stack) -> tuple[str, ...]:
-    """Those that a queue feeds in this stack: DeactivateUser only where the deployment wants it."""
-    return tuple(each for each in CONSUMERS if each != "DeactivateUser" or "DeactivateUserRule" in stack)
+    """Those that a queue feeds in this stack: some only where the deployment wants it."""
+    return tuple(each for each in CONSUMERS if each not in OPTED_INTO or f"{each}Rule" in stack)
 
 
 def queues_of(function: str) -> tuple[str, ...]:

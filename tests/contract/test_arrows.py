@@ -27,6 +27,7 @@ ORDER = (
         "messages.events",
         "messages.look_up",
         "messages.times",
+        "messages.notices",
         "messages.publisher",
         "messages.hr",
     ),
@@ -90,6 +91,7 @@ ORDER = (
     *("consuming.message", "consuming.journal", "consuming.recorder", "consuming.failures", "consuming.consumer"),
     "bootstrap",
     "front_door",
+    "notifying",
 )
 LOWEST = ORDER[:4]
 #: The wings and the files beside them, lowest first; a wing is a folder.
@@ -104,7 +106,7 @@ ONLY = {
     "requests": {f"leaver.providers.{name}" for name in ("authorization", "body", "connection_pool", "transport")},
     "urllib3": {f"leaver.providers.{name}" for name in ("body", "call_failures", "connection_pool", "transport")},
     "boto3": {"leaver.bootstrap", "leaver.front_door"},
-    "botocore": {"leaver.bootstrap", "leaver.front_door"},
+    "botocore": {"leaver.bootstrap", "leaver.front_door", "leaver.notifying"},
 }
 
 

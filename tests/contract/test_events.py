@@ -47,7 +47,11 @@ def test_a_record_is_whole_and_of_its_functions_queue(function: str) -> None:
 def test_what_a_rule_delivered_is_an_event_of_its_source(function: str) -> None:
     body = json.loads(payload(snake(function))["Records"][0]["body"])
     assert body.keys() == ENVELOPE
-    expected = {"StartOffboarding": ("leaver.hr", "OffboardingRequested")}.get(function, ("leaver.command", function))
+    others = {
+        "StartOffboarding": ("leaver.hr", "OffboardingRequested"),
+        "NotifyPeople": ("leaver", "OffboardingCompleted"),
+    }
+    expected = others.get(function, ("leaver.command", function))
     assert (body["source"], body["detail-type"]) == expected
 
 

@@ -26,6 +26,11 @@ SUMS = (DATED_AHEAD, RETURNS_HELD, RESURRECTIONS, APPS_REMOVED, REFUSED)
 FAULTS = ("CasesNotSealed", "CasesAtOddsWithReceipts")
 
 
+#: whose messages nobody measures: one hands over the same command, which is measured under that name; what the other
+#: can't tell is parked at once, or tried for a day
+UNMEASURED = {"ScheduleRefreshes", "NotifyPeople"}
+
+
 #: their alarms
 COUNTED = {
     "DatedAheadAlarm",
@@ -60,8 +65,7 @@ def alarm_faults(stack: Stack) -> list[str]:
         *("StepsWaiting", "CasesNotLookedAfter", "SilentSources"),
     ):
         expected[what] = GAUGE | {"MetricName": what}
-    # ScheduleRefreshes hands over the same command: its messages are measured under that name.
-    for function in (each for each in CONSUMERS if each != "ScheduleRefreshes"):
+    for function in (each for each in CONSUMERS if each not in UNMEASURED):
         waited = GAUGE | {"Period": 900, "TreatMissingData": "notBreaching"}
         expected[f"what waits for {function}"] = waited | {"MetricName": f"{function}.Waited", "Threshold": 900}
         if function in LANED:
@@ -94,7 +98,7 @@ def alarm_faults(stack: Stack) -> list[str]:
 
 def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_alarm(either: Stack) -> None:
     assert alarm_faults(either) == []
-    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - 1 + 2 * len(
+    assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - len(UNMEASURED) + 2 * len(
         LANED
     ) + 4 + 10 + len(SUMS) + len(FAULTS) + ("WebhooksThrottledAlarm" in either)
 
@@ -102,6 +106,13 @@ def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
     assert all(alarm["AlarmActions"] == [TOPIC] for _, alarm in of_type(full, "AWS::CloudWatch::Alarm"))
     assert not any("AlarmActions" in alarm for _, alarm in of_type(smallest, "AWS::CloudWatch::Alarm"))
+
+
+def test_every_alarm_also_says_when_it_is_over(full: Stack, smallest: Stack) -> None:
+    for made in (full, smallest):
+        for name, alarm in of_type(made, "AWS::CloudWatch::Alarm"):
+            assert alarm.get("OKActions") == alarm.get("AlarmActions"), name
+    assert all(alarm["OKActions"] == [TOPIC] for _, alarm in of_type(full, "AWS::CloudWatch::Alarm"))
 
 
 def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from leaver.messages.hr import WEBHOOKS
+from leaver.messages.notices import TOLD
 from local.aws.patterns import matches
 from tests.contract.stack import DROP, FULL, HR_RULES, LANED, ROOT, Stack, arn, change, of_type, stack
+from tests.contract.test_template_permissions import ANNOUNCES
 
 OKTA_BUS = "aws.partner/okta.com/acme/leaver"
 SAILPOINT_BUS = "aws.partner/sailpoint.com/acme/idn/identity-attributes-changed"
@@ -25,6 +27,10 @@ COMMANDS = {
 }
 
 
+#: rules that hear announcements
+FOR_PEOPLE = ("NotifyPeopleRule", "NotifyDestinationRule")
+
+
 def delivered(stack: Stack, bus: str, event: dict[str, Any]) -> list[str]:
     """The queues that an event on a bus reaches, by logical id."""
     queues = {arn(stack, logical_id): logical_id for logical_id, _ in of_type(stack, "AWS::SQS::Queue")}
@@ -33,6 +39,7 @@ def delivered(stack: Stack, bus: str, event: dict[str, Any]) -> list[str]:
         for _, rule in of_type(stack, "AWS::Events::Rule")
         if rule.get("EventBusName") == bus and matches(rule["EventPattern"], event)
         for target in rule["Targets"]
+        if target["Arn"] in queues
     ]
 
 
@@ -44,20 +51,23 @@ def target_faults(stack: Stack) -> list[str]:
             faults.append(f"{logical_id}: is {rule['State']}")
         for target in rule["Targets"]:
             own = logical_id.removesuffix("Rule").removesuffix("Schedule").removesuffix("Urgent")
-            owner = "StartOffboarding" if logical_id in HR_RULES else own
+            owner = "StartOffboarding" if logical_id in HR_RULES else own.replace("NotifyDestination", "NotifyPeople")
             expected = {"Arn": arn(stack, f"{owner}DeadLetterQueue")}
             if target.get("DeadLetterConfig") != expected:
                 faults.append(f"{logical_id}: what can't be delivered goes to {target.get('DeadLetterConfig')}")
             if target["Arn"].endswith(".fifo"):
                 faults.append(f"{logical_id}: feeds a FIFO queue")
             # Input, InputPath and InputTransformer would deliver something else than what was put on the bus.
-            if more := target.keys() - {"Id", "Arn", "DeadLetterConfig"}:
+            usual = {"Id", "Arn", "DeadLetterConfig"} | (
+                {"RoleArn"} if logical_id == "NotifyDestinationRule" else set()
+            )
+            if more := target.keys() - usual:
                 faults.append(f"{logical_id}: has {sorted(more)} too")
     return faults
 
 
 def source_faults(stack: Stack) -> list[str]:
-    """Rules listen to commands, HR events and the partners, on the bus where each is put."""
+    """Rules listen to commands, HR events and the partners, where each is put; two to what is for people."""
     listens: dict[str, list[Any]] = {
         "EventBus": [["leaver.command"], ["leaver.hr"]],
         OKTA_BUS: [[{"prefix": "aws.partner/okta.com"}]],
@@ -69,6 +79,7 @@ def source_faults(stack: Stack) -> list[str]:
         for logical_id, rule in of_type(stack, "AWS::Events::Rule")
         if "ScheduleExpression" not in rule
         for source in _sources(rule["EventPattern"])
+        if (source, rule.get("EventBusName")) != (["leaver"], "EventBus") or logical_id not in FOR_PEOPLE
         if source not in listens.get(rule.get("EventBusName", "the default bus"), [])
     ]
 
@@ -179,8 +190,22 @@ def test_what_no_rule_knows_is_unrouted(either: Stack, source: str, detail_type:
     assert delivered(either, "EventBus", {"source": source, "detail-type": detail_type}) == ["UnroutedQueue"]
 
 
-def test_announcements_come_back_to_nobody(either: Stack) -> None:
-    assert delivered(either, "EventBus", {"source": "leaver", "detail-type": "SsoTokenRevoked"}) == []
+def announced(detail_type: str) -> dict[str, Any]:
+    return {"source": "leaver", "detail-type": detail_type}
+
+
+def test_announcements_come_back_to_nobody_but_who_tells_people(full: Stack, smallest: Stack) -> None:
+    every = {each for types in ANNOUNCES.values() for each in types}
+    heard = {each for each in every if delivered(full, "EventBus", announced(each))}
+    assert heard == set(TOLD)
+    assert {queue for each in heard for queue in delivered(full, "EventBus", announced(each))} == {"NotifyPeopleQueue"}
+    assert not any(delivered(smallest, "EventBus", announced(each)) for each in every)
+
+
+def test_what_people_are_told_is_told_once_and_not_of_itself(full: Stack) -> None:
+    pattern = full["NotifyDestinationRule"]["Properties"]["EventPattern"]
+    assert pattern == {"source": ["leaver"], "detail-type": ["PeopleNotified"]}
+    assert not {*TOLD} & ANNOUNCES["NotifyPeople"]
 
 
 @pytest.mark.parametrize("event_type", ["user.lifecycle.deactivate", "user.lifecycle.suspend"])

@@ -24,6 +24,7 @@ from tests.contract.stack import (
     kebab,
     of_type,
     snake,
+    stack,
 )
 
 HR_SOURCES = {
@@ -84,6 +85,8 @@ VALUES = {
     "POWERTOOLS_SERVICE_NAME": "leaver",
     "POWERTOOLS_METRICS_NAMESPACE": "Leaver",
     "STACK_NAME": "leaver",
+    "NOTIFY_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:leaver-people",
+    "NOTIFY_WITH": "id",
 }
 #: what every function is told
 TOLD_ALL = {
@@ -125,6 +128,7 @@ TOLD = {
         *("DELIVERIES_TABLE", "START_OFFBOARDING_QUEUE_URL", "START_OFFBOARDING_URGENT_QUEUE_URL"),
     },
     "ReceiveWebhook": {"SECRET_PREFIX", "DELIVERIES_TABLE"},
+    "NotifyPeople": {"DELIVERIES_TABLE", "NOTIFY_TOPIC_ARN", "NOTIFY_WITH"},
     "SealCase": {"PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
@@ -241,6 +245,35 @@ def test_nobody_is_deactivated_unless_the_deployment_wants_it(full: Stack, small
     assert (ways & full.keys(), ways & smallest.keys()) == (ways, set())
 
 
+def test_nobody_is_told_anything_unless_the_deployment_wants_it(full: Stack, smallest: Stack) -> None:
+    # The function is there, and nothing leads to it, nor away from it.
+    ways = {"NotifyPeopleRule", "NotifyPeopleFunctionQueue"}
+    ways |= {"NotifyConnection", "NotifyDestination", "NotifyDestinationRole", "NotifyDestinationRule"}
+    assert (ways & full.keys(), ways & smallest.keys()) == (ways, set())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hears", "posts"),
+    [("NotifyTopicArn", True, False), ("NotifyUrl", True, True)],
+)
+def test_a_topic_or_an_address_is_enough(wanted: str, *, hears: bool, posts: bool) -> None:
+    made = stack(SMALLEST | {name: FULL[name] for name in FULL if name.startswith(wanted)})
+    assert ("NotifyPeopleRule" in made, "NotifyDestinationRule" in made) == (hears, posts)
+    assert made["NotifyPeopleFunction"]["Properties"]["Environment"]["Variables"]["NOTIFY_TOPIC_ARN"] == (
+        "" if posts else FULL["NotifyTopicArn"]
+    )
+
+
+def test_the_address_is_told_a_secret_that_stands_in_no_template(full: Stack) -> None:
+    parameters = full["NotifyConnection"]["Properties"]["AuthParameters"]["ApiKeyAuthParameters"]
+    assert parameters == {
+        "ApiKeyName": "Authorization",
+        "ApiKeyValue": "{{resolve:secretsmanager:leaver/hooks:SecretString}}",
+    }
+    destination = full["NotifyDestination"]["Properties"]
+    assert (destination["HttpMethod"], destination["InvocationEndpoint"]) == ("POST", FULL["NotifyUrl"])
+
+
 def test_all_functions_run_alike(either: Stack) -> None:
     assert runtime_faults(either) == []
 
@@ -306,6 +339,17 @@ def test_the_template_never_names_what_only_the_local_world_sets() -> None:
         ("Operators", "arn:aws:sts::123456789012:assumed-role/on-call/ada"),
         ("Operators", "arn:aws:iam::123456789012:role/on-call,*"),
         ("HrProducers", "*"),
+        ("NotifyTopicArn", "leaver-people"),
+        # its queue would be one, and e-mail can't subscribe
+        ("NotifyTopicArn", "arn:aws:sns:eu-west-1:123456789012:people.fifo"),
+        ("NotifyUrl", "http://hooks.example.com/leaver"),
+        ("NotifyUrl", "https://hooks.example.com/*"),
+        # addresses that are secrets themselves: Slack's, Teams', and one with a password
+        ("NotifyUrl", "https://hooks.slack.com/services/T0/B0/x"),
+        ("NotifyUrl", "https://prod.logic.azure.com/workflows/x/triggers/manual/paths/invoke?sig=x"),
+        ("NotifyUrl", "https://leaver:x@hooks.example.com/"),
+        ("NotifyUrl", "https://hooks.example.com/{{resolve:ssm:x}}"),
+        ("NotifyUrlSecret", "leaver/hooks}}{{resolve:ssm:x"),
         ("SecretPrefix", "leaver/tokens"),
         ("SecretPrefix", "*"),
         ("SecretPrefix", "-leaver"),

@@ -22,6 +22,8 @@ NAMED = {
 UNNAMED = {
     "AWS::CloudWatch::Alarm": 255,
     "AWS::DynamoDB::Table": 255,
+    "AWS::Events::ApiDestination": 64,
+    "AWS::Events::Connection": 64,
     "AWS::Events::Rule": 64,
     "AWS::IAM::Role": 64,
 }

@@ -98,10 +98,13 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "Query": {"case#*", "receipts#*"},
     },
     "ReceiveWebhook": {},
+    "NotifyPeople": {},
 }
 #: where the index of user tokens may be another table's, the secrets themselves are looked at
 FINDER = {"secretsmanager:ListSecrets": {"*"}, "dynamodb:DescribeTable": {"table/Cases"}}
 CA_BUNDLE = "leaver/venafi-ca-??????"
+#: what is there only where a deployment names it
+OF_OPTIONS = {CA_BUNDLE, "leaver-people"}
 #: action → resources, without what every function may do
 MAY: dict[str, dict[str, set[str]]] = {
     "RetrieveUserToken": READER
@@ -179,7 +182,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
         "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
-        "dynamodb:UpdateItem": {"table/Cases"},
+        "dynamodb:UpdateItem": {"table/Cases", "table/Deliveries"},
         "dynamodb:Query": {"table/Cases", "table/Cases/index/watch", "table/Connections/index/role"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
@@ -194,6 +197,13 @@ MAY["ReceiveWebhook"] = {
     "secretsmanager:BatchGetSecretValue": {"*"},
     # the handshake
     "secretsmanager:PutSecretValue": {"leaver/webhooks/gusto/*"},
+    "kms:Decrypt": {"key/Key"},
+    "kms:GenerateDataKey": {"key/Key"},
+}
+MAY["NotifyPeople"] = {
+    "sns:Publish": {"leaver-people"},
+    "dynamodb:GetItem": {"table/Deliveries"},
+    "dynamodb:PutItem": {"table/Deliveries"},
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
 }
@@ -212,13 +222,21 @@ ANNOUNCES: dict[str, set[str]] = {
     "StartOffboarding": OF_CASES | {"StepClosed", Command.failure_announced_as},
     "LookUpPerson": {Command.failure_announced_as},
     "SealCase": OF_CASES | {"OffboardingCompleted", Command.failure_announced_as},
-    "WatchDeadlines": OF_CASES,
+    "WatchDeadlines": OF_CASES | {"SourceSilent"},
     "ReceiveWebhook": set(),
+    "NotifyPeople": {"PeopleNotified"},
 }
 ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
 #: who refreshes and revokes the tokens themselves, whosever they are
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
-READS_NO_ZOOM_TOKEN = {"RevokeGrants", "ScheduleRefreshes", "SealCase", "WatchDeadlines", "LookUpPerson"}
+READS_NO_ZOOM_TOKEN = {
+    "RevokeGrants",
+    "ScheduleRefreshes",
+    "SealCase",
+    "WatchDeadlines",
+    "LookUpPerson",
+    "NotifyPeople",
+}
 IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
@@ -275,8 +293,8 @@ def may(stack: Stack, function: str, action: str, resource: str) -> bool:
     )
 
 
-def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
-    """Compare each role with what is written above, action by action."""
+def grant_faults(stack: Stack, *, options: bool = True) -> list[str]:
+    """Compare each role with what is written above, action by action; without `options` nobody needs theirs."""
     faults = []
     for function in FUNCTIONS:
         own = f"leaver-{kebab(function)}"
@@ -292,8 +310,11 @@ def grant_faults(stack: Stack, *, ca_bundle: bool = True) -> list[str]:
         if function not in ONLY_ASKED:
             parks = {f"{own}-dead-letters{fifo}"}
             expected["sqs:SendMessage"] = parks | expected.get("sqs:SendMessage", set())
-        if not ca_bundle:
-            expected = {action: resources - {CA_BUNDLE} for action, resources in expected.items()}
+        if function == "NotifyPeople":
+            del expected["sqs:ChangeMessageVisibility"]
+        if not options:
+            given = ((action, resources - OF_OPTIONS) for action, resources in expected.items())
+            expected = {action: resources for action, resources in given if resources}
         found: dict[str, set[str]] = {}
         for statement in statements(stack, function):
             for action in statement["Action"]:
@@ -443,8 +464,8 @@ def test_every_function_may_do_what_it_does_and_nothing_else(full: Stack) -> Non
     assert grant_faults(full) == []
 
 
-def test_without_a_ca_bundle_nobody_may_read_one(smallest: Stack) -> None:
-    assert grant_faults(smallest, ca_bundle=False) == []
+def test_without_a_ca_bundle_nobody_may_read_one_and_without_a_topic_nobody_may_tell_it(smallest: Stack) -> None:
+    assert grant_faults(smallest, options=False) == []
 
 
 def test_no_wildcard_is_a_whole_action_or_resource(either: Stack) -> None:
@@ -559,6 +580,26 @@ def test_a_receipt_of_a_case_is_written_by_who_carries_out_steps_and_by_who_deci
     assert writers == {*STEPS, "StartOffboarding", "WatchDeadlines"}
 
 
+#: function → action → what of the deliveries it gets at; who may post is written by people alone
+DELIVERIES = {
+    "WatchDeadlines": {"GetItem": {"connected", "spoke", "silent"}, "UpdateItem": {"silent"}},
+    "NotifyPeople": {"GetItem": {"notice#1"}, "PutItem": {"notice#1"}},
+}
+
+
+@pytest.mark.parametrize("function", DELIVERIES)
+def test_of_the_deliveries_each_gets_at_its_own_notes_alone(either: Stack, function: str) -> None:
+    role = principal(f"{function}Role", statements(either, function))
+    table = "arn:aws:dynamodb:eu-west-1:123456789012:table/Deliveries"
+    for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"):
+        found = {
+            key
+            for key in ("connected", "spoke", "silent", "notice#1", "hibob/main#1")
+            if is_allowed(role, f"dynamodb:{action}", table, [], {"dynamodb:LeadingKeys": [key]})
+        }
+        assert found == DELIVERIES[function].get(action, set()), action
+
+
 @pytest.mark.parametrize(("function", "action"), [(f, action) for f, may in PARTITIONS.items() for action in may])
 @pytest.mark.parametrize("part", [DROP, "Null", "LeadingKeys"])
 def test_a_way_to_all_partitions_is_noticed(full: Stack, function: str, action: str, part: object) -> None:
@@ -607,7 +648,21 @@ def test_every_function_has_a_role_of_its_own(either: Stack) -> None:
 def test_no_policy_lies_beside_the_roles(either: Stack) -> None:
     # A policy of its own could be hung on any role, and nothing above would see it.
     of_iam = {logical_id: each["Type"] for logical_id, each in either.items() if each["Type"].startswith("AWS::IAM::")}
+    of_iam.pop("NotifyDestinationRole", None)
     assert of_iam == {f"{function}Role": "AWS::IAM::Role" for function in FUNCTIONS}
+
+
+def test_eventbridge_may_post_notices_to_the_one_address(full: Stack) -> None:
+    properties = full["NotifyDestinationRole"]["Properties"]
+    assert properties.keys() == {"AssumeRolePolicyDocument", "Policies"}
+    trusted = [{"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+    assert properties["AssumeRolePolicyDocument"]["Statement"] == trusted
+    address = "arn:aws:events:eu-west-1:123456789012:api-destination/NotifyDestination"
+    assert [each["PolicyDocument"]["Statement"] for each in properties["Policies"]] == [
+        [{"Effect": "Allow", "Action": "events:InvokeApiDestination", "Resource": address}]
+    ]
+    [target] = full["NotifyDestinationRule"]["Properties"]["Targets"]
+    assert (target["Arn"], target["RoleArn"]) == (address, "arn:aws:iam::123456789012:role/NotifyDestinationRole")
 
 
 def _statement_about(stack: Stack, function: str, action: str, resource: str = "") -> list[str | int]:

@@ -52,6 +52,8 @@ ADMITS = {
     # In the full deployment all that Okta says is urgent.
     "StartOffboardingUrgentQueue": ["StartOffboardingUrgentRule", "OktaRule"],
     "StartOffboardingDeadLetterQueue": [*HR_RULES],
+    "NotifyPeopleQueue": ["NotifyPeopleRule"],
+    "NotifyPeopleDeadLetterQueue": ["NotifyPeopleRule", "NotifyDestinationRule"],
     "UnroutedQueue": ["UnroutedRule"],
     "UnroutedDeadLetterQueue": ["UnroutedRule"],
 }

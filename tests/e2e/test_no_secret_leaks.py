@@ -24,6 +24,7 @@ from local.aws import moto_server
 from local.simulators.provider import CANARY, JournalEntry
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
+from local.world import PEOPLE
 from tests.doubles.planted_leaks import LEAKS, secret_of
 from tests.doubles.secrets_manager import place_of
 from tests.doubles.spellings import spelled_in
@@ -119,7 +120,7 @@ def lived(pytestconfig: pytest.Config) -> Iterator[Lived]:
         patch.setattr(moto_server, "_AwsBehaviour", Overheard)
         patch.setattr(runtime_api, "_lambda_environment", switched_to_debug)
         patch.setattr(parking, "WAIT", 0)  # an empty queue is empty here, and known to be
-        with WatchedWorld(DeactivateUsers="true") as world:
+        with WatchedWorld(DeactivateUsers="true", NotifyTopicArn=PEOPLE, NotifyWith="email") as world:
             acme.set_up(world)
             succeed(world)
             fail(world)
@@ -228,7 +229,7 @@ def fail(world: WatchedWorld) -> None:
     world.hr.add_key("hibob", "another")
     world.put_hr_event("HiBobWebhook", left(hibob_id))
     world.settle()
-    for function in ("start_offboarding", "schedule_refreshes", "retrieve_user_token", "seal_case"):
+    for function in ("start_offboarding", "schedule_refreshes", "retrieve_user_token", "seal_case", "notify_people"):
         world.send(function, "no JSON")
     world.zoom.inject("/oauth/token", handling="commit", reply="reset")  # and so the grant is dead
     world.send("refresh_access_token", {"connection": world.connect_zoom(), "force": True})
@@ -346,7 +347,10 @@ def test_the_search_had_something_to_find_and_somewhere_to_look(lived: Lived) ->
         "RetrievalFailed",
         "ConnectionFailing",
         "ConnectionNeedsReauthorization",
+        "PeopleNotified",
     }
+    assert world.told()
+    assert [each.reason for each in world.parked("notify_people")] == ["body: expected JSON"]
     errors = {
         parked.error for function in world.functions.keys() - {"receive_webhook"} for parked in world.parked(function)
     }

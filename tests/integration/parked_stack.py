@@ -35,6 +35,7 @@ QUEUES = (
     "leaver-schedule-refreshes",
     "leaver-start-offboarding",
     "leaver-look-up-person",
+    "leaver-notify-people",
 )
 #: those of them beside which there is an urgent one
 LANED = ("leaver-revoke-access-token", "leaver-revoke-sso-token", "leaver-revoke-grants", "leaver-start-offboarding")

@@ -31,7 +31,9 @@ from local.fork_server import ForkServer
 from local.runtime_api import Function, RunningFunction
 from local.simulators.faults import Fault, Faults
 from local.simulators.grants import digest
+from local.world import PEOPLE
 from tests.contract.stack import FUNCTIONS, ONLY_ASKED, snake
+from tests.doubles.lambda_events import event
 from tests.e2e.everywhere import leaks
 from tests.e2e.test_front_door import post
 from tests.e2e.test_offboarding import requested
@@ -89,7 +91,7 @@ def shelf(layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 def shared_world(shelf: Shelf) -> Iterator[WatchedWorld]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime_api, "_Sandbox", shelf.emulator)
-        with WatchedWorld(DeactivateUsers="true") as world:
+        with WatchedWorld(DeactivateUsers="true", NotifyTopicArn=PEOPLE) as world:
             acme.set_up(world)
             yield world
     left = [" ".join(each.cmdline()) for each in psutil.Process().children(recursive=True)]
@@ -210,6 +212,13 @@ def seal(world: WatchedWorld) -> Done:
     return lambda: case_of(world, person) == "completed"
 
 
+def tell_people(world: WatchedWorld) -> Done:
+    case_id = f"c-{world.hire().zoom_id}"
+    held = {"announcement_id": case_id, "case_id": case_id, "steps": [], "outstanding": [], "residual": []}
+    world.send("notify_people", event("OffboardingHeld", held, source="leaver"))
+    return lambda: [case_id in each["default"] for each in world.told()].count(True) == 1
+
+
 def is_refreshed(world: WatchedWorld, connection: str) -> Done:
     before = world.record(connection)["version"]
     return lambda: (
@@ -272,6 +281,7 @@ ERRANDS: Final = {
     "seal_case": Errand(seal, "UpdateItem"),
     "watch_deadlines": Errand(destroy_dead_token, "DeleteSecret"),
     "receive_webhook": Errand(deliver, "PutEvents"),
+    "notify_people": Errand(tell_people, "GetItem"),
 }
 
 

@@ -29,6 +29,10 @@ from local.world_in_container import PYTHONPATH, WorldInContainer
 from tests.doubles.docker_engine import DockerEngine
 
 ROOT = Path(__file__).parents[2]
+DATES = {
+    *("time", "occurred_at", "effective_at", "requested_at", "finished_at"),
+    *("SentTimestamp", "ApproximateFirstReceiveTimestamp"),
+}
 NOW = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 #: A `sam` that keeps what it was given.
@@ -245,11 +249,7 @@ def test_a_world_without_functions_leaves_its_queues_alone(world: World) -> None
 def dates_of(event: Any) -> Any:
     """Take out what says when, wherever it stands."""
     if isinstance(event, dict):
-        return {
-            name: dates_of(value)
-            for name, value in event.items()
-            if name not in {"time", "occurred_at", "effective_at", "SentTimestamp", "ApproximateFirstReceiveTimestamp"}
-        }
+        return {name: dates_of(value) for name, value in event.items() if name not in DATES}
     return event
 
 

@@ -1,12 +1,18 @@
 """A source that has been quiet for too long is told of, and only its own events break the silence."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from aws_lambda_powertools import Logger
 
+from functions.watch_deadlines.app import tell_of_silence
+from leaver.messages.publisher import Publisher
 from leaver.webhooks.places import NOTED_EVERY, SILENT_AFTER, Places
 from leaver.webhooks.sources import Answer
+from tests.doubles.event_bus import FakeBus
 from tests.doubles.front_door import FrontDoor
+from tests.doubles.sqs import FakeSqs
 
 DAY = timedelta(days=1)
 
@@ -83,3 +89,50 @@ def test_a_test_breaks_no_silence(door: FrontDoor) -> None:
     before = door.table.updates
     assert door.deliver("hibob", b'{"leaver_test": "test-1"}') == Answer(200)
     assert (door.details, door.table.updates) == ([{"leaver_test": "test-1"}], before)
+
+
+# -- who is told
+
+
+def tick(door: FrontDoor, places: Places, bus: FakeBus) -> int:
+    publisher = Publisher(events=bus.client, sqs=FakeSqs().client, bus="leaver", dead_letter_queue_url="")
+    return tell_of_silence(places, publisher.announce, door.clock.now, logger=Logger(service=str(uuid4())))
+
+
+def told(bus: FakeBus) -> list[str]:
+    return [each["source"] for each in bus.announced]
+
+
+def quiet(door: FrontDoor, places: Places, *names: str) -> None:
+    for name in names:
+        places.connect(name, door.clock.now - SILENT_AFTER - DAY)
+
+
+def test_a_silence_is_announced_once_and_counted_as_long_as_it_lasts(door: FrontDoor, places: Places) -> None:
+    quiet(door, places, "hibob/new")
+    bus = FakeBus()
+    assert [tick(door, places, bus) for _ in range(3)] == [1, 1, 1]
+    assert told(bus) == ["hibob/new"]
+
+
+def test_the_next_silence_is_another_and_announced_by_another_name(door: FrontDoor, places: Places) -> None:
+    quiet(door, places, "hibob/new")
+    bus = FakeBus()
+    tick(door, places, bus)
+    places.note_spoken("hibob/new", door.clock.now)
+    assert tick(door, places, bus) == 0
+    door.clock.passes(seconds=(SILENT_AFTER + DAY).total_seconds())
+    tick(door, places, bus)
+    assert told(bus).count("hibob/new") == 2
+    assert len({each["announcement_id"] for each in bus.announced}) == len(bus.announced)
+
+
+def test_a_silence_that_the_bus_refused_is_announced_a_minute_later_and_keeps_no_other_waiting(
+    door: FrontDoor, places: Places
+) -> None:
+    quiet(door, places, "gusto/new", "hibob/new")
+    bus = FakeBus(refuses=1)
+    assert tick(door, places, bus) == 2
+    assert len(told(bus)) == 1
+    tick(door, places, bus)
+    assert sorted(told(bus)) == ["gusto/new", "hibob/new"]

@@ -60,24 +60,25 @@ def _within(longest: timedelta) -> Config:
 
 
 @cache
-def _session() -> boto3.Session:
+def session() -> boto3.Session:
+    """What clients are made of."""
     return boto3.Session()
 
 
 def bus(name: str) -> Bus:
     """The bus that everything goes to."""
-    return Bus(_session().client("events", config=_within(LONGEST_PUT)), name=name)
+    return Bus(session().client("events", config=_within(LONGEST_PUT)), name=name)
 
 
 def secrets(prefix: str, table: str) -> DoorSecrets:
     """What the connections in this table sign with."""
-    client = _session().client("secretsmanager", config=_within(LONGEST))
+    client = session().client("secretsmanager", config=_within(LONGEST))
     return DoorSecrets(SecretStore(client, prefix=prefix), places(table).names, now)
 
 
 @cache
 def _dynamodb() -> "DynamoDBClient":
-    return _session().client("dynamodb", config=_within(LONGEST))
+    return session().client("dynamodb", config=_within(LONGEST))
 
 
 def seen_deliveries(table: str) -> SeenDeliveries:

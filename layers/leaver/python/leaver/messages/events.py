@@ -188,3 +188,32 @@ class CaseAnnouncement(BaseModel):
     sweep_of: str | None
     #: of an account that lives again: what its provider told, and what follows
     seen: dict[str, str] | None
+
+
+class SourceAnnouncement(BaseModel):
+    """That nothing came from a source for longer than it may be silent; at least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: Literal["SourceSilent"]
+    announcement_id: str
+    #: the connection of the front door, `<source>/<connection>`
+    source: str
+    #: when it spoke last; of one that never spoke, since when it is there
+    silent_since: datetime
+
+
+class PeopleNotified(BaseModel):
+    """What people are told of another announcement, in one sentence; at least once: dedupe on `announcement_id`."""
+
+    model_config = _FACT
+
+    detail_type: Literal["PeopleNotified"]
+    announcement_id: str
+    #: the other announcement's detail-type
+    announced: str
+    title: str
+    sentence: str
+    case_id: str | None
+    #: what to type to see more
+    next_step: str

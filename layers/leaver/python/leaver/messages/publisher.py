@@ -12,13 +12,21 @@ from pydantic import BaseModel
 
 from leaver.errors import Undelivered
 from leaver.messages.commands import Command
-from leaver.messages.events import Announcement, CaseAnnouncement, ConnectionAnnouncement
+from leaver.messages.events import (
+    Announcement,
+    CaseAnnouncement,
+    ConnectionAnnouncement,
+    PeopleNotified,
+    SourceAnnouncement,
+)
 from leaver.messages.speakers import ANNOUNCEMENTS, COMMANDS
 from leaver.storage.tables import timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
+
+AnyAnnouncement = Announcement | ConnectionAnnouncement | CaseAnnouncement | SourceAnnouncement | PeopleNotified
 
 #: the most entries that PutEvents and SendMessageBatch take at once
 _BATCH = 10
@@ -69,7 +77,7 @@ class Publisher:
         self._refresh_queue_url = refresh_queue_url
         self._seal_queue_url = seal_queue_url
 
-    def announce(self, announcement: Announcement | ConnectionAnnouncement | CaseAnnouncement) -> None:
+    def announce(self, announcement: AnyAnnouncement) -> None:
         """Tell the bus what became of a command, how a connection is, or how far a case; raises Undelivered."""
         self._put_events([self._entry(announcement)])
 
@@ -159,7 +167,7 @@ class Publisher:
             **fifo,
         )
 
-    def _entry(self, announcement: Announcement | ConnectionAnnouncement | CaseAnnouncement) -> Any:
+    def _entry(self, announcement: AnyAnnouncement) -> Any:
         detail = announcement.model_dump(mode="json", exclude={"detail_type"}, exclude_none=True)
         return _entry(self._bus, ANNOUNCEMENTS, announcement.detail_type, detail)
 

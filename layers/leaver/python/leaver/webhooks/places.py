@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 SILENT_AFTER: Final = timedelta(days=7)
 #: how often it is noted, at most, that a connection spoke
 NOTED_EVERY: Final = timedelta(minutes=1)
-#: two items among the deliveries, each with one attribute for each place, and none that expires
+#: three items among the deliveries, each with one attribute for each place, and none that expires
 _CONNECTED: Final = item({"delivery": "connected"})
 _SPOKE: Final = item({"delivery": "spoke"})
+#: of which silence people were told: since when it was
+_TOLD: Final = item({"delivery": "silent"})
 
 
 class Place(BaseModel):
@@ -32,9 +34,14 @@ class Place(BaseModel):
     silent_after: timedelta = SILENT_AFTER
     spoke_at: AwareDatetime | None = None
 
+    @property
+    def silent_since(self) -> datetime:
+        """When it spoke last; of one that never spoke, since when it is there."""
+        return self.spoke_at or self.since
+
     def silent_for(self, now: datetime) -> timedelta:
-        """How long nothing came; of one that never spoke, since it is there."""
-        return now - (self.spoke_at or self.since)
+        """How long nothing came."""
+        return now - self.silent_since
 
     def is_silent(self, now: datetime) -> bool:
         """Whether it is silent for longer than it may be."""
@@ -85,6 +92,15 @@ class Places:
         except (BotoCoreError, ClientError):
             return
         self._noted[place] = now
+
+    def of_which_nobody_was_told(self, silent: Mapping[str, Place]) -> Mapping[str, Place]:
+        """Those of these silences that are not noted as told: each is told once, and the next one is another."""
+        told = self._read(_TOLD) if silent else {}
+        return {place: each for place, each in silent.items() if told.get(place) != timestamp(each.silent_since)}
+
+    def note_told(self, place: str, silent: Place) -> None:
+        """Note that people were told of a silence."""
+        self._set(_TOLD, place, timestamp(silent.silent_since))
 
     def _read(self, key: Mapping[str, Any]) -> dict[str, Any]:
         found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
