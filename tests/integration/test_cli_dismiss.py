@@ -1,5 +1,6 @@
 """`leaver dismiss` on moto: the word first, then the removal; nothing is removed whose access would stay."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -34,7 +35,7 @@ def recorded(stack: Stack, words: list[dict[str, str]], monkeypatch: pytest.Monk
             told = heard("word", datetime.now(tz=UTC), source="operator", event_id=word["message"])
             HeardEvents(stack.dynamodb, table="Cases").put_once(told.closed(Fate("dismissed", because=WORD)))
 
-    monkeypatch.setattr(fate.time, "sleep", record)
+    monkeypatch.setattr(time, "sleep", record)
     return stack
 
 

@@ -41,6 +41,8 @@ HOW = {
         "ZOOM_DEPARTURES",
         "POWERTOOLS_SERVICE_NAME",
         "POWERTOOLS_METRICS_NAMESPACE",
+        "NOTIFY_WITH",
+        "NOTIFY_TOPIC_ARN",
         "VENAFI_PREFIXES",
         "VENAFI_KNOWN_ADDRESS",
     ),

@@ -10,7 +10,7 @@ from tests.contract.stack import ROOT
 
 FUNCTIONS = sorted(ROOT.glob("functions/*/app.py"))
 #: what builds a function, and is loaded first
-ROOTS = ("bootstrap", "front_door")
+ROOTS = ("bootstrap", "front_door", "notifying")
 PATH = str(ROOT / "layers" / "leaver" / "python")
 
 
