@@ -44,8 +44,8 @@ NOBODY_ADDED: Final = (
 )
 #: why it can not be told whose an address or a name is by now
 FOUND_LATE: Final = (
-    "the leaver was first found days after the case began, as {}, who may be somebody new by now: end its grants by a "
-    "command of their own if it is the leaver; then close the step"
+    "the leaver was first found days after that name or address was given, as {}, who may be somebody new by now: end "
+    "its grants by a command of their own if it is the leaver; then close the step"
 )
 #: what Venafi said to the revocation, in an operation's progress
 SAID: Final = ("outcome", "status", "code")
@@ -62,13 +62,13 @@ def revoke_grants(
     venafi: Venafi,
     tokens: AccessTokens,
     search: PeopleSearch,
-    age_of: Callable[[str], timedelta],
+    age_of: Callable[[RevokeGrants], timedelta],
 ) -> Result:
     """Revoke, and claim `revoked` only when Venafi itself then counts no grant; the details say whose they were.
 
     A slow Venafi takes longer for these calls than a function lives: `progress` holds who was found, and what Venafi
-    said to the revocation. Whoever was found first is the leaver, whoever has the address by now. `age_of` tells how
-    long ago a case began.
+    said to the revocation. Whoever was found first is the leaver, whoever has the address by now. `age_of` is
+    tell_age().
     """
 
     def revoke(connection: Connection, access_token: SecretStr) -> Result:
@@ -79,8 +79,10 @@ def revoke_grants(
             found = asked.find(command.subject)
             if isinstance(found, Nobody):
                 return tell_of_nobody(found, command, asked)
-            late = found.found_by != "prefixed_universal" and command.case_id and age_of(command.case_id) > STILL_THEIRS
-            if doubt := _told_late(found) if late else asked.find_doubt(found.identity, command):
+            if found.found_by != "prefixed_universal" and age_of(command) > STILL_THEIRS:
+                late = FOUND_LATE.format(found.identity.prefixed_universal)
+                return Result(Outcome.NOT_SEARCHABLE, details={"because": late})
+            if doubt := asked.find_doubt(found.identity, command):
                 return Result(Outcome.NOT_SEARCHABLE, details=doubt)
             progress.update(found.details_of(command.subject))
         who = {name: told for name, told in progress.items() if name not in SAID}
@@ -94,11 +96,6 @@ def revoke_grants(
         return replace(ended, outcome=Outcome.NOT_SEARCHABLE, details={**ended.details, "because": two})
 
     return tokens.with_token(command.connection, revoke)
-
-
-def _told_late(found: Found) -> dict[str, str]:
-    named = found.identity.prefixed_universal
-    return {"because": FOUND_LATE.format(named), "name_is_of": named}
 
 
 @dataclass(frozen=True)
@@ -196,10 +193,13 @@ def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi,
                 raise Rejected("this is the application that Leaver itself works through")
 
 
-def tell_age(case_id: str, *, cases: Cases, clock: Callable[[], datetime]) -> timedelta:
-    """Tell how long ago a case began."""
-    now = clock()
-    return now - (cases.require(case_id).started_at or now)
+def tell_age(command: RevokeGrants, *, cases: Cases, clock: Callable[[], datetime]) -> timedelta:
+    """Tell how long ago the case began, or a later event gave the name; nothing of a command that is no case's."""
+    case, now = cases.read(command.case_id) if command.case_id else None, clock()
+    if case is None or case.started_at is None:
+        return timedelta(0)
+    later = [said.at for said in case.said if command.alias is not None]
+    return now - max([case.started_at, *later])
 
 
 def consumer() -> Consumer[RevokeGrants]:

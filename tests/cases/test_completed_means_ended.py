@@ -267,6 +267,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
             lambda case, *_, **__: case.identities,
         ),
         ("an_address_that_is_somebody_elses_when_venafi_answers", granting, "STILL_THEIRS", timedelta.max),
+        ("an_address_of_somebody_new_whose_name_comes_when_venafi_answers", granting, "STILL_THEIRS", timedelta.max),
         ("a_name_that_is_somebody_elses_when_venafi_is_connected", granting, "STILL_THEIRS", timedelta.max),
         ("an_address_that_is_somebody_elses_once_venafi_knew_her_by_it", Receipt, "closed", _forgetful),
         ("a_connection_of_somebody_new_while_the_case_is_open", finding, "_is_theirs", lambda *_: True),

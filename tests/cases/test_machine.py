@@ -345,7 +345,8 @@ class Leavers(RuleBasedStateMachine):
             self.figures["twins"] += 1
         elif what == "own" and may_connect and owner != IT and (name := f"zoom-own-{owner[:3]}") not in records:
             self.office.clock.passes(seconds=1)
-            self.office.connects(name, owner)
+            owner_id = self.ids[owner].zoom["acme"] if place % 3 else None
+            self.office.connects(name, owner, owner_id=owner_id)
             self.office.table.alter(name, granted_at=self.office.clock())
             self.figures["own connections"] += 1
         elif what == "anew":

@@ -234,6 +234,29 @@ def an_address_that_is_somebody_elses_once_venafi_knew_her_by_it() -> Company:
     return leaves_while_venafi_is_out("venafi: revoke grants")
 
 
+@attempt(
+    "open: RevokeGrants#venafi/acme not_searchable; dead-lettered",
+    {"session of newcomer", "user token of newcomer", "grants of local:{ada}"},
+)
+def an_address_of_somebody_new_whose_name_comes_when_venafi_answers() -> Company:
+    """Venafi answers when somebody new has her address, and leaves, of whom HR says the name; Zoom is out then."""
+    company = Company()
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears())
+    for message in list(company.queued):
+        company.deliver(message)
+    company.waits(2, days=1)
+    address_goes_to_somebody_new(company, "newcomer")
+    company.venafi.people["lovelace"] = ["local:{newcomer}"]
+    company.weather.out_of_order = {"zoom: who is it": ProviderUnavailable("out of order")}
+    company.deliver(company.hears(source="okta", subject={"identities": {"venafi": {"name": "lovelace"}}}))
+    company.weather.out_of_order.clear()
+    company.redrive()
+    company.works()
+    company.waits(62)
+    return company
+
+
 @attempt()
 def a_connection_of_somebody_new_while_the_case_is_open() -> Company:
     """While her case is open somebody new, who has her address, gives Leaver a connection; it knows whose that is."""
