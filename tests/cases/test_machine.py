@@ -305,7 +305,9 @@ class Leavers(RuleBasedStateMachine):
         planned = [case.state for case in standing] == [State.SCHEDULED] and len(standing[0].identities) > 1
         if not (known or planned) or email in self.before or email in self.forgotten or self._owned_by(email):
             return
-        told = [each.body for each in (*self.office.queued, *self.office.parked) if each.body.get("kind") in THEFTS]
+        # Of whom a tombstone stands, what is said later is known to be of somebody new.
+        unsure = (*THEFTS, *KINDS) if planned else THEFTS
+        told = [each.body for each in (*self.office.queued, *self.office.parked) if each.body.get("kind") in unsure]
         untold = any(body["subject"]["email"] == email for body in told)
         if untold or any(case.kind in THEFTS and case.state in UNDER_WAY for case in cases):
             # A theft is of whoever has the address, and that one is not contained yet.
