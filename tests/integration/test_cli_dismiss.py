@@ -34,7 +34,7 @@ def recorded(stack: Stack, words: list[dict[str, str]], monkeypatch: pytest.Monk
             told = heard("word", datetime.now(tz=UTC), source="operator", event_id=word["message"])
             HeardEvents(stack.dynamodb, table="Cases").put_once(told.closed(Fate("dismissed", because=WORD)))
 
-    monkeypatch.setattr(fate.time, "sleep", record)
+    monkeypatch.setattr("leaver_cli.cases.fate.time.sleep", record)
     return stack
 
 
