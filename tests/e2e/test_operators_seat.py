@@ -52,3 +52,17 @@ def test_a_case_that_fails_at_zoom_is_seen_mended_followed_to_its_end_and_read_u
     assert "missing scopes" in said[0]
     assert "outcome=revoked" in said[-1]
     assert [each[0] for each in lines] == sorted(each[0] for each in lines)
+
+
+def test_a_malformed_event_is_seen_dismissed_and_alarms_no_more(world: WatchedWorld) -> None:
+    world.put_hr_event("OffboardingRequested", {"subject": {}})
+    world.wait_until_idle()
+    [grouped] = leaver(world, "parked", exit_code=1)
+    assert grouped[:3] == ["start_offboarding", "1", "BadMessage"]
+    assert "`leaver dismiss`" in grouped[5]
+    [listed] = leaver(world, "parked", "start_offboarding", exit_code=1)
+    call = ("dismiss", "start_offboarding", listed[0], "--because", "HR sent it anew", "--yes")
+    [_, said] = leaver(world, *call)
+    assert said[0].startswith(f"dismissed: {listed[0]} is removed; on record: ")
+    assert said[0].endswith(", of start_offboarding: HR sent it anew")
+    assert leaver(world, "parked") == []

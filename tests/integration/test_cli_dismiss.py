@@ -1,6 +1,5 @@
 """`leaver dismiss` on moto: the word first, then the removal; nothing is removed whose access would stay."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -35,7 +34,7 @@ def recorded(stack: Stack, words: list[dict[str, str]], monkeypatch: pytest.Monk
             told = heard("word", datetime.now(tz=UTC), source="operator", event_id=word["message"])
             HeardEvents(stack.dynamodb, table="Cases").put_once(told.closed(Fate("dismissed", because=WORD)))
 
-    monkeypatch.setattr(time, "sleep", record)
+    monkeypatch.setattr("leaver_cli.cases.fate.time.sleep", record)
     return stack
 
 
