@@ -1,6 +1,7 @@
 """Rows as their reader takes them: a table that fits a terminal, lines with tabs for a pipe, objects for a program.
 
-A table is made narrower by leaving columns out, and at last by a line for each cell. No word is ever broken: of an id that is cut nothing can be made.
+A table is made narrower by leaving columns out, and at last by a line for each cell. No word is ever broken: of an id
+that is cut nothing can be made.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
