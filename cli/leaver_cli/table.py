@@ -75,7 +75,7 @@ class Table:
         texts = [[printable(text_of(cell)) for cell in row.cells] for row in self.rows]
         widths = self._fitted(texts, width)
         if sum(widths.values()) + _GAP * (len(widths) - 1) > width:
-            yield from self._stacked(texts)
+            yield from self._stacked(texts, width)
             return
         yield _line([printable(self.columns[place].name).upper() for place in widths], list(widths.values())), "dim"
         for row, cells in zip(self.rows, texts, strict=True):
@@ -113,14 +113,16 @@ class Table:
             room -= len(folded)
         return widths
 
-    def _stacked(self, texts: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    def _stacked(self, texts: Sequence[Sequence[str]], width: int) -> Iterator[tuple[str, str]]:
         """Each cell on a line of its own, where not even what always stays fits beside each other."""
         names = [printable(column.name).upper() for column in self.columns]
-        wide = max(map(cell_len, names))
+        wide = max(map(cell_len, names)) + 2 * _GAP
         for row, cells in zip(self.rows, texts, strict=True):
             for place, (name, cell) in enumerate(zip(names, cells, strict=True)):
-                if cell:
-                    yield f"{'  ' if place else ''}{name}{' ' * (wide - cell_len(name))}  {cell}", row.style
+                lines = _folded(cell, width - wide) if self.columns[place].prose else [cell]
+                for number, line in enumerate(lines if cell else ()):
+                    label = f"{' ' * _GAP if place else ''}{name}" if number == 0 else ""
+                    yield f"{label}{' ' * (wide - cell_len(label))}{line}", row.style
 
 
 def printable(text: str) -> str:
