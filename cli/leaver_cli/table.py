@@ -1,6 +1,7 @@
 """Rows as their reader takes them: a table that fits a terminal, lines with tabs for a pipe, objects for a program.
 
-A table is made narrower by leaving columns out. No word is ever broken: of an id that is cut nothing can be made.
+A table is made narrower by leaving columns out, and at last by a line for each cell. No word is ever broken: of an id
+that is cut nothing can be made.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,6 +74,9 @@ class Table:
         """The lines, with their styles, of a table that is no wider than that, if it can be without breaking a word."""
         texts = [[printable(text_of(cell)) for cell in row.cells] for row in self.rows]
         widths = self._fitted(texts, width)
+        if sum(widths.values()) + _GAP * (len(widths) - 1) > width:
+            yield from self._stacked(texts, width)
+            return
         yield _line([printable(self.columns[place].name).upper() for place in widths], list(widths.values())), "dim"
         for row, cells in zip(self.rows, texts, strict=True):
             folded = [
@@ -100,13 +104,25 @@ class Table:
 
         while too_wide() and (spare := [place for place in shown if self.columns[place].spare]):
             shown.remove(max(spare, key=lambda place: self.columns[place].spare))
-        room = max(0, width - sum(least[place] + _GAP for place in shown) + _GAP)
-        widths = {}
-        for place in shown:
-            more = min(room, natural[place] - least[place])
-            widths[place] = least[place] + more
-            room -= more
+        widths = {place: least[place] for place in shown}
+        room = width - sum(widths.values()) - _GAP * (len(shown) - 1)
+        # One after the other, so that no prose is narrow where another one is wide.
+        while room > 0 and (folded := [place for place in shown if widths[place] < natural[place]]):
+            for place in folded[:room]:
+                widths[place] += 1
+            room -= len(folded)
         return widths
+
+    def _stacked(self, texts: Sequence[Sequence[str]], width: int) -> Iterator[tuple[str, str]]:
+        """Each cell on a line of its own, where not even what always stays fits beside each other."""
+        names = [printable(column.name).upper() for column in self.columns]
+        wide = max(map(cell_len, names)) + 2 * _GAP
+        for row, cells in zip(self.rows, texts, strict=True):
+            for place, (name, cell) in enumerate(zip(names, cells, strict=True)):
+                lines = _folded(cell, width - wide) if self.columns[place].prose else [cell]
+                for number, line in enumerate(lines if cell else ()):
+                    label = f"{' ' * _GAP if place else ''}{name}" if number == 0 else ""
+                    yield f"{label}{' ' * (wide - cell_len(label))}{line}", row.style
 
 
 def printable(text: str) -> str:

@@ -30,8 +30,10 @@ def test_a_case_that_fails_at_zoom_is_seen_mended_followed_to_its_end_and_read_u
     [kept] = [each for each in world.cases() if each["email"] == person.email]
     case, step = str(kept["case_id"]), f"RevokeSsoToken#zoom/{acme.ZOOM_ACCOUNT}"
 
-    [row] = [each for each in leaver(world, "cases", "--person", person.email) if each[0] == case]
+    [row] = [each for each in leaver(world, "cases", "--person", person.email, exit_code=1) if each[0] == case]
     assert row[:3] == [case, person.email, "open"]
+    assert row[-1].startswith(f"{step}: mend what its reason says (missing scopes: ")
+    assert row[-1].endswith(f"), then `leaver retry {case}`")
     [failed] = [each for each in leaver(world, "case", case, exit_code=1) if each[0] == step]
     assert failed[1] == "failed, outstanding"
     grouped = leaver(world, "parked", exit_code=1)

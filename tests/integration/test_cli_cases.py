@@ -157,12 +157,23 @@ def test_lists_what_is_not_done_with_what_a_person_does_about_each(stack: Stack)
     assert result.exit_code == 1
     assert {row[0]: (row[2], row[-1]) for row in rows(result)} == {
         "open": ("open", ""),
-        "late": ("OVERDUE", "overdue: `leaver case late` names the step"),
-        "owned": ("open", "a connection of the leaver's needs another owner: `leaver connect`"),
+        "late": ("OVERDUE", f"{SSO.name}: it is tried again by itself, and is late: `leaver log late` says why"),
+        "owned": (
+            "open",
+            f"{OWNED.name}: Leaver works through zoom: `leaver connect PROVIDER zoom` with another owner",
+        ),
         "held": ("held", "`leaver release held`, with --discard to throw it away"),
         "later": ("scheduled", ""),
     }
     assert result.stderr == "3 open (1 overdue), 1 held, 1 scheduled; 3 of them need a person\n"
+
+
+def test_a_step_that_failed_is_in_the_list_at_once(stack: Stack) -> None:
+    stack.has("c-1", SSO, GRANTS, minutes=600)
+    stack.receives("c-1", SSO, result=Result(Outcome.FAILED))
+    result = run("cases")
+    assert result.exit_code == 1
+    assert rows(result)[0][-1] == f"{SSO.name}: mend what its reason says, then `leaver retry c-1`"
 
 
 def test_lists_what_is_asked_for(stack: Stack) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated, Final
 import typer
 
 from leaver.cases.states import OVER, State
-from leaver.cases.table import ListedCase, UnreadableCase
+from leaver.cases.table import Cases, ListedCase, UnreadableCase, receipts_of
 from leaver.messages.names import name_of
-from leaver_cli.cases.to_do import about_the_case
+from leaver_cli.cases.to_do import about_the_case, about_the_steps
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.table import Column, Table, value_of
@@ -66,7 +66,7 @@ def cases(
                 continue
             counts[state] += 1
             counts["overdue"] += late
-            people += _add(table, each, at)
+            people += _add(table, each, _to_do(known, each, at), at)
     console = Terminal()
     console.print(table)
     console.note(_summary(counts, states, people))
@@ -86,8 +86,19 @@ def _is_asked_for(case: ListedCase, *, person: str | None, since: datetime | Non
     return source in {None, case.source}
 
 
-def _add(table: Table, case: ListedCase, at: datetime) -> bool:
-    to_do, late = about_the_case(case, at), case.is_overdue(at)
+def _to_do(known: Cases, listed: ListedCase, at: datetime) -> str | None:
+    """What a person does about it; of an open case the index does not tell what came of its steps."""
+    case = known.read(listed.case_id) if listed.state is State.OPEN else None
+    if case is not None:
+        steps = list(about_the_steps(case, receipts_of(case, known.read_stored(case.case_id)), at))
+        for name, told in steps:
+            more = f" (and {len(steps) - 1} more: `leaver case {case.case_id}`)" if len(steps) > 1 else ""
+            return f"{name}: {told}{more}"
+    return about_the_case(listed, at)
+
+
+def _add(table: Table, case: ListedCase, to_do: str | None, at: datetime) -> bool:
+    late = case.is_overdue(at)
     when = case.effective_at if case.state in {State.SCHEDULED, State.HELD} else case.finished_at or case.started_at
     shown = "OVERDUE" if late else str(case.state)
     also = {

@@ -44,9 +44,10 @@ def _about(case: Case, step: Step, receipt: Receipt | None, *, is_late: bool) ->
     if step.name in case.waiting or step.lacks_account:
         return f"no connection to {step.at} works: `leaver connect {step.provider}`"
     if receipt is None or receipt.outcome is None:
-        return "it is tried again by itself, and is late: the log of its function says why" if is_late else None
+        return f"it is tried again by itself, and is late: `leaver log {case.case_id}` says why" if is_late else None
+    reason = f" ({receipt.reason})" if receipt.reason else ""
     return {
-        Outcome.FAILED: f"mend what its reason says, then `leaver retry {case.case_id}`",
+        Outcome.FAILED: f"mend what its reason says{reason}, then `leaver retry {case.case_id}`",
         Outcome.USER_NOT_FOUND: f"nobody of that name is known there: look by hand, then {close}",
         Outcome.NOT_SEARCHABLE: f"nobody can tell whether it is theirs: mend what its reason says, or {close}",
         Outcome.REFUSED: f"it was not carried out: look at {step.at} by hand, then {close}",
