@@ -86,6 +86,7 @@ def field(request: pytest.FixtureRequest) -> Iterator[Field]:
     assert field.thrown, "nothing was injected"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores: a local world waits for half of its time."""
     return (os.cpu_count() or 1) + 1
