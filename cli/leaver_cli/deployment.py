@@ -71,9 +71,17 @@ class Deployment:
 
     def send_decisions(self, decisions: Iterable[Mapping[str, str]]) -> None:
         """Send what a person decides of cases, straight to the queue of start_offboarding."""
-        url = self.stack.queue_url(self.stack.queue_of("start_offboarding"))
         for each in decisions:
-            self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(each))
+            self.send(each)
+
+    def send(self, decision: Mapping[str, object], *, urgent: bool = False) -> str:
+        """Send what a person decides, straight to a queue of start_offboarding; returns the message's id."""
+        url = self.stack.queue_url(self.stack.queue_of("start_offboarding") + ("-urgent" if urgent else ""))
+        return self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(decision))["MessageId"]
+
+    def now(self) -> datetime:
+        """Tell the time as AWS has it: what comes of a decision is dated by that."""
+        return now() + self.ahead
 
     def webhook_places(self) -> Iterator[tuple[str, datetime]]:
         """Find the front door's connections, and when each one's secret was changed last."""

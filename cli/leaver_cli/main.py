@@ -23,6 +23,7 @@ from leaver_cli.connections.secret_input import NoSecret
 from leaver_cli.connections.show import connections
 from leaver_cli.deployment import NoSuchStack, WrongClock, describe
 from leaver_cli.door.show import door
+from leaver_cli.offboarding.begin import contain, offboard
 from leaver_cli.parked.redrive import redrive
 from leaver_cli.parked.show import parked
 from leaver_cli.stack import NoSuchQueue
@@ -84,6 +85,8 @@ app.command()(connections)
 app.command()(refresh)
 app.command()(disconnect)
 app.add_typer(door, name="door")
+app.command()(offboard)
+app.command()(contain)
 app.command()(case)
 app.command()(heard)
 app.command()(release)

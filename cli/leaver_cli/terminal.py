@@ -1,7 +1,7 @@
 """All that an operator is shown passes here: what came from outside does not command the terminal, and is no markup."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -48,14 +48,25 @@ def show_json(value: object) -> None:
 
 
 def says_yes(question: str) -> bool:
-    """Ask, and tell whether that was a yes."""
-    return typer.confirm(printable(question))
+    """Ask, beside what goes into a pipe, and tell whether that was a yes."""
+    return typer.confirm(printable(question), err=True)
 
 
 def confirm(question: str) -> None:
     """Ask, and go on only after a yes."""
     if not says_yes(question):
         raise typer.Abort
+
+
+def say_row(console: "Terminal", widths: Sequence[int], *cells: str) -> None:
+    """Show one row: in columns on a terminal, however long the last cell, and with tabs between them in a pipe."""
+    shown = [printable(each) for each in cells]
+    if not console.is_terminal:
+        # rich would make spaces of them.
+        typer.echo("\t".join(shown))
+        return
+    padded = [each.ljust(width) for each, width in zip(shown, widths, strict=False)]
+    console.say("  ".join([*padded, *shown[len(padded) :]]).rstrip())
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
+from leaver.messages.decisions import BEGIN, Begin
 from leaver.messages.envelope import Payload
 from leaver.messages.events import AccountEvent, AppRemoved, OffboardingRequested
 from leaver.messages.hr import HrChoices, read_door_test, read_hr_event
@@ -340,6 +341,9 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     An event that names only an id becomes the look-up of that person. Raises BadMessage, or Rejected where the event
     opens no case.
     """
+    if payload.event is None and payload.detail.get("decision") in BEGIN:
+        begin = parse(Begin, payload.detail, direct=True)
+        return _settled(begin.as_heard(payload.id, payload.heard_at, sender=payload.sender), payload)
     if payload.event is None and "decision" in payload.detail:
         told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
         return parse(Decision, {**payload.detail, **told}, direct=True)
@@ -351,7 +355,11 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
         return LookUpPerson(unnamed=needed.unnamed, missing=needed.reason)
     if not isinstance(understood, OffboardingRequested):
         return AccountHeard(event=understood, requested_at=understood.occurred_at, heard_at=payload.heard_at)
-    request, dated_ahead = settle_times(understood, payload.heard_at)
+    return _settled(understood, payload)
+
+
+def _settled(heard: OffboardingRequested, payload: Payload) -> StartOffboarding:
+    request, dated_ahead = settle_times(heard, payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
         request=request,

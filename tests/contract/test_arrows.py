@@ -25,6 +25,7 @@ ORDER = (
         "messages.envelope",
         "messages.commands",
         "messages.events",
+        "messages.decisions",
         "messages.look_up",
         "messages.times",
         "messages.publisher",

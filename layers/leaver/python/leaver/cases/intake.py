@@ -23,11 +23,13 @@ from leaver.cases.table import Cases
 from leaver.errors import Rejected
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.names import name_of
+from leaver.messages.speakers import OPERATOR
 from leaver.providers.entry import Person
 
 #: why nothing is done about an event
 HEARD: Final = "this departure is a case already"
 ENDED: Final = "everything was ended after this, or is being ended"
+TAKEN_BACK: Final = "this very decision was taken back since: decide anew, by `leaver offboard WHO`, if it is meant"
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,30 @@ class Intake:
     def take(self, request: OffboardingRequested, found: Mapping[str, Person]) -> Fate:
         """The same, of whom accounts have said already who that is."""
         names = _names(request, found.values())
+        if request.source == OPERATOR and (decided := self._find_decided(request)):
+            return self._tell_again(decided)
         if request.kind in {"cancelled", "reinstated"}:
             return self.returns.keep_access(request, names)
         return self._take_access(Departure(request, found, names, because=request.doubt))
+
+    def _find_decided(self, request: OffboardingRequested) -> Case | None:
+        """The case of this very decision, where a person has sent it before: a list of people is run again as a whole.
+
+        The same message, delivered twice, goes its usual way: the first run may have been killed.
+        """
+        person = self.people.read(request.subject.email)
+        for case in map(self.cases.read, sorted(person.cases) if person else ()):
+            for said in case.said if case else ():
+                is_same = (said.source, said.event_id, said.kind) == (OPERATOR, request.event_id, request.kind)
+                if is_same and said.at < request.occurred_at.replace(microsecond=0):
+                    return case
+        return None
+
+    def _tell_again(self, case: Case) -> Fate:
+        is_back = case.state is State.COMPLETED and case.kind == "departure" and not self.people.gone(case.names)
+        if is_back or case.state in OVER:
+            return Fate("refused", case.case_id, TAKEN_BACK)
+        return Fate("repeated", case.case_id, HEARD)
 
     def _take_access(self, departure: Departure) -> Fate:
         finished = self.former.find_finished(departure.names)
@@ -221,6 +244,8 @@ class Intake:
             extended = (named if is_another_name else extended).with_steps(found)
         if is_urgent and not extended.because and extended.allows(CaseEvent.MADE_URGENT):
             extended = extended.after(CaseEvent.MADE_URGENT, now)
+        if departure.request.source == OPERATOR and not extended.because and extended.allows(CaseEvent.RELEASED):
+            extended = extended.after(CaseEvent.RELEASED, now)
         if extended.state is State.SCHEDULED:
             extended = extended.with_look_at(max(extended.effective_at, now))
         return extended if extended != standing else None

@@ -1,0 +1,167 @@
+"""`leaver offboard`, `contain`, `cancel` and `reinstate` on the whole local world, as an operator types them."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from leaver_cli.main import app
+from local import acme
+from tests.e2e.test_offboarding import has_all, is_out, requested
+from tests.e2e.watched_world import WatchedWorld
+
+CASE = re.compile(r"c-[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+class Operated(WatchedWorld):
+    """A world with somebody at the command line."""
+
+    def leaver(self, *arguments: object, typed: str = "") -> Result:
+        """Run the command line as an operator of this stack, in a pipe."""
+        environ = self.environment() | {"COLUMNS": "80"}
+        return CliRunner(mix_stderr=False).invoke(app, list(map(str, arguments)), input=typed, env=environ)
+
+    def case(self, case_id: str) -> Any:
+        (found,) = [each for each in self.cases() if each["case_id"] == case_id]
+        return found
+
+
+@pytest.fixture(scope="module")
+def shared_world() -> Iterator[Operated]:
+    with Operated() as world:
+        acme.set_up(world)
+        yield world
+        world.forget()
+
+
+@pytest.fixture
+def world(shared_world: Operated) -> Operated:
+    shared_world.forget()
+    return shared_world
+
+
+def rows(result: Result) -> dict[str, str]:
+    """What a script reads of what became of a decision."""
+    return dict(line.split("\t", 1) for line in result.stdout.splitlines() if "\t" in line)
+
+
+def test_offboard_asks_ends_everything_and_prints_the_case(world: Operated) -> None:
+    leaver, colleague = world.hire(), world.hire()
+    refused = world.leaver("offboard", leaver.email, typed="n\n")
+    assert refused.exit_code == 1
+    world.wait_until_idle()
+    assert has_all(world, leaver)
+
+    done = world.leaver("offboard", leaver.email, "--because", "the contract ended", typed="y\n")
+    assert done.exit_code == 0
+    told = rows(done)
+    assert CASE.fullmatch(told["case"])
+    assert (told["who"], told["fate"]) == (leaver.email, "opened")
+    world.wait_until_idle()
+    assert is_out(world, leaver)
+    assert has_all(world, colleague)
+    case = world.case(told["case"])
+    assert (case["source"], case["request"]["because"]) == ("operator", "the contract ended")
+    assert case["actor"]
+
+
+def test_with_wait_the_steps_are_told_as_they_happen(world: Operated) -> None:
+    leaver = world.hire()
+    done = world.leaver("offboard", leaver.email, "--urgent", "--wait", "--yes")
+    assert done.exit_code == 0, done.stdout + done.stderr
+    steps = [line.split("\t")[1:3] for line in done.stdout.splitlines() if re.match(r"\d\d:\d\d:\d\dZ\t", line)]
+    assert {(step.partition("#")[0], outcome) for step, outcome in steps[:-1]} == {
+        ("RevokeSsoToken", "revoked"),
+        ("RevokeGrants", "revoked"),
+        ("PurgeUserTokens", "purged"),
+    }
+    assert steps[-1] == ["case", "completed"]
+    assert is_out(world, leaver)
+    assert world.case(rows(done)["case"])["urgency"] == "urgent"
+
+
+def test_with_wait_what_only_a_person_can_do_ends_it_with_1(world: Operated) -> None:
+    leaver = world.hire(at_venafi=False)
+    done = world.leaver("offboard", leaver.email, "--wait", "--yes")
+    assert done.exit_code == 1, done.stdout + done.stderr
+    assert "user_not_found, outstanding" in done.stdout
+    assert done.stdout.splitlines()[-1].split("\t")[1:3] == ["case", "needs a person"]
+
+
+def test_contain_ends_what_a_thief_may_have_and_nobody_leaves(world: Operated) -> None:
+    person = world.hire()
+    done = world.leaver("contain", person.email, "--wait", "--json", "--yes")
+    assert done.exit_code == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert (told["fate"], told["state"], told["outstanding"]) == ("opened", "completed", [])
+    assert is_out(world, person)
+    assert world.case(told["case"])["request"]["kind"] == "contain"
+
+
+def test_next_friday_at_five_in_berlin(world: Operated) -> None:
+    person = world.hire()
+    day = (datetime.now(UTC) + timedelta(days=6)).date()
+    done = world.leaver("offboard", person.email, "--at", f"{day} 17:00", "--tz", "Europe/Berlin", typed="y\n")
+    assert done.exit_code == 0, done.stdout + done.stderr
+    assert "17:00 Europe/Berlin" in done.stderr
+    told = rows(done)
+    assert told["state"] == "scheduled"
+    assert world.case(told["case"])["effective_at"].startswith(f"{day}T1")
+    assert has_all(world, person)
+
+
+def test_a_time_in_the_past_asks_again_and_is_refused_with_yes(world: Operated) -> None:
+    person = world.hire()
+    refused = world.leaver("offboard", person.email, "--at", "2020-01-01 09:00", "--tz", "UTC", "--yes")
+    assert refused.exit_code == 2
+    assert "lies in the past" in refused.stderr
+    asked = world.leaver(
+        "offboard", person.email, "--at", "2020-01-01 09:00", "--tz", "UTC", typed="2031-01-01 09:00\ny\n"
+    )
+    assert (asked.exit_code, rows(asked)["state"]) == (0, "scheduled")
+
+
+def test_an_identity_that_is_somebody_elses_is_refused_and_both_keep_everything(world: Operated) -> None:
+    leaver, other = world.hire(), world.hire()
+    done = world.leaver("offboard", other.email, "--identity", f"zoom:id={leaver.zoom_id}", "--yes")
+    assert done.exit_code == 1
+    told = rows(done)
+    assert "there this is somebody with another address" in told["because"]
+    assert told["fate"].startswith("dead-lettered")
+    assert has_all(world, leaver)
+    assert has_all(world, other)
+
+
+def test_who_is_a_case_already_is_told_which(world: Operated) -> None:
+    person = world.hire()
+    told = requested(person, kind="scheduled", effective_at="2031-01-01T09:00:00Z")
+    world.send("start_offboarding", told)
+    world.wait_until_idle()
+    done = world.leaver("offboard", person.email, "--yes")
+    assert done.exit_code == 0
+    [case] = [each for each in world.cases() if each["email"] == person.email]
+    assert rows(done)["case"] == case["case_id"]
+    world.wait_until_idle()
+    assert is_out(world, person)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("ada",), "who: expected an e-mail address"),
+        (("ada@example.com", "--identity", "zoom=1"), "expected PROVIDER:KEY=VALUE, of zoom:id, venafi:name"),
+        (("ada@example.com", "--identity", "acme:id=1"), "subject.identities: unknown field (allowed: venafi, zoom)"),
+        (("ada@example.com", "--tz", "UTC"), "say when"),
+        (("ada@example.com", "--at", "2031-01-01 09:00", "--yes"), "on which clocks?"),
+        (("ada@example.com", "--at", "2031-01-01 09:00", "--tz", "berlin", "--yes"), "did you mean Europe/Berlin?"),
+    ],
+)
+def test_what_says_nothing_that_could_be_done_is_usage(world: Operated, arguments: tuple[str, ...], said: str) -> None:
+    result = world.leaver("offboard", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in " ".join(result.stderr.split())
