@@ -8,9 +8,11 @@ import pytest
 from leaver.cases.intake import TAKEN_BACK
 from leaver.cases.record import Case
 from leaver.cases.states import State
+from tests.cases.test_beginning import crashes
 from tests.cases.test_guard import PEOPLE, feed
 from tests.doubles.clock import NOW
-from tests.doubles.office import ADA, ADA_ID, Office
+from tests.doubles.office import ADA, ADA_ID, Message, Office
+from tests.doubles.steps import Moment
 
 EVERYTHING = {"session", "grants", "user token"}
 
@@ -132,6 +134,20 @@ def test_who_was_taken_back_since_is_not_touched_when_a_list_is_run_again(office
     begins(office, **told)
     assert last_fate(office) == ("refused", TAKEN_BACK)
     assert office.access_of(ADA) == EVERYTHING
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_whatever_the_crash_the_same_message_finishes_what_its_killed_run_began(moment: Moment) -> None:
+    def begin() -> tuple[Office, Message]:
+        office = Office()
+        return office, office.queue("StartOffboarding", {"decision": "offboard", "who": ADA, "event_id": "csv-1"})
+
+    offices = list(crashes(begin, moment))
+    assert len(offices) > 15
+    for office in offices:
+        # By the redelivery alone: no minute passes, in which watch_deadlines would begin it.
+        office.works()
+        assert (office.access_of(ADA), office.case.state) == (set(), State.COMPLETED)
 
 
 def test_a_return_by_hr_waits_for_a_person_where_a_person_had_decided(office: Office) -> None:
