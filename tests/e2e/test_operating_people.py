@@ -150,6 +150,36 @@ def test_who_is_a_case_already_is_told_which(world: Operated) -> None:
     assert is_out(world, person)
 
 
+def test_who_was_to_leave_later_is_cancelled_by_their_name(world: Operated) -> None:
+    person = world.hire()
+    begun = world.leaver("offboard", person.email, "--at", "2031-01-01 09:00", "--tz", "UTC", "--yes")
+    done = world.leaver("cancel", person.email, typed="y\n")
+    assert done.exit_code == 0, done.stdout + done.stderr
+    told = rows(done)
+    assert (told["case"], told["fate"]) == (rows(begun)["case"], f"{person.email} stays")
+    assert told["now"] == world.case(told["case"])["state"] == "cancelled"
+    again = world.leaver("cancel", person.email, "--yes")
+    assert (again.exit_code, world.case(told["case"])["state"]) == (1, "cancelled")
+    world.wait_until_idle()
+    assert has_all(world, person)
+
+
+def test_who_is_taken_back_is_told_what_was_ended_by_name_and_may_have_tokens_again(world: Operated) -> None:
+    person = world.hire()
+    world.leaver("offboard", person.email, "--wait", "--yes")
+    done = world.leaver("reinstate", person.email, typed="y\n")
+    assert done.exit_code == 0, done.stdout + done.stderr
+    ended = [line.split("\t")[1] for line in done.stdout.splitlines() if line.startswith("ended\t")]
+    assert [each.partition("#")[0] for each in ended] == ["RevokeSsoToken", "RevokeGrants"]
+    assert all(each.endswith("revoked, can not be given back") for each in ended)
+    assert rows(done)["fate"] == f"{person.email} stays"
+    [asked] = world.send("retrieve_user_token", {"user_id": person.email, "connection": "zoom"})
+    world.wait_until_idle()
+    assert world.receipt(asked)["outcome"] == "retrieved"
+    nobody = world.leaver("reinstate", "nobody@example.com", "--yes")
+    assert (nobody.exit_code, nobody.stdout) == (1, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -46,6 +46,8 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("case", HOSTILE),
     ("release",),
     ("release", "h-1"),
+    ("offboard", "ada@example.com", "--identity", HOSTILE),
+    ("contain", "ada@example.com", "--identity", HOSTILE),
     ("close", "c-1", SSO.name, "--because", HOSTILE),
     ("close", "c-1", HOSTILE, "--because", HOSTILE),
     ("cancel", "h-1"),
@@ -163,7 +165,7 @@ def model_of(table: str, stored: Mapping[str, Any]) -> type[BaseModel]:
 
 def check(result: Result) -> str:
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert not [each for each in result.output if not each.isprintable() and each != "\n"], result.output
+    assert not [each for each in result.output if not each.isprintable() and each not in "\n\t"], result.output
     assert not any(line.startswith("SEALED") for line in result.output.splitlines()), result.output
     return result.output
 

@@ -16,7 +16,7 @@ from leaver_cli.offboarding.fates import BAD, SAID, decide
 from leaver_cli.offboarding.following import follow, how_it_stands
 from leaver_cli.offboarding.when import NotATime, read_time, told
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, printable, say_row, show_json, waiting
+from leaver_cli.terminal import Terminal, confirm, say_row, show_json, waiting
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="The person's e-mail address.")]
 Urgent = Annotated[bool, typer.Option("--urgent", help="By the urgent lane, before everybody else.")]
@@ -113,7 +113,7 @@ def _ask_for_time(at: str, tz: str | None, now: datetime, *, yes: bool) -> datet
         except NotATime as error:
             if yes:
                 raise BadDecision(str(error)) from None
-            typer.echo(printable(str(error)), err=True)
+            Terminal(stderr=True).say(str(error))
             if tz is None:
                 tz = typer.prompt("On which clocks", err=True)
             at = typer.prompt("When", err=True)
@@ -123,7 +123,7 @@ def _begin(deployment: Deployment, begin: Begin, question: str, *, wait: bool, y
     if not yes:
         confirm(question)
     with waiting("start_offboarding reads of it"):
-        heard = decide(deployment, begin)
+        heard = decide(deployment, begin.as_message(), urgent=begin.urgency == "urgent")
     case = deployment.cases.read(heard.case_id) if heard and heard.case_id else None
     if as_json and not wait:
         show_json(as_record(begin, heard, case))
@@ -184,5 +184,5 @@ def _wait(deployment: Deployment, case_id: str, *, quietly: bool) -> bool:
     try:
         return follow(deployment, case_id, tell)
     except KeyboardInterrupt:
-        typer.echo(f"the case goes on without you: leaver case {case_id}", err=True)
+        Terminal(stderr=True).say(f"the case goes on without you: leaver case {case_id}")
         raise typer.Exit(130) from None

@@ -1,12 +1,11 @@
 """What became of a decision: start_offboarding records each one that it hears, and its fate."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from leaver.cases.heard import FateName, Heard
-from leaver.messages.decisions import Begin
 from leaver_cli.deployment import Deployment
 
 #: how long a decision is waited for: a cold start, and a queue that others are in as well
@@ -42,8 +41,8 @@ def await_fates(deployment: Deployment, messages: Collection[str], sent_at: date
             time.sleep(PAUSE)
 
 
-def decide(deployment: Deployment, begin: Begin) -> Heard | None:
+def decide(deployment: Deployment, decision: Mapping[str, object], *, urgent: bool = False) -> Heard | None:
     """Send a decision, and wait for what becomes of it; None where nobody has heard of it so far."""
     sent_at = deployment.now()
-    message_id = deployment.send(begin.model_dump(mode="json", exclude_defaults=True), urgent=begin.urgency == "urgent")
+    message_id = deployment.send(decision, urgent=urgent)
     return next(await_fates(deployment, [message_id], sent_at), None)

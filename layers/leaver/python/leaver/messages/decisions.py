@@ -37,6 +37,10 @@ class Begin(BaseModel):
             raise ValueError("effective_at: expected only with decision offboard")
         return self
 
+    def as_message(self) -> dict[str, object]:
+        """What is sent of it."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
     def as_heard(self, message_id: str, at: datetime, *, sender: str) -> OffboardingRequested:
         """The HR event that it is; `sender` is SQS's own word for who decided."""
         kind: Literal["contain", "immediate", "scheduled"] = "immediate" if self.effective_at is None else "scheduled"
