@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from local.aws.moto_server import CREDENTIAL
-from local.aws.partitions import NOTES, Reach
+from local.aws.partitions import NOTES, PREVIEWS, Reach
 from local.aws.template import ACCOUNT, REGION
 from tests.contract.iam import is_allowed, principal
 from tests.contract.stack import FULL, FUNCTIONS, Stack, arn, kebab, of_type, stack
@@ -117,7 +117,8 @@ def _may_reach(reach: Reach) -> bool:
     caller = principal(f"{ROLE}{function}Role", statements(made, function))
     match reach.action.partition(":")[0]:
         case "dynamodb" if reach.name.endswith("#"):
-            return is_allowed(caller, reach.action, CASES, [], {"dynamodb:LeadingKeys": [f"{reach.name}1"]})
+            of_kind = f"{TABLE}Deliveries" if reach.name == PREVIEWS else CASES
+            return is_allowed(caller, reach.action, of_kind, [], {"dynamodb:LeadingKeys": [f"{reach.name}1"]})
         case "dynamodb":
             table, keys = ("Deliveries", [reach.name]) if reach.name in NOTES else (reach.name, ["1"])
             return is_allowed(caller, reach.action, f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": keys})

@@ -63,7 +63,7 @@ def say_row(console: "Terminal", widths: Sequence[int], *cells: str) -> None:
     shown = [printable(each) for each in cells]
     if not console.is_terminal:
         # rich would make spaces of them.
-        typer.echo("\t".join(shown))
+        typer.echo("\t".join(shown), err=console.stderr)
         return
     padded = [each.ljust(width) for each, width in zip(shown, widths, strict=False)]
     console.say("  ".join([*padded, *shown[len(padded) :]]).rstrip())

@@ -8,6 +8,8 @@ from local.aws.template import Json
 
 #: the items of `Deliveries` that are no delivery's, and have rights of their own
 NOTES: Final = frozenset({"connected", "spoke"})
+#: and how those are called that answer a person
+PREVIEWS: Final = "preview#"
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
 
@@ -58,6 +60,8 @@ def _found_in(request: Json) -> str:
 def _item(table: str, key: Json) -> str:
     if "partition" in key:
         return f"{key['partition']['S'].partition('#')[0]}#"
+    if key.get("delivery", {}).get("S", "").startswith(PREVIEWS):
+        return PREVIEWS
     return key["delivery"]["S"] if key.get("delivery", {}).get("S") in NOTES else _logical(table)
 
 

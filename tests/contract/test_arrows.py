@@ -26,6 +26,7 @@ ORDER = (
         "messages.commands",
         "messages.events",
         "messages.decisions",
+        "messages.previews",
         "messages.look_up",
         "messages.times",
         "messages.publisher",
@@ -88,7 +89,8 @@ ORDER = (
         "cases.accounts",
     ),
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
-    *("consuming.message", "consuming.journal", "consuming.recorder", "consuming.failures", "consuming.consumer"),
+    *("consuming.message", "consuming.journal", "consuming.previews", "consuming.recorder", "consuming.failures"),
+    "consuming.consumer",
     "bootstrap",
     "front_door",
 )

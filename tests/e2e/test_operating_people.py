@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from leaver_cli.main import app
 from local import acme
+from local.acme import Person
 from tests.e2e.test_offboarding import has_all, is_out, requested
 from tests.e2e.watched_world import WatchedWorld
 
@@ -68,6 +69,52 @@ def test_offboard_asks_ends_everything_and_prints_the_case(world: Operated) -> N
     case = world.case(told["case"])
     assert (case["source"], case["request"]["because"]) == ("operator", "the contract ended")
     assert case["actor"]
+
+
+def test_before_the_question_it_is_shown_who_is_meant_and_what_they_have(world: Operated) -> None:
+    leaver = world.hire()
+    world.venafi.authorize(acme.CERTIFICATE_APP, leaver.venafi_id)
+    world.send("retrieve_user_token", {"user_id": leaver.email, "connection": "zoom"})
+    world.wait_until_idle()
+    shown = world.leaver("offboard", leaver.email, "--dry-run")
+    assert shown.exit_code == 0, shown.stdout + shown.stderr
+    ends = {line.split("\t")[1].partition("#")[0]: line.split("\t")[2:] for line in shown.stdout.splitlines()[1:]}
+    assert ends["RevokeSsoToken"][0] == f"{leaver.zoom_id} (by account)"
+    assert ends["RevokeGrants"] == [f"{leaver.venafi_id} (by address)", "2 grants"]
+    assert ends["PurgeUserTokens"][1] == "1 kept token"
+    assert "can not be asked" in ends["RevokeSsoToken"][1]
+    world.wait_until_idle()
+    assert [each for each in world.cases() if each["email"] == leaver.email] == []
+    assert has_all_and_one_grant_more(world, leaver)
+    assert "zak" not in shown.stdout + shown.stderr
+
+    asked = world.leaver("offboard", leaver.email, typed="n\n")
+    assert (asked.exit_code, rows(asked)) == (1, {})
+    assert [line for line in asked.stderr.splitlines() if line.startswith("ends\t")] == shown.stdout.splitlines()[1:]
+
+
+def has_all_and_one_grant_more(world: Operated, person: Person) -> bool:
+    return world.zoom.has_session(person.email) and world.venafi.live_grants(person.venafi_id) == 2
+
+
+def test_a_preview_names_nobody_a_case_that_is_there_and_a_connection_of_theirs(world: Operated) -> None:
+    leaver = world.hire(at_venafi=False)
+    acme.connect_zoom(world, "of-a-leaver", (acme.READ_USER,), personal_to=leaver)
+    begun = world.leaver("offboard", leaver.email, "--at", "2031-01-01 09:00", "--tz", "UTC", "--yes")
+    told = json.loads(world.leaver("offboard", leaver.email, "--dry-run", "--json").stdout)
+    there = {each["step"].partition("#")[0]: each["there"] for each in told["would_end"]}
+    assert "nobody is found there" in there["RevokeGrants"]
+    assert there["RevokeAccessToken"] == "a connection of theirs"
+    assert [each["case"] for each in told["cases"]] == [rows(begun)["case"]]
+
+
+def test_a_provider_that_does_not_answer_keeps_nobody_from_being_shown(world: Operated) -> None:
+    leaver = world.hire()
+    world.venafi.inject(".*", times=None, handling="skip", reply="venafi/503-html")
+    told = json.loads(world.leaver("contain", leaver.email, "--dry-run", "--json").stdout)
+    [grants] = [each["there"] for each in told["would_end"] if each["step"].startswith("RevokeGrants")]
+    assert grants.startswith("can not be asked now: ")
+    assert world.parked("revoke_grants") == []
 
 
 def test_with_wait_the_steps_are_told_as_they_happen(world: Operated) -> None:

@@ -14,6 +14,7 @@ from leaver_cli.deployment import Deployment, describe
 from leaver_cli.offboarding.decision import BadDecision, read_decision, read_identities
 from leaver_cli.offboarding.fates import BAD, SAID, decide
 from leaver_cli.offboarding.following import follow, how_it_stands
+from leaver_cli.offboarding.preview import look, show
 from leaver_cli.offboarding.when import NotATime, read_time, told
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal, confirm, say_row, show_json, waiting
@@ -29,6 +30,7 @@ Identities = Annotated[
         help="Who that is at a provider, if the address does not say; as often as you like.",
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would end, and stop.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show the steps as they happen, until all is done.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Say what became of it as JSON.")]
@@ -46,6 +48,7 @@ def offboard(
     urgent: Urgent = False,
     because: Because = None,
     identity: Identities = None,
+    dry_run: DryRun = False,
     wait: Wait = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -53,7 +56,7 @@ def offboard(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """End all access of somebody who leaves, now or at a time to come; prints the case.
+    """End all access of somebody who leaves, now or at a time to come: shows what would end, asks, prints the case.
 
     The exit status is 1 if a person has to do something, and 2 if the command says nothing that could be done.
 
@@ -73,7 +76,7 @@ def offboard(
     )
     when = "now" if effective_at is None else told(effective_at, tz, deployment.now())
     question = f"End every access of {begin.who}, {when}? What is revoked stays revoked"
-    _begin(deployment, begin, question, wait=wait, yes=yes, as_json=as_json)
+    _begin(deployment, begin, question, dry_run=dry_run, wait=wait, yes=yes, as_json=as_json)
 
 
 def contain(
@@ -82,6 +85,7 @@ def contain(
     urgent: Urgent = False,
     because: Because = None,
     identity: Identities = None,
+    dry_run: DryRun = False,
     wait: Wait = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -102,7 +106,7 @@ def contain(
         identities=read_identities(identity or []),
     )
     question = f"End every session, grant and kept token of {begin.who} now? They stay, and sign in anew"
-    _begin(deployment, begin, question, wait=wait, yes=yes, as_json=as_json)
+    _begin(deployment, begin, question, dry_run=dry_run, wait=wait, yes=yes, as_json=as_json)
 
 
 def _ask_for_time(at: str, tz: str | None, now: datetime, *, yes: bool) -> datetime:
@@ -119,7 +123,18 @@ def _ask_for_time(at: str, tz: str | None, now: datetime, *, yes: bool) -> datet
             at = typer.prompt("When", err=True)
 
 
-def _begin(deployment: Deployment, begin: Begin, question: str, *, wait: bool, yes: bool, as_json: bool) -> None:
+def _begin(
+    deployment: Deployment, begin: Begin, question: str, *, dry_run: bool, wait: bool, yes: bool, as_json: bool
+) -> None:
+    if dry_run or not yes:
+        with waiting("the functions are asked what would end"):
+            outlook = look(deployment, begin)
+        if dry_run and as_json:
+            show_json({"who": begin.who, "decision": begin.decision} | outlook.as_record())
+        else:
+            show(Terminal(stderr=not dry_run), begin, outlook)
+    if dry_run:
+        return
     if not yes:
         confirm(question)
     with waiting("start_offboarding reads of it"):

@@ -177,8 +177,31 @@ class Intake:
         is_doubted = standing.because is not None and not standing.waits_for_confirmation
         return is_doubted != bool(departure.because) or departure.is_of_somebody_else(known)
 
+    def look(self, request: OffboardingRequested, heard_at: datetime) -> tuple[Case, Sequence[Case]]:
+        """Tell which case this would open, and which the person has under way; nothing is recorded.
+
+        Raises what take_in() raises.
+        """
+        found = self.find_person(request, heard_at)
+        departure = Departure(request, found, _names(request, found.values()))
+        finished = self.former.find_finished(departure.names) if departure.kind == "departure" else None
+        meant = self.former.after(finished, departure) if finished else self.former.under_known_names(departure)
+        known = (self.people.read(name) for name in departure.names)
+        pointed = sorted({case_id for each in known if each for case_id in each.cases})
+        standing = [case for case in map(self.cases.read, pointed) if case and case.state in UNDER_WAY]
+        return self._draft("c-none", meant), standing
+
     def _record(self, case_id: str, departure: Departure) -> Case | None:
         """Record the case before anything of it is begun; None where another run was faster."""
+        now, case = self.clock(), self._draft(case_id, departure)
+        if departure.follows and not departure.because:
+            receipts = self.cases.read_receipts(departure.follows.case_id)
+            case = with_ids_before(case, departure.follows, receipts, self.step_finder.providers)
+        waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
+        return self.cases.add(waits)
+
+    def _draft(self, case_id: str, departure: Departure) -> Case:
+        """The case with all that must end; raises Rejected where nothing does."""
         now, request = self.clock(), departure.request
         said = departure.said(now)
         case = new_case(
@@ -203,12 +226,7 @@ class Intake:
         steps = self.step_finder.find_anew(case)
         if not steps:
             raise Rejected("at none of the company's providers is there anything of this kind to end")
-        case = case.with_steps(steps)
-        if departure.follows and not departure.because:
-            receipts = self.cases.read_receipts(departure.follows.case_id)
-            case = with_ids_before(case, departure.follows, receipts, self.step_finder.providers)
-        waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
-        return self.cases.add(waits)
+        return case.with_steps(steps)
 
     def _extend(self, case: Case, departure: Departure) -> Fate:
         """Give a leaver who is a case already what the case lacks, and never a second set."""
