@@ -1,14 +1,24 @@
 """All that an operator is shown passes here: what came from outside does not command the terminal, and is no markup."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import typer
 from rich.console import Console, Group
 from rich.markup import escape
-from rich.progress import track
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
+from rich.table import Column
 from rich.text import Text
 
 Counted = TypeVar("Counted")
@@ -79,3 +89,25 @@ def waiting(what: str) -> Iterator[None]:
 def counting(things: Iterable[Counted], what: str, total: int) -> Iterable[Counted]:
     """Show how many of the things are done."""
     return track(things, escape(printable(what)), total=total, console=Terminal(stderr=True), transient=True)
+
+
+class Rate(ProgressColumn):
+    """How many in a minute."""
+
+    def render(self, task: Task) -> Text:
+        """The rate until now; nothing while it is not known."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed * 60:.0f} a minute")
+
+
+@contextmanager
+def progress_of(total: int) -> Iterator[Callable[[int, str], None]]:
+    """Show a bar with rate and remaining time; what is yielded is told how many are done, and what became of them."""
+    console = Terminal(stderr=True)
+    told = TextColumn(
+        "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    )
+    columns = (BarColumn(10), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), told)
+    with Progress(*columns, console=console, expand=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done, what: progress.update(task, completed=done, description=printable(what))

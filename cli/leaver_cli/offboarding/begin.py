@@ -1,6 +1,7 @@
 """`leaver offboard` and `leaver contain`: a person decides that somebody leaves, or that a thief gets nothing more."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import click
@@ -14,6 +15,8 @@ from leaver_cli.deployment import Deployment, describe
 from leaver_cli.offboarding.decision import BadDecision, read_decision, read_identities
 from leaver_cli.offboarding.fates import BAD, SAID, decide
 from leaver_cli.offboarding.following import follow, how_it_stands
+from leaver_cli.offboarding.list import CAP, offboard_list
+from leaver_cli.offboarding.people_csv import Defaults
 from leaver_cli.offboarding.preview import look, show
 from leaver_cli.offboarding.when import NotATime, read_time, told
 from leaver_cli.stack import Profile, Region, StackName
@@ -37,8 +40,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Say what became of it as J
 
 
 def offboard(
-    who: Who,
+    who: Annotated[str | None, typer.Argument(metavar="[WHO]", help="The person's e-mail address.")] = None,
     *,
+    people: Annotated[
+        Path | None, typer.Option("--from", metavar="people.csv", help="Everybody in this list; see docs/commands.md.")
+    ] = None,
+    cap: Annotated[int, typer.Option("--cap", min=1, help="How many people a list may have, on purpose.")] = CAP,
+    result: Annotated[
+        Path | None, typer.Option("--result", help="Where it is written what became of each; else people.result.csv.")
+    ] = None,
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME", help='When access ends, as "2026-12-04 17:00"; else now.')
     ] = None,
@@ -61,7 +71,18 @@ def offboard(
     The exit status is 1 if a person has to do something, and 2 if the command says nothing that could be done.
 
     leaver offboard ada@example.com --at "2026-12-04 17:00" --tz Europe/Berlin
+
+    leaver offboard --from people.csv --cap 25
     """
+    if (who is None) == (people is None):
+        raise click.UsageError("say WHO, or --from people.csv")
+    if people is not None:
+        if wait or identity:
+            raise click.UsageError("--wait and --identity are about one person: not with --from")
+        defaults = Defaults(at, tz, urgent=urgent, because=because)
+        deployment = describe(stack, region, profile)
+        offboard_list(deployment, people, defaults, result=result, cap=cap, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
     if tz is not None and at is None:
         raise click.UsageError("--tz says on which clocks --at is: say when")
     deployment = describe(stack, region, profile)
