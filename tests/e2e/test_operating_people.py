@@ -173,6 +173,25 @@ def test_a_time_in_the_past_asks_again_and_is_refused_with_yes(world: Operated) 
     assert (asked.exit_code, rows(asked)["state"]) == (0, "scheduled")
 
 
+def test_who_is_interrupted_meanwhile_is_told_that_it_goes_on(world: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    person = world.hire()
+    monkeypatch.setattr("leaver_cli.offboarding.fates.await_fates", interrupt)
+    stopped = world.leaver("offboard", person.email, "--yes")
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert "it is decided, and goes on without you" in stopped.stderr
+    world.wait_until_idle()
+    assert is_out(world, person)
+
+
+def test_what_does_not_begin_is_told_as_json_also_with_wait(world: Operated) -> None:
+    leaver, other = world.hire(), world.hire()
+    done = world.leaver("contain", other.email, "--identity", f"zoom:id={leaver.zoom_id}", "--yes", "--json", "--wait")
+    assert (done.exit_code, json.loads(done.stdout)["fate"]) == (1, "dead_lettered")
+
+
 def test_an_identity_that_is_somebody_elses_is_refused_and_both_keep_everything(world: Operated) -> None:
     leaver, other = world.hire(), world.hire()
     done = world.leaver("offboard", other.email, "--identity", f"zoom:id={leaver.zoom_id}", "--yes")

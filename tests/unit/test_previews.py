@@ -221,6 +221,19 @@ def test_the_case_that_is_under_way_is_told_and_of_who_left_that_it_is_once_more
     assert (told["cases"], told["follows"]) == ([], case_id)
 
 
+def test_of_who_leaves_once_more_the_steps_are_those_of_the_repeat() -> None:
+    office = Office()
+    office.queue("StartOffboarding", {"decision": "offboard", "who": ADA})
+    office.works()
+    office.clock.passes(minutes=90)
+    told = cast("list[dict[str, Any]]", look(office)["steps"])
+    office.queue("StartOffboarding", {"decision": "offboard", "who": ADA})
+    office.works()
+    again = office.cases.every[-1]
+    assert again.follows
+    assert [(each["name"], each["identity"]) for each in told] == [(step.name, step.identity) for step in again.steps]
+
+
 def test_a_case_is_not_looked_at_by_another_decision() -> None:
     office = Office()
     with pytest.raises(Exception, match="expected a decision to offboard"):

@@ -18,7 +18,7 @@ from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
 from leaver_cli.offboarding.fates import BAD, SAID, decide
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, say_row, show_json, waiting
+from leaver_cli.terminal import Terminal, confirm, say_row, show_json
 
 CaseOrWho = Annotated[
     str, typer.Argument(metavar="CASE|WHO", help="A case, or a name that the person has: an address.")
@@ -85,8 +85,7 @@ def _decide(
         raise click.ClickException(f"{case.case_id} is {case.state}{'' if case.state in OVER else f': {gives_back}'}")
     if not yes:
         confirm("Whatever any source said, this person stays? What was revoked stays revoked")
-    with waiting("start_offboarding reads of it"):
-        heard = decide(deployment, {"case": case.case_id, "decision": decision})
+    heard = decide(deployment, {"case": case.case_id, "decision": decision})
     case = deployment.cases.require(case.case_id)
     if as_json:
         show_json(as_record(decision, case, heard, list(find_taken(deployment, case))))

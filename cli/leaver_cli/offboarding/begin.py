@@ -76,6 +76,8 @@ def offboard(
     """
     if (who is None) == (people is None):
         raise click.UsageError("say WHO, or --from people.csv")
+    if people is None and result is not None:
+        raise click.UsageError("--result is of a list: only with --from")
     if people is not None:
         if wait or identity:
             raise click.UsageError("--wait and --identity are about one person: not with --from")
@@ -148,30 +150,33 @@ def _begin(
     deployment: Deployment, begin: Begin, question: str, *, dry_run: bool, wait: bool, yes: bool, as_json: bool
 ) -> None:
     if dry_run or not yes:
-        with waiting("the functions are asked what would end"):
-            outlook = look(deployment, begin)
-        if dry_run and as_json:
-            show_json({"who": begin.who, "decision": begin.decision} | outlook.as_record())
-        else:
-            show(Terminal(stderr=not dry_run), begin, outlook)
+        _show_outlook(deployment, begin, dry_run=dry_run, as_json=as_json)
     if dry_run:
         return
     if not yes:
         confirm(question)
-    with waiting("start_offboarding reads of it"):
-        heard = decide(deployment, begin.as_message(), urgent=begin.urgency == "urgent")
+    heard = decide(deployment, begin.as_message(), urgent=begin.urgency == "urgent")
     case = deployment.cases.read(heard.case_id) if heard and heard.case_id else None
-    if as_json and not wait:
-        show_json(as_record(begin, heard, case))
-    elif not as_json:
+    if not as_json:
         _say(begin, heard, case)
     is_well = is_begun(heard, case)
     if wait and is_well and case is not None:
         is_well = _wait(deployment, case.case_id, quietly=as_json)
-        if as_json:
-            show_json(as_record(begin, heard, deployment.cases.require(case.case_id)))
+        case = deployment.cases.require(case.case_id)
+    if as_json:
+        show_json(as_record(begin, heard, case))
     if not is_well:
         raise typer.Exit(1)
+
+
+def _show_outlook(deployment: Deployment, begin: Begin, *, dry_run: bool, as_json: bool) -> None:
+    """Show what would end: as the answer where nothing is to be done, and else beside it."""
+    with waiting("the functions are asked what would end"):
+        outlook = look(deployment, begin)
+    if dry_run and as_json:
+        show_json({"who": begin.who, "decision": begin.decision} | outlook.as_record())
+    else:
+        show(Terminal(stderr=not dry_run), begin, outlook)
 
 
 def is_begun(heard: Heard | None, case: Case | None) -> bool:

@@ -5,8 +5,11 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+import typer
+
 from leaver.cases.heard import FateName, Heard
 from leaver_cli.deployment import Deployment
+from leaver_cli.terminal import Terminal, waiting
 
 #: how long a decision is waited for: a cold start, and a queue that others are in as well
 PATIENCE: Final = timedelta(seconds=90)
@@ -42,7 +45,15 @@ def await_fates(deployment: Deployment, messages: Collection[str], sent_at: date
 
 
 def decide(deployment: Deployment, decision: Mapping[str, object], *, urgent: bool = False) -> Heard | None:
-    """Send a decision, and wait for what becomes of it; None where nobody has heard of it so far."""
+    """Send a decision, and wait for what becomes of it; None where nobody has heard of it so far.
+
+    Raises typer.Exit, 130, where a person waits no longer: what is sent is decided.
+    """
     sent_at = deployment.now()
     message_id = deployment.send(decision, urgent=urgent)
-    return next(await_fates(deployment, [message_id], sent_at), None)
+    try:
+        with waiting("start_offboarding reads of it"):
+            return next(await_fates(deployment, [message_id], sent_at), None)
+    except KeyboardInterrupt:
+        Terminal(stderr=True).say("it is decided, and goes on without you: `leaver case` shows what is open")
+        raise typer.Exit(130) from None

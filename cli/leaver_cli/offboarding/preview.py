@@ -111,12 +111,14 @@ def show(console: Terminal, begin: Begin, outlook: Outlook) -> None:
         rows.append(("why", outlook.because))
     for name, text in rows:
         say_row(console, [6], name, text)
-    widths = [
-        6,
-        *(max(map(len, column)) for column in zip(*((each.step, each.who) for each in outlook.sights), strict=True)),
-    ]
+    width = max((len(each.step) for each in outlook.sights), default=0)
     for sight in outlook.sights:
-        say_row(console, widths, "ends", sight.step, sight.who, sight.there)
+        if console.is_terminal:
+            # An id of Venafi's takes half of a line.
+            say_row(console, [6, width], "ends", sight.step, sight.there)
+            say_row(console, [6], "", sight.who)
+        else:
+            say_row(console, [], "ends", sight.step, sight.who, sight.there)
 
 
 def _there(step: Mapping[str, Any], answer: PreviewAnswer | None) -> str:

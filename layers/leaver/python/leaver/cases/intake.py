@@ -194,9 +194,6 @@ class Intake:
     def _record(self, case_id: str, departure: Departure) -> Case | None:
         """Record the case before anything of it is begun; None where another run was faster."""
         now, case = self.clock(), self._draft(case_id, departure)
-        if departure.follows and not departure.because:
-            receipts = self.cases.read_receipts(departure.follows.case_id)
-            case = with_ids_before(case, departure.follows, receipts, self.step_finder.providers)
         waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
         return self.cases.add(waits)
 
@@ -226,7 +223,11 @@ class Intake:
         steps = self.step_finder.find_anew(case)
         if not steps:
             raise Rejected("at none of the company's providers is there anything of this kind to end")
-        return case.with_steps(steps)
+        case = case.with_steps(steps)
+        if departure.follows is None or departure.because:
+            return case
+        receipts = self.cases.read_receipts(departure.follows.case_id)
+        return with_ids_before(case, departure.follows, receipts, self.step_finder.providers)
 
     def _extend(self, case: Case, departure: Departure) -> Fate:
         """Give a leaver who is a case already what the case lacks, and never a second set."""
