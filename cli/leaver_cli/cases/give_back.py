@@ -38,9 +38,10 @@ class Taken(NamedTuple):
     receipt: Receipt
 
     @property
-    def is_back_by_hand(self) -> bool:
-        """Whether a person can give it back at the provider."""
-        return self.receipt.outcome not in GONE
+    def in_words(self) -> str:
+        """What became of it, and whether a person can give it back at the provider."""
+        remains = "can not be given back" if self.receipt.outcome in GONE else "activate it at the provider"
+        return f"{self.receipt.outcome}, {remains}"
 
 
 def cancel(
@@ -138,10 +139,15 @@ def _say_what_is_taken(deployment: Deployment, case: Case) -> None:
     ]
     for name, text in rows:
         say_row(console, [7], name, text)
-    for each in find_taken(deployment, case):
-        remains = "activate it at the provider" if each.is_back_by_hand else "can not be given back"
-        what = f"{each.step} of {each.receipt.subject}: {each.receipt.outcome}, {remains}"
-        say_row(console, [7], "ended", what)
+    taken = list(find_taken(deployment, case))
+    width = max((len(each.step) for each in taken), default=0)
+    for each in taken:
+        if console.is_terminal:
+            # An id of Venafi's takes half of a line.
+            say_row(console, [7, width], "ended", each.step, each.in_words)
+            say_row(console, [7], "", each.receipt.subject)
+        else:
+            say_row(console, [], "ended", each.step, each.receipt.subject, each.in_words)
 
 
 def _say(case: Case, heard: Heard | None) -> None:

@@ -26,7 +26,7 @@ PAUSE: Final = 0.3
 ASKED: Final[Mapping[str, Place]] = {"RevokeGrants": "revoke_grants", "PurgeUserTokens": "purge_user_tokens"}
 #: what stands of the others
 UNASKED: Final = {
-    "RevokeSsoToken": "a session, if there is one: that can not be asked",
+    "RevokeSsoToken": "a session? can not be asked",
     "DeactivateUser": "the login",
     "RevokeAccessToken": "a connection of theirs",
     REPLACE: "Leaver works through this connection of theirs: a person must replace it",
