@@ -20,6 +20,7 @@ from leaver.cases.people import People
 from leaver.cases.table import Cases
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections, Role
+from leaver.consuming.previews import PreviewAnswers
 from leaver.messages.names import name_of
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
@@ -30,7 +31,7 @@ from leaver.webhooks.places import Places
 from leaver_cli.commands import InASentence
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
 from leaver_cli.connections.setup import ConnectionSetup, Established
-from leaver_cli.stack import AWS, Stack, reach
+from leaver_cli.stack import AWS, LANED, Place, Stack, reach
 from leaver_cli.terminal import say_under_way
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Deployment:
     heard: HeardEvents
     secret_store: SecretStore
     places: Places
+    preview_answers: PreviewAnswers
     #: the template's parameters
     parameters: Mapping[str, str]
     #: by how much AWS's clock is ahead of this machine's
@@ -74,10 +76,25 @@ class Deployment:
 
     def send_decisions(self, decisions: Iterable[Mapping[str, str]]) -> None:
         """Send what a person decides of cases, straight to the queue of start_offboarding."""
-        url = self.stack.queue_url(self.stack.queue_of("start_offboarding"))
         say_under_way("of what was decided, what was sent so far is carried out; the same command decides the rest")
         for each in decisions:
-            self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(each))
+            self.send(each)
+
+    def send(self, decision: Mapping[str, object], *, urgent: bool = False) -> str:
+        """Send what a person decides, straight to a queue of start_offboarding; returns the message's id."""
+        return self._send("start_offboarding", decision, urgent=urgent)
+
+    def ask(self, function: Place, preview: Mapping[str, object]) -> None:
+        """Ask a function what it would find, before everybody else where it has a lane for that."""
+        self._send(function, preview, urgent=function in LANED)
+
+    def _send(self, function: Place, message: Mapping[str, object], *, urgent: bool) -> str:
+        url = self.stack.queue_url(self.stack.queue_of(function) + ("-urgent" if urgent else ""))
+        return self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(message))["MessageId"]
+
+    def now(self) -> datetime:
+        """Tell the time as AWS has it: what comes of a decision is dated by that."""
+        return now() + self.ahead
 
     def webhook_places(self) -> Iterator[tuple[str, datetime]]:
         """Find the front door's connections, and when each one's secret was changed last."""
@@ -177,6 +194,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         heard=HeardEvents(dynamodb, table=outputs["CasesTable"]),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         places=Places(dynamodb, table=outputs["DeliveriesTable"]),
+        preview_answers=PreviewAnswers(dynamodb, table=outputs["DeliveriesTable"]),
         parameters=parameters,
         ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
         door_url=outputs.get("FrontDoorUrl"),

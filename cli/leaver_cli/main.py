@@ -42,6 +42,22 @@ COMMANDS: Final = (
         ["leaver door", "leaver door rotate hibob/main", "leaver door rotate hibob/main --finish"],
     ),
     Deferred(
+        "offboard",
+        "leaver_cli.offboarding.begin:offboard",
+        "End somebody's access, now or at a time, or that of a list.",
+        [
+            "leaver offboard ada@example.com",
+            'leaver offboard ada@example.com --at "2026-12-04 17:00" --tz Europe/Berlin',
+            "leaver offboard --from people.csv --cap 25",
+        ],
+    ),
+    Deferred(
+        "contain",
+        "leaver_cli.offboarding.begin:contain",
+        "End somebody's sessions and tokens, who stays.",
+        ["leaver contain ada@example.com"],
+    ),
+    Deferred(
         "cases",
         "leaver_cli.cases.listing:cases",
         "Show who leaves, who is about to, and who left.",

@@ -32,6 +32,8 @@ Place = Literal[
     "unrouted",
 ]
 PLACES: tuple[Place, ...] = get_args(Place)
+#: beside whose queue there is an urgent one
+LANED = frozenset({"revoke_access_token", "revoke_sso_token", "revoke_grants", "start_offboarding"})
 #: one connection's refreshes are kept apart, and cases are sealed one after the other
 _FIFO = frozenset({"refresh_access_token", "seal_case"})
 

@@ -5,7 +5,7 @@ is said beside them goes to standard error. With `--json` everything is one obje
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -13,7 +13,17 @@ import click
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
+from rich.table import Column
 from rich.text import Text
 
 from leaver_cli.table import Table, printable
@@ -137,6 +147,17 @@ def say_interrupted() -> None:
     complain(f"interrupted: {told}" if told else "interrupted")
 
 
+def say_row(console: "Terminal", widths: Sequence[int], *cells: str) -> None:
+    """Show one row: in columns on a terminal, however long the last cell, and with tabs between them in a pipe."""
+    shown = [printable(each) for each in cells]
+    if not console.is_terminal:
+        # rich would make spaces of them.
+        typer.echo("\t".join(shown), err=console.stderr)
+        return
+    padded = [each.ljust(width) for each, width in zip(shown, widths, strict=False)]
+    console.say("  ".join([*padded, *shown[len(padded) :]]).rstrip())
+
+
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Show meanwhile what is waited for."""
@@ -147,3 +168,25 @@ def waiting(what: str) -> Iterator[None]:
 def counting(things: Iterable[Counted], what: str, total: int) -> Iterable[Counted]:
     """Show how many of the things are done."""
     return track(things, escape(printable(what)), total=total, console=Terminal(stderr=True), transient=True)
+
+
+class Rate(ProgressColumn):
+    """How many in a minute."""
+
+    def render(self, task: Task) -> Text:
+        """The rate until now; nothing while it is not known."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed * 60:.0f} a minute")
+
+
+@contextmanager
+def progress_of(total: int) -> Iterator[Callable[[int, str], None]]:
+    """Show a bar with rate and remaining time; what is yielded is told how many are done, and what became of them."""
+    console = Terminal(stderr=True)
+    told = TextColumn(
+        "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    )
+    columns = (BarColumn(10), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), told)
+    with Progress(*columns, console=console, expand=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done, what: progress.update(task, completed=done, description=printable(what))

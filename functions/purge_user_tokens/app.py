@@ -9,14 +9,15 @@ from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
+from leaver.consuming.previews import Previews
 from leaver.messages.commands import PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
-from leaver.storage.tables import timestamp
+from leaver.settings import ActsOnPeople, AnswersPreviews, CallsZoom, EndsAccess
+from leaver.storage.tables import Value, timestamp
 
 
-class Settings(ActsOnPeople, CallsZoom, EndsAccess):
+class Settings(ActsOnPeople, CallsZoom, EndsAccess, AnswersPreviews):
     """What `purge_user_tokens` reads from its environment."""
 
 
@@ -27,19 +28,34 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
     """
     # A misspelt connection has nothing to purge, and that must not look like success.
     tokens.require_own(tokens.connection_for(command.connection))
-    details: dict[str, str | int | bool] = {}
-    names = {command.user_id, command.email or command.user_id}
-    if command.names_somebody:
-        found = _find_user(command, zoom=zoom, tokens=tokens)
-        if isinstance(found, ZoomUser):
-            names |= {found.id, found.email}
-        else:
-            details["zoom"] = found.outcome
+    names, details = _find_names(command, zoom=zoom, tokens=tokens)
     destroyed, alive_until = kept.destroy_all(names)
     details["destroyed"] = destroyed
     if alive_until:
         details["handed_out_until"] = timestamp(alive_until)
     return Result(Outcome.PURGED, details=details)
+
+
+def look_for_tokens(
+    command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, kept: StoredUserTokens
+) -> dict[str, Value]:
+    """Count the tokens that would be destroyed, and change nothing."""
+    tokens.require_own(tokens.connection_for(command.connection))
+    names, details = _find_names(command, zoom=zoom, tokens=tokens)
+    return {**details, "kept": len(kept.find_all(names))}
+
+
+def _find_names(
+    command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens
+) -> tuple[set[str], dict[str, str | int | bool]]:
+    """The person's names, given and found, and what Zoom says where it knows nobody."""
+    names = {command.user_id, command.email or command.user_id}
+    if not command.names_somebody:
+        return names, {}
+    found = _find_user(command, zoom=zoom, tokens=tokens)
+    if isinstance(found, ZoomUser):
+        return names | {found.id, found.email}, {}
+    return names, {"zoom": found.outcome}
 
 
 def _find_user(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> ZoomUser | Result:
@@ -53,18 +69,16 @@ def consumer() -> Consumer[PurgeUserTokens]:
     """What works through the queue `purge-user-tokens`."""
     settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
-    operation = partial(
-        purge_user_tokens,
-        zoom=bootstrap.api(Zoom, settings.zoom_api_url),
-        tokens=tokens,
-        kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix),
-    )
+    zoom = bootstrap.api(Zoom, settings.zoom_api_url)
+    kept = bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix)
+    look = partial(look_for_tokens, zoom=zoom, tokens=tokens, kept=kept)
     return bootstrap.paced_consumer(
         PurgeUserTokens,
-        operation,
+        partial(purge_user_tokens, zoom=zoom, tokens=tokens, kept=kept),
         settings,
         tokens,
         ending=settings,
+        previews=Previews(look, bootstrap.preview_answers(settings.deliveries_table)),
     )
 
 

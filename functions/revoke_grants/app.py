@@ -15,13 +15,15 @@ from leaver.cases.table import Cases
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
-from leaver.errors import ProviderResponse, ProviderUnavailable, Rejected
+from leaver.consuming.previews import Previews
+from leaver.errors import BadMessage, ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
 from leaver.providers.venafi.identities import Found, fold
 from leaver.providers.venafi.search import Nobody, PeopleSearch
-from leaver.settings import ActsOnPeople, EndsAccess, SearchesVenafi
+from leaver.settings import ActsOnPeople, AnswersPreviews, EndsAccess, SearchesVenafi
+from leaver.storage.tables import Value
 
 #: why nobody of HR's name may be somebody all the same
 UNDER_THE_ADDRESS: Final = (
@@ -51,7 +53,7 @@ FOUND_LATE: Final = (
 SAID: Final = ("outcome", "status", "code")
 
 
-class Settings(ActsOnPeople, SearchesVenafi, EndsAccess):
+class Settings(ActsOnPeople, SearchesVenafi, EndsAccess, AnswersPreviews):
     """What `revoke_grants` reads from its environment."""
 
 
@@ -96,6 +98,25 @@ def revoke_grants(
         return replace(ended, outcome=Outcome.NOT_SEARCHABLE, details={**ended.details, "because": two})
 
     return tokens.with_token(command.connection, revoke)
+
+
+def look_for_grants(
+    command: RevokeGrants, *, venafi: Venafi, tokens: AccessTokens, search: PeopleSearch
+) -> dict[str, Value]:
+    """Find whose grants would be revoked and how many there are, and change nothing."""
+    if command.application_id is not None:
+        raise BadMessage("application_id: what every user has is not counted beforehand")
+
+    def look(connection: Connection, access_token: SecretStr) -> dict[str, Value]:
+        asked = AskedOfVenafi(venafi, search, connection.version, access_token)
+        found = asked.find(command.subject)
+        if isinstance(found, Nobody):
+            return {**tell_of_nobody(found, command, asked).details, "nobody": True}
+        named = found.identity.prefixed_universal
+        grants = venafi.count_grants(Grantee(named), access_token)
+        return {**found.details_of(command.subject), "grants": grants, **asked.find_doubt(found.identity, command)}
+
+    return tokens.with_token(command.connection, look)
 
 
 @dataclass(frozen=True)
@@ -213,9 +234,12 @@ def consumer() -> Consumer[RevokeGrants]:
         known_addresses=settings.venafi_known_address,
         clock=bootstrap.now,
     )
-    age_of = partial(tell_age, cases=bootstrap.cases(settings.cases_table), clock=bootstrap.now)
-    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search, age_of=age_of)
-    return bootstrap.paced_consumer(RevokeGrants, operation, settings, tokens, ending=settings, resumes=True)
+    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search)
+    look = partial(look_for_grants, venafi=venafi, tokens=tokens, search=search)
+    previews = Previews(look, bootstrap.preview_answers(settings.deliveries_table))
+    return bootstrap.paced_consumer(
+        RevokeGrants, operation, settings, tokens, ending=settings, resumes=True, previews=previews
+    )
 
 
 lambda_handler = bootstrap.serve(consumer)

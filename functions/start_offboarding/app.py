@@ -23,6 +23,7 @@ from leaver.cases.states import CaseEvent, State
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections
 from leaver.consuming.consumer import Consumer
+from leaver.consuming.previews import Previews
 from leaver.consuming.rate_limiter import Demand, RateLimiter
 from leaver.errors import (
     BadMessage,
@@ -34,6 +35,7 @@ from leaver.errors import (
     Throttled,
 )
 from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
+from leaver.messages.decisions import BEGIN, Begin
 from leaver.messages.envelope import Payload
 from leaver.messages.events import AccountEvent, AppRemoved, OffboardingRequested
 from leaver.messages.hr import HrChoices, read_door_test, read_hr_event
@@ -46,6 +48,7 @@ from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import (
     ActsOnPeople,
+    AnswersPreviews,
     BeginsCases,
     CallsZoom,
     CommaSeparated,
@@ -53,6 +56,7 @@ from leaver.settings import (
     Flag,
     ServesProviders,
 )
+from leaver.storage.tables import Value
 
 #: how long after it heard of the event Zoom is waited for to say who is meant: for a refresh, or a limit per second
 PATIENCE: Final = timedelta(minutes=2)
@@ -79,7 +83,7 @@ DECISIONS: Final = {
 }
 
 
-class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps):
+class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps, AnswersPreviews):
     """What `start_offboarding` reads from its environment."""
 
     #: whether the deployment wants leavers' Zoom accounts deactivated
@@ -226,6 +230,30 @@ def start_offboarding(
             return closing.close(command.case, command.step, who=command.who, because=command.because)
         return decide(command, intake=intake)
     return intake.take_in(command.request, command.heard_at)
+
+
+def look_for_steps(command: Asked, *, intake: Intake) -> dict[str, Value]:
+    """Find what would end for whom a person decides about, and which cases they have; nothing is recorded."""
+    if not isinstance(command, StartOffboarding):
+        raise BadMessage("of: expected a decision to offboard or to contain somebody")
+    draft, standing = intake.look(command.request, command.heard_at)
+    return {
+        "steps": [
+            {
+                "name": step.name,
+                "command": step.command,
+                "at": step.at,
+                "identity": step.identity,
+                "found_by": step.found_by or "",
+                "detail": step.detail,
+                "refused": step.refused or "",
+            }
+            for step in draft.steps
+        ],
+        "cases": [{"case": each.case_id, "kind": each.kind, "state": each.state} for each in standing],
+        "because": draft.because or "",
+        "follows": draft.follows or "",
+    }
 
 
 def hear_of_account(command: AccountHeard, *, accounts: AccountEvents) -> Fate:
@@ -382,11 +410,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     opens no case.
     """
     if payload.event is None and "decision" in payload.detail:
-        told = {"who": payload.sender, "requested_at": payload.heard_at.isoformat()}
-        decided = {**payload.detail, **told}
-        if payload.detail["decision"] == "dismiss":
-            return parse(Dismissal, decided, direct=True)
-        return parse(Decision, decided, direct=True)
+        return _decided(payload)
     if (tested := read_door_test(payload)) is not None:
         return parse(DoorTest, dict(zip(("place", "test"), tested, strict=True)), direct=False)
     try:
@@ -395,7 +419,20 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
         return LookUpPerson(unnamed=needed.unnamed, missing=needed.reason)
     if not isinstance(understood, OffboardingRequested):
         return AccountHeard(event=understood, requested_at=understood.occurred_at, heard_at=payload.heard_at)
-    request, dated_ahead = settle_times(understood, payload.heard_at)
+    return _settled(understood, payload)
+
+
+def _decided(payload: Payload) -> Asked:
+    if payload.detail["decision"] in BEGIN:
+        begin = parse(Begin, payload.detail, direct=True)
+        return _settled(begin.as_heard(payload.id, payload.heard_at, sender=payload.sender), payload)
+    decided = {**payload.detail, "who": payload.sender, "requested_at": payload.heard_at.isoformat()}
+    meant = Dismissal if payload.detail["decision"] == "dismiss" else Decision
+    return parse(meant, decided, direct=True)
+
+
+def _settled(heard: OffboardingRequested, payload: Payload) -> StartOffboarding:
+    request, dated_ahead = settle_times(heard, payload.heard_at)
     identities.check(request.subject, PROVIDERS)
     return StartOffboarding(
         request=request,
@@ -480,6 +517,7 @@ def consumer() -> Consumer[Asked]:
         refresh_queue_url=settings.refresh_queue_url,
         read=partial(understand, choices=settings),
         journal=bootstrap.journal(settings.cases_table, name),
+        previews=Previews(partial(look_for_steps, intake=intake), bootstrap.preview_answers(settings.deliveries_table)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from local.aws.template import Json
 
 #: the items of `Deliveries` that are no delivery's, and what kinds of them begin with, and have rights of their own
-NOTES: Final = frozenset({"connected", "spoke", "silent", "notice#"})
+NOTES: Final = frozenset({"connected", "spoke", "silent", "notice#", "preview#"})
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
 

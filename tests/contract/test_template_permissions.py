@@ -132,12 +132,20 @@ MAY: dict[str, dict[str, set[str]]] = {
         "secretsmanager:GetSecretValue": {"leaver/credentials/*", "leaver/tokens/*", CA_BUNDLE},
     },
     "RevokeSsoToken": STEP | PACED,
-    "RevokeGrants": STEP | PACED | {"secretsmanager:GetSecretValue": {"leaver/tokens/venafi/*", CA_BUNDLE}},
+    "RevokeGrants": STEP
+    | PACED
+    | {
+        "secretsmanager:GetSecretValue": {"leaver/tokens/venafi/*", CA_BUNDLE},
+        "dynamodb:PutItem": {"table/Deliveries"},
+    },
     "PurgeUserTokens": STEP
     | PACED
     | DESTROYER
     | FINDER
-    | {"dynamodb:PutItem": {"table/Cases"}, "dynamodb:Query": {"table/Cases", "table/Connections/index/role"}},
+    | {
+        "dynamodb:PutItem": {"table/Cases", "table/Deliveries"},
+        "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
+    },
     "DeactivateUser": STEP | PACED,
     "ScheduleRefreshes": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo"},
@@ -149,7 +157,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-look-up-person"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:BatchGetItem": {"table/Cases"},
-        "dynamodb:PutItem": {"table/Cases"},
+        "dynamodb:PutItem": {"table/Cases", "table/Deliveries"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
         "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},

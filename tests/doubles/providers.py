@@ -236,6 +236,10 @@ class FakeVenafi(Venafi):
         self._asked("remaining_grants", access_token)
         return self.grants.get(_named(target), 0)
 
+    def count_grants(self, target: Grantee, access_token: SecretStr, *, at_most: int = PAGE) -> int:
+        self._asked("count_grants", access_token)
+        return min(self.grants.get(_named(target), 0), at_most)
+
     def list_applications(self, start: int, access_token: SecretStr) -> list[str]:
         self._asked("list_applications", access_token)
         return ["vcert"][start:]

@@ -301,9 +301,17 @@ def operate(world: WatchedWorld) -> str:
         ["heard"],
         ["door"],
         ["door", "--json"],
+        ["offboard", acme.ADA.email, "--dry-run"],
     ]
     orders.append(["redrive", "revoke_sso_token", "--yes"])
     printed = [CliRunner().invoke(app, order, env=world.environment()).output for order in orders]
+    world.settle()
+    for simulator in (world.zoom, world.venafi):
+        for fault in some([each for each in FAULTS if ECHOED in each], short=2):
+            simulator.inject(".*", times=None, handling="skip", reply=fault)
+            order = ["contain", acme.ADA.email, "--dry-run", "--json"]
+            printed.append(CliRunner().invoke(app, order, env=world.environment()).output)
+            simulator.clear_faults()
     world.settle()
     return "".join(printed)
 

@@ -17,6 +17,7 @@ from leaver.cases.heard import Fate, HeardEvents, heard
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import REPLACE, Case, Said, Seen, Step, new_case
+from leaver.cases.returns import LATER
 from leaver.cases.seal import head_of
 from leaver.cases.start import COMMANDS
 from leaver.cases.states import State
@@ -115,6 +116,14 @@ class Stack:
 
     def decided(self) -> list[dict[str, str]]:
         return [json.loads(body) for body in self.world.bodies("leaver-start-offboarding")]
+
+    def reads_of_it(self, fate: Fate) -> None:
+        """start_offboarding hears what lies in its queue, and leaves it there for the test to see."""
+        events, queue = HeardEvents(self.dynamodb, table="Cases"), self.world.url("leaver-start-offboarding")
+        got = self.world.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        for message in got.get("Messages", []):
+            item = heard(message["MessageId"], datetime.now(tz=UTC), source="operator", event_id=None)
+            events.put_once(item.closed(fate))
 
 
 @pytest.fixture
@@ -516,17 +525,55 @@ def test_the_kind_of_a_case_is_shown(stack: Stack) -> None:
 # --- leaver cancel and leaver reinstate
 
 
-@pytest.mark.parametrize("who", ["c-1", "Ada@Example.com"])
-def test_a_person_says_that_somebody_is_back_by_the_case_or_by_a_name(stack: Stack, who: str) -> None:
+@pytest.fixture
+def heard_at_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[Fate]:
+    """What start_offboarding makes of a decision, while the command line waits for it."""
+    fates = [Fate("changed")]
+    monkeypatch.setattr("leaver_cli.offboarding.fates.time.sleep", lambda _: stack.reads_of_it(fates[-1]))
+    return fates
+
+
+@pytest.mark.usefixtures("heard_at_once")
+def test_a_person_says_that_somebody_is_back_by_the_case_or_by_a_name(stack: Stack) -> None:
     stack.has("c-1", SSO)
     People(stack.dynamodb, table="Cases").change("ada@example.com", lambda found: found.with_case("c-1", None))
-    refused = leaver("reinstate", who, answer="n\n")
+    refused = leaver("reinstate", "c-1", answer="n\n")
     assert "this person stays?" in refused.output
     assert (refused.exit_code, stack.decided()) == (1, [])
-    assert leaver("reinstate", who, answer="y\n").exit_code == 0
-    [told] = stack.decided()
+    for who in ("c-1", "Ada@Example.com"):
+        result = leaver("reinstate", who, answer="y\n")
+        assert result.exit_code == 0
+        assert "case\tc-1" in result.output
+        assert "fate\tada@example.com stays" in result.output
+    told, _ = stack.decided()
     assert told == {"case": "c-1", "decision": "reinstate"}
     assert parse(Decision, told | {"who": "AIDA"}, direct=True).decision == "reinstate"
+
+
+@pytest.mark.usefixtures("heard_at_once")
+def test_what_was_ended_and_cannot_be_given_back_is_told_by_name(stack: Stack) -> None:
+    block = Step(command="DeactivateUser", at="zoom/acme", identity="ada@example.com")
+    purge = Step(command="PurgeUserTokens", at="zoom/acme", identity="ada@example.com")
+    stack.has("c-1", SSO, GRANTS, block, purge)
+    stack.receives("c-1", SSO)
+    stack.receives("c-1", GRANTS, result=Result(Outcome.USER_NOT_FOUND))
+    stack.receives("c-1", block, result=Result(Outcome.DEACTIVATED))
+    stack.receives("c-1", purge, result=Result(Outcome.PURGED, details={"destroyed": 0}))
+    stack.has("c-1.sweep", GRANTS, sweep_of="c-1")
+    stack.receives("c-1.sweep", GRANTS)
+    lines = leaver("reinstate", "c-1", "--yes").output.splitlines()
+    assert [line.split("\t")[1:] for line in lines if "ended\t" in line] == [
+        ["RevokeSsoToken#zoom/acme", "ada@example.com", "revoked, can not be given back"],
+        ["DeactivateUser#zoom/acme", "ada@example.com", "deactivated, activate it at the provider"],
+        ["RevokeGrants#venafi/acme", "ada@example.com", "revoked, can not be given back"],
+    ]
+    told = json.loads(leaver("reinstate", "c-1", "--yes", "--json").output)
+    assert (told["case"], told["fate"], told["state"]) == ("c-1", "changed", "open")
+    assert [(each["case"], each["outcome"]) for each in told["taken"]] == [
+        ("c-1", "revoked"),
+        ("c-1", "deactivated"),
+        ("c-1.sweep", "revoked"),
+    ]
 
 
 @pytest.mark.parametrize("command", ["cancel", "reinstate"])
@@ -536,6 +583,15 @@ def test_where_nothing_matches_nothing_is_decided(stack: Stack, command: str) ->
     assert (result.exit_code, result.output.strip(), stack.decided()) == (1, said, [])
 
 
+def test_what_is_refused_is_told_with_its_reason(stack: Stack, heard_at_once: list[Fate]) -> None:
+    stack.has("c-1", SSO)
+    heard_at_once.append(Fate("refused", "c-1", LATER))
+    result = leaver("reinstate", "c-1", "--yes")
+    assert result.exit_code == 1
+    assert f"because\t{LATER}" in result.output
+
+
+@pytest.mark.usefixtures("heard_at_once")
 def test_what_has_begun_is_not_cancelled(stack: Stack) -> None:
     stack.has("c-1", SSO)
     stack.has("h-1", SSO, state=State.HELD)
@@ -545,6 +601,7 @@ def test_what_has_begun_is_not_cancelled(stack: Stack) -> None:
     assert leaver("cancel", "h-1", "--yes").exit_code == 0
 
 
+@pytest.mark.usefixtures("heard_at_once")
 def test_of_somebody_who_stays_what_waits_is_cancelled_and_what_has_begun_goes_on(stack: Stack) -> None:
     stack.has("k-1", SSO, request={"kind": "contain"}, state=State.HELD)
     stack.has("k-2", SSO, request={"kind": "contain"})
@@ -560,8 +617,26 @@ def test_a_name_of_somebody_who_stays_is_answered_with_their_cases(stack: Stack)
     People(stack.dynamodb, table="Cases").change(
         "ada@example.com", lambda found: found.with_containment("contain", "k-1")
     )
+    for command in ("cancel", "reinstate"):
+        result = leaver(command, "ada@example.com", "--yes")
+        assert result.exit_code == 1
+        assert "nobody of that name leaves: their cases are k-1" in " ".join(result.output.split())
+
+
+@pytest.mark.usefixtures("heard_at_once")
+def test_by_a_name_the_one_case_is_cancelled_that_has_not_begun(stack: Stack) -> None:
+    stack.has("c-1", SSO)
+    stack.has("k-1", SSO, request={"kind": "contain"}, state=State.HELD)
+    people = People(stack.dynamodb, table="Cases")
+    people.change("ada@example.com", lambda found: found.with_case("c-1", None).with_containment("contain", "k-1"))
+    assert leaver("cancel", "ada@example.com", "--yes").exit_code == 0
+    assert stack.decided() == [{"case": "k-1", "decision": "cancel"}]
+
+    stack.has("c-2", SSO, state=State.HELD)
+    people.change("ada@example.com", lambda found: found.with_case("c-2", None))
     result = leaver("cancel", "ada@example.com", "--yes")
-    assert "nobody of that name leaves: their cases are k-1" in " ".join(result.output.split())
+    assert (result.exit_code, stack.decided()) == (1, [])
+    assert "say which: c-2 (departure, held), k-1 (contain, held)" in result.output
 
 
 def test_a_case_shows_who_said_so_and_a_return_that_waits(stack: Stack) -> None:

@@ -50,6 +50,8 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("case", HOSTILE),
     ("release",),
     ("release", "h-1"),
+    ("offboard", "ada@example.com", "--identity", HOSTILE),
+    ("contain", "ada@example.com", "--identity", HOSTILE),
     ("close", "c-1", SSO.name, "--because", HOSTILE),
     ("close", "c-1", HOSTILE, "--because", HOSTILE),
     ("cancel", "h-1"),

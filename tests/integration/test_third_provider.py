@@ -72,6 +72,7 @@ class World:
             heard=cast("Any", None),
             secret_store=self.secret_store,
             places=cast("Any", None),
+            preview_answers=cast("Any", None),
             parameters={"AcmeUrl": self.acme.url},
             ahead=timedelta(0),
             door_url=None,

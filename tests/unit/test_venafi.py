@@ -46,6 +46,10 @@ def revoke_grants(venafi: Venafi) -> Result:
     return venafi.revoke_grants(ANN, TOKEN)
 
 
+def count_grants(venafi: Venafi) -> int:
+    return venafi.count_grants(ANN, TOKEN)
+
+
 def remaining_grants(venafi: Venafi) -> int:
     return venafi.remaining_grants(ANN, TOKEN)
 
@@ -94,6 +98,7 @@ def revoke_token(venafi: Venafi) -> Result:
 Call = Callable[[Venafi], object]
 EVERY_CALL = [
     revoke_grants,
+    count_grants,
     remaining_grants,
     list_applications,
     list_grantees,
@@ -350,6 +355,13 @@ def test_the_proof_for_an_identity_asks_get_grants_for_one_record_and_believes_n
     assert {each.target for each in wire.asked} == {"/vedsdk/oauth/GetGrants"}
     grantee = {"GranteePrefixedUniversal": "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"}
     assert [json.loads(each.body) for each in wire.asked] == [{**grantee, "Start": 0, "Count": 1}, grantee]
+
+
+def test_grants_are_counted_by_a_page_of_a_thousand_and_an_empty_one_is_not_believed() -> None:
+    with venafi_answering("200-no-grants", "200-one-grant") as (venafi, wire):
+        assert count_grants(venafi) == 1
+    grantee = {"GranteePrefixedUniversal": "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"}
+    assert [json.loads(each.body) for each in wire.asked] == [{**grantee, "Start": 0, "Count": 1000}, grantee]
 
 
 def test_the_proof_for_an_application_asks_enumerate_grants_for_one_record_and_then_for_the_count() -> None:

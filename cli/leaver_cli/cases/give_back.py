@@ -1,71 +1,187 @@
 """`leaver cancel` and `leaver reinstate`: a person decides that somebody stays, whatever any source says."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple
 
 import click
 import typer
 
-from leaver.cases.record import Case
+from leaver.cases.heard import Heard
+from leaver.cases.receipts import Receipt
+from leaver.cases.record import Case, deactivation_of, sweep_of
 from leaver.cases.returns import NOTHING_TAKEN
 from leaver.cases.states import OVER, WAITING
-from leaver_cli.cases.show import read_existing, table_of
+from leaver.cases.table import receipts_of
+from leaver.outcomes import Outcome
+from leaver_cli.cases.show import read_existing
+from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
+from leaver_cli.offboarding.fates import BAD, SAID, decide
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm
+from leaver_cli.terminal import Terminal, confirm, say_row, show_json
 
 CaseOrWho = Annotated[
     str, typer.Argument(metavar="CASE|WHO", help="A case, or a name that the person has: an address.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Say what became of it as JSON.")]
+#: what was ended for good, and what a person gives back at the provider
+GONE = frozenset({Outcome.REVOKED, Outcome.PURGED})
+TAKEN = GONE | {Outcome.DEACTIVATED}
+
+
+class Taken(NamedTuple):
+    """What was ended, by a step."""
+
+    case_id: str
+    step: str
+    receipt: Receipt
+
+    @property
+    def in_words(self) -> str:
+        """What became of it, and whether a person can give it back at the provider."""
+        remains = "can not be given back" if self.receipt.outcome in GONE else "activate it at the provider"
+        return f"{self.receipt.outcome}, {remains}"
 
 
 def cancel(
     case_or_who: CaseOrWho,
     *,
     yes: Yes = False,
+    as_json: AsJson = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
     """Stop a case that has not begun; the exit status is 1 if there is none."""
-    _decide("cancel", case_or_who, describe(stack, region, profile), yes=yes)
+    deployment = describe(stack, region, profile)
+    _decide("cancel", _find(deployment, case_or_who, begun=False), deployment, yes=yes, as_json=as_json)
 
 
 def reinstate(
     case_or_who: CaseOrWho,
     *,
     yes: Yes = False,
+    as_json: AsJson = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Say that somebody is back: what is outstanding stops, the tombstones go; the exit status is 1 without a case."""
-    _decide("reinstate", case_or_who, describe(stack, region, profile), yes=yes)
+    """Say that somebody is back: what is outstanding stops, the tombstones go; the exit status is 1 without a case.
+
+    What was revoked stays revoked: it is shown by name.
+    """
+    deployment = describe(stack, region, profile)
+    _decide("reinstate", _find(deployment, case_or_who, begun=True), deployment, yes=yes, as_json=as_json)
 
 
-def _decide(decision: Literal["cancel", "reinstate"], case_or_who: str, deployment: Deployment, *, yes: bool) -> None:
-    console = Terminal()
-    case = _find(deployment, case_or_who)
+def _decide(
+    decision: Literal["cancel", "reinstate"], case: Case, deployment: Deployment, *, yes: bool, as_json: bool
+) -> None:
+    if not as_json:
+        _say_what_is_taken(deployment, case)
     stays = case.kind != "departure"
-    console.print(table_of([case], title=f"Case {case.case_id}"))
     if case.state in OVER or (decision == "cancel" and case.state not in WAITING) or (stays and decision != "cancel"):
         gives_back = NOTHING_TAKEN if stays else "leaver reinstate gives back what it took"
-        hint = "" if case.state in OVER else f": {gives_back}"
-        console.say(f"{case.case_id} is {case.state}{hint}")
-        raise typer.Exit(1)
+        raise click.ClickException(f"{case.case_id} is {case.state}{'' if case.state in OVER else f': {gives_back}'}")
     if not yes:
         confirm("Whatever any source said, this person stays? What was revoked stays revoked")
-    deployment.send_decisions([{"case": case.case_id, "decision": decision}])
-    console.say("decided: it takes effect as soon as start_offboarding has read of it")
+    heard = decide(deployment, {"case": case.case_id, "decision": decision})
+    case = deployment.cases.require(case.case_id)
+    if as_json:
+        show_json(as_record(decision, case, heard, list(find_taken(deployment, case))))
+    else:
+        _say(case, heard)
+    if heard is None or heard.fate in BAD:
+        raise typer.Exit(1)
 
 
-def _find(deployment: Deployment, case_or_who: str) -> Case:
-    """Read a case by its id, or by a name of its person; raises ClickException where there is none."""
+def find_taken(deployment: Deployment, case: Case) -> Iterator[Taken]:
+    """Find what a case, and whatever looked once more after it, has ended."""
+    later = (sweep_of(case.case_id, number) for number in (None, *range(1, case.sweeps + 1)))
+    for each in (case, *map(deployment.cases.read, (*later, deactivation_of(case.case_id)))):
+        if each is None:
+            continue
+        for name, receipt in receipts_of(each, deployment.cases.read_stored(each.case_id)).items():
+            if receipt.outcome in TAKEN and receipt.details.get("destroyed") != 0:
+                yield Taken(each.case_id, name, receipt)
+
+
+def as_record(decision: str, case: Case, heard: Heard | None, taken: list[Taken]) -> dict[str, object]:
+    """What became of a decision, for programs."""
+    return {
+        "case": case.case_id,
+        "who": case.email,
+        "decision": decision,
+        "fate": heard.fate if heard else None,
+        "because": heard.because if heard else None,
+        "state": case.state,
+        "taken": [
+            {
+                "case": each.case_id,
+                "step": each.step,
+                "of": each.receipt.subject,
+                "outcome": each.receipt.outcome,
+                "at": each.receipt.finished_at.isoformat() if each.receipt.finished_at else None,
+            }
+            for each in taken
+        ],
+    }
+
+
+def _say_what_is_taken(deployment: Deployment, case: Case) -> None:
+    console = Terminal()
+    rows = [
+        ("case", case.case_id),
+        ("who", case.email),
+        ("kind", f"{case.kind}, said by {case.source} ({case.event_id}) at {moment(case.requested_at)}"),
+        ("state", f"{case.state}, to take effect at {moment(case.effective_at)}"),
+    ]
+    for name, text in rows:
+        say_row(console, [7], name, text)
+    taken = list(find_taken(deployment, case))
+    width = max((len(each.step) for each in taken), default=0)
+    for each in taken:
+        if console.is_terminal:
+            # An id of Venafi's takes half of a line.
+            say_row(console, [7, width], "ended", each.step, each.in_words)
+            say_row(console, [7], "", each.receipt.subject)
+        else:
+            say_row(console, [], "ended", each.step, each.receipt.subject, each.in_words)
+
+
+def _say(case: Case, heard: Heard | None) -> None:
+    console = Terminal()
+    fate = heard.fate if heard else None
+    done = heard is not None and heard.fate == "changed"
+    for name, text in [
+        ("fate", f"{case.email} stays" if done else SAID.get(fate, str(fate))),
+        ("because", (heard.because if heard else None) or ""),
+        ("now", case.state),
+    ]:
+        if text:
+            say_row(console, [7], name, text)
+
+
+def _find(deployment: Deployment, case_or_who: str, *, begun: bool) -> Case:
+    """Read a case by its id, or by a name of its person; raises ClickException where there is none.
+
+    Where nothing of it may have begun, one in which the person stays is meant as well.
+    """
     if (found := deployment.cases.read(case_or_who)) is not None:
         return found
     person = deployment.people.read(case_or_who)
-    if person is None or person.case is None:
-        others = ", ".join(sorted(person.containments.values())) if person else ""
-        nobody = f"nobody of that name leaves: their cases are {others}" if others else "nobody of that name has one"
-        raise click.ClickException(f"there is no case {case_or_who}, and {nobody}")
-    return read_existing(deployment.cases, person.case)
+    staying = sorted(person.containments.values()) if person else []
+    leaving = [person.case] if person and person.case else []
+    if not begun:
+        known = [each for each in map(deployment.cases.read, (*leaving, *staying)) if each]
+        stoppable = [each for each in known if each.state in WAITING]
+        if len(stoppable) == 1:
+            return stoppable[0]
+        if stoppable:
+            several = ", ".join(f"{each.case_id} ({each.kind}, {each.state})" for each in stoppable)
+            raise click.ClickException(f"{case_or_who} has several cases: say which: {several}")
+    if leaving:
+        return read_existing(deployment.cases, leaving[0])
+    others = f"nobody of that name leaves: their cases are {', '.join(staying)}" if staying else None
+    raise click.ClickException(f"there is no case {case_or_who}, and {others or 'nobody of that name has one'}")

@@ -44,6 +44,7 @@ from leaver.consuming.consumer import Consumer
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.journal import EventJournal
 from leaver.consuming.metrics import SharedMetrics
+from leaver.consuming.previews import PreviewAnswers, Previews
 from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError
 from leaver.messages.commands import Command
@@ -300,6 +301,11 @@ def receipts(table: str) -> Receipts:
     return Receipts(_dynamodb(), table=table)
 
 
+def preview_answers(table: str) -> PreviewAnswers:
+    """What is answered to people, in this table."""
+    return PreviewAnswers(_dynamodb(), table=table)
+
+
 def places(table: str) -> Places:
     """The front door's connections in this table."""
     return Places(_dynamodb(), table=table)
@@ -339,6 +345,7 @@ def consumer(
     journal: EventJournal[AnyCommand] | None = None,
     resumes: bool = False,
     ending: EndsAccess | None = None,
+    previews: Previews[AnyCommand] | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt.
 
@@ -369,6 +376,7 @@ def consumer(
         read=read,
         journal=journal,
         resumes=resumes,
+        previews=previews,
         time_left=_TIME_LEFT,
     )
 
@@ -381,6 +389,7 @@ def paced_consumer(
     *,
     resumes: bool = False,
     ending: EndsAccess | None = None,
+    previews: Previews[AnyCommand] | None = None,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to an operation that acts on people through connections, at the pace of their account."""
     return consumer(
@@ -393,6 +402,7 @@ def paced_consumer(
         rate_limiter=rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         tokens=tokens,
         resumes=resumes,
+        previews=previews,
     )
 
 

@@ -175,6 +175,12 @@ class KnowsPlaces(Settings):
     deliveries_table: str
 
 
+class AnswersPreviews(Settings):
+    """Where answers to people lie for an hour: among the deliveries, since that table clears itself."""
+
+    deliveries_table: str
+
+
 class ReceivesWebhooks(KnowsPlaces):
     """What the front door needs."""
 

@@ -140,7 +140,7 @@ class Ceiling:
 
         What a person has released, or asked for, passes.
         """
-        if case.released or case.source == OPERATOR:
+        if case.released or OPERATOR in {case.source, *(each.source for each in case.said)}:
             return None
         first: dict[str, int | None] = {URGENT: None} if case.urgency == "urgent" else {ROUTINE: self.routine}
         return self.people.find_exceeded(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -92,3 +92,12 @@ class HeardEvents:
         found = [read_as(Heard)(each) for each in self._items.query(None, "#partition = :day", names, bound)]
         closed = {each.entry.removesuffix("#fate") for each in found if each.fate}
         yield from (each for each in found if each.entry not in closed and not each.fate)
+
+    def find_fates(self, since: datetime, until: datetime) -> Iterator[Heard]:
+        """Find what became of whatever was first received since then, as of now."""
+        names, day = {"#partition": "partition"}, since
+        while day.date() <= until.date():
+            bound = {":day": of_day(day), ":since": timestamp(since)}
+            found = self._items.query(None, "#partition = :day AND entry >= :since", names, bound)
+            yield from (each for each in map(read_as(Heard), found) if each.fate)
+            day += timedelta(days=1)

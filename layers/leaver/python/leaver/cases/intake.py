@@ -1,6 +1,6 @@
 """From an HR event to a case: everything that the leaver must lose, recorded, and then set going."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -23,12 +23,14 @@ from leaver.cases.table import Cases
 from leaver.errors import Rejected
 from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
+from leaver.messages.speakers import OPERATOR
 from leaver.providers.entry import Person
 
 #: why nothing is done about an event
 HEARD: Final = "this departure is a case already"
 ENDED: Final = "everything was ended after this, or is being ended"
 BEGUN: Final = "the case has begun, waits for its time or for a person, or is over"
+TAKEN_BACK: Final = "this very decision was taken back since: decide anew, by `leaver offboard WHO`, if it is meant"
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,31 @@ class Intake:
 
     def take(self, request: OffboardingRequested, answers: Mapping[str, Person | None], heard_at: datetime) -> Fate:
         """The same, where accounts have answered already who that is."""
+        if request.source == OPERATOR and (decided := self._find_decided(request)):
+            return self._tell_again(decided)
         departure = _as_answered(request, answers)
         if request.kind in {"cancelled", "reinstated"}:
             return self.returns.keep_access(request, departure.names)
         return self._take_access(replace(departure, heard_at=heard_at, because=request.doubt))
+
+    def _find_decided(self, request: OffboardingRequested) -> Case | None:
+        """The case of this very decision, where a person has sent it before: a list of people is run again as a whole.
+
+        The same message, delivered twice, goes its usual way: the first run may have been killed.
+        """
+        person = self.people.read(request.subject.email)
+        for case in map(self.cases.read, sorted(person.cases) if person else ()):
+            for said in case.said if case else ():
+                is_same = (said.source, said.event_id, said.kind) == (OPERATOR, request.event_id, request.kind)
+                if is_same and said.at < request.occurred_at.replace(microsecond=0):
+                    return case
+        return None
+
+    def _tell_again(self, case: Case) -> Fate:
+        is_back = case.state is State.COMPLETED and case.kind == "departure" and not self.people.gone(case.names)
+        if is_back or case.state in OVER:
+            return Fate("refused", case.case_id, TAKEN_BACK)
+        return Fate("repeated", case.case_id, HEARD)
 
     def _take_access(self, departure: Departure) -> Fate:
         finished = self.former.find_finished(departure.names)
@@ -160,8 +183,27 @@ class Intake:
         is_doubted = standing.because is not None and not standing.waits_for_confirmation
         return is_doubted != bool(departure.because) or departure.is_of_somebody_else(known)
 
+    def look(self, request: OffboardingRequested, heard_at: datetime) -> tuple[Case, Sequence[Case]]:
+        """Tell which case this would open, and which the person has under way; nothing is recorded.
+
+        Raises what take_in() raises.
+        """
+        departure = _as_answered(request, self.find_person(request, heard_at))
+        finished = self.former.find_finished(departure.names) if departure.kind == "departure" else None
+        meant = self.former.after(finished, departure) if finished else self.former.under_known_names(departure)
+        known = (self.people.read(name) for name in departure.names)
+        pointed = sorted({case_id for each in known if each for case_id in each.cases})
+        standing = [case for case in map(self.cases.read, pointed) if case and case.state in UNDER_WAY]
+        return self._draft("c-none", meant), standing
+
     def _record(self, case_id: str, departure: Departure) -> Case | None:
         """Record the case before anything of it is begun; None where another run was faster."""
+        now, case = self.clock(), self._draft(case_id, departure)
+        waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
+        return self.cases.add(waits)
+
+    def _draft(self, case_id: str, departure: Departure) -> Case:
+        """The case with all that must end; raises Rejected where nothing does."""
         now, request = self.clock(), departure.request
         said = departure.said(now)
         case = new_case(
@@ -187,11 +229,10 @@ class Intake:
         if not steps:
             raise Rejected("at none of the company's providers is there anything of this kind to end")
         case = case.with_steps(steps)
-        if departure.follows and not departure.because:
-            receipts = self.cases.read_receipts(departure.follows.case_id)
-            case = with_ids_before(case, departure.follows, receipts, self.step_finder.providers)
-        waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
-        return self.cases.add(waits)
+        if departure.follows is None or departure.because:
+            return case
+        receipts = self.cases.read_receipts(departure.follows.case_id)
+        return with_ids_before(case, departure.follows, receipts, self.step_finder.providers)
 
     def _extend(self, case: Case, departure: Departure) -> Fate:
         """Give a leaver who is a case already what the case lacks, and never a second set."""
@@ -227,6 +268,8 @@ class Intake:
             extended = (named if is_another_name else extended).with_steps(found)
         if is_urgent and not extended.because and extended.allows(CaseEvent.MADE_URGENT):
             extended = extended.after(CaseEvent.MADE_URGENT, now)
+        if departure.request.source == OPERATOR and not extended.because and extended.allows(CaseEvent.RELEASED):
+            extended = extended.after(CaseEvent.RELEASED, now)
         if extended.state is State.SCHEDULED:
             extended = extended.with_look_at(max(extended.effective_at, now))
         return extended if extended != standing else None

@@ -85,6 +85,15 @@ class StoredUserTokens:
                 return was_there
         return self.secrets.destroy(place)
 
+    def find_all(self, names: Iterable[str]) -> frozenset[UserTokenPlace]:
+        """Find where tokens lie of whoever has one of these names; raises NotRead where it can't be known."""
+        names = frozenset(names)
+        found = {each.place for each in self.index.find(names) if each.may_lie_there}
+        if not self.index.is_whole():
+            told = self.secrets.find_all(most_pages=MOST_PAGES)
+            found |= {each.place for each in told if each.place.type in TYPES and is_named(each, names)}
+        return frozenset(found)
+
     def destroy_all(self, names: Iterable[str]) -> tuple[int, datetime | None]:
         """Destroy all tokens of whoever has one of these names, over whichever connection they were fetched.
 

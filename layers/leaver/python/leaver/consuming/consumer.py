@@ -16,15 +16,17 @@ from leaver.cases.heard import Fate
 from leaver.cases.receipts import Progress, Receipt, Receipts
 from leaver.cases.record import Case
 from leaver.cases.states import OVER
-from leaver.consuming.failures import LONGEST_BACK_OFF, FailureHandler
+from leaver.consuming.failures import LONGEST_BACK_OFF, FailureHandler, reason_of
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.journal import EventJournal
 from leaver.consuming.message import Handled, Message, MessageReader
+from leaver.consuming.previews import Previews
 from leaver.consuming.rate_limiter import RateLimiter, Reservation
 from leaver.consuming.recorder import OutcomeRecorder
 from leaver.errors import AboveCeiling, AlreadyInBatch, BadMessage, Killed, Rejected
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Envelope, Payload
+from leaver.messages.previews import Preview, read_preview
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
 from leaver.providers.time_left import TimeLeft
@@ -81,6 +83,8 @@ class Consumer(Generic[AnyCommand]):
     tell: Callable[[Receipt], None] | None = None
     #: for HR events, of which none may end in silence
     journal: EventJournal[AnyCommand] | None = None
+    #: answers what a command would find; None where nobody asks that
+    previews: Previews[AnyCommand] | None = None
     #: goes by each invocation: no call that the operation makes outlasts it
     time_left: TimeLeft = field(default_factory=TimeLeft)
     jitter: Callable[[float, float], float] = field(default=random.uniform)
@@ -88,21 +92,40 @@ class Consumer(Generic[AnyCommand]):
     def consume(self, event: Mapping[str, Any], context: LambdaContext) -> BatchFailures:
         """Work through a batch, side by side; returns the messages that must come back, each already told when."""
         self.time_left.begins(context.get_remaining_time_in_millis)
-        read = [self._reader.read(Envelope(record)) for record in event["Records"]]
+        envelopes = [Envelope(record) for record in event["Records"]]
+        asked = [(preview, each) for each in envelopes if self.previews and (preview := read_preview(each.body))]
+        asking = [each for _, each in asked]
+        read = [self._reader.read(each) for each in envelopes if each not in asking]
         for message in read:
             self._measure_wait(message.envelope)
         messages, reservations = self._ask_for_all(self._postpone_duplicates(read))
         handled = list(self.executor.map(partial(self._handle, context=context), messages, reservations))
         acknowledged = self._announce(messages, handled)
+        answered = list(self.executor.map(partial(self._answer, context=context), asked))
         if self.metrics.metric_set:
             self.metrics.flush_metrics()
-        return {
-            "batchItemFailures": [
-                {"itemIdentifier": message.envelope.id_in_queue}
-                for message, done in zip(messages, acknowledged, strict=True)
-                if not done
-            ]
-        }
+        ids = [*(each.envelope.id_in_queue for each in messages), *(each.id_in_queue for _, each in asked)]
+        done = zip(ids, [*acknowledged, *answered], strict=True)
+        return {"batchItemFailures": [{"itemIdentifier": each} for each, is_done in done if not is_done]}
+
+    def _answer(self, asked: tuple[Preview, Envelope], *, context: LambdaContext) -> bool:
+        """Tell what a command would find; tells whether its message is done with."""
+        preview, envelope = asked
+        if self.previews is None or context.get_remaining_time_in_millis() < TIME_FOR_ONE_MESSAGE:
+            return False
+        try:
+            self.previews.answer(
+                preview,
+                envelope,
+                read=self._reader.read_asked,
+                rate_limiter=self.rate_limiter,
+                say=reason_of,
+                clock=self.clock,
+            )
+        except Exception as error:  # noqa: BLE001 - it must not touch the neighbours in the batch
+            self.logger.warning("preview not answered", extra={"reason": reason_of(error)})
+            return False
+        return True
 
     def _measure_wait(self, envelope: Envelope) -> None:
         """Tell how long a message has waited: SQS's own metric leaves out what was received three times."""

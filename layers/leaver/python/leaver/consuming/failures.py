@@ -129,7 +129,7 @@ class FailureHandler:
         """Put a message aside for a person, and say on its receipt why."""
         if isinstance(error, NeedsReauthorization):
             self.recorder.metrics.add_metric(name="NeedsReauthorization", unit=MetricUnit.Count, value=1)
-        envelope, reason = message.envelope, _reason(error)
+        envelope, reason = message.envelope, reason_of(error)
         self.publisher.dead_letter(
             DeadLetter(
                 body=envelope.body,
@@ -192,7 +192,7 @@ def _is_refused_anew(message: Message[Any], stale: CredentialStale) -> bool:
 
 
 def _error_fields(error: Exception) -> dict[str, Any]:
-    fields: dict[str, Any] = {"error": type(error).__name__, "reason": _reason(error)}
+    fields: dict[str, Any] = {"error": type(error).__name__, "reason": reason_of(error)}
     if isinstance(error, LeaverError):
         return fields | error.response.fields()
     # Of a bug only where it was: the message of a foreign exception may quote anything, a token included.
@@ -200,7 +200,8 @@ def _error_fields(error: Exception) -> dict[str, Any]:
     return fields | {"at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Say what went wrong, without what a foreign exception may quote."""
     match error:
         case LeaverError():
             return error.reason

@@ -109,7 +109,7 @@ class MessageReader(Generic[AnyCommand]):
         try:
             payload = envelope.parse()
             receipt = self._draft_receipt(envelope, payload)
-            command = self._read_command(payload)
+            command = self.read_command(payload)
             receipt = self._fill_receipt(receipt, command)
             _refuse_replayed(payload)
             if self.name_connection is not None:
@@ -121,7 +121,15 @@ class MessageReader(Generic[AnyCommand]):
             return Message(envelope, receipt, error)
         return Message(envelope, receipt, command)
 
-    def _read_command(self, payload: Payload) -> AnyCommand:
+    def read_asked(self, payload: Payload) -> AnyCommand:
+        """Read the command of which somebody asks what it would find, with its connection."""
+        command = self.read_command(payload)
+        if self.name_connection is None:
+            return command
+        return command.model_copy(update={"connection": self.name_connection(command.connection, None)})
+
+    def read_command(self, payload: Payload) -> AnyCommand:
+        """Read what a message asks for; raises BadMessage."""
         if self.read_payload:
             return self.read_payload(payload)
         if payload.event is not None and payload.event["detail-type"] != self.command.__name__:

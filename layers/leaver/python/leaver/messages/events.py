@@ -69,6 +69,8 @@ class OffboardingRequested(BaseModel):
     effective_at: Moment
     occurred_at: Moment
     actor: Printable | None = None
+    #: why, in the words of whoever asks
+    because: Printable | None = None
     urgency: Literal["urgent", "routine"] = "routine"
     #: the source says how somebody is, with every change of something else, and not that this changed
     may_repeat: bool = False

@@ -127,12 +127,17 @@ class Venafi(VenafiAuth):
         Not how many there are: one record is asked for and counted, and none is kept, because they hold refresh tokens.
         An empty page is not believed alone: see docs/decisions/2026-11-28-no-grant-is-left-is-said-twice.md.
         """
-        page = {**_key(target), "Start": 0, "Count": 1}
         if isinstance(target, Grantee):
-            return self._count_grants("GetGrants", page, access_token) or self._count_grants(
-                "GetGrants", _key(target), access_token
-            )
+            return self.count_grants(target, access_token, at_most=1)
+        page = {**_key(target), "Start": 0, "Count": 1}
         return self._count_grants("EnumerateGrants", page, access_token) or self._grant_count(target, access_token)
+
+    def count_grants(self, target: Grantee, access_token: SecretStr, *, at_most: int = PAGE) -> int:
+        """WebSDK "POST OAuth/GetGrants": how many grants an identity has, counted up to `at_most`."""
+        page = {**_key(target), "Start": 0, "Count": at_most}
+        return self._count_grants("GetGrants", page, access_token) or self._count_grants(
+            "GetGrants", _key(target), access_token
+        )
 
     def _count_grants(self, method: str, body: Mapping[str, object], access_token: SecretStr) -> int:
         answer = self._post(f"/vedsdk/oauth/{method}", access_token, body, max_body=_LONGEST_PAGE)
