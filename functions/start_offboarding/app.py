@@ -427,8 +427,9 @@ def _decided(payload: Payload) -> Asked:
         begin = parse(Begin, payload.detail, direct=True)
         return _settled(begin.as_heard(payload.id, payload.heard_at, sender=payload.sender), payload)
     decided = {**payload.detail, "who": payload.sender, "requested_at": payload.heard_at.isoformat()}
-    meant = Dismissal if payload.detail["decision"] == "dismiss" else Decision
-    return parse(meant, decided, direct=True)
+    if payload.detail["decision"] == "dismiss":
+        return parse(Dismissal, decided, direct=True)
+    return parse(Decision, decided, direct=True)
 
 
 def _settled(heard: OffboardingRequested, payload: Payload) -> StartOffboarding:
