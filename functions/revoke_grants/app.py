@@ -234,7 +234,8 @@ def consumer() -> Consumer[RevokeGrants]:
         known_addresses=settings.venafi_known_address,
         clock=bootstrap.now,
     )
-    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search)
+    age_of = partial(tell_age, cases=bootstrap.cases(settings.cases_table), clock=bootstrap.now)
+    operation = partial(revoke_grants, venafi=venafi, tokens=tokens, search=search, age_of=age_of)
     look = partial(look_for_grants, venafi=venafi, tokens=tokens, search=search)
     previews = Previews(look, bootstrap.preview_answers(settings.deliveries_table))
     return bootstrap.paced_consumer(
