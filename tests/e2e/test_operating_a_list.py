@@ -59,7 +59,7 @@ def test_everybody_of_a_list_loses_everything_and_the_result_says_what_became_of
     assert "End every access of 7 people, 6 of them now?" in done.stderr
     assert rows(done)["opened"] == "7"
     assert rows(done)["result"] == str(path.with_suffix(".result.csv"))
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=180)
     assert all(is_out(world, each) for each in people)
     assert has_all(world, later)
     assert has_all(world, colleague)
@@ -80,7 +80,7 @@ def test_a_bad_line_stops_all_of_them_with_its_number(world: Operated, path: Pat
     assert said[0].startswith("line 3: who: expected an e-mail address")
     assert said[1] == "line 4: expected as many fields as line 1 has"
     assert not path.with_suffix(".result.csv").exists()
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=180)
     assert has_all(world, person)
 
 
@@ -90,7 +90,7 @@ def test_more_people_than_was_said_on_purpose_are_refused(world: Operated, path:
     refused = world.leaver("offboard", "--from", path, "--cap", 2, "--yes")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "has 3 people: if that is meant, say --cap 3" in " ".join(refused.stderr.split())
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=180)
     assert all(has_all(world, each) for each in people)
     write(path, *(f"somebody-{number}@example.com" for number in range(11)))
     assert "say --cap 11" in " ".join(world.leaver("offboard", "--from", path, "--yes").stderr.split())
@@ -102,7 +102,7 @@ def test_a_dry_run_shows_the_list_and_stops(world: Operated, path: Path) -> None
     shown = world.leaver("offboard", "--from", path, "--dry-run")
     assert (shown.exit_code, shown.stdout) == (0, f"2\t{person.email}\tnow, urgent\n")
     assert not path.with_suffix(".result.csv").exists()
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=180)
     assert has_all(world, person)
 
 
@@ -124,7 +124,7 @@ def test_interrupted_and_run_again_it_repeats_nobody(
     assert stopped.exit_code == 130
     assert "run the same again, and nobody is repeated" in stopped.stderr
     monkeypatch.setattr(many.Run, "_hear", hear)
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=180)
     noted = {each["who"]: each["case"] for each in result_of(path) if each["fate"]}
     assert 0 < len(noted) < 6
     # Somebody of the first run comes back, and logs in.
@@ -137,7 +137,7 @@ def test_interrupted_and_run_again_it_repeats_nobody(
     told = json.loads(done.stdout)
     assert sum(told["outcomes"].values()) == 6
     assert told["outcomes"].keys() <= {"opened", "repeated"}
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=180)
     assert all(is_out(world, each) for each in people if each is not back)
     assert world.zoom.has_session(back.email)
     assert len(cases_of(world, *people)) == 6
@@ -156,7 +156,7 @@ def test_who_is_refused_is_told_and_sent_once_more_by_the_next_run(world: Operat
     assert "another address" in result_of(path)[0]["because"]
     write(path, f"{person.email},{person.zoom_id}", header="who,zoom:id")
     assert world.leaver("offboard", "--from", path, "--yes").exit_code == 0
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=180)
     assert is_out(world, person)
     assert has_all(world, other)
 
