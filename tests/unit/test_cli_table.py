@@ -27,7 +27,7 @@ def test_no_word_is_broken_and_the_case_and_who_always_stand(width: int) -> None
 
 
 def test_where_not_even_the_case_and_who_fit_each_cell_has_a_line() -> None:
-    assert [line for line, _ in table().lines(60)] == [
+    assert [line for line, _ in table().lines(52)] == [
         "CASE          c-4f1",
         f"  WHO         {ADDRESS}",
         "  WHEN        2026-11-29 08:00:00Z",
