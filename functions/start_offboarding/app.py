@@ -250,7 +250,7 @@ def look_for_steps(command: Asked, *, intake: Intake) -> dict[str, Value]:
             }
             for step in draft.steps
         ],
-        "cases": [{"case": each.case_id, "kind": each.kind, "state": each.state} for each in standing],
+        "cases": [{"case": each.case_id, **each.model_dump(include={"kind", "state"})} for each in standing],
         "because": draft.because or "",
         "follows": draft.follows or "",
     }

@@ -14,6 +14,7 @@ SUBJECT = ("email", "identities", "source_id")
 REQUEST = (
     *(
         "actor",
+        "because",
         "doubt",
         "effective_at",
         "event_id",
