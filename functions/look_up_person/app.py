@@ -48,8 +48,8 @@ def look_up_person(
     usable = connections.usable_at([source])
     if source not in systems or not usable:
         raise Rejected(command.missing)
-    if len(usable) > 1:
-        # Their ids are small numbers: each account may know somebody by this one.
+    if len(connections.accounts(source)) > 1:
+        # Their ids are small numbers: each account may know somebody by this one, also where one can't be asked now.
         raise Rejected(f"{source}: there are connections to several accounts, and the event does not say to which")
     [[connection, *_]] = usable.values()
     try:

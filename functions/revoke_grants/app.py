@@ -215,8 +215,13 @@ def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi,
 
 
 def tell_age(command: RevokeGrants, *, cases: Cases, clock: Callable[[], datetime]) -> timedelta:
-    """Tell how long ago the case began, or a later event gave the name; nothing of a command that is no case's."""
+    """Tell how long ago the case began, or a later event gave the name; nothing of a command that is no case's.
+
+    A sweep goes by the address of the case before, and began later.
+    """
     case, now = cases.read(command.case_id) if command.case_id else None, clock()
+    if case is not None and case.sweep_of is not None:
+        case = cases.read(case.sweep_of)
     if case is None or case.started_at is None:
         return timedelta(0)
     later = [said.at for said in case.said if command.alias is not None]

@@ -15,6 +15,7 @@ from leaver.cases.accounts import TOLD, AccountEvents
 from leaver.cases.closing import StepClosing
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
+from leaver.cases.former import NOBODY_SAYS
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.record import Case, Policy
@@ -277,32 +278,41 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
     event, at = DECISIONS[command.decision], command.requested_at or now
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
         return intake.returns.give_back(case, event, at)
+    return _decide_of_held(case, event, at, intake=intake)
 
+
+def _decide_of_held(case: Case, event: CaseEvent, at: datetime, *, intake: Intake) -> Fate:
+    now = intake.clock()
     # A sweep acts on ids that receipts prove, whoever has the address.
     is_released = event is CaseEvent.RELEASED and case.state is State.HELD and case.sweep_of is None
-    if is_released and _is_anothers_by_now(case, intake=intake):
+    meant = _ask_who_is_meant(case, intake=intake) if is_released else None
+    if meant is not None and meant.is_of_somebody_else(case):
+        # An account says that somebody else has the address since the case was recorded.
         return Fate("refused", case.case_id, ANOTHERS_BY_NOW)
 
     def follow(standing: Case) -> Case | None:
         if event is CaseEvent.DISCARDED and as_it_is_after(standing, at=at):
             return None
-        return standing.after(event, now) if standing.allows(event) else None
+        return standing.after(event, now).model_copy(update={"asked_at": None}) if standing.allows(event) else None
 
     decided = intake.cases.change(case, follow)
     if decided is None and intake.cases.require(case.case_id).state is State.HELD:
         return Fate("refused", case.case_id, LATER)
     if decided is None:
         return Fate("refused", case.case_id, "the case is not held")
+    if meant is not None and meant.kind == "departure" and meant.cannot_be_told(case):
+        # As of a planned one: the watch has it asked again, and begins the case in the end.
+        return Fate("changed", case.case_id, NOBODY_SAYS)
     intake.set_going(decided)
     return Fate("changed", case.case_id)
 
 
-def _is_anothers_by_now(case: Case, *, intake: Intake) -> bool:
-    """Whether an account that is asked says that somebody else has the address since the case was recorded."""
+def _ask_who_is_meant(case: Case, *, intake: Intake) -> Departure:
+    """The case's event, as accounts say by now who that is."""
     request = OffboardingRequested.model_validate(case.request, strict=False)
     answers = intake.find_person(request, intake.clock())
     found = {at: each for at, each in answers.items() if each is not None}
-    return Departure(request, found, case.names).is_of_somebody_else(case)
+    return Departure(request, found, case.names, asked=answers.keys())
 
 
 def have_looked_up(command: LookUpPerson, *, connections: Connections, hand_on: Callable[[LookUpPerson], None]) -> Fate:

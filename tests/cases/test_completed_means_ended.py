@@ -298,7 +298,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("a_theft_of_somebody_new_while_another_theft_is_in_doubt", Intake, "_may_be_of_somebody_else", _never),
         ("a_late_word_of_a_theft_while_one_is_contained", Intake, "_is_contained_by", _of_whoever_is_there),
         ("a_connection_at_a_recycled_address_when_she_departs_again", finding, "find_doubted", lambda _: {}),
-        ("a_held_case_that_is_released_when_somebody_new_has_the_address", app, "_is_anothers_by_now", _never),
+        ("a_held_case_that_is_released_when_somebody_new_has_the_address", Departure, "is_of_somebody_else", _never),
         ("an_address_that_is_recycled_before_the_day", watching, "ASKED_FOR", timedelta(0)),
         ("an_address_that_is_recycled_before_the_day", finding, "_doubt", lambda *_: None),
         ("an_address_that_is_recycled_before_the_day", finding, "find_doubted", lambda _: {}),

@@ -1,9 +1,16 @@
 """What was tried last, with fresh eyes: a person's access ends where a case says so, and nobody else's does."""
 
-from typing import Final
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
 
 import pytest
 
+from functions.revoke_grants import app as granting
+from leaver.cases.departure import Departure
+from leaver.cases.former import FormerLeavers
+from leaver.cases.record import Case
+from leaver.connections.record import Connections
 from tests.cases.attempts.fresh_eyes import attempt
 from tests.cases.test_completed_means_ended import check
 
@@ -12,15 +19,7 @@ BY_NAME: Final = {each.name: each for each in attempt.all}
 OPEN: Final = {
     "a_connection_under_an_address_that_she_had_before": "owners are looked for by the address alone",
     "a_connection_replaced_twice": "a record remembers one replaced grant",
-    "newcomer_departs_while_the_old_leaver_is_planned_and_zoom_is_out": "who has the address is asked of open cases",
-    "a_held_case_released_while_zoom_is_out": "a release goes on where Zoom cannot say who has the address",
-    "an_address_that_is_lost_beside_one_of_which_nobody_can_tell": "what is known of one address is not kept",
     "a_connection_that_is_connected_to_another_account": "a grant is told by its owner, and not by its account",
-    "the_sweep_of_a_case_that_was_open_for_long": "a sweep by the address is as young as itself, not as its case",
-    "a_newcomers_departure_from_before_the_old_leavers_day": "a late word is the old leaver's, whatever Zoom says",
-    "a_newcomers_return_while_the_old_leaver_is_under_way": "a return is compared by the source's own id alone",
-    "a_newcomers_return_before_the_old_leavers_day": "a return is compared by the source's own id alone",
-    "a_look_up_where_one_of_two_accounts_needs_a_person": "accounts that can't be asked are not counted",
     "a_look_up_of_a_second_door_connection": "a look-up does not know by which connection the event came",
 }
 
@@ -34,3 +33,49 @@ OPEN: Final = {
 )
 def test_whatever_was_tried_last_nothing_lives_behind_a_completed_case(name: str) -> None:
     check(BY_NAME[name], BY_NAME[name].play())
+
+
+_accounts = Connections.accounts
+
+
+def _of_those_that_can_be_asked(self: Connections, provider: str, **told: Any) -> Mapping[str, Any]:
+    return {name: each for name, each in _accounts(self, provider, **told).items() if each is not None}
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "what", "planted"),
+    [
+        (
+            "newcomer_departs_while_the_old_leaver_is_planned_and_zoom_is_out",
+            FormerLeavers,
+            "is_untold",
+            _never,
+        ),
+        ("a_held_case_released_while_zoom_is_out", Departure, "cannot_be_told", _never),
+        (
+            "an_address_that_is_lost_beside_one_of_which_nobody_can_tell",
+            Case,
+            "without_names",
+            lambda self, _: self,
+        ),
+        ("the_sweep_of_a_case_that_was_open_for_long", granting, "STILL_THEIRS", timedelta.max),
+        ("a_newcomers_departure_from_before_the_old_leavers_day", Departure, "is_at_lost", _never),
+        ("a_newcomers_return_before_the_old_leavers_day", Departure, "is_of_somebody_else", _never),
+        (
+            "a_look_up_where_one_of_two_accounts_needs_a_person",
+            Connections,
+            "accounts",
+            _of_those_that_can_be_asked,
+        ),
+    ],
+)
+def test_that_is_seen_where_what_mends_it_is_taken_away(
+    monkeypatch: pytest.MonkeyPatch, name: str, where: object, what: str, planted: object
+) -> None:
+    monkeypatch.setattr(where, what, planted)
+    with pytest.raises(AssertionError):
+        check(BY_NAME[name], BY_NAME[name].play())

@@ -1,11 +1,13 @@
 """Plans that move, cancellations and returns: who took must give back, and nobody else; or a person decides."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from functions.start_offboarding import app
+from leaver.cases.departure import Departure
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Said
@@ -243,8 +245,8 @@ def test_that_is_seen_where_taking_back_the_departure_of_nobody_succeeds_in_sile
 ) -> None:
     keep_access = Returns.keep_access
 
-    def silent(self: Returns, request: OffboardingRequested, names: list[str]) -> Fate:
-        return keep_access(self, request.model_copy(update={"may_repeat": True}), names)
+    def silent(self: Returns, word: Departure) -> Fate:
+        return keep_access(self, replace(word, request=word.request.model_copy(update={"may_repeat": True})))
 
     monkeypatch.setattr(Returns, "keep_access", silent)
     office.hears_and_works("reinstated", "adda@example.com")

@@ -82,7 +82,7 @@ def a_held_case_released_while_zoom_is_out() -> Company:
 
 
 @attempt(
-    "open: RevokeGrants#venafi/acme somebody else has this address by now",
+    "open: RevokeSsoToken#zoom/europe waits for a connection, RevokeGrants#venafi/acme somebody else has this address",
     {"grants of local:{ada}", "session of ada-in-europe"},
 )
 def an_address_that_is_lost_beside_one_of_which_nobody_can_tell() -> Company:
@@ -155,7 +155,7 @@ def a_newcomers_return_while_the_old_leaver_is_under_way() -> Company:
     return company
 
 
-@attempt("scheduled; dead-lettered: it can not be told", EVERYTHING)
+@attempt("scheduled; dead-lettered: it is somebody else at this address", EVERYTHING)
 def a_newcomers_return_before_the_old_leavers_day() -> Company:
     """The same, an hour before the day, the newcomer's own planned departure is cancelled."""
     company = planned_and_recycled()

@@ -236,7 +236,7 @@ def an_address_that_is_somebody_elses_once_venafi_knew_her_by_it() -> Company:
 
 @attempt(
     "open: RevokeGrants#venafi/acme not_searchable; dead-lettered",
-    {"session of newcomer", "user token of newcomer", "grants of local:{ada}", "grants of local:{newcomer}"},
+    {"session of newcomer", "user token of newcomer", "grants of local:{newcomer}", "grants of local:{ada}"},
 )
 def an_address_of_somebody_new_whose_name_comes_when_venafi_answers() -> Company:
     """Venafi answers when somebody new has her address, and leaves, of whom HR says the name; Zoom is out then."""

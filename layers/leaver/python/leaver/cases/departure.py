@@ -81,6 +81,10 @@ class Departure:
         """Whether an account says that the address still is that of the person of the case: HR's own may be old."""
         return any(case.identities.get(at) == id_ for at, id_ in self.ids.items())
 
+    def is_at_lost(self, case: Case) -> bool:
+        """Whether its address is one that the person of the case has lost, as far as any account says."""
+        return name_of(self.request.subject.email) in case.lost_addresses and not self.has_the_address(case)
+
     def _ids_of_both(self, case: Case) -> list[tuple[str, str]]:
         pairs: list[tuple[str | None, str | None]] = [(case.identities.get(at), id_) for at, id_ in self.ids.items()]
         if self.request.source == case.source:

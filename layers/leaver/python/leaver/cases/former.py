@@ -9,7 +9,7 @@ from leaver.cases.departure import Departure
 from leaver.cases.finding import MARK, StepFinder
 from leaver.cases.people import People
 from leaver.cases.proved import REPEATS, find_ended_before, identity_of, ids_of
-from leaver.cases.record import Case
+from leaver.cases.record import STILL_THEIRS, Case
 from leaver.cases.states import UNDER_WAY, State
 from leaver.cases.table import Cases
 from leaver.errors import ProviderUnavailable
@@ -145,13 +145,17 @@ class FormerLeavers:
         return NOBODY_SAYS if self._is_untold(finished, departure, ids) else None
 
     def is_untold(self, case: Case, departure: Departure) -> bool:
-        """Whether a departure from after a step of an open case had ended may be of somebody new, and nothing tells.
+        """Whether a departure may be of somebody new, and nothing tells.
 
-        Raises ProviderUnavailable as find_doubt() does.
+        It may where a step of the case had ended before, or where the case has waited for days to begin. Raises
+        ProviderUnavailable as find_doubt() does.
         """
-        receipts = self.cases.read_receipts(case.case_id)
-        had_ended = any(find_ended_before(case, receipts, self.step_finder.providers, departure.request.occurred_at))
-        return had_ended and self._is_untold(case, departure, ids_of(case, receipts))
+        receipts, at = self.cases.read_receipts(case.case_id), departure.request.occurred_at
+        if case.started_at is None:
+            may_be_anothers = at > case.requested_at + STILL_THEIRS
+        else:
+            may_be_anothers = any(find_ended_before(case, receipts, self.step_finder.providers, at))
+        return may_be_anothers and self._is_untold(case, departure, ids_of(case, receipts))
 
     def _is_untold(self, case: Case, departure: Departure, ids: Mapping[str, str]) -> bool:
         proved = case.model_copy(update={"identities": ids})

@@ -68,7 +68,7 @@ class Intake:
             return self._tell_again(decided)
         departure = _as_answered(request, answers)
         if request.kind in {"cancelled", "reinstated"}:
-            return self.returns.keep_access(request, departure.names)
+            return self.returns.keep_access(departure)
         return self._take_access(replace(departure, heard_at=heard_at, because=request.doubt))
 
     def _find_decided(self, request: OffboardingRequested) -> Case | None:
@@ -97,6 +97,10 @@ class Intake:
         if finished is None:
             return self._end_access(self.former.under_known_names(departure))
         if is_before_its_end(finished, departure.request.occurred_at):
+            doubt = self.former.find_doubt(finished, departure) if departure.is_at_lost(finished) else None
+            if doubt is not None:
+                # Whoever has the address had it before the end.
+                return self._end_access(replace(departure, follows=finished, because=doubt))
             return self._hear_again(finished, departure)
         return self._end_access(self.former.after(finished, departure))
 
@@ -155,7 +159,7 @@ class Intake:
         standing = self.cases.read(found.case) if found.case else None
         if standing is not None and standing.state in UNDER_WAY:
             self._refuse_somebody_else(standing, departure)
-            if standing.state is State.OPEN and self.former.is_untold(standing, departure):
+            if self.former.is_untold(standing, departure):
                 raise Rejected(NOBODY_SAYS)
         heard = found.with_word(source, at, stays=False)
         if found.case and (standing is None or _is_told_of(standing, departure, self.clock())):
@@ -177,8 +181,7 @@ class Intake:
                 standing, self.cases.read_receipts(standing.case_id), but_for=departure.request.subject.identities
             )
             known = standing.model_copy(update={"identities": ids})
-        is_lost = name_of(departure.request.subject.email) in standing.lost_addresses
-        if is_lost and not departure.has_the_address(known):
+        if departure.is_at_lost(known):
             return True
         is_doubted = standing.because is not None and not standing.waits_for_confirmation
         return is_doubted != bool(departure.because) or departure.is_of_somebody_else(known)
@@ -285,7 +288,7 @@ class Intake:
         is_due = case.watch_at is not None and case.watch_at <= self.clock()
         if case.state is not State.SCHEDULED or not is_due:
             return Fate("nothing_follows", case.case_id, BEGUN)
-        lost = []
+        lost, is_untold = [], False
         for address, subject in {name_of(each.email): each for each in case.subjects}.items():
             # An id that HR gave beside it may have another address since.
             asked = {"subject": Subject(email=address), "urgency": case.urgency}
@@ -294,14 +297,17 @@ class Intake:
             known = case.model_copy(update={"identities": dict(case.ids_of(subject))})
             if meant.is_of_somebody_else(known):
                 lost.append(address)
-            elif meant.cannot_be_told(known):
-                return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
+            else:
+                is_untold = is_untold or meant.cannot_be_told(known)
 
         def without_lost(standing: Case) -> Case | None:
             return standing.without_names(lost) if standing.state is State.SCHEDULED else None
 
         if lost:
+            # Also where nobody tells of another: the watch may have to begin the case.
             case = self.cases.change(case, without_lost) or self.cases.require(case.case_id)
+        if is_untold:
+            return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
         self.set_going(case)
         return Fate("changed", case.case_id)
 

@@ -1,12 +1,13 @@
 """Somebody stays, or is back: who took must give back, and nobody else; or a person decides."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
 
 from leaver.cases.announcing import CaseAnnouncer
+from leaver.cases.departure import Departure
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Said, deactivation_of, sweep_of
@@ -25,7 +26,7 @@ NOTHING_TAKEN: Final = (
 NEVER_SAID: Final = "this source never said that the person left"
 BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
 SAID_MEANWHILE: Final = "a source said meanwhile that this person leaves: decide again, or have it said again"
-SOMEBODY_ELSE: Final = "by the source's own id it is somebody else at this address who loses access: ask HR who is back"
+SOMEBODY_ELSE: Final = "it is somebody else at this address who loses access, by an id: ask HR who is back"
 RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
 
 
@@ -39,12 +40,12 @@ class Returns:
     case_start: CaseStart
     clock: Callable[[], datetime]
 
-    def keep_access(self, request: OffboardingRequested, names: Sequence[str]) -> Fate:
+    def keep_access(self, word: Departure) -> Fate:
         """Take back what this source, and no other, had begun; what was revoked stays revoked, and nobody denies it."""
-        source = request.source
+        request, source = word.request, word.request.source
         case_ids: set[str] = set()
-        for name in names:
-            heard = self.people.change(name, partial(self._with_stay, request=request))
+        for name in word.names:
+            heard = self.people.change(name, partial(self._with_stay, word=word))
             if heard is None:
                 return Fate("refused", because=LATER)
             if heard.case:
@@ -60,11 +61,12 @@ class Returns:
         # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
         return fates[0] if fates else Fate("changed", min(case_ids))
 
-    def _with_stay(self, found: Name, *, request: OffboardingRequested) -> Name | None:
+    def _with_stay(self, found: Name, *, word: Departure) -> Name | None:
         standing = self.cases.read(found.case) if found.case else None
-        if standing is not None and standing.state in UNDER_WAY and _is_of_somebody_else(standing, request):
+        is_under_way = standing is not None and standing.state in UNDER_WAY
+        if standing is not None and is_under_way and (word.is_of_somebody_else(standing) or word.is_at_lost(standing)):
             raise Rejected(SOMEBODY_ELSE)
-        source, at = request.source, request.occurred_at
+        source, at = word.request.source, word.request.occurred_at
         return None if found.comes_late(source, at, stays=True) else found.with_word(source, at, stays=True)
 
     def _take_back(self, case: Case, request: OffboardingRequested) -> Fate:
@@ -172,11 +174,3 @@ def as_it_is_after(case: Case, *, at: datetime) -> Case | None:
 
 def _is_done_with(fate: Fate) -> tuple[bool, bool]:
     return (fate.because != RETURN_HELD, fate.name != "refused")
-
-
-def _is_of_somebody_else(case: Case, request: OffboardingRequested) -> bool:
-    """Whether its own source calls the leaver of this case otherwise: an address can be written into two records."""
-    leaver, back = case.subjects[0].source_id, request.subject.source_id
-    if case.source != request.source or not leaver or not back:
-        return False
-    return leaver.casefold() != back.casefold()
