@@ -1,15 +1,18 @@
 """Destroy every token of a user that Leaver keeps: our copies, for good."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.cases.late import find_late, tell_age
 from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
-from leaver.messages.commands import PurgeUserTokens
+from leaver.messages.commands import Command, PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
@@ -20,7 +23,14 @@ class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `purge_user_tokens` reads from its environment."""
 
 
-def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, kept: StoredUserTokens) -> Result:
+def purge_user_tokens(
+    command: PurgeUserTokens,
+    *,
+    zoom: Zoom,
+    tokens: AccessTokens,
+    kept: StoredUserTokens,
+    age_of: Callable[[Command], timedelta],
+) -> Result:
     """Destroy what is kept; the result says how many there were, and until when those handed out live on at Zoom.
 
     A user whom Zoom does not know is purged under the names that were given: it is about our copies.
@@ -30,9 +40,11 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
     details: dict[str, str | int | bool] = {}
     names = {command.user_id, command.email or command.user_id}
     if command.names_somebody:
-        found = _find_user(command, zoom=zoom, tokens=tokens)
+        found = _find_user(command, zoom=zoom, tokens=tokens, age_of=age_of)
         if isinstance(found, ZoomUser):
             names |= {found.id, found.email}
+        elif found.outcome is Outcome.NOT_SEARCHABLE:
+            return found
         else:
             details["zoom"] = found.outcome
     destroyed, alive_until = kept.destroy_all(names)
@@ -42,9 +54,12 @@ def purge_user_tokens(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTok
     return Result(Outcome.PURGED, details=details)
 
 
-def _find_user(command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens) -> ZoomUser | Result:
+def _find_user(
+    command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, age_of: Callable[[Command], timedelta]
+) -> ZoomUser | Result:
     def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
-        return zoom.get_user(command.user_id, access_token)
+        late = find_late(command, zoom=zoom, access_token=access_token, age_of=age_of)
+        return late or zoom.get_user(command.user_id, access_token)
 
     return tokens.with_token(command.connection, ask)
 
@@ -58,6 +73,7 @@ def consumer() -> Consumer[PurgeUserTokens]:
         zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         tokens=tokens,
         kept=bootstrap.stored_user_tokens(settings.cases_table, settings.secret_prefix),
+        age_of=partial(tell_age, cases=bootstrap.cases(settings.cases_table), clock=bootstrap.now),
     )
     return bootstrap.paced_consumer(
         PurgeUserTokens,
