@@ -30,7 +30,7 @@ def deactivate_user(
     """Block the login first: a session that was ended before that may be back, and is ended after it."""
 
     def deactivate(connection: Connection, access_token: SecretStr) -> Result:
-        if late := find_late(command, zoom=zoom, access_token=access_token, age_of=age_of):
+        if late := find_late(command, lambda: zoom.get_user(command.user_id, access_token), age_of):
             return late
         _refuse_to_deactivate_ourselves(command, connection, zoom=zoom, access_token=access_token)
         result = zoom.deactivate_user(command.user_id, access_token)

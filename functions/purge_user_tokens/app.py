@@ -58,8 +58,8 @@ def _find_user(
     command: PurgeUserTokens, *, zoom: Zoom, tokens: AccessTokens, age_of: Callable[[Command], timedelta]
 ) -> ZoomUser | Result:
     def ask(_: Connection, access_token: SecretStr) -> ZoomUser | Result:
-        late = find_late(command, zoom=zoom, access_token=access_token, age_of=age_of)
-        return late or zoom.get_user(command.user_id, access_token)
+        find = partial(zoom.get_user, command.user_id, access_token)
+        return find_late(command, find, age_of) or find()
 
     return tokens.with_token(command.connection, ask)
 

@@ -38,7 +38,7 @@ def revoke_sso_token(
     """
 
     def end_session(_: Connection, access_token: SecretStr) -> Result:
-        if late := find_late(command, zoom=zoom, access_token=access_token, age_of=age_of):
+        if late := find_late(command, lambda: zoom.get_user(command.user_id, access_token), age_of):
             return late
         result = zoom.delete_user_token(command.user_id, access_token)
         is_gone = result.outcome is Outcome.USER_NOT_FOUND

@@ -2,23 +2,26 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
-
-from pydantic import SecretStr
+from typing import Final, Protocol
 
 from leaver.cases.record import STILL_THEIRS
 from leaver.cases.table import Cases
-from leaver.messages.commands import Command, DeactivateUser, PurgeUserTokens, RevokeSsoToken
+from leaver.messages.commands import Command
 from leaver.outcomes import Outcome, Result
 
-if TYPE_CHECKING:
-    from leaver.providers.zoom.api import Zoom
-
-#: why it can not be told whose an address at Zoom is by now
+#: why it can not be told whose an address is by now
 FOUND_LATE: Final = (
     "the leaver's address was first found days after it was given, as {}, who may be somebody new by now: send this "
     "command without a case under the leaver's own id; then close the step"
 )
+
+
+class Somebody(Protocol):
+    """Whom a provider finds."""
+
+    @property
+    def id(self) -> str:
+        """The provider's own id, which it gives to nobody else."""
 
 
 def tell_age(command: Command, *, cases: Cases, clock: Callable[[], datetime]) -> timedelta:
@@ -31,19 +34,15 @@ def tell_age(command: Command, *, cases: Cases, clock: Callable[[], datetime]) -
 
 
 def find_late(
-    command: RevokeSsoToken | PurgeUserTokens | DeactivateUser,
-    *,
-    zoom: "Zoom",
-    access_token: SecretStr,
-    age_of: Callable[[Command], timedelta],
+    command: Command, find: Callable[[], Somebody | Result], age_of: Callable[[Command], timedelta]
 ) -> Result | None:
     """Say that the address may be somebody new's by now, or is nobody's; None while it is the leaver's, and of an id.
 
-    `age_of` is tell_age().
+    `find` asks the provider whose it is; `age_of` is tell_age().
     """
-    if "@" not in command.user_id or age_of(command) <= STILL_THEIRS:
+    if "@" not in command.subject or age_of(command) <= STILL_THEIRS:
         return None
-    found = zoom.get_user(command.user_id, access_token)
+    found = find()
     if isinstance(found, Result):
         return found
     return Result(Outcome.NOT_SEARCHABLE, details={"because": FOUND_LATE.format(found.id)})
