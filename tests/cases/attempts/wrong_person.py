@@ -248,6 +248,21 @@ def an_address_that_is_somebody_elses_once_zoom_ended_her_session_by_it() -> Com
     return leaves_while_it_is_out("zoom: who is it")
 
 
+@attempt(
+    "open: RevokeSsoToken#zoom/acme not_searchable, PurgeUserTokens#zoom/acme not_searchable",
+    {"session of ada", "user token of ada"},
+)
+def an_address_that_is_somebody_elses_when_zoom_is_connected() -> Company:
+    """Leaver is connected to Zoom long after she left, when somebody new has the address there."""
+    company = Company()
+    zoom = company.table.records.pop("zoom")
+    company.hears_and_works()
+    address_goes_to_somebody_new(company)
+    company.table.put(zoom)
+    company.waits(62)
+    return company
+
+
 @attempt()
 def an_address_that_is_somebody_elses_once_venafi_knew_her_by_it() -> Company:
     """The same, and Venafi had said who she is before it failed."""
