@@ -76,7 +76,7 @@ class Environment:
         self._consumer = Consumer(
             function="revoke-sso-token",
             command=RevokeSsoToken,
-            operation=partial(revoke_sso_token, zoom=zoom, tokens=tokens),
+            operation=partial(revoke_sso_token, zoom=zoom, tokens=tokens, age_of=lambda _: timedelta(0)),
             sqs=sqs,
             publisher=Publisher(events=events, sqs=sqs, bus="leaver", dead_letter_queue_url="dead"),
             receipts=world.receipts,

@@ -1,16 +1,19 @@
 """Deactivate a user's Zoom account, so that they can't log in again, and end the session once more."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.cases.late import find_late, tell_age
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
-from leaver.messages.commands import DeactivateUser
+from leaver.messages.commands import Command, DeactivateUser
 from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
@@ -21,10 +24,14 @@ class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `deactivate_user` reads from its environment."""
 
 
-def deactivate_user(command: DeactivateUser, *, zoom: Zoom, tokens: AccessTokens) -> Result:
+def deactivate_user(
+    command: DeactivateUser, *, zoom: Zoom, tokens: AccessTokens, age_of: Callable[[Command], timedelta]
+) -> Result:
     """Block the login first: a session that was ended before that may be back, and is ended after it."""
 
     def deactivate(connection: Connection, access_token: SecretStr) -> Result:
+        if late := find_late(command, lambda: zoom.get_user(command.user_id, access_token), age_of):
+            return late
         _refuse_to_deactivate_ourselves(command, connection, zoom=zoom, access_token=access_token)
         result = zoom.deactivate_user(command.user_id, access_token)
         if result.outcome is not Outcome.DEACTIVATED:
@@ -53,7 +60,9 @@ def consumer() -> Consumer[DeactivateUser]:
     """What works through the queue `deactivate-user`."""
     settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
-    operation = partial(deactivate_user, zoom=bootstrap.api(Zoom, settings.zoom_api_url), tokens=tokens)
+    age_of = partial(tell_age, cases=bootstrap.cases(settings.cases_table), clock=bootstrap.now)
+    zoom = bootstrap.api(Zoom, settings.zoom_api_url)
+    operation = partial(deactivate_user, zoom=zoom, tokens=tokens, age_of=age_of)
     return bootstrap.paced_consumer(
         DeactivateUser,
         operation,

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.cases.late import tell_age
 from leaver.cases.receipts import Progress
 from leaver.cases.record import STILL_THEIRS
-from leaver.cases.table import Cases
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
@@ -212,20 +212,6 @@ def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi,
         case Application():
             if target.application_id.casefold() == own.application.casefold():
                 raise Rejected("this is the application that Leaver itself works through")
-
-
-def tell_age(command: RevokeGrants, *, cases: Cases, clock: Callable[[], datetime]) -> timedelta:
-    """Tell how long ago the case began, or a later event gave the name; nothing of a command that is no case's.
-
-    A sweep goes by the address of the case before, and began later.
-    """
-    case, now = cases.read(command.case_id) if command.case_id else None, clock()
-    if case is not None and case.sweep_of is not None:
-        case = cases.read(case.sweep_of)
-    if case is None or case.started_at is None:
-        return timedelta(0)
-    later = [said.at for said in case.said if command.alias is not None]
-    return now - max([case.started_at, *later])
 
 
 def consumer() -> Consumer[RevokeGrants]:

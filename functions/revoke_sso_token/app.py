@@ -1,16 +1,19 @@
 """End a user's Zoom session."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from pydantic import SecretStr
 
 from leaver import bootstrap
+from leaver.cases.late import find_late, tell_age
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
-from leaver.messages.commands import RevokeSsoToken
+from leaver.messages.commands import Command, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
@@ -26,13 +29,17 @@ class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `revoke_sso_token` reads from its environment."""
 
 
-def revoke_sso_token(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens) -> Result:
+def revoke_sso_token(
+    command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens, age_of: Callable[[Command], timedelta]
+) -> Result:
     """Log the user out of the current Zoom session; exactly 204 is `revoked`. The details say how Zoom names them.
 
     The session ends first. That nobody has the id any more says nothing of whoever has the address.
     """
 
     def end_session(_: Connection, access_token: SecretStr) -> Result:
+        if late := find_late(command, lambda: zoom.get_user(command.user_id, access_token), age_of):
+            return late
         result = zoom.delete_user_token(command.user_id, access_token)
         is_gone = result.outcome is Outcome.USER_NOT_FOUND
         if command.email is None or (is_gone and command.email == command.user_id):
@@ -53,7 +60,9 @@ def consumer() -> Consumer[RevokeSsoToken]:
     """What works through the queue `revoke-sso-token`."""
     settings = bootstrap.settings_of(Settings)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
-    operation = partial(revoke_sso_token, zoom=bootstrap.api(Zoom, settings.zoom_api_url), tokens=tokens)
+    age_of = partial(tell_age, cases=bootstrap.cases(settings.cases_table), clock=bootstrap.now)
+    zoom = bootstrap.api(Zoom, settings.zoom_api_url)
+    operation = partial(revoke_sso_token, zoom=zoom, tokens=tokens, age_of=age_of)
     return bootstrap.paced_consumer(
         RevokeSsoToken,
         operation,

@@ -251,7 +251,10 @@ def look_for_steps(command: Asked, *, intake: Intake) -> dict[str, Value]:
             }
             for step in draft.steps
         ],
-        "cases": [{"case": each.case_id, **each.model_dump(include={"kind", "state"})} for each in standing],
+        "cases": [
+            {"case": each.case_id, "kind": each.kind, **each.model_dump(mode="json", include={"state"})}
+            for each in standing
+        ],
         "because": draft.because or "",
         "follows": draft.follows or "",
     }

@@ -12,7 +12,7 @@ from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
 from functions.watch_deadlines import app as watching
 from functions.watch_deadlines.app import Watch
-from leaver.cases import completion, finding, former, intake, kinds, proved, seal
+from leaver.cases import completion, finding, former, intake, kinds, late, proved, seal
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
@@ -269,6 +269,9 @@ def _once(self: Intake, departure: Departure) -> Fate:
         ("an_address_that_is_somebody_elses_when_venafi_answers", granting, "STILL_THEIRS", timedelta.max),
         ("an_address_of_somebody_new_whose_name_comes_when_venafi_answers", granting, "STILL_THEIRS", timedelta.max),
         ("a_name_that_is_somebody_elses_when_venafi_is_connected", granting, "STILL_THEIRS", timedelta.max),
+        ("an_address_that_is_somebody_elses_when_zoom_answers", late, "STILL_THEIRS", timedelta.max),
+        ("an_address_that_is_somebody_elses_when_zoom_is_connected", late, "STILL_THEIRS", timedelta.max),
+        ("an_address_that_is_somebody_elses_once_zoom_ended_her_session_by_it", late, "STILL_THEIRS", timedelta.max),
         ("an_address_that_is_somebody_elses_once_venafi_knew_her_by_it", Receipt, "closed", _forgetful),
         ("a_connection_of_somebody_new_while_the_case_is_open", finding, "_is_theirs", lambda *_: True),
         ("a_connection_of_hers_when_somebody_new_has_the_address", finding, "_is_theirs", lambda *_: None),

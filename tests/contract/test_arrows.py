@@ -71,6 +71,7 @@ ORDER = (
         "cases.people",
         "cases.record",
         "cases.table",
+        "cases.late",
         "cases.ceiling",
         "cases.user_token_index",
         "cases.user_tokens",

@@ -17,7 +17,7 @@ from functions.look_up_person.app import look_up_person
 from functions.look_up_person.app import name as name_of_look_up
 from functions.purge_user_tokens.app import purge_user_tokens
 from functions.revoke_access_token.app import revoke_access_token
-from functions.revoke_grants.app import revoke_grants, tell_age
+from functions.revoke_grants.app import revoke_grants
 from functions.revoke_sso_token.app import revoke_sso_token
 from functions.seal_case.app import SealCase, read_case, seal_case
 from functions.start_offboarding.app import PersonFinder, StartOffboarding, name, start_offboarding, understand
@@ -29,6 +29,7 @@ from leaver.cases.completion import CaseCompletion
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
+from leaver.cases.late import tell_age
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case, Policy
 from leaver.cases.reporting import StepReports
@@ -332,6 +333,7 @@ class Office:
                 deadline=int(DEADLINE.total_seconds()),
             ),
         )
+        age_of = partial(tell_age, cases=self.cases, clock=self.clock)
         self._operations: dict[type[Command], Callable[..., Result | Fate | None]] = {
             StartOffboarding: partial(
                 start_offboarding,
@@ -346,17 +348,19 @@ class Office:
                 tokens_of=partial(AccessTokens, self.table, self.secret_store, self.clock),
                 hand_on=partial(self._outbox.hand_on, queue_url=INTAKE_QUEUE),
             ),
-            RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens),
+            RevokeSsoToken: partial(revoke_sso_token, zoom=self.zoom, tokens=access_tokens, age_of=age_of),
             RevokeGrants: partial(
                 revoke_grants,
                 venafi=self.venafi,
                 tokens=venafi_tokens,
                 search=proved_search(self.venafi, self.clock),
-                age_of=partial(tell_age, cases=self.cases, clock=self.clock),
+                age_of=age_of,
             ),
-            PurgeUserTokens: partial(purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept),
+            PurgeUserTokens: partial(
+                purge_user_tokens, zoom=self.zoom, tokens=access_tokens, kept=self.kept, age_of=age_of
+            ),
             SealCase: self._seal,
-            DeactivateUser: partial(deactivate_user, zoom=self.zoom, tokens=access_tokens),
+            DeactivateUser: partial(deactivate_user, zoom=self.zoom, tokens=access_tokens, age_of=age_of),
             RevokeAccessToken: self._revoke_connection,
         }
         self.hire(ADA, ADA_ID, ADA_UNIVERSAL)

@@ -51,7 +51,7 @@ class OneConnection:
         self.harness = ConsumerHarness(clock=self.clock)
         tokens = AccessTokens(self.stage.connections, self.stage.secret_store, self.clock, "zoom")
         self.consumer: Consumer[Any] = self.harness.consumer(
-            RevokeSsoToken, partial(revoke_sso_token, zoom=self.zoom, tokens=tokens)
+            RevokeSsoToken, partial(revoke_sso_token, zoom=self.zoom, tokens=tokens, age_of=lambda _: timedelta(0))
         )
         #: deduplication ids of the refreshes that were carried out
         self._refreshed: set[str] = set()

@@ -135,7 +135,9 @@ class Office:
         for name in (JOHN, JOHN_ID):
             self.people.change(name, _gone)
         command = PurgeUserTokens(user_id=JOHN_ID)
-        self.results["leave"] = purge_user_tokens(command, zoom=self.zoom, tokens=self.tokens, kept=self.kept)
+        self.results["leave"] = purge_user_tokens(
+            command, zoom=self.zoom, tokens=self.tokens, kept=self.kept, age_of=lambda _: timedelta(0)
+        )
 
     @property
     def lying(self) -> list[str]:

@@ -1,11 +1,13 @@
 """Deactivating a user's Zoom account: the login first, then the session once more, and never Leaver's own."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from functions.deactivate_user.app import deactivate_user
+from leaver.cases.record import STILL_THEIRS
 from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import ProviderResponse, Rejected, Throttled
 from leaver.messages.commands import DeactivateUser
@@ -25,10 +27,13 @@ class Stage:
         self.zoom = FakeZoom(users={JOHN_ID: JOHN}, sessions={JOHN_ID})
         self.connections = InMemoryConnections(connection(**told))
         self.secret_store = secret_store_of(StrictSecretsManager())
+        #: how long ago the case began
+        self.age = timedelta(0)
 
     def deactivate(self, user_id: str = JOHN) -> Result:
         tokens = AccessTokens(self.connections, self.secret_store, Clock(), "zoom")
-        return deactivate_user(DeactivateUser(user_id=user_id), zoom=self.zoom, tokens=tokens)
+        command = DeactivateUser(user_id=user_id)
+        return deactivate_user(command, zoom=self.zoom, tokens=tokens, age_of=lambda _: self.age)
 
 
 def test_the_account_is_deactivated_and_then_the_session_ended_once_more() -> None:
@@ -42,6 +47,21 @@ def test_somebody_whom_zoom_does_not_know_is_not_found_and_nothing_more_is_asked
     stage = Stage(grant_type="account_credentials")
     assert stage.deactivate("nobody@example.com").outcome is Outcome.USER_NOT_FOUND
     assert stage.zoom.asked == [("deactivate_user", "nobody@example.com")]
+
+
+def test_whom_an_address_finds_days_after_the_case_began_can_log_in_and_waits_for_a_person() -> None:
+    stage = Stage(grant_type="account_credentials")
+    stage.age = STILL_THEIRS + timedelta(seconds=1)
+    result = stage.deactivate()
+    assert (result.outcome, JOHN_ID in str(result.details["because"])) == (Outcome.NOT_SEARCHABLE, True)
+    assert (stage.zoom.inactive, stage.zoom.sessions) == (set(), {JOHN_ID})
+    assert stage.deactivate(JOHN_ID).outcome is Outcome.DEACTIVATED
+
+
+def test_an_address_is_the_leavers_for_three_days() -> None:
+    stage = Stage(grant_type="account_credentials")
+    stage.age = STILL_THEIRS
+    assert stage.deactivate().outcome is Outcome.DEACTIVATED
 
 
 def test_a_session_that_could_not_be_ended_is_no_success_and_the_whole_is_done_again() -> None:

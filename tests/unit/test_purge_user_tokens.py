@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 
 from functions.purge_user_tokens.app import purge_user_tokens
 from leaver.cases import user_tokens
+from leaver.cases.record import STILL_THEIRS
 from leaver.cases.user_token_index import SHOWN
 from leaver.connections.access_tokens import AccessTokens
 from leaver.errors import BadMessage, NotRead, ProviderUnavailable
@@ -34,6 +35,8 @@ class Stage:
         self.secret_store = secret_store_of(self.secrets)
         self.kept_tokens = KeptTokens(self.secrets, self.clock)
         self.kept = self.kept_tokens.stored
+        #: how long ago the case began
+        self.age = timedelta(0)
 
     def keep(
         self,
@@ -51,7 +54,7 @@ class Stage:
     def purge(self, user_id: str = JOHN, **asked: Any) -> Result:
         tokens = AccessTokens(self.connections, self.secret_store, self.clock, "zoom")
         command = PurgeUserTokens(user_id=user_id, **asked)
-        return purge_user_tokens(command, zoom=self.zoom, tokens=tokens, kept=self.kept)
+        return purge_user_tokens(command, zoom=self.zoom, tokens=tokens, kept=self.kept, age_of=lambda _: self.age)
 
     @property
     def lying(self) -> set[str]:
@@ -67,6 +70,26 @@ def test_every_token_of_the_user_is_destroyed_and_the_latest_expiry_told(user_id
         Outcome.PURGED, details={"destroyed": 2, "handed_out_until": "2026-12-06T09:30:00Z"}
     )
     assert stage.lying == set()
+
+
+def test_nothing_is_destroyed_of_whom_an_address_finds_days_after_the_case_began() -> None:
+    stage = Stage()
+    stage.keep("zak", 2)
+    stage.age = STILL_THEIRS + timedelta(seconds=1)
+    result = stage.purge()
+    assert (result.outcome, JOHN_ID in str(result.details["because"])) == (Outcome.NOT_SEARCHABLE, True)
+    assert len(stage.lying) == 1
+    assert stage.purge(JOHN_ID).details["destroyed"] == 1
+
+
+def test_what_is_kept_for_an_address_is_destroyed_days_after_the_case_began_where_it_is_nobodys() -> None:
+    stage = Stage()
+    stage.keep("zak", 2)
+    stage.zoom.users.clear()
+    stage.age = STILL_THEIRS + timedelta(seconds=1)
+    assert stage.purge().details == {"zoom": "user_not_found", "destroyed": 1} | {
+        "handed_out_until": "2026-11-22T11:30:00Z"
+    }
 
 
 def test_nobody_elses_tokens_are_destroyed() -> None:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from functions.revoke_sso_token.app import ADDRESS_IS_ANOTHERS, revoke_sso_token
+from leaver.cases.record import STILL_THEIRS
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Status
 from leaver.errors import BadMessage, CredentialStale, InvalidToken, NeedsReauthorization, ProviderResponse, Rejected
@@ -31,11 +32,13 @@ class Stage:
         self.connections = InMemoryConnections(record)
         self.secrets = StrictSecretsManager()
         self.secret_store = secret_store_of(self.secrets)
+        #: how long ago the case began
+        self.age = timedelta(0)
 
     def revoke(self, user_id: str = "john.doe@example.com", name: str = "zoom", email: str | None = None) -> Result:
         access_tokens = AccessTokens(self.connections, self.secret_store, Clock(), "zoom")
         command = RevokeSsoToken(user_id=user_id, connection=name, email=email)
-        return revoke_sso_token(command, zoom=self.zoom, tokens=access_tokens)
+        return revoke_sso_token(command, zoom=self.zoom, tokens=access_tokens, age_of=lambda _: self.age)
 
     def somebody_refreshes(self) -> None:
         """Another function puts a new pair into Secrets Manager and record."""
@@ -55,6 +58,22 @@ def stage() -> Stage:
 def test_the_session_is_ended(stage: Stage, user_id: str) -> None:
     assert stage.revoke(user_id) == Result(Outcome.REVOKED, ProviderResponse(204, tracking_id="v=2.0"))
     assert stage.zoom.sessions == set()
+
+
+def test_whom_an_address_finds_days_after_the_case_began_stays_logged_in_and_waits_for_a_person(stage: Stage) -> None:
+    stage.age = STILL_THEIRS + timedelta(seconds=1)
+    result = stage.revoke(email="john.doe@example.com")
+    # No more than that: by the id another step's end would end this one.
+    assert (result.outcome, [*result.details]) == (Outcome.NOT_SEARCHABLE, ["because"])
+    assert JOHN_ID in str(result.details["because"])
+    assert stage.zoom.sessions == {JOHN_ID}
+    assert stage.revoke("nobody@example.com").outcome is Outcome.USER_NOT_FOUND
+    assert stage.revoke(JOHN_ID).outcome is Outcome.REVOKED
+
+
+def test_an_address_is_the_leavers_for_three_days(stage: Stage) -> None:
+    stage.age = STILL_THEIRS
+    assert stage.revoke().outcome is Outcome.REVOKED
 
 
 def test_a_user_whom_zoom_does_not_know_is_not_found_and_not_revoked(stage: Stage) -> None:

@@ -201,12 +201,12 @@ def address_goes_to_somebody_new(company: Company, name: str = "ben-new") -> Non
     company.hire(ADA, name, f"local:{{{name}}}")
 
 
-def leaves_while_venafi_is_out(what: str, name: str | None = None, **connection: str) -> Company:
-    """Her address is somebody new's when Venafi answers again, and a person sends back what was parked.
+def leaves_while_it_is_out(what: str, name: str | None = None, **connection: str) -> Company:
+    """Her address is somebody new's when the provider answers again, and a person sends back what was parked.
 
     A connection of this name, if any, was given under the address meanwhile.
     """
-    company = Company()
+    company = Company(deactivates=what.startswith("zoom"))
     company.weather.out_of_order[what] = ProviderUnavailable("out of order")
     company.deliver(company.hears())
     for message in list(company.queued):
@@ -225,13 +225,48 @@ def leaves_while_venafi_is_out(what: str, name: str | None = None, **connection:
 @attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
 def an_address_that_is_somebody_elses_when_venafi_answers() -> Company:
     """Venafi is out of order when she leaves, and answers when somebody new has the address there."""
-    return leaves_while_venafi_is_out("venafi")
+    return leaves_while_it_is_out("venafi")
+
+
+@attempt(
+    "open: RevokeSsoToken#zoom/acme not_searchable, PurgeUserTokens#zoom/acme not_searchable, "
+    "DeactivateUser#zoom/acme not_searchable",
+    {"session of ada", "login of ada", "user token of ada"},
+)
+def an_address_that_is_somebody_elses_when_zoom_answers() -> Company:
+    """Zoom is out of order when she leaves, and answers when somebody new has the address there."""
+    return leaves_while_it_is_out("zoom")
+
+
+@attempt(
+    "open: RevokeSsoToken#zoom/acme not_searchable, PurgeUserTokens#zoom/acme not_searchable, "
+    "DeactivateUser#zoom/acme not_searchable",
+    {"login of ada", "user token of ada"},
+)
+def an_address_that_is_somebody_elses_once_zoom_ended_her_session_by_it() -> Company:
+    """The same, and Zoom had ended her session by the address, and could not say whose that was."""
+    return leaves_while_it_is_out("zoom: who is it")
+
+
+@attempt(
+    "open: RevokeSsoToken#zoom/acme not_searchable, PurgeUserTokens#zoom/acme not_searchable",
+    {"session of ada", "user token of ada"},
+)
+def an_address_that_is_somebody_elses_when_zoom_is_connected() -> Company:
+    """Leaver is connected to Zoom long after she left, when somebody new has the address there."""
+    company = Company()
+    zoom = company.table.records.pop("zoom")
+    company.hears_and_works()
+    address_goes_to_somebody_new(company)
+    company.table.put(zoom)
+    company.waits(62)
+    return company
 
 
 @attempt()
 def an_address_that_is_somebody_elses_once_venafi_knew_her_by_it() -> Company:
     """The same, and Venafi had said who she is before it failed."""
-    return leaves_while_venafi_is_out("venafi: revoke grants")
+    return leaves_while_it_is_out("venafi: revoke grants")
 
 
 @attempt(
@@ -260,19 +295,19 @@ def an_address_of_somebody_new_whose_name_comes_when_venafi_answers() -> Company
 @attempt()
 def a_connection_of_somebody_new_while_the_case_is_open() -> Company:
     """While her case is open somebody new, who has her address, gives Leaver a connection; it knows whose that is."""
-    return leaves_while_venafi_is_out("venafi: revoke grants", "bens-new-zoom", owner_id="ben-new")
+    return leaves_while_it_is_out("venafi: revoke grants", "bens-new-zoom", owner_id="ben-new")
 
 
 @attempt()
 def a_connection_of_hers_when_somebody_new_has_the_address() -> Company:
     """The same, and it is she who gave it."""
-    return leaves_while_venafi_is_out("venafi: revoke grants", "adas-new-zoom", owner_id=ADA_ID)
+    return leaves_while_it_is_out("venafi: revoke grants", "adas-new-zoom", owner_id=ADA_ID)
 
 
 @attempt("open: RevokeAccessToken#bens-new-zoom it was given days after the case began")
 def a_connection_of_nobody_knows_whom_while_the_case_is_open() -> Company:
     """The same, and nobody knows whose the connection is."""
-    return leaves_while_venafi_is_out("venafi: revoke grants", "bens-new-zoom")
+    return leaves_while_it_is_out("venafi: revoke grants", "bens-new-zoom")
 
 
 @attempt("open: RevokeAccessToken#from-ada-to-ben failed", {f"old grant of {ADA}"})
