@@ -83,7 +83,9 @@ def revoke_access_token(
 
 def _end_of_replaced(record: Connection, command: RevokeAccessToken, grants: ProviderGrants) -> Result:
     """How the grant ended that was replaced before this command came; raises NeedsReauthorization where nobody says."""
-    is_same = record.owner == command.owner and not _is_anothers(record, command)
+    # One that replaced another under its own address was given by somebody new, or at another account.
+    is_replaced = record.replaced_owner == record.owner
+    is_same = record.owner == command.owner and not is_replaced and not _is_anothers(record, command)
     if is_same and grants.ends_by_consent(record):
         return Result(Outcome.ALREADY_GONE)
     if record.replaced_owner == command.owner and record.replaced_outcome is not None:

@@ -279,8 +279,8 @@ def _once(self: Intake, departure: Departure) -> Fate:
         (
             "a_connection_of_hers_that_somebody_new_has_replaced_under_her_address",
             revoking,
-            "_is_anothers",
-            _never,
+            "_end_of_replaced",
+            REVOKED,
         ),
         ("a_departure_at_a_recycled_address_while_zoom_is_out", FormerLeavers, "_is_untold", _never),
         (

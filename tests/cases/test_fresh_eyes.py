@@ -10,16 +10,15 @@ from functions.revoke_grants import app as granting
 from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
 from leaver.cases.record import Case
-from leaver.connections.record import Connections
+from leaver.connections.record import Connection, Connections
 from tests.cases.attempts.fresh_eyes import attempt
 from tests.cases.test_completed_means_ended import check
+from tests.doubles.connections_table import InMemoryConnections
 
 BY_NAME: Final = {each.name: each for each in attempt.all}
 #: what succeeds still, and why
 OPEN: Final = {
-    "a_connection_under_an_address_that_she_had_before": "owners are looked for by the address alone",
     "a_connection_replaced_twice": "a record remembers one replaced grant",
-    "a_connection_that_is_connected_to_another_account": "a grant is told by its owner, and not by its account",
     "a_look_up_of_a_second_door_connection": "a look-up does not know by which connection the event came",
 }
 
@@ -40,6 +39,14 @@ _accounts = Connections.accounts
 
 def _of_those_that_can_be_asked(self: Connections, provider: str, **told: Any) -> Mapping[str, Any]:
     return {name: each for name, each in _accounts(self, provider, **told).items() if each is not None}
+
+
+def _by_the_address(self: InMemoryConnections, owner: str) -> list[str]:
+    return [name for name, each in self.records.items() if owner in {each.owner, each.replaced_owner}]
+
+
+def _by_the_owner(self: Connection, than: Connection) -> bool:
+    return self.owner != than.owner
 
 
 def _never(*_: object) -> bool:
@@ -71,6 +78,8 @@ def _never(*_: object) -> bool:
             "accounts",
             _of_those_that_can_be_asked,
         ),
+        ("a_connection_under_an_address_that_she_had_before", InMemoryConnections, "owned_by", _by_the_address),
+        ("a_connection_that_is_connected_to_another_account", Connection, "is_of_another", _by_the_owner),
     ],
 )
 def test_that_is_seen_where_what_mends_it_is_taken_away(

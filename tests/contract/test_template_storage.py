@@ -48,7 +48,10 @@ TABLES: dict[str, dict[str, object]] = {
                     {"AttributeName": "role", "KeyType": "HASH"},
                     {"AttributeName": "provider", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["account", "owner", "replaced_owner"]},
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": ["account", "owner", "owner_id", "replaced_owner"],
+                },
             },
             {
                 "IndexName": "due",

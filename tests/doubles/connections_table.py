@@ -67,7 +67,10 @@ class InMemoryConnections(Connections):
 
     def owned_by(self, owner: str) -> list[str]:
         wanted = name_of(owner.strip())
-        owners = {name: (record.owner, record.replaced_owner or "") for name, record in self.records.items()}
+        owners = {
+            name: (record.owner, record.owner_id or "", record.replaced_owner or "")
+            for name, record in self.records.items()
+        }
         return sorted(name for name, those in owners.items() if wanted in {name_of(each.strip()) for each in those})
 
     def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:

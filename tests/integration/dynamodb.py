@@ -100,7 +100,10 @@ def make_tables(client: "DynamoDBClient") -> None:
                     {"AttributeName": "role", "KeyType": "HASH"},
                     {"AttributeName": "provider", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["account", "owner", "replaced_owner"]},
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": ["account", "owner", "owner_id", "replaced_owner"],
+                },
             },
             {
                 "IndexName": "due",

@@ -253,7 +253,9 @@ def test_somebodys_connections_are_found_however_their_records_spell_the_owner(m
         connection("adas", owner="ada@example.com", role="personal"),
         connection("once-johns", owner="ada@example.com", replaced_owner=written),
         connection("of-an-id", owner="john.doe", role="personal"),
+        connection("under-another-address", owner="jd@example.com", owner_id="KDcuGIm1Qg", role="personal"),
     )
+    assert connections.owned_by("KDcuGIm1Qg") == ["under-another-address"]
     assert connections.owned_by("john.doe@example.com") == ["johns", "once-johns", "zoom-of-john"]
     assert connections.owned_by("John.DOE@example.com") == ["johns", "once-johns", "zoom-of-john"]
 

@@ -67,6 +67,9 @@ class StepFinder:
                 if is_theirs is False:
                     continue
                 step = _of_grant(grant, record, case)
+                while any(each.name == step.name for each in steps):
+                    # Another grant of that connection, which was replaced and lives.
+                    step = step.model_copy(update={"alias": (step.alias or 1) + 1})
                 # A grant that was recorded while the address was the leaver's is theirs.
                 is_in_doubt = is_theirs is None and step not in case.steps
                 doubt = (
@@ -134,7 +137,9 @@ def _living_grants(record: Connection | Unreadable, names: Collection[str]) -> I
     if isinstance(record, Unreadable):
         yield {}
         return
-    if name_of(record.owner) in names and record.revocation() is None and record.given_up_at is None:
+    # Whoever gave it may have had another address then.
+    is_owned = not {name_of(record.owner), name_of(record.owner_id or "")}.isdisjoint(names)
+    if is_owned and record.revocation() is None and record.given_up_at is None:
         yield record.grant
     if record.replaced_owner and name_of(record.replaced_owner) in names and record.replaced_outcome is None:
         yield {"owner": record.replaced_owner}

@@ -140,9 +140,12 @@ class Connection(BaseModel):
         return {"owner": self.owner} | since | ({"owner_id": self.owner_id} if self.owner_id else {})
 
     def is_of_another(self, than: Self) -> bool:
-        """Whether the owner is another: by the address, or under the same address by the provider's own id."""
+        """Whether the owner is another: by the address, or under the same address by the provider's own id.
+
+        At another account a consent ends nothing of what the same person gave before.
+        """
         ids = {self.owner_id, than.owner_id} - {None}
-        return self.owner != than.owner or len(ids) > 1
+        return (self.owner, self.account) != (than.owner, than.account) or len(ids) > 1
 
     def revocation(self) -> Result | None:
         """The provider's word for the end of a connection; None while it lives."""
@@ -382,10 +385,12 @@ class Connections:
     def owned_by(self, owner: str) -> list[str]:
         """The names of the connections that are one person's, or were, however that is spelt, by the index `role`.
 
+        `owner` is an address, or the provider's own id: who gave a connection may have had another address then.
+
         An index by owner would find one spelling alone, and a record may be written by hand.
         """
         found = [each for role in get_args(Role) for each in self._query_role(role)]
-        owners = ("owner", "replaced_owner")
+        owners = ("owner", "owner_id", "replaced_owner")
         return sorted(
             str(each["connection"])
             for each in found
