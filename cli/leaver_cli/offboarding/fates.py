@@ -55,5 +55,5 @@ def decide(deployment: Deployment, decision: Mapping[str, object], *, urgent: bo
         with waiting("start_offboarding reads of it"):
             return next(await_fates(deployment, [message_id], sent_at), None)
     except KeyboardInterrupt:
-        Terminal(stderr=True).say("it is decided, and goes on without you: `leaver case` shows what is open")
+        Terminal(stderr=True).say("it is decided, and goes on without you: `leaver cases` shows what is open")
         raise typer.Exit(130) from None
