@@ -18,7 +18,6 @@ from tests.doubles.connections_table import InMemoryConnections
 BY_NAME: Final = {each.name: each for each in attempt.all}
 #: what succeeds still, and why
 OPEN: Final = {
-    "a_connection_replaced_twice": "a record remembers one replaced grant",
     "a_look_up_of_a_second_door_connection": "a look-up does not know by which connection the event came",
 }
 
@@ -62,6 +61,7 @@ def _never(*_: object) -> bool:
             "is_untold",
             _never,
         ),
+        ("a_connection_replaced_twice", Connection, "refuse_to_forget", _never),
         ("a_held_case_released_while_zoom_is_out", Departure, "cannot_be_told", _never),
         (
             "an_address_that_is_lost_beside_one_of_which_nobody_can_tell",

@@ -207,6 +207,16 @@ def test_what_became_of_the_grant_of_whoever_had_the_address_before_is_on_the_re
     assert (desk.record.owner_id, replaced(desk.record)) == ("second", (IT, Outcome.REVOKED, "revoked"))
 
 
+def test_a_grant_whose_end_nobody_saw_is_not_forgotten_for_a_third_owner(desk: Desk) -> None:
+    desk.connect(IT)
+    del desk.secrets.secrets["leaver/credentials/zoom/zoom"]
+    desk.connect(BOSS)
+    before = desk.record
+    with pytest.raises(Rejected, match=f"still waits for the end of {IT}'s grant"):
+        desk.connect("third@example.com")
+    assert desk.record == before
+
+
 def test_the_end_of_a_former_owners_grant_is_on_the_record_only_where_it_is_confirmed(desk: Desk) -> None:
     desk.connect(IT)
     del desk.secrets.secrets["leaver/credentials/zoom/zoom"]

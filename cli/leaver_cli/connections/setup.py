@@ -112,6 +112,7 @@ class ConnectionSetup:
             )
         if record.status is Status.REVOKING:
             raise LeaseHeld(f"connection {new.name} is being revoked: wait until it is")
+        record.refuse_to_forget(new.owner)
         return take_lease(self.connections, record, holder=self.holder, now=self.clock())
 
     def _new_record(self, new: NewConnection, granted: GrantedTokens) -> Connection:

@@ -83,6 +83,7 @@ class Company(Office):
     def hands_over(self, name: str, owner: str, *, ended: Outcome | None = None, **fields: Any) -> None:
         """What `leaver connect` writes under a name that there is; unless `ended`, the old grant lives."""
         old = self.table.records[name]
+        old.refuse_to_forget(owner)
         self.grants[f"old grant of {old.owner}"] = self.grants[name]
         self.grants[name].alive = ended is None
         self.connects(name, owner, role=old.role, **fields)

@@ -237,6 +237,18 @@ class Connection(BaseModel):
             return healthy.model_copy(update={name: getattr(self, name) for name in _REPLACED})
         return healthy.model_copy(update={"replaced_owner": self.owner, "replaced_at": now})
 
+    def refuse_to_forget(self, new_owner: str) -> None:
+        """Raise Rejected where another owner's grant would take the place of one that nobody saw end.
+
+        The record remembers one of them, and its owner's case needs it.
+        """
+        is_open = self.replaced_owner is not None and self.replaced_outcome is None
+        if is_open and name_of(new_owner) != name_of(self.owner):
+            raise Rejected(
+                f"connection {self.connection} still waits for the end of {self.replaced_owner}'s grant, which it "
+                "replaced: choose another name"
+            )
+
     def with_replaced_grant_ended(self, outcome: Outcome, description: str) -> Self:
         """The end of the previous owner's grant is confirmed."""
         return self.model_copy(update={"replaced_outcome": outcome, "replaced_description": description})
