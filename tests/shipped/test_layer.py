@@ -70,7 +70,7 @@ def clients() -> set[str]:
     files = [*(SOURCE / "python").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
     calls = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     made = [
-        call for call in calls if re.fullmatch(r"(boto3|(boto3\.|_)[Ss]ession\(\))\.client", ast.unparse(call.func))
+        call for call in calls if re.fullmatch(r"(boto3|(boto3\.|_)?[Ss]ession\(\))\.client", ast.unparse(call.func))
     ]
     return {str(ast.literal_eval(call.args[0])) for call in made}
 
