@@ -1,6 +1,6 @@
 """Ask an HR system whom an event means that names only an id, and send the event on to the intake."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Final
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from leaver import bootstrap
 from leaver.cases.heard import Fate
 from leaver.connections.access_tokens import AccessTokens
-from leaver.connections.record import Connections
+from leaver.connections.record import Connection, Connections
 from leaver.consuming.consumer import Consumer
 from leaver.errors import Rejected
 from leaver.messages.events import OffboardingRequested
@@ -20,6 +20,8 @@ from leaver.providers.source_answers import UnknownPerson
 from leaver.providers.sources import SOURCES
 from leaver.settings import Consumes, RequestsRefreshes, UsesConnections
 
+#: the front door's connection of a company with one account: its look-ups may be called anything
+MAIN: Final = "main"
 #: a day has ended everywhere so long after it ended in UTC
 _LAST_ZONE: Final = timedelta(hours=12)
 
@@ -48,10 +50,7 @@ def look_up_person(
     usable = connections.usable_at([source])
     if source not in systems or not usable:
         raise Rejected(command.missing)
-    if len(connections.accounts(source)) > 1:
-        # Their ids are small numbers: each account may know somebody by this one, also where one can't be asked now.
-        raise Rejected(f"{source}: there are connections to several accounts, and the event does not say to which")
-    [[connection, *_]] = usable.values()
+    connection = _find_connection(command, usable.values(), accounts=len(connections.accounts(source)))
     try:
         account = tokens_of(source).with_token(
             connection.connection,
@@ -64,6 +63,24 @@ def look_up_person(
         raise Rejected(f"{source}: nobody has that id there: {own}", error.response) from None
     hand_on(complete(unnamed, account))
     return Fate("handed_on", because="the person was looked up")
+
+
+def _find_connection(command: LookUpPerson, usable: Iterable[Sequence[Connection]], *, accounts: int) -> Connection:
+    """Find whom to ask: ids are small numbers, and each account of a source may know somebody by this one."""
+    source, door = command.unnamed.source, command.door
+    every = [each for twins in usable for each in twins]
+    for each in every:
+        if each.connection == door:
+            return each
+    if door not in {None, MAIN}:
+        raise Rejected(
+            f"{source}: it came by the front door's {source}/{door}, and no connection is called so: leaver connect "
+            f"{source} {door}, to the account that posts there"
+        )
+    if accounts > 1:
+        # Also where one of them can't be asked now.
+        raise Rejected(f"{source}: there are connections to several accounts, and the event does not say to which")
+    return every[0]
 
 
 def complete(unnamed: Unnamed, account: Account) -> OffboardingRequested:

@@ -39,7 +39,7 @@ from leaver.messages.commands import CaseId, Command, Moment, Printable, parse
 from leaver.messages.decisions import BEGIN, Begin
 from leaver.messages.envelope import Payload
 from leaver.messages.events import AccountEvent, AppRemoved, OffboardingRequested
-from leaver.messages.hr import HrChoices, read_door_test, read_hr_event
+from leaver.messages.hr import HrChoices, read_door, read_door_test, read_hr_event
 from leaver.messages.look_up import LookUpNeeded, LookUpPerson
 from leaver.messages.names import name_of
 from leaver.messages.times import settle_times
@@ -429,7 +429,7 @@ def understand(payload: Payload, *, choices: HrChoices) -> Asked:
     try:
         understood = read_hr_event(payload, choices)
     except LookUpNeeded as needed:
-        return LookUpPerson(unnamed=needed.unnamed, missing=needed.reason)
+        return LookUpPerson(unnamed=needed.unnamed, missing=needed.reason, door=read_door(payload))
     if not isinstance(understood, OffboardingRequested):
         return AccountHeard(event=understood, requested_at=understood.occurred_at, heard_at=payload.heard_at)
     return _settled(understood, payload)

@@ -231,6 +231,24 @@ def test_of_two_accounts_nobody_can_say_which_is_meant(office: Office) -> None:
     assert office.hr["bamboohr"].asked == []
 
 
+def test_what_came_by_a_connection_of_the_door_is_looked_up_by_the_same_name_alone(office: Office) -> None:
+    office.asks("bamboohr", account="acme.bamboohr.com")
+    event = bamboohr() | {"resources": ["source:bamboohr/bought"]}
+    hears(office, event)
+    [reason] = office.reasons()
+    assert reason == (
+        "bamboohr: it came by the front door's bamboohr/bought, and no connection is called so: leaver connect "
+        "bamboohr bought, to the account that posts there"
+    )
+    assert office.hr["bamboohr"].asked == []
+    office.asks("bamboohr", "bought", account="bought.bamboohr.com")
+    office.hr["bamboohr"].leaves(IDS["bamboohr"])
+    office.redrive()
+    office.works()
+    assert office.hr["bamboohr"].asked == [IDS["bamboohr"]]
+    assert office.access_of(ADA) == set()
+
+
 def test_what_a_field_left_out_costs_is_said_by_its_name_and_goes_on_once_it_is_seen(office: Office) -> None:
     office.asks("hibob")
     office.hr["hibob"].leaves(IDS["hibob"])

@@ -52,6 +52,8 @@ class LookUpPerson(Command):
     announced_as: ClassVar[str] = "OffboardingStarted"
 
     unnamed: Unnamed
+    #: by which connection of the front door it came; None: by none
+    door: Printable | None = None
     #: which look-up is missing where nobody can be asked, in words
     missing: Printable
 

@@ -86,6 +86,12 @@ def read_door_test(payload: Payload) -> tuple[str, str] | None:
     return (place, id_) if place and isinstance(id_, str) else None
 
 
+def read_door(payload: Payload) -> str | None:
+    """Read by which connection of the front door an event came, as `main` in `source:bamboohr/main`; None: by none."""
+    place = _find_resource(payload.event, CONNECTION) if payload.event else None
+    return place.partition("/")[2] if place else None
+
+
 def _read_by_source(payload: Payload, choices: HrChoices) -> Understood:
     if payload.event is None:
         return canonical.read(payload.detail)
