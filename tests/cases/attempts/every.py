@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.cases.attempts import access_lives, operator, revoked, wrong_kind, wrong_person, wrong_time
+from tests.cases.attempts import access_lives, fresh_eyes, operator, revoked, wrong_kind, wrong_person, wrong_time
 from tests.cases.attempts.seen import Attempt
 
 EVERY: Final[tuple[Attempt, ...]] = (
@@ -12,4 +12,5 @@ EVERY: Final[tuple[Attempt, ...]] = (
     *wrong_kind.attempt.all,
     *revoked.attempt.all,
     *operator.attempt.all,
+    *fresh_eyes.attempt.all,
 )
