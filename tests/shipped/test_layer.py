@@ -22,28 +22,33 @@ UNCHECKED_HASH = (1).to_bytes(4, "little")
 CALLS = """
 import sys
 sys.path.insert(0, sys.argv[1])
+from functools import partial
 import botocore.session
 from botocore.awsrequest import AWSResponse
 
 class Body:
+    def __init__(self, sent):
+        self.sent = sent
     def stream(self, *_, **__):
-        yield b"{}"
+        yield self.sent
 
 requests = []
-def answer(request, **_):
+def answer(request, model, **_):
     requests.append(request)
-    return AWSResponse(request.url, 200, {}, Body())
+    # SNS speaks AWS's older protocol.
+    is_xml = model.service_model.metadata["protocol"] == "query"
+    return AWSResponse(request.url, 200, {}, Body(f"<R><{model.name}Result/></R>".encode() if is_xml else b"{}"))
 
 session = botocore.session.get_session()
 session.set_credentials("key", "secret")
 for service in sys.argv[2:]:
     client = session.create_client(service, region_name="eu-west-1")
-    client.meta.events.register("before-send", answer)
     described = client.meta.service_model
     [operation, *_] = [
         name for name in described.operation_names
         if name.startswith("List") and not described.operation_model(name).input_shape.required_members
     ]
+    client.meta.events.register("before-send", partial(answer, model=described.operation_model(operation)))
     client._make_api_call(operation, {})
     print(requests[-1].method, requests[-1].url)
 """
