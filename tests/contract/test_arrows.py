@@ -19,6 +19,8 @@ ORDER = (
     # the standard library and pydantic only
     *("errors", "outcomes", "tokens", "settings"),
     *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
+    *("evidence.canonical_json", "evidence.dsse", "evidence.statement"),
+    *("evidence.merkle", "evidence.note", "evidence.log_proof"),
     *(
         "messages.names",
         "messages.speakers",
