@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from leaver.evidence.canonical_json import LARGEST, NotCanonical, canonical, read_canonical
 
-SCALARS = (
-    st.none() | st.booleans() | st.integers(-LARGEST, LARGEST) | st.text(st.characters(exclude_categories=["Cs"]))
-)
+SCALARS = st.none() | st.booleans() | st.integers(-LARGEST, LARGEST) | st.text(st.characters(exclude_categories=["Cs"]))
 KEYS = st.text(st.characters(max_codepoint=127))
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=20)
 

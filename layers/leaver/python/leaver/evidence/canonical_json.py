@@ -9,7 +9,7 @@ LARGEST: Final = 2**53 - 1
 
 
 class NotCanonical(ValueError):
-    """This is not written, or not read: two readers could understand two things."""
+    """It is neither written nor read: two readers could understand two things."""
 
 
 def canonical(value: Any) -> bytes:

@@ -15,7 +15,7 @@ SignatureCheck = Callable[[bytes, bytes], bool]
 
 
 class BadEnvelope(ValueError):
-    """This is no envelope, or not one that the trusted key has signed."""
+    """It is no envelope, or not one that the trusted key has signed."""
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:

@@ -12,7 +12,7 @@ _INDEX: Final = re.compile(r"index (0|[1-9][0-9]*)")
 
 
 class BadLogProof(ValueError):
-    """This is no proof of this format."""
+    """It is no proof of this format."""
 
 
 @dataclass(frozen=True)

@@ -79,13 +79,8 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Hashes, root: by
     for each in proof:
         if last == 0:
             raise BadProof("the proof is too long")
-        if place & 1 or place == last:
-            found = node_hash(each, found)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            found = node_hash(found, each)
-        place, last = place >> 1, last >> 1
+        found = node_hash(each, found) if (is_left := _is_left(place, last)) else node_hash(found, each)
+        place, last = _above(place, last, is_left=is_left)
     if last or found != root:
         raise BadProof("the leaf is not in the tree of this root")
 
@@ -112,15 +107,25 @@ def verify_consistency(earlier: int, size: int, proof: Hashes, earlier_root: byt
     for each in hashes[1:]:
         if last == 0:
             raise BadProof("the proof is too long")
-        if place & 1 or place == last:
+        if is_left := _is_left(place, last):
             earlier_found, found = node_hash(each, earlier_found), node_hash(each, found)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
         else:
             found = node_hash(found, each)
-        place, last = place >> 1, last >> 1
+        place, last = _above(place, last, is_left=is_left)
     if last or (earlier_found, found) != (earlier_root, root):
         raise BadProof("the tree did not begin with the earlier one")
+
+
+def _is_left(place: int, last: int) -> bool:
+    """Whether the next hash of a proof stands at the left of this node."""
+    return bool(place & 1) or place == last
+
+
+def _above(place: int, last: int, *, is_left: bool) -> tuple[int, int]:
+    """The node above, and the last one beside that: at the right edge, levels without a sibling are passed over."""
+    while is_left and place and not place & 1:
+        place, last = place >> 1, last >> 1
+    return place >> 1, last >> 1
 
 
 def _check_sizes(*hashes: bytes) -> None:

@@ -15,7 +15,7 @@ _ID_SIZE: Final = 4
 
 
 class BadNote(ValueError):
-    """This is no note, no checkpoint, or not one that the trusted key has signed."""
+    """It is no note, no checkpoint, or not one that the trusted key has signed."""
 
 
 def key_id_of(public_key: bytes) -> bytes:
@@ -39,11 +39,10 @@ def verified_text(note: str, check: SignatureCheck, *, name: str, public_key: by
     if not separator or not signatures.endswith("\n"):
         raise BadNote("is not a signed note")
     text += "\n"
-    for line in signatures.removesuffix("\n").split("\n"):
-        dash, _, rest = line.partition(" ")
-        signer, _, encoded = rest.partition(" ")
-        if dash != "—":
-            raise BadNote("a line of signatures is none")
+    lines = [line.split(" ") for line in signatures.removesuffix("\n").split("\n")]
+    if any(len(line) != len(("dash", "name", "signature")) or line[0] != "—" for line in lines):
+        raise BadNote("a line is no signature")
+    for _, signer, encoded in lines:
         if signer != name:
             continue
         signature = _from_base64(encoded)

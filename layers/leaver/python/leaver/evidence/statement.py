@@ -11,7 +11,7 @@ STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
 
 class BadStatement(ValueError):
-    """This is no statement of the kind that was expected."""
+    """It is no statement of the kind that was expected."""
 
 
 @dataclass(frozen=True)
