@@ -34,6 +34,8 @@ CHANGING = {
     "item_version",
     "entry",
     "return_held",
+    # what was signed says so of the seal
+    "evidence",
     # what a provider tells afterwards, and what follows
     "seen",
     "alive_at",

@@ -21,6 +21,7 @@ ORDER = (
     *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
     *("evidence.canonical_json", "evidence.dsse", "evidence.statement"),
     *("evidence.merkle", "evidence.note", "evidence.log_proof"),
+    *("evidence.bundle", "evidence.signing", "evidence.store"),
     *(
         "messages.names",
         "messages.speakers",
@@ -78,6 +79,7 @@ ORDER = (
         "cases.announcing",
         "cases.reporting",
         "cases.start",
+        "cases.evidence",
         "cases.closing",
         "cases.finding",
         "cases.proved",

@@ -19,6 +19,10 @@ def test_it_is_written_as_somebody_elses_rfc_8785_writes_it(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
 
 
+def test_keys_go_as_javascript_sorts_them() -> None:
+    assert canonical({"\ufb01": 1, "\U0001f600": 2}) == '{"\U0001f600":2,"\ufb01":1}'.encode()
+
+
 @given(VALUES)
 def test_what_was_written_is_read_again(value: Any) -> None:
     assert read_canonical(canonical(value)) == value
@@ -26,7 +30,7 @@ def test_what_was_written_is_read_again(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [1.0, float("nan"), LARGEST + 1, -LARGEST - 1, {"ü": 1}, {1: "one"}, "\ud800", b"bytes", {"a": [{"b": 0.5}]}],
+    [1.0, float("nan"), LARGEST + 1, -LARGEST - 1, {1: "one"}, "\ud800", {"\ud800": 1}, b"bytes", {"a": [{"b": 0.5}]}],
 )
 def test_what_two_readers_could_understand_in_two_ways_is_not_written(value: Any) -> None:
     with pytest.raises(NotCanonical):

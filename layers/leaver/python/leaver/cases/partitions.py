@@ -42,3 +42,8 @@ def of_user_token(zoom_user_id: str) -> str:
 def of_address(marked: str) -> str:
     """For whom tokens were fetched under an address, by the address's mark."""
     return f"user-token#address:{marked}"
+
+
+def of_evidence(case_id: str) -> str:
+    """The key under which a case's evidence commits to what is personal."""
+    return f"evidence#{case_id}"

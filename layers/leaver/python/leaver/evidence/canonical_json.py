@@ -1,4 +1,4 @@
-"""The one way in which evidence is written as JSON: RFC 8785, of which floats and long numbers are left out."""
+"""The one way in which evidence is written as JSON: RFC 8785, with no floats and no numbers beyond JavaScript's."""
 
 import json
 from collections.abc import Mapping
@@ -13,14 +13,9 @@ class NotCanonical(ValueError):
 
 
 def canonical(value: Any) -> bytes:
-    """Write a value of maps with ASCII keys, lists, text, whole numbers, booleans and None.
-
-    Raises NotCanonical for anything else. Without keys beyond ASCII there is one order of keys, and without floats one
-    way to write a number.
-    """
-    _check(value)
+    """Write a value of maps, lists, text, whole numbers, booleans and None; raises NotCanonical for anything else."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        return json.dumps(_in_order(value), separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise NotCanonical("half of a surrogate pair") from None
 
@@ -37,19 +32,19 @@ def read_canonical(text: bytes) -> Any:
     return value
 
 
-def _check(value: Any) -> None:
+def _in_order(value: Any) -> Any:
     match value:
         case None | bool() | str():
-            return
+            return value
         case int() if abs(value) <= LARGEST:
-            return
+            return value
         case list() | tuple():
-            for each in value:
-                _check(each)
-        case Mapping():
-            for name, each in value.items():
-                if not (isinstance(name, str) and name.isascii()):
-                    raise NotCanonical("a key that is not ASCII text")
-                _check(each)
-        case _:
-            raise NotCanonical(f"a value of the type {type(value).__name__}, or out of range")
+            return [_in_order(each) for each in value]
+        case Mapping() if all(isinstance(name, str) for name in value):
+            return {name: _in_order(value[name]) for name in sorted(value, key=_as_javascript_sorts)}
+    raise NotCanonical(f"a value of the type {type(value).__name__}, or out of range")
+
+
+def _as_javascript_sorts(name: str) -> bytes:
+    """By UTF-16 units: Python sorts by code points, which differs beyond the first 65,536 of them."""
+    return name.encode("utf-16-be")
