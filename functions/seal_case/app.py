@@ -30,6 +30,7 @@ class SealCase(Command):
 
     system: ClassVar[str] = "leaver"
     announced_as: ClassVar[str] = "OffboardingCompleted"
+    outlasts_case: ClassVar[bool] = True
 
     case_id: CaseId
 

@@ -46,7 +46,7 @@ def test_a_completed_case_is_signed() -> None:
         CASE_IS_OVER,
         {
             "caseId": case.case_id,
-            "state": "completed",
+            "caseState": "completed",
             "steps": len(case.steps),
             "finishedAt": columns(case)["finished_at"],
             "signedAt": columns(case)["finished_at"],
@@ -94,34 +94,98 @@ def test_it_is_announced_only_when_it_is_stored() -> None:
     office.hears_and_works()
     assert office.case.state is State.COMPLETED
     assert ("CasesNotSealed", 1) in office.measured
-    assert "OffboardingCompleted" not in office.announced
+    assert office.announced("OffboardingCompleted") == []
     office.evidence.bucket.is_broken = False
     office.clock.passes(minutes=1)
-    office.looks()
+    office.minute()
     office.works()
-    assert "OffboardingCompleted" in office.announced
-    assert statement(office).predicate["state"] == "completed"
+    assert len(office.announced("OffboardingCompleted")) == 1
+    assert statement(office).predicate["caseState"] == "completed"
 
 
-@pytest.mark.parametrize("broken", ["key", "conflicts"])
-def test_a_key_that_does_not_sign_and_puts_that_meet_are_tried_again(broken: str) -> None:
+def test_a_key_that_does_not_sign_is_asked_again_in_a_minute() -> None:
     office = Office()
-    office.evidence.signer.is_disabled = broken == "key"
-    office.evidence.bucket.conflicts = 3 if broken == "conflicts" else 0
+    office.evidence.signer.is_disabled = True
     office.hears_and_works()
     assert office.case.evidence is None
+    assert office.announced("OffboardingCompleted") == []
     office.evidence.signer.is_disabled = False
     office.clock.passes(minutes=1)
-    office.looks()
+    office.minute()
+    office.works()
+    assert office.case.evidence is not None
+    assert len(office.announced("OffboardingCompleted")) == 1
+
+
+def test_puts_that_meet_are_tried_again_at_once_and_not_for_ever() -> None:
+    office = completed()
+    office.evidence.bucket.conflicts = 2
+    assert office.evidence.of_cases.store.keep_once("once", b"{}") == b"{}"
+    office.evidence.bucket.conflicts = 3
+    with pytest.raises(NotKept):
+        office.evidence.of_cases.store.keep_once("twice", b"{}")
+
+
+def test_what_stands_there_is_read_back_and_stays() -> None:
+    store = completed().evidence.of_cases.store
+    assert [store.keep_once("once", each) for each in (b"first", b"second")] == [b"first", b"first"]
+
+
+def test_what_is_longer_than_kms_signs_is_not_sent() -> None:
+    office = completed()
+    key = office.evidence.of_cases.signing_key
+    assert key.sign(bytes(4096))
+    for message in (b"", bytes(4097)):
+        with pytest.raises(NotKept):
+            key.sign(message)
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"), [("cancel", State.CANCELLED), ("reinstate", State.REINSTATED), ("discard", State.DISCARDED)]
+)
+def test_a_case_that_is_called_off_is_signed_as_well(decision: str, state: State) -> None:
+    office = Office(routine_limit=0) if decision == "discard" else Office()
+    begins = office.clock() + timedelta(days=0 if decision == "discard" else 5)
+    office.hears_and_works("scheduled", effective_at=begins.isoformat())
+    office.clock.passes(minutes=1)
+    office.minute()
+    office.queue("StartOffboarding", {"case": office.case.case_id, "decision": decision})
+    office.works()
+    assert office.case.state is state
+    for _ in range(2):
+        office.clock.passes(minutes=1)
+        office.minute()
+        office.works()
+    assert statement(office).predicate["caseState"] == state
+    assert office.case.watch is None
+
+
+def test_a_case_that_is_called_off_is_looked_at_until_it_is_signed() -> None:
+    office = Office()
+    office.evidence.bucket.is_broken = True
+    office.hears_and_works("scheduled", effective_at=(office.clock() + timedelta(days=5)).isoformat())
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled")
+    for _ in range(3):
+        office.clock.passes(minutes=1)
+        office.minute()
+        office.works()
+    assert (office.case.state, office.case.evidence) == (State.CANCELLED, None)
+    office.evidence.bucket.is_broken = False
+    office.clock.passes(minutes=1)
+    office.minute()
     office.works()
     assert office.case.evidence is not None
 
 
-def test_two_puts_that_meet_are_tried_again_at_once() -> None:
+def test_a_contained_case_is_signed() -> None:
     office = Office()
-    office.evidence.bucket.conflicts = 2
-    office.hears_and_works()
-    assert office.case.evidence is not None
+    office.hears_and_works("contain")
+    office.clock.passes(minutes=1)
+    office.minute()
+    office.works()
+    assert statement(office).predicate["caseState"] == "completed"
+    assert bundle(office)["case"]["request"]["kind"] == "contain"
 
 
 def test_another_try_stores_nothing_twice() -> None:
@@ -143,7 +207,8 @@ def test_a_case_that_is_signed_is_not_signed_again() -> None:
 
 def test_a_case_that_goes_on_is_not_signed() -> None:
     office = Office()
-    office.hears()
+    office.deliver(office.hears())
+    assert office.case.state is State.OPEN
     assert office.evidence.keep(office.case) == office.case
     assert office.evidence.bucket.objects == {}
 
@@ -204,12 +269,10 @@ def test_what_does_not_hold_of_a_completed_case_is_never_signed(tamper: Callable
     assert office.evidence.bucket.objects == {}
 
 
-def test_a_person_in_another_script_is_written_down_too() -> None:
+def test_whoever_asked_may_write_in_another_script() -> None:
     office = Office()
-    office.hire("zoë@例え.jp", "Z-1", "local:{zoe}")
-    office.hears(email="zoë@例え.jp")
-    office.works()
-    assert statement(office, office.cases.only).predicate["state"] == "completed"
+    office.hears_and_works(actor="Zoë 例え 👋")
+    assert statement(office).predicate["caseState"] == "completed"
 
 
 def test_what_is_signed_is_short_however_many_steps_there_are() -> None:

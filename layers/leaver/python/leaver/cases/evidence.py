@@ -113,7 +113,7 @@ class CaseEvidence:
             predicate_type=CASE_IS_OVER,
             predicate={
                 "caseId": case_id,
-                "state": case["state"],
+                "caseState": case["state"],
                 "steps": len(case.get("steps", ())),
                 "finishedAt": case["finished_at"],
                 SIGNED_AT: timestamp(self.clock()),
