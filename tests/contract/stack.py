@@ -75,6 +75,7 @@ FULL = SMALLEST | {
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
+    "EvidenceAdmins": "arn:aws:iam::123456789012:role/evidence-*",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
     "VenafiSubnetIds": "subnet-1,subnet-2",
     "VenafiSecurityGroupIds": "sg-1",
@@ -89,6 +90,7 @@ _ARNS = {
     "AWS::Events::Rule": f"events:{REGION}:{ACCOUNT}:rule/",
     "AWS::IAM::Role": f"iam::{ACCOUNT}:role/",
     "AWS::KMS::Key": f"kms:{REGION}:{ACCOUNT}:key/",
+    "AWS::S3::Bucket": "s3:::",
     "AWS::Lambda::Function": f"lambda:{REGION}:{ACCOUNT}:function:",
 }
 

@@ -17,7 +17,7 @@ from leaver.messages.speakers import HR_EVENTS
 from leaver.providers.sources import SOURCES as ASKED
 from leaver.webhooks.sources import SOURCES
 from tests.contract.iam import is_allowed, principal
-from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab
+from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab, of_type
 from tests.contract.tries import Try, throw
 from tests.field import Field, harms_of
 
@@ -91,9 +91,9 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "Query": {"receipts#*", "user-token#*"},
     },
     "SealCase": {
-        "GetItem": {"case#*", "person#*"},
-        # the cutoff of somebody who stays
-        "PutItem": {"person#*"},
+        "GetItem": {"case#*", "person#*", "evidence#*"},
+        # the cutoff of somebody who stays, and the key of a case's commitments
+        "PutItem": {"person#*", "evidence#*"},
         "UpdateItem": {"case#*", "person#*"},
         "Query": {"case#*", "receipts#*"},
     },
@@ -239,7 +239,8 @@ SECRETS = {
 def statements(stack: Stack, function: str) -> list[dict[str, Any]]:
     """What a function's role allows; each statement's actions and resources as lists."""
     found = []
-    for policy in stack[f"{function}Role"]["Properties"]["Policies"]:
+    beside = [policy for _, policy in of_type(stack, "AWS::IAM::Policy") if f"{function}Role" in policy["Roles"]]
+    for policy in (*stack[f"{function}Role"]["Properties"]["Policies"], *beside):
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Effect"] == "Allow"
             listed = {
