@@ -71,6 +71,8 @@ VALUES = {
     "MOST_AN_HOUR": 2000,
     "SWEEP_AFTER": 86400,
     "MISSING_USER_IS_DONE": "",
+    "EVIDENCE_BUCKET": "EvidenceBucket",
+    "EVIDENCE_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/EvidenceKey",
     "URGENT_SOURCES": "hibob,caep,okta",
     "PACE_TABLE": "Pace",
     "DELIVERIES_TABLE": "Deliveries",
@@ -125,7 +127,10 @@ TOLD = {
         "DELIVERIES_TABLE",
     },
     "ReceiveWebhook": {"SECRET_PREFIX", "DELIVERIES_TABLE"},
-    "SealCase": {"PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
+    "SealCase": {
+        *("PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"),
+        *("EVIDENCE_BUCKET", "EVIDENCE_KEY_ARN"),
+    },
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 

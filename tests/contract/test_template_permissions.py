@@ -169,6 +169,10 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
+        "s3:PutObject": {"arn:aws:s3:::EvidenceBucket/cases/*"},
+        "s3:GetObject": {"arn:aws:s3:::EvidenceBucket/cases/*"},
+        "kms:Sign": {"key/EvidenceKey"},
+        "kms:GetPublicKey": {"key/EvidenceKey"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -315,7 +319,7 @@ def _short(arn: str) -> str:
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
     tokens = ("tokens/zoom/*", "tokens/venafi/*", *(f"tokens/{name}/*" for name in ASKED), "tokens/*")
-    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", ":*", "-??????")
+    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", "/cases/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -355,6 +359,10 @@ SEALS = {
 }
 
 
+#: with the key of evidence
+SIGNS = ["kms:Sign", "kms:GetPublicKey"]
+
+
 def condition_faults(stack: Stack) -> list[str]:
     """Functions announce what they make, three command; the key is used through services; the refresher seals."""
     faults = []
@@ -367,20 +375,24 @@ def condition_faults(stack: Stack) -> list[str]:
             speaks.append({"events:source": "leaver.command", "events:detail-type": set(STEPS)})
         if (spoken := list(_spoken(stack, function))) != speaks:
             faults.append(f"{function}: speaks {spoken}, not {speaks}")
-        for statement in statements(stack, function):
-            condition = statement.get("Condition")
-            if "kms:Encrypt" in statement["Action"]:
-                if function != "RefreshAccessToken" or condition != SEALS:
-                    faults.append(f"{function}: encrypts on condition {condition}")
-            elif any(action.startswith("kms:") for action in statement["Action"]):
-                through = (condition or {}).get("StringEquals", {}).get("kms:ViaService", [])
-                through = {through} if isinstance(through, str) else set(through)
-                if not through or through - {
-                    "dynamodb.eu-west-1.amazonaws.com",
-                    "secretsmanager.eu-west-1.amazonaws.com",
-                }:
-                    faults.append(f"{function}: uses the key through {through}")
+        faults += [fault for each in statements(stack, function) if (fault := _fault_with_keys(function, each))]
     return faults
+
+
+def _fault_with_keys(function: str, statement: dict[str, Any]) -> str | None:
+    condition = statement.get("Condition")
+    if "kms:Encrypt" in statement["Action"]:
+        if function != "RefreshAccessToken" or condition != SEALS:
+            return f"{function}: encrypts on condition {condition}"
+    elif statement["Action"] == SIGNS:
+        if function != "SealCase" or not statement["Resource"][0].endswith(":key/EvidenceKey"):
+            return f"{function}: signs"
+    elif any(action.startswith("kms:") for action in statement["Action"]):
+        through = (condition or {}).get("StringEquals", {}).get("kms:ViaService", [])
+        through = {through} if isinstance(through, str) else set(through)
+        if not through or through - {"dynamodb.eu-west-1.amazonaws.com", "secretsmanager.eu-west-1.amazonaws.com"}:
+            return f"{function}: uses the key through {through}"
+    return None
 
 
 def _spoken(stack: Stack, function: str) -> Iterator[object]:
@@ -608,6 +620,9 @@ def test_every_function_has_a_role_of_its_own(either: Stack) -> None:
 def test_no_policy_lies_beside_the_roles(either: Stack) -> None:
     # A policy of its own could be hung on any role, and nothing above would see it.
     of_iam = {logical_id: each["Type"] for logical_id, each in either.items() if each["Type"].startswith("AWS::IAM::")}
+    # But for what the role itself can't say: the key that it may use names the role.
+    assert of_iam.pop("SignEvidencePolicy") == "AWS::IAM::Policy"
+    assert either["SignEvidencePolicy"]["Properties"]["Roles"] == ["SealCaseRole"]
     assert of_iam == {f"{function}Role": "AWS::IAM::Role" for function in FUNCTIONS}
 
 
