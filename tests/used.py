@@ -7,13 +7,15 @@ from typing import Any, Final, NamedTuple
 from local.aws.moto_server import CREDENTIAL
 from local.aws.partitions import NOTES, Reach
 from local.aws.template import ACCOUNT, REGION
-from tests.contract.iam import is_allowed, principal
+from tests.contract.iam import Caller, is_allowed, principal
 from tests.contract.stack import FULL, FUNCTIONS, Stack, arn, kebab, of_type, stack
 from tests.contract.test_template_permissions import CASES, SECRET, leading_keys, matches, statements
 from tests.contract.test_template_queue_policies import ROLE
 from tests.contract.test_template_speakers import BUS
 
 TABLE = CASES.removesuffix("Cases")
+#: as the local world calls it
+BUCKET = "leaver-evidencebucket"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key"
 
 #: what the functions of this process's worlds got at
@@ -63,6 +65,9 @@ EXCUSED: Final[Mapping[Grant, str]] = {
     },
     Grant("LookUpPerson", "sqs:SendMessage", "leaver-refresh-access-token.fifo"): (
         "only Gusto's token is ever refreshed, and the simulated source is HiBob"
+    ),
+    Grant("SealCase", "s3:GetObject", f"{BUCKET}/cases/*"): (
+        "only after a run that was killed when it had stored it: tests/integration/test_evidence.py"
     ),
     Grant("WatchDeadlines", "sqs:SendMessage", "leaver-watch-deadlines-dead-letters"): (
         "Lambda sends there what failed twice: tests/contract/test_template_functions.py"
@@ -116,10 +121,9 @@ def _may_reach(reach: Reach) -> bool:
     [function] = [each for each in FUNCTIONS if f"leaver-{kebab(each)}" == reach.access_key]
     caller = principal(f"{ROLE}{function}Role", statements(made, function))
     match reach.action.partition(":")[0]:
-        case "dynamodb" if reach.name.endswith("#"):
-            return is_allowed(caller, reach.action, CASES, [], {"dynamodb:LeadingKeys": [f"{reach.name}1"]})
         case "dynamodb":
-            table, keys = ("Deliveries", [reach.name]) if reach.name in NOTES else (reach.name, ["1"])
+            table = "Cases" if reach.name.endswith("#") else "Deliveries" if reach.name in NOTES else reach.name
+            keys = [f"{reach.name}1" if table == "Cases" else reach.name if reach.name in NOTES else "1"]
             return is_allowed(caller, reach.action, f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": keys})
         case "secretsmanager":
             asked = {"aws:RequestedRegion": REGION}
@@ -128,6 +132,8 @@ def _may_reach(reach: Reach) -> bool:
             [queue] = [name for name, each in of_type(made, "AWS::SQS::Queue") if each["QueueName"] == reach.name]
             [policy] = [each for _, each in of_type(made, "AWS::SQS::QueuePolicy") if queue in each["Queues"]]
             return is_allowed(caller, reach.action, arn(made, queue), policy["PolicyDocument"]["Statement"])
+        case "s3" | "kms" if "evidence" in reach.name.lower():
+            return _may_reach_evidence(made, caller, reach)
         case "kms":
             names = reach.name.split()
             context = {f"kms:EncryptionContext:{each}": "zoom" for each in names}
@@ -138,6 +144,15 @@ def _may_reach(reach: Reach) -> bool:
             return is_allowed(
                 caller, reach.action, BUS, said, {"events:source": source, "events:detail-type": detail_type}
             )
+
+
+def _may_reach_evidence(made: Stack, caller: Caller, reach: Reach) -> bool:
+    if reach.action.startswith("kms:"):
+        return is_allowed(caller, reach.action, KEY.replace("Key", "EvidenceKey"), [])
+    policy = made["EvidenceBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    place = f"arn:aws:s3:::{reach.name.replace(BUCKET, 'EvidenceBucket')}"
+    # That a put says If-None-Match, the double holds it to.
+    return is_allowed(caller, reach.action, place, policy, {"s3:if-none-match": "*"})
 
 
 def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:
@@ -152,6 +167,8 @@ def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:
                 yield last.removeprefix("table/")
             case "secretsmanager":
                 yield last.removeprefix("secret:")
+            case "s3":
+                yield last.replace("EvidenceBucket", BUCKET)
             case "events":
                 yield from (f"{both['events:source']}/{each}" for each in _listed(both["events:detail-type"]))
             case "kms" if "kms:ViaService" in condition.get("StringEquals", {}):

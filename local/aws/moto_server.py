@@ -24,7 +24,7 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
 from local.aws import patterns
-from local.aws.partitions import Reach, reached
+from local.aws.partitions import Reach, reached, reached_in_s3
 from local.aws.template import ACCOUNT, REGION, Json
 from local.call_gate import CallGate
 from local.http_server import LOOPBACK, HttpServer
@@ -140,6 +140,8 @@ class _AwsBehaviour:
             request = _read(environ)
             self._reached.update(reached(environ.get("HTTP_AUTHORIZATION", ""), target, request))
             _replace(environ, request)
+        elif "/s3/aws4_request" in (authorization := environ.get("HTTP_AUTHORIZATION", "")):
+            self._reached.update(reached_in_s3(authorization, environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if not self._gate.wait_if_held(operation, "before"):
             return Response("dropped", 503)(environ, start_response)
         # moto reads, checks and writes without a lock: two conditional writes at once would both succeed, and a

@@ -12,7 +12,7 @@ from in_toto_attestation.v1.statement import Statement as InTotoStatement
 from in_toto_attestation.v1.statement_pb2 import Statement as InTotoMessage
 from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined] # it says by no __all__ what it exports
 
 from leaver.evidence.dsse import IN_TOTO, Envelope
 from leaver.evidence.note import Checkpoint, signed_note
