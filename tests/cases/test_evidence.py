@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +16,16 @@ from leaver.errors import NotKept
 from leaver.evidence.bundle import committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import Envelope
+from leaver.evidence.log_proof import LogProof
+from leaver.evidence.merkle import (
+    BadProof,
+    consistency_proof,
+    leaf_hash,
+    root_hash,
+    verify_consistency,
+    verify_inclusion,
+)
+from leaver.evidence.note import Checkpoint, verified_text
 from leaver.evidence.statement import Statement
 from leaver.storage.tables import columns
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
@@ -202,7 +213,7 @@ def test_a_case_that_is_signed_is_not_signed_again() -> None:
     office = completed()
     signed = len(office.evidence.signer.signed)
     office.evidence.keep(office.case)
-    assert len(office.evidence.signer.signed) == signed == 1
+    assert len(office.evidence.signer.signed) == signed == 2
 
 
 def test_a_case_that_goes_on_is_not_signed() -> None:
@@ -279,3 +290,72 @@ def test_what_is_signed_is_short_however_many_steps_there_are() -> None:
     office = completed()
     assert all(len(each) < 1024 for each in office.evidence.signer.signed)
     assert json.loads(statement(office).to_json())["predicate"]["steps"] == len(office.case.steps)
+
+
+def proof(office: Office, case: Case) -> LogProof:
+    return LogProof.from_text(office.evidence.bucket.objects[f"cases/{case.case_id}/envelope.tlog-proof"].decode())
+
+
+def checkpoint(office: Office, of: LogProof) -> Checkpoint:
+    signer, origin = office.evidence.signer, office.evidence.of_cases.store.log_origin
+    text = verified_text(of.checkpoint, signer.is_signed, name=origin, public_key=signer.public)
+    return Checkpoint.from_text(text)
+
+
+def many(count: int) -> Office:
+    office = Office()
+    for number in range(count):
+        email = f"{number}@example.com"
+        office.hire(email, f"Z-{number}", f"local:{{{number}}}", kept=False)
+        office.hears_and_works(email=email)
+    return office
+
+
+def test_every_statement_is_a_leaf_of_one_log_with_its_proof() -> None:
+    office = many(5)
+    places = []
+    for case in office.cases.every:
+        found = proof(office, case)
+        at = checkpoint(office, found)
+        leaf = leaf_hash(statement(office, case).to_json())
+        verify_inclusion(leaf, found.index, at.size, found.hashes, at.root)
+        assert at.size == found.index + 1
+        places.append(found.index)
+    assert sorted(places) == list(range(5))
+
+
+def test_each_checkpoint_begins_with_the_one_before() -> None:
+    office = many(5)
+    leaves = office.evidence.log.hashes
+    found = sorted((checkpoint(office, proof(office, case)) for case in office.cases.every), key=lambda at: at.size)
+    for earlier, later in pairwise(found):
+        tree = leaves[: later.size]
+        verify_consistency(earlier.size, later.size, consistency_proof(tree, earlier.size), earlier.root, later.root)
+
+
+def test_a_case_that_is_taken_out_of_the_log_contradicts_a_checkpoint_that_somebody_holds() -> None:
+    office = many(4)
+    last = max((checkpoint(office, proof(office, case)) for case in office.cases.every), key=lambda at: at.size)
+    without = [*office.evidence.log.hashes[:1], *office.evidence.log.hashes[2:], leaf_hash(b"another")]
+    assert root_hash(office.evidence.log.hashes) == last.root
+    with pytest.raises(BadProof):
+        verify_consistency(4, 4, [], last.root, root_hash(without))
+
+
+def test_a_statement_is_in_the_log_once_however_often_it_is_tried() -> None:
+    office = completed()
+    log, case_id = office.evidence.log, office.case.case_id
+    said = statement(office).to_json()
+    assert log.append(case_id, said) == log.append(case_id, said)
+    assert len(log.hashes) == 1
+    with pytest.raises(NotKept):
+        log.append(case_id, b"another")
+
+
+def test_a_proof_of_another_place_is_noticed() -> None:
+    office = completed()
+    place = f"cases/{office.case.case_id}/envelope.tlog-proof"
+    office.evidence.bucket.objects[place] = office.evidence.bucket.objects[place].replace(b"index 0", b"index 1")
+    office.cases.put(office.case.model_copy(update={"evidence": None}))
+    with pytest.raises(NotKept):
+        office.evidence.keep(office.case)

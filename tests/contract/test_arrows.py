@@ -79,6 +79,7 @@ ORDER = (
         "cases.announcing",
         "cases.reporting",
         "cases.start",
+        "cases.log",
         "cases.evidence",
         "cases.closing",
         "cases.finding",

@@ -91,9 +91,9 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "Query": {"receipts#*", "user-token#*"},
     },
     "SealCase": {
-        "GetItem": {"case#*", "person#*", "evidence#*"},
+        "GetItem": {"case#*", "person#*", "evidence#*", "log#*"},
         # the cutoff of somebody who stays, and the key of a case's commitments
-        "PutItem": {"person#*", "evidence#*"},
+        "PutItem": {"person#*", "evidence#*", "log#*"},
         "UpdateItem": {"case#*", "person#*"},
         "Query": {"case#*", "receipts#*"},
     },

@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from leaver.cases.evidence import CaseEvidence, CommitmentKey, CommitmentKeys
+from leaver.cases.log import CaseLog, Head, Leaf, Place
 from leaver.cases.record import Case
 from leaver.cases.table import Cases
 from leaver.evidence.signing import SigningKey
 from leaver.evidence.store import EvidenceStore
+from leaver.storage.tables import columns
 from tests.doubles.cases_table import InMemoryItems
 from tests.doubles.steps import Effects
 
@@ -95,11 +97,10 @@ class FakeBucket:
         Bucket: str,  # noqa: N803 - AWS's names
         Key: str,  # noqa: N803
         Body: bytes,  # noqa: N803
-        ContentType: str,  # noqa: N803
         IfNoneMatch: str,  # noqa: N803
         ChecksumAlgorithm: str,  # noqa: N803
     ) -> dict[str, Any]:
-        assert (Bucket, ContentType, IfNoneMatch, ChecksumAlgorithm) == (BUCKET, "application/json", "*", "SHA256")
+        assert (Bucket, IfNoneMatch, ChecksumAlgorithm) == (BUCKET, "*", "SHA256")
 
         def put() -> dict[str, Any]:
             if self.is_broken:
@@ -133,18 +134,47 @@ class InMemoryCommitmentKeys(CommitmentKeys):
         self._items = self.items
 
 
+class InMemoryLog(CaseLog):
+    """The log; what is to be written together is written together or not at all."""
+
+    def __init__(self, effects: Effects | None = None) -> None:
+        self.effects = effects or Effects()
+        key = ("partition", "entry")
+        self.heads = InMemoryItems(Head, key=key, effects=effects)
+        self.leaves = InMemoryItems(Leaf, key=key, effects=effects)
+        self.places = InMemoryItems(Place, key=key, effects=effects)
+        self._heads, self._leaves, self._places = self.heads, self.leaves, self.places
+
+    @property
+    def hashes(self) -> list[bytes]:
+        return [bytes.fromhex(str(each["hash"])) for _, each in sorted(self.leaves.kept.items())]
+
+    def _write(self, before: Head, after: Head, leaf: Leaf, place: Place) -> None:
+        def write() -> None:
+            standing = next(iter(self.heads.kept.values()), {"size": 0})
+            keys = [(each.partition, each.entry) for each in (leaf, place)]
+            is_new = keys[0] not in self.leaves.kept and keys[1] not in self.places.kept
+            if standing["size"] == before.size and is_new:
+                self.heads.kept[after.partition, after.entry] = columns(after)
+                self.leaves.kept[keys[0]] = columns(leaf)
+                self.places.kept[keys[1]] = columns(place)
+
+        self.effects.of("append to the log", write)
+
+
 class Evidence:
     """Everything that evidence takes, in memory."""
 
     def __init__(self, cases: Cases, clock: Callable[[], datetime], effects: Effects | None = None) -> None:
         effects = effects or Effects()
         self.signer, self.bucket = FakeSigner(effects), FakeBucket(effects)
-        self.keys = InMemoryCommitmentKeys(effects)
+        self.keys, self.log = InMemoryCommitmentKeys(effects), InMemoryLog(effects)
         self.of_cases = CaseEvidence(
             cases=cases,
             keys=self.keys,
             signing_key=SigningKey(self.signer.client, key_arn=KEY),
             store=EvidenceStore(self.bucket.client, bucket=BUCKET),
+            log=self.log,
             clock=clock,
         )
 

@@ -8,6 +8,7 @@ from pymerkle import InmemoryTree
 
 from leaver.evidence.merkle import (
     BadProof,
+    Frontier,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
@@ -65,6 +66,15 @@ def test_every_tree_is_proved_to_have_begun_with_every_earlier_one() -> None:
         for earlier in range(1, size + 1):
             proof = consistency_proof(tree, earlier)
             verify_consistency(earlier, size, proof, root_hash(tree[:earlier]), root_hash(tree))
+
+
+def test_the_frontier_knows_the_root_and_the_last_leafs_proof_of_every_tree() -> None:
+    frontier = Frontier()
+    for size, leaf in enumerate(MANY, start=1):
+        assert list(frontier.path) == inclusion_proof(MANY[:size], size - 1)
+        assert frontier.root_with(leaf) == root_hash(MANY[:size])
+        frontier = frontier.appended(leaf)
+        assert frontier.size == size
 
 
 def test_no_other_leaf_place_or_size_is_proved() -> None:

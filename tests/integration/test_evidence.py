@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from moto import mock_aws
 
 from leaver.cases.evidence import CommitmentKeys
+from leaver.cases.log import CaseLog, Head, Leaf, Place
 from leaver.errors import NotKept
+from leaver.evidence.merkle import leaf_hash, root_hash
 from leaver.evidence.signing import SigningKey
 from leaver.evidence.store import EvidenceStore
 from tests.integration.dynamodb import SESSION
@@ -83,3 +85,34 @@ def test_a_case_keeps_the_key_of_its_commitments(aws: "DynamoDBClient") -> None:
     keys = CommitmentKeys(aws, table="Cases")
     assert keys.of("c-1") == keys.of("c-1") != keys.of("c-2")
     assert len(keys.of("c-1")) == 32
+
+
+def test_the_log_grows_by_one_leaf_for_each_case_and_by_none_for_another_try(aws: "DynamoDBClient") -> None:
+    log = CaseLog(aws, table="Cases")
+    statements = [b"%d" % number for number in range(9)]
+    for size, each in enumerate(statements, start=1):
+        leaf = log.append(f"c-{size}", each)
+        assert log.append(f"c-{size}", each) == leaf
+        assert (leaf.index, leaf.root) == (size - 1, root_hash([leaf_hash(one) for one in statements[:size]]))
+    with pytest.raises(NotKept):
+        log.append("c-1", b"another")
+
+
+def test_whoever_was_slower_appends_after_whoever_was_faster(aws: "DynamoDBClient") -> None:
+    class Slow(CaseLog):
+        def _write(self, before: Head, after: Head, leaf: Leaf, place: Place) -> None:
+            if leaf.index == 0:
+                CaseLog(aws, table="Cases").append("c-fast", b"fast")
+            super()._write(before, after, leaf, place)
+
+    assert Slow(aws, table="Cases").append("c-slow", b"slow").index == 1
+
+
+def test_who_is_always_slower_gives_up(aws: "DynamoDBClient") -> None:
+    class Slower(CaseLog):
+        def _write(self, before: Head, after: Head, leaf: Leaf, place: Place) -> None:
+            CaseLog(aws, table="Cases").append(f"c-{leaf.index}", b"fast")
+            super()._write(before, after, leaf, place)
+
+    with pytest.raises(NotKept):
+        Slower(aws, table="Cases").append("c-slow", b"slow")

@@ -29,6 +29,7 @@ from leaver.cases.ceiling import Ceiling, PeopleAnHour
 from leaver.cases.evidence import CaseEvidence, CommitmentKeys
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate, HeardEvents
+from leaver.cases.log import CaseLog
 from leaver.cases.partitions import KEY
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
@@ -284,6 +285,7 @@ def case_evidence(table: str, bucket: str, key_arn: str) -> CaseEvidence:
         keys=CommitmentKeys(_dynamodb(), table=table),
         signing_key=SigningKey(_kms(), key_arn=key_arn),
         store=EvidenceStore(_s3(), bucket=bucket),
+        log=CaseLog(_dynamodb(), table=table),
         clock=now,
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from leaver.cases.log import CaseLog, Leaf
 from leaver.cases.partitions import KEY, of_evidence
 from leaver.cases.record import ENTRY, OF_A_CONNECTION, Case
 from leaver.cases.seal import COVERED, VERSION, Stored
@@ -19,6 +20,8 @@ from leaver.evidence import bundle as bundles
 from leaver.evidence.bundle import committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import Envelope
+from leaver.evidence.log_proof import LogProof
+from leaver.evidence.note import Checkpoint
 from leaver.evidence.signing import SigningKey
 from leaver.evidence.statement import Statement
 from leaver.evidence.store import EvidenceStore
@@ -74,10 +77,11 @@ class CaseEvidence:
     keys: CommitmentKeys
     signing_key: SigningKey
     store: EvidenceStore
+    log: CaseLog
     clock: Callable[[], datetime]
 
     def keep(self, case: Case) -> Case:
-        """Sign and store what a case that is over came to; returns it with the digest of the statement.
+        """Sign, store and log what a case that is over came to; returns it with the digest of the statement.
 
         Begun anew after any crash, it stores nothing twice. Raises NotKept, also where what is stored is another thing
         than what is to be stored: somebody changed the case after its end, and a person has to look.
@@ -88,6 +92,7 @@ class CaseEvidence:
         content = canonical(committed(bundle_of(stored), self.keys.of(case.case_id)))
         bundle = self._keep_bundle(case.case_id, content)
         statement = self._keep_statement(case.case_id, bundle)
+        self._keep_proof(case.case_id, self.log.append(case.case_id, statement))
         digest = hashlib.sha256(statement).hexdigest()
 
         def with_evidence(standing: Case) -> Case | None:
@@ -125,6 +130,16 @@ class CaseEvidence:
         if _without_time(kept) != _without_time(statement):
             raise NotKept(f"evidence of {case_id}: the statement is another than the one that is stored")
         return kept.to_json()
+
+    def _keep_proof(self, case_id: str, leaf: Leaf) -> None:
+        checkpoint = Checkpoint(self.store.log_origin, leaf.index + 1, leaf.root)
+        path = tuple(map(bytes.fromhex, leaf.path))
+        proof = LogProof(leaf.index, path, self.signing_key.note(checkpoint))
+        stored = self.store.keep_once(f"cases/{case_id}/envelope.tlog-proof", proof.to_text().encode())
+        kept = LogProof.from_text(stored.decode())
+        signed = kept.checkpoint.startswith(f"{checkpoint.to_text()}\n")
+        if (kept.index, kept.hashes, signed) != (leaf.index, path, True):
+            raise NotKept(f"evidence of {case_id}: the proof is of another place in the log")
 
 
 def bundle_of(stored: Mapping[str, Stored]) -> dict[str, Any]:

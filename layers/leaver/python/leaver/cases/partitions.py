@@ -5,6 +5,8 @@ from typing import Final
 
 #: the Cases table's key
 KEY: Final = ("partition", "entry")
+#: the log of all cases' statements
+LOG: Final = "log#cases"
 #: how the receipt's id begins of a command that belongs to no case
 OF_A_MESSAGE: Final = "message#"
 
@@ -45,5 +47,5 @@ def of_address(marked: str) -> str:
 
 
 def of_evidence(case_id: str) -> str:
-    """The key under which a case's evidence commits to what is personal."""
+    """What a case's evidence takes: the key of its commitments, and where its statement stands in the log."""
     return f"evidence#{case_id}"

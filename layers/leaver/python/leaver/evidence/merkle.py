@@ -5,6 +5,7 @@ Leaves are given by their hashes of 32 bytes; the verifying loops are those of R
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 Hashes = Sequence[bytes]
@@ -35,6 +36,33 @@ def root_hash(leaves: Hashes) -> bytes:
             return leaves[0]
     middle = _split(len(leaves))
     return node_hash(root_hash(leaves[:middle]), root_hash(leaves[middle:]))
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """As much of a tree as it takes to go on with it: the roots of its full subtrees, the largest first."""
+
+    size: int = 0
+    hashes: tuple[bytes, ...] = ()
+
+    @property
+    def path(self) -> tuple[bytes, ...]:
+        """The inclusion proof of the next leaf in the tree that ends with that leaf."""
+        return self.hashes[::-1]
+
+    def root_with(self, leaf: bytes) -> bytes:
+        """The root of the tree that ends with this leaf."""
+        found = leaf
+        for each in self.path:
+            found = node_hash(each, found)
+        return found
+
+    def appended(self, leaf: bytes) -> "Frontier":
+        """The frontier after this leaf: with it, full subtrees of one size become one of twice that size."""
+        hashes, full, size = list(self.hashes), leaf, self.size
+        while size & 1:
+            full, size = node_hash(hashes.pop(), full), size >> 1
+        return Frontier(self.size + 1, (*hashes, full))
 
 
 def inclusion_proof(leaves: Hashes, index: int) -> list[bytes]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver.errors import NotKept
+from leaver.evidence import note
 from leaver.evidence.dsse import IN_TOTO, Envelope, pre_authentication_encoding
 
 if TYPE_CHECKING:
@@ -52,3 +53,8 @@ class SigningKey:
         """Sign a statement; raises NotKept."""
         signature = self.sign(pre_authentication_encoding(IN_TOTO, statement))
         return Envelope(IN_TOTO, statement, signature, self.key_id)
+
+    def note(self, checkpoint: note.Checkpoint) -> str:
+        """Sign how far a log has come; raises NotKept."""
+        text = checkpoint.to_text()
+        return note.signed_note(text, self.sign(text.encode()), name=checkpoint.origin, public_key=self.public_key)

@@ -20,6 +20,8 @@ class EvidenceStore:
     def __init__(self, s3: "S3Client", *, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
+        #: what the log is known by: no two buckets of the world have one name
+        self.log_origin = f"{bucket}/cases"
 
     def keep_once(self, key: str, content: bytes) -> bytes:
         """Store this where nothing stands yet; returns what stands there then. Raises NotKept."""
@@ -29,7 +31,6 @@ class EvidenceStore:
                     Bucket=self._bucket,
                     Key=key,
                     Body=content,
-                    ContentType="application/json",
                     IfNoneMatch="*",
                     # A bucket with a lock refuses what comes without a checksum.
                     ChecksumAlgorithm="SHA256",
