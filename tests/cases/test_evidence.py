@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from leaver.cases.evidence import CASE_IS_OVER, bundle_of
+from leaver.cases.evidence import bundle_of
 from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.errors import NotKept
-from leaver.evidence.bundle import committed, faults_of
+from leaver.evidence.bundle import CASE_IS_OVER, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import Envelope
 from leaver.evidence.log_proof import LogProof

@@ -78,9 +78,9 @@ def test_the_frontier_knows_the_root_and_the_last_leafs_proof_of_every_tree() ->
 
 
 def test_no_other_leaf_place_or_size_is_proved() -> None:
-    for size in range(1, 20):
+    for size in (1, 2, 3, 5, 8, 11):
         tree = MANY[:size]
-        for index, leaf, place, claimed in product(range(size), (0, size // 2, size - 1), range(21), range(21)):
+        for index, leaf, place, claimed in product(range(size), (0, size // 2, size - 1), range(13), range(13)):
             if (tree[leaf], place) == (tree[index], index) and claimed == size:
                 continue
             if not _same_way(index, size, place, claimed):

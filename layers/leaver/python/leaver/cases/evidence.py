@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -17,7 +17,7 @@ from leaver.cases.states import UNDER_WAY
 from leaver.cases.table import Cases
 from leaver.errors import NotKept
 from leaver.evidence import bundle as bundles
-from leaver.evidence.bundle import committed, faults_of
+from leaver.evidence.bundle import CASE_IS_OVER, SIGNED_AT, claimed_of, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import Envelope
 from leaver.evidence.log_proof import LogProof
@@ -30,11 +30,6 @@ from leaver.storage.tables import Items, read_as, timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-#: what a statement of ours about a case is; it names a format and leads nowhere
-CASE_IS_OVER: Final = "urn:leaver:case-is-over:v1"
-#: the one thing of a statement that another try says in another way
-SIGNED_AT: Final = "signedAt"
 
 
 class CommitmentKey(BaseModel):
@@ -111,18 +106,11 @@ class CaseEvidence:
         return kept
 
     def _keep_statement(self, case_id: str, bundle: bytes) -> bytes:
-        case = read_canonical(bundle)["case"]
         statement = Statement.about(
             bundle,
             name="bundle.json",
             predicate_type=CASE_IS_OVER,
-            predicate={
-                "caseId": case_id,
-                "caseState": case["state"],
-                "steps": len(case.get("steps", ())),
-                "finishedAt": case["finished_at"],
-                SIGNED_AT: timestamp(self.clock()),
-            },
+            predicate=claimed_of(read_canonical(bundle)) | {SIGNED_AT: timestamp(self.clock())},
         )
         envelope = self.signing_key.enclose(statement.to_json())
         stored = self.store.keep_once(f"cases/{case_id}/envelope.json", envelope.to_json())

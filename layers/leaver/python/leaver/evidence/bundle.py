@@ -14,6 +14,10 @@ from leaver.evidence.canonical_json import canonical
 
 #: how a bundle is made now
 VERSION: Final = "leaver.bundle.v1"
+#: what a statement of ours about a case is; it names a format and leads nowhere
+CASE_IS_OVER: Final = "urn:leaver:case-is-over:v1"
+#: the one thing of a statement that another try says in another way
+SIGNED_AT: Final = "signedAt"
 #: under what a commitment stands where a value was
 COMMITMENT: Final = "hmac-sha256"
 
@@ -71,6 +75,17 @@ def committed(value: Any, key: bytes, clear: Clear = CLEAR) -> Any:
         case [each_clear], list() | tuple():
             return [committed(each, key, each_clear) for each in value]
     return commit(value, key)
+
+
+def claimed_of(bundle: Mapping[str, Any]) -> dict[str, Any]:
+    """What the statement says of a case, but when it was signed."""
+    case = bundle["case"]
+    return {
+        "caseId": case["case_id"],
+        "caseState": case["state"],
+        "steps": len(case.get("steps", ())),
+        "finishedAt": case["finished_at"],
+    }
 
 
 def faults_of(bundle: Mapping[str, Any]) -> list[str]:
