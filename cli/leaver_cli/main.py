@@ -23,6 +23,7 @@ from leaver_cli.connections.secret_input import NoSecret
 from leaver_cli.connections.show import connections
 from leaver_cli.deployment import NoSuchStack, WrongClock, describe
 from leaver_cli.door.show import door
+from leaver_cli.evidence.verify import verify
 from leaver_cli.parked.redrive import redrive
 from leaver_cli.parked.show import parked
 from leaver_cli.stack import NoSuchQueue
@@ -92,6 +93,7 @@ app.command()(cancel)
 app.command()(reinstate)
 app.command()(parked)
 app.command()(redrive)
+app.command()(verify)
 
 if __name__ == "__main__":
     app()

@@ -67,7 +67,7 @@ class Folder:
     def findings(self) -> list[str]:
         return [
             *(found for case_id, files in self.files.items() for found in findings_of_case(case_id, files, self.trust)),
-            *findings_of_log(self.files, self.leaves, self.trust, held=self.held),
+            *findings_of_log(self.files, self.trust, held=self.held),
         ]
 
     def forged(self, bundle: bytes, **said: Any) -> CaseFiles:
@@ -132,31 +132,25 @@ def signs_with_another_key(folder: Folder) -> None:
 def invents_a_case(folder: Folder) -> None:
     bundle = edited(folder.files[folder.first], lambda each: each["case"].update(case_id="c-invented"))
     folder.files["c-invented"] = folder.forged(bundle)
-    folder.leaves = [*folder.leaves, leaf_hash(Envelope.from_json(folder.files["c-invented"].envelope).payload)]
 
 
 def takes_a_case_away(folder: Folder) -> None:
     del folder.files[folder.other]
 
 
-def takes_a_case_out_of_the_log(folder: Folder) -> None:
-    gone = leaf_hash(folder.files[folder.first].statement(folder.trust))
-    del folder.files[folder.first]
-    folder.leaves.remove(gone)
-
-
 def cuts_the_end_of_the_log_off(folder: Folder) -> None:
-    last = folder.leaves.pop()
-    case_id = next(each for each, files in folder.files.items() if leaf_hash(files.statement(folder.trust)) == last)
-    del folder.files[case_id]
+    last = f"index {len(folder.files) - 1}\n".encode()
+    del folder.files[next(case_id for case_id, files in folder.files.items() if last in files.proof)]
 
 
-def puts_a_case_before_others(folder: Folder) -> None:
-    folder.leaves = [folder.leaves[-1], *folder.leaves[:-1]]
+def puts_a_case_before_another(folder: Folder) -> None:
+    folder.change(proof=folder.files[folder.first].proof.replace(b"index 0", b"index 1"))
+    second = folder.files[folder.other]
+    folder.files[folder.other] = replace(second, proof=second.proof.replace(b"index 1", b"index 0"))
 
 
-def logs_a_case_twice(folder: Folder) -> None:
-    folder.leaves = [*folder.leaves, folder.leaves[0]]
+def tells_a_case_twice(folder: Folder) -> None:
+    folder.files["c-again"] = folder.files[folder.first]
 
 
 def tells_two_of_two_logs(folder: Folder) -> None:
@@ -200,12 +194,11 @@ FORGERIES: list[tuple[Callable[[Folder], None], str]] = [
     (swaps_two_cases, "statement: is about another case"),
     (signs_with_another_key, "envelope: the signature is not of this key over this payload"),
     (invents_a_case, "envelope: the signature is not of this key over this payload"),
-    (takes_a_case_away, "log: leaf 1 is no case's"),
-    (takes_a_case_out_of_the_log, "log: a checkpoint: the tree did not begin with the earlier one"),
-    (cuts_the_end_of_the_log_off, "log: 2 leaves, and a checkpoint of 3"),
-    (puts_a_case_before_others, "log: a checkpoint: the tree did not begin with the earlier one"),
-    (logs_a_case_twice, "log: a leaf is there twice"),
-    (tells_two_of_two_logs, "log: a checkpoint: two trees of one size differ"),
+    (takes_a_case_away, "log: no case stands at place 1"),
+    (cuts_the_end_of_the_log_off, "log: 2 statements, and a checkpoint of 3"),
+    (puts_a_case_before_another, "log: the first 1 statements are not those of a checkpoint"),
+    (tells_a_case_twice, "log: 2 cases stand at place 0"),
+    (tells_two_of_two_logs, "log: the first 3 statements are not those of a checkpoint"),
     (gives_another_proof, "proof: the leaf is not in the tree of this root"),
     (moves_the_index, "proof: the tree has no such leaf"),
     (writes_another_size, "proof: is not signed with this key"),

@@ -113,7 +113,7 @@ class CaseLog:
 
     def _standing(self, case_id: str) -> Leaf | None:
         place = self._places.read(partition=of_evidence(case_id), entry=_PLACE)
-        return place and self._leaves.read(partition=LOG, entry=entry_of(place.index))
+        return self._leaves.read(partition=LOG, entry=entry_of(place.index)) if place else None
 
     def _append(self, case_id: str, hashed: bytes) -> None:
         head = self._heads.read(partition=LOG, entry=_HEAD) or Head()

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from leaver.evidence.bundle import CASE_IS_OVER, SIGNED_AT, VERSION, claimed_of, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import Envelope, SignatureCheck
 from leaver.evidence.log_proof import LogProof
-from leaver.evidence.merkle import consistency_proof, leaf_hash, root_hash, verify_consistency, verify_inclusion
+from leaver.evidence.merkle import Frontier, leaf_hash, verify_inclusion
 from leaver.evidence.note import Checkpoint, verified_text
 from leaver.evidence.statement import Statement
 
@@ -31,11 +32,17 @@ class Trust:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """What is stored of a case, as it was found."""
+    """What is stored of a case, as it was found; a file that is not there is empty."""
 
     bundle: bytes
     envelope: bytes
     proof: bytes
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the files of a case."""
+        files = (folder / name for name in ("bundle.json", "envelope.json", "envelope.tlog-proof"))
+        return cls(*(each.read_bytes() if each.is_file() else b"" for each in files))
 
     def statement(self, trust: Trust) -> bytes:
         """What was signed; raises ValueError."""
@@ -58,19 +65,24 @@ def findings_of_names(files: CaseFiles, plain: Mapping[str, Any], key: bytes) ->
     return [] if same else ["names: the case or a receipt is another than the one that was signed"]
 
 
-def findings_of_log(
-    cases: Mapping[str, CaseFiles], leaves: Sequence[bytes], trust: Trust, *, held: Iterable[str] = ()
-) -> list[str]:
-    """What is wrong with the log as it is told by its leaves, in order.
+def findings_of_log(cases: Mapping[str, CaseFiles], trust: Trust, *, held: Iterable[str] = ()) -> list[str]:
+    """What is wrong with the log, of which these are to be all cases: one at each place, and every checkpoint true.
 
     `held` are checkpoints that somebody kept: the log has to have begun as each of them says.
     """
-    statements = {leaf: case_id for case_id, files in cases.items() if (leaf := _leaf_of(files, trust))}
-    findings = [f"log: leaf {index} is no case's" for index, leaf in enumerate(leaves) if leaf not in statements]
-    findings += [f"log: {case_id} is not in it" for leaf, case_id in statements.items() if leaf not in leaves]
-    findings += ["log: a leaf is there twice"] if len(set(leaves)) < len(leaves) else []
+    by_place: dict[int, list[bytes]] = {}
+    for files in cases.values():
+        if (found := _place_of(files, trust)) is not None:
+            by_place.setdefault(found[0], []).append(found[1])
+    places = range(max(by_place, default=-1) + 1)
+    findings = [f"log: no case stands at place {place}" for place in places if place not in by_place]
+    findings += [f"log: {len(each)} cases stand at place {place}" for place, each in by_place.items() if len(each) > 1]
+    if findings:
+        # Of a tree with a hole nobody knows the root.
+        return findings
+    roots = _roots([by_place[place][0] for place in places])
     notes = [*held, *(_note_of(files) for files in cases.values())]
-    return findings + sorted({found for note in notes for found in _findings_of_checkpoint(note, leaves, trust)})
+    return sorted({found for note in notes for found in _findings_of_checkpoint(note, roots, trust)})
 
 
 def _findings(check: Callable[..., Iterator[str]], *given: object) -> list[str]:
@@ -110,9 +122,9 @@ def _check_proof(_: str, payload: bytes, files: CaseFiles, trust: Trust) -> Iter
     yield from ()
 
 
-def _leaf_of(files: CaseFiles, trust: Trust) -> bytes | None:
+def _place_of(files: CaseFiles, trust: Trust) -> tuple[int, bytes] | None:
     try:
-        return leaf_hash(files.statement(trust))
+        return LogProof.from_text(files.proof.decode()).index, leaf_hash(files.statement(trust))
     except ValueError:
         # The case's own findings say so.
         return None
@@ -123,13 +135,22 @@ def _note_of(files: CaseFiles) -> str:
     return note
 
 
-def _findings_of_checkpoint(note: str, leaves: Sequence[bytes], trust: Trust) -> list[str]:
+def _roots(leaves: Iterable[bytes]) -> list[bytes]:
+    """The root of the tree after each of its leaves."""
+    tree, roots = Frontier(), []
+    for leaf in leaves:
+        roots.append(tree.root_with(leaf))
+        tree = tree.appended(leaf)
+    return roots
+
+
+def _findings_of_checkpoint(note: str, roots: Sequence[bytes], trust: Trust) -> list[str]:
     try:
         checkpoint = trust.checkpoint(note)
-        proof = consistency_proof(leaves, checkpoint.size)
-        verify_consistency(checkpoint.size, len(leaves), proof, checkpoint.root, root_hash(leaves))
     except ValueError as error:
         return [f"log: a checkpoint: {error}"]
-    except IndexError:
-        return [f"log: {len(leaves)} leaves, and a checkpoint of {checkpoint.size}"]
+    if not 0 < checkpoint.size <= len(roots):
+        return [f"log: {len(roots)} statements, and a checkpoint of {checkpoint.size}"]
+    if roots[checkpoint.size - 1] != checkpoint.root:
+        return [f"log: the first {checkpoint.size} statements are not those of a checkpoint"]
     return []
