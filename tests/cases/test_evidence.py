@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -29,6 +30,7 @@ from leaver.evidence.note import Checkpoint, verified_text
 from leaver.evidence.statement import Statement
 from leaver.storage.tables import columns
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
+from tests.doubles.steps import Killed, Moment, die
 
 
 def bundle(office: Office, case: Case | None = None) -> Any:
@@ -147,7 +149,7 @@ def test_what_is_longer_than_kms_signs_is_not_sent() -> None:
     key = office.evidence.of_cases.signing_key
     assert key.sign(bytes(4096))
     for message in (b"", bytes(4097)):
-        with pytest.raises(NotKept):
+        with pytest.raises(NotKept, match="KMS signs 1 to 4096"):
             key.sign(message)
 
 
@@ -239,7 +241,7 @@ def test_a_statement_about_another_bundle_is_noticed() -> None:
     envelope = office.evidence.of_cases.signing_key.enclose(other.to_json())
     office.evidence.bucket.objects[place] = envelope.to_json()
     office.cases.put(office.case.model_copy(update={"evidence": None}))
-    with pytest.raises(NotKept):
+    with pytest.raises(NotKept, match="the statement is another"):
         office.evidence.keep(office.case)
 
 
@@ -359,3 +361,37 @@ def test_a_proof_of_another_place_is_noticed() -> None:
     office.cases.put(office.case.model_copy(update={"evidence": None}))
     with pytest.raises(NotKept):
         office.evidence.keep(office.case)
+
+
+def test_wherever_it_is_killed_the_evidence_is_stored_and_logged_once() -> None:
+    interrupted = set()
+    for moment in get_args(Moment):
+        for place in range(60):
+            office = Office()
+            office.hears_and_works()
+            case = office.case.model_copy(update={"evidence": None})
+            # As it was before its evidence was made.
+            office = _again(case, office)
+            met = office.effects.interrupt(place, moment, die)
+            with suppress(Killed):
+                office.evidence.keep(case)
+            office.effects.dead.clear()
+            if not met:
+                break
+            interrupted.add(met[0])
+            office.evidence.keep(office.case)
+            found = proof(office, office.case)
+            leaf = leaf_hash(statement(office).to_json())
+            assert office.evidence.log.hashes == [leaf]
+            assert checkpoint(office, found).root == leaf
+            assert office.case.evidence == hashlib.sha256(statement(office).to_json()).hexdigest()
+            assert len(office.evidence.bucket.objects) == 3
+    assert {"sign", "store evidence", "append to the log", "write case", "add commitmentkey"} <= interrupted
+
+
+def _again(case: Case, before: Office) -> Office:
+    """An office with this case alone, and no evidence."""
+    office = Office()
+    office.cases.put(case)
+    office.receipts.items.update(before.receipts.items)
+    return office

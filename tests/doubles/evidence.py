@@ -149,13 +149,11 @@ class InMemoryLog(CaseLog):
     def hashes(self) -> list[bytes]:
         return [bytes.fromhex(str(each["hash"])) for _, each in sorted(self.leaves.kept.items())]
 
-    def _write(self, before: Head, after: Head, leaf: Leaf, place: Place) -> None:
+    def _write(self, head: Head, leaf: Leaf, place: Place) -> None:
         def write() -> None:
-            standing = next(iter(self.heads.kept.values()), {"size": 0})
             keys = [(each.partition, each.entry) for each in (leaf, place)]
-            is_new = keys[0] not in self.leaves.kept and keys[1] not in self.places.kept
-            if standing["size"] == before.size and is_new:
-                self.heads.kept[after.partition, after.entry] = columns(after)
+            if keys[0] not in self.leaves.kept and keys[1] not in self.places.kept:
+                self.heads.kept[head.partition, head.entry] = columns(head)
                 self.leaves.kept[keys[0]] = columns(leaf)
                 self.places.kept[keys[1]] = columns(place)
 

@@ -100,19 +100,19 @@ def test_the_log_grows_by_one_leaf_for_each_case_and_by_none_for_another_try(aws
 
 def test_whoever_was_slower_appends_after_whoever_was_faster(aws: "DynamoDBClient") -> None:
     class Slow(CaseLog):
-        def _write(self, before: Head, after: Head, leaf: Leaf, place: Place) -> None:
+        def _write(self, head: Head, leaf: Leaf, place: Place) -> None:
             if leaf.index == 0:
                 CaseLog(aws, table="Cases").append("c-fast", b"fast")
-            super()._write(before, after, leaf, place)
+            super()._write(head, leaf, place)
 
     assert Slow(aws, table="Cases").append("c-slow", b"slow").index == 1
 
 
 def test_who_is_always_slower_gives_up(aws: "DynamoDBClient") -> None:
     class Slower(CaseLog):
-        def _write(self, before: Head, after: Head, leaf: Leaf, place: Place) -> None:
+        def _write(self, head: Head, leaf: Leaf, place: Place) -> None:
             CaseLog(aws, table="Cases").append(f"c-{leaf.index}", b"fast")
-            super()._write(before, after, leaf, place)
+            super()._write(head, leaf, place)
 
     with pytest.raises(NotKept):
         Slower(aws, table="Cases").append("c-slow", b"slow")

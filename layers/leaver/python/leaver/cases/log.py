@@ -121,15 +121,13 @@ class CaseLog:
         after = tree.appended(hashed)
         leaf = Leaf(case_id=case_id, index=tree.size, hash=hashed.hex(), path=tuple(each.hex() for each in tree.path))
         grown = Head(size=after.size, frontier=tuple(each.hex() for each in after.hashes))
-        self._write(head, grown, leaf, Place(case_id=case_id, index=leaf.index))
+        self._write(grown, leaf, Place(case_id=case_id, index=leaf.index))
 
-    def _write(self, before: Head, after: Head, leaf: Leaf, place: Place) -> None:
+    def _write(self, head: Head, leaf: Leaf, place: Place) -> None:
         """Write the three, all or none: none where somebody else was faster, or where they stand there already."""
-        put: Any = self._put(after)
-        if before.size:
-            put |= {"ConditionExpression": "#key = :was", "ExpressionAttributeNames": {"#key": "size"}}
-            put["ExpressionAttributeValues"] = item({":was": before.size})
-        transaction: Any = [{"Put": each} for each in (put, self._put(leaf), self._put(place))]
+        # The head needs no condition: whoever was faster has taken the leaf's place.
+        grown = {"TableName": self._table, "Item": item(columns(head))}
+        transaction: Any = [{"Put": each} for each in (grown, self._new(leaf), self._new(place))]
         try:
             self._dynamodb.transact_write_items(TransactItems=transaction)
         except self._dynamodb.exceptions.TransactionCanceledException as error:
@@ -137,7 +135,7 @@ class CaseLog:
             if reasons - {"None", "ConditionalCheckFailed", "TransactionConflict"}:
                 raise
 
-    def _put(self, new: BaseModel) -> dict[str, object]:
+    def _new(self, new: BaseModel) -> dict[str, object]:
         return {
             "TableName": self._table,
             "Item": item(columns(new)),

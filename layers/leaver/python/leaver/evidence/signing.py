@@ -40,7 +40,7 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         """Sign a short message: ECDSA over its SHA-256, in DER, another one each time; raises NotKept."""
         if not 0 < len(message) <= MOST:
-            raise NotKept(f"evidence: {len(message)} bytes are more than KMS signs")
+            raise NotKept(f"evidence: {len(message)} bytes: KMS signs 1 to {MOST}")
         try:
             signed = self._kms.sign(
                 KeyId=self._key_arn, Message=message, MessageType="RAW", SigningAlgorithm="ECDSA_SHA_256"
