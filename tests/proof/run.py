@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,7 @@ def run(part: Part, length: int) -> Ran:
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         pytest = [sys.executable, "-m", "pytest", "-q", "--no-header", "--numprocesses", "auto", "--dist", "loadgroup"]
         ended = subprocess.run(  # noqa: S603 - our own interpreter
-            [*pytest, f"--junit-xml={report.name}", *part.tests.split()],
+            [*pytest, f"--junit-xml={report.name}", *shlex.split(part.tests)],
             cwd=ROOT,
             env={**os.environ, "LEAVER_LENGTH": str(length), "LEAVER_SKIP_NOTHING": "1"},
             check=False,

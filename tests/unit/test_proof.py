@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import pytest
@@ -145,6 +146,8 @@ def test_one_loss_makes_its_row_and_the_whole_run_red_and_so_does_a_test_that_th
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
     planted = tmp_path / "test_planted.py"
     planted.write_text(test)
-    ran = run(replace(NIGHTS, tests=f"--config-file={ROOT / 'pyproject.toml'} -p tests.conftest {planted}"), 1)
+    ran = run(
+        replace(NIGHTS, tests=f"--config-file={quote(str(ROOT / 'pyproject.toml'))} -p tests.conftest {planted}"), 1
+    )
     assert not ran.passed
     assert [each.harms for each in ran.thrown] == harms
