@@ -77,14 +77,7 @@ class HeardEvents:
 
     def find_fate(self, event_id: str, since: datetime, until: datetime) -> Heard | None:
         """Find what became of an event that was heard between these times; None while nothing has."""
-        names = {"#partition": "partition", "#entry": "entry"}
-        for day in sorted({of_day(since), of_day(until)}):
-            bound = {":day": day, ":since": timestamp(since)}
-            entries = self._items.query(None, "#partition = :day AND #entry >= :since", names, bound)
-            found = (each for each in map(read_as(Heard), entries) if each.fate and each.event_id == event_id)
-            if (fate := next(found, None)) is not None:
-                return fate
-        return None
+        return next((each for each in self.find_fates(since, until) if each.event_id == event_id), None)
 
     def find_open(self, day: datetime) -> Iterator[Heard]:
         """Find what was heard on a day, in UTC, and has no fate; the oldest first."""
