@@ -86,6 +86,7 @@ class _SilentHandler(WSGIRequestHandler):
             answer = Response(status=500)
         body = answer.get_data()
         answer.content_length = len(body)
+        answer.headers["Date"] = self.date_time_string()
         head = [f"HTTP/1.1 {answer.status}", *(f"{name}: {value}" for name, value in answer.headers), "", ""]
         with contextlib.suppress(OSError):  # whoever asked may be dead
             self.wfile.write("\r\n".join(head).encode("latin-1") + body)
