@@ -4,7 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -47,13 +47,14 @@ class Deployment:
         api_port: int = 0,
         ticking: bool = False,
         consuming: bool = True,
+        fork_from: Callable[[tuple[Path, ...]], AbstractContextManager[ForkServer]] = ForkServer,
     ) -> None:
         """Build and start everything.
 
         `partner_buses` exist before the stack does; AWS listens on `bind`:`port` (0: any) and is called `advertise` by
         the functions, the template's HTTP API listens on `bind`:`api_port`; with `ticking` the schedules fire by the
         clock, otherwise only when told to; without `consuming` what comes into the queues is left to somebody else's
-        functions.
+        functions; `fork_from` gives the process that functions with these layers are forked from.
         """
         with ExitStack() as starting:
             self._folder = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="leaver-")))
@@ -75,7 +76,7 @@ class Deployment:
             environment = self._environment | {"HOME": str(self._folder)}
             declared = list(self._declared_functions(template.parent))
             processes = {
-                layers: starting.enter_context(ForkServer(layers)) for layers in {each.layers for each in declared}
+                layers: starting.enter_context(fork_from(layers)) for layers in {each.layers for each in declared}
             }
             self.functions = {
                 each.folder.name: RunningFunction(

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -71,6 +72,25 @@ class _SilentHandler(WSGIRequestHandler):
             deadline = self.server.clock() + self.server.reads_within
             self.rfile = io.BufferedReader(_Until(self.connection, deadline, self.server.clock))
 
+    def run_wsgi(self) -> None:
+        """Answer and, if the server keeps connections, go on reading from this one; werkzeug closes every one."""
+        if not self.server.keeps_connections:
+            super().run_wsgi()
+            return
+        environ = self.make_environ()
+        # To its end, where the next request begins.
+        environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(environ.get("CONTENT_LENGTH") or 0)))
+        try:
+            answer = Response.from_app(self.server.app, environ, buffered=True)
+        except Exception:  # noqa: BLE001 - as werkzeug does: a server outlives whatever goes wrong in its application
+            answer = Response(status=500)
+        body = answer.get_data()
+        answer.content_length = len(body)
+        answer.headers["Date"] = self.date_time_string()
+        head = [f"HTTP/1.1 {answer.status}", *(f"{name}: {value}" for name, value in answer.headers), "", ""]
+        with contextlib.suppress(OSError):  # whoever asked may be dead
+            self.wfile.write("\r\n".join(head).encode("latin-1") + body)
+
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's own name
         """Keep the terminal for what people want to read."""
 
@@ -79,6 +99,7 @@ class HttpServer(ThreadedWSGIServer):
     """Serves `app` at `bind`:`port` (0: any free port), with `tls` under TLS, from construction until `close`.
 
     No request is waited for longer than `reads_within` seconds, then its connection is closed; None waits for ever.
+    A connection is closed after its one request, unless the server `keeps_connections`.
     """
 
     daemon_threads = False  # so that closing waits for every handler
@@ -91,9 +112,11 @@ class HttpServer(ThreadedWSGIServer):
         port: int = 0,
         tls: ssl.SSLContext | None = None,
         reads_within: float | None = None,
+        keeps_connections: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.reads_within = reads_within
+        self.keeps_connections = keeps_connections
         self.clock = clock
         self._connections: set[socket.socket] = set()
         super().__init__(bind, port, app, _SilentHandler)

@@ -181,7 +181,7 @@ class _Sandbox:
         self._under_way: _Invocation | None = None
         self._init_error: Json = None
         self._closed = False
-        self._api = HttpServer(self._serve)
+        self._api = HttpServer(self._serve, keeps_connections=True)
         try:
             self._process = processes.start(
                 "awslambdaric",

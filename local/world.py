@@ -1,7 +1,7 @@
 """Leaver on one machine: template.yaml deployed, the two providers and the HR systems simulated."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from local.aws.template import ACCOUNT, REGION, STACK, Json
 from local.control_server import ControlServer
 from local.deployment import Deployment
+from local.fork_server import ForkServer
 from local.http_server import LOOPBACK
 from local.simulators.hr import HrSimulator
 from local.simulators.venafi import VenafiSimulator
@@ -49,6 +50,7 @@ class World(Deployment):
         ports: Ports = Ports(),
         ticking: bool = False,
         consuming: bool = True,
+        fork_from: Callable[[tuple[Path, ...]], AbstractContextManager[ForkServer]] = ForkServer,
     ) -> None:
         """Start everything; `parameters` are the template's, over what the world sets itself.
 
@@ -83,6 +85,7 @@ class World(Deployment):
                 api_port=ports.door,
                 ticking=ticking,
                 consuming=consuming,
+                fork_from=fork_from,
             )
             starting.callback(super().close)
             self.client("sns").create_topic(Name=PEOPLE.rpartition(":")[2])

@@ -1,12 +1,15 @@
 """The local world with eyes: what was announced, what lies parked, which receipt a command left, who waits how long."""
 
+import atexit
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +17,7 @@ from leaver.connections.record import LEASE
 from leaver.storage.tables import item, values
 from local import acme
 from local.acme import Person
+from local.fork_server import ForkServer
 from local.simulators.provider import ProviderSimulator
 from local.world import World
 from tests.doubles.secrets_manager import place_of
@@ -56,13 +60,21 @@ class ParkedMessage:
         return self.attributes["error"]
 
 
+@cache
+def fork_server(layers: tuple[Path, ...]) -> ForkServer:
+    """Keep what has imported the layers for every world of this test process, with which it ends."""
+    server = ForkServer(layers)
+    atexit.register(server.close)
+    return server
+
+
 class WatchedWorld(World):
     """A world of its own, in which a test can see what an operator and an auditor can see."""
 
     def __init__(self, **parameters: str) -> None:
         #: what was written before is none of this world's
         self.began = time.time()
-        super().__init__(parameters=parameters)
+        super().__init__(parameters=parameters, fork_from=lambda layers: nullcontext(fork_server(layers)))
         self._number = count(1)
         self._announced: list[Announced] = []
         self._ear = self._listen()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -390,6 +391,41 @@ def test_the_end_waits_neither_for_a_long_poll_nor_for_a_silent_client(monkeypat
         executor.submit(aws.close).result(timeout=10)
         with pytest.raises(BotoCoreError):
             poll.result(timeout=10)
+
+
+def test_every_kind_of_value_comes_back_as_it_was_written(leaver: Stack, aws: MotoServer) -> None:
+    written = {
+        "connection": {"S": "zoom"},
+        "number": {"N": "1.50"},
+        "flag": {"BOOL": False},
+        "nothing": {"NULL": True},
+        "bytes": {"B": b"\x00\xff"},
+        "names": {"SS": ["ada", "bob"]},
+        "map": {"M": {"list": {"L": [{"N": "1"}, {"M": {}}, {"B": b"\x01"}]}, "empty": {"L": []}, "S": {"S": ""}}},
+    }
+    table = leaver["Connections"].ref
+    aws.client("dynamodb").put_item(TableName=table, Item=written)
+    over_http = boto3.Session("a", "b", region_name="eu-west-1").client("dynamodb", endpoint_url=aws.url)
+    with closing(over_http) as asked:
+        for client in (aws.client("dynamodb"), asked):
+            assert client.get_item(TableName=table, Key={"connection": {"S": "zoom"}})["Item"] == written
+            assert client.scan(TableName=table)["Items"] == [written]
+
+
+def test_a_connection_is_kept_and_the_next_answer_is_to_the_next_call(aws: MotoServer) -> None:
+    host, port = aws.url.removeprefix("http://").split(":")
+    with closing(HTTPConnection(host, int(port))) as connection:
+        sockets = set()
+        for name in ("one", "two"):
+            headers = {
+                "Authorization": "AWS4-HMAC-SHA256 Credential=local/20261129/eu-west-1/sqs/aws4_request",
+                "Content-Type": "application/x-amz-json-1.0",
+                "X-Amz-Target": "AmazonSQS.CreateQueue",
+            }
+            connection.request("POST", "/", json.dumps({"QueueName": name}), headers)
+            assert json.loads(connection.getresponse().read())["QueueUrl"].endswith(f"/{name}")
+            sockets.add(connection.sock)
+    assert len(sockets) == 1
 
 
 def test_two_local_awses_in_one_process_would_be_one_and_are_refused(aws: MotoServer) -> None:
