@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from local.aws.moto_server import CREDENTIAL
 from local.aws.partitions import NOTES, Reach
 from local.aws.template import ACCOUNT, REGION
-from tests.contract.iam import is_allowed, principal
+from tests.contract.iam import Caller, is_allowed, principal
 from tests.contract.stack import FULL, FUNCTIONS, Stack, arn, kebab, of_type, stack
 from tests.contract.test_template_permissions import CASES, SECRET, leading_keys, matches, statements
 from tests.contract.test_template_queue_policies import ROLE
@@ -15,6 +15,8 @@ from tests.contract.test_template_speakers import BUS
 
 TABLE = CASES.removesuffix("Cases")
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:"
+#: as the local world calls it
+BUCKET = "leaver-evidencebucket"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key"
 
 #: what the functions of this process's worlds got at
@@ -56,6 +58,9 @@ EXCUSED: Final[Mapping[Grant, str]] = {
         )
         for function in ("RefreshAccessToken", "RevokeAccessToken", "RevokeGrants")
     },
+    Grant("SealCase", "s3:GetObject", f"{BUCKET}/cases/*"): (
+        "only after a run that was killed when it had stored it: tests/integration/test_evidence.py"
+    ),
     Grant("WatchDeadlines", "sqs:SendMessage", "leaver-watch-deadlines-dead-letters"): (
         "Lambda sends there what failed twice: tests/contract/test_template_functions.py"
     ),
@@ -121,6 +126,8 @@ def _may_reach(reach: Reach) -> bool:
             return is_allowed(caller, reach.action, arn(made, queue), policy["PolicyDocument"]["Statement"])
         case "sns":
             return is_allowed(caller, reach.action, f"{TOPIC}{reach.name}", [])
+        case "s3" | "kms" if "evidence" in reach.name.lower():
+            return _may_reach_evidence(made, caller, reach)
         case "kms":
             names = reach.name.split()
             context = {f"kms:EncryptionContext:{each}": "zoom" for each in names}
@@ -138,6 +145,13 @@ def _row(name: str) -> tuple[str, str]:
     if name in NOTES:
         return "Deliveries", name
     return ("Cases", f"{name}1") if name.endswith("#") else (name, "1")
+def _may_reach_evidence(made: Stack, caller: Caller, reach: Reach) -> bool:
+    if reach.action.startswith("kms:"):
+        return is_allowed(caller, reach.action, KEY.replace("Key", "EvidenceKey"), [])
+    policy = made["EvidenceBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    place = f"arn:aws:s3:::{reach.name.replace(BUCKET, 'EvidenceBucket')}"
+    # That a put says If-None-Match, the double holds it to.
+    return is_allowed(caller, reach.action, place, policy, {"s3:if-none-match": "*"})
 
 
 def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:
@@ -152,6 +166,8 @@ def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:
                 yield last.removeprefix("table/")
             case "secretsmanager":
                 yield last.removeprefix("secret:")
+            case "s3":
+                yield last.replace("EvidenceBucket", BUCKET)
             case "events":
                 yield from (f"{both['events:source']}/{each}" for each in _listed(both["events:detail-type"]))
             case "kms" if "kms:ViaService" in condition.get("StringEquals", {}):
