@@ -8,6 +8,8 @@ from local.aws.template import Json
 
 #: the items of `Deliveries` that are no delivery's, and what kinds of them begin with, and have rights of their own
 NOTES: Final = frozenset({"connected", "spoke", "silent", "notice#", "preview#"})
+#: as the template names the one key that signs
+SIGNING_KEY: Final = "key/EvidenceKey"
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
 
@@ -15,8 +17,8 @@ class Reach(NamedTuple):
     """One thing that somebody got at: an action of IAM's, and on what.
 
     `name` is a partition's kind (`case#`), one of the `NOTES`, another table or an index (`Connections/index/due`), a
-    secret, a queue, a topic, what was said on the bus (`leaver/SsoTokenRevoked`), the names of an encryption context, the
-    key of evidence or an object in its bucket.
+    secret, a queue, a topic, what was said on the bus (`leaver/SsoTokenRevoked`), the names of an encryption context,
+    evidence's key or an object in its bucket.
     """
 
     access_key: str
@@ -98,11 +100,8 @@ def _of_the_bus(_operation: str, request: Json) -> Iterator[tuple[str, str]]:
 
 
 def _of_the_key(operation: str, request: Json) -> Iterator[tuple[str, str]]:
-    # One key alone signs.
-    if operation in {"Sign", "GetPublicKey"}:
-        yield f"kms:{operation}", "key/EvidenceKey"
-        return
-    yield f"kms:{operation}", " ".join(sorted(request.get("EncryptionContext", {})))
+    context = " ".join(sorted(request.get("EncryptionContext", {})))
+    yield f"kms:{operation}", SIGNING_KEY if operation in {"Sign", "GetPublicKey"} else context
 
 
 def _of_a_topic(operation: str, request: Json) -> Iterator[tuple[str, str]]:
