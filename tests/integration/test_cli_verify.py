@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from leaver.evidence.log_proof import LogProof
 from leaver_cli.main import app
 from tests.doubles.office import Office
+from tests.integration.test_cli_hostile_text import HOSTILE
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,14 @@ def test_what_is_no_key_and_what_is_no_evidence_is_told_in_a_sentence(folder: Pa
     status, said = verify(folder)
     assert (status, "is no public key" in said) == (2, True)
     assert verify(tmp_path / "elsewhere")[0] != 0
+
+
+def test_hostile_text_in_evidence_commands_no_terminal(folder: Path) -> None:
+    spoilt = folder / "cases" / HOSTILE.replace("/", "")
+    places(folder)[0].rename(spoilt)
+    for each in spoilt.iterdir():
+        each.write_text(HOSTILE)
+    status, said = verify(folder)
+    assert (status, "[b]:x:" in said, "envelope: " in said) == (1, True, True)
+    assert [each for each in said if not each.isprintable() and each != "\n"] == []
+    assert not any(line.startswith("SEALED") for line in said.splitlines())
