@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from local.aws.moto_server import CREDENTIAL
-from local.aws.partitions import NOTES, Reach
+from local.aws.partitions import NOTES, SIGNING_KEY, Reach
 from local.aws.template import ACCOUNT, REGION
 from tests.contract.iam import is_allowed, principal
 from tests.contract.stack import FULL, FUNCTIONS, Stack, arn, kebab, of_type, stack
@@ -15,7 +15,10 @@ from tests.contract.test_template_speakers import BUS
 
 TABLE = CASES.removesuffix("Cases")
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:"
+#: as the local world calls it
+BUCKET = "leaver-evidencebucket"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key"
+EVIDENCE_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:{SIGNING_KEY}"
 
 #: what the functions of this process's worlds got at
 USED: Final[set[Reach]] = set()
@@ -56,6 +59,9 @@ EXCUSED: Final[Mapping[Grant, str]] = {
         )
         for function in ("RefreshAccessToken", "RevokeAccessToken", "RevokeGrants")
     },
+    Grant("SealCase", "s3:GetObject", f"{BUCKET}/cases/*"): (
+        "only after a run that was killed when it had stored it: tests/integration/test_evidence.py"
+    ),
     Grant("WatchDeadlines", "sqs:SendMessage", "leaver-watch-deadlines-dead-letters"): (
         "Lambda sends there what failed twice: tests/contract/test_template_functions.py"
     ),
@@ -108,29 +114,27 @@ def _may_reach(reach: Reach) -> bool:
     made = full_stack()
     [function] = [each for each in FUNCTIONS if f"leaver-{kebab(each)}" == reach.access_key]
     caller = principal(f"{ROLE}{function}Role", statements(made, function))
+    return is_allowed(caller, reach.action, *_asked(made, reach))
+
+
+def _asked(made: Stack, reach: Reach) -> tuple[str, list[Any], dict[str, Any]]:
+    """What was got at, what says there who may, and what the conditions are told."""
     match reach.action.partition(":")[0]:
         case "dynamodb":
             table, key = _row(reach.name)
-            return is_allowed(caller, reach.action, f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": [key]})
+            return f"{TABLE}{table}", [], {"dynamodb:LeadingKeys": [key]}
         case "secretsmanager":
-            asked = {"aws:RequestedRegion": REGION}
-            return is_allowed(caller, reach.action, f"{SECRET}{reach.name}-a1B2c3", [], asked)
+            return f"{SECRET}{reach.name}-a1B2c3", [], {"aws:RequestedRegion": REGION}
         case "sqs":
             [queue] = [name for name, each in of_type(made, "AWS::SQS::Queue") if each["QueueName"] == reach.name]
             [policy] = [each for _, each in of_type(made, "AWS::SQS::QueuePolicy") if queue in each["Queues"]]
-            return is_allowed(caller, reach.action, arn(made, queue), policy["PolicyDocument"]["Statement"])
+            return arn(made, queue), policy["PolicyDocument"]["Statement"], {}
         case "sns":
-            return is_allowed(caller, reach.action, f"{TOPIC}{reach.name}", [])
+            return f"{TOPIC}{reach.name}", [], {}
         case "kms":
-            names = reach.name.split()
-            context = {f"kms:EncryptionContext:{each}": "zoom" for each in names}
-            return is_allowed(caller, reach.action, KEY, [], {"kms:EncryptionContextKeys": names, **context})
-        case _:
-            source, _, detail_type = reach.name.partition("/")
-            said = [each["Statement"] for _, each in of_type(made, "AWS::Events::EventBusPolicy")]
-            return is_allowed(
-                caller, reach.action, BUS, said, {"events:source": source, "events:detail-type": detail_type}
-            )
+            return _of_a_key(reach.name)
+        case service:
+            return _of_a_bucket(made, reach.name) if service == "s3" else _of_the_bus(made, reach.name)
 
 
 def _row(name: str) -> tuple[str, str]:
@@ -138,6 +142,26 @@ def _row(name: str) -> tuple[str, str]:
     if name in NOTES:
         return "Deliveries", name
     return ("Cases", f"{name}1") if name.endswith("#") else (name, "1")
+
+
+def _of_a_key(name: str) -> tuple[str, list[Any], dict[str, Any]]:
+    if name == SIGNING_KEY:
+        return EVIDENCE_KEY, [], {}
+    names = name.split()
+    context = {f"kms:EncryptionContext:{each}": "zoom" for each in names}
+    return KEY, [], {"kms:EncryptionContextKeys": names, **context}
+
+
+def _of_a_bucket(made: Stack, name: str) -> tuple[str, list[Any], dict[str, Any]]:
+    policy = made["EvidenceBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    # That a put says If-None-Match, the double holds it to.
+    return f"arn:aws:s3:::{name.replace(BUCKET, 'EvidenceBucket')}", policy, {"s3:if-none-match": "*"}
+
+
+def _of_the_bus(made: Stack, name: str) -> tuple[str, list[Any], dict[str, Any]]:
+    source, _, detail_type = name.partition("/")
+    said = [each["Statement"] for _, each in of_type(made, "AWS::Events::EventBusPolicy")]
+    return BUS, said, {"events:source": source, "events:detail-type": detail_type}
 
 
 def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:
@@ -152,6 +176,8 @@ def _names(action: str, statement: Mapping[str, Any]) -> Iterator[str]:
                 yield last.removeprefix("table/")
             case "secretsmanager":
                 yield last.removeprefix("secret:")
+            case "s3":
+                yield last.replace("EvidenceBucket", BUCKET)
             case "events":
                 yield from (f"{both['events:source']}/{each}" for each in _listed(both["events:detail-type"]))
             case "kms" if "kms:ViaService" in condition.get("StringEquals", {}):

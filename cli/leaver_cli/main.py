@@ -94,6 +94,12 @@ COMMANDS: Final = (
         ["leaver heard", "leaver heard --day 2026-11-28"],
     ),
     Deferred(
+        "verify",
+        "leaver_cli.evidence.verify:verify",
+        "Check evidence, without AWS and without a network.",
+        ["leaver verify evidence --key key.pem --origin leaver-evidence/cases"],
+    ),
+    Deferred(
         "release",
         "leaver_cli.cases.release:release",
         "Let held cases go on, or throw them away.",

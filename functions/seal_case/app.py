@@ -1,4 +1,4 @@
-"""Complete and seal a case whose every step has ended: no other function does."""
+"""Complete and seal a case whose every step has ended, and sign what any case came to: no other function does."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,10 +15,10 @@ from leaver.consuming.consumer import Consumer
 from leaver.errors import BadMessage
 from leaver.messages.commands import CaseId, Command
 from leaver.providers.registry import PROVIDERS
-from leaver.settings import Consumes, EndsSteps, ServesProviders, StartsCases
+from leaver.settings import Consumes, EndsSteps, KeepsEvidence, ServesProviders, StartsCases
 
 
-class Settings(Consumes, ServesProviders, StartsCases, EndsSteps):
+class Settings(Consumes, ServesProviders, StartsCases, EndsSteps, KeepsEvidence):
     """What `seal_case` reads from its environment."""
 
     cases_table: str
@@ -30,6 +30,7 @@ class SealCase(Command):
 
     system: ClassVar[str] = "leaver"
     announced_as: ClassVar[str] = "OffboardingCompleted"
+    outlasts_case: ClassVar[bool] = True
 
     case_id: CaseId
 
@@ -79,6 +80,9 @@ def consumer() -> Consumer[SealCase]:
         ),
         providers=providers,
         clock=bootstrap.now,
+        keep_evidence=bootstrap.case_evidence(
+            settings.cases_table, settings.evidence_bucket, settings.evidence_key_arn
+        ).keep,
         done_where_missing=settings.done_where_missing(PROVIDERS),
         measure=bootstrap.measure,
     )

@@ -119,7 +119,7 @@ class Watch:
             case State.COMPLETED:
                 self._look_after_completed(case)
             case _:
-                self._stop_watching(self.announcer.announce_pending(case))
+                self._look_after_over(case)
 
     def put_off(self, case_id: str) -> None:
         """Put a case that could not be looked after behind those that wait."""
@@ -313,6 +313,16 @@ class Watch:
         if at is not None and self._is_gone(case):
             self._sweep(case, sweep_of(case.case_id), SWEPT)
         self._stop_watching(case)
+
+    def _look_after_over(self, case: Case) -> None:
+        """Have it announced and signed that nothing of a case goes on; then look at it no more."""
+        case = self.announcer.announce_pending(case)
+        if case.evidence is not None:
+            self._stop_watching(case)
+            return
+        again = self.clock() + LOOK_AGAIN
+        self.cases.change(case, lambda standing: standing.with_look_at(again))
+        self.request_seal(case.case_id)
 
     def _sweep_at(self, case: Case) -> datetime | None:
         if self.sweep_after is None or case.sweep_of is not None or case.finished_at is None:

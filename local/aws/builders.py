@@ -95,6 +95,17 @@ def _key(aws: MotoServer, _name: str, properties: Json) -> Made:
     return key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]}
 
 
+def _bucket(aws: MotoServer, name: str, properties: Json) -> Made:
+    s3, name = aws.client("s3"), name.lower()
+    s3.create_bucket(
+        Bucket=name,
+        CreateBucketConfiguration={"LocationConstraint": REGION},
+        ObjectLockEnabledForBucket=properties["ObjectLockEnabled"],
+    )
+    s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=properties["ObjectLockConfiguration"])
+    return name, {"Arn": f"arn:aws:s3:::{name}"}
+
+
 def _key_alias(aws: MotoServer, name: str, properties: Json) -> Made:
     aws.client("kms").create_alias(**properties)
     return name, {}
@@ -136,6 +147,7 @@ BUILDERS: Mapping[str, Builder] = {
     "AWS::KMS::Alias": _key_alias,
     "AWS::KMS::Key": _key,
     "AWS::Logs::LogGroup": _log_group,
+    "AWS::S3::Bucket": _bucket,
     "AWS::SQS::Queue": _queue,
     "AWS::SQS::QueuePolicy": _queue_policy,
 }

@@ -29,7 +29,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from werkzeug.wrappers import Response
 
 from local.aws import answers, patterns
-from local.aws.partitions import Reach, reached
+from local.aws.partitions import Reach, reached, reached_in_s3
 from local.aws.template import ACCOUNT, REGION, Json
 from local.call_gate import CallGate
 from local.http_server import LOOPBACK, HttpServer
@@ -162,6 +162,8 @@ class _AwsBehaviour:
             request = _read(environ)
             self._reached.update(reached(environ.get("HTTP_AUTHORIZATION", ""), target, request))
             _replace(environ, request)
+        elif "/s3/aws4_request" in (authorization := environ.get("HTTP_AUTHORIZATION", "")):
+            self._reached.update(reached_in_s3(authorization, environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
             # SNS speaks AWS's older protocol.
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))

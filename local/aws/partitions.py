@@ -8,6 +8,8 @@ from local.aws.template import Json
 
 #: the items of `Deliveries` that are no delivery's, and what kinds of them begin with, and have rights of their own
 NOTES: Final = frozenset({"connected", "spoke", "silent", "notice#", "preview#"})
+#: as the template names the one key that signs
+SIGNING_KEY: Final = "key/EvidenceKey"
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
 
@@ -15,7 +17,8 @@ class Reach(NamedTuple):
     """One thing that somebody got at: an action of IAM's, and on what.
 
     `name` is a partition's kind (`case#`), one of the `NOTES`, another table or an index (`Connections/index/due`), a
-    secret, a queue, a topic, what was said on the bus (`leaver/SsoTokenRevoked`), an encryption context's names.
+    secret, a queue, a topic, what was said on the bus (`leaver/SsoTokenRevoked`), the names of an encryption context,
+    evidence's key or an object in its bucket.
     """
 
     access_key: str
@@ -31,6 +34,14 @@ def reached(authorization: str, target: str, request: Json) -> Iterator[Reach]:
     service = service.partition("_")[0]
     for action, name in _ASKED[service](operation, request) if service in _ASKED else ():
         yield Reach(access_key, action, name)
+
+
+def reached_in_s3(authorization: str, method: str, path: str) -> Iterator[Reach]:
+    """Tell what a call of S3's is about: it stands in the method and the path (`/bucket/key`)."""
+    found = _CREDENTIAL.search(authorization)
+    bucket, _, key = path.removeprefix("/").partition("/")
+    if found and key and method in _OF_AN_OBJECT:
+        yield Reach(found.group(1), _OF_AN_OBJECT[method], f"{bucket}/{key}")
 
 
 def _of_a_table(operation: str, request: Json) -> Iterator[tuple[str, str]]:
@@ -89,7 +100,8 @@ def _of_the_bus(_operation: str, request: Json) -> Iterator[tuple[str, str]]:
 
 
 def _of_the_key(operation: str, request: Json) -> Iterator[tuple[str, str]]:
-    yield f"kms:{operation}", " ".join(sorted(request.get("EncryptionContext", {})))
+    context = " ".join(sorted(request.get("EncryptionContext", {})))
+    yield f"kms:{operation}", SIGNING_KEY if operation in {"Sign", "GetPublicKey"} else context
 
 
 def _of_a_topic(operation: str, request: Json) -> Iterator[tuple[str, str]]:
@@ -97,6 +109,7 @@ def _of_a_topic(operation: str, request: Json) -> Iterator[tuple[str, str]]:
         yield f"sns:{operation}", arn.rpartition(":")[2]
 
 
+_OF_AN_OBJECT = {"PUT": "s3:PutObject", "GET": "s3:GetObject", "DELETE": "s3:DeleteObject"}
 _ASKED = {
     "SNS": _of_a_topic,
     "DynamoDB": _of_a_table,

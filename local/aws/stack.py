@@ -52,6 +52,10 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
         "moto enforces no policy: here every function may do everything",
         arn=f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     ),
+    "AWS::IAM::Policy": _NotBuilt("moto enforces no policy: here every function may do everything"),
+    "AWS::S3::BucketPolicy": _NotBuilt(
+        "moto denies the put that names If-None-Match as well: here everybody may store, and delete what is not locked"
+    ),
     "AWS::Lambda::EventInvokeConfig": _NotBuilt("local.asynchronous_invocation retries, then sends to the queue"),
     "AWS::Lambda::EventSourceMapping": _NotBuilt(
         "local.event_source_mapping polls the queue; one batch at a time for each, whatever its MaximumConcurrency"
@@ -74,6 +78,8 @@ BUILT_IN_PART: Mapping[str, str] = {
     "AWS::Events::EventBusPolicy": "kept, not enforced: anybody here may speak for Leaver",
     "AWS::Events::Rule": "a target is tried once and its dead-letter queue never used; local.schedule fires schedules",
     "AWS::Logs::LogGroup": "not encrypted, kept as long as the world; one stream for all processes of a function",
+    "AWS::KMS::Key": "its policy is kept, not enforced: anybody here may sign",
+    "AWS::S3::Bucket": "locked by its default rule; nothing expires, and locks can be shortened",
     "AWS::SQS::Queue": "not encrypted; a FIFO queue forgets a deduplication id with its message, not in five minutes",
     "AWS::SQS::QueuePolicy": "kept, not enforced",
 }

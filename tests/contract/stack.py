@@ -79,6 +79,7 @@ FULL = SMALLEST | {
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
+    "EvidenceAdmins": "arn:aws:iam::123456789012:role/evidence-*",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
     "NotifyTopicArn": "arn:aws:sns:eu-west-1:123456789012:leaver-people",
     "NotifyUrl": "https://hooks.example.com/leaver",
@@ -98,6 +99,7 @@ _ARNS = {
     "AWS::Events::Rule": f"events:{REGION}:{ACCOUNT}:rule/",
     "AWS::IAM::Role": f"iam::{ACCOUNT}:role/",
     "AWS::KMS::Key": f"kms:{REGION}:{ACCOUNT}:key/",
+    "AWS::S3::Bucket": "s3:::",
     "AWS::Lambda::Function": f"lambda:{REGION}:{ACCOUNT}:function:",
 }
 

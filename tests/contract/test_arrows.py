@@ -19,6 +19,9 @@ ORDER = (
     # the standard library and pydantic only
     *("errors", "outcomes", "tokens", "settings"),
     *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
+    *("evidence.canonical_json", "evidence.dsse", "evidence.statement"),
+    *("evidence.merkle", "evidence.note", "evidence.log_proof"),
+    *("evidence.bundle", "evidence.verification", "evidence.signing", "evidence.store"),
     *(
         "messages.names",
         "messages.speakers",
@@ -80,6 +83,8 @@ ORDER = (
         "cases.announcing",
         "cases.reporting",
         "cases.start",
+        "cases.log",
+        "cases.evidence",
         "cases.closing",
         "cases.finding",
         "cases.proved",

@@ -72,6 +72,8 @@ VALUES = {
     "MOST_AN_HOUR": 2000,
     "SWEEP_AFTER": 86400,
     "MISSING_USER_IS_DONE": "",
+    "EVIDENCE_BUCKET": "EvidenceBucket",
+    "EVIDENCE_KEY_ARN": "arn:aws:kms:eu-west-1:123456789012:key/EvidenceKey",
     "URGENT_SOURCES": "hibob,caep,okta",
     "PACE_TABLE": "Pace",
     "DELIVERIES_TABLE": "Deliveries",
@@ -134,7 +136,10 @@ TOLD = {
     },
     "ReceiveWebhook": {"SECRET_PREFIX", "DELIVERIES_TABLE"},
     "NotifyPeople": {"DELIVERIES_TABLE", "NOTIFY_TOPIC_ARN", "NOTIFY_WITH"},
-    "SealCase": {"PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"},
+    "SealCase": {
+        *("PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"),
+        *("EVIDENCE_BUCKET", "EVIDENCE_KEY_ARN"),
+    },
 }
 CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
 

@@ -26,6 +26,7 @@ UNNAMED = {
     "AWS::Events::Connection": 64,
     "AWS::Events::Rule": 64,
     "AWS::IAM::Role": 64,
+    "AWS::S3::Bucket": 63,
 }
 RANDOM = "X" * 13
 #: what has no name, or is named by an id that AWS makes
@@ -36,11 +37,14 @@ NAMELESS = {
     "AWS::ApiGatewayV2::Route",
     "AWS::ApiGatewayV2::Stage",
     "AWS::Events::EventBusPolicy",
+    # its name is the role's own affair
+    "AWS::IAM::Policy",
     "AWS::KMS::Key",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Permission",
     "AWS::Logs::MetricFilter",
+    "AWS::S3::BucketPolicy",
     "AWS::SQS::QueuePolicy",
 }
 

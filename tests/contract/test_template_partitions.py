@@ -15,7 +15,7 @@ SUFFIXES = {
 }
 
 #: ARNs that whoever deploys gives
-GIVEN = {"Operators", "HrProducers", "AlarmTopicArn", "DoorCertificateArn", "NotifyTopicArn"}
+GIVEN = {"Operators", "HrProducers", "EvidenceAdmins", "AlarmTopicArn", "DoorCertificateArn", "NotifyTopicArn"}
 #: services that go by the same name in every partition, as principals of a policy
 EVERYWHERE = {"lambda.amazonaws.com", "events.amazonaws.com", "apigateway.amazonaws.com"}
 

@@ -17,7 +17,7 @@ from leaver.messages.speakers import HR_EVENTS
 from leaver.providers.sources import SOURCES as ASKED
 from leaver.webhooks.sources import SOURCES
 from tests.contract.iam import is_allowed, principal
-from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab
+from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab, of_type
 from tests.contract.tries import Try, throw
 from tests.field import Field, harms_of
 
@@ -91,9 +91,9 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         "Query": {"receipts#*", "user-token#*"},
     },
     "SealCase": {
-        "GetItem": {"case#*", "person#*"},
-        # the cutoff of somebody who stays
-        "PutItem": {"person#*"},
+        "GetItem": {"case#*", "person#*", "evidence#*", "log#*"},
+        # the cutoff of somebody who stays, and the key of a case's commitments
+        "PutItem": {"person#*", "evidence#*", "log#*"},
         "UpdateItem": {"case#*", "person#*"},
         "Query": {"case#*", "receipts#*"},
     },
@@ -180,6 +180,10 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
+        "s3:PutObject": {"arn:aws:s3:::EvidenceBucket/cases/*"},
+        "s3:GetObject": {"arn:aws:s3:::EvidenceBucket/cases/*"},
+        "kms:Sign": {"key/EvidenceKey"},
+        "kms:GetPublicKey": {"key/EvidenceKey"},
         "kms:Decrypt": {"key/Key"},
         "kms:GenerateDataKey": {"key/Key"},
     },
@@ -265,7 +269,8 @@ SECRETS = {
 def statements(stack: Stack, function: str) -> list[dict[str, Any]]:
     """What a function's role allows; each statement's actions and resources as lists."""
     found = []
-    for policy in stack[f"{function}Role"]["Properties"]["Policies"]:
+    beside = [policy for _, policy in of_type(stack, "AWS::IAM::Policy") if f"{function}Role" in policy["Roles"]]
+    for policy in (*stack[f"{function}Role"]["Properties"]["Policies"], *beside):
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Effect"] == "Allow"
             listed = {
@@ -343,7 +348,7 @@ def _short(arn: str) -> str:
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
     tokens = ("tokens/zoom/*", "tokens/venafi/*", *(f"tokens/{name}/*" for name in ASKED), "tokens/*")
-    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", ":*", "-??????")
+    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", "/cases/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -383,6 +388,10 @@ SEALS = {
 }
 
 
+#: with the key of evidence
+SIGNS = ["kms:Sign", "kms:GetPublicKey"]
+
+
 def condition_faults(stack: Stack) -> list[str]:
     """Functions announce what they make, three command; the key is used through services; the refresher seals."""
     faults = []
@@ -395,20 +404,24 @@ def condition_faults(stack: Stack) -> list[str]:
             speaks.append({"events:source": "leaver.command", "events:detail-type": set(STEPS)})
         if (spoken := list(_spoken(stack, function))) != speaks:
             faults.append(f"{function}: speaks {spoken}, not {speaks}")
-        for statement in statements(stack, function):
-            condition = statement.get("Condition")
-            if "kms:Encrypt" in statement["Action"]:
-                if function != "RefreshAccessToken" or condition != SEALS:
-                    faults.append(f"{function}: encrypts on condition {condition}")
-            elif any(action.startswith("kms:") for action in statement["Action"]):
-                through = (condition or {}).get("StringEquals", {}).get("kms:ViaService", [])
-                through = {through} if isinstance(through, str) else set(through)
-                if not through or through - {
-                    "dynamodb.eu-west-1.amazonaws.com",
-                    "secretsmanager.eu-west-1.amazonaws.com",
-                }:
-                    faults.append(f"{function}: uses the key through {through}")
+        faults += [fault for each in statements(stack, function) if (fault := _fault_with_keys(function, each))]
     return faults
+
+
+def _fault_with_keys(function: str, statement: dict[str, Any]) -> str | None:
+    condition = statement.get("Condition")
+    if "kms:Encrypt" in statement["Action"]:
+        if function != "RefreshAccessToken" or condition != SEALS:
+            return f"{function}: encrypts on condition {condition}"
+    elif statement["Action"] == SIGNS:
+        if function != "SealCase" or not statement["Resource"][0].endswith(":key/EvidenceKey"):
+            return f"{function}: signs"
+    elif any(action.startswith("kms:") for action in statement["Action"]):
+        through = (condition or {}).get("StringEquals", {}).get("kms:ViaService", [])
+        through = {through} if isinstance(through, str) else set(through)
+        if not through or through - {"dynamodb.eu-west-1.amazonaws.com", "secretsmanager.eu-west-1.amazonaws.com"}:
+            return f"{function}: uses the key through {through}"
+    return None
 
 
 def _spoken(stack: Stack, function: str) -> Iterator[object]:
@@ -657,6 +670,9 @@ def test_no_policy_lies_beside_the_roles(either: Stack) -> None:
     # A policy of its own could be hung on any role, and nothing above would see it.
     of_iam = {logical_id: each["Type"] for logical_id, each in either.items() if each["Type"].startswith("AWS::IAM::")}
     of_iam.pop("NotifyDestinationRole", None)
+    # But for what the role itself can't say: the key that it may use names the role.
+    assert of_iam.pop("SignEvidencePolicy") == "AWS::IAM::Policy"
+    assert either["SignEvidencePolicy"]["Properties"]["Roles"] == ["SealCaseRole"]
     assert of_iam == {f"{function}Role": "AWS::IAM::Role" for function in FUNCTIONS}
 
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from moto import mock_aws
+from moto.kms.utils import generate_private_key
 
 from leaver import bootstrap
 from leaver.consuming.invocation import BatchFailures, LambdaContext
@@ -166,11 +167,15 @@ class Deployment:
         return value
 
 
+def _generate_private_key(key_spec: str) -> object:
+    return None if key_spec == "SYMMETRIC_DEFAULT" else generate_private_key(key_spec)
+
+
 @contextmanager
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """Everything that template.yaml would make, as far as the functions see it."""
     # moto makes an RSA key even of a symmetric one, and that takes longer than all the rest
-    monkeypatch.setattr("moto.kms.models.generate_private_key", lambda _: None)
+    monkeypatch.setattr("moto.kms.models.generate_private_key", _generate_private_key)
     with mock_aws():
         sqs, events, tables = Clients.client("sqs"), Clients.client("events"), _tables()
         make_tables(tables)
@@ -194,6 +199,12 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
         events.put_rule(Name="everything", EventBusName="leaver", EventPattern=pattern)
         arn = sqs.get_queue_attributes(QueueUrl=urls["heard"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         events.put_targets(Rule="everything", EventBusName="leaver", Targets=[{"Id": "heard", "Arn": arn}])
+        Clients.client("s3").create_bucket(
+            Bucket="evidence",
+            ObjectLockEnabledForBucket=True,
+            CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
+        )
+        signs: Any = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
         environment = {
             "AWS_DEFAULT_REGION": "eu-central-1",
             "STACK_NAME": "leaver",
@@ -215,6 +226,8 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
             "START_OFFBOARDING_URGENT_QUEUE_URL": urls["intake-urgent"],
             "DEAD_LETTER_QUEUE_URL": urls["dead"],
             "KMS_KEY_ARN": Clients.client("kms").create_key()["KeyMetadata"]["Arn"],
+            "EVIDENCE_BUCKET": "evidence",
+            "EVIDENCE_KEY_ARN": Clients.client("kms").create_key(**signs)["KeyMetadata"]["Arn"],
             "MAX_USER_TOKEN_TTL": "7200",
             "GIVE_UP_AFTER": "86400",
             "CASE_DEADLINE": "900",

@@ -59,6 +59,7 @@ from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import connection
 from tests.doubles.effects import Table
 from tests.doubles.event_bus import FakeBus
+from tests.doubles.evidence import Evidence
 from tests.doubles.executor import OneByOne
 from tests.doubles.hr_events import CHOICES, webhook
 from tests.doubles.hr_system import FakeHrSystem
@@ -289,12 +290,14 @@ class Office:
             ceiling=self.ceiling,
         )
         self.measured: list[tuple[str, int]] = []
+        self.evidence = Evidence(self.cases, self.clock, self.effects)
         self.completion = CaseCompletion(
             cases=self.cases,
             announcer=replace(announcer, says_completed=True),
             case_start=self.case_start,
             providers=PROVIDERS,
             clock=self.clock,
+            keep_evidence=self.evidence.keep,
             done_where_missing=done_where_missing,
             measure=lambda name, value: self.measured.append((name, value)),
         )

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 #: Effects that neither change anything nor depend on what others do. When these happen makes no difference to anybody,
 #: and who dies before one leaves the same behind as who dies after it: so nobody is stopped there.
-OF_NO_MATTER: Final = frozenset({"receive", "encrypt", "decrypt"})
+OF_NO_MATTER: Final = frozenset({"receive", "encrypt", "decrypt", "sign"})
 
 
 def in_words(what: object) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from tests.doubles.cases_table import InMemoryPeople, InMemoryPeopleAnHour
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness
+from tests.doubles.evidence import Evidence
 from tests.doubles.secrets_manager import StrictSecretsManager
 from tests.doubles.sqs import INTAKE_QUEUE, SEAL_QUEUE
 from tests.doubles.user_tokens import KeptTokens
@@ -49,6 +51,10 @@ class World(ConsumerHarness):
     counted: InMemoryPeopleAnHour = field(default_factory=InMemoryPeopleAnHour)
     #: the times that were measured
     measured: list[tuple[str, int]] = field(default_factory=list)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return Evidence(self.cases, self.clock)
 
     @property
     def watch(self) -> Watch:
@@ -86,6 +92,7 @@ class World(ConsumerHarness):
             case_start=self.watch.case_start,
             providers=PROVIDERS,
             clock=self.clock,
+            keep_evidence=self.evidence.keep,
             done_where_missing=self.done_where_missing,
             measure=lambda name, seconds: self.measured.append((name, seconds)),
         )

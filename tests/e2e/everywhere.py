@@ -93,6 +93,12 @@ def _at_rest(world: WatchedWorld) -> Iterator[tuple[str, str]]:
     for table in dynamodb.list_tables()["TableNames"]:
         for page in dynamodb.get_paginator("scan").paginate(TableName=table):
             yield f"table {table}", _text(page["Items"])
+    s3 = world.client("s3")
+    for bucket in (each["Name"] for each in s3.list_buckets()["Buckets"]):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for key in (each["Key"] for each in page.get("Contents", [])):
+                content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+                yield f"object {key}", f"{key} {content.decode(errors='replace')}"
     for secret in _secrets(world):
         yield f"secret {secret['Name']}, but its value", _text(secret)
 

@@ -229,8 +229,8 @@ def test_what_a_record_may_not_hold_is_told_without_a_traceback(filled: Stack, f
 
 
 def test_every_command_is_tried() -> None:
-    # What the door shows is tried in tests/integration/test_cli_door.py.
-    assert {call[0] for call in CALLS} == {each.name for each in COMMANDS} - {"connect", "door"}
+    # What the door and evidence show is tried in tests/integration/test_cli_door.py and test_cli_verify.py.
+    assert {call[0] for call in CALLS} == {each.name for each in COMMANDS} - {"connect", "door", "verify"}
 
 
 #: what shows something past `terminal.py`

@@ -83,8 +83,8 @@ def test_the_refreshers_key_is_the_stacks_own_and_minds_the_encryption_context(a
 
 
 def test_a_type_that_nobody_thought_of_is_an_error_with_its_name(build: Build) -> None:
-    with pytest.raises(TemplateError, match=r"Bucket is an AWS::S3::Bucket"):
-        build("Resources: {Bucket: {Type: AWS::S3::Bucket}}")
+    with pytest.raises(TemplateError, match=r"Trail is an AWS::CloudTrail::Trail"):
+        build("Resources: {Trail: {Type: AWS::CloudTrail::Trail}}")
 
 
 def test_a_reference_to_nothing_is_an_error_with_its_name(build: Build) -> None:

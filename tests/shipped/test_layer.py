@@ -35,8 +35,8 @@ class Body:
 requests = []
 def answer(request, model, **_):
     requests.append(request)
-    # SNS speaks AWS's older protocol.
-    is_xml = model.service_model.metadata["protocol"] == "query"
+    # SNS and S3 speak AWS's older protocols.
+    is_xml = model.service_model.metadata["protocol"] in ("query", "rest-xml")
     return AWSResponse(request.url, 200, {}, Body(f"<R><{model.name}Result/></R>".encode() if is_xml else b"{}"))
 
 session = botocore.session.get_session()
@@ -124,7 +124,8 @@ def test_every_client_that_leaver_makes_can_be_made_and_speaks(layer: Path) -> N
         check=False,
     )
     assert (made.returncode, made.stderr) == (0, "")
-    assert made.stdout.splitlines() == [f"POST https://{service}.eu-west-1.amazonaws.com/" for service in services]
+    asked = [f"{'GET' if each == 's3' else 'POST'} https://{each}.eu-west-1.amazonaws.com/" for each in services]
+    assert made.stdout.splitlines() == asked
 
 
 def test_no_other_service_is_described(layer: Path) -> None:

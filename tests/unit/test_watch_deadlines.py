@@ -167,6 +167,11 @@ def test_what_a_case_that_is_over_owes_is_told_and_then_nobody_looks_any_more(wo
     assert world.case().watch_at is not None
     world.minutes(1)
     assert world.announced() == ["OffboardingCancelled"]
+    # Until it is signed what came of it.
+    assert world.case().watch_at is not None
+    world.seals()
+    world.minutes(1)
+    assert world.case().evidence is not None
     assert (world.case().watch, world.case().watch_at) == (None, None)
 
 

@@ -26,8 +26,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.ceiling import Ceiling, PeopleAnHour
+from leaver.cases.evidence import CaseEvidence, CommitmentKeys
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate, HeardEvents
+from leaver.cases.log import CaseLog
 from leaver.cases.partitions import KEY
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
@@ -47,6 +49,8 @@ from leaver.consuming.metrics import SharedMetrics
 from leaver.consuming.previews import PreviewAnswers, Previews
 from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError
+from leaver.evidence.signing import SigningKey
+from leaver.evidence.store import EvidenceStore
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Payload
 from leaver.messages.publisher import Publisher
@@ -66,6 +70,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -274,6 +279,18 @@ def announcer(table: str, publisher: Publisher, *, says_completed: bool = False)
     return CaseAnnouncer(cases=cases(table), publisher=publisher, says_completed=says_completed)
 
 
+def case_evidence(table: str, bucket: str, key_arn: str) -> CaseEvidence:
+    """What signs with this key what cases came to, and stores that in this bucket."""
+    return CaseEvidence(
+        cases=cases(table),
+        keys=CommitmentKeys(_dynamodb(), table=table),
+        signing_key=SigningKey(_kms(), key_arn=key_arn),
+        store=EvidenceStore(_s3(), bucket=bucket),
+        log=CaseLog(_dynamodb(), table=table),
+        clock=now,
+    )
+
+
 def case_start(
     table: str, step_finder: StepFinder, publisher: Publisher, *, case_deadline: int, ceiling: Ceiling | None = None
 ) -> CaseStart:
@@ -454,6 +471,11 @@ def _secrets_manager() -> "SecretsManagerClient":
 @cache
 def _kms() -> "KMSClient":
     return _session().client("kms", config=_AT_ONCE)
+
+
+@cache
+def _s3() -> "S3Client":
+    return _session().client("s3", config=_AWS)
 
 
 @cache

@@ -168,6 +168,13 @@ class EncryptsTokens(Settings):
     kms_key_arn: str
 
 
+class KeepsEvidence(Settings):
+    """What evidence is signed with, and where it is stored."""
+
+    evidence_bucket: str
+    evidence_key_arn: str
+
+
 class KnowsPlaces(Settings):
     """Where the front door's connections are noted."""
 

@@ -33,6 +33,8 @@ class CaseCompletion:
     case_start: CaseStart
     providers: Providers
     clock: Callable[[], datetime]
+    #: signs and stores what the case came to, if it is over; repeated, it changes nothing
+    keep_evidence: Callable[[Case], Case]
     #: where somebody who is not known is done with, although it is not certain who is meant: `provider/account`, or
     #: a whole provider
     done_where_missing: AbstractSet[str] = frozenset()
@@ -42,7 +44,8 @@ class CaseCompletion:
     def complete(self, case: Case) -> Case:
         """Count a case's receipts, and complete it if nothing is outstanding; returns the case as it is then.
 
-        Repeated, it changes nothing. Announces what is pending; raises Undelivered.
+        Repeated, it changes nothing. Announces what is pending, of a case that is over once its evidence is stored;
+        raises NotKept and Undelivered.
         """
         if case.allows(CaseEvent.SEALED):
             case = self._count_receipts(case)
@@ -60,7 +63,7 @@ class CaseCompletion:
             # A person may have closed the purge, which the cutoff goes before.
             self.case_start.raise_cutoffs(case)
             case = self._seal(case, searched)
-        return self.announcer.announce_pending(case)
+        return self.announcer.announce_pending(self.keep_evidence(case))
 
     def _count_receipts(self, case: Case) -> Case:
         """Compute anew what is outstanding, by the receipts alone."""

@@ -5,6 +5,8 @@ from typing import Final
 
 #: the Cases table's key
 KEY: Final = ("partition", "entry")
+#: the log of all cases' statements
+LOG: Final = "log#cases"
 #: how the receipt's id begins of a command that belongs to no case
 OF_A_MESSAGE: Final = "message#"
 
@@ -42,3 +44,8 @@ def of_user_token(zoom_user_id: str) -> str:
 def of_address(marked: str) -> str:
     """For whom tokens were fetched under an address, by the address's mark."""
     return f"user-token#address:{marked}"
+
+
+def of_evidence(case_id: str) -> str:
+    """What a case's evidence takes: the key of its commitments, and where its statement stands in the log."""
+    return f"evidence#{case_id}"

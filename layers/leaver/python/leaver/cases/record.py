@@ -230,6 +230,8 @@ class Case(BaseModel):
     #: the seal: the last digest of the chain over case and receipts, and how it is computed
     head: str | None = None
     seal_version: int | None = None
+    #: the SHA-256 of the signed statement that the case is over, in hex, as soon as that is stored
+    evidence: str | None = None
     #: what no API can end, and until when it lives
     residual: tuple[dict[str, str], ...] = ()
     #: this case looks once more for access that came back after that one

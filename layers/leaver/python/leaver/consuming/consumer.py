@@ -226,7 +226,8 @@ class Consumer(Generic[AnyCommand]):
         step = message.as_step()
         progress = dict(message.receipt.progress or {})
         try:
-            return self._carry_out(command, step, progress, is_over=case is not None and case.state in OVER)
+            is_over = case is not None and case.state in OVER and not command.outlasts_case
+            return self._carry_out(command, step, progress, is_over=is_over)
         except Exception as error:  # noqa: BLE001 - see above
             told = step.receipt.model_copy(update={"progress": progress or None})
             return self._failures.handle(replace(step, receipt=told), error, reservation)

@@ -98,6 +98,8 @@ class Command(BaseModel):
     provider: ClassVar[str | None] = None
     #: how many calls of a provider's limited API it takes at most, but for repetitions
     calls: ClassVar[int] = 0
+    #: whether it is carried out although its case was called off
+    outlasts_case: ClassVar[bool] = False
 
     #: None, of a command on a person: the provider's only service connection
     connection: ConnectionName | None = None

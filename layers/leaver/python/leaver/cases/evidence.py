@@ -1,0 +1,155 @@
+"""A case's evidence: seal_case alone makes it, once the case is over, and stores it where nobody can change it."""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from leaver.cases.log import CaseLog, Leaf
+from leaver.cases.partitions import KEY, of_evidence
+from leaver.cases.record import ENTRY, OF_A_CONNECTION, Case
+from leaver.cases.seal import COVERED, VERSION, Stored
+from leaver.cases.states import UNDER_WAY
+from leaver.cases.table import Cases
+from leaver.errors import NotKept
+from leaver.evidence import bundle as bundles
+from leaver.evidence.bundle import CASE_IS_OVER, SIGNED_AT, claimed_of, committed, faults_of
+from leaver.evidence.canonical_json import canonical, read_canonical
+from leaver.evidence.dsse import Envelope
+from leaver.evidence.log_proof import LogProof
+from leaver.evidence.note import Checkpoint
+from leaver.evidence.signing import SigningKey
+from leaver.evidence.statement import Statement
+from leaver.evidence.store import EvidenceStore
+from leaver.messages.commands import step_name
+from leaver.storage.tables import Items, read_as, timestamp
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class CommitmentKey(BaseModel):
+    """The key of a case's commitments: without it nobody can tell any more whom the evidence is about."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    case_id: str
+    entry: str = "key"
+    #: 32 random bytes in hex
+    key: str
+
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no property under a decorator
+    @property
+    def partition(self) -> str:
+        """Where it lies in the table."""
+        return of_evidence(self.case_id)
+
+
+class CommitmentKeys:
+    """The keys in the Cases table, one for each case that is over."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
+        self._items = Items(dynamodb, table=table, key=KEY, model=read_as(CommitmentKey))
+
+    def of(self, case_id: str) -> bytes:
+        """The case's key, made where there is none; raises NotKept where it was deleted between two looks."""
+        made = CommitmentKey(case_id=case_id, key=secrets.token_hex(32))
+        standing = made if self._items.add(made) else self._items.read(partition=made.partition, entry=made.entry)
+        if standing is None:
+            raise NotKept(f"evidence of {case_id}: its key was deleted meanwhile")
+        return bytes.fromhex(standing.key)
+
+
+@dataclass(frozen=True)
+class CaseEvidence:
+    """What it takes to write evidence; seal_case alone has it."""
+
+    cases: Cases
+    keys: CommitmentKeys
+    signing_key: SigningKey
+    store: EvidenceStore
+    log: CaseLog
+    clock: Callable[[], datetime]
+
+    def keep(self, case: Case) -> Case:
+        """Sign, store and log what a case that is over came to; returns it with the digest of the statement.
+
+        Begun anew after any crash, it stores nothing twice. Raises NotKept, also where what is stored is another thing
+        than what is to be stored: somebody changed the case after its end, and a person has to look.
+        """
+        if case.state in UNDER_WAY or case.evidence is not None:
+            return case
+        stored = self.cases.read_stored(case.case_id)
+        content = canonical(committed(bundle_of(stored), self.keys.of(case.case_id)))
+        bundle = self._keep_bundle(case.case_id, content)
+        statement = self._keep_statement(case.case_id, bundle)
+        self._keep_proof(case.case_id, self.log.append(case.case_id, statement))
+        digest = hashlib.sha256(statement).hexdigest()
+
+        def with_evidence(standing: Case) -> Case | None:
+            return standing.model_copy(update={"evidence": digest}) if standing.evidence is None else None
+
+        return self.cases.change(case, with_evidence) or self.cases.require(case.case_id)
+
+    def _keep_bundle(self, case_id: str, content: bytes) -> bytes:
+        made = read_canonical(content)
+        if faults := faults_of(made):
+            raise NotKept(f"evidence of {case_id}: {'; '.join(faults)}")
+        kept = self.store.keep_once(f"cases/{case_id}/bundle.json", content)
+        # A command that was on its way when its case was called off may have written its receipt since.
+        if kept != content and read_canonical(kept)["case"] != made["case"]:
+            raise NotKept(f"evidence of {case_id}: the case is another than the one that is stored")
+        return kept
+
+    def _keep_statement(self, case_id: str, bundle: bytes) -> bytes:
+        statement = Statement.about(
+            bundle,
+            name="bundle.json",
+            predicate_type=CASE_IS_OVER,
+            predicate=claimed_of(read_canonical(bundle)) | {SIGNED_AT: timestamp(self.clock())},
+        )
+        envelope = self.signing_key.enclose(statement.to_json())
+        stored = self.store.keep_once(f"cases/{case_id}/envelope.json", envelope.to_json())
+        kept = Statement.from_json(Envelope.from_json(stored).payload)
+        if _without_time(kept) != _without_time(statement):
+            raise NotKept(f"evidence of {case_id}: the statement is another than the one that is stored")
+        return kept.to_json()
+
+    def _keep_proof(self, case_id: str, leaf: Leaf) -> None:
+        checkpoint = Checkpoint(self.store.log_origin, leaf.index + 1, leaf.root)
+        path = tuple(map(bytes.fromhex, leaf.path))
+        proof = LogProof(leaf.index, path, self.signing_key.note(checkpoint))
+        stored = self.store.keep_once(f"cases/{case_id}/envelope.tlog-proof", proof.to_text().encode())
+        kept = LogProof.from_text(stored.decode())
+        signed = kept.checkpoint.startswith(f"{checkpoint.to_text()}\n")
+        if (kept.index, kept.hashes, signed) != (leaf.index, path, True):
+            raise NotKept(f"evidence of {case_id}: the proof is of another place in the log")
+
+
+def bundle_of(stored: Mapping[str, Stored]) -> dict[str, Any]:
+    """The bundle of a case in the clear, from what is stored of the case and its receipts by sort key."""
+    case = cast("Mapping[str, Any]", stored[ENTRY])
+    covered = COVERED[case.get("seal_version", VERSION)] | {"head"}
+    steps = [_told(step) for step in case.get("steps", ())]
+    return {
+        "version": bundles.VERSION,
+        "case": {name: value for name, value in case.items() if name in covered and value} | {"steps": steps},
+        "receipts": [stored[step["name"]] for step in steps if step["name"] in stored],
+    }
+
+
+def _told(step: Mapping[str, Any]) -> dict[str, Any]:
+    """A step with its name, and with provider and account, which are not personal, beside where it is `at`."""
+    name = step_name(step["command"], step["at"], step.get("alias"))
+    provider, _, account = ("", "", "") if step["command"] in OF_A_CONNECTION else step["at"].partition("/")
+    told = {"name": name, "provider": provider, "account": account}
+    return {**step, **{name: value for name, value in told.items() if value}}
+
+
+def _without_time(statement: Statement) -> Statement:
+    said = {name: value for name, value in statement.predicate.items() if name != SIGNED_AT}
+    return Statement(statement.name, statement.sha256, statement.predicate_type, said)

@@ -1,0 +1,44 @@
+"""Whatever a leaver's case came to is signed and locked by the time that it is announced."""
+
+import hashlib
+import json
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from leaver.evidence.dsse import Envelope
+from leaver.evidence.log_proof import LogProof
+from leaver.evidence.merkle import leaf_hash
+from tests.e2e.test_offboarding import requested
+from tests.e2e.watched_world import WatchedWorld
+
+
+def stored(world: WatchedWorld, case_id: str, name: str) -> Any:
+    bucket = world.resource("EvidenceBucket").ref
+    return world.client("s3").get_object(Bucket=bucket, Key=f"cases/{case_id}/{name}")
+
+
+def test_a_completed_case_is_signed_and_locked_and_names_nobody(world: WatchedWorld) -> None:
+    leaver = world.hire()
+    world.put_hr_event("OffboardingRequested", requested(leaver))
+    world.wait_until_idle()
+    [case] = [each for each in world.cases() if each["email"] == leaver.email]
+    bundle = stored(world, case["case_id"], "bundle.json")
+    assert bundle["ObjectLockMode"] == "GOVERNANCE"
+    content = bundle["Body"].read()
+    assert leaver.email.encode() not in content
+    assert leaver.zoom_id.encode() not in content
+    envelope = Envelope.from_json(stored(world, case["case_id"], "envelope.json")["Body"].read())
+    key = world.client("kms").get_public_key(KeyId=world.resource("EvidenceKey").ref)["PublicKey"]
+    public = load_der_public_key(key)
+    assert isinstance(public, EllipticCurvePublicKey)
+    public.verify(envelope.signature, envelope.signed, ECDSA(SHA256()))
+    said = json.loads(envelope.payload)
+    assert said["subject"][0]["digest"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (said["predicate"]["caseId"], said["predicate"]["caseState"]) == (case["case_id"], "completed")
+    assert case["evidence"] == hashlib.sha256(envelope.payload).hexdigest()
+    proof = LogProof.from_text(stored(world, case["case_id"], "envelope.tlog-proof")["Body"].read().decode())
+    leaf = next(each for each in world._kept() if each["entry"] == f"leaf#{proof.index:012d}")
+    assert (leaf["case_id"], leaf["hash"]) == (case["case_id"], leaf_hash(envelope.payload).hex())

@@ -1,0 +1,106 @@
+"""Verifiers that nobody here wrote take our envelopes and checkpoints, and refuse the changed ones."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import Parse
+from in_toto_attestation.v1.statement import Statement as InTotoStatement
+from in_toto_attestation.v1.statement_pb2 import Statement as InTotoMessage
+from securesystemslib.dsse import Envelope as TheirEnvelope
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined] # it says by no __all__ what it exports
+
+from leaver.evidence.dsse import IN_TOTO, Envelope
+from leaver.evidence.note import Checkpoint, signed_note
+from tests.evidence.conftest import Key
+from tests.evidence.test_checkpoints import CHECKPOINT, ORIGIN
+from tests.evidence.test_envelopes import STATEMENT, enclosed
+
+FOREIGN = Path(__file__).parents[1] / "foreign"
+CHANGED = STATEMENT.to_json().replace(b'"completed"', b'"cancelled"')
+
+
+def theirs(envelope: Envelope) -> TheirEnvelope:
+    return TheirEnvelope.from_dict(json.loads(envelope.to_json()))
+
+
+def changed(envelope: Envelope) -> Envelope:
+    return Envelope(IN_TOTO, CHANGED, envelope.signature, envelope.key_id)
+
+
+def test_securesystemslib_takes_the_envelope(key: Key) -> None:
+    envelope = enclosed(key)
+    public = SSlibKey.from_crypto(key.private.public_key(), keyid=envelope.key_id)
+    assert theirs(envelope).verify([public], 1).keys() == {envelope.key_id}
+    assert theirs(envelope).pae() == envelope.signed
+
+
+def test_securesystemslib_refuses_a_changed_payload_another_type_and_another_key(key: Key, other_key: Key) -> None:
+    envelope = enclosed(key)
+    public = SSlibKey.from_crypto(key.private.public_key(), keyid=envelope.key_id)
+    other = SSlibKey.from_crypto(other_key.private.public_key(), keyid=envelope.key_id)
+    retyped = Envelope("text/plain", envelope.payload, envelope.signature, envelope.key_id)
+    for forged, trusted in ((changed(envelope), public), (retyped, public), (envelope, other)):
+        with pytest.raises(VerificationError):
+            theirs(forged).verify([trusted], 1)
+
+
+def test_in_totos_own_library_reads_the_statement() -> None:
+    read = Parse(STATEMENT.to_json(), InTotoMessage())
+    InTotoStatement.copy_from_pb(read).validate()
+    assert read.subject[0].digest["sha256"] == STATEMENT.sha256
+    assert read.predicate["state"] == "completed"
+
+
+def test_openssl_takes_the_signature_and_refuses_a_changed_payload(key: Key, tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl")
+    envelope = enclosed(key)
+    (tmp_path / "key.pem").write_bytes(key.pem)
+    (tmp_path / "signature").write_bytes(envelope.signature)
+    verify = [openssl, "dgst", "-sha256", "-verify", "key.pem", "-signature", "signature"]
+
+    def says(signed: bytes) -> str:
+        return subprocess.run(verify, cwd=tmp_path, input=signed, capture_output=True, check=False).stdout.decode()  # noqa: S603 - openssl
+
+    assert says(envelope.signed) == "Verified OK\n"
+    assert says(changed(envelope).signed) == "Verification failure\n"
+
+
+@pytest.fixture(scope="module")
+def verifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """npm's packages as the lock pins them, and the program that verifies with them."""
+    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("foreign")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("there is no Node, with which npm's @sigstore packages would run")
+    shutil.copytree(FOREIGN, folder, dirs_exist_ok=True)
+    # Nothing of a package runs while it is installed.
+    install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    if subprocess.run(install, cwd=folder, capture_output=True, check=False).returncode:  # noqa: S603 - npm
+        pytest.skip("npm can't install @sigstore's packages here: no registry within reach")
+    return folder / "verify.mjs"
+
+
+def said(verifier: Path, key: Key, envelope: Envelope, note: str) -> Any:
+    asked = {"publicKey": key.pem.decode(), "origin": ORIGIN, "envelope": json.loads(envelope.to_json()), "note": note}
+    node = shutil.which("node") or ""
+    ran = subprocess.run([node, verifier], input=json.dumps(asked).encode(), capture_output=True, check=True)  # noqa: S603
+    return json.loads(ran.stdout)
+
+
+def test_npms_sigstore_takes_envelope_and_checkpoint(verifier: Path, key: Key) -> None:
+    text = CHECKPOINT.to_text()
+    note = signed_note(text, key.sign(text.encode()), name=ORIGIN, public_key=key.public)
+    assert said(verifier, key, enclosed(key), note) == {"isSigned": True, "size": 5}
+
+
+def test_npms_sigstore_refuses_a_changed_envelope_and_a_changed_checkpoint(verifier: Path, key: Key) -> None:
+    signature = key.sign(CHECKPOINT.to_text().encode())
+    larger = Checkpoint(ORIGIN, 6, CHECKPOINT.root).to_text()
+    note = signed_note(larger, signature, name=ORIGIN, public_key=key.public)
+    assert said(verifier, key, changed(enclosed(key)), note) == {"isSigned": False, "size": None}
