@@ -73,7 +73,7 @@ COMMANDS: Final = (
         "case",
         "leaver_cli.cases.show:case",
         "Show a case, what to do about it, and its seal.",
-        ["leaver case c-4f1", "leaver case c-4f1 --head 5d41402a"],
+        ["leaver case ada@example.com", "leaver case c-4f1 --head 5d41402a"],
     ),
     Deferred(
         "watch",

@@ -64,4 +64,4 @@ def test_a_case_without_a_line_is_said_and_is_no_success() -> None:
     result = leaver("log", "c-3")
     assert result.exit_code == 1
     assert "no function logged a line about c-3, or its log is kept no longer" in result.output
-    assert leaver("log", "c-9").output == "Error: there is no case c-9\n"
+    assert leaver("log", "c-9").output == "Error: there is no case c-9, and nobody of that name has one\n"

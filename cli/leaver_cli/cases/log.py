@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import typer
 
 from leaver.cases.record import Case
-from leaver_cli.cases.show import CaseIdArgument, read_existing
+from leaver_cli.cases.which import CaseOrWho, find_case
 from leaver_cli.deployment import Deployment, describe
 from leaver_cli.stack import PLACES, Profile, Region, StackName
 from leaver_cli.table import Column, Table
@@ -36,12 +36,10 @@ class Line(NamedTuple):
     text: str
 
 
-def log(
-    case_id: CaseIdArgument, *, stack: StackName = "leaver", region: Region = None, profile: Profile = None
-) -> None:
+def log(case_or_who: CaseOrWho, *, stack: StackName = "leaver", region: Region = None, profile: Profile = None) -> None:
     """Show every log line of every function that names a case, the oldest first; the exit status is 1 without any."""
     deployment, console = describe(stack, region, profile), Terminal()
-    case = read_existing(deployment.cases, case_id)
+    case = find_case(deployment, case_or_who)
     table = Table("lines", COLUMNS)
     for line in sorted(_lines(deployment, case), key=lambda each: each.at):
         fields = _fields(line.text)
@@ -51,7 +49,7 @@ def log(
         )
     console.print(table)
     if not table.rows:
-        console.note(f"no function logged a line about {case_id}, or its log is kept no longer (LogRetentionDays)")
+        console.note(f"no function logged a line about {case.case_id}, or its log is kept no longer (LogRetentionDays)")
         raise typer.Exit(1)
 
 
