@@ -98,6 +98,8 @@ class Command(BaseModel):
     provider: ClassVar[str | None] = None
     #: how many calls of a provider's limited API it takes at most, but for repetitions
     calls: ClassVar[int] = 0
+    #: what its function counts where somebody asks what it would find, in the singular; None: it can't be asked
+    counts: ClassVar[str | None] = None
 
     #: None, of a command on a person: the provider's only service connection
     connection: ConnectionName | None = None
@@ -241,6 +243,7 @@ class PurgeUserTokens(Command):
     provider = "zoom"
     announced_as = "UserTokensPurged"
     calls = 1
+    counts = "kept token"
 
     user_id: UserId
     #: the address as HR gave it: tokens may have been fetched for it at another account, or before Zoom forgot it
@@ -290,6 +293,7 @@ class RevokeGrants(Command):
     provider = "venafi"
     announced_as = "GrantsRevoked"
     calls = 6
+    counts = "grant"
     #: what somebody has to type before every user of an application loses access
     CONFIRMATION: ClassVar[str] = "every user of this application"
 
