@@ -698,3 +698,15 @@ def test_every_command_on_a_case_takes_its_persons_name(stack: Stack) -> None:
     closed = leaver("close", "ada@example.com", SSO.name, "--because", "she never had an account", "--yes")
     assert closed.exit_code == 0
     assert stack.decided()[0]["case"] == "c-1"
+
+
+def test_of_an_open_case_the_list_reads_its_receipts_and_nothing_else(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.has("c-1", SSO)
+    stack.receives("c-1", SSO, result=Result(Outcome.USER_NOT_FOUND))
+    for read in ("read", "read_stored"):
+        monkeypatch.delattr(Cases, read)
+    listed = leaver("cases")
+    assert listed.exit_code == 1
+    assert "nobody of that name is known there" in listed.output
