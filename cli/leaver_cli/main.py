@@ -141,6 +141,12 @@ COMMANDS: Final = (
         "Send parked messages back, once the cause is mended.",
         ["leaver redrive revoke_sso_token --dry-run", "leaver redrive revoke_sso_token --error Rejected"],
     ),
+    Deferred(
+        "schema",
+        "leaver_cli.schema:schema",
+        "Print what Leaver takes and announces, as JSON Schema.",
+        ["leaver schema OffboardingRequested", "leaver schema --page"],
+    ),
 )
 
 
