@@ -79,13 +79,13 @@ COMMANDS: Final = (
         "watch",
         "leaver_cli.cases.watch:watch",
         "Show each change of a case, or of all, as it happens.",
-        ["leaver watch", "leaver watch c-4f1"],
+        ["leaver watch", "leaver watch ada@example.com"],
     ),
     Deferred(
         "log",
         "leaver_cli.cases.log:log",
         "Show every log line of every function about a case.",
-        ["leaver log c-4f1", "leaver log c-4f1 --json"],
+        ["leaver log ada@example.com", "leaver log c-4f1 --follow"],
     ),
     Deferred(
         "heard",
@@ -133,7 +133,7 @@ COMMANDS: Final = (
         "retry",
         "leaver_cli.parked.retry:retry",
         "Send back all of a case that is parked.",
-        ["leaver retry c-4f1"],
+        ["leaver retry ada@example.com"],
     ),
     Deferred(
         "redrive",

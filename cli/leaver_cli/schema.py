@@ -44,9 +44,9 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _INTRODUCTION: Final = """\
 # Messages
 
-What Leaver takes and announces, field by field. `leaver schema --page` makes this page of the models, and `leaver schema`
-the same as JSON Schema; `leaver schema OffboardingRequested` is about one message. What a field means beyond its sentence
-is in [commands.md](commands.md), [cases.md](cases.md) and [notices.md](notices.md).
+What Leaver takes and announces, field by field. `leaver schema --page` makes this page of the models; `leaver schema`
+makes JSON Schema of them, and `leaver schema OffboardingRequested` of one. What a field means beyond its sentence is in
+[commands.md](commands.md), [cases.md](cases.md) and [notices.md](notices.md).
 
 - In what Leaver takes, a field that is not named here is refused.
 - To what Leaver announces, fields may be added: ignore what you do not know.

@@ -532,7 +532,7 @@ def test_the_kind_of_a_case_is_shown(stack: Stack) -> None:
 def heard_at_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[Fate]:
     """What start_offboarding makes of a decision, while the command line waits for it."""
     fates = [Fate("changed")]
-    monkeypatch.setattr("leaver_cli.offboarding.fates.time.sleep", lambda _: stack.reads_of_it(fates[-1]))
+    monkeypatch.setattr("leaver_cli.fates.time.sleep", lambda _: stack.reads_of_it(fates[-1]))
     return fates
 
 

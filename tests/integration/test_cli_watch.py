@@ -30,7 +30,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, *happens: Callable[[], object], cal
 
 
 def lines(result: Result) -> list[list[str]]:
-    return [line.split("  ")[1:] for line in result.stdout.splitlines()]
+    return [line.split("\t")[1:] for line in result.stdout.splitlines()]
 
 
 def finish(stack: Stack) -> None:

@@ -16,9 +16,9 @@ from leaver.outcomes import Outcome
 from leaver_cli.cases.which import CaseOrWho, find_case, the_departure
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
-from leaver_cli.offboarding.fates import BAD, SAID, decide
+from leaver_cli.fates import BAD, SAID, decide
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, say_row, show_json
+from leaver_cli.terminal import Terminal, confirm, show_json
 
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Say what became of it as JSON.")]
@@ -135,16 +135,16 @@ def _say_what_is_taken(deployment: Deployment, case: Case) -> None:
         ("state", f"{case.state}, to take effect at {moment(case.effective_at)}"),
     ]
     for name, text in rows:
-        say_row(console, [7], name, text)
+        console.row(name, text, widths=[7])
     taken = list(find_taken(deployment, case))
     width = max((len(each.step) for each in taken), default=0)
     for each in taken:
         if console.is_terminal:
             # An id of Venafi's takes half of a line.
-            say_row(console, [7, width], "ended", each.step, each.in_words)
-            say_row(console, [7], "", each.receipt.subject)
+            console.row("ended", each.step, each.in_words, widths=[7, width])
+            console.row("", each.receipt.subject, widths=[7])
         else:
-            say_row(console, [], "ended", each.step, each.receipt.subject, each.in_words)
+            console.row("ended", each.step, each.receipt.subject, each.in_words)
 
 
 def _say(case: Case, heard: Heard | None) -> None:
@@ -157,4 +157,4 @@ def _say(case: Case, heard: Heard | None) -> None:
         ("now", case.state),
     ]:
         if text:
-            say_row(console, [7], name, text)
+            console.row(name, text, widths=[7])

@@ -16,7 +16,7 @@ from leaver.messages.decisions import Begin
 from leaver.messages.previews import Preview
 from leaver_cli.deployment import Deployment
 from leaver_cli.stack import function_of
-from leaver_cli.terminal import Terminal, say_row
+from leaver_cli.terminal import Terminal
 
 #: how long answers are waited for: a cold start in a VPC, and a provider that is slow
 PATIENCE: Final = timedelta(seconds=45)
@@ -108,15 +108,15 @@ def show(console: Terminal, begin: Begin, outlook: Outlook) -> None:
     if outlook.because:
         rows.append(("why", outlook.because))
     for name, text in rows:
-        say_row(console, [6], name, text)
+        console.row(name, text, widths=[6])
     width = max((len(each.step) for each in outlook.sights), default=0)
     for sight in outlook.sights:
         if console.is_terminal:
             # An id of Venafi's takes half of a line.
-            say_row(console, [6, width], "ends", sight.step, sight.there)
-            say_row(console, [6], "", sight.who)
+            console.row("ends", sight.step, sight.there, widths=[6, width])
+            console.row("", sight.who, widths=[6])
         else:
-            say_row(console, [], "ends", sight.step, sight.who, sight.there)
+            console.row("ends", sight.step, sight.who, sight.there)
 
 
 def _there(step: Mapping[str, Any], answer: PreviewAnswer | None) -> str:
