@@ -31,7 +31,7 @@ from leaver.webhooks.places import Places
 from leaver_cli.commands import InASentence
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
 from leaver_cli.connections.setup import ConnectionSetup, Established
-from leaver_cli.stack import AWS, LANED, Place, Stack, reach
+from leaver_cli.stack import AWS, LANED, Stack, reach
 from leaver_cli.terminal import say_under_way
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ class Deployment:
         """Send what a person decides, straight to a queue of start_offboarding; returns the message's id."""
         return self._send("start_offboarding", decision, urgent=urgent)
 
-    def ask(self, function: Place, preview: Mapping[str, object]) -> None:
+    def ask(self, function: str, preview: Mapping[str, object]) -> None:
         """Ask a function what it would find, before everybody else where it has a lane for that."""
         self._send(function, preview, urgent=function in LANED)
 
-    def _send(self, function: Place, message: Mapping[str, object], *, urgent: bool) -> str:
+    def _send(self, function: str, message: Mapping[str, object], *, urgent: bool) -> str:
         url = self.stack.queue_url(self.stack.queue_of(function) + ("-urgent" if urgent else ""))
         return self.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(message))["MessageId"]
 

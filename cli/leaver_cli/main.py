@@ -73,19 +73,19 @@ COMMANDS: Final = (
         "case",
         "leaver_cli.cases.show:case",
         "Show a case, what to do about it, and its seal.",
-        ["leaver case c-4f1", "leaver case c-4f1 --head 5d41402a"],
+        ["leaver case ada@example.com", "leaver case c-4f1 --head 5d41402a"],
     ),
     Deferred(
         "watch",
         "leaver_cli.cases.watch:watch",
         "Show each change of a case, or of all, as it happens.",
-        ["leaver watch", "leaver watch c-4f1"],
+        ["leaver watch", "leaver watch ada@example.com"],
     ),
     Deferred(
         "log",
         "leaver_cli.cases.log:log",
         "Show every log line of every function about a case.",
-        ["leaver log c-4f1", "leaver log c-4f1 --json"],
+        ["leaver log ada@example.com", "leaver log c-4f1 --follow"],
     ),
     Deferred(
         "heard",
@@ -139,13 +139,19 @@ COMMANDS: Final = (
         "retry",
         "leaver_cli.parked.retry:retry",
         "Send back all of a case that is parked.",
-        ["leaver retry c-4f1"],
+        ["leaver retry ada@example.com"],
     ),
     Deferred(
         "redrive",
         "leaver_cli.parked.redrive:redrive",
         "Send parked messages back, once the cause is mended.",
         ["leaver redrive revoke_sso_token --dry-run", "leaver redrive revoke_sso_token --error Rejected"],
+    ),
+    Deferred(
+        "schema",
+        "leaver_cli.schema:schema",
+        "Print what Leaver takes and announces, as JSON Schema.",
+        ["leaver schema OffboardingRequested", "leaver schema --page"],
     ),
 )
 

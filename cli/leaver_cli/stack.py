@@ -1,5 +1,6 @@
 """A deployed stack as an operator reaches it: the options that name it, and its queues."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -46,6 +47,11 @@ Profile = Annotated[str | None, typer.Option("--profile", help="The AWS profile;
 AWS = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 
 
+def function_of(command: str) -> str:
+    """The function that carries out a command, by the command's name."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", command).lower()
+
+
 class NoSuchQueue(InASentence):
     """The stack has no queue of this name, or there is no such stack here."""
 
@@ -72,7 +78,7 @@ class Stack:
             return [dead_letters]
         return [DeadLetterQueue(self.sqs, self.queue_url(self._named(place)), unexplained=Cause.UNROUTED), dead_letters]
 
-    def queue_of(self, function: Place) -> str:
+    def queue_of(self, function: str) -> str:
         """The name of the queue that feeds a function."""
         return self._named(function)
 
@@ -86,7 +92,7 @@ class Stack:
                 f" is the stack called {self.name} (--stack), is it this region and account (--region, --profile)?"
             ) from None
 
-    def _named(self, place: Place, suffix: str = "") -> str:
+    def _named(self, place: str, suffix: str = "") -> str:
         return f"{self.name}-{place.replace('_', '-')}{suffix}{'.fifo' if place in _FIFO else ''}"
 
 

@@ -5,7 +5,7 @@ is said beside them goes to standard error. With `--json` everything is one obje
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -35,6 +35,7 @@ Counted = TypeVar("Counted")
 #: where a run keeps what it will print as JSON, and what it is about
 _REPORT: Final = "leaver.report"
 _UNDER_WAY: Final = "leaver.under_way"
+_STREAMED: Final = "leaver.streamed"
 
 
 class Terminal(Console):
@@ -69,6 +70,19 @@ class Terminal(Console):
         else:
             complain(line)
 
+    def row(self, *cells: str, widths: Sequence[int] = (), also: Mapping[str, object] | None = None) -> None:
+        """Show one row as soon as there is one, however long its last cell: for a program `also`, as a line of JSON."""
+        shown = [printable(each) for each in cells]
+        if (context := click.get_current_context(silent=True)) is not None and _report() is not None:
+            context.meta[_STREAMED] = True
+            show_json_line(dict(also or {}))
+        elif self.is_terminal:
+            padded = [each.ljust(width) for each, width in zip(shown, widths, strict=False)]
+            self.say("  ".join([*padded, *shown[len(padded) :]]).rstrip())
+        else:
+            # rich would make spaces of the tabs.
+            typer.echo("\t".join(shown), file=self.file)
+
     def tell(self, **fields: object) -> None:
         """Give a program more than a person is shown."""
         if (report := _report()) is not None:
@@ -100,8 +114,14 @@ def begin_json(context: click.Context, _option: click.Parameter, wanted: bool) -
 
 def end_json(error: str | None = None) -> None:
     """Print the JSON object of a run that was to print one, with what stopped the run."""
-    if (report := _report()) is not None:
-        show_json(report | ({} if error is None else {"error": printable(error)}))
+    if (report := _report()) is None:
+        return
+    context = click.get_current_context(silent=True)
+    stopped = {} if error is None else {"error": printable(error)}
+    if not (context and context.meta.get(_STREAMED)):
+        show_json(report | stopped)
+    elif stopped:
+        show_json_line(stopped)
 
 
 def show_json(value: object) -> None:
@@ -145,17 +165,6 @@ def say_interrupted() -> None:
     context = click.get_current_context(silent=True)
     told = context.meta.get(_UNDER_WAY) if context else None
     complain(f"interrupted: {told}" if told else "interrupted")
-
-
-def say_row(console: "Terminal", widths: Sequence[int], *cells: str) -> None:
-    """Show one row: in columns on a terminal, however long the last cell, and with tabs between them in a pipe."""
-    shown = [printable(each) for each in cells]
-    if not console.is_terminal:
-        # rich would make spaces of them.
-        typer.echo("\t".join(shown), err=console.stderr)
-        return
-    padded = [each.ljust(width) for each, width in zip(shown, widths, strict=False)]
-    console.say("  ".join([*padded, *shown[len(padded) :]]).rstrip())
 
 
 @contextmanager

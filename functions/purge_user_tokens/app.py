@@ -12,7 +12,7 @@ from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
-from leaver.consuming.previews import Previews
+from leaver.consuming.previews import COUNT, Previews
 from leaver.messages.commands import Command, PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
@@ -55,7 +55,7 @@ def look_for_tokens(
     """Count the tokens that would be destroyed, and change nothing."""
     tokens.require_own(tokens.connection_for(command.connection))
     names, details = _names_of(command, _find_user(command, zoom=zoom, tokens=tokens, age_of=lambda _: timedelta()))
-    return {**details, "kept": len(kept.find_all(names))}
+    return {**details, COUNT: len(kept.find_all(names))}
 
 
 def _names_of(

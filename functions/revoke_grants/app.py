@@ -15,7 +15,7 @@ from leaver.cases.record import STILL_THEIRS
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
-from leaver.consuming.previews import Previews
+from leaver.consuming.previews import COUNT, Previews
 from leaver.errors import BadMessage, ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
@@ -114,7 +114,7 @@ def look_for_grants(
             return {**tell_of_nobody(found, command, asked).details, "nobody": True}
         named = found.identity.prefixed_universal
         grants = venafi.count_grants(Grantee(named), access_token)
-        return {**found.details_of(command.subject), "grants": grants, **asked.find_doubt(found.identity, command)}
+        return {**found.details_of(command.subject), COUNT: grants, **asked.find_doubt(found.identity, command)}
 
     return tokens.with_token(command.connection, look)
 

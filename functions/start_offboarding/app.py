@@ -20,6 +20,7 @@ from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.record import Case, Policy
 from leaver.cases.returns import LATER, RETURN_HELD, as_it_is_after
+from leaver.cases.start import COMMANDS
 from leaver.cases.states import CaseEvent, State
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Connections
@@ -248,6 +249,7 @@ def look_for_steps(command: Asked, *, intake: Intake) -> dict[str, Value]:
                 "found_by": step.found_by or "",
                 "detail": step.detail,
                 "refused": step.refused or "",
+                "counts": COMMANDS[step.command].counts or "" if step.command in COMMANDS else "",
             }
             for step in draft.steps
         ],

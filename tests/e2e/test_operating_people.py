@@ -178,7 +178,7 @@ def test_who_is_interrupted_meanwhile_is_told_that_it_goes_on(world: Operated, m
         raise KeyboardInterrupt
 
     person = world.hire()
-    monkeypatch.setattr("leaver_cli.offboarding.fates.await_fates", interrupt)
+    monkeypatch.setattr("leaver_cli.fates.await_fate", interrupt)
     stopped = world.leaver("offboard", person.email, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (130, "")
     assert "it is decided, and goes on without you" in stopped.stderr

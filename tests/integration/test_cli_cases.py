@@ -20,7 +20,7 @@ from leaver.cases.record import REPLACE, Case, Said, Seen, Step, new_case
 from leaver.cases.returns import LATER
 from leaver.cases.seal import head_of
 from leaver.cases.start import COMMANDS
-from leaver.cases.states import State
+from leaver.cases.states import CaseEvent, State
 from leaver.cases.table import Cases
 from leaver.errors import ProviderResponse
 from leaver.messages.commands import parse
@@ -381,7 +381,10 @@ def test_what_is_not_sealed_can_not_be_as_announced(stack: Stack) -> None:
 @pytest.mark.parametrize("command", ["case", "release"])
 def test_a_case_that_is_not_there_is_told_in_a_sentence(stack: Stack, command: str) -> None:
     result = leaver(command, "c-9")
-    assert (result.exit_code, result.output.strip()) == (1, "Error: there is no case c-9")
+    assert (result.exit_code, result.output.strip()) == (
+        1,
+        "Error: there is no case c-9, and nobody of that name has one",
+    )
     assert stack.decided() == []
 
 
@@ -529,7 +532,7 @@ def test_the_kind_of_a_case_is_shown(stack: Stack) -> None:
 def heard_at_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[Fate]:
     """What start_offboarding makes of a decision, while the command line waits for it."""
     fates = [Fate("changed")]
-    monkeypatch.setattr("leaver_cli.offboarding.fates.time.sleep", lambda _: stack.reads_of_it(fates[-1]))
+    monkeypatch.setattr("leaver_cli.fates.time.sleep", lambda _: stack.reads_of_it(fates[-1]))
     return fates
 
 
@@ -613,14 +616,15 @@ def test_of_somebody_who_stays_what_waits_is_cancelled_and_what_has_begun_goes_o
     assert stack.decided() == [{"case": "k-1", "decision": "cancel"}]
 
 
-def test_a_name_of_somebody_who_stays_is_answered_with_their_cases(stack: Stack) -> None:
+def test_a_name_of_somebody_who_stays_is_answered_with_their_case(stack: Stack) -> None:
+    stack.has("k-1", SSO, request={"kind": "contain"})
     People(stack.dynamodb, table="Cases").change(
         "ada@example.com", lambda found: found.with_containment("contain", "k-1")
     )
     for command in ("cancel", "reinstate"):
         result = leaver(command, "ada@example.com", "--yes")
         assert result.exit_code == 1
-        assert "nobody of that name leaves: their cases are k-1" in " ".join(result.output.split())
+        assert "k-1 is open: the person stays already" in " ".join(result.output.split())
 
 
 @pytest.mark.usefixtures("heard_at_once")
@@ -678,3 +682,31 @@ def test_an_event_without_a_fate_is_shown_on_its_day_and_one_with_a_fate_is_not(
     assert (shown.exit_code, shown.output) == (0, "0 without a fate\n")
     kept = [values(each) for each in stack.dynamodb.scan(TableName="Cases")["Items"]]
     assert [each["fate"] for each in kept if each["entry"] == f"{second.entry}#fate"] == ["dead_lettered"]
+
+
+@pytest.mark.usefixtures("heard_at_once")
+def test_every_command_on_a_case_takes_its_persons_name(stack: Stack) -> None:
+    over = stack.has("c-0", SSO, state=State.SCHEDULED)
+    stack.cases.change(over, lambda each: each.after(CaseEvent.CANCELLED, BEGAN))
+    stack.has("c-1", SSO)
+    stack.receives("c-1", SSO, result=Result(Outcome.USER_NOT_FOUND))
+    people = People(stack.dynamodb, table="Cases")
+    people.change("ada@example.com", lambda found: found.with_case("c-1", "c-0"))
+    assert "case c-1: ada@example.com" in leaver("case", "Ada@Example.com").output
+    assert "nothing of case c-1 is dead-lettered" in leaver("retry", "ada@example.com").output
+    assert "c-1 is not held: it is open" in leaver("release", "ada@example.com").output
+    closed = leaver("close", "ada@example.com", SSO.name, "--because", "she never had an account", "--yes")
+    assert closed.exit_code == 0
+    assert stack.decided()[0]["case"] == "c-1"
+
+
+def test_of_an_open_case_the_list_reads_its_receipts_and_nothing_else(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.has("c-1", SSO)
+    stack.receives("c-1", SSO, result=Result(Outcome.USER_NOT_FOUND))
+    for read in ("read", "read_stored"):
+        monkeypatch.delattr(Cases, read)
+    listed = leaver("cases")
+    assert listed.exit_code == 1
+    assert "nobody of that name is known there" in listed.output

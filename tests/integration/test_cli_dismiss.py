@@ -1,12 +1,9 @@
 """`leaver dismiss` on moto: the word first, then the removal; nothing is removed whose access would stay."""
 
-from datetime import UTC, datetime
-
 import pytest
 from click.testing import Result
 
-from leaver.cases.heard import Fate, HeardEvents, heard
-from leaver_cli.cases import fate
+from leaver.cases.heard import Fate
 from tests.integration.parked_stack import leaver
 from tests.integration.test_cli_cases import Stack, stack
 
@@ -18,23 +15,9 @@ DEAD_LETTERS = "leaver-start-offboarding-dead-letters"
 
 
 @pytest.fixture
-def words() -> list[dict[str, str]]:
-    """What start_offboarding got to read."""
-    return []
-
-
-@pytest.fixture
-def recorded(stack: Stack, words: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Stack:
+def recorded(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack whose start_offboarding puts a dismissal on record at once, if one was sent."""
-
-    def record(stamp: float) -> None:
-        del stamp
-        for word in stack.decided():
-            words.append(word)
-            told = heard("word", datetime.now(tz=UTC), source="operator", event_id=word["message"])
-            HeardEvents(stack.dynamodb, table="Cases").put_once(told.closed(Fate("dismissed", because=WORD)))
-
-    monkeypatch.setattr("leaver_cli.cases.fate.time.sleep", record)
+    monkeypatch.setattr("leaver_cli.fates.time.sleep", lambda _: stack.reads_of_it(Fate("dismissed", because=WORD)))
     return stack
 
 
@@ -46,21 +29,21 @@ def malformed(stack: Stack) -> None:
     stack.world.park("{}", function="start-offboarding", error="BadMessage", reason="subject: missing")
 
 
-def test_a_malformed_event_is_removed_after_the_word_is_on_record(recorded: Stack, words: list[dict[str, str]]) -> None:
+def test_a_malformed_event_is_removed_after_the_word_is_on_record(recorded: Stack) -> None:
     malformed(recorded)
     result = dismiss("first-id", answer="y\n")
     assert result.exit_code == 0
     assert "What it asked for is NOT done" in result.output
     assert f"dismissed: first-id is removed; on record: {WORD}" in result.output
     assert recorded.world.bodies(DEAD_LETTERS) == []
-    assert words == [
+    assert recorded.decided() == [
         {"decision": "dismiss", "message": "first-id", "function": "start_offboarding", "because": "HR sent it anew"}
     ]
 
 
 def test_without_a_word_on_record_nothing_is_removed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     malformed(stack)
-    monkeypatch.setattr(fate, "POLL_INTERVAL", 0)
+    monkeypatch.setattr("leaver_cli.fates.PAUSE", 0)
     result = dismiss("first-id", "--yes", "--wait", "1")
     assert result.exit_code == 1
     assert "nothing was removed: your word was not on record within 1 seconds; try again" in result.output
@@ -100,3 +83,13 @@ def test_a_message_that_is_not_there_is_said(recorded: Stack) -> None:
     assert result.exit_code == 1
     assert "no dead letter of start_offboarding is called another-id" in result.output
     assert recorded.decided() == []
+
+
+def test_a_word_that_is_not_taken_removes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    malformed(stack)
+    refused = Fate("dead_lettered", because="because: expected up to 256 characters")
+    monkeypatch.setattr("leaver_cli.fates.time.sleep", lambda _: stack.reads_of_it(refused))
+    result = dismiss("first-id", "--yes")
+    assert result.exit_code == 1
+    assert "nothing was removed: your word was dead_lettered: because: expected" in result.output
+    assert stack.world.bodies(DEAD_LETTERS) == ["{}"]

@@ -6,6 +6,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
+from leaver.cases.states import CaseEvent
 from leaver_cli.stack import PLACES
 from tests.integration.parked_stack import REGION, leaver
 from tests.integration.test_cli_cases import BEGAN, SSO, Stack, stack
@@ -64,4 +65,29 @@ def test_a_case_without_a_line_is_said_and_is_no_success() -> None:
     result = leaver("log", "c-3")
     assert result.exit_code == 1
     assert "no function logged a line about c-3, or its log is kept no longer" in result.output
-    assert leaver("log", "c-9").output == "Error: there is no case c-9\n"
+    assert leaver("log", "c-9").output == "Error: there is no case c-9, and nobody of that name has one\n"
+
+
+def test_with_follow_each_further_line_is_told_once_until_the_case_is_over(
+    logged: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_seconds: float) -> None:
+        logs = boto3.client("logs", region_name=REGION)
+        where = {"logGroupName": "/aws/lambda/leaver-seal-case", "logStreamName": "new"}
+        logs.create_log_stream(**where)
+        at = round((BEGAN + timedelta(seconds=20)).timestamp() * 1000)
+        logs.put_log_events(**where, logEvents=[{"timestamp": at, "message": "c-1 is cancelled"}])
+        case = logged.cases.require("c-1")
+        logged.cases.change(case, lambda each: each.after(CaseEvent.SUPERSEDED, BEGAN))
+        monkeypatch.setattr("leaver_cli.cases.log.time.sleep", lambda _: None)
+
+    monkeypatch.setattr("leaver_cli.cases.log.time.sleep", end)
+    monkeypatch.setattr("leaver_cli.cases.log.LATE", 0)
+    result = leaver("log", "c-1", "--follow", "--json", mix_stderr=False)
+    assert result.exit_code == 0
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [each["line"] for each in told][-2:] == [
+        "[WARNING] of c-1 no JSON, and [b]\x9b2J hostile",
+        "c-1 is cancelled",
+    ]
+    assert len(told) == len(LINES)

@@ -48,7 +48,7 @@ def test_what_matches_nothing_is_said_and_is_no_success(stack: Stack) -> None:
     result = leaver("retry", "c-1", "--yes")
     assert result.exit_code == 1
     assert "nothing of case c-1 is dead-lettered: `leaver case c-1` shows how it is" in result.output
-    assert leaver("retry", "c-9", "--yes").output == "Error: there is no case c-9\n"
+    assert leaver("retry", "c-9", "--yes").output == "Error: there is no case c-9, and nobody of that name has one\n"
 
 
 def test_what_cannot_be_read_is_of_no_case(stack: Stack) -> None:

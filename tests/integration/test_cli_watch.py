@@ -30,7 +30,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, *happens: Callable[[], object], cal
 
 
 def lines(result: Result) -> list[list[str]]:
-    return [line.split("  ")[1:] for line in result.stdout.splitlines()]
+    return [line.split("\t")[1:] for line in result.stdout.splitlines()]
 
 
 def finish(stack: Stack) -> None:
@@ -102,4 +102,4 @@ def test_a_program_gets_one_object_a_line(stack: Stack, monkeypatch: pytest.Monk
 
 def test_a_case_that_is_not_there_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     result = watched(monkeypatch, call=("c-9",))
-    assert (result.exit_code, result.stderr) == (1, "Error: there is no case c-9\n")
+    assert (result.exit_code, result.stderr) == (1, "Error: there is no case c-9, and nobody of that name has one\n")

@@ -10,6 +10,7 @@ import pytest
 from functions.purge_user_tokens.app import look_for_tokens
 from functions.revoke_grants.app import look_for_grants
 from functions.start_offboarding.app import look_for_steps, understand
+from leaver.cases.start import COMMANDS
 from leaver.connections.access_tokens import AccessTokens
 from leaver.consuming.consumer import Consumer
 from leaver.consuming.previews import PreviewAnswer, PreviewAnswers, Previews
@@ -19,6 +20,7 @@ from leaver.messages.envelope import Payload
 from leaver.messages.previews import Preview
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Value
+from leaver_cli.stack import function_of
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
@@ -152,7 +154,7 @@ def test_what_could_not_be_written_comes_back(
 @pytest.mark.parametrize(
     ("identity", "found"),
     [
-        ("john.doe@example.com", {"prefixed_universal": UNIVERSAL, "grants": 3}),
+        ("john.doe@example.com", {"prefixed_universal": UNIVERSAL, "count": 3}),
         ("jane@example.com", {"nobody": True}),
     ],
 )
@@ -184,7 +186,7 @@ def test_kept_tokens_are_counted_and_none_is_destroyed(*, is_whole: bool) -> Non
     tokens = AccessTokens(stage.connections, stage.secret_store, stage.clock, "zoom")
     command = PurgeUserTokens(user_id="john.doe@example.com", connection="zoom")
     told = look_for_tokens(command, zoom=stage.zoom, tokens=tokens, kept=stage.kept)
-    assert told == {"kept": len(kinds)}
+    assert told == {"count": len(kinds)}
     assert stage.lying == lying
 
 
@@ -207,6 +209,10 @@ def test_the_steps_are_those_that_the_case_then_has() -> None:
         (step.name, step.identity) for step in office.case.steps
     ]
     assert ADA_ID in {each["identity"] for each in told}
+    assert {each["command"]: each["counts"] for each in told if each["counts"]} == {
+        "RevokeGrants": "grant",
+        "PurgeUserTokens": "kept token",
+    }
 
 
 def test_the_case_that_is_under_way_is_told_and_of_who_left_that_it_is_once_more() -> None:
@@ -242,3 +248,10 @@ def test_a_case_is_not_looked_at_by_another_decision() -> None:
 
 def test_what_a_question_is_found_by_is_its_own_place() -> None:
     assert Preview(preview=ID, of={}).place == f"preview#{ID}"
+
+
+def test_whose_command_counts_something_is_asked_by_its_functions_name_whichever_provider_it_is_of() -> None:
+    assert {name: function_of(name) for name, command in COMMANDS.items() if command.counts} == {
+        "RevokeGrants": "revoke_grants",
+        "PurgeUserTokens": "purge_user_tokens",
+    }

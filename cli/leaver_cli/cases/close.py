@@ -5,14 +5,15 @@ from typing import Annotated
 import typer
 
 from leaver.cases.states import State
-from leaver_cli.cases.show import read_existing, show_case
+from leaver_cli.cases.show import show_case
+from leaver_cli.cases.which import CaseOrWho, find_case
 from leaver_cli.deployment import describe
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal, confirm
 
 
 def close(
-    case_id: Annotated[str, typer.Argument(metavar="CASE_ID", help="An open case.")],
+    case_or_who: CaseOrWho,
     step: Annotated[str, typer.Argument(metavar="STEP", help="An outstanding step of it, as `leaver case` names it.")],
     *,
     because: Annotated[str, typer.Option("--because", help="Why it is done with, in a sentence: it is kept for ever.")],
@@ -24,12 +25,12 @@ def close(
     """Show the case, and close the step: it is never called revoked. The exit status is 1 if nothing matches."""
     console = Terminal()
     deployment = describe(stack, region, profile)
-    case = read_existing(deployment.cases, case_id)
-    show_case(console, case, deployment.cases.read_stored(case_id))
+    case = find_case(deployment, case_or_who, {State.OPEN})
+    show_case(console, case, deployment.cases.read_stored(case.case_id))
     if case.state is not State.OPEN or step not in case.outstanding:
         console.say(f"{step} is no outstanding step of an open case")
         raise typer.Exit(1)
     if not yes:
         confirm("Close this step? Nothing is ended by that, and your word stands in the sealed case")
-    deployment.send_decisions([{"case": case_id, "decision": "close", "step": step, "because": because}])
+    deployment.send_decisions([{"case": case.case_id, "decision": "close", "step": step, "because": because}])
     console.say("it is closed as soon as start_offboarding has read of it")

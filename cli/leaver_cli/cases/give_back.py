@@ -13,16 +13,13 @@ from leaver.cases.returns import NOTHING_TAKEN
 from leaver.cases.states import OVER, WAITING
 from leaver.cases.table import receipts_of
 from leaver.outcomes import Outcome
-from leaver_cli.cases.show import read_existing
+from leaver_cli.cases.which import CaseOrWho, find_case, the_departure
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
-from leaver_cli.offboarding.fates import BAD, SAID, decide
+from leaver_cli.fates import BAD, SAID, decide
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, say_row, show_json
+from leaver_cli.terminal import Terminal, confirm, show_json
 
-CaseOrWho = Annotated[
-    str, typer.Argument(metavar="CASE|WHO", help="A case, or a name that the person has: an address.")
-]
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Say what became of it as JSON.")]
 #: what was ended for good, and what a person gives back at the provider
@@ -55,7 +52,7 @@ def cancel(
 ) -> None:
     """Stop a case that has not begun; the exit status is 1 if there is none."""
     deployment = describe(stack, region, profile)
-    _decide("cancel", _find(deployment, case_or_who, begun=False), deployment, yes=yes, as_json=as_json)
+    _decide("cancel", find_case(deployment, case_or_who, WAITING), deployment, yes=yes, as_json=as_json)
 
 
 def reinstate(
@@ -72,7 +69,7 @@ def reinstate(
     What was revoked stays revoked: it is shown by name.
     """
     deployment = describe(stack, region, profile)
-    _decide("reinstate", _find(deployment, case_or_who, begun=True), deployment, yes=yes, as_json=as_json)
+    _decide("reinstate", find_case(deployment, case_or_who, of=the_departure), deployment, yes=yes, as_json=as_json)
 
 
 def _decide(
@@ -138,16 +135,16 @@ def _say_what_is_taken(deployment: Deployment, case: Case) -> None:
         ("state", f"{case.state}, to take effect at {moment(case.effective_at)}"),
     ]
     for name, text in rows:
-        say_row(console, [7], name, text)
+        console.row(name, text, widths=[7])
     taken = list(find_taken(deployment, case))
     width = max((len(each.step) for each in taken), default=0)
     for each in taken:
         if console.is_terminal:
             # An id of Venafi's takes half of a line.
-            say_row(console, [7, width], "ended", each.step, each.in_words)
-            say_row(console, [7], "", each.receipt.subject)
+            console.row("ended", each.step, each.in_words, widths=[7, width])
+            console.row("", each.receipt.subject, widths=[7])
         else:
-            say_row(console, [], "ended", each.step, each.receipt.subject, each.in_words)
+            console.row("ended", each.step, each.receipt.subject, each.in_words)
 
 
 def _say(case: Case, heard: Heard | None) -> None:
@@ -160,28 +157,4 @@ def _say(case: Case, heard: Heard | None) -> None:
         ("now", case.state),
     ]:
         if text:
-            say_row(console, [7], name, text)
-
-
-def _find(deployment: Deployment, case_or_who: str, *, begun: bool) -> Case:
-    """Read a case by its id, or by a name of its person; raises ClickException where there is none.
-
-    Where nothing of it may have begun, one in which the person stays is meant as well.
-    """
-    if (found := deployment.cases.read(case_or_who)) is not None:
-        return found
-    person = deployment.people.read(case_or_who)
-    staying = sorted(person.containments.values()) if person else []
-    leaving = [person.case] if person and person.case else []
-    if not begun:
-        known = [each for each in map(deployment.cases.read, (*leaving, *staying)) if each]
-        stoppable = [each for each in known if each.state in WAITING]
-        if len(stoppable) == 1:
-            return stoppable[0]
-        if stoppable:
-            several = ", ".join(f"{each.case_id} ({each.kind}, {each.state})" for each in stoppable)
-            raise click.ClickException(f"{case_or_who} has several cases: say which: {several}")
-    if leaving:
-        return read_existing(deployment.cases, leaving[0])
-    others = f"nobody of that name leaves: their cases are {', '.join(staying)}" if staying else None
-    raise click.ClickException(f"there is no case {case_or_who}, and {others or 'nobody of that name has one'}")
+            console.row(name, text, widths=[7])

@@ -7,8 +7,9 @@ from typing import Annotated, Final
 
 import typer
 
+from leaver.cases.record import own_among
 from leaver.cases.states import OVER, State
-from leaver.cases.table import Cases, ListedCase, UnreadableCase, receipts_of
+from leaver.cases.table import Cases, ListedCase, UnreadableCase
 from leaver.messages.names import name_of
 from leaver_cli.cases.to_do import about_the_case, about_the_steps
 from leaver_cli.deployment import describe, now
@@ -88,12 +89,11 @@ def _is_asked_for(case: ListedCase, *, person: str | None, since: datetime | Non
 
 def _to_do(known: Cases, listed: ListedCase, at: datetime) -> str | None:
     """What a person does about it; of an open case the index does not tell what came of its steps."""
-    case = known.read(listed.case_id) if listed.state is State.OPEN else None
-    if case is not None:
-        steps = list(about_the_steps(case, receipts_of(case, known.read_stored(case.case_id)), at))
-        for name, told in steps:
-            more = f" (and {len(steps) - 1} more: `leaver case {case.case_id}`)" if len(steps) > 1 else ""
-            return f"{name}: {told}{more}"
+    receipts = own_among(listed.steps, known.read_receipts(listed.case_id)) if listed.state is State.OPEN else {}
+    steps = list(about_the_steps(listed, receipts, at))
+    for name, told in steps:
+        more = f" (and {len(steps) - 1} more: `leaver case {listed.case_id}`)" if len(steps) > 1 else ""
+        return f"{name}: {told}{more}"
     return about_the_case(listed, at)
 
 

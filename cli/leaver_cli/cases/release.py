@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from leaver.cases.states import State
 from leaver.errors import AboveCeiling
-from leaver_cli.cases.show import read_existing, table_of
+from leaver_cli.cases.show import table_of
+from leaver_cli.cases.which import HELP, find_case, read_existing
 from leaver_cli.deployment import describe
 from leaver_cli.parked.dead_letters import DeadLetterQueue
 from leaver_cli.stack import Place, Profile, Region, Stack, StackName
@@ -26,7 +27,7 @@ STOPPED: Final[tuple[Place, ...]] = (
 
 
 def release(
-    case_id: Annotated[str | None, typer.Argument(metavar="[CASE_ID]", help="One held case.")] = None,
+    case_or_who: Annotated[str | None, typer.Argument(metavar="[CASE|WHO]", help=HELP)] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every case that is held.")] = False,
     discard: Annotated[
@@ -41,27 +42,28 @@ def release(
 
     Commands that the ceiling dead-lettered belong to no case: shown is what sends them back.
     """
-    if case_id and every:
+    if case_or_who and every:
         raise click.UsageError("either a case or --all")
     console = Terminal()
     deployment = describe(stack, region, profile)
-    wanted = [case_id] if case_id else list(deployment.cases.find_held())
-    # The index is behind the table: what was released a moment ago is not asked about again.
-    found = [read_existing(deployment.cases, each) for each in wanted]
-    held = [each for each in found if each.state is State.HELD]
-    for each in found:
-        if case_id and each.state is not State.HELD:
-            console.say(f"{each.case_id} is not held: it is {each.state}")
+    if case_or_who:
+        found = [find_case(deployment, case_or_who, {State.HELD})]
+        if found[0].state is not State.HELD:
+            console.say(f"{found[0].case_id} is not held: it is {found[0].state}")
             raise typer.Exit(1)
-    if not case_id:
+    else:
+        found = [read_existing(deployment.cases, each) for each in deployment.cases.find_held()]
+    # The index is behind the table: what was released a moment ago is not asked about again.
+    held = [each for each in found if each.state is State.HELD]
+    if not case_or_who:
         for line in _above_ceiling(deployment.stack):
             console.say(line)
     if not held:
         console.say("no case is held")
         return
     console.print(table_of(sorted(held, key=lambda each: each.requested_at), title="Held"))
-    if not (case_id or every):
-        console.say(f"{len(held)} held: `leaver release CASE_ID` or `leaver release --all`, and --discard to drop them")
+    if not (case_or_who or every):
+        console.say(f"{len(held)} held: `leaver release CASE|WHO` or `leaver release --all`, --discard to drop them")
         return
     if not yes:
         confirm(_question(len(held), discard=discard))

@@ -5,27 +5,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
-import click
 import typer
 
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import ENTRY, REPLACE, Case, Step
 from leaver.cases.seal import Stored, UnknownSeal, head_of
 from leaver.cases.states import State
-from leaver.cases.table import Cases, receipts_of
+from leaver.cases.table import receipts_of
 from leaver.outcomes import Outcome
 from leaver_cli.cases.to_do import about_the_case, about_the_steps
+from leaver_cli.cases.which import CaseOrWho, find_case
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.table import Cell, Column, Table
 from leaver_cli.terminal import Terminal
 
-CaseIdArgument = Annotated[str, typer.Argument(metavar="CASE", help="A case's id: `leaver cases` lists them.")]
-
 
 def case(
-    case_id: CaseIdArgument,
+    case_or_who: CaseOrWho,
     *,
     head: Annotated[
         str | None, typer.Option(metavar="HEX", help="The head that OffboardingCompleted announced, to compare with.")
@@ -38,10 +36,9 @@ def case(
 
     The exit status is 1 if it needs a person, or if a seal does not hold.
     """
-    cases = describe(stack, region, profile).cases
-    console = Terminal()
-    found = read_existing(cases, case_id)
-    stored = cases.read_stored(case_id)
+    deployment, console = describe(stack, region, profile), Terminal()
+    found = find_case(deployment, case_or_who)
+    stored = deployment.cases.read_stored(found.case_id)
     needs_a_person = show_case(console, found, stored)
     if found.state is not State.COMPLETED:
         console.note("not sealed: only a completed case is")
@@ -58,13 +55,6 @@ def case(
     console.note(f"the seal holds: head {found.head}, {compared}")
     if needs_a_person:
         raise typer.Exit(1)
-
-
-def read_existing(cases: Cases, case_id: str) -> Case:
-    """Read a case; raises ClickException for one that is not there."""
-    if (found := cases.read(case_id)) is None:
-        raise click.ClickException(f"there is no case {case_id}")
-    return found
 
 
 def find_faults(case: Case, stored: Mapping[str, Stored], announced: str | None) -> list[str]:

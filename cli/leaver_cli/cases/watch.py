@@ -9,12 +9,13 @@ import typer
 from leaver.cases.states import State
 from leaver.cases.table import Cases, ListedCase, receipts_of
 from leaver_cli.cases.listing import NOT_DONE
-from leaver_cli.cases.show import outcome_of, read_existing
+from leaver_cli.cases.show import outcome_of
 from leaver_cli.cases.to_do import about_the_case, about_the_steps
+from leaver_cli.cases.which import find_case, read_existing
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.table import text_of, value_of
-from leaver_cli.terminal import Terminal, say_under_way, show_json_line
+from leaver_cli.terminal import Terminal, say_under_way
 
 #: seconds between two looks
 POLL_INTERVAL: Final = 1.0
@@ -31,26 +32,25 @@ class Change(NamedTuple):
 
 
 def watch(
-    case_id: Annotated[
-        str | None, typer.Argument(metavar="[CASE]", help="One case, until it is over; else all that are not done.")
+    case_or_who: Annotated[
+        str | None,
+        typer.Argument(metavar="[CASE|WHO]", help="One case, until it is over; else all that are not done."),
     ] = None,
     *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object for each change, a line each.")
-    ] = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show how it is now, and each change as it happens; of one case until it is over, else until Ctrl-C."""
-    known, console = describe(stack, region, profile).cases, Terminal()
+    """Show how it is now, and each change as it happens; of one case until it is over, else until Ctrl-C.
+
+    With --json it prints one JSON object for each change, a line each.
+    """
+    deployment, console = describe(stack, region, profile), Terminal()
+    known = deployment.cases
     say_under_way("every case goes on without this command")
-    for change in _steps_of(known, case_id) if case_id else _all(known):
+    for change in _steps_of(known, find_case(deployment, case_or_who).case_id) if case_or_who else _all(known):
         at = now()
-        if as_json:
-            show_json_line({"at": value_of(at), **change._asdict()})
-        else:
-            console.say("  ".join((text_of(at), *change)))
+        console.row(text_of(at), *change, also={"at": value_of(at), **change._asdict()})
 
 
 def _steps_of(cases: Cases, case_id: str) -> Iterator[Change]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -12,9 +13,9 @@ import typer
 from leaver.messages.speakers import DOOR_TEST
 from leaver.webhooks.secrets import DoorSecret
 from leaver.webhooks.sources import SOURCES
-from leaver_cli.cases.fate import heard_since, wait_for_fate
 from leaver_cli.deployment import Deployment, describe, now
 from leaver_cli.door.rotate import ConnectionName
+from leaver_cli.fates import await_fate
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal, waiting
 
@@ -42,13 +43,13 @@ def try_out(
     """
     deployment, console = describe(stack, region, profile), Terminal()
     url = _address(endpoint or deployment.door_url)
-    id_, since = f"test-{uuid4()}", heard_since(deployment)
+    id_, since = f"test-{uuid4()}", deployment.now()
     status = _post(deployment, url, connection, id_)
     if status != SOURCES[connection.partition("/")[0]].taken:
         console.say(f"{connection}: {status}: {_MEANINGS.get(status, 'that is not the door of this stack')}")
         raise typer.Exit(1)
     with waiting(f"{connection}: taken; waiting for its fate"):
-        fate = wait_for_fate(deployment, id_, since, wait)
+        fate = await_fate(deployment, lambda heard: heard.event_id == id_, since, timedelta(seconds=wait))
     if fate is None:
         console.say(f"{connection}: taken, and not heard within {wait} seconds: see leaver parked")
         raise typer.Exit(1)

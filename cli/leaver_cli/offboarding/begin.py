@@ -12,15 +12,15 @@ from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.messages.decisions import Begin
 from leaver_cli.deployment import Deployment, describe
+from leaver_cli.fates import BAD, SAID, decide
 from leaver_cli.offboarding.decision import BadDecision, read_decision, read_identities
-from leaver_cli.offboarding.fates import BAD, SAID, decide
 from leaver_cli.offboarding.following import follow, how_it_stands
 from leaver_cli.offboarding.list import CAP, offboard_list
 from leaver_cli.offboarding.people_csv import Defaults
 from leaver_cli.offboarding.preview import look, show
 from leaver_cli.offboarding.when import NotATime, read_time, told
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, say_row, show_json, waiting
+from leaver_cli.terminal import Terminal, confirm, say_under_way, show_json, waiting
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="The person's e-mail address.")]
 Urgent = Annotated[bool, typer.Option("--urgent", help="By the urgent lane, before everybody else.")]
@@ -211,7 +211,7 @@ def _say(begin: Begin, heard: Heard | None, case: Case | None) -> None:
     ]
     for name, text in rows:
         if text:
-            say_row(console, [7], name, text)
+            console.row(name, text, widths=[7])
 
 
 def _wait(deployment: Deployment, case_id: str, *, quietly: bool) -> bool:
@@ -220,10 +220,7 @@ def _wait(deployment: Deployment, case_id: str, *, quietly: bool) -> bool:
     def tell(what: str, state: str, why: str) -> None:
         at = f"{deployment.now():%H:%M:%SZ}"
         if not quietly:
-            say_row(console, [9], at, what, state, why)
+            console.row(at, what, state, why, widths=[9])
 
-    try:
-        return follow(deployment, case_id, tell)
-    except KeyboardInterrupt:
-        Terminal(stderr=True).say(f"the case goes on without you: leaver case {case_id}")
-        raise typer.Exit(130) from None
+    say_under_way(f"the case goes on without you: `leaver case {case_id}`")
+    return follow(deployment, case_id, tell)

@@ -9,11 +9,11 @@ import typer
 
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment
-from leaver_cli.offboarding.fates import BAD
+from leaver_cli.fates import BAD
 from leaver_cli.offboarding.many import UNHEARD, Run, in_words, outcome_of
 from leaver_cli.offboarding.people_csv import BadList, Defaults, Line, read_people
 from leaver_cli.offboarding.results import NoResult, Results
-from leaver_cli.terminal import Terminal, confirm, progress_of, say_row, show_json
+from leaver_cli.terminal import Terminal, confirm, progress_of, say_under_way, show_json
 
 #: how many people a list may have of which nobody said that it may have more
 CAP: Final = 10
@@ -32,7 +32,7 @@ def offboard_list(
 ) -> None:
     """Decide on everybody of a list.
 
-    Raises typer.Exit: 2 where a line is wrong, 1 where a person has to do something, 130 after an interruption.
+    Raises typer.Exit: 2 where a line is wrong, 1 where a person has to do something.
     """
     run = _read(deployment, path, defaults, result or path.with_suffix(".result.csv"))
     if len(run.lines) > cap:
@@ -74,19 +74,19 @@ def _decide(run: Run, *, yes: bool) -> None:
 
 
 def _go(run: Run) -> None:
-    try:
-        with progress_of(len(run.lines)) as tell:
-            run.tell = lambda outcomes: tell(outcomes.total(), in_words(outcomes))
+    with progress_of(len(run.lines)) as show:
+
+        def tell(outcomes: Counter[str]) -> None:
+            known = in_words(outcomes) or "nobody"
+            say_under_way(f"{known}; of {run.unheard} nothing is known yet: run the same again, and nobody is repeated")
+            show(outcomes.total(), in_words(outcomes))
+
+        run.tell = tell
+        try:
             run.go()
-        run.results.tidy()
-    except NoResult as error:
-        raise click.ClickException(str(error)) from None
-    except KeyboardInterrupt:
-        told = in_words(run.outcomes) or "nobody"
-        Terminal(stderr=True).say(
-            f"{told}; of {run.unheard} nothing is known yet: run the same again, and nobody is repeated"
-        )
-        raise typer.Exit(130) from None
+            run.results.tidy()
+        except NoResult as error:
+            raise click.ClickException(str(error)) from None
 
 
 def as_record(run: Run) -> dict[str, object]:
@@ -113,7 +113,7 @@ def as_record(run: Run) -> dict[str, object]:
 def _show(console: Terminal, run: Run) -> None:
     width = max(len(each.begin.who) for each in run.lines)
     for each in run.lines:
-        say_row(console, [5, width], str(each.number), each.begin.who, _plan(run, each))
+        console.row(str(each.number), each.begin.who, _plan(run, each), widths=[5, width])
 
 
 def _plan(run: Run, line: Line) -> str:
@@ -129,7 +129,7 @@ def _say(run: Run) -> None:
     console = Terminal()
     outcomes = run.outcomes + Counter({UNHEARD: run.unheard})
     for name, number in sorted((+outcomes).items()):
-        say_row(console, [12], name.replace("_", " "), str(number))
-    say_row(console, [12], "result", str(run.results.path))
+        console.row(name.replace("_", " "), str(number), widths=[12])
+    console.row("result", str(run.results.path), widths=[12])
     if run.unheard:
         Terminal(stderr=True).say("run the same again: nobody is repeated")

@@ -10,7 +10,7 @@ from typing import Final
 from leaver.cases.heard import Heard
 from leaver.cases.states import State
 from leaver_cli.deployment import Deployment
-from leaver_cli.offboarding.fates import BAD, PATIENCE, PAUSE, SKEW
+from leaver_cli.fates import BAD, PATIENCE, PAUSE, SKEW
 from leaver_cli.offboarding.people_csv import Line
 from leaver_cli.offboarding.results import Results, Row
 

@@ -11,20 +11,18 @@ from typing import Any, Final
 from uuid import uuid4
 
 from leaver.cases.record import REPLACE
-from leaver.consuming.previews import PreviewAnswer
+from leaver.consuming.previews import COUNT, PreviewAnswer
 from leaver.messages.decisions import Begin
 from leaver.messages.previews import Preview
 from leaver_cli.deployment import Deployment
-from leaver_cli.stack import Place
-from leaver_cli.terminal import Terminal, say_row
+from leaver_cli.stack import function_of
+from leaver_cli.terminal import Terminal
 
 #: how long answers are waited for: a cold start in a VPC, and a provider that is slow
 PATIENCE: Final = timedelta(seconds=45)
 #: between two looks
 PAUSE: Final = 0.3
-#: who is asked what a step would find
-ASKED: Final[Mapping[str, Place]] = {"RevokeGrants": "revoke_grants", "PurgeUserTokens": "purge_user_tokens"}
-#: what stands of the others
+#: what stands of a step whose function can't be asked
 UNASKED: Final = {
     "RevokeSsoToken": "a session? can not be asked",
     "DeactivateUser": "the login",
@@ -84,11 +82,11 @@ def look(deployment: Deployment, begin: Begin) -> Outlook:
     if intake is None or intake.because is not None:
         return Outlook([], [], intake.because if intake else NO_ANSWER)
     steps = intake.found.get("steps", [])
-    asked: dict[str, tuple[Place, dict[str, object]]] = {}
+    asked: dict[str, tuple[str, dict[str, object]]] = {}
     for step in steps:
-        if step["command"] in ASKED and not step["refused"] and (over := _connection_at(deployment, step["at"])):
+        if step["counts"] and not step["refused"] and (over := _connection_at(deployment, step["at"])):
             detail = {name: text for name, text in step["detail"].items() if name != "found_by"}
-            asked[step["name"]] = ASKED[step["command"]], {**detail, "connection": over}
+            asked[step["name"]] = function_of(step["command"]), {**detail, "connection": over}
     answers = dict(zip(asked, _ask(deployment, asked.values()), strict=True))
     sights = [
         Sight(
@@ -110,15 +108,15 @@ def show(console: Terminal, begin: Begin, outlook: Outlook) -> None:
     if outlook.because:
         rows.append(("why", outlook.because))
     for name, text in rows:
-        say_row(console, [6], name, text)
+        console.row(name, text, widths=[6])
     width = max((len(each.step) for each in outlook.sights), default=0)
     for sight in outlook.sights:
         if console.is_terminal:
             # An id of Venafi's takes half of a line.
-            say_row(console, [6, width], "ends", sight.step, sight.there)
-            say_row(console, [6], "", sight.who)
+            console.row("ends", sight.step, sight.there, widths=[6, width])
+            console.row("", sight.who, widths=[6])
         else:
-            say_row(console, [], "ends", sight.step, sight.who, sight.there)
+            console.row("ends", sight.step, sight.who, sight.there)
 
 
 def _there(step: Mapping[str, Any], answer: PreviewAnswer | None) -> str:
@@ -128,9 +126,7 @@ def _there(step: Mapping[str, Any], answer: PreviewAnswer | None) -> str:
     if answer.because is not None:
         return f"can not be asked now: {answer.because}"
     found = answer.found
-    what = "grant" if step["command"] == "RevokeGrants" else "kept token"
-    number = found.get("grants", found.get("kept", 0))
-    counted = "nobody is found there" if found.get("nobody") else _counted(number, what)
+    counted = "nobody is found there" if found.get("nobody") else _counted(found.get(COUNT, 0), step["counts"])
     return f"{counted}; {found['because']}" if found.get("because") else counted
 
 
@@ -138,12 +134,12 @@ def _unasked(step: Mapping[str, Any]) -> str:
     """What stands of a step whose function was not asked."""
     if step["refused"]:
         return str(step["refused"])
-    if step["command"] in ASKED:
+    if step["counts"]:
         return f"waits for a connection: {CANNOT_BE_ASKED}"
     return UNASKED.get(step["command"], CANNOT_BE_ASKED)
 
 
-def _counted(number: object, what: str) -> str:
+def _counted(number: object, what: object) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
@@ -153,7 +149,7 @@ def _connection_at(deployment: Deployment, at: str) -> str | None:
     return usable[0].connection if usable else None
 
 
-def _ask(deployment: Deployment, asked: Iterable[tuple[Place, Mapping[str, object]]]) -> list[PreviewAnswer | None]:
+def _ask(deployment: Deployment, asked: Iterable[tuple[str, Mapping[str, object]]]) -> list[PreviewAnswer | None]:
     """Ask several functions at the same time; what nobody answers in time is None."""
     previews = list(_send(deployment, asked))
     answers: dict[str, PreviewAnswer] = {}
@@ -169,7 +165,7 @@ def _ask(deployment: Deployment, asked: Iterable[tuple[Place, Mapping[str, objec
     return [answers.get(each.preview) for each in previews]
 
 
-def _send(deployment: Deployment, asked: Iterable[tuple[Place, Mapping[str, object]]]) -> Iterator[Preview]:
+def _send(deployment: Deployment, asked: Iterable[tuple[str, Mapping[str, object]]]) -> Iterator[Preview]:
     for function, of in asked:
         preview = Preview(preview=str(uuid4()), of=dict(of))
         deployment.ask(function, preview.model_dump())

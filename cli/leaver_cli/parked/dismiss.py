@@ -1,15 +1,16 @@
 """`leaver dismiss`: a dead letter from which no case came is removed, with who and why on record."""
 
+from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
 
-from leaver_cli.cases.fate import heard_since, wait_for_fate
 from leaver_cli.deployment import describe
+from leaver_cli.fates import decide
 from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
 from leaver_cli.parked.show import described
 from leaver_cli.stack import Place, Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, say_under_way, waiting
+from leaver_cli.terminal import Terminal, confirm
 
 #: whose messages may be HR events, from which something follows or nothing does
 _OF_EVENTS: Final[frozenset[Place]] = frozenset({"start_offboarding", "look_up_person", "unrouted"})
@@ -43,16 +44,13 @@ def dismiss(
             raise typer.Exit(1)
     if not yes:
         confirm("Remove it for good? What it asked for is NOT done, and your word stands on record")
-    since = heard_since(deployment)
-    deployment.send_decisions(
-        [{"decision": "dismiss", "message": message_id, "function": function, "because": because}]
-    )
-    with waiting("waiting for your word to be on record"):
-        fate = wait_for_fate(deployment, message_id, since, wait)
-    if fate is None:
-        console.say(f"nothing was removed: your word was not on record within {wait} seconds; try again")
+    word = {"decision": "dismiss", "message": message_id, "function": function, "because": because}
+    again = "your word is on record, or will be; the same command removes the message"
+    fate = decide(deployment, word, patience=timedelta(seconds=wait), under_way=again)
+    if fate is None or fate.fate != "dismissed":
+        why = f"was {fate.fate}: {fate.because}" if fate else f"was not on record within {wait} seconds; try again"
+        console.say(f"nothing was removed: your word {why}")
         raise typer.Exit(1)
-    say_under_way("your word is on record; the same command removes the message")
     # The word first: what happens in between leaves a message too many, and never one that nobody answers for.
     for parking in parkings:
         with parking.messages() as messages:

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from leaver_cli.cases.show import CaseIdArgument, read_existing
+from leaver_cli.cases.which import CaseOrWho, find_case
 from leaver_cli.deployment import describe
 from leaver_cli.parked.dead_letters import DeadLetterQueue, ParkedMessage
 from leaver_cli.parked.redrive import SENT_STAYS_SENT, Moved, put_back, tell
@@ -20,7 +20,7 @@ _FUNCTIONS: Final[tuple[Place, ...]] = tuple(each for each in PLACES if each != 
 
 
 def retry(
-    case_id: CaseIdArgument,
+    case_or_who: CaseOrWho,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     stack: StackName = "leaver",
@@ -30,7 +30,7 @@ def retry(
     """Show what of a case is dead-lettered, ask, and send all of it back; the exit status is 1 if nothing is."""
     began, console = datetime.now(tz=UTC), Terminal()
     deployment = describe(stack, region, profile)
-    case = read_existing(deployment.cases, case_id)
+    case = find_case(deployment, case_or_who)
 
     def chosen(message: ParkedMessage) -> bool:
         return message.case_id == case.case_id

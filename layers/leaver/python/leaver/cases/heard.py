@@ -75,10 +75,6 @@ class HeardEvents:
         """Write an item unless it is there: what was heard is heard once, and the first fate stands."""
         self._items.add(item)
 
-    def find_fate(self, event_id: str, since: datetime, until: datetime) -> Heard | None:
-        """Find what became of an event that was heard between these times; None while nothing has."""
-        return next((each for each in self.find_fates(since, until) if each.event_id == event_id), None)
-
     def find_open(self, day: datetime) -> Iterator[Heard]:
         """Find what was heard on a day, in UTC, and has no fate; the oldest first."""
         names, bound = {"#partition": "partition"}, {":day": of_day(day)}

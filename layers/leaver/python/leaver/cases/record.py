@@ -399,8 +399,7 @@ class Case(BaseModel):
 
     def own_among(self, receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
         """The receipts of its steps among these, which go by their sort key; what is another's is not one."""
-        found = [(step, receipt) for step in self.steps if (receipt := receipts.get(step.name))]
-        return {step.name: receipt for step, receipt in found if step.is_reported_by(receipt)}
+        return own_among(self.steps, receipts)
 
     def with_names(self, names: Iterable[str]) -> Self:
         """With these names for tombstones as well."""
@@ -449,6 +448,12 @@ class Case(BaseModel):
         if self.state is not State.COMPLETED or self.finished_at is None:
             return None
         return max(0, int((self.finished_at - max(self.requested_at, self.effective_at)).total_seconds()))
+
+
+def own_among(steps: Iterable[Step], receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
+    """The receipts of these steps among those of their case, which go by their sort key."""
+    found = [(step, receipt) for step in steps if (receipt := receipts.get(step.name))]
+    return {step.name: receipt for step, receipt in found if step.is_reported_by(receipt)}
 
 
 def new_case(case_id: str, steps: Iterable[Step], names: Iterable[str], **fields: object) -> Case:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from leaver.cases.kinds import Kind, kind_of
 from leaver.cases.partitions import KEY, of_case, of_receipts
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, Case, Said
+from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, Case, Said, Step
 from leaver.cases.seal import Stored
 from leaver.cases.states import State
 from leaver.errors import Rejected
@@ -69,6 +69,7 @@ class ListedCase(BaseModel):
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
+    steps: tuple[Step, ...] = ()
     outstanding: tuple[str, ...]
     waiting: tuple[str, ...] = ()
     because: str | None = None

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -26,6 +27,17 @@ MAX_TTL = 31_536_000
 USER_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.+@=!#$&'*^{|}~-]{1,254}")
 
 
+@dataclass(frozen=True)
+class _Expected(AfterValidator):
+    """A check whose words stand in the JSON Schema."""
+
+    words: str
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """The words beside the type: a pattern of Python's is none of JSON Schema's."""
+        return {**handler(schema), "x-expected": self.words}
+
+
 def _matching(pattern: str | re.Pattern[str], expected: str) -> AfterValidator:
     """Hold a text to a pattern; the error says what was expected, in words and not as a regular expression."""
     whole: Callable[[str], re.Match[str] | None] = re.compile(pattern).fullmatch
@@ -35,7 +47,7 @@ def _matching(pattern: str | re.Pattern[str], expected: str) -> AfterValidator:
             raise ValueError(f"expected {expected}")
         return text
 
-    return AfterValidator(check)
+    return _Expected(check, expected)
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -100,9 +112,12 @@ class Command(BaseModel):
     calls: ClassVar[int] = 0
     #: whether it is carried out although its case was called off
     outlasts_case: ClassVar[bool] = False
+    #: what its function counts where somebody asks what it would find, in the singular; None: it can't be asked
+    counts: ClassVar[str | None] = None
 
-    #: None, of a command on a person: the provider's only service connection
+    #: left out, of a command on a person: the provider's only service connection
     connection: ConnectionName | None = None
+    #: of a case's step
     case_id: CaseId | None = None
     #: of a case's step: the provider's name for whose account its connection has to be
     account: Printable | None = None
@@ -110,6 +125,7 @@ class Command(BaseModel):
     #: where that is not the first
     alias: Annotated[int, Field(ge=2)] | None = None
     urgency: Literal["urgent", "routine"] = "routine"
+    #: when the HR event behind it happened
     requested_at: Moment | None = None
 
     @model_validator(mode="after")
@@ -243,6 +259,7 @@ class PurgeUserTokens(Command):
     provider = "zoom"
     announced_as = "UserTokensPurged"
     calls = 1
+    counts = "kept token"
 
     user_id: UserId
     #: the address as HR gave it: tokens may have been fetched for it at another account, or before Zoom forgot it
@@ -292,6 +309,7 @@ class RevokeGrants(Command):
     provider = "venafi"
     announced_as = "GrantsRevoked"
     calls = 6
+    counts = "grant"
     #: what somebody has to type before every user of an application loses access
     CONFIRMATION: ClassVar[str] = "every user of this application"
 

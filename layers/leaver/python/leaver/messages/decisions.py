@@ -23,12 +23,14 @@ class Begin(BaseModel):
     decision: Literal["offboard", "contain"]
     #: the person's e-mail address
     who: Email
+    #: who that is, by provider and key
     identities: Identities = Field(default_factory=dict)
-    #: when access is to end; None: at once
+    #: when access is to end; left out: at once
     effective_at: Moment | None = None
     urgency: Literal["urgent", "routine"] = "routine"
+    #: why, in a sentence
     because: Printable | None = None
-    #: what names this decision, if it may be sent twice; None: its message's id does
+    #: what names this decision, if it may be sent twice; left out: its message's id does
     event_id: Printable | None = None
 
     @model_validator(mode="after")

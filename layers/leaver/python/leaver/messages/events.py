@@ -44,7 +44,7 @@ class Subject(BaseModel):
 
     email: Email
     source_id: Printable | None = None
-    #: by provider, by the keys that the provider's entry takes: cases.identities.check() holds them to that
+    #: by provider and key, as `{"zoom": {"id": "…"}}`: cases.identities.check() holds the keys to the provider's entry
     identities: Identities = Field(default_factory=dict)
 
     def identity(self, provider: str, key: str) -> str | None:
@@ -62,12 +62,18 @@ class OffboardingRequested(BaseModel):
     model_config = _FACT
 
     version: Literal["leaver.v1"] = "leaver.v1"
+    #: what names the event: sent again, it is a repeat
     event_id: Printable
+    #: the HR system
     source: Printable
     kind: Literal["immediate", "scheduled", "contain", "sessions", "cancelled", "reinstated"]
+    #: the person
     subject: Subject
+    #: when access is to end
     effective_at: Moment
+    #: when that happened, by the source
     occurred_at: Moment
+    #: who said so there
     actor: Printable | None = None
     #: why, in the words of whoever asks
     because: Printable | None = None
