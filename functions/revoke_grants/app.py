@@ -22,7 +22,7 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
 from leaver.providers.venafi.identities import Found, fold
 from leaver.providers.venafi.search import Nobody, PeopleSearch
-from leaver.settings import ActsOnPeople, AnswersPreviews, EndsAccess, SearchesVenafi
+from leaver.settings import ActsOnPeople, EndsAccess, SearchesVenafi
 from leaver.storage.tables import Value
 
 #: why nobody of HR's name may be somebody all the same
@@ -53,7 +53,7 @@ FOUND_LATE: Final = (
 SAID: Final = ("outcome", "status", "code")
 
 
-class Settings(ActsOnPeople, SearchesVenafi, EndsAccess, AnswersPreviews):
+class Settings(ActsOnPeople, SearchesVenafi, EndsAccess):
     """What `revoke_grants` reads from its environment."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from leaver.cases.record import REPLACE
-from leaver.consuming.previews import PreviewAnswer
+from leaver.consuming.answers import Answer
 from leaver.messages.decisions import Begin
 from leaver.messages.previews import Preview
 from leaver_cli.deployment import Deployment
@@ -121,7 +121,7 @@ def show(console: Terminal, begin: Begin, outlook: Outlook) -> None:
             say_row(console, [], "ends", sight.step, sight.who, sight.there)
 
 
-def _there(step: Mapping[str, Any], answer: PreviewAnswer | None) -> str:
+def _there(step: Mapping[str, Any], answer: Answer | None) -> str:
     """What is there of a step whose function was asked, in words."""
     if answer is None:
         return NO_ANSWER
@@ -153,10 +153,10 @@ def _connection_at(deployment: Deployment, at: str) -> str | None:
     return usable[0].connection if usable else None
 
 
-def _ask(deployment: Deployment, asked: Iterable[tuple[Place, Mapping[str, object]]]) -> list[PreviewAnswer | None]:
+def _ask(deployment: Deployment, asked: Iterable[tuple[Place, Mapping[str, object]]]) -> list[Answer | None]:
     """Ask several functions at the same time; what nobody answers in time is None."""
     previews = list(_send(deployment, asked))
-    answers: dict[str, PreviewAnswer] = {}
+    answers: dict[str, Answer] = {}
     late = time.monotonic() + PATIENCE.total_seconds()
     while len(answers) < len(previews):
         for each in previews:
