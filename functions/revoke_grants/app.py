@@ -109,12 +109,13 @@ def look_for_grants(
 
     def look(connection: Connection, access_token: SecretStr) -> dict[str, Value]:
         asked = AskedOfVenafi(venafi, search, connection.version, access_token)
-        found = asked.find(command.subject)
+        found, scope = asked.find(command.subject), {"scope": tokens.scope_of(connection)}
         if isinstance(found, Nobody):
-            return {**tell_of_nobody(found, command, asked).details, "nobody": True}
+            return {**tell_of_nobody(found, command, asked).details, "nobody": True, **scope}
         named = found.identity.prefixed_universal
         grants = venafi.count_grants(Grantee(named), access_token)
-        return {**found.details_of(command.subject), "grants": grants, **asked.find_doubt(found.identity, command)}
+        doubt = asked.find_doubt(found.identity, command)
+        return {**found.details_of(command.subject), "grants": grants, **doubt, **scope}
 
     return tokens.with_token(command.connection, look)
 

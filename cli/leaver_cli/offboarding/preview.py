@@ -3,25 +3,18 @@
 The functions are asked, through their queues: no token comes to this machine.
 """
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Final
-from uuid import uuid4
 
 from leaver.cases.record import REPLACE
 from leaver.consuming.answers import Answer
 from leaver.messages.decisions import Begin
-from leaver.messages.previews import Preview
+from leaver_cli.asking import ask_all
 from leaver_cli.deployment import Deployment
 from leaver_cli.stack import Place
 from leaver_cli.terminal import Terminal, say_row
 
-#: how long answers are waited for: a cold start in a VPC, and a provider that is slow
-PATIENCE: Final = timedelta(seconds=45)
-#: between two looks
-PAUSE: Final = 0.3
 #: who is asked what a step would find
 ASKED: Final[Mapping[str, Place]] = {"RevokeGrants": "revoke_grants", "PurgeUserTokens": "purge_user_tokens"}
 #: what stands of the others
@@ -80,7 +73,7 @@ class Outlook:
 
 def look(deployment: Deployment, begin: Begin) -> Outlook:
     """Ask what a decision would do; where nobody answers, that is said."""
-    [intake] = _ask(deployment, [("start_offboarding", begin.as_message())])
+    [intake] = ask_all(deployment, [("start_offboarding", begin.as_message())])
     if intake is None or intake.because is not None:
         return Outlook([], [], intake.because if intake else NO_ANSWER)
     steps = intake.found.get("steps", [])
@@ -89,7 +82,7 @@ def look(deployment: Deployment, begin: Begin) -> Outlook:
         if step["command"] in ASKED and not step["refused"] and (over := _connection_at(deployment, step["at"])):
             detail = {name: text for name, text in step["detail"].items() if name != "found_by"}
             asked[step["name"]] = ASKED[step["command"]], {**detail, "connection": over}
-    answers = dict(zip(asked, _ask(deployment, asked.values()), strict=True))
+    answers = dict(zip(asked, ask_all(deployment, asked.values()), strict=True))
     sights = [
         Sight(
             step["name"],
@@ -151,26 +144,3 @@ def _connection_at(deployment: Deployment, at: str) -> str | None:
     """The connection over which that account is asked; None where there is none."""
     usable = deployment.connections.usable_at([at.partition("/")[0]]).get(at, [])
     return usable[0].connection if usable else None
-
-
-def _ask(deployment: Deployment, asked: Iterable[tuple[Place, Mapping[str, object]]]) -> list[Answer | None]:
-    """Ask several functions at the same time; what nobody answers in time is None."""
-    previews = list(_send(deployment, asked))
-    answers: dict[str, Answer] = {}
-    late = time.monotonic() + PATIENCE.total_seconds()
-    while len(answers) < len(previews):
-        for each in previews:
-            if each.preview not in answers and (answer := deployment.preview_answers.read(each)) is not None:
-                answers[each.preview] = answer
-        if time.monotonic() > late:
-            break
-        if len(answers) < len(previews):
-            time.sleep(PAUSE)
-    return [answers.get(each.preview) for each in previews]
-
-
-def _send(deployment: Deployment, asked: Iterable[tuple[Place, Mapping[str, object]]]) -> Iterator[Preview]:
-    for function, of in asked:
-        preview = Preview(preview=str(uuid4()), of=dict(of))
-        deployment.ask(function, preview.model_dump())
-        yield preview
