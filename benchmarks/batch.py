@@ -179,6 +179,7 @@ def _surroundings() -> Iterator[dict[str, str]]:
             "CA_BUNDLE": str(bundle),
             "CONNECTIONS_TABLE": "Connections",
             "DEAD_LETTER_QUEUE_URL": "https://sqs.invalid/dead-letters",
+            "DELIVERIES_TABLE": "Deliveries",
             "EVENT_BUS_NAME": "leaver",
             "GIVE_UP_AFTER": "86400",
             "PACE_TABLE": "Pace",

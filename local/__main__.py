@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from local import acme, demo, sam_local
+from local import acme, demo, sam_local, surroundings
 from local.http_server import LOOPBACK
-from local.world import OKTA_BUS, PEOPLE, Ports, World
+from local.world import OKTA_BUS, Ports, World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -56,11 +56,10 @@ def up(
     console = Console()
     ports = Ports(aws=aws_port, zoom=zoom_port, venafi=venafi_port, hr=hr_port, control=control_port, door=door_port)
     works = not without_functions
-    # Every function is there to be played with.
-    parameters = {"DeactivateUsers": "true", "NotifyTopicArn": PEOPLE}
     with World(
-        parameters=parameters, bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works
+        parameters=surroundings.PARAMETERS, bind=bind, advertise=advertise, ports=ports, ticking=works, consuming=works
     ) as world:
+        surroundings.surround(world)
         acme.set_up(world)
         acme.connect_hibob(world)
         console.print(_not_built(world), _addresses(world))

@@ -20,7 +20,7 @@ from leaver.cases.people import People
 from leaver.cases.table import Cases
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections, Role
-from leaver.consuming.previews import PreviewAnswers
+from leaver.consuming.answers import Answers
 from leaver.messages.names import name_of
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
@@ -60,7 +60,7 @@ class Deployment:
     heard: HeardEvents
     secret_store: SecretStore
     places: Places
-    preview_answers: PreviewAnswers
+    preview_answers: Answers
     #: the template's parameters
     parameters: Mapping[str, str]
     #: by how much AWS's clock is ahead of this machine's
@@ -194,7 +194,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         heard=HeardEvents(dynamodb, table=outputs["CasesTable"]),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         places=Places(dynamodb, table=outputs["DeliveriesTable"]),
-        preview_answers=PreviewAnswers(dynamodb, table=outputs["DeliveriesTable"]),
+        preview_answers=Answers(dynamodb, table=outputs["DeliveriesTable"]),
         parameters=parameters,
         ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
         door_url=outputs.get("FrontDoorUrl"),

@@ -12,6 +12,18 @@ from leaver_cli.terminal import Terminal
 
 COMMANDS: Final = (
     Deferred(
+        "doctor",
+        "leaver_cli.doctor.show:doctor",
+        "Look at an installation, and say what to do.",
+        ["leaver doctor", "leaver doctor --probe", "leaver doctor --json"],
+    ),
+    Deferred(
+        "configure",
+        "leaver_cli.configure:configure",
+        "Keep which stack, region and profile are meant.",
+        ["leaver configure", "leaver configure --stack leaver --region eu-central-1", "leaver configure --show"],
+    ),
+    Deferred(
         "connect",
         "leaver_cli.connections.forms:connect",
         "Make a connection, or authorize one again.",

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import boto3
 import typer
 from botocore.config import Config
+from click.core import ParameterSource
 
 from leaver_cli.commands import InASentence
+from leaver_cli.configuration import VARIABLES, fallback
 from leaver_cli.parked.dead_letters import Cause, DeadLetterQueue
 
 if TYPE_CHECKING:
@@ -38,11 +40,21 @@ LANED = frozenset({"revoke_access_token", "revoke_sso_token", "revoke_grants", "
 #: one connection's refreshes are kept apart, and cases are sealed one after the other
 _FIFO = frozenset({"refresh_access_token", "seal_case"})
 
-StackName = Annotated[
-    str, typer.Option("--stack", envvar="LEAVER_STACK", help="The CloudFormation stack that Leaver was deployed as.")
-]
-Region = Annotated[str | None, typer.Option("--region", help="The AWS region; else as the AWS CLI finds it.")]
-Profile = Annotated[str | None, typer.Option("--profile", help="The AWS profile; else as the AWS CLI finds it.")]
+
+def _or_configured(context: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
+    name = param.name or ""
+    return fallback(name, value) if context.get_parameter_source(name) is ParameterSource.DEFAULT else value
+
+
+def _option(name: str, meaning: str) -> Any:
+    return typer.Option(
+        f"--{name}", envvar=list(VARIABLES[name]), show_envvar=False, callback=_or_configured, help=meaning
+    )
+
+
+StackName = Annotated[str, _option("stack", "The CloudFormation stack; else as `leaver configure` has it.")]
+Region = Annotated[str | None, _option("region", "The AWS region; else configured, or as the AWS CLI finds it.")]
+Profile = Annotated[str | None, _option("profile", "The AWS profile; else configured, or as the AWS CLI finds it.")]
 
 AWS = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 

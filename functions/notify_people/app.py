@@ -15,6 +15,7 @@ from leaver.errors import BadMessage, LeaverError, explain
 from leaver.messages.envelope import Envelope, Payload
 from leaver.messages.events import PeopleNotified
 from leaver.messages.notices import Notice, notice_of
+from leaver.messages.previews import Probe, read_probe
 from leaver.messages.publisher import DeadLetter
 from leaver.messages.speakers import ANNOUNCEMENTS
 from leaver.settings import Consumes
@@ -25,8 +26,6 @@ _TOLD: Final = PeopleNotified.__name__
 class Settings(Consumes):
     """What `notify_people` reads from its environment."""
 
-    #: which notices people have
-    deliveries_table: str
     #: empty: only the bus is told
     notify_topic_arn: str = ""
     #: what of a person may be seen: the case's id alone, or what the announcement calls them too
@@ -49,6 +48,7 @@ class Notifier:
     give_up_after: timedelta
     clock: Callable[[], datetime]
     log: Callable[[str, Mapping[str, Any]], None]
+    answer: Callable[[Probe, Envelope], None]
 
     def notify(self, event: Mapping[str, Any]) -> BatchFailures:
         """Work through a batch; what fails comes back when the queue's visibility timeout is over."""
@@ -57,10 +57,21 @@ class Notifier:
         return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
     def _is_done(self, envelope: Envelope) -> bool:
+        if (probe := read_probe(envelope.body)) is not None:
+            return self._is_answered(probe, envelope)
         try:
             self._notify(envelope.parse())
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not touch the neighbours in the batch
             return self._set_aside(envelope, error)
+        return True
+
+    def _is_answered(self, probe: Probe, envelope: Envelope) -> bool:
+        try:
+            self.answer(probe, envelope)
+        except Exception as error:  # noqa: BLE001 - it must not touch the neighbours in the batch
+            # It comes back, and is no dead letter: whoever asked waits no more by then.
+            self.log("probe not answered", {"reason": _reason(error), "message_id": envelope.message_id})
+            return False
         return True
 
     def _notify(self, payload: Payload) -> None:
@@ -154,6 +165,8 @@ def notifier() -> Notifier:
         give_up_after=timedelta(seconds=settings.give_up_after),
         clock=notifying.now,
         log=lambda what, about: logger.warning(what, extra=about),
+        # Its client is made when somebody asks, and not at every start.
+        answer=lambda probe, envelope: notifying.probe_answers(settings.deliveries_table).answer(probe, envelope),
     )
 
 

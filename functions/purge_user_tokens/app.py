@@ -16,11 +16,11 @@ from leaver.consuming.previews import COUNT, Previews
 from leaver.messages.commands import Command, PurgeUserTokens
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
-from leaver.settings import ActsOnPeople, AnswersPreviews, CallsZoom, EndsAccess
+from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
 from leaver.storage.tables import Value, timestamp
 
 
-class Settings(ActsOnPeople, CallsZoom, EndsAccess, AnswersPreviews):
+class Settings(ActsOnPeople, CallsZoom, EndsAccess):
     """What `purge_user_tokens` reads from its environment."""
 
 

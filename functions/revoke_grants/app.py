@@ -22,7 +22,7 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
 from leaver.providers.venafi.identities import Found, fold
 from leaver.providers.venafi.search import Nobody, PeopleSearch
-from leaver.settings import ActsOnPeople, AnswersPreviews, EndsAccess, SearchesVenafi
+from leaver.settings import ActsOnPeople, EndsAccess, SearchesVenafi
 from leaver.storage.tables import Value
 
 #: why nobody of HR's name may be somebody all the same
@@ -53,7 +53,7 @@ FOUND_LATE: Final = (
 SAID: Final = ("outcome", "status", "code")
 
 
-class Settings(ActsOnPeople, SearchesVenafi, EndsAccess, AnswersPreviews):
+class Settings(ActsOnPeople, SearchesVenafi, EndsAccess):
     """What `revoke_grants` reads from its environment."""
 
 
@@ -109,12 +109,13 @@ def look_for_grants(
 
     def look(connection: Connection, access_token: SecretStr) -> dict[str, Value]:
         asked = AskedOfVenafi(venafi, search, connection.version, access_token)
-        found = asked.find(command.subject)
+        found, scope = asked.find(command.subject), {"scope": tokens.scope_of(connection)}
         if isinstance(found, Nobody):
-            return {**tell_of_nobody(found, command, asked).details, "nobody": True}
+            return {**tell_of_nobody(found, command, asked).details, "nobody": True, **scope}
         named = found.identity.prefixed_universal
         grants = venafi.count_grants(Grantee(named), access_token)
-        return {**found.details_of(command.subject), COUNT: grants, **asked.find_doubt(found.identity, command)}
+        doubt = asked.find_doubt(found.identity, command)
+        return {**found.details_of(command.subject), COUNT: grants, **doubt, **scope}
 
     return tokens.with_token(command.connection, look)
 

@@ -13,10 +13,12 @@ from leaver.cases.late import find_late, tell_age
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
 from leaver.consuming.consumer import Consumer
+from leaver.consuming.previews import Previews
 from leaver.messages.commands import Command, RevokeSsoToken
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
+from leaver.storage.tables import Value
 
 #: why somebody whom Zoom does not know may be there all the same
 ADDRESS_IS_ANOTHERS: Final = (
@@ -56,6 +58,17 @@ def revoke_sso_token(
     return tokens.with_token(command.connection, end_session)
 
 
+def look_for_user(command: RevokeSsoToken, *, zoom: Zoom, tokens: AccessTokens) -> dict[str, Value]:
+    """Find who is meant at this account, and by which scopes; Zoom tells of nobody whether they are signed in."""
+
+    def look(connection: Connection, access_token: SecretStr) -> dict[str, Value]:
+        user = zoom.get_user(command.user_id, access_token)
+        who: dict[str, Value] = {"user": user.id} if isinstance(user, ZoomUser) else {"nobody": True}
+        return who | {"scope": tokens.scope_of(connection)}
+
+    return tokens.with_token(command.connection, look)
+
+
 def consumer() -> Consumer[RevokeSsoToken]:
     """What works through the queue `revoke-sso-token`."""
     settings = bootstrap.settings_of(Settings)
@@ -69,6 +82,9 @@ def consumer() -> Consumer[RevokeSsoToken]:
         settings,
         tokens,
         ending=settings,
+        previews=Previews(
+            partial(look_for_user, zoom=zoom, tokens=tokens), bootstrap.preview_answers(settings.deliveries_table)
+        ),
     )
 
 

@@ -50,7 +50,6 @@ from leaver.providers.registry import PROVIDERS
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import (
     ActsOnPeople,
-    AnswersPreviews,
     BeginsCases,
     CallsZoom,
     CommaSeparated,
@@ -85,7 +84,7 @@ DECISIONS: Final = {
 }
 
 
-class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps, AnswersPreviews):
+class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps):
     """What `start_offboarding` reads from its environment."""
 
     #: whether the deployment wants leavers' Zoom accounts deactivated

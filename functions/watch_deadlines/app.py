@@ -45,7 +45,6 @@ from leaver.settings import (
     BeginsCases,
     Consumes,
     EndsAccess,
-    KnowsPlaces,
     ServesProviders,
     UsesConnections,
     WholeNumber,
@@ -74,7 +73,7 @@ OF_A_SWEEP: Final = frozenset(
 )
 
 
-class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess, KnowsPlaces):
+class Settings(Consumes, UsesConnections, ServesProviders, BeginsCases, EndsAccess):
     """What `watch_deadlines` reads from its environment."""
 
     #: seconds after a case's end at which it is looked at once more for access that came back; 0: never

@@ -40,6 +40,11 @@ def _archive(aws: MotoServer, name: str, properties: Json) -> Made:
     return name, {"Arn": aws.client("events").create_archive(**arguments)["ArchiveArn"]}
 
 
+def _dashboard(aws: MotoServer, name: str, properties: Json) -> Made:
+    aws.client("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=as_text(properties["DashboardBody"]))
+    return name, {}
+
+
 def _event_bus(aws: MotoServer, name: str, properties: Json) -> Made:
     bus = aws.client("events").create_event_bus(**{**properties, "Name": name})
     return name, {"Arn": bus["EventBusArn"], "Name": name}
@@ -139,6 +144,7 @@ def _log_group(aws: MotoServer, name: str, _properties: Json) -> Made:
 
 BUILDERS: Mapping[str, Builder] = {
     "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::CloudWatch::Dashboard": _dashboard,
     "AWS::DynamoDB::Table": _table,
     "AWS::Events::Archive": _archive,
     "AWS::Events::EventBus": _event_bus,

@@ -38,7 +38,6 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
     "AWS::ApiGatewayV2::Integration": _NotBuilt("local.http_api calls the function"),
     "AWS::ApiGatewayV2::Route": _NotBuilt("local.http_api knows the way"),
     "AWS::ApiGatewayV2::Stage": _NotBuilt("nothing local is throttled, and no access log is written"),
-    "AWS::CloudWatch::Dashboard": _NotBuilt("no metric reaches moto: there would be nothing to look at"),
     "AWS::Logs::MetricFilter": _NotBuilt("no access log is written"),
     "AWS::Events::ApiDestination": _NotBuilt(
         "local.api_destination posts to it",
@@ -74,6 +73,7 @@ NOT_BUILT: Mapping[str, _NotBuilt] = {
 #: resources that exist here, but not all that AWS would do with them
 BUILT_IN_PART: Mapping[str, str] = {
     "AWS::CloudWatch::Alarm": "made, never raised: no metric reaches moto",
+    "AWS::CloudWatch::Dashboard": "made, and shows nothing: no metric reaches moto",
     "AWS::DynamoDB::Table": "not encrypted",
     "AWS::Events::EventBusPolicy": "kept, not enforced: anybody here may speak for Leaver",
     "AWS::Events::Rule": "a target is tried once and its dead-letter queue never used; local.schedule fires schedules",
@@ -88,6 +88,7 @@ BUILT_IN_PART: Mapping[str, str] = {
 #: the property that gives a resource its name; without it CloudFormation invents one
 _NAME_PROPERTIES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Events::Archive": "ArchiveName",
     "AWS::Events::EventBus": "Name",

@@ -18,6 +18,7 @@ LAYER = ROOT / "layers" / "leaver" / "python"
 ORDER = (
     # the standard library and pydantic only
     *("errors", "outcomes", "tokens", "settings"),
+    "version",
     *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
     *("evidence.canonical_json", "evidence.dsse", "evidence.statement"),
     *("evidence.merkle", "evidence.note", "evidence.log_proof"),
@@ -96,7 +97,14 @@ ORDER = (
         "cases.accounts",
     ),
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
-    *("consuming.message", "consuming.journal", "consuming.previews", "consuming.recorder", "consuming.failures"),
+    *(
+        "consuming.answers",
+        "consuming.message",
+        "consuming.journal",
+        "consuming.previews",
+        "consuming.recorder",
+        "consuming.failures",
+    ),
     "consuming.consumer",
     "bootstrap",
     "front_door",

@@ -98,6 +98,7 @@ TOLD_ALL = {
     "POWERTOOLS_SERVICE_NAME",
     "POWERTOOLS_METRICS_NAMESPACE",
     "STACK_NAME",
+    "DELIVERIES_TABLE",
 }
 #: what each is told besides
 HOSTS = {name for each in CONNECTABLE.values() for name in (each.host.url, each.host.ca_bundle) if name}
@@ -106,22 +107,17 @@ ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
 STEP = READER | {"SEAL_QUEUE_URL", "MOST_AN_HOUR"}
 PACED = {"PACE_TABLE", "REQUESTS_PER_SECOND"}
-PREVIEWS = {"DELIVERIES_TABLE"}
 TOLD = {
     "RetrieveUserToken": READER | PACED | {"ZOOM_API_URL", "KMS_KEY_ARN", "MAX_USER_TOKEN_TTL"},
     "RefreshAccessToken": {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "KMS_KEY_ARN"} | HOSTS,
     "RevokeAccessToken": STEP | HOSTS,
     "RevokeSsoToken": STEP | PACED | {"ZOOM_API_URL"},
-    "RevokeGrants": STEP
-    | PACED
-    | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "VENAFI_PREFIXES", "VENAFI_KNOWN_ADDRESS"}
-    | PREVIEWS,
-    "PurgeUserTokens": STEP | PACED | {"ZOOM_API_URL"} | PREVIEWS,
+    "RevokeGrants": STEP | PACED | {"VENAFI_URL", "VENAFI_CA_BUNDLE", "VENAFI_PREFIXES", "VENAFI_KNOWN_ADDRESS"},
+    "PurgeUserTokens": STEP | PACED | {"ZOOM_API_URL"},
     "DeactivateUser": STEP | PACED | {"ZOOM_API_URL"},
     "ScheduleRefreshes": {"CONNECTIONS_TABLE", "REFRESH_QUEUE_URL"},
     "StartOffboarding": READER
     | PACED
-    | PREVIEWS
     | {
         *("PROVIDERS", "ZOOM_API_URL", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "DEACTIVATE_USERS"),
         *("MISSING_USER_IS_DONE", "MOST_AN_HOUR", "LOOK_UP_QUEUE_URL"),
@@ -132,10 +128,10 @@ TOLD = {
     "WatchDeadlines": {
         *("CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX"),
         *("PROVIDERS", "CASE_DEADLINE", "ROUTINE_CASES_AN_HOUR", "MOST_AN_HOUR", "SWEEP_AFTER", "SEAL_QUEUE_URL"),
-        *("DELIVERIES_TABLE", "START_OFFBOARDING_QUEUE_URL", "START_OFFBOARDING_URGENT_QUEUE_URL"),
+        *("START_OFFBOARDING_QUEUE_URL", "START_OFFBOARDING_URGENT_QUEUE_URL"),
     },
-    "ReceiveWebhook": {"SECRET_PREFIX", "DELIVERIES_TABLE"},
-    "NotifyPeople": {"DELIVERIES_TABLE", "NOTIFY_TOPIC_ARN", "NOTIFY_WITH"},
+    "ReceiveWebhook": {"SECRET_PREFIX"},
+    "NotifyPeople": {"NOTIFY_TOPIC_ARN", "NOTIFY_WITH"},
     "SealCase": {
         *("PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"),
         *("EVIDENCE_BUCKET", "EVIDENCE_KEY_ARN"),

@@ -136,14 +136,13 @@ MAY: dict[str, dict[str, set[str]]] = {
     | PACED
     | {
         "secretsmanager:GetSecretValue": {"leaver/tokens/venafi/*", CA_BUNDLE},
-        "dynamodb:PutItem": {"table/Deliveries"},
     },
     "PurgeUserTokens": STEP
     | PACED
     | DESTROYER
     | FINDER
     | {
-        "dynamodb:PutItem": {"table/Cases", "table/Deliveries"},
+        "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
     },
     "DeactivateUser": STEP | PACED,
@@ -157,7 +156,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-look-up-person"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:BatchGetItem": {"table/Cases"},
-        "dynamodb:PutItem": {"table/Cases", "table/Deliveries"},
+        "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
         "secretsmanager:GetSecretValue": {"leaver/tokens/zoom/*"},
@@ -219,6 +218,10 @@ MAY["NotifyPeople"] = {
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
 }
+#: who answers to people: whoever works on a queue
+ANSWERS = sorted(MAY.keys() - {"WatchDeadlines", "ReceiveWebhook"})
+for each in ANSWERS:
+    MAY[each] = MAY[each] | {"dynamodb:PutItem": MAY[each].get("dynamodb:PutItem", set()) | {"table/Deliveries"}}
 #: of its own queue, whoever has one
 CONSUMES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
 #: who sends commands, and does not only tell what it did
@@ -602,9 +605,10 @@ def test_a_receipt_of_a_case_is_written_by_who_carries_out_steps_and_by_who_deci
 
 
 #: function → action → what of the deliveries it gets at; who may post is written by people alone
-DELIVERIES = {
+DELIVERIES: dict[str, dict[str, set[str]]] = {
+    **{each: {"PutItem": {"preview#1"}} for each in ANSWERS},
     "WatchDeadlines": {"GetItem": {"connected", "spoke", "silent"}, "UpdateItem": {"silent"}},
-    "NotifyPeople": {"GetItem": {"notice#1"}, "PutItem": {"notice#1"}},
+    "NotifyPeople": {"GetItem": {"notice#1"}, "PutItem": {"notice#1", "preview#1"}},
 }
 
 
@@ -615,7 +619,7 @@ def test_of_the_deliveries_each_gets_at_its_own_notes_alone(either: Stack, funct
     for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"):
         found = {
             key
-            for key in ("connected", "spoke", "silent", "notice#1", "hibob/main#1")
+            for key in ("connected", "spoke", "silent", "notice#1", "preview#1", "hibob/main#1")
             if is_allowed(role, f"dynamodb:{action}", table, [], {"dynamodb:LeadingKeys": [key]})
         }
         assert found == DELIVERIES[function].get(action, set()), action

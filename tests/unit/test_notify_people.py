@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from functions.notify_people.app import Notifier
+from leaver.consuming.answers import Answers, ProbeAnswers
 from leaver.messages.events import (
     Announcement,
     CaseAnnouncement,
@@ -20,7 +21,9 @@ from leaver.messages.events import (
 from leaver.messages.notices import TOLD
 from leaver.messages.publisher import Publisher
 from leaver.notifying import Topic
+from leaver.version import VERSION
 from leaver.webhooks.memory import SeenDeliveries
+from tests.doubles.answers import InMemoryAnswers
 from tests.doubles.chat_app import shown_in_channel
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.event_bus import FakeBus
@@ -46,6 +49,7 @@ class People:
     sqs: FakeSqs = field(default_factory=FakeSqs)
     table: DeliveriesTable = field(default_factory=DeliveriesTable)
     logged: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    answers: InMemoryAnswers = field(default_factory=InMemoryAnswers)
 
     def notifier(self) -> Notifier:
         publisher = Publisher(
@@ -63,6 +67,7 @@ class People:
             give_up_after=GIVE_UP_AFTER,
             clock=self.clock,
             log=lambda what, about: self.logged.append((what, about)),
+            answer=ProbeAnswers("leaver-notify-people", cast("Answers", self.answers), self.clock).answer,
         )
 
     def hear(self, *bodies: str, first_received_at: datetime = NOW) -> set[str]:
@@ -391,3 +396,20 @@ def test_an_announcement_that_can_not_be_read_is_parked_by_the_names_of_its_fiel
     [reason] = people.parked
     assert "case_id" in reason
     assert "zoe" not in reason + everything_said(people)
+
+
+PROBE = "0e0b1a52-6d37-4d0b-9c27-9f3d8c1c2f11"
+
+
+def test_a_probe_is_answered_and_nobody_is_told() -> None:
+    people = People()
+    assert people.hear(json.dumps({"probe": PROBE})) == set()
+    assert people.answers.only.found == {"function": "leaver-notify-people", "version": VERSION}
+    assert (people.mails, people.bus.put, people.sqs.sent) == ([], [], [])
+
+
+def test_a_probe_that_could_not_be_answered_comes_back_and_is_no_dead_letter() -> None:
+    people = People(answers=InMemoryAnswers(fails=True))
+    late = NOW - GIVE_UP_AFTER - timedelta(days=1)
+    assert people.hear(json.dumps({"probe": PROBE}), first_received_at=late) == {"0"}
+    assert people.sqs.sent == []

@@ -1,7 +1,7 @@
 """What a command would find: answered by its function, before anything is done, and to nobody who waits no more."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -12,8 +12,9 @@ from functions.revoke_grants.app import look_for_grants
 from functions.start_offboarding.app import look_for_steps, understand
 from leaver.cases.start import COMMANDS
 from leaver.connections.access_tokens import AccessTokens
+from leaver.consuming.answers import Answers
 from leaver.consuming.consumer import Consumer
-from leaver.consuming.previews import PreviewAnswer, PreviewAnswers, Previews
+from leaver.consuming.previews import Previews
 from leaver.errors import ProviderUnavailable
 from leaver.messages.commands import PurgeUserTokens, RevokeGrants, RevokeSsoToken, UserTokenType
 from leaver.messages.envelope import Payload
@@ -21,6 +22,7 @@ from leaver.messages.previews import Preview
 from leaver.outcomes import Outcome, Result
 from leaver.storage.tables import Value
 from leaver_cli.stack import function_of
+from tests.doubles.answers import InMemoryAnswers
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.consumer_harness import ConsumerHarness, Operation, consume
@@ -35,24 +37,6 @@ ID = "0e0b1a52-6d37-4d0b-9c27-9f3d8c1c2f11"
 JOHN = {"user_id": "john.doe@example.com"}
 ASKED = {"preview": ID, "of": JOHN}
 UNIVERSAL = "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"
-
-
-@dataclass
-class InMemoryAnswers:
-    """The table, which fails once if it is told to."""
-
-    kept: dict[str, PreviewAnswer] = field(default_factory=dict)
-    fails: bool = False
-
-    def put(self, answer: PreviewAnswer) -> None:
-        if self.fails:
-            raise TimeoutError
-        self.kept[answer.delivery] = answer
-
-    @property
-    def only(self) -> PreviewAnswer:
-        (answer,) = self.kept.values()
-        return answer
 
 
 @pytest.fixture
@@ -78,7 +62,7 @@ def sso(
             raise fails
         return {"user": command.user_id, "over": command.connection or ""}
 
-    previews = Previews(look, cast("PreviewAnswers", answers))
+    previews = Previews(look, cast("Answers", answers))
     return replace(harness.consumer(RevokeSsoToken, operation), previews=previews)
 
 

@@ -16,6 +16,7 @@ ENVIRONMENT = {
     "REFRESH_QUEUE_URL": "https://sqs/refresh.fifo",
     "DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
     "GIVE_UP_AFTER": "86400",
+    "DELIVERIES_TABLE": "Deliveries",
 }
 INTAKE = {name.upper(): "1" for name in StartOffboardingSettings.model_fields} | {"ZOOM_DEPARTURES": "held"}
 
@@ -27,6 +28,7 @@ def test_a_setting_is_the_variable_of_its_name_in_capitals() -> None:
         "refresh_queue_url": "https://sqs/refresh.fifo",
         "dead_letter_queue_url": "https://sqs/dead",
         "give_up_after": 86400,
+        "deliveries_table": "Deliveries",
     }
 
 

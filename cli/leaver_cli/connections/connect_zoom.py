@@ -136,7 +136,12 @@ def by_consent(
 
 def missing_scopes(tokens: GrantedTokens) -> list[str]:
     """Say which scopes are missing, and what can't be done without them."""
-    held = set(tokens.scope.split())
+    return missing_from(tokens.scope)
+
+
+def missing_from(scope: str) -> list[str]:
+    """The same, of scopes as Zoom writes them."""
+    held = set(scope.split())
     if not held:
         return ["Zoom did not say which scopes the tokens have, so they could not be checked"]
     return [

@@ -1,6 +1,6 @@
 """The forms of `leaver connect`, one for each provider and HR system, by its name in the registry."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -18,6 +18,11 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         "gusto": connect_gusto.form,
         **{name: key_form(name, source) for name, source in SOURCES.items() if API_KEY in source.logins},
     }
+)
+
+#: says what is missing of the scopes that a provider's token has, and what can't be done without them
+MISSING_SCOPES: Final[Mapping[str, Callable[[str], list[str]]]] = MappingProxyType(
+    {"zoom": connect_zoom.missing_from, "venafi": connect_venafi.missing_scopes}
 )
 
 #: `leaver connect`, with a sub-command for each

@@ -3,25 +3,19 @@
 The functions are asked, through their queues: no token comes to this machine.
 """
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Final
-from uuid import uuid4
 
 from leaver.cases.record import REPLACE
-from leaver.consuming.previews import COUNT, PreviewAnswer
+from leaver.consuming.answers import Answer
+from leaver.consuming.previews import COUNT
 from leaver.messages.decisions import Begin
-from leaver.messages.previews import Preview
+from leaver_cli.asking import ask_all
 from leaver_cli.deployment import Deployment
 from leaver_cli.stack import function_of
 from leaver_cli.terminal import Terminal
 
-#: how long answers are waited for: a cold start in a VPC, and a provider that is slow
-PATIENCE: Final = timedelta(seconds=45)
-#: between two looks
-PAUSE: Final = 0.3
 #: what stands of a step whose function can't be asked
 UNASKED: Final = {
     "RevokeSsoToken": "a session? can not be asked",
@@ -78,7 +72,7 @@ class Outlook:
 
 def look(deployment: Deployment, begin: Begin) -> Outlook:
     """Ask what a decision would do; where nobody answers, that is said."""
-    [intake] = _ask(deployment, [("start_offboarding", begin.as_message())])
+    [intake] = ask_all(deployment, [("start_offboarding", begin.as_message())])
     if intake is None or intake.because is not None:
         return Outlook([], [], intake.because if intake else NO_ANSWER)
     steps = intake.found.get("steps", [])
@@ -87,7 +81,7 @@ def look(deployment: Deployment, begin: Begin) -> Outlook:
         if step["counts"] and not step["refused"] and (over := _connection_at(deployment, step["at"])):
             detail = {name: text for name, text in step["detail"].items() if name != "found_by"}
             asked[step["name"]] = function_of(step["command"]), {**detail, "connection": over}
-    answers = dict(zip(asked, _ask(deployment, asked.values()), strict=True))
+    answers = dict(zip(asked, ask_all(deployment, asked.values()), strict=True))
     sights = [
         Sight(
             step["name"],
@@ -119,7 +113,7 @@ def show(console: Terminal, begin: Begin, outlook: Outlook) -> None:
             console.row("ends", sight.step, sight.who, sight.there)
 
 
-def _there(step: Mapping[str, Any], answer: PreviewAnswer | None) -> str:
+def _there(step: Mapping[str, Any], answer: Answer | None) -> str:
     """What is there of a step whose function was asked, in words."""
     if answer is None:
         return NO_ANSWER
@@ -147,26 +141,3 @@ def _connection_at(deployment: Deployment, at: str) -> str | None:
     """The connection over which that account is asked; None where there is none."""
     usable = deployment.connections.usable_at([at.partition("/")[0]]).get(at, [])
     return usable[0].connection if usable else None
-
-
-def _ask(deployment: Deployment, asked: Iterable[tuple[str, Mapping[str, object]]]) -> list[PreviewAnswer | None]:
-    """Ask several functions at the same time; what nobody answers in time is None."""
-    previews = list(_send(deployment, asked))
-    answers: dict[str, PreviewAnswer] = {}
-    late = time.monotonic() + PATIENCE.total_seconds()
-    while len(answers) < len(previews):
-        for each in previews:
-            if each.preview not in answers and (answer := deployment.preview_answers.read(each)) is not None:
-                answers[each.preview] = answer
-        if time.monotonic() > late:
-            break
-        if len(answers) < len(previews):
-            time.sleep(PAUSE)
-    return [answers.get(each.preview) for each in previews]
-
-
-def _send(deployment: Deployment, asked: Iterable[tuple[str, Mapping[str, object]]]) -> Iterator[Preview]:
-    for function, of in asked:
-        preview = Preview(preview=str(uuid4()), of=dict(of))
-        deployment.ask(function, preview.model_dump())
-        yield preview

@@ -42,11 +42,12 @@ from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
+from leaver.consuming.answers import Answers, ProbeAnswers
 from leaver.consuming.consumer import Consumer
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.journal import EventJournal
 from leaver.consuming.metrics import SharedMetrics
-from leaver.consuming.previews import PreviewAnswers, Previews
+from leaver.consuming.previews import Previews
 from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError
 from leaver.evidence.signing import SigningKey
@@ -318,9 +319,9 @@ def receipts(table: str) -> Receipts:
     return Receipts(_dynamodb(), table=table)
 
 
-def preview_answers(table: str) -> PreviewAnswers:
+def preview_answers(table: str) -> Answers:
     """What is answered to people, in this table."""
-    return PreviewAnswers(_dynamodb(), table=table)
+    return Answers(_dynamodb(), table=table)
 
 
 def places(table: str) -> Places:
@@ -372,8 +373,9 @@ def consumer(
     seal_queue_url = ending.seal_queue_url if ending else None
     out = publisher(settings.event_bus_name, settings.dead_letter_queue_url, refresh_queue_url, seal_queue_url)
     reports = StepReports(cases(cases_table), out) if cases_table and ending else None
+    function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__)
     return Consumer(
-        function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__),
+        function=function,
         command=command,
         operation=operation,
         sqs=_sqs(),
@@ -394,6 +396,7 @@ def consumer(
         journal=journal,
         resumes=resumes,
         previews=previews,
+        probes=ProbeAnswers(function, preview_answers(settings.deliveries_table), now),
         time_left=_TIME_LEFT,
     )
 

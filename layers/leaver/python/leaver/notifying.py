@@ -7,11 +7,22 @@ from typing import Any, Final, Protocol
 
 from botocore.config import Config
 
+from leaver.consuming.answers import Answers, ProbeAnswers
 from leaver.front_door import in_init, logger, now, seen_deliveries, session, settings_of
 from leaver.messages.notices import Notice
 from leaver.messages.publisher import Publisher
 
-__all__ = ["function_name", "in_init", "logger", "now", "publisher", "seen_deliveries", "settings_of", "topic"]
+__all__ = [
+    "function_name",
+    "in_init",
+    "logger",
+    "now",
+    "probe_answers",
+    "publisher",
+    "seen_deliveries",
+    "settings_of",
+    "topic",
+]
 
 #: ten messages, and of each three calls, fit into a minute
 _AWS: Final = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
@@ -60,3 +71,9 @@ def publisher(bus: str, dead_letter_queue_url: str) -> Publisher:
         bus=bus,
         dead_letter_queue_url=dead_letter_queue_url,
     )
+
+
+@cache
+def probe_answers(table: str) -> ProbeAnswers:
+    """What says that notify_people is there."""
+    return ProbeAnswers(function_name(), Answers(session().client("dynamodb", config=_AWS), table=table), now)

@@ -56,6 +56,8 @@ class Consumes(Settings):
     dead_letter_queue_url: str
     #: seconds since a message was first received
     give_up_after: WholeNumber
+    #: where answers to people lie for an hour: that table clears itself
+    deliveries_table: str
 
 
 class UsesConnections(Settings):
@@ -175,22 +177,11 @@ class KeepsEvidence(Settings):
     evidence_key_arn: str
 
 
-class KnowsPlaces(Settings):
-    """Where the front door's connections are noted."""
+class ReceivesWebhooks(Settings):
+    """What the front door needs."""
 
     #: which deliveries the bus has, and which connections there are
     deliveries_table: str
-
-
-class AnswersPreviews(Settings):
-    """Where answers to people lie for an hour: among the deliveries, since that table clears itself."""
-
-    deliveries_table: str
-
-
-class ReceivesWebhooks(KnowsPlaces):
-    """What the front door needs."""
-
     event_bus_name: str
     secret_prefix: str
 

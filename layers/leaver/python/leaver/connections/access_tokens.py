@@ -113,6 +113,11 @@ class AccessTokens:
         except InvalidToken as refused:
             raise _credential_stale(newer, refused) from None
 
+    def scope_of(self, record: Connection) -> str:
+        """Which scopes the connection's tokens have, as its provider wrote them; empty where it did not say."""
+        is_new = record.has_new_tokens(self.clock())
+        return self.secret_store.tokens(record.place, record.version, is_new=is_new).scope
+
     def _find_only(self) -> str:
         names = []
         for each in self.connections.service_connections(self.provider):

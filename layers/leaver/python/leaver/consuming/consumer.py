@@ -16,6 +16,7 @@ from leaver.cases.heard import Fate
 from leaver.cases.receipts import Progress, Receipt, Receipts
 from leaver.cases.record import Case
 from leaver.cases.states import OVER
+from leaver.consuming.answers import ProbeAnswers
 from leaver.consuming.failures import LONGEST_BACK_OFF, FailureHandler, reason_of
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.journal import EventJournal
@@ -26,7 +27,7 @@ from leaver.consuming.recorder import OutcomeRecorder
 from leaver.errors import AboveCeiling, AlreadyInBatch, BadMessage, Killed, Rejected
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Envelope, Payload
-from leaver.messages.previews import Preview, read_preview
+from leaver.messages.previews import Preview, Probe, read_preview, read_probe
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
 from leaver.providers.time_left import TimeLeft
@@ -85,6 +86,8 @@ class Consumer(Generic[AnyCommand]):
     journal: EventJournal[AnyCommand] | None = None
     #: answers what a command would find; None where nobody asks that
     previews: Previews[AnyCommand] | None = None
+    #: answers whether the queue is worked on; None where nobody can ask
+    probes: ProbeAnswers | None = None
     #: goes by each invocation: no call that the operation makes outlasts it
     time_left: TimeLeft = field(default_factory=TimeLeft)
     jitter: Callable[[float, float], float] = field(default=random.uniform)
@@ -93,7 +96,7 @@ class Consumer(Generic[AnyCommand]):
         """Work through a batch, side by side; returns the messages that must come back, each already told when."""
         self.time_left.begins(context.get_remaining_time_in_millis)
         envelopes = [Envelope(record) for record in event["Records"]]
-        asked = [(preview, each) for each in envelopes if self.previews and (preview := read_preview(each.body))]
+        asked = [(question, each) for each in envelopes if (question := self._read_question(each.body))]
         asking = [each for _, each in asked]
         read = [self._reader.read(each) for each in envelopes if each not in asking]
         for message in read:
@@ -108,14 +111,22 @@ class Consumer(Generic[AnyCommand]):
         done = zip(ids, [*acknowledged, *answered], strict=True)
         return {"batchItemFailures": [{"itemIdentifier": each} for each, is_done in done if not is_done]}
 
-    def _answer(self, asked: tuple[Preview, Envelope], *, context: LambdaContext) -> bool:
-        """Tell what a command would find; tells whether its message is done with."""
-        preview, envelope = asked
-        if self.previews is None or context.get_remaining_time_in_millis() < TIME_FOR_ONE_MESSAGE:
-            return False
+    def _read_question(self, body: str) -> Preview | Probe | None:
+        """Read what a person asks of this function; None of what is to be carried out, or is none of its questions."""
+        return (read_probe(body) if self.probes else None) or (read_preview(body) if self.previews else None)
+
+    def _answer(self, asked: tuple[Preview | Probe, Envelope], *, context: LambdaContext) -> bool:
+        """Tell what a command would find, or that we are here; tells whether its message is done with."""
+        question, envelope = asked
         try:
+            if isinstance(question, Probe):
+                if self.probes is not None:
+                    self.probes.answer(question, envelope)
+                return True
+            if self.previews is None or context.get_remaining_time_in_millis() < TIME_FOR_ONE_MESSAGE:
+                return False
             self.previews.answer(
-                preview,
+                question,
                 envelope,
                 read=self._reader.read_asked,
                 rate_limiter=self.rate_limiter,
@@ -123,7 +134,7 @@ class Consumer(Generic[AnyCommand]):
                 clock=self.clock,
             )
         except Exception as error:  # noqa: BLE001 - it must not touch the neighbours in the batch
-            self.logger.warning("preview not answered", extra={"reason": reason_of(error)})
+            self.logger.warning("question not answered", extra={"reason": reason_of(error)})
             return False
         return True
 

@@ -3,56 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from leaver.consuming.answers import Answer, Answers
 from leaver.consuming.rate_limiter import Demand, RateLimiter
 from leaver.errors import Throttled
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Envelope, Payload
 from leaver.messages.previews import KEPT, WAITED_FOR, Preview
-from leaver.storage.tables import Value, columns, item, read_as, values
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from leaver.storage.tables import Value
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
 
 #: under which name an answer says how many there are of what the command counts
 COUNT: Final = "count"
-
-
-class PreviewAnswer(BaseModel):
-    """What would be found."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    delivery: str
-    #: names and counts, never a secret
-    found: dict[str, Any] = Field(default_factory=dict)
-    #: why that can't be said now
-    because: str | None = None
-    #: seconds since 1970; the table clears itself of it after that
-    expires_at: int
-
-
-class PreviewAnswers:
-    """The answers, in the table of deliveries, which keeps nothing for long: they are no evidence."""
-
-    def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
-
-    def read(self, preview: Preview) -> PreviewAnswer | None:
-        """Read an answer; None as long as there is none."""
-        key = item({"delivery": preview.place})
-        found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return read_as(PreviewAnswer)(values(found["Item"])) if "Item" in found else None
-
-    def put(self, answer: PreviewAnswer) -> None:
-        """Write an answer."""
-        self._dynamodb.put_item(TableName=self._table, Item=item(columns(answer)))
 
 
 @dataclass(frozen=True)
@@ -61,7 +25,7 @@ class Previews(Generic[AnyCommand]):
 
     #: what its command would find; it changes nothing
     look: Callable[[AnyCommand], Mapping[str, Value]]
-    answers: PreviewAnswers
+    answers: Answers
 
     def answer(
         self,
@@ -94,7 +58,7 @@ class Previews(Generic[AnyCommand]):
         except Exception as error:  # noqa: BLE001 - whoever waits is told why
             because = say(error)
         self.answers.put(
-            PreviewAnswer(
+            Answer(
                 delivery=preview.place,
                 found=dict(found),
                 because=because,

@@ -1,0 +1,1 @@
+"""`leaver doctor`: an installation, row by row, each with what to do about it."""

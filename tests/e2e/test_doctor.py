@@ -1,0 +1,56 @@
+"""`leaver doctor` on the local world as `make up` has it, by the real command line: all green, and rows made red."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from leaver_cli.main import app
+from local import acme, surroundings
+from tests.e2e.watched_world import WatchedWorld
+
+
+@pytest.fixture(scope="module")
+def shared_world() -> Iterator[WatchedWorld]:
+    with WatchedWorld(**surroundings.PARAMETERS) as world:
+        surroundings.surround(world)
+        acme.set_up(world)
+        acme.connect_hibob(world)
+        yield world
+        world.forget()
+
+
+def leaver(world: WatchedWorld, *arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env=world.environment())
+
+
+def examined(world: WatchedWorld, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    result = leaver(world, "doctor", "--json", *options)
+    return result.exit_code, json.loads(result.stdout)["rows"]
+
+
+def test_all_is_well_after_make_up_and_every_queue_answers_a_probe(world: WatchedWorld) -> None:
+    code, rows = examined(world, "--probe")
+    assert [each for each in rows if each["well"] != "yes"] == []
+    assert code == 0
+
+
+def test_what_is_amiss_is_told_with_what_to_do(world: WatchedWorld) -> None:
+    world.put_hr_event("OffboardingRequested", {"subject": {}})
+    world.wait_until_idle()
+    world.zoom.add_account(acme.BOUGHT_ACCOUNT)
+    there = acme.BOUGHT_ADMIN
+    world.zoom.add_user(there.zoom_id, there.email, account_id=acme.BOUGHT_ACCOUNT)
+    poor = (acme.READ_USER, acme.READ_TOKEN)
+    acme.connect_zoom(world, "zoom-poor", poor, account=acme.BOUGHT_ACCOUNT, administrator=there)
+    code, rows = examined(world)
+    assert code == 1
+    assert {(each["row"], each["to_do"]) for each in rows if each["well"] == "no"} == {
+        ("dead letters", "leaver parked start_offboarding"),
+        ("scopes and roles", "grant it, then: leaver connect zoom zoom-poor"),
+    }
+    [providers] = [each["says"] for each in rows if each["row"] == "providers"]
+    assert "zoom has 2 accounts (acme-zoom-account, bought-zoom-account): a leaver has steps at each" in providers
