@@ -140,9 +140,8 @@ def test_one_file_finds_the_same_with_nothing_of_ours(folder: Path) -> None:
     assert imported - sys.stdlib_module_names == {"cryptography"}
     key = ["--key", str(folder / "key.pem"), "--origin", "leaver-evidence/cases"]
     for _ in range(2):
-        ran = subprocess.run(
-            [sys.executable, "-I", str(alone), str(folder), *key], capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-I", str(alone), str(folder), *key]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own file
         assert (ran.returncode, ran.stdout) == verify(folder)
         (places(folder)[0] / "bundle.json").write_text("{}")
 
