@@ -15,7 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from leaver.evidence.verification import CaseFiles, Trust, findings_of_case, findings_of_leaves, findings_of_log
+from leaver.evidence.verification import (
+    NAMES_FILE,
+    CaseFiles,
+    Trust,
+    findings_of_case,
+    findings_of_leaves,
+    findings_of_log,
+    findings_of_names,
+)
 
 #: what lies in a folder that `leaver evidence` made, beside the statements
 KEY_FILE: Final = "key.pem"
@@ -98,6 +106,11 @@ def _check_with(public: ec.EllipticCurvePublicKey) -> Callable[[bytes, bytes], b
         return True
 
     return is_signed
+
+
+def _findings_of_names(folder: Path, case_id: str, files: CaseFiles) -> list[str]:
+    names = folder / "cases" / case_id / NAMES_FILE
+    return findings_of_names(files, names.read_bytes()) if names.is_file() else []
 
 
 def _leaves_of(path: Path) -> list[bytes]:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Final, Self
 
 from leaver.evidence.bundle import CASE_IS_OVER, SIGNED_AT, VERSION, claimed_of, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
@@ -13,6 +13,9 @@ from leaver.evidence.log_proof import LogProof
 from leaver.evidence.merkle import Frontier, leaf_hash, verify_inclusion
 from leaver.evidence.note import Checkpoint, verified_text
 from leaver.evidence.statement import Statement
+
+#: where a folder with names has them: the key of a case's commitments, and the bundle to which these commit
+NAMES_FILE: Final = "names.json"
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,13 @@ def findings_of_case(case_id: str, files: CaseFiles, trust: Trust) -> list[str]:
     return [f"{name}: {found}" for name, check in checks for found in _findings(check, case_id, payload, files, trust)]
 
 
-def findings_of_names(files: CaseFiles, plain: Mapping[str, Any], key: bytes) -> list[str]:
-    """What is wrong with what the tables say of the case, to which the bundle commits under this key."""
-    same = canonical(committed(plain, key)) == files.bundle
+def findings_of_names(files: CaseFiles, names: bytes) -> list[str]:
+    """What is wrong with the file of names: what the tables say of the case, and the key under which it is signed."""
+    try:
+        told = read_canonical(names)
+        same = canonical(committed(told["bundle"], bytes.fromhex(told["key"]))) == files.bundle
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ["names: is no file of names"]
     return [] if same else ["names: the case or a receipt is another than the one that was signed"]
 
 
