@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from leaver_cli.evidence.exhibit import Exhibit, lasted, place_of, told
+from leaver_cli.evidence.exhibit import Exhibit, lasted, place_of, told, when
 from leaver_cli.evidence.html import Html, facts, page, table, tag
 
 #: what such a page is evidence for; which of it an audit asks for, its auditor decides
@@ -63,9 +63,9 @@ def _times(exhibit: Exhibit) -> Html:
         "span", f"{told(case['deadline_at'])}: {'missed' if late else 'kept'}", class_="bad" if late else "good"
     )
     return facts(
-        ("access was to end", told(case.get("effective_at"))),
-        ("Leaver began", told(begun) or "never"),
-        ("the last step ended", told(case.get("finished_at"))),
+        ("access was to end", when(case.get("effective_at"))),
+        ("Leaver began", when(begun) or "never"),
+        ("the last step ended", when(case.get("finished_at"))),
         ("that took", lasted(exhibit.seconds)),
         ("deadline", deadline if "deadline_at" in case else ""),
         ("urgency", told(case.get("urgency"))),
@@ -82,8 +82,8 @@ def _said(exhibit: Exhibit) -> Html:
         ("event", told(request.get("event_id"))),
         ("kind", told(request.get("kind"))),
         ("who", told(request.get("subject"))),
-        ("it happened", told(request.get("occurred_at"))),
-        ("to take effect", told(request.get("effective_at"))),
+        ("it happened", when(request.get("occurred_at"))),
+        ("to take effect", when(request.get("effective_at"))),
         ("who asked", told(case.get("actor"))),
         ("why it waited for a person", told(case.get("because"))),
     )
@@ -92,8 +92,8 @@ def _said(exhibit: Exhibit) -> Html:
             told(each.get("source")),
             told(each.get("event_id")),
             told(each.get("kind")),
-            told(each.get("at")),
-            told(each.get("effective_at")),
+            when(each.get("at")),
+            when(each.get("effective_at")),
         )
         for each in case.get("said", ())
     ]
@@ -114,8 +114,8 @@ def _steps(exhibit: Exhibit) -> Html:
                 " ".join(said) or "no call",
                 tag("code", told(receipt.get("tracking_id"))),
                 told(receipt.get("attempts")),
-                told(receipt.get("requested_at")),
-                told(receipt.get("finished_at")),
+                when(receipt.get("requested_at")),
+                when(receipt.get("finished_at")),
             )
         )
     names = ("step", "where", "whose", "outcome", "provider's word", "tracking id", "tries", "asked", "ended")
@@ -134,7 +134,7 @@ def _digests(exhibit: Exhibit) -> Html:
     named = [(f"SHA-256 of {name}", tag("code", digest)) for name, digest in exhibit.digests]
     beside = facts(
         *named,
-        ("signed at", exhibit.signed_at),
+        ("signed at", when(exhibit.signed_at)),
         ("place in the log", f"{exhibit.place}, counted from 0"),
     )
     told_how = "python3 verify.py FOLDER --key key.pem   # the folder above this one; the key from elsewhere"

@@ -115,7 +115,9 @@ def told(value: object) -> str:
         case {**only} if only.keys() == {COMMITMENT}:
             return f"#{str(only[COMMITMENT])[:_SHORT]}"
         case Mapping():
-            return ", ".join(f"{name}: {told(each)}" for name, each in value.items() if each not in ("", None))
+            return ", ".join(
+                f"{name}: {told(each)}" for name, each in value.items() if each not in ("", None, {}, [], ())
+            )
         case list() | tuple():
             return ", ".join(told(each) for each in value)
         case bool():
@@ -135,6 +137,11 @@ def place_of(step: Mapping[str, Any]) -> str:
 def time_of(text: str) -> datetime:
     """A time as evidence has it."""
     return datetime.fromisoformat(text)
+
+
+def when(value: object) -> str:
+    """A time as people read it, in UTC; what is no time as it is."""
+    return told(value).replace("T", " ", 1) if isinstance(value, str) else told(value)
 
 
 def lasted(seconds: int | None) -> str:

@@ -73,7 +73,9 @@ def check_folder(
     notes = [each.read_text(encoding="utf-8") for each in (*checkpoints, *enclosed)]
     trust = trust_in(key or folder / KEY_FILE, origin or _origin_of(notes))
     findings = [
-        f"{case_id}: {found}" for case_id, files in cases.items() for found in findings_of_case(case_id, files, trust)
+        f"{case_id}: {found}"
+        for case_id, files in cases.items()
+        for found in [*findings_of_case(case_id, files, trust), *_findings_of_names(folder, case_id, files)]
     ]
     leaves = _leaves_of(folder / LEAVES_FILE)
     if not is_sample:

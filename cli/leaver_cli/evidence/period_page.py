@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from leaver_cli.evidence.case_page import CONTROLS, verdict
-from leaver_cli.evidence.exhibit import Exhibit, lasted, time_of, told
+from leaver_cli.evidence.exhibit import Exhibit, lasted, time_of, told, when
 from leaver_cli.evidence.html import Html, facts, page, table, tag
 from leaver_cli.evidence.plots import Point, bars, points
 
@@ -113,8 +113,8 @@ def _cases(period: Period) -> Html:
                 each.who,
                 told(each.case.get("source")),
                 tag("span", state, class_="good" if state == "completed" else "warn"),
-                told(each.case.get("effective_at")),
-                told(each.case.get("finished_at")),
+                when(each.case.get("effective_at")),
+                when(each.case.get("finished_at")),
                 tag("span", lasted(each.seconds), " ", late),
                 str(len(each.steps)),
                 str(len(each.not_proved)),
