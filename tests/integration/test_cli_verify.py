@@ -127,6 +127,10 @@ def test_hostile_text_in_evidence_commands_no_terminal(folder: Path) -> None:
     assert (status, "[b]:x:" in said, "envelope: " in said) == (1, True, True)
     assert [each for each in said if not each.isprintable() and each != "\n"] == []
     assert not any(line.startswith("SEALED") for line in said.splitlines())
+    (folder / "verify.py").write_text(verify_py())
+    command = [sys.executable, "-I", str(folder / "verify.py"), str(folder), "--origin", "leaver-evidence/cases"]
+    alone = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - our own file
+    assert [each for each in alone if not each.isprintable() and each != "\n"] == []
 
 
 def test_one_file_finds_the_same_with_nothing_of_ours(folder: Path) -> None:

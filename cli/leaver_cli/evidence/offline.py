@@ -147,5 +147,6 @@ def main() -> int:
     except (NothingToCheck, OSError) as error:
         parser.error(str(error))
     for line in verdict.lines:
-        print(line)
+        # A name of a file may command a terminal.
+        print("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line))
     return 1 if verdict.findings else 0
