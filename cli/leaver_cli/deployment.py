@@ -15,12 +15,16 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from leaver import settings
+from leaver.cases.evidence import CommitmentKeys
 from leaver.cases.heard import HeardEvents
+from leaver.cases.log import CaseLog
 from leaver.cases.people import People
 from leaver.cases.table import Cases
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections, Role
 from leaver.consuming.answers import Answers
+from leaver.evidence.signing import SigningKey
+from leaver.evidence.store import EvidenceStore
 from leaver.messages.names import name_of
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
@@ -31,6 +35,7 @@ from leaver.webhooks.places import Places
 from leaver_cli.commands import InASentence
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
 from leaver_cli.connections.setup import ConnectionSetup, Established
+from leaver_cli.evidence.source import EvidenceSource
 from leaver_cli.stack import AWS, LANED, Stack, reach
 from leaver_cli.terminal import say_under_way
 
@@ -58,6 +63,7 @@ class Deployment:
     cases: Cases
     people: People
     heard: HeardEvents
+    evidence: EvidenceSource
     secret_store: SecretStore
     places: Places
     preview_answers: Answers
@@ -192,6 +198,13 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         cases=Cases(dynamodb, table=outputs["CasesTable"]),
         people=People(dynamodb, table=outputs["CasesTable"]),
         heard=HeardEvents(dynamodb, table=outputs["CasesTable"]),
+        evidence=EvidenceSource(
+            cases=Cases(dynamodb, table=outputs["CasesTable"]),
+            keys=CommitmentKeys(dynamodb, table=outputs["CasesTable"]),
+            log=CaseLog(dynamodb, table=outputs["CasesTable"]),
+            store=EvidenceStore(session.client("s3", config=AWS), bucket=outputs.get("EvidenceBucket", "")),
+            signing_key=SigningKey(session.client("kms", config=AWS), key_arn=outputs.get("EvidenceKeyArn", "")),
+        ),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         places=Places(dynamodb, table=outputs["DeliveriesTable"]),
         preview_answers=Answers(dynamodb, table=outputs["DeliveriesTable"]),

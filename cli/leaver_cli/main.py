@@ -106,10 +106,20 @@ COMMANDS: Final = (
         ["leaver heard", "leaver heard --day 2026-11-28"],
     ),
     Deferred(
+        "evidence",
+        "leaver_cli.evidence.export:evidence",
+        "Write evidence for an auditor, with what checks it.",
+        [
+            "leaver evidence --since 2026-11-01 --until 2026-11-30 --out november",
+            "leaver evidence c-4f1 --out folder --redacted",
+            "leaver evidence --person ada@example.com --out folder",
+        ],
+    ),
+    Deferred(
         "verify",
         "leaver_cli.evidence.verify:verify",
         "Check evidence, without AWS and without a network.",
-        ["leaver verify evidence --key key.pem --origin leaver-evidence/cases"],
+        ["leaver verify november --key key.pem --checkpoint kept.txt"],
     ),
     Deferred(
         "release",

@@ -194,10 +194,10 @@ FORGERIES: list[tuple[Callable[[Folder], None], str]] = [
     (swaps_two_cases, "statement: is about another case"),
     (signs_with_another_key, "envelope: the signature is not of this key over this payload"),
     (invents_a_case, "envelope: the signature is not of this key over this payload"),
-    (takes_a_case_away, "log: no case stands at place 1"),
+    (takes_a_case_away, "log: no statement stands at place 1"),
     (cuts_the_end_of_the_log_off, "log: 2 statements, and a checkpoint of 3"),
     (puts_a_case_before_another, "log: the first 1 statements are not those of a checkpoint"),
-    (tells_a_case_twice, "log: 2 cases stand at place 0"),
+    (tells_a_case_twice, "log: 2 statements stand at place 0"),
     (tells_two_of_two_logs, "log: the first 3 statements are not those of a checkpoint"),
     (gives_another_proof, "proof: the leaf is not in the tree of this root"),
     (moves_the_index, "proof: the tree has no such leaf"),
@@ -259,13 +259,19 @@ def test_a_file_that_is_no_such_file_is_found_and_stops_nothing(folder: Folder, 
 def test_names_that_were_changed_in_the_tables_are_found(folder: Folder) -> None:
     office, case_id = folder.office, folder.first
     key = office.evidence.keys.of(case_id)
-    assert findings_of_names(folder.files[case_id], bundle_of(office.cases.read_stored(case_id)), key) == []
+
+    def findings() -> list[str]:
+        plain = bundle_of(office.cases.read_stored(case_id))
+        return findings_of_names(folder.files[case_id], canonical({"key": key.hex(), "bundle": plain}))
+
+    assert findings() == []
     case = office.cases.require(case_id)
     assert case.state is State.COMPLETED
     for changed in ({"email": "grace@example.com"}, {"finished_at": office.clock() + timedelta(days=1)}):
         office.cases.put(case.model_copy(update=changed))
-        plain = bundle_of(office.cases.read_stored(case_id))
-        assert findings_of_names(folder.files[case_id], plain, key)
+        assert findings() == ["names: the case or a receipt is another than the one that was signed"]
+    for file in (b"", b"{}", b'{"bundle":{},"key":7}', b'{"bundle":{},"key":"zz"}', b"[]"):
+        assert findings_of_names(folder.files[case_id], file)
 
 
 def test_whoever_has_another_key_than_the_auditor_knows_is_found(folder: Folder) -> None:

@@ -11,7 +11,8 @@ from leaver.cases.people import Name, People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import WATCHED, Case
 from leaver.cases.seal import Stored
-from leaver.cases.table import Cases, CaseSummary
+from leaver.cases.states import State
+from leaver.cases.table import Cases, CaseSummary, ListedCase, UnreadableCase
 from leaver.storage.tables import Item, Items, Value, columns, item_version_of
 from tests.doubles.receipts_table import InMemoryReceipts
 from tests.doubles.steps import Effects
@@ -117,6 +118,9 @@ class InMemoryCases(Cases):
 
     def find_due(self, now: datetime) -> Iterator[str]:
         yield from (case.case_id for case in self._watched(WATCHED) if case.watch_at and case.watch_at <= now)
+
+    def find_in(self, state: State) -> Iterator[ListedCase | UnreadableCase]:
+        yield from (ListedCase.model_validate(columns(case)) for case in self.every if case.state is state)
 
     def find_held(self) -> Iterator[str]:
         yield from (case.case_id for case in self._watched("held"))

@@ -1,11 +1,18 @@
 """`leaver verify` on a folder, as `aws s3 sync` makes one."""
 
+import ast
+import hashlib
+import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from leaver.evidence.log_proof import LogProof
+from leaver_cli.evidence import standalone
+from leaver_cli.evidence.standalone import MODULES, verify_py
 from leaver_cli.main import app
 from tests.doubles.office import Office
 from tests.integration.test_cli_hostile_text import HOSTILE
@@ -47,6 +54,36 @@ def test_what_nobody_changed_holds(folder: Path) -> None:
     assert verify(folder, "--checkpoint", str(folder / "kept.txt")) == (0, "2 cases, 0 findings\n")
 
 
+def test_a_key_that_came_with_the_evidence_is_named_to_be_held_against_another(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["verify", str(folder), "--origin", "leaver-evidence/cases"])
+    digest = hashlib.sha256((folder / "key.pem").read_bytes()).hexdigest()
+    assert f"key.pem is the folder's own, with the SHA-256 {digest}" in result.output
+    (folder / "key.pem").unlink()
+    assert CliRunner().invoke(app, ["verify", str(folder), "--origin", "leaver-evidence/cases"]).exit_code == 2
+
+
+def test_a_folder_with_a_checkpoint_names_its_log(folder: Path) -> None:
+    assert "name the log with --origin" in CliRunner().invoke(app, ["verify", str(folder)]).output.replace("\n", " ")
+    checkpoint = LogProof.from_text((places(folder)[1] / "envelope.tlog-proof").read_text()).checkpoint
+    (folder / "checkpoint.txt").write_text(checkpoint)
+    assert CliRunner().invoke(app, ["verify", str(folder)]).exit_code == 0
+
+
+def test_a_folder_may_hold_a_part_of_the_log_without_a_gap(office: Office, folder: Path) -> None:
+    leaves = [each.hex() for each in office.evidence.log.hashes]
+    (folder / "leaves.txt").write_text("\n".join(leaves))
+    first = places(folder)[0]
+    for each in first.iterdir():
+        each.unlink()
+    first.rmdir()
+    assert verify(folder) == (0, "1 cases, 0 findings\n")
+    (folder / "leaves.txt").write_text("\n".join(leaves[::-1]))
+    said = ("log: another statement stands at place 1", "log: the first 2 statements are not those of a checkpoint")
+    assert verify(folder) == verify(folder, "--sample") == (1, "\n".join([*said, "1 cases, 2 findings\n"]))
+    (folder / "leaves.txt").write_text("none")
+    assert verify(folder)[0] == 2
+
+
 def test_what_is_wrong_is_named_with_its_case(folder: Path) -> None:
     place = places(folder)[0]
     (place / "bundle.json").unlink()
@@ -59,7 +96,7 @@ def test_a_missing_case_is_found_unless_these_are_some_of_them(folder: Path) -> 
     for each in gone.iterdir():
         each.unlink()
     gone.rmdir()
-    assert verify(folder) == (1, "log: no case stands at place 0\n1 cases, 1 findings\n")
+    assert verify(folder) == (1, "log: no statement stands at place 0\n1 cases, 1 findings\n")
     assert verify(folder, "--sample") == (0, "1 cases, 0 findings\n")
 
 
@@ -90,3 +127,38 @@ def test_hostile_text_in_evidence_commands_no_terminal(folder: Path) -> None:
     assert (status, "[b]:x:" in said, "envelope: " in said) == (1, True, True)
     assert [each for each in said if not each.isprintable() and each != "\n"] == []
     assert not any(line.startswith("SEALED") for line in said.splitlines())
+    (folder / "verify.py").write_text(verify_py())
+    command = [sys.executable, "-I", str(folder / "verify.py"), str(folder), "--origin", "leaver-evidence/cases"]
+    alone = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - our own file
+    assert [each for each in alone if not each.isprintable() and each != "\n"] == []
+
+
+def test_one_file_finds_the_same_with_nothing_of_ours(folder: Path) -> None:
+    alone = folder / "verify.py"
+    alone.write_text(verify_py())
+    imported = {
+        (each.module if isinstance(each, ast.ImportFrom) else each.names[0].name).partition(".")[0]  # type: ignore[union-attr] # no relative ones
+        for each in ast.walk(ast.parse(alone.read_text()))
+        if isinstance(each, ast.Import | ast.ImportFrom)
+    }
+    assert imported - sys.stdlib_module_names == {"cryptography"}
+    key = ["--key", str(folder / "key.pem"), "--origin", "leaver-evidence/cases"]
+    for _ in range(2):
+        command = [sys.executable, "-I", str(alone), str(folder), *key]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own file
+        assert (ran.returncode, ran.stdout) == verify(folder)
+        (places(folder)[0] / "bundle.json").write_text("{}")
+
+
+def test_the_file_is_what_leaver_verify_runs_byte_by_byte() -> None:
+    joined = verify_py()
+    for module in MODULES:
+        own = [each for each in vars(module).values() if getattr(each, "__module__", None) == module.__name__]
+        assert own
+        assert all(inspect.getsource(each) in joined for each in own)
+
+
+def test_a_name_that_two_modules_give_is_told_before_it_hides_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standalone, "MODULES", (*MODULES, MODULES[0]))
+    with pytest.raises(ValueError, match=r"two modules define .*canonical"):
+        verify_py()

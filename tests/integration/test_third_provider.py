@@ -70,6 +70,7 @@ class World:
             cases=cast("Any", None),
             people=cast("Any", None),
             heard=cast("Any", None),
+            evidence=cast("Any", None),
             secret_store=self.secret_store,
             places=cast("Any", None),
             preview_answers=cast("Any", None),

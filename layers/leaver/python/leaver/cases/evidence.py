@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -31,6 +31,8 @@ from leaver.storage.tables import Items, read_as, timestamp
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+_KEY: Final = "key"
+
 
 class CommitmentKey(BaseModel):
     """The key of a case's commitments: without it nobody can tell any more whom the evidence is about."""
@@ -38,7 +40,7 @@ class CommitmentKey(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     case_id: str
-    entry: str = "key"
+    entry: str = _KEY
     #: 32 random bytes in hex
     key: str
 
@@ -62,6 +64,11 @@ class CommitmentKeys:
         if standing is None:
             raise NotKept(f"evidence of {case_id}: its key was deleted meanwhile")
         return bytes.fromhex(standing.key)
+
+    def find(self, case_id: str) -> bytes | None:
+        """Find the case's key; None where there is none, or none any more."""
+        standing = self._items.read(partition=of_evidence(case_id), entry=_KEY)
+        return bytes.fromhex(standing.key) if standing else None
 
 
 @dataclass(frozen=True)

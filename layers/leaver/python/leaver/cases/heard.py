@@ -77,10 +77,13 @@ class HeardEvents:
 
     def find_open(self, day: datetime) -> Iterator[Heard]:
         """Find what was heard on a day, in UTC, and has no fate; the oldest first."""
-        names, bound = {"#partition": "partition"}, {":day": of_day(day)}
-        found = [read_as(Heard)(each) for each in self._items.query(None, "#partition = :day", names, bound)]
+        found = list(self.read_day(day))
         closed = {each.entry.removesuffix("#fate") for each in found if each.fate}
         yield from (each for each in found if each.entry not in closed and not each.fate)
+
+    def read_day(self, day: datetime) -> Iterator[Heard]:
+        """Read all that was heard on a day, in UTC, and each fate beside it; the oldest first."""
+        yield from map(read_as(Heard), self._items.query(None, "#key = :key", {"#key": KEY[0]}, {":key": of_day(day)}))
 
     def find_fates(self, since: datetime, until: datetime) -> Iterator[Heard]:
         """Find what became of whatever was first received since then, as of now."""

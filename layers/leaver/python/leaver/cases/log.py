@@ -3,6 +3,7 @@
 Of the tree only its frontier is kept to go on with; what a leaf's proof takes is kept with the leaf.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -110,6 +111,11 @@ class CaseLog:
                 return standing
             self._append(case_id, leaf_hash(statement))
         raise NotKept(f"evidence of {case_id}: others kept appending to the log")
+
+    def read_all(self) -> Iterator[Leaf]:
+        """Read every leaf, in order."""
+        found = self._leaves.query(None, "#key = :key", {"#key": KEY[0]}, {":key": LOG})
+        yield from (read_as(Leaf)(each) for each in found if each["entry"] != _HEAD)
 
     def _standing(self, case_id: str) -> Leaf | None:
         place = self._places.read(partition=of_evidence(case_id), entry=_PLACE)

@@ -10,7 +10,7 @@ from leaver.evidence.dsse import SignatureCheck
 from leaver.evidence.merkle import HASH_SIZE
 
 #: ECDSA over SHA-256, the signature in DER
-ECDSA: Final = 0x02
+ECDSA_SHA256: Final = 0x02
 _ID_SIZE: Final = 4
 
 
@@ -25,7 +25,7 @@ def key_id_of(public_key: bytes) -> bytes:
 
 def verifier_key(name: str, public_key: bytes) -> str:
     """The public key (SPKI in DER) as tools for notes take it."""
-    return f"{name}+{key_id_of(public_key).hex()}+{b64encode(bytes([ECDSA]) + public_key).decode()}"
+    return f"{name}+{key_id_of(public_key).hex()}+{b64encode(bytes([ECDSA_SHA256]) + public_key).decode()}"
 
 
 def signed_note(text: str, signature: bytes, *, name: str, public_key: bytes) -> str:
@@ -45,7 +45,7 @@ def verified_text(note: str, check: SignatureCheck, *, name: str, public_key: by
     for _, signer, encoded in lines:
         if signer != name:
             continue
-        signature = _from_base64(encoded)
+        signature = _bytes_of(encoded)
         if signature[:_ID_SIZE] == key_id_of(public_key) and check(signature[_ID_SIZE:], text.encode()):
             return text
     raise BadNote("is not signed with this key")
@@ -69,7 +69,7 @@ class Checkpoint:
         """Read a checkpoint without extensions; raises BadNote."""
         try:
             origin, size, root = text.removesuffix("\n").split("\n")
-            checkpoint = cls(origin, int(size), _from_base64(root))
+            checkpoint = cls(origin, int(size), _bytes_of(root))
         except ValueError:
             raise BadNote("is not a checkpoint") from None
         # Written in another way, it could be understood in another way: `+5`, a space, a leading zero.
@@ -78,7 +78,7 @@ class Checkpoint:
         return checkpoint
 
 
-def _from_base64(text: str) -> bytes:
+def _bytes_of(text: str) -> bytes:
     try:
         return b64decode(text, validate=True)
     except Error:

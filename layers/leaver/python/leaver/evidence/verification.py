@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Final, Self
 
 from leaver.evidence.bundle import CASE_IS_OVER, SIGNED_AT, VERSION, claimed_of, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
@@ -13,6 +13,9 @@ from leaver.evidence.log_proof import LogProof
 from leaver.evidence.merkle import Frontier, leaf_hash, verify_inclusion
 from leaver.evidence.note import Checkpoint, verified_text
 from leaver.evidence.statement import Statement
+
+#: where a folder with names has them: the key of a case's commitments, and the bundle to which these commit
+NAMES_FILE: Final = "names.json"
 
 
 @dataclass(frozen=True)
@@ -59,30 +62,54 @@ def findings_of_case(case_id: str, files: CaseFiles, trust: Trust) -> list[str]:
     return [f"{name}: {found}" for name, check in checks for found in _findings(check, case_id, payload, files, trust)]
 
 
-def findings_of_names(files: CaseFiles, plain: Mapping[str, Any], key: bytes) -> list[str]:
-    """What is wrong with what the tables say of the case, to which the bundle commits under this key."""
-    same = canonical(committed(plain, key)) == files.bundle
+def findings_of_names(files: CaseFiles, names: bytes) -> list[str]:
+    """What is wrong with the file of names: what the tables say of the case, and the key under which it is signed."""
+    try:
+        told = read_canonical(names)
+        same = canonical(committed(told["bundle"], bytes.fromhex(told["key"]))) == files.bundle
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ["names: is no file of names"]
     return [] if same else ["names: the case or a receipt is another than the one that was signed"]
 
 
-def findings_of_log(cases: Mapping[str, CaseFiles], trust: Trust, *, held: Iterable[str] = ()) -> list[str]:
-    """What is wrong with the log, of which these are to be all cases: one at each place, and every checkpoint true.
+def findings_of_log(
+    cases: Mapping[str, CaseFiles], trust: Trust, *, held: Iterable[str] = (), leaves: Sequence[bytes] = ()
+) -> list[str]:
+    """What is wrong with the log: one statement at each place, and every checkpoint true.
 
-    `held` are checkpoints that somebody kept: the log has to have begun as each of them says.
+    `held` are checkpoints that somebody kept: the log has to have begun as each of them says. `leaves` are the hashes
+    of the whole log: with them these may be a part of it, from one place to another without a gap. Without them these
+    are to be all.
     """
     by_place: dict[int, list[bytes]] = {}
     for files in cases.values():
         if (found := _place_of(files, trust)) is not None:
             by_place.setdefault(found[0], []).append(found[1])
-    places = range(max(by_place, default=-1) + 1)
-    findings = [f"log: no case stands at place {place}" for place in places if place not in by_place]
-    findings += [f"log: {len(each)} cases stand at place {place}" for place, each in by_place.items() if len(each) > 1]
+    first = min(by_place, default=0) if leaves else 0
+    places = range(first, max(by_place, default=-1) + 1)
+    findings = [f"log: no statement stands at place {place}" for place in places if place not in by_place]
+    findings += [
+        f"log: {len(each)} statements stand at place {place}" for place, each in by_place.items() if len(each) > 1
+    ]
+    if leaves:
+        return findings + findings_of_leaves(cases, trust, held=held, leaves=leaves)
     if findings:
         # Of a tree with a hole nobody knows the root.
         return findings
-    roots = _roots([by_place[place][0] for place in places])
-    notes = [*held, *(_note_of(files) for files in cases.values())]
-    return sorted({found for note in notes for found in _findings_of_checkpoint(note, roots, trust)})
+    return _findings_of_checkpoints(cases, trust, held, [by_place[place][0] for place in places])
+
+
+def findings_of_leaves(
+    cases: Mapping[str, CaseFiles], trust: Trust, *, held: Iterable[str], leaves: Sequence[bytes]
+) -> list[str]:
+    """What is wrong with a log of these leaves, of which these are some statements."""
+    found = [place for files in cases.values() if (place := _place_of(files, trust)) is not None]
+    findings = [
+        f"log: another statement stands at place {place}"
+        for place, leaf in found
+        if [leaf] != [*leaves[place : place + 1]]
+    ]
+    return findings + _findings_of_checkpoints(cases, trust, held, leaves)
 
 
 def _findings(check: Callable[..., Iterator[str]], *given: object) -> list[str]:
@@ -142,6 +169,14 @@ def _roots(leaves: Iterable[bytes]) -> list[bytes]:
         roots.append(tree.root_with(leaf))
         tree = tree.appended(leaf)
     return roots
+
+
+def _findings_of_checkpoints(
+    cases: Mapping[str, CaseFiles], trust: Trust, held: Iterable[str], leaves: Iterable[bytes]
+) -> list[str]:
+    roots = _roots(leaves)
+    notes = [*held, *(_note_of(files) for files in cases.values())]
+    return sorted({found for note in notes for found in _findings_of_checkpoint(note, roots, trust)})
 
 
 def _findings_of_checkpoint(note: str, roots: Sequence[bytes], trust: Trust) -> list[str]:

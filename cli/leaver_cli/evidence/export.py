@@ -1,0 +1,84 @@
+"""`leaver evidence`: write an auditor's folder about some cases, a person, or all of a time."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from leaver.cases.table import ListedCase, UnreadableCase
+from leaver_cli.connections.health import moment
+from leaver_cli.deployment import Deployment, describe
+from leaver_cli.evidence.folder import Handed, newest_checkpoint, write_folder
+from leaver_cli.evidence.period_page import Period
+from leaver_cli.evidence.wanted import Span, Wanted
+from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.terminal import Terminal
+
+
+def evidence(
+    cases: Annotated[list[str] | None, typer.Argument(metavar="CASE", help="Cases' ids.")] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="A folder that is empty, or not there yet.")],
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="What was over on this day or later, in UTC.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="And on this day at the latest.")] = None,
+    person: Annotated[str | None, typer.Option(metavar="WHO", help="Only of whom this is a name.")] = None,
+    redacted: Annotated[bool, typer.Option("--redacted", help="Pseudonyms instead of names.")] = False,
+    stack: StackName = "leaver",
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Write evidence for an auditor, with what checks it; the exit status is 1 where the check finds anything."""
+    if not (cases or since or person):
+        raise typer.BadParameter("name cases, --since or --person")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise typer.BadParameter(f"--out {out}: is not empty")
+    deployment = describe(stack, region, profile)
+    wanted = Wanted(tuple(cases or ()), Span.of(since, until or deployment.now()) if since else None, person)
+    taken = take(deployment, wanted, stack=stack, is_redacted=redacted)
+    verdict = write_folder(out, *taken, is_sample=not wanted.is_whole)
+    console = Terminal()
+    for line in verdict.lines:
+        console.say(line)
+    sample = "" if wanted.is_whole else " --sample"
+    console.note(f"{out / 'index.html'}; an auditor runs: python3 {out / 'verify.py'} {out} --key KEY{sample}")
+    raise typer.Exit(bool(verdict.findings))
+
+
+def take(deployment: Deployment, wanted: Wanted, *, stack: str, is_redacted: bool) -> tuple[Handed, Period]:
+    """Take from a deployment what is wanted; raises ClickException where there is nothing."""
+    source = deployment.evidence
+    exhibits = [source.exhibit(each, is_redacted=is_redacted) for each in wanted.choose(source)]
+    if not exhibits:
+        raise click.ClickException("no case that is over is what this asks for")
+    leaves = list(source.leaves.values())
+    handed = Handed(
+        exhibits,
+        source.signing_key.public_key,
+        [bytes.fromhex(each.hash) for each in leaves],
+        newest_checkpoint(source.store.read(f"cases/{leaves[-1].case_id}/envelope.tlog-proof")),
+    )
+    period = Period(
+        asked=wanted.told(is_redacted=is_redacted),
+        stack=stack,
+        taken_at=moment(deployment.now()),
+        log=f"{source.store.log_origin}, {len(leaves)} statements",
+        is_redacted=is_redacted,
+    )
+    if wanted.span is None or not wanted.is_whole:
+        return handed, period
+    health = Counter(str(getattr(each, "status", "unreadable")) for each in deployment.connections.read_all())
+    fates = Counter[str](each.fate for day in wanted.span.days for each in deployment.heard.read_day(day) if each.fate)
+    under_way = [] if is_redacted else [_row(each) for each in source.find_under_way()]
+    return handed, replace(period, fates=fates, health=health, under_way=under_way)
+
+
+def _row(case: ListedCase | UnreadableCase) -> tuple[str, str, str, str]:
+    if isinstance(case, UnreadableCase):
+        return case.case_id, "", case.reason, ""
+    return case.case_id, case.email, case.state, moment(case.started_at or case.effective_at)

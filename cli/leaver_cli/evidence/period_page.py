@@ -1,0 +1,133 @@
+"""The page of a period: every case, what was heard, and plots of how long it took and what came of it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from leaver_cli.evidence.case_page import CONTROLS, verdict
+from leaver_cli.evidence.exhibit import Exhibit, lasted, time_of, told, when
+from leaver_cli.evidence.html import Html, facts, page, table, tag
+from leaver_cli.evidence.plots import Point, bars, points
+
+_TONES: Final = {
+    **dict.fromkeys(("revoked", "already_gone", "purged", "deactivated", "in time", "active", "opened"), "good"),
+    **dict.fromkeys(("overdue", "needs_reauthorization", "refused", "dead_lettered", "no receipt"), "bad"),
+    **dict.fromkeys(("user_not_found", "not_searchable", "closed", "cooling_down", "dismissed", "no fate"), "warn"),
+    **dict.fromkeys(("revoked connection", "nothing_follows", "repeated", "changed", "handed_on"), "plain"),
+}
+
+
+@dataclass(frozen=True)
+class Period:
+    """What an auditor asked for, and what came of it."""
+
+    #: what was asked for, in words
+    asked: str
+    #: the deployment, and when it was asked
+    stack: str
+    taken_at: str
+    log: str
+    exhibits: Sequence[Exhibit] = ()
+    #: by case
+    findings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: of what no single case is to blame for
+    beside: Sequence[str] = ()
+    #: of what was heard, how much had which fate
+    fates: Mapping[str, int] = field(default_factory=dict)
+    #: how many connections are how
+    health: Mapping[str, int] = field(default_factory=dict)
+    #: cases that are not over: case, who, state, since
+    under_way: Sequence[tuple[str, str, str, str]] = ()
+    is_redacted: bool = False
+
+    @property
+    def all_findings(self) -> Sequence[str]:
+        """Each with its case."""
+        return [*(f"{case}: {each}" for case, found in self.findings.items() for each in found), *self.beside]
+
+
+def period_page(period: Period) -> str:
+    """The page."""
+    hidden = ["Names are pseudonyms; the same person has another one in each case."] if period.is_redacted else []
+    return page(
+        f"Leavers, {period.asked}",
+        tag("p", f"Leaver, stack {period.stack}", class_="over"),
+        tag("h1", f"Leavers, {period.asked}"),
+        *(tag("p", each, class_="note") for each in hidden),
+        verdict(period.all_findings, "Every check of these files holds."),
+        facts(
+            ("cases in this folder", str(len(period.exhibits))),
+            ("asked for", period.asked),
+            ("taken at", period.taken_at),
+            ("the log, when it was taken", period.log),
+        ),
+        tag("div", *_plots(period), class_="plots"),
+        tag("h2", "Cases that are over"),
+        _cases(period),
+        *_under_way(period),
+        tag("h2", "Controls that it may serve"),
+        table(("framework", "controls", "about"), *CONTROLS),
+        tag("h2", "Check it without us"),
+        tag("pre", "python3 verify.py FOLDER --key KEY --checkpoint KEPT   # needs Python 3.11 and `cryptography`"),
+    )
+
+
+def _plots(period: Period) -> list[Html]:
+    ended = [each for each in period.exhibits if each.seconds is not None]
+    took = [
+        Point(
+            time_of(each.case["finished_at"]),
+            each.seconds or 0,
+            bool(each.case.get("overdue")),
+            f"{each.who}: {lasted(each.seconds)}",
+        )
+        for each in ended
+    ]
+    outcomes = Counter(
+        str(receipt.get("outcome", "no receipt")) for each in period.exhibits for _, receipt in each.steps
+    )
+    late = Counter("overdue" if each.case.get("overdue") else "in time" for each in ended)
+    refusals = {name: count for name, count in period.fates.items() if count}
+    plots = [
+        points("Time to revoke: each case, from when access was to end", took),
+        bars("Outcomes of the steps", dict(outcomes.most_common()), _TONES),
+        bars("Deadlines", {name: late[name] for name in ("in time", "overdue")}, _TONES),
+    ]
+    if refusals:
+        plots.append(bars("What was heard, and its fate", refusals, _TONES))
+    if period.health:
+        plots.append(bars("Connections, as they were when this was taken", period.health, _TONES))
+    return plots
+
+
+def _cases(period: Period) -> Html:
+    rows = []
+    for each in sorted(period.exhibits, key=lambda one: one.place):
+        wrong = len(period.findings.get(each.case_id, ()))
+        state = str(each.case.get("state"))
+        late = tag("span", "overdue", class_="bad") if each.case.get("overdue") else ""
+        rows.append(
+            (
+                tag("a", each.case_id, href=f"cases/{each.case_id}/index.html"),
+                each.who,
+                told(each.case.get("source")),
+                tag("span", state, class_="good" if state == "completed" else "warn"),
+                when(each.case.get("effective_at")),
+                when(each.case.get("finished_at")),
+                tag("span", lasted(each.seconds), " ", late),
+                str(len(each.steps)),
+                str(len(each.not_proved)),
+                tag("span", wrong, class_="bad" if wrong else "good"),
+            )
+        )
+    names = ("case", "who", "source", "state", "to end at", "ended", "took", "steps", "not proven", "findings")
+    return table(names, *rows)
+
+
+def _under_way(period: Period) -> list[Html]:
+    if not period.under_way:
+        return []
+    said = "Nobody has signed these yet: the table says so."
+    rows = table(("case", "who", "state", "since"), *period.under_way)
+    return [tag("h2", "Cases that are not over"), tag("p", said, class_="note"), rows]

@@ -1,0 +1,58 @@
+"""What a deployment keeps as evidence, as an auditor's folder is made of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import click
+
+from leaver.cases.evidence import CommitmentKeys, bundle_of
+from leaver.cases.log import CaseLog, Leaf
+from leaver.cases.record import ENTRY
+from leaver.cases.states import OVER, UNDER_WAY, State
+from leaver.cases.table import Cases, ListedCase, UnreadableCase
+from leaver.errors import NotKept
+from leaver.evidence.signing import SigningKey
+from leaver.evidence.store import EvidenceStore
+from leaver.evidence.verification import CaseFiles
+from leaver_cli.evidence.exhibit import Exhibit
+
+_FILES: Final = ("bundle.json", "envelope.json", "envelope.tlog-proof")
+
+
+@dataclass(frozen=True)
+class EvidenceSource:
+    """The bucket, the log, the public key, and the tables that know whose evidence it is."""
+
+    cases: Cases
+    keys: CommitmentKeys
+    log: CaseLog
+    store: EvidenceStore
+    signing_key: SigningKey
+
+    @cached_property
+    def leaves(self) -> Mapping[str, Leaf]:
+        """Every leaf of the log by its case, in order."""
+        return {each.case_id: each for each in self.log.read_all()}
+
+    def find_over(self) -> Iterator[ListedCase | UnreadableCase]:
+        """Find every case that is over."""
+        for state in (State.COMPLETED, *sorted(OVER)):
+            yield from self.cases.find_in(state)
+
+    def find_under_way(self) -> Iterator[ListedCase | UnreadableCase]:
+        """Find every case that is not over."""
+        for state in sorted(UNDER_WAY):
+            yield from self.cases.find_in(state)
+
+    def exhibit(self, case_id: str, *, is_redacted: bool) -> Exhibit:
+        """Fetch a case's evidence; raises ClickException where it is not all there."""
+        try:
+            files = CaseFiles(*(self.store.read(f"cases/{case_id}/{name}") for name in _FILES))
+        except NotKept as error:
+            raise click.ClickException(f"{error}: a case has evidence once it is over") from None
+        key = None if is_redacted else self.keys.find(case_id)
+        stored = self.cases.read_stored(case_id) if key else {}
+        plain = bundle_of(stored) if ENTRY in stored else None
+        return Exhibit(case_id, files, plain, key)

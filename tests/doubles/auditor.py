@@ -1,0 +1,43 @@
+"""An auditor's folder, made of everything that an office in memory holds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from leaver_cli.deployment import Deployment
+from leaver_cli.evidence.export import take
+from leaver_cli.evidence.folder import write_folder
+from leaver_cli.evidence.offline import Verdict
+from leaver_cli.evidence.source import EvidenceSource
+from leaver_cli.evidence.wanted import Wanted
+from tests.doubles.office import Office
+
+
+@dataclass(frozen=True)
+class AskedOffice:
+    """The office, as `leaver evidence` knows a deployment."""
+
+    office: Office
+
+    @property
+    def evidence(self) -> EvidenceSource:
+        kept = self.office.evidence.of_cases
+        return EvidenceSource(kept.cases, kept.keys, kept.log, kept.store, kept.signing_key)
+
+    @property
+    def heard(self) -> Any:
+        return self.office.heard
+
+    @property
+    def connections(self) -> Any:
+        return self.office.table
+
+    def now(self) -> Any:
+        return self.office.clock()
+
+
+def hand_over(office: Office, folder: Path, wanted: Wanted, *, is_redacted: bool = False) -> Verdict:
+    """What `leaver evidence` does with what is wanted."""
+    deployment = cast("Deployment", AskedOffice(office))
+    handed, period = take(deployment, wanted, stack="leaver", is_redacted=is_redacted)
+    return write_folder(folder, handed, period, is_sample=not wanted.is_whole)

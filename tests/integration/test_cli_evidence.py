@@ -1,0 +1,208 @@
+"""`leaver evidence`: the folder that an auditor gets, and its pages."""
+
+import csv
+import io
+import re
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from leaver_cli.evidence import export
+from leaver_cli.evidence.html import page, tag
+from leaver_cli.evidence.offline import check_folder
+from leaver_cli.evidence.people_csv import people_csv
+from leaver_cli.evidence.wanted import Span, Wanted
+from leaver_cli.main import app
+from tests.doubles.auditor import AskedOffice, hand_over
+from tests.doubles.office import Office
+
+PEOPLE = ("ada@example.com", "grace@example.com", "mary@example.com")
+HOSTILE = '<script>alert("x")</script>"><img src=//evil.example onerror=alert(1)>\u202e'
+
+
+@pytest.fixture(scope="module")
+def office() -> Office:
+    office = Office()
+    for number, email in enumerate(PEOPLE):
+        office.hire(email, f"Z-{number}", f"local:{{{number}}}", kept=True)
+        office.deliver(office.hears(email=email))
+        for _ in range(9 * number):
+            office.clock.passes(minutes=1)
+            office.minute()
+        office.works()
+        office.clock.passes(hours=20)
+    return office
+
+
+def all_of(office: Office) -> Wanted:
+    return Wanted((), Span.of(datetime(2026, 11, 1), office.clock()), None)  # noqa: DTZ001 - as typer gives it
+
+
+@pytest.fixture
+def folder(office: Office, tmp_path: Path) -> Path:
+    assert hand_over(office, tmp_path / "out", all_of(office)).findings == []
+    return tmp_path / "out"
+
+
+class Elements(HTMLParser):
+    """What a browser would make of a page: elements, and whatever could lead elsewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.leads: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.leads |= {
+            f"{name}={value}" for name, value in attrs if name in {"href", "src", "style"} or name.startswith("on")
+        }
+
+
+def pages(folder: Path) -> list[Path]:
+    return [folder / "index.html", *sorted((folder / "cases").glob("*/index.html"))]
+
+
+def page_of(folder: Path, who: str) -> str:
+    return next(text for each in pages(folder)[1:] if f"<h1>{who}" in (text := each.read_text()))
+
+
+def test_each_case_has_a_page_with_who_when_and_the_provider_s_own_word(folder: Path) -> None:
+    shown = page_of(folder, "grace@example.com")
+    for said in ("hr-system", "RevokeSsoToken", "zoom/acme", "Z-1", "revoked", "204", "v=2.0", "9 min", "kept"):
+        assert said in shown
+    assert "user tokens that were handed out, until 2026-11-2" in shown
+    assert "PS-4" in shown
+    assert len(re.findall(r"<code>[0-9a-f]{64}</code>", shown)) == 2
+
+
+def test_the_period_s_page_counts_what_its_plots_show(folder: Path) -> None:
+    shown = (folder / "index.html").read_text()
+    assert shown.count("<circle") == 3
+    assert re.search(r">revoked</text><rect [^>]*></rect><text [^>]*>6</text>", shown)
+    assert re.search(r">in time</text><rect [^>]*></rect><text [^>]*>2</text>", shown)
+    assert re.search(r">overdue</text><rect [^>]*></rect><text [^>]*>1</text>", shown)
+    assert re.search(r">opened</text><rect [^>]*></rect><text [^>]*>3</text>", shown)
+    assert all(who in shown for who in PEOPLE)
+
+
+def test_no_page_runs_anything_or_leads_anywhere_else(folder: Path) -> None:
+    for each in pages(folder):
+        found = Elements(each.read_text())
+        assert not found.names & {"script", "link", "img", "iframe", "object", "form", "base", "video"}
+        assert all(
+            re.fullmatch(r"href=(\.\./\.\./index\.html|cases/c-[0-9a-f-]+/index\.html)", lead) for lead in found.leads
+        )
+        assert "default-src &#x27;none&#x27;" in each.read_text()
+        assert not re.search(r"https?:|url\(|@import", each.read_text())
+
+
+def test_what_comes_from_outside_is_text_wherever_it_stands(tmp_path: Path) -> None:
+    office = Office()
+    office.hire(PEOPLE[0], "Z-0", "local:{0}", kept=False)
+    office.hears_and_works(email=PEOPLE[0])
+    [case] = office.cases.every
+    # Also what could not come this way: the pages are no place to find out.
+    office.cases.alter(case.case_id, email=HOSTILE, event_id=HOSTILE, because=HOSTILE, source=HOSTILE)
+    hand_over(office, tmp_path / "out", all_of(office))
+    for each in pages(tmp_path / "out"):
+        found = Elements(each.read_text())
+        assert not found.names & {"script", "img"}
+        assert "onerror=" not in "".join(found.leads)
+        assert "\u202e" not in each.read_text()
+    assert "names: the case or a receipt is another" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_an_attribute_is_escaped_and_a_title_is() -> None:
+    assert tag("a", "&", href='"><script>') == '<a href="&quot;&gt;&lt;script&gt;">&amp;</a>'
+    assert "<title>&lt;x&gt;</title>" in page("<x>")
+
+
+def test_a_redacted_folder_names_nobody_and_verifies(office: Office, tmp_path: Path) -> None:
+    assert hand_over(office, tmp_path / "out", all_of(office), is_redacted=True).findings == []
+    every = b"".join(each.read_bytes() for each in (tmp_path / "out").rglob("*") if each.is_file())
+    for name in (*PEOPLE, "ada@", "Z-0", "Z-1", "Z-2", "local:{"):
+        assert name.encode() not in every, name
+    assert "<h1>#" in pages(tmp_path / "out")[1].read_text()
+
+
+def test_names_are_checked_against_what_was_signed(folder: Path) -> None:
+    names = next((folder / "cases").glob("*/names.json"))
+    names.write_bytes(names.read_bytes().replace(b"example.com", b"example.org"))
+    found = check_folder(folder).findings
+    assert found == [f"{names.parent.name}: names: the case or a receipt is another than the one that was signed"]
+
+
+def test_people_csv_has_a_row_for_each_leaver_and_no_formula(folder: Path, office: Office) -> None:
+    rows = list(csv.DictReader(io.StringIO((folder / "people.csv").read_text())))
+    assert [each["person"] for each in rows] == list(PEOPLE)
+    assert rows[2]["deadline kept"] == "no"
+    assert all(each["access revoked"] and each["systems"] == "venafi/acme; zoom/acme" for each in rows)
+    exhibit = AskedOffice(office).evidence.exhibit(rows[0]["case"], is_redacted=False)
+    assert exhibit.plain is not None
+    case = exhibit.plain["case"] | {"email": "=HYPERLINK(1)"}
+    changed = type(exhibit)(exhibit.case_id, exhibit.files, {**exhibit.plain, "case": case}, exhibit.key)
+    assert "'=HYPERLINK(1)" in people_csv([changed])
+
+
+def test_a_time_holds_what_was_logged_between_its_first_and_its_last_case(office: Office, tmp_path: Path) -> None:
+    first = min(case.finished_at for case in office.cases.every if case.finished_at)
+    day = first.replace(tzinfo=None)
+    assert hand_over(office, tmp_path / "day", Wanted((), Span.of(day, day), None)).looked_at == "1 cases"
+    two = Wanted((), Span.of(day, day + timedelta(days=1)), None)
+    assert hand_over(office, tmp_path / "two", two).looked_at == "2 cases"
+
+
+def test_a_person_and_cases_by_name_are_samples(office: Office, tmp_path: Path) -> None:
+    assert hand_over(office, tmp_path / "who", Wanted((), None, "GRACE@example.com")).looked_at == "1 cases"
+    ids = tuple(case.case_id for case in office.cases.every)
+    assert hand_over(office, tmp_path / "two", Wanted((ids[0], ids[2]), None, None)).findings == []
+    narrowed = hand_over(office, tmp_path / "one", Wanted(ids, None, PEOPLE[0]))
+    assert (narrowed.looked_at, narrowed.findings) == ("1 cases", [])
+
+
+def test_whose_key_was_deleted_is_shown_by_pseudonyms(office: Office, tmp_path: Path) -> None:
+    case = office.cases.every[0]
+    deleted = office.evidence.keys.items.kept.pop((f"evidence#{case.case_id}", "key"))
+    hand_over(office, tmp_path / "out", Wanted((case.case_id,), None, None))
+    office.evidence.keys.items.kept[f"evidence#{case.case_id}", "key"] = deleted
+    assert "<h1>#" in pages(tmp_path / "out")[1].read_text()
+    assert not list((tmp_path / "out").rglob("names.json"))
+
+
+def test_a_refused_step_and_a_case_under_way_are_shown(tmp_path: Path) -> None:
+    office = Office()
+    for number, email in enumerate(PEOPLE[:2]):
+        office.hire(email, f"Z-{number}", f"local:{{{number}}}", kept=False)
+    office.hears_and_works(email=PEOPLE[0])
+    office.hears(email=PEOPLE[1], effective_at=(office.clock() + timedelta(days=1)).isoformat(), kind="scheduled")
+    office.works()
+    hand_over(office, tmp_path / "out", all_of(office))
+    shown = (tmp_path / "out" / "index.html").read_text()
+    assert "Cases that are not over" in shown
+    assert f"<span>{PEOPLE[1]}</span>" in shown
+
+
+def run(office: Office, monkeypatch: pytest.MonkeyPatch, *asked: str) -> Any:
+    monkeypatch.setattr(export, "describe", lambda *_: AskedOffice(office))
+    return CliRunner().invoke(app, ["evidence", *asked])
+
+
+def test_the_command_says_what_the_check_found_and_how_an_auditor_checks(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = run(office, monkeypatch, "--since", "2026-11-01", "--out", str(tmp_path / "out"))
+    assert (ran.exit_code, "3 cases, 0 findings" in ran.output, "verify.py" in ran.output) == (0, True, True)
+    assert "is not empty" in run(office, monkeypatch, "--since", "2026-11-01", "--out", str(tmp_path / "out")).output
+    none = run(office, monkeypatch, "--since", "2031-01-01", "--out", str(tmp_path / "none"))
+    assert (none.exit_code, "no case that is over" in none.output) == (1, True)
+    assert run(office, monkeypatch, "--out", str(tmp_path / "none")).exit_code == 2
+    gone = run(office, monkeypatch, "c-none", "--out", str(tmp_path / "none"))
+    assert (gone.exit_code, "a case has evidence once it is over" in gone.output) == (1, True)
+    ran = run(office, monkeypatch, "--person", PEOPLE[0], "--out", str(tmp_path / "who"))
+    assert "--sample" in ran.output
