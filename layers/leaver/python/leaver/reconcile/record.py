@@ -33,7 +33,7 @@ _PART: Final = 350_000
 class State(BaseModel):
     """The run that is under way, or was the last, and the last good one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     delivery: str = STATE
     run: str
