@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from datetime import date
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from werkzeug import Response
 
@@ -13,6 +14,8 @@ from local.simulators.provider import Call, ProviderSimulator, Refused, bearer_d
 
 #: so often HiBob refuses a service user before it blocks where the requests come from
 _BLOCKED_AFTER = 3
+#: the most people on a page of Okta's
+_OKTA_AT_ONCE = 200
 
 
 class HrSimulator(ProviderSimulator[HrState]):
@@ -91,6 +94,8 @@ class HrSimulator(ProviderSimulator[HrState]):
                 return _bamboohr(state, call, person)
             case "POST", ("v1", "people", person):
                 return _hibob(state, call, person)
+            case "GET", ("api", "v1", "users"):
+                return _list_okta(state, call)
             case "GET", ("api", "v1", "users", person):
                 return _okta(state, call, person)
             case "GET", ("v1", "employees", person):
@@ -133,6 +138,32 @@ def _okta(state: HrState, call: Call, person: str) -> Response:
     found = _person(state, "okta", person)
     told = _seen(found, {"email": found.email, "login": found.email})
     return json_response(200, {"id": person, "status": "DEPROVISIONED" if found.is_gone else "ACTIVE", "profile": told})
+
+
+def _list_okta(state: HrState, call: Call) -> Response:
+    """One page of everybody: who was deprovisioned is left out, unless the filter asks for nobody else."""
+    _require_key(state, call, "okta")
+    asked = call.request.args
+    limit, wanted = int(asked.get("limit", "200")), asked.get("filter", "")
+    if not 1 <= limit <= _OKTA_AT_ONCE or wanted not in ("", 'status eq "DEPROVISIONED"'):
+        raise Refused(json_response(400, {"errorCode": "E0000001"}))
+    people = [(id_, each) for (system, id_), each in state.people.items() if system == "okta"]
+    listed = [(id_, each) for id_, each in people if each.is_gone == bool(wanted)]
+    start = int(asked.get("after", "0"))
+    told = [
+        {
+            "id": id_,
+            "status": "DEPROVISIONED" if each.is_gone else "ACTIVE",
+            "profile": _seen(each, {"email": each.email, "login": each.email}),
+        }
+        for id_, each in listed[start : start + limit]
+    ]
+    answer = json_response(200, told)
+    answer.headers.add("Link", f'<{call.request.base_url}?limit={limit}>; rel="self"')
+    if start + limit < len(listed):
+        following = urlencode({"after": start + limit, "limit": limit} | ({"filter": wanted} if wanted else {}))
+        answer.headers.add("Link", f'<{call.request.base_url}?{following}>; rel="next"')
+    return answer
 
 
 def _gusto(state: HrState, call: Call, person: str) -> Response:

@@ -51,7 +51,7 @@ def get_grants(state: VenafiState, call: Call) -> Response:
     if grantee is None:
         raise venafi_error(400, "invalid_request", "GranteePrefixedUniversal is missing")
     _require_rights(state, caller, grantee, None)
-    return _page(body, state.live_grants(call.now, grantee=grantee, application=application_id), call)
+    return _page(state, body, state.live_grants(call.now, grantee=grantee, application=application_id), call)
 
 
 def enumerate_grants(state: VenafiState, call: Call) -> Response:
@@ -64,7 +64,7 @@ def enumerate_grants(state: VenafiState, call: Call) -> Response:
     _require_rights(state, caller, None, application_id)
     if application_id not in state.applications:
         return _result(APPLICATION_NOT_FOUND, error="Application not found")
-    return _page(body, state.live_grants(call.now, application=application_id), call)
+    return _page(state, body, state.live_grants(call.now, application=application_id), call)
 
 
 def grant_count(state: VenafiState, call: Call) -> Response:
@@ -76,7 +76,7 @@ def grant_count(state: VenafiState, call: Call) -> Response:
     _require_rights(state, caller, None, application_id)
     if application_id not in state.applications:
         return _result(APPLICATION_NOT_FOUND, error="Application not found")
-    count = len(state.live_grants(call.now, application=application_id))
+    count = len(state.live_grants(call.now, application=application_id)) + state.uncounted
     return json_response(200, {"Count": count, "Result": SUCCESS, "Success": True})
 
 
@@ -210,14 +210,19 @@ def _result(code: int, *, error: str | None = None) -> Response:
     return json_response(200, body if error is None else body | {"Error": error})
 
 
-def _page(body: dict[str, object], grants: list[Grant], call: Call) -> Response:
+def _page(state: VenafiState, body: dict[str, object], grants: list[Grant], call: Call) -> Response:
     start, count = body.get("Start", 0), body.get("Count", 100)
     if not isinstance(start, int) or not isinstance(count, int):
         raise venafi_error(400, "invalid_request", "Start or Count is malformed")
     if body.get("Descending", False):
         grants.reverse()
-    records = [_record(grant, call) for grant in grants[start : start + count]]
-    return json_response(200, {"Grants": records, "Result": SUCCESS, "Success": True})
+    shown = grants[start : start + count]
+    told: dict[str, object] = {"Grants": [_record(grant, call) for grant in shown], "Result": SUCCESS, "Success": True}
+    if body.get("ResolveIdentities") is True and state.resolves_identities:
+        # Of a deleted account nothing is left to resolve.
+        known = dict.fromkeys(grant.subject for grant in shown if grant.subject in state.identities)
+        told["IdentityEntries"] = [state.identities[each].record() for each in known]
+    return json_response(200, told)
 
 
 def _record(grant: Grant, call: Call) -> dict[str, object]:

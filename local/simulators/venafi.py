@@ -43,6 +43,8 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
         "add_application",
         "add_identity",
         "answer_result",
+        "hide_grants",
+        "resolve_identities",
         "authorize",
         "delete_identity",
         "live_grants",
@@ -121,6 +123,16 @@ class VenafiSimulator(ProviderSimulator[VenafiState]):
                 renewable=application.renewable,
             )
             return issued.token_set()
+
+    def resolve_identities(self, resolves: bool) -> None:  # noqa: FBT001 - a control has no other words
+        """Say whether `ResolveIdentities` brings entries."""
+        with self._lock:
+            self._state.resolves_identities = resolves
+
+    def hide_grants(self, grants: int) -> None:
+        """Let so many grants be counted that no page tells."""
+        with self._lock:
+            self._state.uncounted = grants
 
     def set_role(self, prefixed_universal: str, role: int) -> None:
         """Give an identity another OAuth role."""

@@ -89,6 +89,10 @@ class VenafiState:
     result_for_no_grants: int
     identities: dict[str, Identity] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
+    #: whether `ResolveIdentities` brings `IdentityEntries`: they are in the request's text, and not in the answer's
+    resolves_identities: bool = True
+    #: so many grants are counted that no page tells
+    uncounted: int = 0
 
     def find_identity(self, universal: object) -> Identity | None:
         """Find an identity by its PrefixedUniversal, in whatever letter case, with or without braces and dashes."""

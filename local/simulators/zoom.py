@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from werkzeug import Request, Response
@@ -21,6 +21,7 @@ from local.simulators.zoom_state import (
     Visitor,
     ZoomState,
     admit,
+    admit_listing,
     authenticated,
     rate_headers,
     zoom_error,
@@ -42,6 +43,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         "add_app",
         "add_user",
         "authorize",
+        "end_listings_after",
         "has_session",
         "live_token_kind",
         "live_tokens",
@@ -114,11 +116,16 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         status: UserStatus = "active",
         session: bool = True,
         administrator: bool = False,
+        employee_unique_id: str = "",
+        last_login_at: str | None = None,
     ) -> None:
-        """Add a user, signed in unless told otherwise."""
+        """Add a user, signed in unless told otherwise; `last_login_at` as ISO-8601 has it."""
+        seen = datetime.fromisoformat(last_login_at) if last_login_at else None
         with self._lock:
             self._known_account(account_id)
-            self._state.users[user_id] = User(user_id, email, account_id, login_type, status, session, administrator)
+            self._state.users[user_id] = User(
+                user_id, email, account_id, login_type, status, session, administrator, employee_unique_id, seen
+            )
 
     def authorize(self, client_id: str, user: str) -> dict[str, object]:
         """Let a user (id or e-mail) authorise an app; an earlier authorisation of that app by that user ends.
@@ -144,12 +151,24 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
             self._state.grants.rotation = Rotation(rotation)
 
     def set_rate_limit(
-        self, account_id: str, *, per_second: int | None = None, per_day: int | None = None, headers: bool = True
+        self,
+        account_id: str,
+        *,
+        per_second: int | None = None,
+        per_day: int | None = None,
+        headers: bool = True,
+        medium_per_second: int | None = None,
     ) -> None:
         """Limit the account's REST requests (None: no limit), telling it in headers or not."""
         with self._lock:
             account = self._known_account(account_id)
             account.per_second, account.per_day, account.rate_headers = per_second, per_day, headers
+            account.medium_per_second = medium_per_second
+
+    def end_listings_after(self, account_id: str, pages: int | None) -> None:
+        """Let each listing of people end after so many pages, although its total says more; None: as it should be."""
+        with self._lock:
+            self._known_account(account_id).listings_end_after = pages
 
     def sign_in(self, user: str) -> None:
         """Let a user (id or e-mail) sign in. Raise ValueError if the user is not active."""
@@ -157,7 +176,7 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
             person = self._state.known_user(user)
             if person.status != "active":
                 raise ValueError(f"a user who is {person.status} cannot sign in")
-            person.session = True
+            person.session, person.last_login_at = True, self.now()
 
     def set_visitor(self, user: str | None, *, consents: bool = True) -> None:
         """Say who (id or e-mail) sits before the browser that opens the consent page; None: nobody is signed in."""
@@ -216,11 +235,12 @@ class ZoomSimulator(ProviderSimulator[ZoomState]):
         """Handle a REST request within its account's limits, one DELETE per user at a time."""
         with self._lock:
             account = self._account_of(request)
-            too_many = None if account is None else admit(account, self.now())
+            limit = admit_listing if segments(request) == ("v2", "users") else admit
+            too_many = None if account is None else limit(account, self.now())
             deleted = None if account is None or too_many is not None else self._user_to_delete(request, account)
             if deleted in self._being_deleted:
                 too_many, deleted = zoom_error(429, 429, _CONCURRENT_DELETE).response, None
-            headers = {} if account is None else rate_headers(account)
+            headers = {} if account is None or limit is admit_listing else rate_headers(account)
             if deleted is not None:
                 self._being_deleted.add(deleted)
         try:

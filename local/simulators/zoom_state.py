@@ -29,6 +29,12 @@ class Account:
     in_this_second: int = 0
     day: datetime | None = None
     on_this_day: int = 0
+    #: of the Medium category, which lists people: limited apart
+    medium_per_second: int | None = None
+    medium_second: datetime | None = None
+    medium_in_this_second: int = 0
+    #: after so many pages a listing says that there are no more, whatever is left; None: it tells all
+    listings_end_after: int | None = None
 
 
 @dataclass
@@ -57,6 +63,21 @@ class User:
     session: bool
     #: an administrator's status can't be changed by API, nor can a Zoom Room's
     administrator: bool = False
+    #: the company's own number of them
+    employee_unique_id: str = ""
+    last_login_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class NextPage:
+    """What a `next_page_token` stands for: the same question, from that person on, for a quarter of an hour."""
+
+    account_id: str
+    status: str
+    page_size: int
+    start: int
+    page: int
+    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -104,6 +125,8 @@ class ZoomState:
     visitor: Visitor | None = None
     #: by the SHA-256 of the code
     codes: dict[str, AuthorizationCode] = field(default_factory=dict)
+    #: by the token
+    next_pages: dict[str, NextPage] = field(default_factory=dict)
 
     def find_user(self, id_or_email: str, account_id: str | None = None) -> User | None:
         """Find a user by id (verbatim) or e-mail address (in any letter case), in one account or in any.
@@ -178,6 +201,21 @@ def admit(account: Account, now: datetime) -> Response | None:
         return answer
     account.in_this_second += 1
     account.on_this_day += 1
+    return None
+
+
+def admit_listing(account: Account, now: datetime) -> Response | None:
+    """Count a request of the Medium category, which has no daily limit of its own here; the 429 if one is over."""
+    second = now.replace(microsecond=0)
+    if account.medium_second != second:
+        account.medium_second, account.medium_in_this_second = second, 0
+    if account.medium_per_second is not None and account.medium_in_this_second >= account.medium_per_second:
+        message = "You have reached the maximum per-second rate limit for this API. Try again later."
+        answer = json_response(429, {"code": 429, "message": message})
+        if account.rate_headers:
+            answer.headers.update({"X-RateLimit-Category": "Medium", "X-RateLimit-Type": "QPS"})
+        return answer
+    account.medium_in_this_second += 1
     return None
 
 

@@ -7,7 +7,16 @@ from werkzeug import Request, Response
 
 from local.simulators.grants import digest
 from local.simulators.provider import Call, bearer_digest, json_response, segments
-from local.simulators.zoom_state import LOGIN_TYPES, Caller, User, UserToken, ZoomState, authenticated, zoom_error
+from local.simulators.zoom_state import (
+    LOGIN_TYPES,
+    Caller,
+    NextPage,
+    User,
+    UserToken,
+    ZoomState,
+    authenticated,
+    zoom_error,
+)
 
 MAX_TTL = 31_536_000
 
@@ -18,7 +27,11 @@ _SCOPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "DELETE token": (("user:delete:token", "user:delete:token:admin"), ("user:write", "user:write:admin")),
     "PUT status": (("user:update:status:admin",), ("user:write:admin",)),
     "DELETE user": (("user:delete:user:admin",), ("user:write:admin",)),
+    "GET users": (("user:read:list_users:admin",), ("user:read:admin",)),
 }
+#: Zoom, "Pagination": so many people on a page, and so long its token may be used
+MAX_PAGE_SIZE = 300
+PAGE_TOKEN_LIFETIME = timedelta(minutes=15)
 
 
 def users(state: ZoomState, call: Call) -> Response:
@@ -28,6 +41,8 @@ def users(state: ZoomState, call: Call) -> Response:
         raise zoom_error(401, 124, "Invalid access token.")
     caller = authenticated(state, bearer_digest(request), call.now)
     match (request.method, *segments(request)):
+        case ("GET", "v2", "users"):
+            return _list_users(state, caller, call)
         case ("GET", "v2", "users", user_id):
             return _get_user(_permitted(state, caller, user_id, "GET user"))
         case ("GET", "v2", "users", user_id, "token"):
@@ -52,19 +67,69 @@ def _permitted(state: ZoomState, caller: Caller, user_id: str, operation: str) -
 
     `me` is for apps that a user authorised; without an `:admin` (or `:master`) scope an app may say nothing else.
     """
-    granular, classic = _SCOPES[operation]
-    wanted = {*granular, *classic, *(scope.replace(":admin", ":master") for scope in granular)}
-    held = caller.scopes & wanted
-    if user_id != "me":
-        held = frozenset(scope for scope in held if scope.endswith((":admin", ":master")))
-    if not held:
-        scopes = ", ".join(granular)
-        raise zoom_error(400, 4711, f"Invalid access token, does not contain scopes:[{scopes}].")
+    _require_scope(caller, operation, only_admin=user_id != "me")
     wanted_user = caller.user_id if user_id == "me" and caller.user_id is not None else user_id
     user = state.find_user(wanted_user, caller.account_id)
     if user is None:
         raise zoom_error(404, 1001, f"User does not exist: {user_id}.")
     return user
+
+
+def _require_scope(caller: Caller, operation: str, *, only_admin: bool) -> None:
+    granular, classic = _SCOPES[operation]
+    wanted = {*granular, *classic, *(scope.replace(":admin", ":master") for scope in granular)}
+    held = caller.scopes & wanted
+    if only_admin:
+        held = frozenset(scope for scope in held if scope.endswith((":admin", ":master")))
+    if not held:
+        scopes = ", ".join(granular)
+        raise zoom_error(400, 4711, f"Invalid access token, does not contain scopes:[{scopes}].")
+
+
+def _list_users(state: ZoomState, caller: Caller, call: Call) -> Response:
+    """One page of the people of one status: those who were deleted or left the account are in no list."""
+    _require_scope(caller, "GET users", only_admin=True)
+    asked = call.request.args
+    status, size = asked.get("status", "active"), asked.get("page_size", "30")
+    if status not in ("active", "inactive", "pending"):
+        raise zoom_error(400, 300, "Validation Failed.", "status")
+    if not (size.isascii() and size.isdigit() and 1 <= int(size) <= MAX_PAGE_SIZE):
+        raise zoom_error(400, 300, "Validation Failed.", "page_size")
+    start = page = 0
+    if token := asked.get("next_page_token"):
+        meant = state.next_pages.get(token)
+        same = meant and (meant.account_id, meant.status, meant.page_size) == (caller.account_id, status, int(size))
+        if meant is None or not same or meant.expires_at <= call.now:
+            raise zoom_error(400, 300, "The next page token is either invalid or expired.")
+        start, page = meant.start, meant.page
+    listed = [each for each in state.users.values() if (each.account_id, each.status) == (caller.account_id, status)]
+    end = start + int(size)
+    last = state.accounts[caller.account_id].listings_end_after
+    token = ""
+    if end < len(listed) and (last is None or page + 1 < last):
+        token = digest(call.mint("page"))[:32]
+        expires_at = call.now + PAGE_TOKEN_LIFETIME
+        state.next_pages[token] = NextPage(caller.account_id, status, int(size), end, page + 1, expires_at)
+    body = {
+        "page_size": int(size),
+        "total_records": len(listed),
+        "next_page_token": token,
+        "users": [_listed(each, call) for each in listed[start:end]],
+    }
+    return json_response(200, body)
+
+
+def _listed(user: User, call: Call) -> dict[str, object]:
+    """What a list tells of somebody: no log-in types, of an invited person no id, and nothing that there is not."""
+    told: dict[str, object] = {"email": user.email, "type": 1, "status": user.status, "verified": 1}
+    if user.status == "pending":
+        return told | {"created_at": f"{call.now:%Y-%m-%dT%H:%M:%SZ}"}
+    told["id"] = user.id
+    if user.employee_unique_id:
+        told["employee_unique_id"] = user.employee_unique_id
+    if user.last_login_at is not None:
+        told["last_login_time"] = f"{user.last_login_at:%Y-%m-%dT%H:%M:%SZ}"
+    return told
 
 
 def _refuse_pending(user: User) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from leaver.connections.record import IN_USE, Connection, Connections, Status, Unreadable
+from leaver.connections.record import IN_USE, Connection, Connections, Role, Status, Unreadable
 from leaver.errors import BadMessage
 from leaver.messages.names import name_of
 from leaver.messages.publisher import Due
@@ -77,6 +77,9 @@ class InMemoryConnections(Connections):
         for record in list(self.records.values()):
             if (record.role, record.provider) == ("service", provider):
                 yield self.read(record.connection)
+
+    def read_of(self, role: Role) -> Iterator[Connection]:
+        yield from (each for each in list(self.records.values()) if each.role == role and each.status in IN_USE)
 
     def put(self, record: Connection) -> None:
         """Keep it as the table does: in UTC and to the second."""

@@ -22,7 +22,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.ceiling import Ceiling, PeopleAnHour
@@ -49,7 +49,7 @@ from leaver.consuming.journal import EventJournal
 from leaver.consuming.metrics import SharedMetrics
 from leaver.consuming.previews import Previews
 from leaver.consuming.rate_limiter import RateLimiter
-from leaver.errors import LeaverError
+from leaver.errors import LeaverError, Rejected
 from leaver.evidence.signing import SigningKey
 from leaver.evidence.store import EvidenceStore
 from leaver.messages.commands import Command
@@ -58,8 +58,10 @@ from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
+from leaver.providers.listing import Found, Lists
 from leaver.providers.time_left import TimeLeft
 from leaver.providers.transport import Transport
+from leaver.reconcile.record import Documents, Runs
 from leaver.settings import ActsOnPeople, Consumes, EndsAccess, InvalidSetting, Settings, local_world, stack_name
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+    from leaver.providers.entry import WhoHasSomething
     from leaver.providers.source import LooksUp, Sources
 
 # Danger: at DEBUG they log bodies and headers, with every token; Lambda's own log level would set them to it.
@@ -116,6 +119,11 @@ class TooLate(BotoCoreError):
     """AWS failed, and this run ends before AWS could be asked once more."""
 
     fmt = "too little time is left to ask AWS once more"
+
+
+def has_time(milliseconds: int) -> bool:
+    """Whether this invocation has so much time left."""
+    return _TIME_LEFT.seconds() * 1000 > milliseconds
 
 
 def begin(context: LambdaContext) -> None:
@@ -171,6 +179,28 @@ def provider_grants(providers: Providers, secret_store: SecretStore) -> Provider
 def sources(entries: "Sources") -> "Mapping[str, LooksUp]":
     """Make the APIs of HR systems; raises InvalidSetting by name where a system's host is not given."""
     return {name: entry.api(_transport_to(entry.host), now) for name, entry in entries.items()}
+
+
+def listing(make: Callable[[Transport, Callable[[], datetime]], "Lists[Found]"], host: HostVariables) -> "Lists[Found]":
+    """Make a listing of a host; raises InvalidSetting by name where the host is not given."""
+    return make(_transport_to(host), now)
+
+
+def limit_of(entry: "WhoHasSomething") -> int:
+    """How many requests a second an account takes there; raises InvalidSetting by name where nobody says so."""
+    text = os.environ.get(entry.requests_per_second, "")
+    if not text.isdecimal():
+        raise InvalidSetting(f"the environment variable {entry.requests_per_second} is missing, or no whole number")
+    return int(text)
+
+
+def read_file(bucket: str, key: str) -> bytes:
+    """Read a file of the deployment's own; raises Rejected where there is none, or where it may not be read."""
+    try:
+        body = _s3().get_object(Bucket=bucket, Key=key)["Body"]
+        return body.read()
+    except (ClientError, ParamValidationError) as error:
+        raise Rejected(f"the file {key} can't be read: {type(error).__name__}") from None
 
 
 @cache
@@ -329,6 +359,21 @@ def places(table: str) -> Places:
     return Places(_dynamodb(), table=table)
 
 
+def runs(table: str) -> Runs:
+    """The runs of reconciliation in this table."""
+    return Runs(_dynamodb(), table=table)
+
+
+def documents(table: str) -> Documents:
+    """What runs of reconciliation keep, in this table."""
+    return Documents(_dynamodb(), table=table, clock=now)
+
+
+def user_token_secrets(secret_prefix: str) -> UserTokenSecrets:
+    """The names of the user tokens that are kept."""
+    return UserTokenSecrets(_secrets_manager(), prefix=secret_prefix)
+
+
 def measure(name: str, value: int) -> None:
     """Tell CloudWatch of one event, with the rest of what its batch counts: how long it took, or that it happened."""
     unit = MetricUnit.Seconds if name.endswith("Revoke") else MetricUnit.Count
@@ -469,6 +514,11 @@ def _refuse_late_retries(request: AWSRequest, **_: object) -> None:
 @cache
 def _secrets_manager() -> "SecretsManagerClient":
     return _session().client("secretsmanager", config=_AWS)
+
+
+@cache
+def _s3() -> "S3Client":
+    return _session().client("s3", config=_AWS)
 
 
 @cache

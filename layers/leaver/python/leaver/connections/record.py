@@ -425,6 +425,16 @@ class Connections:
                 name = str(found["connection"])
                 yield Unreadable(connection=name, reason=error.reason, account=account if is_usable else None)
 
+    def read_of(self, role: Role) -> Iterator[Connection]:
+        """Read the connections of one role that are in use, at whichever provider; what can't be read is left out."""
+        for found in self._query_role(role):
+            try:
+                record = self.read(str(found["connection"]))
+            except (BadMessage, Rejected):
+                continue
+            if record.status in IN_USE:
+                yield record
+
     def accounts(self, provider: str, *, leaving: Container[str] = ()) -> dict[str, Connection | None]:
         """The company's accounts at a provider, and the connection to work through at each; None: there is none now."""
         return {

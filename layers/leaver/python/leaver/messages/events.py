@@ -211,6 +211,28 @@ class SourceAnnouncement(BaseModel):
     silent_since: datetime
 
 
+class ReconciliationAnnouncement(BaseModel):
+    """What came of comparing a roster with who has something; at least once: dedupe on `announcement_id`.
+
+    It names nobody: who it is about stands in the result, which `digest` tells apart from every other.
+    """
+
+    model_config = _FACT
+
+    detail_type: Literal["Reconciled", "ReconciliationStopped"]
+    announcement_id: str
+    run: str
+    dry_run: bool
+    #: how many lines each list has
+    counts: dict[str, int]
+    #: service connections whose owners left
+    connections_of_who_left: list[str]
+    #: why nothing follows; empty where all was whole
+    because: list[str]
+    #: SHA-256 of the result's canonical JSON
+    digest: str
+
+
 class PeopleNotified(BaseModel):
     """What people are told of another announcement, in one sentence; at least once: dedupe on `announcement_id`."""
 

@@ -17,6 +17,7 @@ from leaver.messages.events import (
     CaseAnnouncement,
     ConnectionAnnouncement,
     PeopleNotified,
+    ReconciliationAnnouncement,
     SourceAnnouncement,
 )
 from leaver.messages.speakers import ANNOUNCEMENTS, COMMANDS
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
-AnyAnnouncement = Announcement | ConnectionAnnouncement | CaseAnnouncement | SourceAnnouncement | PeopleNotified
+AnyAnnouncement = (
+    Announcement
+    | ConnectionAnnouncement
+    | CaseAnnouncement
+    | SourceAnnouncement
+    | PeopleNotified
+    | ReconciliationAnnouncement
+)
 
 #: the most entries that PutEvents and SendMessageBatch take at once
 _BATCH = 10

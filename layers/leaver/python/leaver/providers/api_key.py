@@ -10,6 +10,7 @@ from pydantic import ConfigDict, SecretStr
 
 from leaver.errors import Rejected
 from leaver.providers.entry import HostVariables
+from leaver.providers.listing import Lists, Person
 from leaver.providers.source import LooksUp, Source
 from leaver.providers.source_answers import UnknownPerson
 from leaver.providers.transport import Transport
@@ -45,6 +46,7 @@ def key_source(
     url: str,
     api: Callable[[Transport, Callable[[], datetime]], KeyApi],
     token_of: Callable[[KeyCredentials], SecretStr] = lambda own: own.api_key,
+    roster: Callable[[Transport, Callable[[], datetime]], Lists[Person]] | None = None,
 ) -> Source[Any, KeyCredentials]:
     """Make the entry of an HR system that takes a key; `url` is the variable that says where it is."""
 
@@ -58,6 +60,7 @@ def key_source(
         host=HostVariables(url=url),
         client=api,
         api=api,
+        roster=roster,
         credentials=KeyCredentials,
         refresh=end,
         log_in=log_in,

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from leaver.messages.commands import Command
 from leaver.outcomes import Result
+from leaver.providers.listing import Holding, Lists
 from leaver.providers.transport import Transport
 from leaver.tokens import AppCredentials, GrantedTokens
 
@@ -95,6 +96,25 @@ class Provider(Generic[Client, Credentials]):
     identity_keys: frozenset[str]
     #: what has to end there for somebody who leaves
     steps: Callable[[Leaver], Sequence[LeaverStep]]
+
+    #: None: its accounts are not reconciled
+    who_has_something: "WhoHasSomething | None" = None
+
+
+@dataclass(frozen=True)
+class WhoHasSomething:
+    """How a provider is asked who has something there."""
+
+    #: where its API is
+    host: HostVariables
+    #: the variable that says how many requests a second one of its accounts takes
+    requests_per_second: str
+    #: makes the listing of an account; imports its client, which costs a function time to start
+    listing: Callable[[Transport, Callable[[], datetime]], Lists[Holding]]
+    #: by which of its identity keys an HR event names whom the listing tells an id of
+    id_key: str
+    #: what nobody can ask it
+    not_told: str
 
 
 #: the registry, by name: each entry knows the types of its own client and credentials, and nobody else does

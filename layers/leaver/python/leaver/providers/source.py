@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from leaver.providers.entry import Client, Credentials, Leaver, LeaverStep, Provider
+from leaver.providers.listing import Lists, Person
 from leaver.providers.transport import Transport
 
 
@@ -46,6 +47,8 @@ class Source(Provider[Client, Credentials]):
     steps: Callable[[Leaver], Sequence[LeaverStep]] = _no_steps
     #: makes the client of its API, on the same host; imports that client, which costs a function time to start
     api: Callable[[Transport, Callable[[], datetime]], LooksUp]
+    #: makes the listing of everybody, with those who left, where it can be a roster; on the same host
+    roster: Callable[[Transport, Callable[[], datetime]], Lists[Person]] | None = None
 
 
 #: by name, as HR events call them

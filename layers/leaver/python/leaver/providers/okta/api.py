@@ -14,7 +14,7 @@ from leaver.providers.transport import Transport
 
 # Danger: `me` is Okta's word for whoever the token belongs to, and the path takes logins as well.
 _USER: Final = re.compile(r"[0-9A-Za-z]{16,64}", re.ASCII)
-_REFUSED: Final = refusals("Okta", (Rejected, "Okta does not accept the API token"))
+REFUSED: Final = refusals("Okta", (Rejected, "Okta does not accept the API token"))
 _GONE: Final = frozenset({"SUSPENDED", "DEPROVISIONED"})
 
 
@@ -31,7 +31,7 @@ class Okta:
             raise not_an_id("okta")
         answer = self._transport.request("GET", f"/api/v1/users/{person}", auth=TokenAuth("SSWS", access_token))
         if answer.status != HTTPStatus.OK or answer.json is None:
-            raise error_of(answer, self.clock(), _REFUSED, resets="X-Rate-Limit-Reset")
+            raise error_of(answer, self.clock(), REFUSED, resets="X-Rate-Limit-Reset")
         require_same(answer.json.get("id"), person, "okta")
         profile = answer.json.get("profile")
         email = read_text(profile if isinstance(profile, dict) else {}, "email", "okta")

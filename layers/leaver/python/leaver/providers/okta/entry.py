@@ -9,6 +9,7 @@ from leaver.providers.transport import Transport
 
 if TYPE_CHECKING:
     from leaver.providers.okta.api import Okta
+    from leaver.providers.okta.roster import OktaRoster
 
 
 def _api(transport: Transport, clock: Callable[[], datetime]) -> "Okta":
@@ -17,4 +18,10 @@ def _api(transport: Transport, clock: Callable[[], datetime]) -> "Okta":
     return Okta(transport, clock)
 
 
-OKTA: Final = key_source("Okta", url="OKTA_URL", api=_api)
+def _roster(transport: Transport, clock: Callable[[], datetime]) -> "OktaRoster":
+    from leaver.providers.okta.roster import OktaRoster  # noqa: PLC0415 - whoever lists nobody starts without it
+
+    return OktaRoster(transport, clock)
+
+
+OKTA: Final = key_source("Okta", url="OKTA_URL", api=_api, roster=_roster)

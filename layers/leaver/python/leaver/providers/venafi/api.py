@@ -90,6 +90,15 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class GrantsPage:
+    """Whose some of an application's grants are, one id for each grant; and those of them that Venafi resolved."""
+
+    grantees: tuple[str, ...]
+    #: by prefixed universal id; None where Venafi resolves nobody here
+    resolved: Mapping[str, Identity] | None
+
+
+@dataclass(frozen=True)
 class Grantee:
     """All grants of one identity, by its prefixed universal id, verbatim: Venafi minds the case."""
 
@@ -170,6 +179,31 @@ class Venafi(VenafiAuth):
         """
         body = {**_key(Application(application_id)), "Start": start, "Count": PAGE}
         return self._column("Grants", "GranteePrefixedUniversal", "EnumerateGrants", body, access_token)
+
+    def list_grants(self, application_id: str, start: int, count: int, access_token: SecretStr) -> "GrantsPage":
+        """WebSDK "POST OAuth/EnumerateGrants" with ResolveIdentities: whose an application's next grants are.
+
+        Of a record nothing else is kept: it holds a refresh token.
+        """
+        key = _key(Application(application_id))
+        body = {**key, "Start": start, "Count": count, "ResolveIdentities": True}
+        answer = self._post("/vedsdk/oauth/EnumerateGrants", access_token, body, max_body=_LONGEST_PAGE)
+        if self._outcome(answer, needs="admin") is Outcome.ALREADY_GONE:
+            return GrantsPage((), {})
+        told = answer.json or {}
+        grantees = _column(told.get("Grants"), "GranteePrefixedUniversal")
+        if grantees is None:
+            raise self._error(answer)
+        entries = told.get("IdentityEntries")
+        if not isinstance(entries, list):
+            # In the text on the request, and not in that on the answer: a server may leave them out.
+            return GrantsPage(tuple(grantees), None)
+        resolved = [self._identity(each, answer) for each in entries]
+        return GrantsPage(tuple(grantees), {each.prefixed_universal: each for each in resolved})
+
+    def count_grants_of(self, application_id: str, access_token: SecretStr) -> int:
+        """WebSDK "POST OAuth/GrantCount": how many grants an application has."""
+        return self._grant_count(Application(application_id), access_token)
 
     def browse(self, searched: str, access_token: SecretStr) -> list[Identity]:
         """WebSDK "POST Identity/Browse": users whose name or e-mail address begins so, two or a few more at most.

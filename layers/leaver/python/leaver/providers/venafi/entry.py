@@ -8,12 +8,13 @@ from pydantic import SecretStr
 
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Result
-from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider
+from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider, WhoHasSomething
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.tokens import GrantedTokens
 
 if TYPE_CHECKING:
+    from leaver.providers.venafi.listing import VenafiListing
     from leaver.providers.venafi.oauth import VenafiAuth
 
 
@@ -47,6 +48,12 @@ def _steps(leaver: Leaver) -> list[LeaverStep]:
     return [LeaverStep(RevokeGrants, {"identity": leaver.email}, "address")]
 
 
+def _listing(transport: Transport, clock: Callable[[], datetime]) -> "VenafiListing":
+    from leaver.providers.venafi.listing import VenafiListing  # noqa: PLC0415 - whoever lists nobody starts without it
+
+    return VenafiListing(transport, clock)
+
+
 VENAFI: Final = Provider(
     host=HostVariables(url="VENAFI_URL", ca_bundle="VENAFI_CA_BUNDLE"),
     client=_client,
@@ -65,4 +72,11 @@ VENAFI: Final = Provider(
     revokes_unknown_tokens=False,
     identity_keys=frozenset({"name", "prefixed_universal"}),
     steps=_steps,
+    who_has_something=WhoHasSomething(
+        host=HostVariables(url="VENAFI_URL", ca_bundle="VENAFI_CA_BUNDLE"),
+        requests_per_second="VENAFI_REQUESTS_PER_SECOND",
+        listing=_listing,
+        id_key="prefixed_universal",
+        not_told="who can simply obtain a new grant: that is what rules and JWT mappings say",
+    ),
 )

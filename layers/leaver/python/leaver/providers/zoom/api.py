@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from pydantic import SecretStr
@@ -12,6 +12,7 @@ from leaver.messages.commands import USER_ID, UserTokenType
 from leaver.outcomes import Outcome, Result
 from leaver.providers.answer import Answer
 from leaver.providers.authorization import BearerAuth
+from leaver.providers.listing import LONGEST_PAGE, Holding
 from leaver.providers.transport import Transport
 from leaver.providers.zoom.answers import EVERYWHERE, Clock, Table, decided, result_of, word
 
@@ -46,6 +47,10 @@ _REST: Final[Table] = {
 }
 
 
+#: the most that Zoom gives at once
+PAGE_SIZE: Final = 300
+
+
 @dataclass(frozen=True)
 class ZoomUser:
     """A person as Zoom knows them."""
@@ -61,6 +66,23 @@ class UserToken:
 
     result: Result
     token: SecretStr | None = None
+
+
+UserStatus = Literal["active", "inactive", "pending"]
+
+
+@dataclass(frozen=True)
+class UsersPage:
+    """Some of the people of one status, and how many of that status Zoom says there are."""
+
+    users: tuple[Holding, ...]
+    total: int
+    #: empty: this was the last
+    next_page_token: str
+
+
+class PageExpired(Rejected):
+    """Zoom does not know the page's token any more: the listing begins anew."""
 
 
 class Zoom:
@@ -82,6 +104,25 @@ class Zoom:
             if isinstance(found, str) and found and isinstance(email, str) and email:
                 return ZoomUser(found, email, account_id if isinstance(account_id, str) else None)
         return decided(answer, self._clock(), _REST, _rest_codes)
+
+    def list_users(self, status: UserStatus, next_page_token: str, access_token: SecretStr) -> UsersPage:
+        """Zoom API "List users": GET /users, up to 300 of one status. Raises PageExpired where the token is too old."""
+        asked: dict[str, str | int] = {"status": status, "page_size": PAGE_SIZE}
+        if next_page_token:
+            asked["next_page_token"] = next_page_token
+        answer = self._transport.request(
+            "GET", "/users", auth=BearerAuth(access_token), params=asked, max_body=LONGEST_PAGE
+        )
+        told = answer.json or {}
+        users, total, token = (told.get(key) for key in ("users", "total_records", "next_page_token"))
+        if answer.status == HTTPStatus.OK and isinstance(users, list) and type(total) is int:
+            listed = tuple(_listed(each, status) for each in users)
+            if all(listed):
+                return UsersPage(tuple(each for each in listed if each), total, token if isinstance(token, str) else "")
+        if next_page_token and word(answer, "code") == "300":
+            raise PageExpired("Zoom takes the token of the listing's next page no more", answer.response("300"))
+        decided(answer, self._clock(), _REST, _rest_codes)
+        raise ProviderUnavailable("Zoom's answer is no list of people", answer.response())
 
     def get_user_token(
         self,
@@ -132,6 +173,25 @@ class Zoom:
         if answer.status == HTTPStatus.NO_CONTENT:
             return result_of(Outcome.DEACTIVATED, answer)
         return decided(answer, self._clock(), _REST, _rest_codes)
+
+
+def _listed(told: object, status: UserStatus) -> Holding | None:
+    """Somebody of a list; None where it tells no address: they may be anybody."""
+    fields = told if isinstance(told, dict) else {}
+    text = {name: value for name, value in fields.items() if isinstance(value, str) and value}
+    if "email" not in text:
+        return None
+    return Holding(
+        kind="account",
+        # An invited person has none.
+        id=text.get("id"),
+        email=text["email"],
+        employee_id=text.get("employee_unique_id"),
+        what=status,
+        # An invitation can still be accepted.
+        is_alive=status != "inactive",
+        last_seen_at=text.get("last_login_time"),
+    )
 
 
 def user_path(user_id: str) -> str:

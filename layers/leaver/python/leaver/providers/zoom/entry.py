@@ -8,12 +8,13 @@ from pydantic import SecretStr
 
 from leaver.messages.commands import DeactivateUser, PurgeUserTokens, RevokeSsoToken
 from leaver.outcomes import Result
-from leaver.providers.entry import FoundBy, HostVariables, Leaver, LeaverStep, Provider
+from leaver.providers.entry import FoundBy, HostVariables, Leaver, LeaverStep, Provider, WhoHasSomething
 from leaver.providers.transport import Transport
 from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.tokens import GrantedTokens
 
 if TYPE_CHECKING:
+    from leaver.providers.zoom.listing import ZoomListing
     from leaver.providers.zoom.oauth import ZoomOAuth
 
 SERVER_TO_SERVER: Final = "account_credentials"
@@ -54,6 +55,12 @@ def _steps(leaver: Leaver) -> list[LeaverStep]:
     ]
 
 
+def _listing(transport: Transport, clock: Callable[[], datetime]) -> "ZoomListing":
+    from leaver.providers.zoom.listing import ZoomListing  # noqa: PLC0415 - whoever lists nobody starts without it
+
+    return ZoomListing(transport, clock)
+
+
 ZOOM: Final = Provider(
     host=HostVariables(url="ZOOM_OAUTH_URL"),
     client=_client,
@@ -69,4 +76,11 @@ ZOOM: Final = Provider(
     revokes_unknown_tokens=False,
     identity_keys=frozenset({"id"}),
     steps=_steps,
+    who_has_something=WhoHasSomething(
+        host=HostVariables(url="ZOOM_API_URL"),
+        requests_per_second="ZOOM_REQUESTS_PER_SECOND",
+        listing=_listing,
+        id_key="id",
+        not_told="who is signed in: Zoom tells when somebody signed in last, and nobody when they signed out",
+    ),
 )
