@@ -527,11 +527,6 @@ def _kms() -> "KMSClient":
 
 
 @cache
-def _s3() -> "S3Client":
-    return _session().client("s3", config=_AWS)
-
-
-@cache
 def _dynamodb() -> "DynamoDBClient":
     return _session().client("dynamodb", config=_AWS)
 
