@@ -392,6 +392,9 @@ class Watch:
         steps = [as_proved(case, step, receipts, self.providers) for step in swept]
         if only_proved or self._is_address_in_doubt(case):
             steps = [step for step in steps if step.found_by != "address"]
+        if name_of(case.email) in case.names and not self._is_gone_since(case, case.email):
+            # Whoever is back has the address, and another account than who left: that one alone stays ended.
+            steps = [step for step in steps if self._is_gone_since(case, step.identity)]
         fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         return new_case(case_id, steps, case.names, **fields)
@@ -410,10 +413,14 @@ class Watch:
 
     def _cases_since(self, case: Case) -> list[Case]:
         """The cases that the person's names have by now; none where they were back meanwhile."""
-        found = [name for each in case.names if (name := self.people.read(each))]
-        ended = case.finished_at or self.clock()
-        pointed = {name.case for name in found if name.case and name.gone_since and name.gone_since <= ended}
+        found = [name for each in case.names if self._is_gone_since(case, each) and (name := self.people.read(each))]
+        pointed = {name.case for name in found if name.case}
         return [each for case_id in sorted(pointed) if (each := self.cases.read(case_id))]
+
+    def _is_gone_since(self, case: Case, name: str) -> bool:
+        """Whether the tombstone that the case raised on a name of the person's still stands."""
+        found, ended = self.people.read(name), case.finished_at or self.clock()
+        return found is not None and found.gone_since is not None and found.gone_since <= ended
 
     def _stop_watching(self, case: Case) -> None:
         self._look_again(case, None)
