@@ -162,7 +162,7 @@ class FormerLeavers:
         return may_be_anothers and self._is_untold(case, departure, ids_of(case, receipts))
 
     def cannot_tell(self, case: Case, word: Departure) -> bool:
-        """Whether no id tells that this is of the person of the case; raises ProviderUnavailable as find_doubt() does."""
+        """Whether no id tells that this is of the case's person; raises ProviderUnavailable as find_doubt() does."""
         return self._is_untold(case, word, ids_of(case, self.cases.read_receipts(case.case_id)))
 
     def _is_untold(self, case: Case, departure: Departure, ids: Mapping[str, str]) -> bool:
