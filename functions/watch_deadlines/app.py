@@ -22,6 +22,7 @@ from leaver.cases.record import (
     LOOK_AGAIN,
     PURGE,
     REPLACE,
+    STILL_THEIRS,
     WATCHED,
     Case,
     Step,
@@ -136,6 +137,10 @@ class Watch:
         may_be_anothers = case.kind == "departure" and case.sweep_of is None and case.identities
         since = case.asked_at if case.asked_at and case.asked_at >= case.effective_at else now
         if not may_be_anothers or now >= since + ASKED_FOR:
+            told_at = case.last_told_at()
+            if may_be_anothers and now > told_at + STILL_THEIRS:
+                # What goes by an address waits until somebody says whose the address is.
+                case = self.cases.change(case, partial(_with_told_at, told_at=told_at)) or case
             self.announcer.announce_pending(self.case_start.begin(case))
             return
         if since == now:
@@ -145,6 +150,10 @@ class Watch:
     # -- under way
 
     def _look_after_open(self, case: Case) -> None:
+        now = self.clock()
+        if case.is_untold and now >= (case.asked_at or now) + SEARCH_AGAIN:
+            case = self.cases.change(case, partial(_with_asked_at, now=now)) or case
+            self.request_begin(case)
         receipts = self.cases.read_receipts(case.case_id)
         case = self._with_what_came_since(case, receipts)
         outstanding = [step for step in case.steps if step.name in case.outstanding]
@@ -501,7 +510,11 @@ def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: dateti
 
 
 def _with_asked_at(case: Case, *, now: datetime) -> Case | None:
-    return case.model_copy(update={"asked_at": now}) if case.state is State.SCHEDULED else None
+    return case.model_copy(update={"asked_at": now}) if case.state in {State.SCHEDULED, State.OPEN} else None
+
+
+def _with_told_at(case: Case, *, told_at: datetime) -> Case | None:
+    return case.model_copy(update={"told_at": told_at}) if case.state is State.SCHEDULED else None
 
 
 def _reinstate(sweep: Case, *, now: datetime) -> Case | None:

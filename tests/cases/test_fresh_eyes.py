@@ -8,6 +8,7 @@ import pytest
 
 from functions.look_up_person import app as looking
 from functions.revoke_grants import app as granting
+from functions.watch_deadlines import app as watching
 from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
 from leaver.cases.record import Case
@@ -68,6 +69,8 @@ def _never(*_: object) -> bool:
         ),
         ("a_connection_under_an_address_that_she_had_before", InMemoryConnections, "owned_by", _by_the_address),
         ("a_connection_that_is_connected_to_another_account", Connection, "is_of_another", _by_the_owner),
+        ("a_planned_leavers_day_on_which_nobody_comes_to_ask", watching, "_with_told_at", lambda *_, **__: None),
+        ("a_planned_leavers_day_on_which_zoom_is_out", Case, "is_untold", False),
         *(
             (name, Returns, "find_anothers", lambda *_: frozenset())
             for name in (

@@ -283,10 +283,10 @@ class Intake:
         """Begin a planned case once the accounts that gave an id have said who has the person's addresses by now.
 
         An address that is another id's leaves the case's names. Where an account can't say, nothing is done: the watch
-        asks again, and begins the case itself in the end.
+        asks again, and begins the case itself in the end. What goes by an address waits then until this says whose.
         """
         is_due = case.watch_at is not None and case.watch_at <= self.clock()
-        if case.state is not State.SCHEDULED or not is_due:
+        if not (case.state is State.SCHEDULED and is_due) and not (case.state is State.OPEN and case.is_untold):
             return Fate("nothing_follows", case.case_id, BEGUN)
         lost, is_untold = [], False
         for address, subject in {name_of(each.email): each for each in case.subjects}.items():
@@ -297,12 +297,19 @@ class Intake:
             else:
                 is_untold = is_untold or meant.cannot_be_told(known)
 
-        def without_lost(standing: Case) -> Case | None:
-            return standing.without_names(lost) if standing.state is State.SCHEDULED else None
-
-        if lost:
+        def told(standing: Case) -> Case | None:
+            if standing.state not in {State.SCHEDULED, State.OPEN}:
+                return None
+            is_told = not is_untold and not (lost and standing.is_untold and standing.started_at)
             # Also where nobody tells of another: the watch may have to begin the case.
-            case = self.cases.change(case, without_lost) or self.cases.require(case.case_id)
+            fields = {"told_at": self.clock() if standing.started_at else None} if is_told else {}
+            after = standing.without_names(lost).model_copy(update=fields)
+            return after if after != standing else None
+
+        case = self.cases.change(case, told) or self.cases.require(case.case_id)
+        if case.state is State.OPEN:
+            for address in lost:
+                self.people.change(address, lambda found: found.without_tombstone(case.case_id))
         if is_untold:
             return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
         self.set_going(case)
