@@ -281,7 +281,10 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
         return intake.begin_due(case)
     event, at = DECISIONS[command.decision], command.requested_at or now
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
-        return intake.returns.give_back(case, event, at)
+        is_back = event is CaseEvent.REINSTATED and case.state is State.COMPLETED
+        meant = intake.ask_of_address(case, case.email) if is_back else None
+        kept = intake.returns.find_anothers(case, meant) if meant else ()
+        return intake.returns.give_back(case, event, at, kept=kept)
     return _decide_of_held(case, event, at, intake=intake)
 
 

@@ -22,6 +22,7 @@ from leaver.cases.record import (
     LOOK_AGAIN,
     PURGE,
     REPLACE,
+    STILL_THEIRS,
     WATCHED,
     Case,
     Step,
@@ -135,6 +136,10 @@ class Watch:
         may_be_anothers = case.kind == "departure" and case.sweep_of is None and case.identities
         since = case.asked_at if case.asked_at and case.asked_at >= case.effective_at else now
         if not may_be_anothers or now >= since + ASKED_FOR:
+            told_at = case.last_told_at()
+            if may_be_anothers and now > told_at + STILL_THEIRS:
+                # What goes by an address waits until somebody says whose the address is.
+                case = self.cases.change(case, partial(_with_told_at, told_at=told_at)) or case
             self.announcer.announce_pending(self.case_start.begin(case))
             return
         if since == now:
@@ -144,6 +149,10 @@ class Watch:
     # -- under way
 
     def _look_after_open(self, case: Case) -> None:
+        now = self.clock()
+        if case.is_untold and now >= (case.asked_at or now) + SEARCH_AGAIN:
+            case = self.cases.change(case, partial(_with_asked_at, now=now)) or case
+            self.request_begin(case)
         receipts = self.cases.read_receipts(case.case_id)
         case = self._with_what_came_since(case, receipts)
         outstanding = [step for step in case.steps if step.name in case.outstanding]
@@ -401,6 +410,9 @@ class Watch:
         steps = [as_proved(case, step, receipts, self.providers) for step in swept]
         if only_proved or self._is_address_in_doubt(case):
             steps = [step for step in steps if step.found_by != "address"]
+        if name_of(case.email) in case.names and not self._is_gone_since(case, case.email):
+            # Whoever is back has the address, and another account than who left: that one alone stays ended.
+            steps = [step for step in steps if self._is_gone_since(case, step.identity)]
         fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         return new_case(case_id, steps, case.names, **fields)
@@ -419,10 +431,14 @@ class Watch:
 
     def _cases_since(self, case: Case) -> list[Case]:
         """The cases that the person's names have by now; none where they were back meanwhile."""
-        found = [name for each in case.names if (name := self.people.read(each))]
-        ended = case.finished_at or self.clock()
-        pointed = {name.case for name in found if name.case and name.gone_since and name.gone_since <= ended}
+        found = [name for each in case.names if self._is_gone_since(case, each) and (name := self.people.read(each))]
+        pointed = {name.case for name in found if name.case}
         return [each for case_id in sorted(pointed) if (each := self.cases.read(case_id))]
+
+    def _is_gone_since(self, case: Case, name: str) -> bool:
+        """Whether the tombstone that the case raised on a name of the person's still stands."""
+        found, ended = self.people.read(name), case.finished_at or self.clock()
+        return found is not None and found.gone_since is not None and found.gone_since <= ended
 
     def _stop_watching(self, case: Case) -> None:
         self._look_again(case, None)
@@ -503,7 +519,11 @@ def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: dateti
 
 
 def _with_asked_at(case: Case, *, now: datetime) -> Case | None:
-    return case.model_copy(update={"asked_at": now}) if case.state is State.SCHEDULED else None
+    return case.model_copy(update={"asked_at": now}) if case.state in {State.SCHEDULED, State.OPEN} else None
+
+
+def _with_told_at(case: Case, *, told_at: datetime) -> Case | None:
+    return case.model_copy(update={"told_at": told_at}) if case.state is State.SCHEDULED else None
 
 
 def _reinstate(sweep: Case, *, now: datetime) -> Case | None:

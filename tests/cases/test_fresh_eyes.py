@@ -8,15 +8,17 @@ import pytest
 
 from functions.look_up_person import app as looking
 from functions.revoke_grants import app as granting
+from functions.watch_deadlines import app as watching
 from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
 from leaver.cases.record import Case
+from leaver.cases.returns import Returns
 from leaver.connections.record import Connection, Connections
-from tests.cases.attempts.fresh_eyes import attempt
+from tests.cases.attempts import fresh_eyes, given_back
 from tests.cases.test_completed_means_ended import check
 from tests.doubles.connections_table import InMemoryConnections
 
-BY_NAME: Final = {each.name: each for each in attempt.all}
+BY_NAME: Final = {each.name: each for each in (*fresh_eyes.attempt.all, *given_back.attempt.all)}
 
 
 _accounts = Connections.accounts
@@ -67,6 +69,16 @@ def _never(*_: object) -> bool:
         ),
         ("a_connection_under_an_address_that_she_had_before", InMemoryConnections, "owned_by", _by_the_address),
         ("a_connection_that_is_connected_to_another_account", Connection, "is_of_another", _by_the_owner),
+        ("a_planned_leavers_day_on_which_nobody_comes_to_ask", watching, "_with_told_at", lambda *_, **__: None),
+        ("a_planned_leavers_day_on_which_zoom_is_out", Case, "is_untold", False),
+        *(
+            (name, Returns, "find_anothers", lambda *_: frozenset())
+            for name in (
+                "an_old_account_that_lives_again_after_a_newcomers_return",
+                "an_old_account_that_lives_again_after_a_person_gave_the_address_back",
+                "an_old_account_that_nobody_tells_of_after_a_newcomers_return",
+            )
+        ),
     ],
 )
 def test_that_is_seen_where_what_mends_it_is_taken_away(

@@ -941,12 +941,12 @@ def _counts_what_is_recorded(self: Intake, case_id: str, departure: Departure) -
     return _record(self, case_id, departure)
 
 
-def _takes_back_thefts_too(self: Returns, case: Case, request: OffboardingRequested) -> Fate:
+def _takes_back_thefts_too(self: Returns, case: Case, word: Departure) -> Fate:
     remembered = [each for each in map(self.people.read, case.names) if each]
     for case_id in {case_id for each in remembered for case_id in each.containments.values()}:
         if (theft := self.cases.read(case_id)) is not None:
             self.stop_one(theft, CaseEvent.REINSTATED)
-    return _take_back(self, case, request)
+    return _take_back(self, case, word)
 
 
 _take_access = Intake._take_access

@@ -249,12 +249,10 @@ def test_whoever_came_back_under_another_address_is_not_swept() -> None:
 
 
 def test_that_is_seen_where_any_tombstone_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    cases_since = Watch._cases_since
+    def whenever(watch: Watch, _case: Case, name: str) -> bool:
+        return watch.people.gone([name])
 
-    def whenever(watch: Watch, case: Case) -> list[Case]:
-        return cases_since(watch, case.model_copy(update={"finished_at": None}))
-
-    monkeypatch.setattr(Watch, "_cases_since", whenever)
+    monkeypatch.setattr(Watch, "_is_gone_since", whenever)
     assert "session" not in came_back_under_another_address().access_of("ada.of.old@example.com")
 
 

@@ -7,16 +7,19 @@ from typing import Any
 import pytest
 
 from functions.start_offboarding import app
+from functions.watch_deadlines.app import Watch
 from leaver.cases.departure import Departure
+from leaver.cases.former import NOBODY_SAYS
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
 from leaver.cases.record import Case, Said
-from leaver.cases.returns import BEGUN, LATER, NEVER_SAID, RETURN_HELD, SOMEBODY_ELSE, STAYS, Returns
+from leaver.cases.returns import BEGUN, LATER, NEVER_SAID, RETURN_HELD, SOMEBODY_ELSE, STAYS, STAYS_ENDED, Returns
 from leaver.cases.seal import head_of
 from leaver.cases.states import CaseEvent, State
+from leaver.errors import ProviderUnavailable
 from leaver.messages.events import OffboardingRequested
 from tests.doubles.clock import NOW
-from tests.doubles.office import ADA, ADA_ID, Office
+from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
 
 EVERYTHING = {"session", "grants", "user token"}
 
@@ -444,3 +447,77 @@ def test_whoever_has_a_leavers_address_after_the_case_is_there_by_right(office: 
     office.clock.passes(minutes=1)
     office.hears_and_works("reinstated", subject={"source_id": "hr-ada-the-second"})
     assert last_fate(office)[0] == "changed"
+
+
+# --- somebody new has the address, or the same person has another account
+
+
+@pytest.fixture
+def with_another_account() -> Office:
+    """Ada has left, and is back under her address with another account at Zoom, and her identity at Venafi."""
+    office = Office(sweep_after=timedelta(days=30))
+    office.hears_and_works()
+    office.clock.passes(days=10)
+    office.zoom.users |= {ADA_ID: "ada.of.old@example.com", "ada-again": ADA}
+    office.hears_and_works("reinstated")
+    office.venafi.grants[ADA_UNIVERSAL] = 2
+    return office
+
+
+def looks_once_more(office: Office) -> None:
+    office.clock.passes(days=25)
+    office.minute()
+    office.works()
+
+
+def test_where_an_account_stays_ended_the_address_and_the_other_account_are_given_back(
+    with_another_account: Office,
+) -> None:
+    assert last_fate(with_another_account) == ("changed", STAYS_ENDED)
+    assert with_another_account.people.under_tombstones == {ADA_ID}
+
+
+def test_the_sweep_ends_the_old_account_alone(with_another_account: Office) -> None:
+    with_another_account.zoom.sessions |= {ADA_ID, "ada-again"}
+    looks_once_more(with_another_account)
+    assert with_another_account.zoom.sessions == {"ada-again"}
+    assert with_another_account.venafi.grants[ADA_UNIVERSAL] == 2
+
+
+def test_that_is_seen_where_the_sweep_ends_all_that_the_case_ended(
+    with_another_account: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watch, "_is_gone_since", lambda *_: True)
+    looks_once_more(with_another_account)
+    assert with_another_account.venafi.grants[ADA_UNIVERSAL] == 0
+
+
+def test_whoever_is_back_with_another_account_leaves_as_anybody(with_another_account: Office) -> None:
+    with_another_account.zoom.sessions.add("ada-again")
+    with_another_account.clock.passes(minutes=1)
+    with_another_account.hears_and_works()
+    assert [case.state for case in with_another_account.cases.every] == [State.COMPLETED] * 2
+    assert with_another_account.zoom.sessions == set()
+    assert with_another_account.venafi.grants[ADA_UNIVERSAL] == 0
+
+
+def test_a_return_waits_for_an_account_that_would_tell_whose_the_address_is(office: Office) -> None:
+    office.hears_and_works()
+    office.clock.passes(days=10)
+    office.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    message = office.hears("reinstated")
+    assert not office.deliver(message)
+    office.weather.out_of_order.clear()
+    office.works()
+    assert office.people.under_tombstones == set()
+
+
+def test_and_a_person_looks_where_the_account_does_not_answer(office: Office) -> None:
+    office.hears_and_works()
+    office.clock.passes(days=10)
+    office.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    message = office.hears("reinstated")
+    office.clock.passes(minutes=16)
+    assert office.deliver(message)
+    assert office.reasons() == [NOBODY_SAYS]
+    assert ADA in office.people.under_tombstones

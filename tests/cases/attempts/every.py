@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from tests.cases.attempts import access_lives, fresh_eyes, operator, revoked, wrong_kind, wrong_person, wrong_time
+from tests.cases.attempts import (
+    access_lives,
+    fresh_eyes,
+    given_back,
+    operator,
+    revoked,
+    wrong_kind,
+    wrong_person,
+    wrong_time,
+)
 from tests.cases.attempts.seen import Attempt
 
 EVERY: Final[tuple[Attempt, ...]] = (
@@ -13,4 +22,5 @@ EVERY: Final[tuple[Attempt, ...]] = (
     *revoked.attempt.all,
     *operator.attempt.all,
     *fresh_eyes.attempt.all,
+    *given_back.attempt.all,
 )

@@ -189,3 +189,39 @@ def a_look_up_of_a_second_door_connection() -> Company:
     company = Company()
     company.asks("bamboohr", account="acme.bamboohr.com")
     return asked_at_two(company, "source:bamboohr/bought")
+
+
+def nobody_begins(company: Company, minutes: int) -> None:
+    """The watch looks each minute; whoever it asks to begin a case does not come to it."""
+    for _ in range(minutes):
+        company.clock.passes(minutes=1)
+        company.minute()
+
+
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def a_planned_leavers_day_on_which_nobody_comes_to_ask() -> Company:
+    """Somebody new has a planned leaver's address; on the day start_offboarding does nothing for half an hour."""
+    company = planned_and_recycled()
+    company.connects("bens-new-zoom", ADA, granted_at=company.clock())
+    company.clock.passes(hours=1)
+    nobody_begins(company, 30)
+    company.works()
+    company.waits(62)
+    return company
+
+
+@attempt()
+def a_planned_leavers_day_on_which_zoom_is_out() -> Company:
+    """A planned leaver still has the address; Zoom is out on the day, and says so two hours later."""
+    company = Company()
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(days=10)).isoformat())
+    company.clock.passes(days=10)
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    for _ in range(120):
+        company.clock.passes(minutes=1)
+        company.minute()
+        for message in list(company.queued):
+            company.deliver(message)
+    company.weather.out_of_order.clear()
+    company.waits(62)
+    return company

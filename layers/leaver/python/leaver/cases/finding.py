@@ -100,7 +100,7 @@ class StepFinder:
                 step = as_step(case.case_id, at, each, alias=number if number > 1 else None)
                 if refused := _doubt(step, subject, case):
                     step = step.model_copy(update={"refused": refused})
-                elif name_of(subject.email) in case.lost_addresses:
+                elif case.is_untold or name_of(subject.email) in case.lost_addresses:
                     step = by_id_alone(step)
                 before = found.setdefault((step.command, at), [])
                 if each.opt_in and not deactivates:
@@ -159,9 +159,9 @@ def _is_theirs(grant: Mapping[str, str], record: Connection | Unreadable, case: 
 
 def _find_doubt(record: Connection | Unreadable, case: Case) -> str | None:
     """Why a personal connection may be somebody new's, who has the address by now."""
-    if isinstance(record, Unreadable) or record.role != "personal" or not (record.granted_at and case.started_at):
+    if isinstance(record, Unreadable) or record.role != "personal" or not (record.granted_at and case.theirs_at):
         return None
-    return GIVEN_LATE if record.granted_at > case.started_at + STILL_THEIRS else None
+    return GIVEN_LATE if record.granted_at > case.theirs_at + STILL_THEIRS else None
 
 
 def _of_grant(grant: dict[str, str], record: Connection | Unreadable, case: Case) -> Step:

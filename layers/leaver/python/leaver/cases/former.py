@@ -49,7 +49,7 @@ class FormerLeavers:
         """What a departure means of somebody who had left before that: once more, or somebody new, or who can tell."""
         request = departure.request
         remembered = [each for each in map(self.people.read, finished.names) if each]
-        if not any(each.gone_since for each in remembered):
+        if not self.is_gone(finished, departure):
             # Somebody said that they are back, and since then the address is theirs.
             returns = [(source, word) for each in remembered for source, word in each.said.items() if word.stays]
             late = any(source != request.source and word.at > request.occurred_at for source, word in returns)
@@ -60,6 +60,10 @@ class FormerLeavers:
             return replace(departure, follows=finished, because=doubt)
         again = self.under_known_names(self.once_more(finished, departure), heard=departure)
         return replace(again, not_before=self._end_of_hour(finished, request.source))
+
+    def is_gone(self, finished: Case, departure: Departure) -> bool:
+        """Whether whoever this is about is gone since that case: an account's id alone stays so where they are back."""
+        return self.people.gone(set(finished.names) & set(departure.names) or finished.names)
 
     def once_more(self, finished: Case, departure: Departure) -> Departure:
         """The same, of whom a completed case acted on, and under the names that this event adds."""
@@ -156,6 +160,10 @@ class FormerLeavers:
         else:
             may_be_anothers = any(find_ended_before(case, receipts, self.step_finder.providers, at))
         return may_be_anothers and self._is_untold(case, departure, ids_of(case, receipts))
+
+    def cannot_tell(self, case: Case, word: Departure) -> bool:
+        """Whether no id tells that this is of the case's person; raises ProviderUnavailable as find_doubt() does."""
+        return self._is_untold(case, word, ids_of(case, self.cases.read_receipts(case.case_id)))
 
     def _is_untold(self, case: Case, departure: Departure, ids: Mapping[str, str]) -> bool:
         proved = case.model_copy(update={"identities": ids})

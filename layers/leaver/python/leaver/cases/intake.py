@@ -56,7 +56,7 @@ class Intake:
     @cached_property
     def returns(self) -> Returns:
         """What stops cases."""
-        return Returns(self.cases, self.people, self.announcer, self.case_start, self.clock)
+        return Returns(self.cases, self.people, self.announcer, self.case_start, self.former, self.clock)
 
     def take_in(self, request: OffboardingRequested, heard_at: datetime) -> Fate:
         """Open, extend, cancel or reinstate the leaver's case."""
@@ -66,10 +66,10 @@ class Intake:
         """The same, where accounts have answered already who that is."""
         if request.source == OPERATOR and (decided := self._find_decided(request)):
             return self._tell_again(decided)
-        departure = _as_answered(request, answers)
+        departure = replace(_as_answered(request, answers), heard_at=heard_at)
         if request.kind in {"cancelled", "reinstated"}:
             return self.returns.keep_access(departure)
-        return self._take_access(replace(departure, heard_at=heard_at, because=request.doubt))
+        return self._take_access(replace(departure, because=request.doubt))
 
     def _find_decided(self, request: OffboardingRequested) -> Case | None:
         """The case of this very decision, where a person has sent it before: a list of people is run again as a whole.
@@ -85,7 +85,7 @@ class Intake:
         return None
 
     def _tell_again(self, case: Case) -> Fate:
-        is_back = case.state is State.COMPLETED and case.kind == "departure" and not self.people.gone(case.names)
+        is_back = case.state is State.COMPLETED and case.kind == "departure" and not self.people.gone([case.email])
         if is_back or case.state in OVER:
             return Fate("refused", case.case_id, TAKEN_BACK)
         return Fate("repeated", case.case_id, HEARD)
@@ -114,7 +114,7 @@ class Intake:
         for name in finished.names:
             self.people.change(name, hear)
         self.set_going(finished)
-        if not self._may_live(finished, departure) or not self.people.gone(finished.names):
+        if not self._may_live(finished, departure) or not self.former.is_gone(finished, departure):
             return Fate("repeated", finished.case_id, HEARD)
         return self._end_access(self._under_more_names(finished, departure))
 
@@ -283,33 +283,44 @@ class Intake:
         """Begin a planned case once the accounts that gave an id have said who has the person's addresses by now.
 
         An address that is another id's leaves the case's names. Where an account can't say, nothing is done: the watch
-        asks again, and begins the case itself in the end.
+        asks again, and begins the case itself in the end. What goes by an address waits then until this says whose.
         """
         is_due = case.watch_at is not None and case.watch_at <= self.clock()
-        if case.state is not State.SCHEDULED or not is_due:
+        if not (case.state is State.SCHEDULED and is_due) and not (case.state is State.OPEN and case.is_untold):
             return Fate("nothing_follows", case.case_id, BEGUN)
         lost, is_untold = [], False
         for address, subject in {name_of(each.email): each for each in case.subjects}.items():
-            # An id that HR gave beside it may have another address since.
-            asked = {"subject": Subject(email=address), "urgency": case.urgency}
-            request = OffboardingRequested.model_validate(case.request, strict=False).model_copy(update=asked)
-            meant = _as_answered(request, self.find_person(request, case.effective_at))
+            meant = self.ask_of_address(case, address)
             known = case.model_copy(update={"identities": dict(case.ids_of(subject))})
             if meant.is_of_somebody_else(known):
                 lost.append(address)
             else:
                 is_untold = is_untold or meant.cannot_be_told(known)
 
-        def without_lost(standing: Case) -> Case | None:
-            return standing.without_names(lost) if standing.state is State.SCHEDULED else None
-
-        if lost:
+        def told(standing: Case) -> Case | None:
+            if standing.state not in {State.SCHEDULED, State.OPEN}:
+                return None
+            is_told = not is_untold and not (lost and standing.is_untold and standing.started_at)
             # Also where nobody tells of another: the watch may have to begin the case.
-            case = self.cases.change(case, without_lost) or self.cases.require(case.case_id)
+            fields = {"told_at": self.clock() if standing.started_at else None} if is_told else {}
+            after = standing.without_names(lost).model_copy(update=fields)
+            return after if after != standing else None
+
+        case = self.cases.change(case, told) or self.cases.require(case.case_id)
+        if case.state is State.OPEN:
+            for address in lost:
+                self.people.change(address, lambda found: found.without_tombstone(case.case_id))
         if is_untold:
             return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
         self.set_going(case)
         return Fate("changed", case.case_id)
+
+    def ask_of_address(self, case: Case, address: str) -> Departure:
+        """The case's event, as accounts say by now who has this address."""
+        # An id that HR gave beside it may have another address since.
+        asked = {"subject": Subject(email=address), "urgency": case.urgency}
+        request = OffboardingRequested.model_validate(case.request, strict=False).model_copy(update=asked)
+        return _as_answered(request, self.find_person(request, case.effective_at))
 
     def set_going(self, case: Case, *, anew: bool = True) -> None:
         """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""

@@ -27,15 +27,16 @@ class Somebody(Protocol):
 def tell_age(command: Command, *, cases: Cases, clock: Callable[[], datetime]) -> timedelta:
     """Tell how long ago the case began, or a later event gave the name; nothing of a command that is no case's.
 
-    A sweep goes by the address of the case before, and began later.
+    Where nobody could say on the day whose the addresses are, it is how long ago somebody did. A sweep goes by the
+    address of the case before, and began later.
     """
     case, now = cases.read(command.case_id) if command.case_id else None, clock()
     if case is not None and case.sweep_of is not None:
         case = cases.read(case.sweep_of)
-    if case is None or case.started_at is None:
+    if case is None or case.theirs_at is None:
         return timedelta(0)
     later = [said.at for said in case.said if command.alias is not None]
-    return now - max([case.started_at, *later])
+    return now - max([case.theirs_at, *later])
 
 
 def find_late(

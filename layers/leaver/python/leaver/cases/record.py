@@ -210,6 +210,8 @@ class Case(BaseModel):
     effective_at: AwareDatetime
     #: since when start_offboarding is asked to begin it
     asked_at: AwareDatetime | None = None
+    #: when an account last said whose the person's addresses are, where that was days before the case began
+    told_at: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
@@ -270,6 +272,20 @@ class Case(BaseModel):
     def lost_addresses(self) -> frozenset[str]:
         """The addresses by which HR named the person, and that may not be the person's any more."""
         return frozenset(name_of(each.email) for each in self.subjects) - frozenset(self.names)
+
+    @property
+    def theirs_at(self) -> datetime | None:
+        """When the person's addresses were theirs, as far as is known; None before the case has begun."""
+        return self.told_at or self.started_at
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether nobody said on the day whose the addresses are: they may be somebody else's by now."""
+        return self.told_at is not None and (self.started_at is None or self.told_at < self.started_at)
+
+    def last_told_at(self) -> datetime:
+        """When the last word came by which an account said whose the addresses are."""
+        return max((self.requested_at, *(said.at for said in self.said)))
 
     def ids_of(self, subject: Subject) -> Mapping[str, str]:
         """By `provider/account`, the ids that accounts confirmed for this very address."""

@@ -1,6 +1,6 @@
 """Somebody stays, or is back: who took must give back, and nobody else; or a person decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -8,14 +8,17 @@ from typing import Final
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.departure import Departure
+from leaver.cases.former import NOBODY_SAYS, FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.people import Name, People
-from leaver.cases.record import Case, Said, deactivation_of, sweep_of
+from leaver.cases.proved import ids_of
+from leaver.cases.record import STILL_THEIRS, Case, Said, deactivation_of, sweep_of
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, WAITING, CaseEvent, State
 from leaver.cases.table import Cases
 from leaver.errors import Rejected
 from leaver.messages.events import OffboardingRequested
+from leaver.messages.names import name_of
 
 #: why nothing is done about an event
 LATER: Final = "a later event about this person has come before"
@@ -27,6 +30,9 @@ NEVER_SAID: Final = "this source never said that the person left"
 BEGUN: Final = "the case has begun: what is back says reinstated, or a person does: leaver reinstate"
 SAID_MEANWHILE: Final = "a source said meanwhile that this person leaves: decide again, or have it said again"
 SOMEBODY_ELSE: Final = "it is somebody else at this address who loses access, by an id: ask HR who is back"
+STAYS_ENDED: Final = (
+    "whoever is back has the address of somebody who left, and another account: the account of who left stays ended"
+)
 RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
 
 
@@ -38,6 +44,7 @@ class Returns:
     people: People
     announcer: CaseAnnouncer
     case_start: CaseStart
+    former: FormerLeavers
     clock: Callable[[], datetime]
 
     def keep_access(self, word: Departure) -> Fate:
@@ -57,28 +64,55 @@ class Returns:
         if request.may_repeat and source not in spoke:
             return Fate("nothing_follows", because=NEVER_SAID)
         # What waits for a person is told before what was refused, and that before what was done.
-        fates = sorted((self._take_back(case, request) for case in cases), key=_is_done_with)
+        fates = sorted((self._take_back(case, word) for case in cases), key=_is_done_with)
         # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
         return fates[0] if fates else Fate("changed", min(case_ids))
 
     def _with_stay(self, found: Name, *, word: Departure) -> Name | None:
         standing = self.cases.read(found.case) if found.case else None
-        is_under_way = standing is not None and standing.state in UNDER_WAY
-        if standing is not None and is_under_way and (word.is_of_somebody_else(standing) or word.is_at_lost(standing)):
-            raise Rejected(SOMEBODY_ELSE)
+        if standing is not None and standing.state in UNDER_WAY | {State.COMPLETED}:
+            self._refuse_somebody_else(standing, word)
         source, at = word.request.source, word.request.occurred_at
         return None if found.comes_late(source, at, stays=True) else found.with_word(source, at, stays=True)
 
-    def _take_back(self, case: Case, request: OffboardingRequested) -> Fate:
-        stood = case.state in UNDER_WAY or self.people.gone(case.names)
+    def _refuse_somebody_else(self, standing: Case, word: Departure) -> None:
+        """Raise Rejected where whoever is back may be another person than whose case it is, who must not be given back.
+
+        Of a completed case an account's id says what is given back: whoever is back has the address in any case.
+        """
+        is_another = word.is_of_somebody_else(standing) or word.is_at_lost(standing)
+        if standing.state in UNDER_WAY and is_another:
+            raise Rejected(SOMEBODY_ELSE)
+        is_late = word.request.occurred_at > (standing.started_at or standing.requested_at) + STILL_THEIRS
+        if is_late and self.former.cannot_tell(standing, word):
+            raise Rejected(NOBODY_SAYS)
+
+    def _take_back(self, case: Case, word: Departure) -> Fate:
+        request = word.request
+        if case.state is State.COMPLETED and word.is_at_lost(case):
+            return Fate("nothing_follows", case.case_id, STAYS)
+        stood = case.state in UNDER_WAY or self.people.gone(set(case.names) & set(word.names))
+        kept = self.find_anothers(case, word)
         event = CaseEvent.CANCELLED if request.kind == "cancelled" else CaseEvent.REINSTATED
         # Also what is over: an earlier run may have been killed on its way.
-        stopped = self._stop(case.case_id, event, keep=partial(self._with_return_held, request=request))
+        stopped = self._stop(case.case_id, event, keep=partial(self._with_return_held, request=request), kept=kept)
         if event is CaseEvent.CANCELLED and stopped.state in {State.OPEN, State.COMPLETED}:
             return self._refuse_to_cancel(case, request)
         if stopped.return_held is not None:
             return Fate("changed", case.case_id, RETURN_HELD)
-        return Fate("changed", case.case_id) if stood else Fate("nothing_follows", case.case_id, STAYS)
+        return (
+            Fate("changed", case.case_id, STAYS_ENDED if kept else None)
+            if stood
+            else Fate("nothing_follows", case.case_id, STAYS)
+        )
+
+    def find_anothers(self, case: Case, word: Departure) -> frozenset[str]:
+        """The ids of whoever left, at each account that says that the address is another id's by now."""
+        if case.state is not State.COMPLETED:
+            return frozenset()
+        ids = ids_of(case, self.cases.read_receipts(case.case_id))
+        theirs = {at: {name_of(id_) for where, id_ in ids.items() if where.split(" ")[0] == at} for at in word.ids}
+        return frozenset().union(*(each for at, each in theirs.items() if name_of(word.ids[at]) not in each))
 
     def _refuse_to_cancel(self, case: Case, request: OffboardingRequested) -> Fate:
         # Then that source still says that the person left: it has to give back what another's return would end.
@@ -105,8 +139,8 @@ class Returns:
         case = case.with_return_held(held)
         return case.with_look_at(max(case.effective_at, self.clock())) if case.state is State.SCHEDULED else case
 
-    def give_back(self, case: Case, event: CaseEvent, at: datetime) -> Fate:
-        """Take a case back by a person's decision, whatever any source says."""
+    def give_back(self, case: Case, event: CaseEvent, at: datetime, *, kept: Collection[str] = ()) -> Fate:
+        """Take a case back by a person's decision, whatever any source says; `kept` is as lift_tombstones() has it."""
         if case.kind != "departure":
             # No name points to it, and no source took anything.
             stopped = self.stop_one(case, event) if event is CaseEvent.CANCELLED else case
@@ -124,20 +158,22 @@ class Returns:
             state = self._stop(case.case_id, event, keep=since).state
             if state not in OVER:
                 return Fate("refused", case.case_id, LATER if state in WAITING else BEGUN)
-        for name in (case.email, *case.names):
+        for name in (case.email, *(each for each in case.names if each not in kept)):
             decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
             if decided is None and name == case.email:
                 raise Rejected(SAID_MEANWHILE)
-        if event is CaseEvent.REINSTATED and self._stop(case.case_id, event, keep=since).state in UNDER_WAY:
+        if event is CaseEvent.REINSTATED and self._stop(case.case_id, event, keep=since, kept=kept).state in UNDER_WAY:
             raise Rejected(SAID_MEANWHILE)
-        return Fate("changed", case.case_id)
+        return Fate("changed", case.case_id, STAYS_ENDED if kept else None)
 
-    def _stop(self, case_id: str, event: CaseEvent, *, keep: Callable[[Case], Case | None]) -> Case:
-        """Stop a case and its sweep, and lift the tombstones; returns the case as it is then."""
+    def _stop(
+        self, case_id: str, event: CaseEvent, *, keep: Callable[[Case], Case | None], kept: Collection[str] = ()
+    ) -> Case:
+        """Stop a case and its sweep, and lift the tombstones, but for those; returns the case as it is then."""
         case = self.stop_one(self.cases.require(case_id), event, keep=keep)
         is_back = event is CaseEvent.REINSTATED and case.state is State.COMPLETED and case.return_held is None
         if case.state in OVER or is_back:
-            self.case_start.lift_tombstones(case)
+            self.case_start.lift_tombstones(case, kept=kept)
             # After the tombstones: whoever opens a sweep looks at those once more when it is there.
             # One more than were counted: whoever opens a sweep counts it afterwards.
             sweeps = (sweep_of(case_id, number) for number in (None, *range(1, case.sweeps + 2)))

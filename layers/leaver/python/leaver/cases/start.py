@@ -1,6 +1,6 @@
 """A case begins: the tombstone under every name, and then one command for each thing that must end."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -159,9 +159,9 @@ class CaseStart:
             self.lift_tombstones(standing)
         return standing
 
-    def lift_tombstones(self, case: Case) -> None:
-        """Take that back, where it is still this case that said so."""
-        for name in case.names:
+    def lift_tombstones(self, case: Case, *, kept: Collection[str] = ()) -> None:
+        """Take that back, where it is still this case that said so; but for these names, which stay ended."""
+        for name in set(case.names).difference(kept):
             self.people.change(name, lambda found: found.without_tombstone(case.case_id))
 
     def _hold_above_limit(self, case: Case, now: datetime) -> Case:
