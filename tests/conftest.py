@@ -14,6 +14,7 @@ from xdist.workermanage import WorkerController
 
 from local.aws.partitions import Reach
 from tests.field import PROPERTY, Field, added_up, lines
+from tests.length import at_length
 from tests.remembered import remember
 from tests.used import USED, Grant, faults, full_stack, grants, table
 
@@ -96,6 +97,20 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a worker what only the process knows that people started."""
+    node.workerinput["whole"] = _is_whole(node.config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to `make proof` what takes too long, unless somebody asks for certain tests: then they get these."""
+    if _is_whole(config):
+        left = [each for each in items if each.get_closest_marker(at_length.name)]
+        items[:] = [each for each in items if not each.get_closest_marker(at_length.name)]
+        config.hook.pytest_deselected(items=left)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorld:
     return ByWorld(config, log)
 
@@ -170,6 +185,8 @@ def _granted() -> set[Grant]:
 
 def _is_whole(config: pytest.Config) -> bool:
     """Whether every test is run, and not those alone that somebody asked for."""
+    if hasattr(config, "workerinput"):
+        return bool(config.workerinput["whole"])
     chosen = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "collectonly")
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     return whole and not any(config.getoption(each, None) for each in chosen)

@@ -2,9 +2,14 @@
 
 import os
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
+
+import pytest
 
 T = TypeVar("T")
+
+#: marks what `make test` leaves to `make proof`: it takes longer than it may, and goes no shorter way
+at_length: Final = pytest.mark.at_length
 
 
 def length(short: int) -> int:

@@ -18,6 +18,7 @@ from leaver.errors import ProviderUnavailable
 from leaver.messages.hr.zoom import HELD
 from tests.doubles.office import ADA, ADA_ID, Message, Office
 from tests.doubles.steps import Killed, die
+from tests.length import at_length
 
 ENDED = ["user.deactivated", "user.deleted", "user.disassociated"]
 USED = ["user.signed_in", "user.activated"]
@@ -381,6 +382,7 @@ def test_while_the_case_is_open_what_lives_again_is_ended_in_it() -> None:
     assert the_seal_holds(office)
 
 
+@at_length
 def test_a_case_that_stays_open_does_not_grow_with_each_login() -> None:
     office = Office()
     office.weather.out_of_order["venafi"] = ProviderUnavailable("Venafi is out of order")

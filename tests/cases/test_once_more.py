@@ -14,6 +14,7 @@ from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
+from tests.length import at_length
 
 
 def waits_for_venafi(out: str = "venafi", **told: Any) -> Office:
@@ -114,6 +115,7 @@ def departs_each_hour(office: Office, *, days: int) -> None:
         passes(office, 55)
 
 
+@at_length
 def test_of_a_case_that_stays_open_they_are_done_less_and_less_often_but_each_day() -> None:
     # Venafi says who she is: whom it says first after three days may be somebody new.
     office = waits_for_venafi("venafi: revoke grants")

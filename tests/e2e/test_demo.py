@@ -11,7 +11,7 @@ from local.__main__ import app
 from local.demo_rows import NAMES, REDRIVEN, ROWS
 from local.simulators.provider import CANARY
 from tests.doubles.spellings import spelled_in
-from tests.length import some
+from tests.length import at_length, some
 
 #: the rows that a fault must break: each is planted once, and playing the story takes its time
 FAULTS: dict[object, list[str]] = {}
@@ -40,6 +40,7 @@ def test_the_webhook_that_the_demo_begins_with_names_nobody_but_by_an_id() -> No
     assert spelled_in(body, acme.JOHN.email) == []
 
 
+@at_length
 @pytest.mark.parametrize("rows", some(FAULTS.values(), short=1), ids=" and ".join)
 def test_a_broken_row_is_not_observed_and_fails_the_demo(rows: list[str]) -> None:
     played = demo("--break", rows[0])

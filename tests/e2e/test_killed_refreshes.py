@@ -11,7 +11,7 @@ from local.simulators.grants import Rotation as Kind
 from tests.e2e.killing import ANSWER, LOST, REFRESH, Deaths, Provider
 from tests.e2e.watched_world import WatchedWorld
 from tests.field import Field
-from tests.length import some
+from tests.length import at_length, some
 
 #: Every effect of one refresh, in order, and what becomes of the refresh token when the process is killed just before
 #: and just after it, at a provider that is strict, gives grace, or takes reuse for theft. Written by hand; "before"
@@ -57,6 +57,7 @@ def test_the_matrix_names_every_effect_of_a_refresh(refreshes: Deaths) -> None:
     assert tuple(refreshes.done(refreshes.connect())) == EFFECTS
 
 
+@at_length
 @pytest.mark.parametrize("provider", PLAYED)
 def test_whatever_the_kill_the_token_is_lost_only_where_no_client_could_keep_it(
     refreshes: Deaths, provider: Provider, record_property: Callable[[str, object], None], field: Field

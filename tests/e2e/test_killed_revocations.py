@@ -8,7 +8,7 @@ from local.call_gate import Moment
 from tests.e2e.killing import ANSWER, REVOKE, Deaths, Provider
 from tests.e2e.watched_world import WatchedWorld
 from tests.field import Field
-from tests.length import some
+from tests.length import at_length, some
 
 #: Every effect of one revocation, in order, and what the receipt says in the end when the process is killed just before
 #: and just after it. Written by hand: "already gone" is the truth where the provider's word died with the process.
@@ -34,6 +34,7 @@ CREDENTIALS: Final = 8
 MOMENTS: Final[tuple[Moment, ...]] = ("before", "after")
 
 
+@at_length
 @pytest.mark.parametrize("provider", ["zoom", "venafi"])
 def test_whatever_the_kill_nothing_that_was_issued_on_the_grant_works(
     world: WatchedWorld, provider: Provider, field: Field

@@ -14,7 +14,7 @@ from tests.e2e.test_hr_sources import bamboohr, gusto, hibob, risc, sailpoint, s
 from tests.e2e.test_offboarding import okta_event, requested
 from tests.e2e.watched_world import WatchedWorld
 from tests.field import Field
-from tests.length import length
+from tests.length import at_length, length
 
 #: from every source by turns; each costs the local AWS seven tenths of a second of computing
 LEAVERS: Final = length(8)
@@ -70,6 +70,7 @@ def rain(world: WatchedWorld, calls: int) -> None:
             provider.inject(path, **(chance.choice(FAULTS[name]) if chance.random() < 0.2 else {}))
 
 
+@at_length
 def test_all_leavers_lose_everything_although_one_call_in_five_fails(world: WatchedWorld, field: Field) -> None:
     leavers, colleague = [world.hire() for _ in range(LEAVERS)], world.hire()
     for start in range(0, min(WITH_TOKENS, LEAVERS), 10):

@@ -7,6 +7,7 @@ import sys
 from local import acme
 from tests.e2e.test_offboarding import requested
 from tests.e2e.watched_world import WatchedWorld
+from tests.length import at_length
 
 
 def leaver(world: WatchedWorld, *arguments: str, exit_code: int = 0) -> list[list[str]]:
@@ -22,6 +23,7 @@ def leaver(world: WatchedWorld, *arguments: str, exit_code: int = 0) -> list[lis
     return [line.split("\t") for line in told.stdout.splitlines()]
 
 
+@at_length
 def test_a_case_that_fails_at_zoom_is_seen_mended_followed_to_its_end_and_read_up(world: WatchedWorld) -> None:
     person = world.hire()
     world.zoom.inject("/v2/users/.*/token", handling="skip", reply="zoom/400-4711-missing-scopes")
@@ -56,6 +58,7 @@ def test_a_case_that_fails_at_zoom_is_seen_mended_followed_to_its_end_and_read_u
     assert [each[0] for each in lines] == sorted(each[0] for each in lines)
 
 
+@at_length
 def test_a_malformed_event_is_seen_dismissed_and_alarms_no_more(world: WatchedWorld) -> None:
     world.put_hr_event("OffboardingRequested", {"subject": {}})
     world.wait_until_idle()

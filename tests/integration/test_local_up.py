@@ -28,6 +28,7 @@ from local.control_server import ControlServer
 from local.deployment import Deployment
 from local.sam_local import FUNCTIONS
 from tests.contract.stack import LANED, snake
+from tests.length import at_length
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,12 +206,14 @@ def functions(printed: str) -> list[int]:
     return [pid for pids in running.values() for pid in pids]
 
 
+@at_length
 def test_a_world_in_the_foreground_ends_by_ctrl_c_without_a_trace(tmp_path: Path) -> None:
     with in_the_foreground(tmp_path, signal.SIGINT, exit_status=0) as printed:
         requests.post(f"{control(printed)}/schedules/schedule_refreshes", timeout=10)
         eventually(lambda: bool(functions(printed)))
 
 
+@at_length
 def test_what_a_world_in_the_foreground_prints_can_be_pasted_into_another_shell_and_nothing_outlives_its_end(
     tmp_path: Path,
 ) -> None:

@@ -54,6 +54,14 @@ ONE_BY_ONE: Final = (
     "tests/unit/test_transport.py",
 )
 
+#: in which some tests are marked `at_length`, and of which no other part runs these
+AT_LENGTH: Final = (
+    "tests/cases/test_accounts_at_zoom.py",
+    "tests/cases/test_once_more.py",
+    "tests/e2e/test_operators_seat.py",
+    "tests/integration/test_local_up.py",
+)
+
 #: what is soon over comes first: the minutes that it leaves of a short proof are for the others
 PARTS: Final = (
     Part(
@@ -83,6 +91,13 @@ PARTS: Final = (
         "places in records",
         full=REFUSED,
         seconds=20,
+    ),
+    Part(
+        "what takes longer than it may in `make test`",
+        f"{' '.join(AT_LENGTH)} -m at_length",
+        "time, each test",
+        full=1,
+        seconds=30,
     ),
     Part(
         "a token's retrieval and its user's leaving, in every order",

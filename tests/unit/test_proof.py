@@ -4,12 +4,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 
+from tests.conftest import pytest_collection_modifyitems
 from tests.field import Field, Thrown, added_up, harms_of
-from tests.length import length, some
+from tests.length import at_length, length, some
 from tests.proof.parts import PARTS, Part
 from tests.proof.report import as_markdown, shown
 from tests.proof.run import ROOT, Ran, figures, run, thrown
@@ -109,6 +111,25 @@ def test_whatever_records_what_it_threw_is_part_of_the_proof() -> None:
     assert [file for file in recording if not file.startswith(tuple(proved))] == []
 
 
+def test_whatever_make_test_leaves_out_is_part_of_the_proof() -> None:
+    tests = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "tests").rglob("*.py")}
+    left = {path for path, text in tests.items() if re.search(r"^(@|pytestmark = )at_length$", text, re.MULTILINE)}
+    proved = {word for part in PARTS if " -k " not in part.tests for word in part.tests.split()}
+    assert left
+    assert left - proved == set()
+
+
+@pytest.mark.parametrize(("whole", "run"), [(True, ["short"]), (False, ["short", "long"])])
+def test_it_is_left_out_where_everything_is_run_and_not_where_it_is_asked_for(*, whole: bool, run: list[str]) -> None:
+    marks: dict[str, str | None] = {"short": None, "long": at_length.name}
+    items: Any = [SimpleNamespace(name=name, get_closest_marker={mark: mark}.get) for name, mark in marks.items()]
+    left: list[str] = []
+    hook = SimpleNamespace(pytest_deselected=lambda items: left.extend(each.name for each in items))
+    config: Any = SimpleNamespace(workerinput={"whole": whole}, hook=hook)
+    pytest_collection_modifyitems(config, items)
+    assert ([each.name for each in items], left) == (run, [each for each in marks if each not in run])
+
+
 def test_whoever_records_a_harm_fails_and_the_table_shows_it() -> None:
     properties: list[tuple[str, object]] = []
     with pytest.raises(AssertionError, match="lost=1"):
@@ -125,29 +146,28 @@ def test_a_planted_harm_is_told_by_its_row() -> None:
     assert harms_of(lambda field: field("a kill", "in a call", times=3, lost=1, false=0)) == {"lost": 1}
 
 
-LOSES_ONE: Final = """
+PLANTED: Final = """
 import pytest
 
 @pytest.mark.parametrize("lost", [0, 0, 1])
 def test_it(field, lost):
     field("a kill", "in a call", 1, lost=lost, false=0)
-"""
-THROWS_NOTHING: Final = """
-def test_it(field):
+
+def test_that_throws_nothing(field):
     pass
 """
 
 
-@pytest.mark.parametrize(("test", "harms"), [(LOSES_ONE, [{"lost": 1}]), (THROWS_NOTHING, [])])
 def test_one_loss_makes_its_row_and_the_whole_run_red_and_so_does_a_test_that_throws_nothing(
-    tmp_path: Path, test: str, harms: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Most of a worker's work is to import what it needs: one is enough for so few tests.
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
     planted = tmp_path / "test_planted.py"
-    planted.write_text(test)
+    planted.write_text(PLANTED)
     ran = run(
         replace(NIGHTS, tests=f"--config-file={quote(str(ROOT / 'pyproject.toml'))} -p tests.conftest {planted}"), 1
     )
     assert not ran.passed
-    assert [each.harms for each in ran.thrown] == harms
+    assert re.search(r"\b2 failed\b", ran.found)
+    assert [each.harms for each in ran.thrown] == [{"lost": 1}]

@@ -52,7 +52,7 @@ def as_proved(case: Case, step: Step, receipts: Mapping[str, Receipt], providers
     identities: dict[str, str] = {}
     for each, receipt in _reported(case, receipts):
         # What was done once more proves it of what was done before, and the other way round.
-        if (each.at, _subject_of(case, each)) == (step.at, subject):
+        if each.at == step.at and _subject_of(case, each) == subject:
             found = receipt.details.get("user_id", found)
             identities |= identity_of(provider, each, receipt)
     # One address may have had two ids: a step that acted on one of them proves that one.
@@ -150,7 +150,8 @@ def _grown(pause: timedelta, times: int) -> timedelta:
 
 
 def _subject_of(case: Case, step: Step) -> Subject:
-    return case.subjects[(step.alias or 1) - 1]
+    # The case's own event is read anew each time, and a case that stays open has many steps by other names.
+    return case.aliases[step.alias - 2] if step.alias and step.alias > 1 else case.subjects[0]
 
 
 def _reported(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[tuple[Step, Receipt]]:
