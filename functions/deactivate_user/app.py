@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -18,6 +19,12 @@ from leaver.messages.names import name_of
 from leaver.outcomes import Outcome, Result
 from leaver.providers.zoom.api import Zoom, ZoomUser
 from leaver.settings import ActsOnPeople, CallsZoom, EndsAccess
+
+#: why somebody whom Zoom does not know may be there all the same
+ADDRESS_IS_ANOTHERS: Final = (
+    "Zoom knows this id no more, and HR's address is another id's: find out who that is, and end that login by a "
+    "DeactivateUser of its own if it is the leaver's; then close the step"
+)
 
 
 class Settings(ActsOnPeople, CallsZoom, EndsAccess):
@@ -34,6 +41,11 @@ def deactivate_user(
             return late
         _refuse_to_deactivate_ourselves(command, connection, zoom=zoom, access_token=access_token)
         result = zoom.deactivate_user(command.user_id, access_token)
+        if result.outcome is Outcome.USER_NOT_FOUND and command.email not in {None, command.user_id}:
+            user = zoom.get_user(str(command.email), access_token)
+            # It may be the leaver's, made anew by a sign-in, or somebody new's: they lose nothing by it.
+            details = {"address_is_of": user.id, "because": ADDRESS_IS_ANOTHERS} if isinstance(user, ZoomUser) else None
+            return replace(result, outcome=Outcome.NOT_SEARCHABLE, details=details) if details else result
         if result.outcome is not Outcome.DEACTIVATED:
             return result
         session = zoom.delete_user_token(command.user_id, access_token)

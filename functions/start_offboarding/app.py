@@ -1,7 +1,7 @@
 """Make a case of what HR says, and let a held case go on or throw it away, as a person decides."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, Final, Literal, Self
@@ -15,7 +15,6 @@ from leaver.cases.accounts import TOLD, AccountEvents
 from leaver.cases.closing import StepClosing
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
-from leaver.cases.former import NOBODY_SAYS
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.record import Case, Policy
@@ -307,9 +306,9 @@ def _decide_of_held(case: Case, event: CaseEvent, at: datetime, *, intake: Intak
         return Fate("refused", case.case_id, LATER)
     if decided is None:
         return Fate("refused", case.case_id, "the case is not held")
-    if meant is not None and meant.kind == "departure" and meant.cannot_be_told(case):
-        # As of a planned one: the watch has it asked again, and begins the case in the end.
-        return Fate("changed", case.case_id, NOBODY_SAYS)
+    if decided.kind == "departure" and case.sweep_of is None and decided.is_due(now):
+        # As of a planned one: where no account can say, the watch asks again, and begins the case in the end.
+        return replace(intake.begin_due(decided), name="changed")
     intake.set_going(decided)
     return Fate("changed", case.case_id)
 

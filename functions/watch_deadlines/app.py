@@ -133,13 +133,13 @@ class Watch:
     def _begin(self, case: Case) -> None:
         """Begin what is due; where an account gave an id, somebody else may have the address since."""
         now = self.clock()
-        may_be_anothers = case.kind == "departure" and case.sweep_of is None and case.identities
+        is_old = now > case.last_told_at() + STILL_THEIRS
+        may_be_anothers = case.kind == "departure" and case.sweep_of is None and (case.identities or is_old)
         since = case.asked_at if case.asked_at and case.asked_at >= case.effective_at else now
         if not may_be_anothers or now >= since + ASKED_FOR:
-            told_at = case.last_told_at()
-            if may_be_anothers and now > told_at + STILL_THEIRS:
+            if may_be_anothers and is_old and case.identities:
                 # What goes by an address waits until somebody says whose the address is.
-                case = self.cases.change(case, partial(_with_told_at, told_at=told_at)) or case
+                case = self.cases.change(case, _with_told_at) or case
             self.announcer.announce_pending(self.case_start.begin(case))
             return
         if since == now:
@@ -522,8 +522,8 @@ def _with_asked_at(case: Case, *, now: datetime) -> Case | None:
     return case.model_copy(update={"asked_at": now}) if case.state in {State.SCHEDULED, State.OPEN} else None
 
 
-def _with_told_at(case: Case, *, told_at: datetime) -> Case | None:
-    return case.model_copy(update={"told_at": told_at}) if case.state is State.SCHEDULED else None
+def _with_told_at(case: Case) -> Case | None:
+    return case.model_copy(update={"told_at": case.last_told_at()}) if case.state is State.SCHEDULED else None
 
 
 def _reinstate(sweep: Case, *, now: datetime) -> Case | None:

@@ -6,19 +6,24 @@ from typing import Any, Final
 
 import pytest
 
+from functions.deactivate_user import app as deactivating
 from functions.look_up_person import app as looking
 from functions.revoke_grants import app as granting
+from functions.revoke_sso_token import app as ending_sessions
 from functions.watch_deadlines import app as watching
+from leaver.cases import intake, late, proved
 from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
+from leaver.cases.intake import Intake
 from leaver.cases.record import Case
 from leaver.cases.returns import Returns
 from leaver.connections.record import Connection, Connections
-from tests.cases.attempts import fresh_eyes, given_back
+from leaver.outcomes import Result
+from tests.cases.attempts import fresh_eyes, given_back, ids_and_clocks
 from tests.cases.test_completed_means_ended import check
 from tests.doubles.connections_table import InMemoryConnections
 
-BY_NAME: Final = {each.name: each for each in (*fresh_eyes.attempt.all, *given_back.attempt.all)}
+BY_NAME: Final = {each.name: each for group in (fresh_eyes, given_back, ids_and_clocks) for each in group.attempt.all}
 
 
 _accounts = Connections.accounts
@@ -71,6 +76,29 @@ def _never(*_: object) -> bool:
         ("a_connection_that_is_connected_to_another_account", Connection, "is_of_another", _by_the_owner),
         ("a_planned_leavers_day_on_which_nobody_comes_to_ask", watching, "_with_told_at", lambda *_, **__: None),
         ("a_planned_leavers_day_on_which_zoom_is_out", Case, "is_untold", False),
+        ("sqs_is_three_minutes_ahead_of_the_functions", proved, "_is_redone", _never),
+        ("a_departure_that_lay_among_the_dead_letters_for_ten_days", intake, "STILL_THEIRS", timedelta(days=999)),
+        ("an_account_that_is_made_anew_before_it_is_deactivated", deactivating, "ZoomUser", Result),
+        ("an_account_that_is_made_anew_while_a_planned_case_waits", ending_sessions, "ZoomUser", Result),
+        ("two_thefts_at_one_address_of_two_people", granting, "STILL_THEIRS", timedelta.max),
+        (
+            "another_address_that_is_recycled_when_a_word_brings_the_day_forward",
+            Intake,
+            "_go_on_with",
+            Intake.set_going,
+        ),
+        (
+            "a_service_connection_comes_for_a_third_account_days_after_the_case_began",
+            late,
+            "STILL_THEIRS",
+            timedelta.max,
+        ),
+        (
+            "a_held_case_of_an_unknown_id_released_when_somebody_new_has_the_address",
+            Departure,
+            "is_known_where_nobody_was",
+            _never,
+        ),
         *(
             (name, Returns, "find_anothers", lambda *_: frozenset())
             for name in (

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
+from functions.watch_deadlines.app import ASKED_FOR
 from leaver.cases import completion, finding, intake, proved
 from leaver.cases.ceiling import ROUTINE
 from leaver.cases.departure import Departure
@@ -21,7 +22,7 @@ from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, Case, Step
+from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, STILL_THEIRS, Case, Step
 from leaver.cases.returns import BEGUN, LATER, Returns
 from leaver.cases.seal import head_of
 from leaver.cases.start import CaseStart
@@ -50,6 +51,8 @@ BOUND = 60
 LIMIT: Final = 2
 #: how long after a case's end it is looked once more
 SWEEP_AFTER: Final = timedelta(hours=2)
+#: minutes, after which an address may be somebody else's
+LONG_AGO: Final = int(STILL_THEIRS.total_seconds()) // 60 + 1
 #: the company's accounts at Zoom
 ACCOUNTS: Final = ("acme", "europe")
 #: who answers for Leaver's connections, if no leaver does
@@ -288,10 +291,17 @@ class Leavers(RuleBasedStateMachine):
         self._works_through()
         self._gives_the_address(email)
 
-    @rule(email=people, source=st.sampled_from(SOURCES), ahead=st.sampled_from([5, 60]))
-    def somebody_is_planned_and_somebody_new_gets_the_address(self, email: str, source: str, ahead: int) -> None:
+    @rule(
+        email=people,
+        source=st.sampled_from(SOURCES),
+        ahead=st.sampled_from([5, 60]),
+        ago=st.sampled_from([0, LONG_AGO]),
+    )
+    def somebody_is_planned_and_somebody_new_gets_the_address(
+        self, email: str, source: str, ahead: int, ago: int
+    ) -> None:
         self._step()
-        self._says(email, "scheduled", source, ahead=ahead)
+        self._says(email, "scheduled", source, ago, ahead)
         self._works_through()
         self._gives_the_address(email)
 
@@ -488,6 +498,8 @@ class Leavers(RuleBasedStateMachine):
             of_address = self._access_by_ids(self.before[whose]) if was_before else self._access_of(whose)
             alive = self._access_of_whom(case) if case else of_address
             what = _what(step) if step else _what_ends(receipt.entry, receipt.subject)
+            if case is not None and what == "grants":
+                alive -= self._believed_of(case.email)
             assert what not in alive, receipt
 
     @invariant()
@@ -499,6 +511,7 @@ class Leavers(RuleBasedStateMachine):
                 alive = self._access_of_whom(case)
                 closed = {each["step"] for each in case.residual if "step" in each}
                 alive -= {what for step in case.steps if step.name in closed for what in _covered_by(step)}
+                alive -= self._believed_of(case.email)
                 since = self.signed_in.get(case.email)
                 for step in case.steps:
                     what, ended = _what(step), self.ended.get((case.case_id, step.name))
@@ -514,6 +527,12 @@ class Leavers(RuleBasedStateMachine):
     def _was_said_again(self, case: Case, since: datetime) -> bool:
         """Whether a source was heard, and joined this case, who says that they left since then."""
         return any(word.at > since for word in self._words_of(case))
+
+    def _believed_of(self, email: str) -> set[str]:
+        """What goes by an address that somebody got within days of a word, where nobody could be asked on the day."""
+        cases = [case for case in self.office.cases.every if case.email == email and case.asked_at and case.started_at]
+        unasked = any(case.started_at >= case.asked_at + ASKED_FOR and not case.told_at for case in cases)
+        return {"grants"} if unasked and email in self.recycled_early else set()
 
     def _words_of(self, case: Case) -> list[Word]:
         """Who began a case, and who joined it."""
@@ -677,7 +696,7 @@ class Leavers(RuleBasedStateMachine):
             meant = email in self.recycled_early and any(word.at > self.new_since[email] for word in leaves)
             back = meant or robbed or taken_back or any(word.kind == "reinstated" for word in self.words[email])
             # Leaver's own copies go by the address too: whoever needs one has it fetched again.
-            keeps = {"session@acme", "session@europe", "grants", "admin grants"}
+            keeps = {"session@acme", "session@europe", "grants", "admin grants"} - self._believed_of(email)
             assert back or self._access_of(email) >= keeps, f"{email} is new, and lost something"
         elif not leaves:
             assert not gone, f"{email} is here, under a tombstone"

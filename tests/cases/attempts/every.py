@@ -6,6 +6,7 @@ from tests.cases.attempts import (
     access_lives,
     fresh_eyes,
     given_back,
+    ids_and_clocks,
     operator,
     revoked,
     wrong_kind,
@@ -23,4 +24,5 @@ EVERY: Final[tuple[Attempt, ...]] = (
     *operator.attempt.all,
     *fresh_eyes.attempt.all,
     *given_back.attempt.all,
+    *ids_and_clocks.attempt.all,
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 from leaver.cases.announcing import CaseAnnouncer
@@ -15,7 +15,7 @@ from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind
 from leaver.cases.people import Name, People
 from leaver.cases.proved import ids_of, with_ids_before
-from leaver.cases.record import Case, Policy, new_case
+from leaver.cases.record import STILL_THEIRS, Case, Policy, new_case
 from leaver.cases.returns import LATER, Returns
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
@@ -30,7 +30,22 @@ from leaver.providers.entry import Person
 HEARD: Final = "this departure is a case already"
 ENDED: Final = "everything was ended after this, or is being ended"
 BEGUN: Final = "the case has begun, waits for its time or for a person, or is over"
+HEARD_LATE: Final = (
+    "the event was heard more than three days ago, and the address may be somebody else's by now: see whose it is, and "
+    "release or discard the case"
+)
 TAKEN_BACK: Final = "this very decision was taken back since: decide anew, by `leaver offboard WHO`, if it is meant"
+
+
+class Whose(NamedTuple):
+    """Whose the addresses of a case are, as accounts say by now."""
+
+    #: those that are another id's
+    lost: Sequence[str]
+    #: an account that had given an id can't be asked
+    is_untold: bool
+    #: an account gives an id that gave none when the case's last word came, days ago
+    is_in_doubt: bool
 
 
 @dataclass(frozen=True)
@@ -137,7 +152,7 @@ class Intake:
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, departure)):
             self.set_going(recorded, anew=False)
-            return Fate("opened", case_id, departure.because)
+            return Fate("opened", case_id, recorded.because)
         return self._extend(case or self.cases.require(case_id), departure)
 
     def _claim_person(self, departure: Departure) -> str | None:
@@ -201,7 +216,10 @@ class Intake:
 
     def _record(self, case_id: str, departure: Departure) -> Case | None:
         """Record the case before anything of it is begun; None where another run was faster."""
-        now, case = self.clock(), self._draft(case_id, departure)
+        now = self.clock()
+        if departure.follows is None and departure.heard_at and now > departure.heard_at + STILL_THEIRS:
+            departure = replace(departure, because=departure.because or HEARD_LATE)
+        case = self._draft(case_id, departure)
         waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
         return self.cases.add(waits)
 
@@ -242,7 +260,7 @@ class Intake:
         extended = self.cases.change(case, partial(self._with_departure, departure=departure, now=self.clock()))
         standing = extended or self.cases.require(case.case_id)
         # Also where it lacks nothing: an earlier run may have been killed on its way.
-        self.set_going(standing)
+        self._go_on_with(standing)
         is_stopped_unheard = standing.state in OVER and not standing.has_heard(departure.said(self.clock()))
         if standing.state is State.COMPLETED or is_stopped_unheard:
             # At this very moment: it may lack a name, or whoever stopped it did not know of this departure.
@@ -285,10 +303,34 @@ class Intake:
         An address that is another id's leaves the case's names. Where an account can't say, nothing is done: the watch
         asks again, and begins the case itself in the end. What goes by an address waits then until this says whose.
         """
-        is_due = case.watch_at is not None and case.watch_at <= self.clock()
-        if not (case.state is State.SCHEDULED and is_due) and not (case.state is State.OPEN and case.is_untold):
+        if not case.is_due(self.clock()) and not (case.state is State.OPEN and case.is_untold):
             return Fate("nothing_follows", case.case_id, BEGUN)
-        lost, is_untold = [], False
+        asked = self._ask_of_addresses(case)
+
+        def told(standing: Case) -> Case | None:
+            if standing.state not in {State.SCHEDULED, State.OPEN}:
+                return None
+            fields: dict[str, object] = {}
+            if asked.is_in_doubt and standing.started_at is None:
+                fields = {"told_at": standing.last_told_at()}
+            elif not (asked.is_untold or asked.is_in_doubt or (asked.lost and standing.started_at)):
+                fields = {"told_at": self.clock() if standing.started_at else None}
+            # Also where nobody tells of another: the watch may have to begin the case.
+            after = standing.without_names(asked.lost).model_copy(update=fields)
+            return after if after != standing else None
+
+        case = self.cases.change(case, told) or self.cases.require(case.case_id)
+        if case.state is State.OPEN:
+            for address in asked.lost:
+                self.people.change(address, lambda found: found.without_tombstone(case.case_id))
+        if asked.is_untold:
+            return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
+        self.set_going(case)
+        return Fate("changed", case.case_id)
+
+    def _ask_of_addresses(self, case: Case) -> Whose:
+        lost, is_untold, is_in_doubt = [], False, False
+        is_old = self.clock() > case.last_told_at() + STILL_THEIRS
         for address, subject in {name_of(each.email): each for each in case.subjects}.items():
             meant = self.ask_of_address(case, address)
             known = case.model_copy(update={"identities": dict(case.ids_of(subject))})
@@ -296,24 +338,16 @@ class Intake:
                 lost.append(address)
             else:
                 is_untold = is_untold or meant.cannot_be_told(known)
+                is_in_doubt |= is_old and meant.is_known_where_nobody_was(known) and not meant.has_the_address(known)
+        return Whose(lost, is_untold=is_untold, is_in_doubt=is_in_doubt)
 
-        def told(standing: Case) -> Case | None:
-            if standing.state not in {State.SCHEDULED, State.OPEN}:
-                return None
-            is_told = not is_untold and not (lost and standing.is_untold and standing.started_at)
-            # Also where nobody tells of another: the watch may have to begin the case.
-            fields = {"told_at": self.clock() if standing.started_at else None} if is_told else {}
-            after = standing.without_names(lost).model_copy(update=fields)
-            return after if after != standing else None
-
-        case = self.cases.change(case, told) or self.cases.require(case.case_id)
-        if case.state is State.OPEN:
-            for address in lost:
-                self.people.change(address, lambda found: found.without_tombstone(case.case_id))
-        if is_untold:
-            return Fate("nothing_follows", case.case_id, NOBODY_SAYS)
-        self.set_going(case)
-        return Fate("changed", case.case_id)
+    def _go_on_with(self, case: Case) -> None:
+        """Begin it where it is due by now; another address than the one that was heard may be somebody else's."""
+        is_due = case.is_due(self.clock())
+        if case.kind == "departure" and is_due and len({name_of(each.email) for each in case.subjects}) > 1:
+            self.begin_due(case)
+        else:
+            self.set_going(case)
 
     def ask_of_address(self, case: Case, address: str) -> Departure:
         """The case's event, as accounts say by now who has this address."""
@@ -343,7 +377,7 @@ class Intake:
         case = self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, theft)):
             self.set_going(recorded)
-            return Fate("opened", case_id, theft.because)
+            return Fate("opened", case_id, recorded.because)
         case = case or self.cases.require(case_id)
         if case.state in UNDER_WAY and not self._may_be_of_somebody_else(case, theft):
             return self._extend(case, theft)

@@ -212,6 +212,8 @@ class Case(BaseModel):
     asked_at: AwareDatetime | None = None
     #: when an account last said whose the person's addresses are, where that was days before the case began
     told_at: AwareDatetime | None = None
+    #: the word, or the sign of life, for which what had ended was done once more
+    redone_for: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
@@ -282,6 +284,10 @@ class Case(BaseModel):
     def is_untold(self) -> bool:
         """Whether nobody said on the day whose the addresses are: they may be somebody else's by now."""
         return self.told_at is not None and (self.started_at is None or self.told_at < self.started_at)
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is to begin by now."""
+        return self.state is State.SCHEDULED and self.watch_at is not None and self.watch_at <= now
 
     def last_told_at(self) -> datetime:
         """When the last word came by which an account said whose the addresses are."""

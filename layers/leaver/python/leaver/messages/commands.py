@@ -295,6 +295,8 @@ class DeactivateUser(Command):
     calls = 3
 
     user_id: UserId
+    #: the address as HR gave it: then the receipt says where the id is nobody's, and the address another's now
+    email: Email | None = None
 
     @property
     def subject(self) -> str:

@@ -51,7 +51,7 @@ def _steps(leaver: Leaver) -> list[LeaverStep]:
     return [
         LeaverStep(RevokeSsoToken, who | also, by),
         LeaverStep(PurgeUserTokens, who | also, by),
-        LeaverStep(DeactivateUser, who, by, opt_in=True),
+        LeaverStep(DeactivateUser, who | also, by, opt_in=True),
     ]
 
 
