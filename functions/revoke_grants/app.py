@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from leaver import bootstrap
-from leaver.cases.late import tell_age
+from leaver.cases.late import FOUND_LATE, tell_age
 from leaver.cases.receipts import Progress
 from leaver.cases.record import STILL_THEIRS
 from leaver.connections.access_tokens import AccessTokens
@@ -43,11 +43,6 @@ NOT_PROVED: Final = (
 NOBODY_ADDED: Final = (
     "nobody has the name that a later event gave, and the leaver may have another: let HR give the right one; then "
     "close the step"
-)
-#: why it can not be told whose an address or a name is by now
-FOUND_LATE: Final = (
-    "the leaver was first found days after that name or address was given, as {}, who may be somebody new by now: end "
-    "its grants by a command of their own if it is the leaver; then close the step"
 )
 #: what Venafi said to the revocation, in an operation's progress
 SAID: Final = ("outcome", "status", "code")

@@ -2,31 +2,17 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leaver_cli.offboarding import many
-from local import acme
 from local.acme import Person
+from tests.e2e.operated import Operated, rows, shared_world
 from tests.e2e.test_offboarding import has_all, is_out
-from tests.e2e.test_operating_people import Operated, rows
 
-
-@pytest.fixture(scope="module")
-def shared_world() -> Iterator[Operated]:
-    with Operated() as world:
-        acme.set_up(world)
-        yield world
-        world.forget()
-
-
-@pytest.fixture
-def world(shared_world: Operated) -> Operated:
-    shared_world.forget()
-    return shared_world
+__all__ = ["shared_world"]  # a fixture
 
 
 @pytest.fixture

@@ -2,53 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
-from leaver_cli.main import app
 from local import acme
 from local.acme import Person
+from tests.e2e.operated import Operated, rows, shared_world
 from tests.e2e.test_offboarding import has_all, is_out, requested
-from tests.e2e.watched_world import WatchedWorld
+
+__all__ = ["shared_world"]  # a fixture
 
 CASE = re.compile(r"c-[0-9a-f]{8}-[0-9a-f-]{27}")
-
-
-class Operated(WatchedWorld):
-    """A world with somebody at the command line."""
-
-    def leaver(self, *arguments: object, typed: str = "") -> Result:
-        """Run the command line as an operator of this stack, in a pipe."""
-        environ = self.environment() | {"COLUMNS": "80"}
-        return CliRunner(mix_stderr=False).invoke(app, list(map(str, arguments)), input=typed, env=environ)
-
-    def case(self, case_id: str) -> Any:
-        (found,) = [each for each in self.cases() if each["case_id"] == case_id]
-        return found
-
-
-@pytest.fixture(scope="module")
-def shared_world() -> Iterator[Operated]:
-    with Operated() as world:
-        acme.set_up(world)
-        yield world
-        world.forget()
-
-
-@pytest.fixture
-def world(shared_world: Operated) -> Operated:
-    shared_world.forget()
-    return shared_world
-
-
-def rows(result: Result) -> dict[str, str]:
-    """What a script reads of what became of a decision."""
-    return dict(line.split("\t", 1) for line in result.stdout.splitlines() if "\t" in line)
 
 
 def test_offboard_asks_ends_everything_and_prints_the_case(world: Operated) -> None:

@@ -11,8 +11,8 @@ from leaver.outcomes import Outcome, Result
 
 #: why it can not be told whose an address is by now
 FOUND_LATE: Final = (
-    "the leaver's address was first found days after it was given, as {}, who may be somebody new by now: send this "
-    "command without a case under the leaver's own id; then close the step"
+    "the leaver was first found days after that name or address was given, as {}, who may be somebody new by now: send "
+    "this command without a case under the leaver's own id; then close the step"
 )
 
 
