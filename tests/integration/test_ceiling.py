@@ -48,6 +48,13 @@ def test_a_counter_of_many_is_split_and_its_parts_are_added_up(people: PeopleAnH
     assert people.count(EVERYBODY, 1000, NOW) == 20
 
 
+def test_whatever_the_limits_are_all_counters_are_read_at_once(people: PeopleAnHour) -> None:
+    # DynamoDB reads no more than a hundred items at once: more parts than that would stop everybody's case.
+    limits = {ROUTINE: 100_000, "from okta": 100_000, EVERYBODY: 200_000}
+    assert people.find_exceeded("ada@example.com", limits, NOW) is None
+    assert people.count(EVERYBODY, 200_000, NOW) == 1
+
+
 def test_the_first_beyond_a_limit_stays_the_first(people: PeopleAnHour) -> None:
     told = [people.is_first_beyond(ROUTINE, each, NOW) for each in ("ada@example.com", "ben@example.com") * 2]
     assert told == [True, False, True, False]

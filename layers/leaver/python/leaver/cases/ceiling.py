@@ -24,6 +24,8 @@ EVERYBODY: Final = "everybody"
 #: A counter that many write at once is split by this, so that they do not wait for each other. Those who come at one
 #: moment through different parts do not see each other: that lets through one in 250 too many at the most.
 PEOPLE_A_PART: Final = 250
+#: All parts of all counters are read at once, each for a fee; a part bears a thousand people a second.
+MOST_PARTS: Final = 8
 
 
 class PeopleAnHour:
@@ -167,7 +169,7 @@ def mark_of(person: str) -> str:
 
 
 def _parts(limits: Mapping[str, int | None]) -> dict[str, int]:
-    return {kind: max(1, (limit or 1) // PEOPLE_A_PART) for kind, limit in limits.items()}
+    return {kind: min(max(1, (limit or 1) // PEOPLE_A_PART), MOST_PARTS) for kind, limit in limits.items()}
 
 
 def _key(partition: str) -> Any:
