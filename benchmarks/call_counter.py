@@ -1,5 +1,6 @@
 """Counts what boto3 asks of AWS, in the units that AWS charges for."""
 
+from collections import Counter
 from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +29,7 @@ class CallCounter:
     def __init__(self, session: Session, bill: Bill, uncounted: "DynamoDBClient") -> None:
         self.bill = bill
         #: by operation, whatever it costs
-        self.calls: dict[str, int] = {}
+        self.calls: Counter[str] = Counter()
         self._uncounted = uncounted
         self._tables: dict[str, Mapping[str, Any]] = {}
         session.events.register("provide-client-params.*.*", self._before)
@@ -40,7 +41,7 @@ class CallCounter:
 
     def _after(self, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         params = context["counted"]
-        self.calls[model.name] = self.calls.get(model.name, 0) + 1
+        self.calls[model.name] += 1
         match model.service_model.service_name, model.name:
             case "events", "PutEvents":
                 self.bill.add("EventBridge events", len(params["Entries"]))

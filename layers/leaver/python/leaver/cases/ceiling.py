@@ -11,7 +11,7 @@ from leaver.cases.record import Case
 from leaver.messages.commands import Command
 from leaver.messages.names import name_of
 from leaver.messages.speakers import OPERATOR
-from leaver.storage.tables import item, values
+from leaver.storage.tables import item, standing_beside, values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ROUTINE: Final = "routine"
 URGENT: Final = "urgent"
 EVERYBODY: Final = "everybody"
+
 
 class PeopleAnHour:
     """Who was counted in an hour: one marker for each person, and counters."""
@@ -82,7 +83,7 @@ class PeopleAnHour:
                 **condition,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            stands: Mapping[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]  # the stubs lack it
+            stands = standing_beside(error) or {}
             counts = {kind: int(stands.get(kind, {"N": "0"})["N"]) for kind in limits}
             return next(kind for kind, limit in limits.items() if limit is not None and counts[kind] >= limit)
         return None
