@@ -1,5 +1,6 @@
 """Counts what boto3 asks of AWS, in the units that AWS charges for."""
 
+from collections import Counter
 from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +29,7 @@ class CallCounter:
     def __init__(self, session: Session, bill: Bill, uncounted: "DynamoDBClient") -> None:
         self.bill = bill
         #: by operation, whatever it costs
-        self.calls: dict[str, int] = {}
+        self.calls: Counter[str] = Counter()
         self._uncounted = uncounted
         self._tables: dict[str, Mapping[str, Any]] = {}
         session.events.register("provide-client-params.*.*", self._before)
@@ -36,12 +37,11 @@ class CallCounter:
 
     def _before(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         context["counted"] = dict(params)
-        if model.name in ("PutItem", "UpdateItem", "DeleteItem"):
-            context["stood"] = self._standing(params)
+        context["stood"] = [self._standing(each) for each in _writes(model.name, params)]
 
     def _after(self, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         params = context["counted"]
-        self.calls[model.name] = self.calls.get(model.name, 0) + 1
+        self.calls[model.name] += 1
         match model.service_model.service_name, model.name:
             case "events", "PutEvents":
                 self.bill.add("EventBridge events", len(params["Entries"]))
@@ -49,8 +49,11 @@ class CallCounter:
                 self.bill.add("SQS requests", 1)
             case "secretsmanager", _:
                 self.bill.add("Secrets Manager calls", 1)
-            case "dynamodb", "PutItem" | "UpdateItem" | "DeleteItem":
-                self.bill.add("DynamoDB write units", self._written(params, context["stood"]))
+            case "dynamodb", "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems":
+                written = zip(_writes(model.name, params), context["stood"], strict=True)
+                # What is written all or nothing is written twice.
+                times = 2 if model.name == "TransactWriteItems" else 1
+                self.bill.add("DynamoDB write units", times * sum(self._written(*each) for each in written))
             case "dynamodb", operation:
                 self.bill.add("DynamoDB read units", _read(operation, params, parsed))
             case service, operation:
@@ -73,6 +76,15 @@ class CallCounter:
         if name not in self._tables:
             self._tables[name] = self._uncounted.describe_table(TableName=name)["Table"]
         return self._tables[name]
+
+
+def _writes(operation: str, params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    match operation:
+        case "PutItem" | "UpdateItem" | "DeleteItem":
+            return [params]
+        case "TransactWriteItems":
+            return [write for each in params["TransactItems"] for write in each.values()]
+    return []
 
 
 def _indexed(index: Mapping[str, Any], stood: Item, stands: Item) -> int:
@@ -109,8 +121,25 @@ def _units(item: Item) -> int:
 
 
 def _size(item: Item) -> int:
-    return sum(len(name.encode()) + sum(map(_length, typed.values())) for name, typed in item.items())
+    """Bytes, as AWS counts them: names and values, and for lists and maps 3 bytes and one for each of their elements.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    """
+    return sum(len(name.encode()) + _length(typed) for name, typed in item.items())
 
 
-def _length(value: object) -> int:
-    return len(str(value).encode())
+def _length(typed: Mapping[str, Any]) -> int:
+    match typed:
+        case {"N": number}:
+            return len(number.lstrip("-")) // 2 + 2
+        case {"BOOL": _}:
+            return 1
+        case {"L": elements}:
+            return 3 + sum(1 + _length(each) for each in elements)
+        case {"M": entries}:
+            return 3 + len(entries) + _size(entries)
+        case {"SS": texts}:
+            return sum(len(text.encode()) for text in texts)
+        case {"S": text}:
+            return len(text.encode())
+    raise ValueError(f"how long this is is not known here: {', '.join(typed)}")

@@ -8,7 +8,8 @@ polls.
 
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from benchmarks.bill import AS_OF, PRICES, Bill
 from benchmarks.call_counter import CallCounter
 from benchmarks.figures import Figure
 from benchmarks.leavers import dismiss, hire
-from benchmarks.queue_batches import OF_A_CASE, hand_over, logical_id
+from benchmarks.queue_batches import OF_A_CASE, SEAL, hand_over, logical_id
 from benchmarks.sandbox import Context
 from leaver import bootstrap
 from local import acme
@@ -44,46 +45,63 @@ AWS: Final = 0.005
 #: START, END and REPORT of one invocation, as JSON
 LAMBDAS_OWN_LOG: Final = 700
 
+#: dollars for a thousand
 MOST: Final = 0.005
+MOST_OF_CASES: Final = 0.02
+MOST_WITH_SWEEPS: Final = 0.035
 WHOLE_CASES: Final = "1,000 whole cases"
+#: how long a restored table is looked at before its index of kept tokens is believed, and somewhat more
+PROVEN_AFTER: Final = timedelta(minutes=11)
+
+#: of one person: by function and operation, how often AWS was called
+Calls = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The bill of one revocation, of one whole case, and of the second look a day later."""
+    """The bill of one revocation, of one whole case, of its seal, and of the second look a day later with its seal."""
 
     revocation: Bill
     case: Bill
+    seal: Bill
     sweep: Bill
-    #: AWS calls by operation, for one revocation and one case
-    calls: Mapping[str, Mapping[str, float]]
+    #: of one case with its seal
+    calls: Calls
 
     @property
     def figures(self) -> list[Figure]:
         """For a thousand each."""
-        events = self.case.dollars("EventBridge events") * 1000
         how = f"AWS calls counted, prices of {AS_OF}, full batches"
-        secrets = self.case.dollars("Secrets Manager calls") * 1000
-        why = (
-            f"{self.case.counts['EventBridge events']:.0f} events of a case alone are ${events:.3f}, "
-            f"and looking for user tokens to destroy is ${secrets:.3f}"
-        )
+        parts = sorted(PRICES, key=self.case.dollars, reverse=True)[:3]
+        why = "most of it: " + ", ".join(f"{name} ${self.case.dollars(name) * 1000:.4f}" for name in parts)
+        swept = self.case.total + self.sweep.total
         return [
             Figure("1,000 revocations", self.revocation.total * 1000, MOST, unit="$", how=how),
-            Figure(WHOLE_CASES, self.case.total * 1000, MOST, unit="$", how=f"{how}; {why}"),
+            Figure(WHOLE_CASES, self.case.total * 1000, MOST_OF_CASES, unit="$", how=f"{how}, without the seal; {why}"),
+            Figure("1,000 whole cases and their sweeps", swept * 1000, MOST_WITH_SWEEPS, unit="$", how=how),
         ]
 
     @property
     def call_rows(self) -> list[tuple[str, ...]]:
-        """Every operation, and how often it is called for one revocation and for one case."""
-        operations = sorted({operation for calls in self.calls.values() for operation in calls})
-        rows = [(each, *(f"{calls.get(each, 0):.4g}" for calls in self.calls.values())) for each in operations]
-        return [("AWS call", *(f"a {what}" for what in self.calls)), *rows]
+        """How often each function calls each operation for one case."""
+        functions = [*OF_A_CASE, SEAL]
+        operations = sorted({operation for _, operation in self.calls})
+        rows = [
+            (
+                operation,
+                *(f"{self.calls.get((each, operation), 0):.4g}" for each in functions),
+                f"{sum(self.calls.get((each, operation), 0) for each in functions):.4g}",
+            )
+            for operation in operations
+        ]
+        sums = [sum(count for (one, _), count in self.calls.items() if one == each) for each in functions]
+        last = ("all", *(f"{each:.4g}" for each in sums), f"{sum(sums):.4g}")
+        return [("AWS calls of one case", *functions, "all"), *rows, last]
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        """What it is, and for a revocation, a case and a sweep how many it takes and dollars for a thousand."""
-        bills = (self.revocation, self.case, self.sweep)
+        """What it is, and for a revocation, a case, its seal and its sweep how many and dollars for a thousand."""
+        bills = (self.revocation, self.case, self.seal, self.sweep)
         rows = [
             (
                 name,
@@ -95,25 +113,24 @@ class Cost:
             )
             for name in PRICES
         ]
-        heading = ("", "a revocation", "$ for 1,000", "a case", "$ for 1,000", "its sweep", "$ for 1,000")
+        whose = ("a revocation", "a case", "its seal", "its sweep")
+        heading = ("", *(text for each in whose for text in (each, "$ for 1,000")))
         return [heading, *rows, ("total", *(text for bill in bills for text in ("", _thousand(bill.total))))]
 
 
 def run(progress: Callable[[str], None]) -> Cost:
     """Count a few, and divide."""
-    with _account() as account:
+    with account() as counted:
         progress("revocations")
-        revocation = account.revocations(COMMANDS)
-        calls = {"revocation": account.calls(COMMANDS)}
+        revocation = counted.revocations(COMMANDS)
         progress("cases")
-        case = account.cases(CASES)
-        calls["case"] = account.calls(CASES)
+        case, seal, calls = counted.cases(CASES)
         progress("sweeps")
-        sweep = account.sweeps(CASES)
-    return Cost(revocation.each(COMMANDS), case.each(CASES), sweep.each(CASES), calls)
+        sweep = counted.sweeps(CASES)
+    return Cost(revocation, case, seal, sweep, calls)
 
 
-class _Account:
+class Account:
     """The local world, its functions in this process, and a meter on their calls."""
 
     def __init__(self, world: World, counted: CallCounter, log: io.StringIO, clock: "_Clock") -> None:
@@ -122,71 +139,82 @@ class _Account:
         self._counted = counted
         self._log = log
         self._hired = 0
-
-    def calls(self, people: int) -> dict[str, float]:
-        """The AWS calls since this was last asked, by operation, for each person."""
-        made, self._counted.calls = self._counted.calls, {}
-        return {operation: count / people for operation, count in sorted(made.items())}
+        #: by function
+        self._bills: defaultdict[str, Bill] = defaultdict(Bill)
+        self._calls: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._prove_the_index()
 
     def revocations(self, count: int) -> Bill:
-        bill = self._new_bill()
+        """What ending one session costs."""
+        self._begin()
         for person in self._hire(count):
             self._world.put_command("RevokeSsoToken", {"user_id": person.email})
-        bill.add("EventBridge events", count)
-        self._drain(["revoke_sso_token"])
-        self._check(self._world.zoom.sessions(), before=len(acme.PEOPLE))
-        return bill
+        self._deliver_all("revoke_sso_token")
+        self._check_all_are_out()
+        return _sum([self._bills["revoke_sso_token"], Bill({"EventBridge events": count})]).each(count)
 
-    def cases(self, count: int) -> Bill:
-        bill = self._new_bill()
+    def cases(self, count: int) -> tuple[Bill, Bill, Calls]:
+        """What one case costs, and its seal; and which calls these are."""
+        self._begin()
         for person in self._hire(count):
             dismiss(self._world, person)
-        bill.add("EventBridge events", count)
-        self._drain(OF_A_CASE)
-        self._check(self._world.zoom.sessions(), before=len(acme.PEOPLE))
-        return bill
+        for function in OF_A_CASE:
+            self._deliver_all(function)
+            # As it is told by each step: not when all of them have ended.
+            self._deliver_all(SEAL)
+        self._check_all_are_out()
+        case = _sum([*(self._bills[each] for each in OF_A_CASE), Bill({"EventBridge events": count})])
+        calls = {
+            (function, operation): number / count
+            for function, made in self._calls.items()
+            for operation, number in made.items()
+        }
+        return case.each(count), self._bills[SEAL].each(count), calls
 
     def sweeps(self, count: int) -> Bill:
-        """What `watch_deadlines` does about cases that are over, two minutes after they are instead of a day."""
+        """What `watch_deadlines` does about a case that is over, two minutes after it is instead of a day."""
+        self._begin()
         self._clock.ahead = timedelta(minutes=2)
-        bill = self._new_bill()
         self._invoke("watch_deadlines", {})
-        self._drain(OF_A_CASE)
-        swept = self._counted.calls.get("PutItem", 0)
+        swept = self._calls["watch_deadlines"]["PutItem"]
         if swept < count:
             raise RuntimeError(f"only {swept} of {count} cases were swept: the bill would be too low")
-        return bill
+        for function in OF_A_CASE:
+            self._deliver_all(function)
+            self._deliver_all(SEAL)
+        return _sum(self._bills.values()).each(count)
 
-    def _new_bill(self) -> Bill:
-        self._counted.bill = Bill()
-        return self._counted.bill
+    def _prove_the_index(self) -> None:
+        """Let the watch find out, as it does in a table's first minutes, that all kept tokens are in the index."""
+        for self._clock.ahead in (timedelta(), PROVEN_AFTER, timedelta()):
+            self._invoke("watch_deadlines", {})
+
+    def _begin(self) -> None:
+        self._bills.clear()
+        self._calls.clear()
 
     def _hire(self, count: int) -> list[Person]:
         self._hired += count
         return [hire(self._world, number) for number in range(self._hired - count, self._hired)]
 
-    def _check(self, sessions: Sequence[str], *, before: int) -> None:
-        if len(sessions) != before:
-            raise RuntimeError(f"{len(sessions) - before} leavers still have a session: the bill would be too low")
+    def _check_all_are_out(self) -> None:
+        if more := len(self._world.zoom.sessions()) - len(acme.PEOPLE):
+            raise RuntimeError(f"{more} leavers still have a session: the bill would be too low")
 
-    def _drain(self, functions: Sequence[str]) -> None:
-        while any(self._deliver(function) for function in functions):
-            pass
-
-    def _deliver(self, function: str) -> int:
-        received = hand_over(self._world, function, partial(self._invoke, function))
-        if received:
-            # EventBridge sent each of them; Lambda received the batch, and deletes it.
-            self._counted.bill.add("SQS requests", received + 2)
-        return received
+    def _deliver_all(self, function: str) -> None:
+        while received := hand_over(self._world, function, partial(self._invoke, function)):
+            # EventBridge sent each of them, or who told the seal did; Lambda received the batch, and deletes it.
+            sent = 0 if function == SEAL else received
+            self._bills[function].add("SQS requests", sent + 2)
 
     def _invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         os.environ.update(self._world.environments()[logical_id(function)])
         handler = import_module(f"functions.{function}.app").lambda_handler
-        logged, asked, made = self._log.tell(), self._provider_calls(), sum(self._counted.calls.values())
+        bill, calls = self._bills[function], self._calls[function]
+        self._counted.bill, self._counted.calls = bill, calls
+        logged, asked, made = self._log.tell(), self._provider_calls(), calls.total()
         answer = handler(event, Context())
-        asked, made = self._provider_calls() - asked, sum(self._counted.calls.values()) - made
-        bill = self._counted.bill
+        asked, made = self._provider_calls() - asked, calls.total() - made
         bill.add("log bytes", self._log.tell() - logged + LAMBDAS_OWN_LOG)
         bill.add("Lambda invocations", 1)
         side_by_side = max(1, len(event.get("Records", [])))
@@ -208,7 +236,8 @@ class _Clock:
 
 
 @contextmanager
-def _account() -> Iterator[_Account]:
+def account() -> Iterator[Account]:
+    """An account in which there is nobody yet who leaves."""
     parameters = {"RoutineCasesAnHour": "100000", "MostAnHour": "200000", "SweepAfter": "60"}
     log, clock = io.StringIO(), _Clock()
     with (
@@ -222,9 +251,16 @@ def _account() -> Iterator[_Account]:
         forget()
         counted = CallCounter(bootstrap._session(), Bill(), boto3.client("dynamodb"))  # noqa: SLF001 - where all clients are made
         try:
-            yield _Account(world, counted, log, clock)
+            yield Account(world, counted, log, clock)
         finally:
             forget()
+
+
+def _sum(bills: Iterable[Bill]) -> Bill:
+    counts: Counter[str] = Counter()
+    for bill in bills:
+        counts.update(bill.counts)
+    return Bill(dict(counts))
 
 
 def _thousand(dollars: float) -> str:

@@ -11,6 +11,9 @@ BATCH: Final = 10
 #: the functions that carry out a case, in the order in which they hear of it
 OF_A_CASE: Final = ("start_offboarding", "revoke_sso_token", "revoke_grants", "purge_user_tokens")
 
+#: and who completes it
+SEAL: Final = "seal_case"
+
 Invoke = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 

@@ -191,7 +191,7 @@ def revoke_all(target: Grantee | Application, progress: Progress, *, venafi: Ven
         result = venafi.revoke_grants(target, access_token)
         progress.update(outcome=result.outcome, status=result.response.status or 200, code=result.response.code or "")
     outcome, status, code = (progress[name] for name in SAID)
-    if venafi.remaining_grants(target, access_token):
+    if venafi.remaining_grants(target, access_token, at_once=True):
         for name in SAID:
             del progress[name]
         raise ProviderUnavailable("Venafi reported success and still counts grants", ProviderResponse(200))
@@ -200,7 +200,7 @@ def revoke_all(target: Grantee | Application, progress: Progress, *, venafi: Ven
 
 def refuse_to_revoke_ourselves(target: Grantee | Application, *, venafi: Venafi, access_token: SecretStr) -> None:
     """Raise Rejected where the target is what Leaver itself works through: nobody could be cut off any more."""
-    own = venafi.verify(access_token)
+    own = venafi.verify_once(access_token)
     match target:
         case Grantee():
             if same_identity(target.prefixed_universal, own.identity):

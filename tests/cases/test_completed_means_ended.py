@@ -167,7 +167,7 @@ def _once(self: Intake, departure: Departure) -> Fate:
         # completed, and access lives
         ("a_second_zoom_account", Connections, "accounts", _of_one_account),
         ("the_search_is_not_proved", PeopleSearch, "_unproved", lambda *_: None),
-        ("an_id_that_names_nobody", FakeVenafi, "remaining_grants", lambda *_: 0),
+        ("an_id_that_names_nobody", FakeVenafi, "remaining_grants", lambda *_, **__: 0),
         ("a_personal_connection_made_meanwhile", StepFinder, "find_anew", lambda _, case: case.steps),
         ("zoom_is_out_of_order_when_the_event_comes", Receipt, "names", frozenset()),
         ("another_address_at_an_account_bought_meanwhile", Receipt, "names", frozenset()),

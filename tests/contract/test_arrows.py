@@ -49,7 +49,7 @@ ORDER = (
     *("providers.ca_bundle", "providers.client_certificate", "providers.authorization", "providers.answer"),
     "providers.granted",
     *("providers.body", "providers.deadline", "providers.connection_pool", "providers.call_failures"),
-    *("providers.time_left", "providers.transport", "providers.listing", "providers.entry"),
+    *("providers.time_left", "providers.transport", "providers.side_by_side", "providers.listing", "providers.entry"),
     *("providers.zoom.credentials", "providers.zoom.answers", "providers.zoom.api", "providers.zoom.oauth"),
     *("providers.zoom.listing", "providers.zoom.entry"),
     *("providers.venafi.credentials", "providers.venafi.oauth", "providers.venafi.api"),

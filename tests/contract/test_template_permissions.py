@@ -47,8 +47,8 @@ DESTROYER = {
 }
 #: what whoever carries out a step may do in the table of cases: what belongs to no case is counted
 KEPT_BY_A_STEP = {
-    "GetItem": {"receipts#*", "message#*", "case#*"},
-    "BatchGetItem": {"receipts#*", "message#*", "hour#*"},
+    "GetItem": {"receipts#*", "message#*", "case#*", "hour#*"},
+    "BatchGetItem": {"receipts#*", "message#*"},
     "UpdateItem": {"receipts#*", "message#*", "hour#*"},
 }
 #: function → action on the table of cases → partitions, and no others
@@ -75,16 +75,14 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     "ScheduleRefreshes": {},
     "StartOffboarding": {
         # a receipt is a person's word on a step
-        "GetItem": {"case#*", "person#*", "receipts#*", "heard#*"},
-        "BatchGetItem": {"hour#*"},
+        "GetItem": {"case#*", "person#*", "receipts#*", "heard#*", "hour#*"},
         "PutItem": {"case#*", "person#*", "heard#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
         "Query": {"receipts#*"},
     },
     "LookUpPerson": {"GetItem": {"heard#*"}, "PutItem": {"heard#*"}},
     "WatchDeadlines": {
-        "GetItem": {"case#*", "person#*", "receipts#*", "user-token#*"},
-        "BatchGetItem": {"hour#*"},
+        "GetItem": {"case#*", "person#*", "receipts#*", "user-token#*", "hour#*"},
         "PutItem": {"case#*", "person#*", "user-token#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*", "user-token#*"},
         # what is kept of somebody is destroyed also where the company has given the account up
@@ -155,7 +153,6 @@ MAY: dict[str, dict[str, set[str]]] = {
     "StartOffboarding": {
         "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-look-up-person"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
-        "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
@@ -191,7 +188,6 @@ MAY: dict[str, dict[str, set[str]]] = {
     | {
         "sqs:SendMessage": {"leaver-seal-case.fifo", "leaver-start-offboarding", "leaver-start-offboarding-urgent"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
-        "dynamodb:BatchGetItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Deliveries"},
         "dynamodb:Query": {"table/Cases", "table/Cases/index/watch", "table/Connections/index/role"},

@@ -1,6 +1,6 @@
 """The Cases table in memory, with the same conditions; tests/integration/test_cases.py holds it to them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -149,36 +149,38 @@ class InMemoryPeopleAnHour(PeopleAnHour):
 
     def __init__(self, effects: Effects | None = None) -> None:
         self.effects = effects or Effects()
-        #: by hour, kind and part
-        self.counts: dict[tuple[str, str, int], int] = {}
+        #: by hour, and kind
+        self.counted: dict[str, dict[str, int]] = {}
         #: by hour and person
         self.marks: dict[tuple[str, str], set[str]] = {}
         self.first: dict[tuple[str, str], str] = {}
 
-    def _read(self, mark: str, parts: Mapping[str, int], at: datetime) -> tuple[set[str], dict[str, list[int]]]:
-        def read() -> tuple[set[str], dict[str, list[int]]]:
-            hour = f"{at:%Y-%m-%dT%H}"
-            counts = {kind: [self.counts.get((hour, kind, part), 0) for part in range(parts[kind])] for kind in parts}
-            return set(self.marks.get((hour, mark), ())), counts
+    def counts(self, at: datetime) -> dict[str, int]:
+        return self.effects.of("read count", lambda: dict(self.counted.get(_hour(at), {})))
 
-        return self.effects.of("read count", read)
+    def _read_mark(self, mark: str, at: datetime) -> Collection[str]:
+        return self.effects.of("read mark", lambda: frozenset(self.marks.get((_hour(at), mark), ())))
 
-    def _count(self, mark: str, parts: Mapping[str, int], was: Mapping[str, int], at: datetime) -> bool:
-        def count() -> bool:
-            hour = f"{at:%Y-%m-%dT%H}"
-            marked = self.marks.setdefault((hour, mark), set())
-            changed = any(self.counts.get((hour, kind, parts[kind]), 0) != number for kind, number in was.items())
-            if changed or marked & parts.keys():
-                return False
-            marked.update(parts)
-            for kind, part in parts.items():
-                self.counts[hour, kind, part] = self.counts.get((hour, kind, part), 0) + 1
-            return True
+    def _count(self, limits: Mapping[str, int | None], at: datetime) -> str | None:
+        def count() -> str | None:
+            counts = self.counted.setdefault(_hour(at), {})
+            for kind, limit in limits.items():
+                if limit is not None and counts.get(kind, 0) >= limit:
+                    return kind
+            counts.update({kind: counts.get(kind, 0) + 1 for kind in limits})
+            return None
 
         return self.effects.of("count case", count)
 
+    def _mark(self, mark: str, kinds: Iterable[str], at: datetime) -> None:
+        self.effects.of("mark counted", lambda: self.marks.setdefault((_hour(at), mark), set()).update(kinds))
+
     def _mark_first(self, kind: str, mark: str, at: datetime) -> str:
-        return self.effects.of("mark first", lambda: self.first.setdefault((f"{at:%Y-%m-%dT%H}", kind), mark))
+        return self.effects.of("mark first", lambda: self.first.setdefault((_hour(at), kind), mark))
+
+
+def _hour(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H}"
 
 
 class InMemoryHeard(HeardEvents):

@@ -154,9 +154,9 @@ class Venafi(FakeVenafi):
         do = super().revoke_grants
         return self.weather.call("venafi: revoke grants", lambda: do(target, access_token))
 
-    def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
+    def remaining_grants(self, target: Grantee | Application, access_token: SecretStr, *, at_once: bool = False) -> int:
         do = super().remaining_grants
-        return self.weather.call("venafi: count grants", lambda: do(target, access_token))
+        return self.weather.call("venafi: count grants", lambda: do(target, access_token, at_once=at_once))
 
     def browse(self, searched: str, access_token: SecretStr) -> list[Identity]:
         do = super().browse

@@ -232,7 +232,13 @@ class FakeVenafi(Venafi):
         self.grants[_named(target)] = self.clings_to
         return Result(Outcome.REVOKED if had else Outcome.ALREADY_GONE, ProviderResponse(200, "0"))
 
-    def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
+    def remaining_grants(
+        self,
+        target: Grantee | Application,
+        access_token: SecretStr,
+        *,
+        at_once: bool = False,  # noqa: ARG002
+    ) -> int:
         self._asked("remaining_grants", access_token)
         return self.grants.get(_named(target), 0)
 
@@ -287,6 +293,9 @@ class FakeVenafi(Venafi):
         name = next((name for name in names if "@" not in name), names[0].partition("@")[0] if names else "robot")
         prefixed_name = f"{universal.partition(':')[0]}:{name}"
         return Identity(universal, prefixed_name, name, is_user=universal not in self.groups)
+
+    def verify_once(self, access_token: SecretStr) -> Verified:
+        return self.verify(access_token)
 
     def verify(self, access_token: SecretStr) -> Verified:
         self._asked("verify", access_token)

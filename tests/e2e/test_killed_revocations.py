@@ -14,8 +14,9 @@ from tests.length import at_length, some
 #: and just after it. Written by hand: "already gone" is the truth where the provider's word died with the process.
 EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     ("BatchGetItem", "revoked", "revoked"),  # a receipt?
-    ("BatchGetItem", "revoked", "revoked"),  # how many people lost something in this hour?
-    ("TransactWriteItems", "revoked", "revoked"),  # one more
+    ("GetItem", "revoked", "revoked"),  # is the person counted in this hour?
+    ("UpdateItem", "revoked", "revoked"),  # one more
+    ("UpdateItem", "revoked", "revoked"),  # who
     ("GetItem", "revoked", "revoked"),
     ("UpdateItem", "revoked", "revoked"),  # to be revoked
     ("UpdateItem", "revoked", "revoked"),  # the lease
@@ -30,7 +31,7 @@ EXPECTED: Final[tuple[tuple[str, str, str], ...]] = (
     (ANSWER, "revoked", "revoked"),
 )
 #: Venafi revokes by the token alone
-CREDENTIALS: Final = 8
+CREDENTIALS: Final = 9
 MOMENTS: Final[tuple[Moment, ...]] = ("before", "after")
 
 

@@ -357,6 +357,33 @@ def test_the_proof_for_an_identity_asks_get_grants_for_one_record_and_believes_n
     assert [json.loads(each.body) for each in wire.asked] == [{**grantee, "Start": 0, "Count": 1}, grantee]
 
 
+def test_both_questions_are_asked_at_once_where_no_grant_is_expected() -> None:
+    with venafi_answering("200-no-grants", "200-no-grants") as (venafi, wire):
+        assert venafi.remaining_grants(ANN, TOKEN, at_once=True) == 0
+    grantee = {"GranteePrefixedUniversal": "local:{bdbb525f-2d77-43af-8f1f-39f1ba132825}"}
+    asked = sorted((json.loads(each.body) for each in wire.asked), key=len)
+    assert asked == [grantee, {**grantee, "Start": 0, "Count": 1}]
+
+
+@pytest.mark.parametrize("answers", [("200-one-grant", "200-no-grants"), ("200-no-grants", "200-one-grant")])
+def test_a_grant_is_left_whichever_of_two_answers_at_once_says_so(answers: tuple[str, str]) -> None:
+    with venafi_answering(*answers) as (venafi, _):
+        assert venafi.remaining_grants(ANN, TOKEN, at_once=True) == 1
+
+
+@pytest.mark.parametrize("second", ["200-grants-missing", "503-html"])
+def test_where_one_of_two_answers_at_once_proves_nothing_none_is_believed(second: str) -> None:
+    with venafi_answering("200-no-grants", second) as (venafi, _), pytest.raises(ProviderUnavailable):
+        venafi.remaining_grants(ANN, TOKEN, at_once=True)
+
+
+def test_whom_a_token_speaks_for_is_asked_once_for_each_token() -> None:
+    with venafi_answering("200-verified", "200-verified") as (venafi, wire):
+        told = [venafi.verify_once(token) for token in (TOKEN, TOKEN, SecretStr("another"))]
+    assert told == [told[0]] * 3
+    assert len(wire.asked) == 2
+
+
 def test_grants_are_counted_by_a_page_of_a_thousand_and_an_empty_one_is_not_believed() -> None:
     with venafi_answering("200-no-grants", "200-one-grant") as (venafi, wire):
         assert count_grants(venafi) == 1

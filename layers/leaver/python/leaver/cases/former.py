@@ -7,7 +7,7 @@ from typing import Final
 
 from leaver.cases.departure import Departure
 from leaver.cases.finding import MARK, StepFinder
-from leaver.cases.people import People
+from leaver.cases.people import Known, People
 from leaver.cases.proved import REPEATS, find_ended_before, identity_of, ids_of
 from leaver.cases.record import STILL_THEIRS, Case
 from leaver.cases.states import UNDER_WAY, State
@@ -38,10 +38,11 @@ class FormerLeavers:
     step_finder: StepFinder
     clock: Callable[[], datetime]
 
-    def find_finished(self, names: Sequence[str]) -> Case | None:
-        """The last completed case of whoever has one of these names, or had it."""
-        known = [each for each in map(self.people.read, names) if each]
-        found = [self.cases.read(case_id) for each in known for case_id in (each.case, each.finished) if case_id]
+    def find_finished(self, names: Sequence[str], known: Known | None = None) -> Case | None:
+        """The last completed case of whoever has one of these names, or had it; `known` is what was read of them."""
+        known = self.people.read_all(names) if known is None else known
+        case_ids = {case_id for each in known.values() if each for case_id in (each.case, each.finished) if case_id}
+        found = [self.cases.read(case_id) for case_id in sorted(case_ids)]
         completed = [each for each in found if each and each.state is State.COMPLETED]
         return max(completed, key=lambda each: each.finished_at or each.requested_at, default=None)
 
@@ -83,15 +84,17 @@ class FormerLeavers:
             follows=finished,
         )
 
-    def under_known_names(self, departure: Departure, heard: Departure | None = None) -> Departure:
+    def under_known_names(
+        self, departure: Departure, heard: Departure | None = None, known: Known | None = None
+    ) -> Departure:
         """The same, also under the names that HR gave in other cases of this person's.
 
         Of somebody else, who has the address by now, no name is taken; where nobody can tell, a person is asked: by
-        what is `heard` now, which is the departure itself where it is no repeat.
+        what is `heard` now, which is the departure itself where it is no repeat. `known` is as find_finished() has it.
         """
         heard = heard or departure
-        known = [each for each in map(self.people.read, departure.names) if each]
-        pointed = {case_id for each in known for case_id in each.cases}
+        known = self.people.read_all(departure.names) if known is None else known
+        pointed = {case_id for each in known.values() if each for case_id in each.cases}
         cases = [case for case_id in sorted(pointed) if (case := self.cases.read(case_id))]
         if departure.kind == "departure":
             # A departure that is under way has its names itself.

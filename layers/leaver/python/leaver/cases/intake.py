@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from leaver.cases.finding import StepFinder
 from leaver.cases.former import NOBODY_SAYS, FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.kinds import Kind
-from leaver.cases.people import Name, People
+from leaver.cases.people import Known, Name, People
 from leaver.cases.proved import ids_of, with_ids_before
 from leaver.cases.record import STILL_THEIRS, Case, Policy, new_case
 from leaver.cases.returns import LATER, Returns
@@ -106,11 +107,12 @@ class Intake:
         return Fate("repeated", case.case_id, HEARD)
 
     def _take_access(self, departure: Departure) -> Fate:
-        finished = self.former.find_finished(departure.names)
+        known = self.people.read_all(departure.names)
+        finished = self.former.find_finished(departure.names, known)
         if departure.kind != "departure":
             return self._take_back_from_a_thief(finished, departure)
         if finished is None:
-            return self._end_access(self.former.under_known_names(departure))
+            return self._end_access(self.former.under_known_names(departure, known=known), known)
         if is_before_its_end(finished, departure.request.occurred_at):
             doubt = self.former.find_doubt(finished, departure) if departure.is_at_lost(finished) else None
             if doubt is not None:
@@ -145,23 +147,23 @@ class Intake:
 
     # -- somebody leaves
 
-    def _end_access(self, departure: Departure) -> Fate:
-        case_id = self._claim_person(departure)
+    def _end_access(self, departure: Departure, known: Known = MappingProxyType({})) -> Fate:
+        # Random, so that nobody can send a command of the case before it is there; the same event finds the pointer.
+        own = f"c-{uuid4()}"
+        case_id = self._claim_person(departure, own, known)
         if case_id is None:
             return Fate("refused", because=LATER)
-        case = self.cases.read(case_id)
+        case = None if case_id == own else self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, departure)):
             self.set_going(recorded, anew=False)
             return Fate("opened", case_id, recorded.because)
         return self._extend(case or self.cases.require(case_id), departure)
 
-    def _claim_person(self, departure: Departure) -> str | None:
+    def _claim_person(self, departure: Departure, case_id: str, known: Known) -> str | None:
         """Make this case the person's, or find the one that they have; None for an event that comes too late."""
-        # Random, so that nobody can send a command of the case before it is there; the same event finds the pointer.
-        case_id = f"c-{uuid4()}"
         for name in departure.names:
             claim = partial(self._claim, departure=departure, case_id=case_id)
-            claimed = self.people.change(name, claim)
+            claimed = self.people.change(name, claim, known)
             if claimed is None:
                 return None
             case_id = claimed.case or case_id
@@ -319,7 +321,7 @@ class Intake:
             after = standing.without_names(asked.lost).model_copy(update=fields)
             return after if after != standing else None
 
-        case = self.cases.change(case, told) or self.cases.require(case.case_id)
+        case = self.cases.settle(case, told)
         if case.state is State.OPEN:
             for address in asked.lost:
                 self.people.change(address, lambda found: found.without_tombstone(case.case_id))

@@ -1,7 +1,8 @@
 """Whoever left, under each of their names: which case is theirs, and the tombstone that says so to everybody."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -9,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from leaver.cases.kinds import Kind
 from leaver.cases.partitions import KEY, of_person
 from leaver.messages.names import name_of
-from leaver.storage.tables import Items, read_as, update_with_retry
+from leaver.storage.tables import Items, read_as
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -121,6 +122,10 @@ class People:
         """Read what is remembered of a name, as of now; None of somebody who never left."""
         return self._items.read(partition=_key(name), entry=ENTRY)
 
+    def read_all(self, names: Iterable[str]) -> "Known":
+        """Read what is remembered of these names."""
+        return {name: self.read(name) for name in names}
+
     def gone(self, names: Iterable[str]) -> bool:
         """Whether a tombstone stands on any of these names."""
         return any(found.gone_since for found in map(self.read, names) if found)
@@ -137,25 +142,44 @@ class People:
 
     def who_says_leaves(self, names: Iterable[str]) -> frozenset[str] | None:
         """The sources whose newest word, under whichever name, is that the person leaves; None where nobody spoke."""
-        found = [each for each in map(self.read, names) if each and each.said]
-        said: dict[str, Word] = {}
-        for each in found:
-            said |= {source: word for source, word in each.said.items() if _is_newer(word, said.get(source))}
-        return frozenset(source for source, word in said.items() if not word.stays) if found else None
+        return who_says_leaves(self.read_all(names))
 
-    def change(self, name: str, update: Callable[[Name], Name | None]) -> Name | None:
+    def change(
+        self, name: str, update: Callable[[Name], Name | None], known: "Known" = MappingProxyType({})
+    ) -> Name | None:
         """Change what is remembered of a name, from nothing where nothing was.
 
-        None, and nothing written, where `update` makes None of it.
+        None, and nothing written, where `update` makes None of it. `known` is what was read of it before: it is read
+        again where that is no longer what stands, and before it is left as it is.
         """
         nothing = Name(partition=_key(name))
+        is_as_of_now = name not in known
+        standing = self.read(name) if is_as_of_now else known[name]
         while True:
-            if self.read(name) is None:
-                new = update(nothing)
-                if new is None or self._items.add(new):
-                    return new
-                continue
-            return update_with_retry(lambda: self.read(name) or nothing, update, self._items.compare_and_swap)
+            new = update(standing or nothing)
+            if new is None and is_as_of_now:
+                return None
+            if new is not None and (written := self._write(standing, new)) is not None:
+                return written
+            standing, is_as_of_now = self.read(name), True
+
+    def _write(self, standing: Name | None, new: Name) -> Name | None:
+        if standing is None:
+            return new if self._items.add(new) else None
+        return self._items.compare_and_swap(standing, new)
+
+
+#: what was read of names a moment ago, None of somebody who never left
+Known = Mapping[str, Name | None]
+
+
+def who_says_leaves(known: Known) -> frozenset[str] | None:
+    """As People has it, by what was read."""
+    found = [each for each in known.values() if each and each.said]
+    said: dict[str, Word] = {}
+    for each in found:
+        said |= {source: word for source, word in each.said.items() if _is_newer(word, said.get(source))}
+    return frozenset(source for source, word in said.items() if not word.stays) if found else None
 
 
 def _is_newer(word: Word, than: Word | None) -> bool:

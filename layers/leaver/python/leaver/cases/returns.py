@@ -198,7 +198,7 @@ class Returns:
                     stopped = stopped.model_copy(update={"return_held": None})
             return stopped if stopped != standing else None
 
-        stopped = self.cases.change(case, stop) or self.cases.require(case.case_id)
+        stopped = self.cases.settle(case, stop)
         self.announcer.announce_pending(stopped)
         return stopped
 

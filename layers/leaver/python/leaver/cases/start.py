@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from leaver.cases.ceiling import Ceiling
-from leaver.cases.people import Name, People
+from leaver.cases.people import Known, Name, People, who_says_leaves
 from leaver.cases.record import PURGE, REPLACE, Case, Search, Step
 from leaver.cases.states import OVER, CaseEvent, State
 from leaver.cases.table import Cases
@@ -63,14 +64,15 @@ class CaseStart:
 
         if case.state is not State.OPEN and (case.watch_at is None or case.watch_at > now):
             return case
-        if case.kind == "departure" and case.allows(CaseEvent.CANCELLED) and self._stays(case):
+        known = self.people.read_all(case.names) if case.kind == "departure" else {}
+        if case.kind == "departure" and case.allows(CaseEvent.CANCELLED) and who_says_leaves(known) == frozenset():
             # Whoever said so came before the case was recorded, and found nothing that could be stopped.
-            case = self.cases.change(case, cancel) or self.cases.require(case.case_id)
+            case = self.cases.settle(case, cancel)
         if case.state is State.SCHEDULED:
             case = self._hold_above_limit(case, now)
         if case.state in {State.SCHEDULED, State.OPEN}:
-            self.raise_tombstones(case, now)
-            case = self.cases.change(case, start) or self.cases.require(case.case_id)
+            self.raise_tombstones(case, now, known)
+            case = self.cases.settle(case, start)
         if case.state in OVER and not (case.state is State.DISCARDED and case.follows):
             # It was cancelled at this very moment, or a run was killed between a cancellation and this. But the
             # tombstones of somebody whose repeat a person threw away are those of the case before.
@@ -131,10 +133,10 @@ class CaseStart:
         for name in case.names:
             self.people.change(name, lambda found: found.with_cutoff(cutoff))
 
-    def raise_tombstones(self, case: Case, now: datetime) -> None:
+    def raise_tombstones(self, case: Case, now: datetime, known: Known = MappingProxyType({})) -> None:
         """Say under every name of somebody who leaves that nothing may be given to them any more.
 
-        A sweep raises none: where they are gone, the person is here again.
+        `known` is what was read of these names. A sweep raises none: where they are gone, the person is here again.
         """
         if case.kind != "departure" or case.sweep_of is not None:
             return
@@ -146,7 +148,7 @@ class CaseStart:
             return found.with_tombstone(case.case_id, now, finished=found.case if is_completed else None)
 
         for name in case.names:
-            self.people.change(name, raise_one)
+            self.people.change(name, raise_one, known)
 
     def raise_tombstones_again(self, case: Case, now: datetime) -> Case:
         """Raise those of a case under way, of which an earlier run may have been killed; returns the case after that.
@@ -176,8 +178,4 @@ class CaseStart:
             still = standing.urgency == case.urgency and standing.allows(event)
             return standing.after(event, now) if still else None
 
-        return self.cases.change(case, hold) or self.cases.require(case.case_id)
-
-    def _stays(self, case: Case) -> bool:
-        """Whether all who said that the person leaves have taken that back."""
-        return self.people.who_says_leaves(case.names) == frozenset()
+        return self.cases.settle(case, hold)

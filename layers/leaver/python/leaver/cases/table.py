@@ -127,6 +127,19 @@ class Cases:
             return written
         return update_with_retry(partial(self.require, case.case_id), update, self._swap)
 
+    def settle(self, case: Case, update: Callable[[Case], Case | None]) -> Case:
+        """The same; returns the case as it is then, changed or not."""
+        changed = update(case)
+        if changed is not None and (written := self._swap(case, changed)) is not None:
+            return written
+        while True:
+            standing = self.require(case.case_id)
+            changed = update(standing)
+            if changed is None:
+                return standing
+            if (written := self._swap(standing, changed)) is not None:
+                return written
+
     def _swap(self, old: Case, new: Case) -> Case | None:
         written = self._items.compare_and_swap(old, new)
         return None if written is None else _as_written(written)

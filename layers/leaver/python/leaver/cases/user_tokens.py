@@ -103,8 +103,12 @@ class StoredUserTokens:
         names = frozenset(names)
         if not self.index.is_whole():
             self._adopt_those_of(names)
-        destroyed = sum(self.destroy_one(each.place) for each in self.index.find(names) if each.may_lie_there)
-        alive = [each.expires_at for each in self.index.find(names) if each.expires_at > self.clock()]
+        found = self.index.find(names)
+        lying = [each.place for each in found if each.may_lie_there]
+        destroyed = sum(map(self.destroy_one, lying))
+        # Somebody may have told of a later one meanwhile; where nothing lay, nothing was waited for.
+        alive = [each.expires_at for each in (self.index.find(names) if lying else found)]
+        alive = [each for each in alive if each > self.clock()]
         return destroyed, max(alive, default=None)
 
     def prove_index(self, has_time: Callable[[], bool]) -> None:

@@ -58,14 +58,12 @@ class AccessTokens:
 
     def require_own(self, named: str) -> None:
         """Raise BadMessage where there is no such connection, and where it is another provider's or a personal one."""
-        self._require_own(self.connections.read(named))
+        self._require_own(self._recent(named))
 
     def _require_account(self, named: str, account: str) -> None:
         # Another account's answer, that it knows nobody of that name, would end a step at this one.
         wanted = (self.provider, account, "service")
-        read_at, record = self._records.get(named) or self._read(named)
-        if read_at < self.clock() - MAX_RECORD_AGE:
-            _, record = self._read(record.connection)
+        record = self._recent(named)
         if (record.provider, record.account, record.role) != wanted:
             raise BadMessage("connection: expected a service connection of the account that the step is about")
 
@@ -83,7 +81,7 @@ class AccessTokens:
         """Read the connections of a batch, once for all commands; an error is left to the command that meets it."""
         for name in dict.fromkeys(names):
             with suppress(LeaverError, BotoCoreError, ClientError):
-                self._read(name)
+                self._recent(name)
 
     def read_ahead(self) -> None:
         """Read the tokens of the provider's service connections before they are needed; raises what reading raises."""
@@ -148,6 +146,11 @@ class AccessTokens:
     def _require_own(self, record: Connection) -> None:
         if (record.provider, record.role) != (self.provider, "service"):
             raise BadMessage(f"connection: expected a service connection to {self.provider.title()}")
+
+    def _recent(self, name: str) -> Connection:
+        """A record as it was MAX_RECORD_AGE ago at the most."""
+        read_at, record = self._records.get(name) or self._read(name)
+        return record if read_at >= self.clock() - MAX_RECORD_AGE else self._read(name)[1]
 
     def _read(self, name: str) -> tuple[datetime, Connection]:
         read = self.clock(), self.connections.read(name)

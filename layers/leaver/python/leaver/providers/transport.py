@@ -51,7 +51,7 @@ class Transport:
         *,
         ca_bundle: CaBundle | None = None,
         plain_http_hosts: frozenset[str] = frozenset(),
-        pool_maxsize: int = 10,
+        pool_maxsize: int = 20,
         clock: Callable[[], datetime],
         time_left: TimeLeft | None = None,
     ) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from leaver.errors import Rejected, explain
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = TypeVar("Item", bound=BaseModel)
@@ -67,11 +68,11 @@ class Items(Generic[Item]):
                 Item=item(after),
                 ConditionExpression="attribute_not_exists(#key)",
                 ExpressionAttributeNames={"#key": self._key[0]},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             # A write whose answer was lost is repeated by botocore, and then meets itself.
-            standing = self.read(**self._key_of(after))
-            return standing is not None and columns(standing) == after
+            return self._stands(error, after)
         return True
 
     def compare_and_swap(self, old: Item, new: Item) -> Item | None:
@@ -97,10 +98,10 @@ class Items(Generic[Item]):
                 ConditionExpression=f"attribute_exists(#{self._key[0]}) AND {condition}",
                 ExpressionAttributeNames={f"#{name}": name for name in names},
                 ExpressionAttributeValues=item(bound),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            standing = self.read(**self._key_of(before))
-            return new if standing is not None and columns(standing) == after else None
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            return new if self._stands(error, after) else None
         return new
 
     def query(
@@ -123,8 +124,19 @@ class Items(Generic[Item]):
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
             yield from (self._model(values(found)) for found in page["Items"])
 
+    def _stands(self, error: "ClientError", after: Mapping[str, Value]) -> bool:
+        """Whether what did not meet a condition is what was to be written."""
+        standing = standing_beside(error)
+        return standing is not None and columns(self._model(values(standing))) == after
+
     def _key_of(self, columns: Mapping[str, Value]) -> dict[str, str]:
         return {name: str(columns[name]) for name in self._key}
+
+
+def standing_beside(error: "ClientError") -> Mapping[str, Any] | None:
+    """The item that did not meet a condition, None where there was none; the stubs of boto3 do not know of it."""
+    standing: Mapping[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]
+    return standing
 
 
 def identity_of(dynamodb: "DynamoDBClient", table: str) -> str:

@@ -14,6 +14,7 @@ from leaver.outcomes import Outcome, Result
 from leaver.providers.answer import Answer, safe_code
 from leaver.providers.authorization import BearerAuth
 from leaver.providers.body import MAX_BODY
+from leaver.providers.side_by_side import side_by_side
 from leaver.providers.venafi.oauth import READ_TIMEOUT, Refusal, VenafiAuth
 
 
@@ -130,15 +131,22 @@ class Venafi(VenafiAuth):
         code = str(ResultCode.SUCCESS if outcome is Outcome.REVOKED else ResultCode.GRANT_NOT_FOUND)
         return Result(outcome, answer.response(code))
 
-    def remaining_grants(self, target: Grantee | Application, access_token: SecretStr) -> int:
+    def remaining_grants(self, target: Grantee | Application, access_token: SecretStr, *, at_once: bool = False) -> int:
         """WebSDK "POST OAuth/GetGrants" or, for an application, "EnumerateGrants" and "GrantCount": 0 if none.
 
         Not how many there are: one record is asked for and counted, and none is kept, because they hold refresh tokens.
-        An empty page is not believed alone: see docs/decisions/2026-11-28-no-grant-is-left-is-said-twice.md.
+        An empty page is not believed alone: see docs/decisions/2026-11-28-no-grant-is-left-is-said-twice.md. Both
+        questions are asked of an identity `at_once` where none is expected to be left.
         """
+        page = {**_key(target), "Start": 0, "Count": 1}
+        if isinstance(target, Grantee) and at_once:
+            first, second = side_by_side(
+                lambda: self._count_grants("GetGrants", page, access_token),
+                lambda: self._count_grants("GetGrants", _key(target), access_token),
+            )
+            return first or second
         if isinstance(target, Grantee):
             return self.count_grants(target, access_token, at_most=1)
-        page = {**_key(target), "Start": 0, "Count": 1}
         return self._count_grants("EnumerateGrants", page, access_token) or self._grant_count(target, access_token)
 
     def count_grants(self, target: Grantee, access_token: SecretStr, *, at_most: int = PAGE) -> int:

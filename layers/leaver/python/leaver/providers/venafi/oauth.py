@@ -134,6 +134,8 @@ class VenafiAuth:
     def __init__(self, transport: Transport, clock: Callable[[], datetime]) -> None:
         self._transport = transport
         self._clock = clock
+        #: the token that was verified last, and what was told of it
+        self._verified_once: tuple[SecretStr | None, Verified | None] = (None, None)
 
     def authorize(self, own: VenafiCredentials, scope: str) -> GrantedTokens | None:
         """Log in with whatever login the credentials hold; None where they hold none."""
@@ -182,6 +184,14 @@ class VenafiAuth:
     def verify(self, access_token: SecretStr) -> Verified:
         """WebSDK "GET Authorize/Verify". Raises also InvalidToken."""
         return self._verified(access_token, _BEARER)
+
+    def verify_once(self, access_token: SecretStr) -> Verified:
+        """The same, as it was told first: for whom a token speaks never changes. What else it says may be old."""
+        token, told = self._verified_once
+        if told is None or token != access_token:
+            told = self.verify(access_token)
+            self._verified_once = access_token, told
+        return told
 
     def _verified(self, access_token: SecretStr, table: Mapping[str, Refusal]) -> Verified:
         answer = self._get("/vedauth/authorize/verify", access_token)
