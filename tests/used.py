@@ -62,6 +62,9 @@ EXCUSED: Final[Mapping[Grant, str]] = {
     Grant("SealCase", "s3:GetObject", f"{BUCKET}/cases/*"): (
         "only after a run that was killed when it had stored it: tests/integration/test_evidence.py"
     ),
+    Grant("SealCase", "s3:GetObject", f"{BUCKET}/days/*"): (
+        "only where a day before was told of: tests/cases/test_days.py"
+    ),
     Grant("WatchDeadlines", "sqs:SendMessage", "leaver-watch-deadlines-dead-letters"): (
         "Lambda sends there what failed twice: tests/contract/test_template_functions.py"
     ),

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from aws_lambda_powertools import Logger
 
 from leaver import bootstrap
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.days import DayEvidence
 from leaver.cases.finding import StepFinder
 from leaver.cases.record import Case
 from leaver.cases.table import Cases
 from leaver.consuming.consumer import Consumer
 from leaver.errors import BadMessage
-from leaver.messages.commands import CaseId, Command
+from leaver.messages.commands import CaseId, Command, parse
+from leaver.messages.envelope import Payload
 from leaver.providers.registry import PROVIDERS
 from leaver.settings import Consumes, EndsSteps, KeepsEvidence, ServesProviders, StartsCases
 
@@ -40,6 +42,30 @@ class SealCase(Command):
         return self.case_id
 
 
+class SealDays(Command):
+    """An hour began: there may be a day that is over and was not told of."""
+
+    system: ClassVar[str] = "leaver"
+    announced_as: ClassVar[str] = "OffboardingCompleted"
+
+    days: Literal["over"]
+
+    @property
+    def subject(self) -> str:
+        """All days."""
+        return "days"
+
+
+Asked = SealCase | SealDays
+
+
+def understand(payload: Payload) -> Asked:
+    """Read which of the two is asked for; raises BadMessage."""
+    if "days" in payload.detail:
+        return parse(SealDays, payload.detail, direct=payload.event is None)
+    return parse(SealCase, payload.detail, direct=payload.event is None)
+
+
 def seal_case(
     command: SealCase, *, cases: Cases, completion: CaseCompletion, measure: Callable[[str, int], None], logger: Logger
 ) -> None:
@@ -55,6 +81,15 @@ def seal_case(
         measure("CasesNotSealed", 1)
 
 
+def seal_days(days: DayEvidence, *, measure: Callable[[str, int], None], logger: Logger) -> None:
+    """Tell of the days that are over; what fails is asked for again in an hour."""
+    try:
+        days.keep()
+    except Exception as error:  # noqa: BLE001 - as in seal_case
+        logger.warning("days could not be told of", extra={"error": type(error).__name__})
+        measure("CasesNotSealed", 1)
+
+
 def read_case(case_id: str, _: Command, *, cases: Cases) -> Case:
     """Read the case; raises BadMessage where there is none."""
     case = cases.read(case_id)
@@ -63,12 +98,13 @@ def read_case(case_id: str, _: Command, *, cases: Cases) -> Case:
     return case
 
 
-def consumer() -> Consumer[SealCase]:
+def consumer() -> Consumer[Asked]:
     """What works through the queue `seal-case`."""
     settings = bootstrap.settings_of(Settings)
     publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url)
     cases = bootstrap.cases(settings.cases_table)
     providers = settings.served(PROVIDERS)
+    evidence = bootstrap.case_evidence(settings.cases_table, settings.evidence_bucket, settings.evidence_key_arn)
     completion = CaseCompletion(
         cases=cases,
         announcer=bootstrap.announcer(settings.cases_table, publisher, says_completed=True),
@@ -80,16 +116,20 @@ def consumer() -> Consumer[SealCase]:
         ),
         providers=providers,
         clock=bootstrap.now,
-        keep_evidence=bootstrap.case_evidence(
-            settings.cases_table, settings.evidence_bucket, settings.evidence_key_arn
-        ).keep,
+        keep_evidence=evidence.keep,
         done_where_missing=settings.done_where_missing(PROVIDERS),
         measure=bootstrap.measure,
     )
-    operation = partial(
-        seal_case, cases=cases, completion=completion, measure=bootstrap.measure, logger=bootstrap.logger()
-    )
-    return bootstrap.consumer(SealCase, operation, settings, read_case=partial(read_case, cases=cases))
+    days = DayEvidence(bootstrap.heard_events(settings.cases_table), evidence.statements)
+    measure, logger = bootstrap.measure, bootstrap.logger()
+
+    def operation(command: Asked) -> None:
+        if isinstance(command, SealDays):
+            seal_days(days, measure=measure, logger=logger)
+        else:
+            seal_case(command, cases=cases, completion=completion, measure=measure, logger=logger)
+
+    return bootstrap.consumer(SealCase, operation, settings, read=understand, read_case=partial(read_case, cases=cases))
 
 
 lambda_handler = bootstrap.serve(consumer)

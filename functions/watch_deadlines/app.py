@@ -62,6 +62,8 @@ LONGEST_SILENCE: Final = timedelta(hours=2)
 ASKED_FOR: Final = timedelta(minutes=15)
 #: how often a search that proved nothing is tried again
 SEARCH_AGAIN: Final = timedelta(hours=1)
+#: in which minutes of each hour seal_case is asked to tell of days: SQS takes one of these messages
+MINUTES_OF_ASKING: Final = 5
 #: milliseconds that must be left to begin with another case
 TIME_FOR_ONE: Final = 20_000
 #: what may have come back, after everything had been ended
@@ -594,6 +596,8 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})
+    if now.minute < MINUTES_OF_ASKING:
+        publisher.request_days(now)
     silent = tell_of_silence(bootstrap.places(settings.deliveries_table), publisher.announce, now, logger=logger)
     bootstrap.gauge("SilentSources", silent)
     # Last: where Secrets Manager can't be listed, nothing else waits for it, and purges look for themselves.

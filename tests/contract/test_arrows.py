@@ -22,7 +22,7 @@ ORDER = (
     *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
     *("evidence.canonical_json", "evidence.dsse", "evidence.statement"),
     *("evidence.merkle", "evidence.note", "evidence.log_proof"),
-    *("evidence.bundle", "evidence.verification", "evidence.signing", "evidence.store"),
+    *("evidence.bundle", "evidence.population", "evidence.verification", "evidence.signing", "evidence.store"),
     *(
         "messages.names",
         "messages.speakers",
@@ -86,6 +86,8 @@ ORDER = (
         "cases.reporting",
         "cases.start",
         "cases.log",
+        "cases.statements",
+        "cases.days",
         "cases.evidence",
         "cases.closing",
         "cases.finding",

@@ -93,7 +93,7 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
         # the cutoff of somebody who stays, and the key of a case's commitments
         "PutItem": {"person#*", "evidence#*", "log#*"},
         "UpdateItem": {"case#*", "person#*"},
-        "Query": {"case#*", "receipts#*"},
+        "Query": {"case#*", "receipts#*", "heard#*"},
     },
     "ReceiveWebhook": {},
     "NotifyPeople": {},
@@ -176,8 +176,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
-        "s3:PutObject": {"arn:aws:s3:::EvidenceBucket/cases/*"},
-        "s3:GetObject": {"arn:aws:s3:::EvidenceBucket/cases/*"},
+        "s3:PutObject": {"arn:aws:s3:::EvidenceBucket/cases/*", "arn:aws:s3:::EvidenceBucket/days/*"},
+        "s3:GetObject": {"arn:aws:s3:::EvidenceBucket/cases/*", "arn:aws:s3:::EvidenceBucket/days/*"},
         "kms:Sign": {"key/EvidenceKey"},
         "kms:GetPublicKey": {"key/EvidenceKey"},
         "kms:Decrypt": {"key/Key"},
@@ -347,7 +347,7 @@ def _short(arn: str) -> str:
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
     tokens = ("tokens/zoom/*", "tokens/venafi/*", *(f"tokens/{name}/*" for name in ASKED), "tokens/*")
-    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", "/cases/*", ":*", "-??????")
+    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", "/cases/*", "/days/*", ":*", "-??????")
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):

@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from leaver.cases.days import DayEvidence
 from leaver.cases.evidence import CaseEvidence, CommitmentKey, CommitmentKeys
+from leaver.cases.heard import HeardEvents
 from leaver.cases.log import CaseLog, Head, Leaf, Place
 from leaver.cases.record import Case
 from leaver.cases.table import Cases
@@ -178,6 +180,9 @@ class Evidence:
 
     def keep(self, case: Case) -> Case:
         return self.of_cases.keep(case)
+
+    def of_days(self, heard: HeardEvents) -> DayEvidence:
+        return DayEvidence(heard, self.of_cases.statements)
 
 
 def _error(operation: str, code: str, status: int) -> ClientError:

@@ -42,3 +42,15 @@ def test_a_completed_case_is_signed_and_locked_and_names_nobody(world: WatchedWo
     proof = LogProof.from_text(stored(world, case["case_id"], "envelope.tlog-proof")["Body"].read().decode())
     leaf = next(each for each in world._kept() if each["entry"] == f"leaf#{proof.index:012d}")
     assert (leaf["case_id"], leaf["hash"]) == (case["case_id"], leaf_hash(envelope.payload).hex())
+
+
+def test_what_was_heard_yesterday_is_signed_and_logged_too(world: WatchedWorld) -> None:
+    world.send("seal_case", {"days": "over"})
+    world.wait_until_idle()
+    bucket = world.resource("EvidenceBucket").ref
+    kept = world.client("s3").list_objects_v2(Bucket=bucket, Prefix="days/")["Contents"]
+    assert sorted(each["Key"].split("/")[2] for each in kept) == ["bundle.json", "envelope.json", "envelope.tlog-proof"]
+    day = kept[0]["Key"].split("/")[1]
+    said = world.client("s3").get_object(Bucket=bucket, Key=f"days/{day}/bundle.json")["Body"].read()
+    assert json.loads(said) == {"day": day, "heard": [], "version": "leaver.population.v1"}
+    assert any(each.get("case_id") == day for each in world._kept() if each["entry"].startswith("leaf#"))

@@ -20,6 +20,8 @@ from leaver.evidence.verification import (
     CaseFiles,
     Trust,
     findings_of_case,
+    findings_of_day,
+    findings_of_days,
     findings_of_leaves,
     findings_of_log,
     findings_of_names,
@@ -67,8 +69,9 @@ def check_folder(
     The key that lies in the folder proves only that all of it is one person's; `checkpoints` are those that were kept.
     """
     cases = {each.name: CaseFiles.read(each) for each in sorted((folder / "cases").glob("*")) if each.is_dir()}
-    if not cases:
-        raise NothingToCheck(f"{folder}: there is no case below cases/")
+    days = {each.name: CaseFiles.read(each) for each in sorted((folder / "days").glob("*")) if each.is_dir()}
+    if not cases and not days:
+        raise NothingToCheck(f"{folder}: there is no case below cases/, and no day below days/")
     enclosed = [each for each in (folder / CHECKPOINT_FILE,) if each.is_file()]
     notes = [each.read_text(encoding="utf-8") for each in (*checkpoints, *enclosed)]
     trust = trust_in(key or folder / KEY_FILE, origin or _origin_of(notes))
@@ -77,12 +80,16 @@ def check_folder(
         for case_id, files in cases.items()
         for found in [*findings_of_case(case_id, files, trust), *_findings_of_names(folder, case_id, files)]
     ]
+    findings += [f"{day}: {found}" for day, files in days.items() for found in findings_of_day(day, files, trust)]
+    findings += findings_of_days(days, cases)
+    logged = cases | days
     leaves = _leaves_of(folder / LEAVES_FILE)
     if not is_sample:
-        findings += findings_of_log(cases, trust, held=notes, leaves=leaves)
+        findings += findings_of_log(logged, trust, held=notes, leaves=leaves)
     elif leaves:
-        findings += findings_of_leaves(cases, trust, held=notes, leaves=leaves)
-    return Verdict(f"{len(cases)} cases", findings, None if key else folder / KEY_FILE)
+        findings += findings_of_leaves(logged, trust, held=notes, leaves=leaves)
+    looked_at = f"{len(cases)} cases" + (f", {len(days)} days" if days else "")
+    return Verdict(looked_at, findings, None if key else folder / KEY_FILE)
 
 
 def trust_in(pem: Path, origin: str) -> Trust:

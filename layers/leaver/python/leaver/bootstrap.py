@@ -302,7 +302,12 @@ def stored_user_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | 
 
 def journal(table: str, name: Callable[[AnyCommand], tuple[str, str | None]]) -> EventJournal[AnyCommand]:
     """What tells of HR events, in this table; see EventJournal."""
-    return EventJournal(HeardEvents(_dynamodb(), table=table), name, logger())
+    return EventJournal(heard_events(table), name, logger())
+
+
+def heard_events(table: str) -> HeardEvents:
+    """What was heard, in this table."""
+    return HeardEvents(_dynamodb(), table=table)
 
 
 def announcer(table: str, publisher: Publisher, *, says_completed: bool = False) -> CaseAnnouncer:

@@ -9,24 +9,21 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from leaver.cases.log import CaseLog, Leaf
+from leaver.cases.log import CaseLog
 from leaver.cases.partitions import KEY, of_evidence
 from leaver.cases.record import ENTRY, OF_A_CONNECTION, Case
 from leaver.cases.seal import COVERED, VERSION, Stored
+from leaver.cases.statements import Statements
 from leaver.cases.states import UNDER_WAY
 from leaver.cases.table import Cases
 from leaver.errors import NotKept
 from leaver.evidence import bundle as bundles
-from leaver.evidence.bundle import CASE_IS_OVER, SIGNED_AT, claimed_of, committed, faults_of
+from leaver.evidence.bundle import CASE_IS_OVER, claimed_of, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
-from leaver.evidence.dsse import Envelope
-from leaver.evidence.log_proof import LogProof
-from leaver.evidence.note import Checkpoint
 from leaver.evidence.signing import SigningKey
-from leaver.evidence.statement import Statement
 from leaver.evidence.store import EvidenceStore
 from leaver.messages.commands import step_name
-from leaver.storage.tables import Items, read_as, timestamp
+from leaver.storage.tables import Items, read_as
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -82,6 +79,11 @@ class CaseEvidence:
     log: CaseLog
     clock: Callable[[], datetime]
 
+    @property
+    def statements(self) -> Statements:
+        """What it signs, stores and logs by."""
+        return Statements(self.signing_key, self.store, self.log, self.clock)
+
     def keep(self, case: Case) -> Case:
         """Sign, store and log what a case that is over came to; returns it with the digest of the statement.
 
@@ -93,8 +95,8 @@ class CaseEvidence:
         stored = self.cases.read_stored(case.case_id)
         content = canonical(committed(bundle_of(stored), self.keys.of(case.case_id)))
         bundle = self._keep_bundle(case.case_id, content)
-        statement = self._keep_statement(case.case_id, bundle)
-        self._keep_proof(case.case_id, self.log.append(case.case_id, statement))
+        claimed = claimed_of(read_canonical(bundle))
+        statement = self.statements.keep(f"cases/{case.case_id}", bundle, kind=CASE_IS_OVER, claimed=claimed)
         digest = hashlib.sha256(statement).hexdigest()
 
         def with_evidence(standing: Case) -> Case | None:
@@ -111,30 +113,6 @@ class CaseEvidence:
         if kept != content and read_canonical(kept)["case"] != made["case"]:
             raise NotKept(f"evidence of {case_id}: the case is another than the one that is stored")
         return kept
-
-    def _keep_statement(self, case_id: str, bundle: bytes) -> bytes:
-        statement = Statement.about(
-            bundle,
-            name="bundle.json",
-            predicate_type=CASE_IS_OVER,
-            predicate=claimed_of(read_canonical(bundle)) | {SIGNED_AT: timestamp(self.clock())},
-        )
-        envelope = self.signing_key.enclose(statement.to_json())
-        stored = self.store.keep_once(f"cases/{case_id}/envelope.json", envelope.to_json())
-        kept = Statement.from_json(Envelope.from_json(stored).payload)
-        if _without_time(kept) != _without_time(statement):
-            raise NotKept(f"evidence of {case_id}: the statement is another than the one that is stored")
-        return kept.to_json()
-
-    def _keep_proof(self, case_id: str, leaf: Leaf) -> None:
-        checkpoint = Checkpoint(self.store.log_origin, leaf.index + 1, leaf.root)
-        path = tuple(map(bytes.fromhex, leaf.path))
-        proof = LogProof(leaf.index, path, self.signing_key.note(checkpoint))
-        stored = self.store.keep_once(f"cases/{case_id}/envelope.tlog-proof", proof.to_text().encode())
-        kept = LogProof.from_text(stored.decode())
-        signed = kept.checkpoint.startswith(f"{checkpoint.to_text()}\n")
-        if (kept.index, kept.hashes, signed) != (leaf.index, path, True):
-            raise NotKept(f"evidence of {case_id}: the proof is of another place in the log")
 
 
 def bundle_of(stored: Mapping[str, Stored]) -> dict[str, Any]:
@@ -155,8 +133,3 @@ def _told(step: Mapping[str, Any]) -> dict[str, Any]:
     provider, _, account = ("", "", "") if step["command"] in OF_A_CONNECTION else step["at"].partition("/")
     told = {"name": name, "provider": provider, "account": account}
     return {**step, **{name: value for name, value in told.items() if value}}
-
-
-def _without_time(statement: Statement) -> Statement:
-    said = {name: value for name, value in statement.predicate.items() if name != SIGNED_AT}
-    return Statement(statement.name, statement.sha256, statement.predicate_type, said)

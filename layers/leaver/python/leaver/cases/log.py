@@ -112,6 +112,10 @@ class CaseLog:
             self._append(case_id, leaf_hash(statement))
         raise NotKept(f"evidence of {case_id}: others kept appending to the log")
 
+    def has(self, name: str) -> bool:
+        """Whether a statement of that name is in the log."""
+        return self._places.read(partition=of_evidence(name), entry=_PLACE) is not None
+
     def read_all(self) -> Iterator[Leaf]:
         """Read every leaf, in order."""
         found = self._leaves.query(None, "#key = :key", {"#key": KEY[0]}, {":key": LOG})

@@ -12,6 +12,13 @@ from leaver.evidence.dsse import Envelope, SignatureCheck
 from leaver.evidence.log_proof import LogProof
 from leaver.evidence.merkle import Frontier, leaf_hash, verify_inclusion
 from leaver.evidence.note import Checkpoint, verified_text
+from leaver.evidence.population import (
+    DAY_IS_OVER,
+    POPULATION,
+    claimed_of_day,
+    faults_of_day,
+    findings_of_population,
+)
 from leaver.evidence.statement import Statement
 
 #: where a folder with names has them: the key of a case's commitments, and the bundle to which these commit
@@ -60,6 +67,26 @@ def findings_of_case(case_id: str, files: CaseFiles, trust: Trust) -> list[str]:
         return [f"envelope: {error}"]
     checks = (("statement", _check_statement), ("bundle", _check_bundle), ("proof", _check_proof))
     return [f"{name}: {found}" for name, check in checks for found in _findings(check, case_id, payload, files, trust)]
+
+
+def findings_of_day(day: str, files: CaseFiles, trust: Trust) -> list[str]:
+    """What is wrong with what is told of this day."""
+    try:
+        payload = files.statement(trust)
+    except ValueError as error:
+        return [f"envelope: {error}"]
+    checks = (("statement", _check_statement_of_day), ("day", _check_day), ("proof", _check_proof))
+    return [f"{name}: {found}" for name, check in checks for found in _findings(check, day, payload, files, trust)]
+
+
+def findings_of_days(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFiles]) -> list[str]:
+    """What is wrong with the days as a whole, of which none may be missing, and with these cases by them."""
+    try:
+        bundles = [{name: read_canonical(each.bundle) for name, each in files.items()} for files in (days, cases)]
+        return list(findings_of_population(*bundles))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # Which file it is, its own findings say.
+        return ["population: a file is no such file"]
 
 
 def findings_of_names(files: CaseFiles, names: bytes) -> list[str]:
@@ -133,6 +160,28 @@ def _check_statement(case_id: str, payload: bytes, files: CaseFiles, _: Trust) -
         yield "says something else than the bundle"
     if str(statement.predicate.get(SIGNED_AT)) < str(statement.predicate.get("finishedAt")):
         yield "was signed before the case was over"
+
+
+def _check_statement_of_day(day: str, payload: bytes, files: CaseFiles, _: Trust) -> Iterator[str]:
+    statement = Statement.from_json(payload)
+    if statement.predicate_type != DAY_IS_OVER:
+        yield "says something else than that a day is over"
+    if statement.predicate.get("day") != day:
+        yield "is about another day"
+    if not statement.is_about(files.bundle):
+        yield "is about another bundle"
+    claimed = {name: value for name, value in statement.predicate.items() if name != SIGNED_AT}
+    if claimed != claimed_of_day(read_canonical(files.bundle)):
+        yield "says something else than the bundle"
+    if str(statement.predicate.get(SIGNED_AT))[:10] <= day:
+        yield "was signed before the day was over"
+
+
+def _check_day(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:
+    population = read_canonical(files.bundle)
+    if population["version"] != POPULATION:
+        yield "is of a version that is not known"
+    yield from faults_of_day(population)
 
 
 def _check_bundle(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:

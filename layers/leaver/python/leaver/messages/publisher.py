@@ -144,6 +144,17 @@ class Publisher:
             MessageDeduplicationId=str(uuid4()),
         )
 
+    def request_days(self, now: datetime) -> None:
+        """Ask seal_case to tell of the days that are over: once where several ask within five minutes of one hour."""
+        if self._seal_queue_url is None:
+            raise Undelivered("this function has no seal queue")
+        self._sqs.send_message(
+            QueueUrl=self._seal_queue_url,
+            MessageBody=json.dumps({"days": "over"}),
+            MessageGroupId="cases",
+            MessageDeduplicationId=f"days {now:%Y-%m-%dT%H}",
+        )
+
     def request_begin(self, case_id: str, queue_url: str) -> None:
         """Ask start_offboarding to begin a planned case: it can ask whose the address is by now."""
         self._sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps({"case": case_id, "decision": "begin"}))
