@@ -132,7 +132,11 @@ def _mend_and_redrive(world: World) -> None:
     world.zoom.set_scopes("zoom-narrow", [acme.READ_USER, acme.END_SESSION])
     narrow = token(world, "zoom-narrow", "access_token")
     world.put_command("RefreshAccessToken", {"connection": "zoom-narrow", "force": True})
-    world.wait_until(lambda: token(world, "zoom-narrow", "access_token") != narrow, PATIENCE)
+    # A new token is kept first and in use then: what is put back in between is refused, and parked, once more.
+    world.wait_until(
+        lambda: token(world, "zoom-narrow", "access_token") != narrow and "refresh_access_token" not in world.work(),
+        PATIENCE,
+    )
     subprocess.run(
         [sys.executable, "-m", "leaver_cli.main", "redrive", "revoke_sso_token", "--yes"],
         env={**os.environ, **world.environment()},

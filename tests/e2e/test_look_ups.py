@@ -70,10 +70,8 @@ def test_an_id_of_every_other_system_becomes_a_completed_case(
     world.hr.add_person(system, there, person.email)
     world.hr.leaves(system, there)
     world.put_hr_event(*event(there))
-    world.wait_until_idle()
     # Gusto's token has to be renewed first.
     world.try_again()
-    world.wait_until_idle()
     assert world.parked("look_up_person") == []
     [case] = [each for each in world.cases() if each["email"] == person.email]
     assert (case["state"], case["source"]) == ("completed", system)
