@@ -530,8 +530,9 @@ class Leavers(RuleBasedStateMachine):
 
     def _believed_of(self, email: str) -> set[str]:
         """What goes by an address that somebody got within days of a word, where nobody could be asked on the day."""
-        cases = [case for case in self.office.cases.every if case.email == email and case.asked_at and case.started_at]
-        unasked = any(case.started_at >= case.asked_at + ASKED_FOR and not case.told_at for case in cases)
+        cases = [case for case in self.office.cases.every if case.email == email and not case.told_at]
+        begun = [(case.asked_at, case.started_at) for case in cases]
+        unasked = any(asked and started and started >= asked + ASKED_FOR for asked, started in begun)
         return {"grants"} if unasked and email in self.recycled_early else set()
 
     def _words_of(self, case: Case) -> list[Word]:
