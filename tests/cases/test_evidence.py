@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from leaver.cases.evidence import bundle_of
-from leaver.cases.record import Case
+from leaver.cases.record import Case, Signed
 from leaver.cases.states import State
 from leaver.errors import NotKept
 from leaver.evidence.bundle import CASE_IS_OVER, committed, faults_of
@@ -28,6 +28,7 @@ from leaver.evidence.merkle import (
 )
 from leaver.evidence.note import Checkpoint, verified_text
 from leaver.evidence.statement import Statement
+from leaver.evidence.verification import Trust
 from leaver.storage.tables import columns
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
 from tests.doubles.steps import Killed, Moment, die
@@ -65,7 +66,19 @@ def test_a_completed_case_is_signed() -> None:
             "signedAt": columns(case)["finished_at"],
         },
     )
-    assert case.evidence == hashlib.sha256(said.to_json()).hexdigest()
+    assert case.evidence is not None
+    assert case.evidence.statement == hashlib.sha256(said.to_json()).hexdigest()
+
+
+def test_whoever_keeps_the_announcement_holds_what_was_signed_and_how_far_the_log_was() -> None:
+    office = completed()
+    (told,) = office.announced("OffboardingCompleted")
+    assert told["evidence"]["statement"] == hashlib.sha256(statement(office).to_json()).hexdigest()
+    place, signer = office.evidence.of_cases.store, office.evidence.signer
+    trust = Trust(signer.public, signer.is_signed, place.log_origin)
+    # as `jq --raw-output` and any editor write it to a file
+    kept = trust.checkpoint(f"{told['evidence']['checkpoint']}\n")
+    assert (kept.size, kept.root) == (1, root_hash(office.evidence.log.hashes))
 
 
 def test_what_is_signed_is_the_case_and_the_receipt_of_each_step() -> None:
@@ -384,7 +397,8 @@ def test_wherever_it_is_killed_the_evidence_is_stored_and_logged_once() -> None:
             leaf = leaf_hash(statement(office).to_json())
             assert office.evidence.log.hashes == [leaf]
             assert checkpoint(office, found).root == leaf
-            assert office.case.evidence == hashlib.sha256(statement(office).to_json()).hexdigest()
+            signed = hashlib.sha256(statement(office).to_json()).hexdigest()
+            assert office.case.evidence == Signed(statement=signed, checkpoint=found.checkpoint)
             assert len(office.evidence.bucket.objects) == 3
     assert {"sign", "store evidence", "append to the log", "write case", "add commitmentkey"} <= interrupted
 

@@ -38,7 +38,7 @@ def test_a_completed_case_is_signed_and_locked_and_names_nobody(world: WatchedWo
     said = json.loads(envelope.payload)
     assert said["subject"][0]["digest"]["sha256"] == hashlib.sha256(content).hexdigest()
     assert (said["predicate"]["caseId"], said["predicate"]["caseState"]) == (case["case_id"], "completed")
-    assert case["evidence"] == hashlib.sha256(envelope.payload).hexdigest()
+    assert case["evidence"]["statement"] == hashlib.sha256(envelope.payload).hexdigest()
     proof = LogProof.from_text(stored(world, case["case_id"], "envelope.tlog-proof")["Body"].read().decode())
     leaf = next(each for each in world._kept() if each["entry"] == f"leaf#{proof.index:012d}")
     assert (leaf["case_id"], leaf["hash"]) == (case["case_id"], leaf_hash(envelope.payload).hex())

@@ -121,6 +121,7 @@ def of_a_case(name: str, **fields: Any) -> str:
         "outstanding": ["RevokeGrants#venafi/acme"],
         "time_to_revoke": None,
         "head": None,
+        "evidence": None,
         "residual": [],
         "sweep_of": None,
         "seen": None,

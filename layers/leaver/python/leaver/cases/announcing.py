@@ -56,6 +56,7 @@ def _announcement(case: Case, name: AnnouncementName) -> CaseAnnouncement:
         outstanding=list(case.outstanding),
         time_to_revoke=case.time_to_revoke if name == "OffboardingCompleted" else None,
         head=case.head,
+        evidence=case.evidence.model_dump() if case.evidence else None,
         residual=list(case.residual),
         sweep_of=case.sweep_of,
         seen=seen,

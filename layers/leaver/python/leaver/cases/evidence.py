@@ -1,6 +1,5 @@
 """A case's evidence: seal_case alone makes it, once the case is over, and stores it where nobody can change it."""
 
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ class CaseEvidence:
         return Statements(self.signing_key, self.store, self.log, self.clock)
 
     def keep(self, case: Case) -> Case:
-        """Sign, store and log what a case that is over came to; returns it with the digest of the statement.
+        """Sign, store and log what a case that is over came to; returns it with what was signed.
 
         Begun anew after any crash, it stores nothing twice. Raises NotKept, also where what is stored is another thing
         than what is to be stored: somebody changed the case after its end, and a person has to look.
@@ -96,11 +95,10 @@ class CaseEvidence:
         content = canonical(committed(bundle_of(stored), self.keys.of(case.case_id)))
         bundle = self._keep_bundle(case.case_id, content)
         claimed = claimed_of(read_canonical(bundle))
-        statement = self.statements.keep(f"cases/{case.case_id}", bundle, kind=CASE_IS_OVER, claimed=claimed)
-        digest = hashlib.sha256(statement).hexdigest()
+        signed = self.statements.keep(f"cases/{case.case_id}", bundle, kind=CASE_IS_OVER, claimed=claimed)
 
         def with_evidence(standing: Case) -> Case | None:
-            return standing.model_copy(update={"evidence": digest}) if standing.evidence is None else None
+            return standing.model_copy(update={"evidence": signed}) if standing.evidence is None else None
 
         return self.cases.change(case, with_evidence) or self.cases.require(case.case_id)
 

@@ -148,6 +148,17 @@ class Seen(BaseModel):
     follows: str | None = None
 
 
+class Signed(BaseModel):
+    """What was signed of a case's end."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    #: the SHA-256 of the statement, in hex
+    statement: str
+    #: the log of all cases up to this one: C2SP's checkpoint in a signed note
+    checkpoint: str
+
+
 class Policy(BaseModel):
     """What the deployment has decided about cases."""
 
@@ -234,8 +245,8 @@ class Case(BaseModel):
     #: the seal: the last digest of the chain over case and receipts, and how it is computed
     head: str | None = None
     seal_version: int | None = None
-    #: the SHA-256 of the signed statement that the case is over, in hex, as soon as that is stored
-    evidence: str | None = None
+    #: what was signed of its end, as soon as that is stored
+    evidence: Signed | None = None
     #: what no API can end, and until when it lives
     residual: tuple[dict[str, str], ...] = ()
     #: this case looks once more for access that came back after that one

@@ -1,11 +1,13 @@
 """Sign a statement about a file, store both where nobody can change them, and append the statement to the log."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from leaver.cases.log import CaseLog, Leaf
+from leaver.cases.record import Signed
 from leaver.errors import NotKept
 from leaver.evidence.bundle import SIGNED_AT
 from leaver.evidence.dsse import Envelope
@@ -26,16 +28,16 @@ class Statements:
     log: CaseLog
     clock: Callable[[], datetime]
 
-    def keep(self, folder: str, bundle: bytes, *, kind: str, claimed: Mapping[str, Any]) -> bytes:
-        """Sign, store and log what is claimed of a bundle that is stored; returns the statement.
+    def keep(self, folder: str, bundle: bytes, *, kind: str, claimed: Mapping[str, Any]) -> Signed:
+        """Sign, store and log what is claimed of a bundle that is stored.
 
         The folder's last part is what the log knows it by. Begun anew after any crash, it stores nothing twice. Raises
         NotKept, also where another statement is stored.
         """
         name = folder.rpartition("/")[2]
         statement = self._keep_statement(folder, name, bundle, kind, claimed)
-        self._keep_proof(folder, name, self.log.append(name, statement))
-        return statement
+        checkpoint = self._keep_proof(folder, name, self.log.append(name, statement))
+        return Signed(statement=hashlib.sha256(statement).hexdigest(), checkpoint=checkpoint)
 
     def _keep_statement(self, folder: str, name: str, bundle: bytes, kind: str, claimed: Mapping[str, Any]) -> bytes:
         predicate = {**claimed, SIGNED_AT: timestamp(self.clock())}
@@ -47,7 +49,7 @@ class Statements:
             raise NotKept(f"evidence of {name}: the statement is another than the one that is stored")
         return kept.to_json()
 
-    def _keep_proof(self, folder: str, name: str, leaf: Leaf) -> None:
+    def _keep_proof(self, folder: str, name: str, leaf: Leaf) -> str:
         checkpoint = Checkpoint(self.store.log_origin, leaf.index + 1, leaf.root)
         path = tuple(map(bytes.fromhex, leaf.path))
         proof = LogProof(leaf.index, path, self.signing_key.note(checkpoint))
@@ -56,6 +58,7 @@ class Statements:
         signed = kept.checkpoint.startswith(f"{checkpoint.to_text()}\n")
         if (kept.index, kept.hashes, signed) != (leaf.index, path, True):
             raise NotKept(f"evidence of {name}: the proof is of another place in the log")
+        return kept.checkpoint
 
 
 def _without_time(statement: Statement) -> Statement:

@@ -191,6 +191,9 @@ class CaseAnnouncement(BaseModel):
     #: of a completed case: seconds, the head of the chain over its receipts, and what no API can end
     time_to_revoke: int | None
     head: str | None
+    #: of what was signed: the `statement`'s SHA-256, and the log's signed `checkpoint` that ends with
+    #: it, but for its last line feed
+    evidence: dict[str, str] | None
     residual: list[dict[str, str]]
     #: the finished case after which this one looked once more
     sweep_of: str | None
