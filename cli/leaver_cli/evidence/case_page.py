@@ -60,7 +60,7 @@ def _times(exhibit: Exhibit) -> Html:
     late = case.get("overdue")
     begun = case.get("started_at")
     deadline = tag(
-        "span", f"{told(case['deadline_at'])}: {'missed' if late else 'kept'}", class_="bad" if late else "good"
+        "span", f"{when(case['deadline_at'])}: {'missed' if late else 'kept'}", class_="bad" if late else "good"
     )
     return facts(
         ("access was to end", when(case.get("effective_at"))),

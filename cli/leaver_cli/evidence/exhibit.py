@@ -37,11 +37,11 @@ class Exhibit:
     @property
     def stored(self) -> Mapping[str, bytes]:
         """The files of its folder, by name."""
-        files = {"bundle.json": self.files.bundle, "envelope.json": self.files.envelope}
-        files |= {"envelope.tlog-proof": self.files.proof}
+        contents = (self.files.bundle, self.files.envelope, self.files.proof)
+        files = dict(zip(CaseFiles.NAMES, contents, strict=True))
         if self.plain is not None and self.key is not None:
             files[NAMES_FILE] = canonical({"key": self.key.hex(), "bundle": self.plain})
-        return {name: content for name, content in files.items() if content}
+        return files
 
     @cached_property
     def bundle(self) -> Mapping[str, Any]:

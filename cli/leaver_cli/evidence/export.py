@@ -1,19 +1,24 @@
 """`leaver evidence`: write an auditor's folder about some cases, a person, or all of a time."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 import typer
 
+from leaver.cases.days import told_of
+from leaver.cases.heard import HeardEvents
 from leaver.cases.table import ListedCase, UnreadableCase
+from leaver.evidence.canonical_json import read_canonical
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
-from leaver_cli.evidence.folder import Handed, newest_checkpoint, write_folder
+from leaver_cli.evidence.folder import Handed, write_folder
 from leaver_cli.evidence.period_page import Period
+from leaver_cli.evidence.source import is_day
 from leaver_cli.evidence.wanted import Span, Wanted
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal
@@ -53,15 +58,16 @@ def evidence(
 def take(deployment: Deployment, wanted: Wanted, *, stack: str, is_redacted: bool) -> tuple[Handed, Period]:
     """Take from a deployment what is wanted; raises ClickException where there is nothing."""
     source = deployment.evidence
-    exhibits = [source.exhibit(each, is_redacted=is_redacted) for each in wanted.choose(source)]
-    if not exhibits:
-        raise click.ClickException("no case that is over is what this asks for")
+    chosen = wanted.choose(source)
+    if not chosen:
+        raise click.ClickException("no case that is over, and no day, is what this asks for")
     leaves = list(source.leaves.values())
     handed = Handed(
-        exhibits,
+        [source.exhibit(each, is_redacted=is_redacted) for each in chosen if not is_day(each)],
+        {each: source.files_of(f"days/{each}") for each in chosen if is_day(each)},
         source.signing_key.public_key,
         [bytes.fromhex(each.hash) for each in leaves],
-        newest_checkpoint(source.store.read(f"cases/{leaves[-1].case_id}/envelope.tlog-proof")),
+        source.checkpoint,
     )
     period = Period(
         asked=wanted.told(is_redacted=is_redacted),
@@ -70,12 +76,26 @@ def take(deployment: Deployment, wanted: Wanted, *, stack: str, is_redacted: boo
         log=f"{source.store.log_origin}, {len(leaves)} statements",
         is_redacted=is_redacted,
     )
-    if wanted.span is None or not wanted.is_whole:
+    if not wanted.is_whole:
         return handed, period
+    days = {day: read_canonical(files.bundle) for day, files in handed.days.items()}
     health = Counter(str(getattr(each, "status", "unreadable")) for each in deployment.connections.read_all())
-    fates = Counter[str](each.fate for day in wanted.span.days for each in deployment.heard.read_day(day) if each.fate)
     under_way = [] if is_redacted else [_row(each) for each in source.find_under_way()]
-    return handed, replace(period, fates=fates, health=health, under_way=under_way)
+    beside = [found for day, told in days.items() for found in _missing_by_now(day, told, deployment.heard)]
+    return handed, replace(period, days=days, health=health, under_way=under_way, beside=beside)
+
+
+def _missing_by_now(day: str, told: Mapping[str, Any], heard: HeardEvents) -> Iterator[str]:
+    """What a day was told of, and the ledger does not say any more."""
+    at = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    standing = {(each["message"], each.get("fate")) for each in told_of(list(heard.read_day(at)))}
+    known = {message for message, _ in standing}
+    for each in told["heard"]:
+        # What was heard on an earlier day lies there.
+        if each["at"].startswith(day) and each["message"] not in known:
+            yield f"ledger: {each['message']}, of {day}, is gone"
+        elif each["at"].startswith(day) and "fate" in each and (each["message"], each["fate"]) not in standing:
+            yield f"ledger: {each['message']}, of {day}, has another fate by now"
 
 
 def _row(case: ListedCase | UnreadableCase) -> tuple[str, str, str, str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from leaver.evidence.log_proof import LogProof
+from leaver.evidence.verification import CaseFiles
 from leaver_cli.evidence.case_page import case_page
 from leaver_cli.evidence.exhibit import Exhibit
 from leaver_cli.evidence.offline import CHECKPOINT_FILE, KEY_FILE, LEAVES_FILE, Verdict, check_folder
@@ -24,6 +24,8 @@ class Handed:
     """What is handed to an auditor, but the pages."""
 
     exhibits: Sequence[Exhibit]
+    #: by day
+    days: Mapping[str, CaseFiles]
     #: SPKI in DER
     public_key: bytes
     #: every leaf of the log, in order
@@ -43,6 +45,9 @@ def write_folder(folder: Path, handed: Handed, period: Period, *, is_sample: boo
     for each in handed.exhibits:
         for name, content in each.stored.items():
             _write(folder / "cases" / each.case_id / name, content)
+    for day, files in handed.days.items():
+        for name, content in zip(files.NAMES, (files.bundle, files.envelope, files.proof), strict=True):
+            _write(folder / "days" / day / name, content)
     verdict = check_folder(folder, is_sample=is_sample)
     findings = _by_case(verdict.findings, [each.case_id for each in handed.exhibits])
     for each in handed.exhibits:
@@ -51,12 +56,7 @@ def write_folder(folder: Path, handed: Handed, period: Period, *, is_sample: boo
     whole = replace(period, exhibits=handed.exhibits, findings=findings, beside=(*period.beside, *findings[""]))
     _write(folder / "index.html", period_page(whole).encode())
     _write(folder / "people.csv", people_csv(handed.exhibits).encode())
-    return verdict
-
-
-def newest_checkpoint(proof: bytes) -> str:
-    """The checkpoint that the log's last leaf was proved by."""
-    return LogProof.from_text(proof.decode()).checkpoint
+    return replace(verdict, findings=[*verdict.findings, *period.beside])
 
 
 def _by_case(findings: Sequence[str], cases: Sequence[str]) -> Mapping[str, Sequence[str]]:

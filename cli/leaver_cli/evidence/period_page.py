@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from leaver_cli.evidence.case_page import CONTROLS, verdict
 from leaver_cli.evidence.exhibit import Exhibit, lasted, time_of, told, when
@@ -33,8 +33,8 @@ class Period:
     findings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: of what no single case is to blame for
     beside: Sequence[str] = ()
-    #: of what was heard, how much had which fate
-    fates: Mapping[str, int] = field(default_factory=dict)
+    #: what was heard, by day
+    days: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: how many connections are how
     health: Mapping[str, int] = field(default_factory=dict)
     #: cases that are not over: case, who, state, since
@@ -66,6 +66,7 @@ def period_page(period: Period) -> str:
         tag("h2", "Cases that are over"),
         _cases(period),
         *_under_way(period),
+        *_population(period),
         tag("h2", "Controls that it may serve"),
         table(("framework", "controls", "about"), *CONTROLS),
         tag("h2", "Check it without us"),
@@ -88,14 +89,15 @@ def _plots(period: Period) -> list[Html]:
         str(receipt.get("outcome", "no receipt")) for each in period.exhibits for _, receipt in each.steps
     )
     late = Counter("overdue" if each.case.get("overdue") else "in time" for each in ended)
-    refusals = {name: count for name, count in period.fates.items() if count}
+    told = [each for day in period.days.values() for each in day["heard"]]
+    fates = Counter(str(each.get("fate", "no fate")) for each in told)
     plots = [
         points("Time to revoke: each case, from when access was to end", took),
         bars("Outcomes of the steps", dict(outcomes.most_common()), _TONES),
         bars("Deadlines", {name: late[name] for name in ("in time", "overdue")}, _TONES),
     ]
-    if refusals:
-        plots.append(bars("What was heard, and its fate", refusals, _TONES))
+    if fates:
+        plots.append(bars("What was heard, and its fate", dict(fates.most_common()), _TONES))
     if period.health:
         plots.append(bars("Connections, as they were when this was taken", period.health, _TONES))
     return plots
@@ -123,6 +125,25 @@ def _cases(period: Period) -> Html:
         )
     names = ("case", "who", "source", "state", "to end at", "ended", "took", "steps", "not proven", "findings")
     return table(names, *rows)
+
+
+def _population(period: Period) -> list[Html]:
+    if not period.days:
+        return []
+    said = (
+        "Everything that was heard, by day: each event once, with one fate, signed on the day after. What a day leaves"
+        " open, a later day tells."
+    )
+    over = {each.case_id for each in period.exhibits}
+    rows = []
+    for day in sorted(period.days):
+        heard = period.days[day]["heard"]
+        fates = Counter(str(each.get("fate", "no fate")) for each in heard)
+        opened = {each["case"] for each in heard if each.get("fate") == "opened"}
+        named = ", ".join(f"{count} {name}" for name, count in sorted(fates.items()))
+        rows.append((day, str(len(heard)), named, str(len(opened)), str(len(opened & over))))
+    names = ("day", "heard", "fates", "cases opened", "of these in this folder")
+    return [tag("h2", "What was heard"), tag("p", said, class_="note"), table(names, *rows)]
 
 
 def _under_way(period: Period) -> list[Html]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
-from typing import Final
 
 import click
 
@@ -13,12 +13,11 @@ from leaver.cases.record import ENTRY
 from leaver.cases.states import OVER, UNDER_WAY, State
 from leaver.cases.table import Cases, ListedCase, UnreadableCase
 from leaver.errors import NotKept
+from leaver.evidence.log_proof import LogProof
 from leaver.evidence.signing import SigningKey
 from leaver.evidence.store import EvidenceStore
 from leaver.evidence.verification import CaseFiles
 from leaver_cli.evidence.exhibit import Exhibit
-
-_FILES: Final = ("bundle.json", "envelope.json", "envelope.tlog-proof")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class EvidenceSource:
 
     @cached_property
     def leaves(self) -> Mapping[str, Leaf]:
-        """Every leaf of the log by its case, in order."""
+        """Every leaf of the log by its case or day, in order."""
         return {each.case_id: each for each in self.log.read_all()}
 
     def find_over(self) -> Iterator[ListedCase | UnreadableCase]:
@@ -46,13 +45,33 @@ class EvidenceSource:
         for state in sorted(UNDER_WAY):
             yield from self.cases.find_in(state)
 
+    @property
+    def checkpoint(self) -> str:
+        """The newest one that was signed: of all that is in the log."""
+        newest = list(self.leaves)[-1]
+        proof = self.store.read(f"{'days' if is_day(newest) else 'cases'}/{newest}/envelope.tlog-proof")
+        return LogProof.from_text(proof.decode()).checkpoint
+
+    def files_of(self, folder: str) -> CaseFiles:
+        """Fetch what lies in a folder of the bucket; raises ClickException where it is not all there."""
+        try:
+            return CaseFiles(*(self.store.read(f"{folder}/{name}") for name in CaseFiles.NAMES))
+        except NotKept as error:
+            raise click.ClickException(f"{error}: a case has evidence once it is over, a day an hour later") from None
+
     def exhibit(self, case_id: str, *, is_redacted: bool) -> Exhibit:
         """Fetch a case's evidence; raises ClickException where it is not all there."""
-        try:
-            files = CaseFiles(*(self.store.read(f"cases/{case_id}/{name}") for name in _FILES))
-        except NotKept as error:
-            raise click.ClickException(f"{error}: a case has evidence once it is over") from None
+        files = self.files_of(f"cases/{case_id}")
         key = None if is_redacted else self.keys.find(case_id)
         stored = self.cases.read_stored(case_id) if key else {}
         plain = bundle_of(stored) if ENTRY in stored else None
         return Exhibit(case_id, files, plain, key)
+
+
+def is_day(name: str) -> bool:
+    """Whether what the log knows by this name is a day, and no case."""
+    try:
+        date.fromisoformat(name)
+    except ValueError:
+        return False
+    return True

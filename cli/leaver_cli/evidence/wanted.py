@@ -46,11 +46,13 @@ class Wanted:
         return self.span is not None and not self.cases and self.person is None
 
     def choose(self, source: EvidenceSource) -> Sequence[str]:
-        """The cases, as they stand in the log; of a whole time also what was logged between two of that time."""
+        """The cases; of a whole time also its days, and whatever was logged between two of these."""
         chosen = set(self.cases)
         if self.span or self.person:
             found = {each.case_id for each in source.find_over() if self._is_meant(each)}
             chosen = chosen & found if chosen else found
+        if self.is_whole and self.span:
+            chosen |= source.leaves.keys() & {f"{day:%Y-%m-%d}" for day in self.span.days}
         places = [source.leaves[each].index for each in chosen if each in source.leaves]
         if self.is_whole and places:
             return [each for each, leaf in source.leaves.items() if min(places) <= leaf.index <= max(places)]

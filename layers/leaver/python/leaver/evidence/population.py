@@ -58,16 +58,17 @@ def findings_of_population(
     asked_for = {each["case"] for each in told if "case" in each}
     yield from (
         f"population: {case_id}: nothing that was heard began this case"
-        for case_id in _began_since(first, cases)
+        for case_id in _began_and_ended(first, last, cases)
         if case_id not in asked_for
     )
 
 
-def _began_since(first: date, cases: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-    """The cases that somebody asked for since then: not those that look at an older one once more."""
+def _began_and_ended(first: date, last: date, cases: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    """The cases that were asked for and over in that time: not those that look at an older one once more."""
     for case_id, bundle in cases.items():
         case = bundle["case"]
-        if not case.get("sweep_of") and date.fromisoformat(case["requested_at"][:10]) > first:
+        asked_at, ended_at = (date.fromisoformat(case[each][:10]) for each in ("requested_at", "finished_at"))
+        if not case.get("sweep_of") and first <= asked_at and ended_at <= last:
             yield case_id
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from leaver.evidence.bundle import CASE_IS_OVER, SIGNED_AT, VERSION, claimed_of, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
@@ -42,7 +42,9 @@ class Trust:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """What is stored of a case, as it was found; a file that is not there is empty."""
+    """What is stored of a case, or of a day, as it was found; a file that is not there is empty."""
+
+    NAMES: ClassVar = ("bundle.json", "envelope.json", "envelope.tlog-proof")
 
     bundle: bytes
     envelope: bytes
@@ -50,8 +52,8 @@ class CaseFiles:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read the files of a case."""
-        files = (folder / name for name in ("bundle.json", "envelope.json", "envelope.tlog-proof"))
+        """Read the files of a case or a day."""
+        files = (folder / name for name in cls.NAMES)
         return cls(*(each.read_bytes() if each.is_file() else b"" for each in files))
 
     def statement(self, trust: Trust) -> bytes:
