@@ -61,6 +61,7 @@ def up(
     ) as world:
         surroundings.surround(world)
         acme.set_up(world)
+        acme.hire_an_office(world)
         acme.connect_hibob(world)
         console.print(_not_built(world), _addresses(world))
         # Not in the table, which a narrow terminal cuts: what is to be pasted must be whole.
@@ -95,6 +96,7 @@ def _addresses(world: World) -> Table:
 
 def _how_to(world: World) -> str:
     variables = {name: value for name, value in world.environment().items() if name.startswith("AWS_")}
+    variables |= addresses(world)
     variables["CONNECTIONS_TABLE"] = world.resource("Connections").ref
     variables |= {
         f"{name.upper()}{'_URGENT' if lane == 'urgent' else ''}_QUEUE_URL": url
@@ -134,12 +136,22 @@ In another shell:
 {exports}
 {aws} events put-events --entries '{json.dumps(command)}'
 {aws} sqs send-message --queue-url $REVOKE_GRANTS_QUEUE_URL --message-body '{identity}'
-curl {world.control_url}/partner-events -d '{json.dumps(partner)}'
-curl {world.api_url}/standard/main {sent} -d {shlex.quote(body)}    # signed; within five minutes
-curl -X POST {world.control_url}/schedules/schedule_refreshes
-curl -X POST {world.control_url}/schedules/watch_deadlines
-curl {world.control_url}/environments    # each function's variables, for sam local invoke
+curl $CONTROL_URL/partner-events -d '{json.dumps(partner)}'
+curl $DOOR_URL/standard/main {sent} -d {shlex.quote(body)}    # signed; within five minutes
+curl -X POST $CONTROL_URL/schedules/schedule_refreshes
+curl -X POST $CONTROL_URL/schedules/watch_deadlines
+curl $CONTROL_URL/environments    # each function's variables, for sam local invoke
 """
+
+
+def addresses(world: World) -> dict[str, str]:
+    """What the pages that play with the world call its addresses."""
+    return {
+        "ZOOM_URL": world.zoom_url,
+        "VENAFI_URL": world.venafi_url,
+        "CONTROL_URL": world.control_url,
+        "DOOR_URL": world.api_url,
+    }
 
 
 def _not_built(world: World) -> Table:

@@ -51,6 +51,8 @@ ADA = Person("ada@example.com", "-dAGIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-
 GRACE = Person("grace@example.com", "_gRGIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000003}")
 ALAN = Person("alan@example.com", "aLaNIm1QgePTO8WbOqwIQA", "local:{00000000-aaaa-4aaa-8aaa-000000000004}")
 OBRIEN = Person("o'brien+test@example.com", "oBrIm1QgePTO8WbOqwIQAA", "local:{00000000-aaaa-4aaa-8aaa-000000000005}")
+#: of an office that is about to close: she never had an account at Zoom
+HEDY = Person("hedy@example.com", "", "local:{00000000-aaaa-4aaa-8aaa-000000000006}")
 #: John, at the company that Acme bought
 JOHN_THERE = Person(JOHN.email, "jOhNIm1QgePTO8WbOqwIQAA", "")
 BOUGHT_ADMIN = Person("admin@bought.example", "bAdm1nIm1QgePTO8WbOqwA", "")
@@ -88,6 +90,22 @@ def set_up(world: World) -> None:
         Places(world.client("dynamodb"), table=world.resource("Deliveries").ref).connect(
             f"{source}/main", datetime.now(UTC)
         )
+
+
+def hire(world: World, person: Person, *, at_zoom: bool = True, at_venafi: bool = True) -> None:
+    """Let somebody join: signed in at Zoom, with one grant at Venafi."""
+    if at_zoom:
+        world.zoom.add_user(person.zoom_id, person.email, account_id=ZOOM_ACCOUNT)
+    if at_venafi:
+        world.venafi.add_identity(person.venafi_id, person.email.partition("@")[0], email=person.email)
+        world.venafi.authorize(CERTIFICATE_APP, person.venafi_id)
+
+
+def hire_an_office(world: World, desks: int = 120) -> None:
+    """Let person.1@example.com and so many others join, and Hedy, who has no account at Zoom."""
+    for number in range(1, desks + 1):
+        hire(world, Person(f"person.{number}@example.com", f"{number:05}GIm1QgePTO8WbOqw", f"local:{{{uuid4()}}}"))
+    hire(world, HEDY, at_zoom=False)
 
 
 def buy_company(world: World, *people: Person, connection: str = "zoom-bought") -> None:

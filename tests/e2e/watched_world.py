@@ -115,11 +115,7 @@ class WatchedWorld(World):
         """Let somebody join whom no other test knows: signed in at Zoom, with one grant at Venafi."""
         number = next(self._number)
         person = Person(f"person.{number}@example.com", f"{number:05}GIm1QgePTO8WbOqw", f"local:{{{uuid4()}}}")
-        if at_zoom:
-            self.zoom.add_user(person.zoom_id, person.email, account_id=acme.ZOOM_ACCOUNT)
-        if at_venafi:
-            self.venafi.add_identity(person.venafi_id, f"person.{number}", email=person.email)
-            self.venafi.authorize(acme.CERTIFICATE_APP, person.venafi_id)
+        acme.hire(self, person, at_zoom=at_zoom, at_venafi=at_venafi)
         return person
 
     def connect_zoom(self, scopes: tuple[str, ...] = ALL_ZOOM_SCOPES) -> str:

@@ -400,7 +400,9 @@ def test_release_alone_shows_what_is_held_and_decides_nothing(stack: Stack) -> N
     stack.has("h-1", SSO, state=State.HELD)
     stack.has("c-1", SSO)
     result = leaver("release")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
+    assert "ada@example.com\tokta\t" in result.output
+    assert f"1 of okta in the hour from {BEGAN:%Y-%m-%d %H}:00:00Z" in result.output
     assert "h-1" in result.output
     assert "c-1" not in result.output
     assert stack.decided() == []

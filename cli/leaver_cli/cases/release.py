@@ -1,21 +1,35 @@
 """`leaver release`: let the cases go on that the blast-radius guard holds, or throw them away."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Annotated, Final
 
 import click
 import typer
 from botocore.exceptions import ClientError
 
+from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.errors import AboveCeiling
-from leaver_cli.cases.show import table_of
 from leaver_cli.cases.which import HELP, find_case, read_existing
+from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe
 from leaver_cli.parked.dead_letters import DeadLetterQueue
 from leaver_cli.stack import Place, Profile, Region, Stack, StackName
+from leaver_cli.table import Column, Table
 from leaver_cli.terminal import Terminal, confirm
 
+COLUMNS: Final = (
+    Column("case"),
+    Column("who"),
+    Column("source", spare=1),
+    Column("since", spare=3),
+    Column("why", spare=2, prose=True),
+    Column("kind", spare=4),
+    Column("urgency", spare=5),
+    Column("event", spare=6),
+)
 #: whose commands the ceiling stops, where they belong to no case
 STOPPED: Final[tuple[Place, ...]] = (
     "revoke_sso_token",
@@ -38,7 +52,9 @@ def release(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show which cases are held, and let one or all of them go on; the exit status is 1 if one is not held.
+    """Show which cases are held, and let one or all of them go on.
+
+    The exit status is 1 if some are held and none was named, or if the one that was named is not held.
 
     Commands that the ceiling dead-lettered belong to no case: shown is what sends them back.
     """
@@ -61,15 +77,37 @@ def release(
     if not held:
         console.say("no case is held")
         return
-    console.print(table_of(sorted(held, key=lambda each: each.requested_at), title="Held"))
+    console.print(_table_of(held))
+    for line in _by_hour(held):
+        console.note(line)
     if not (case_or_who or every):
-        console.say(f"{len(held)} held: `leaver release CASE|WHO` or `leaver release --all`, --discard to drop them")
-        return
+        console.note(f"{len(held)} held: `leaver release CASE|WHO` or `leaver release --all`, --discard to drop them")
+        raise typer.Exit(1)
     if not yes:
         confirm(_question(len(held), discard=discard))
     decision = "discard" if discard else "release"
     deployment.send_decisions([{"case": each.case_id, "decision": decision} for each in held])
     console.say(f"{len(held)} {'are discarded' if discard else 'go on'} as soon as start_offboarding has read of it")
+
+
+def _table_of(held: Sequence[Case]) -> Table:
+    """Who is held, by which source's word, and why."""
+    table = Table("cases", COLUMNS)
+    for each in sorted(held, key=_since):
+        why = each.because or "more began in that hour than RoutineCasesAnHour or MostAnHour allows"
+        table.add(each.case_id, each.email, each.source, _since(each), why, each.kind, each.urgency, each.event_id)
+    return table
+
+
+def _by_hour(held: Sequence[Case]) -> Iterator[str]:
+    """How many in which hour, of which source."""
+    counts = Counter((_since(each).replace(minute=0, second=0, microsecond=0), each.source) for each in held)
+    for (hour, source), count in sorted(counts.items()):
+        yield f"{count} of {source} in the hour from {moment(hour)}"
+
+
+def _since(case: Case) -> datetime:
+    return max(case.requested_at, case.effective_at)
 
 
 def _above_ceiling(stack: Stack) -> Iterator[str]:

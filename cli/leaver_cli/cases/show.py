@@ -1,7 +1,7 @@
 """`leaver case`: what one case ended, what a person does about the rest, and whether its seal holds."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -78,33 +78,6 @@ def find_faults(case: Case, stored: Mapping[str, Stored], announced: str | None)
     if announced is not None and recomputed != announced.strip().lower():
         faults.append(f"the case and the receipts come to {recomputed}, and {announced} was announced")
     return faults
-
-
-def table_of(cases: Sequence[Case], *, title: str) -> Table:
-    """One row for each case: who, since when, how far."""
-    at = now()
-    columns = (
-        Column("case"),
-        Column("who"),
-        Column("state"),
-        Column("how far", spare=1, prose=True),
-        Column("since", spare=2),
-        Column("source", spare=3),
-        Column("kind", spare=4),
-        Column("urgency", spare=5),
-        Column("event", spare=6),
-    )
-    table = Table("cases", columns, title=title)
-    for each in cases:
-        since = each.started_at or max(each.requested_at, each.effective_at)
-        is_late = _is_late(each, at)
-        table.add(
-            *(each.case_id, each.email, "OVERDUE" if is_late else str(each.state), _how_far(each), since),
-            *(each.source, each.kind, each.urgency, each.event_id),
-            style="red" if is_late else "",
-            also={"state": str(each.state), "overdue": is_late},
-        )
-    return table
 
 
 def show_case(console: Terminal, case: Case, stored: Mapping[str, Stored]) -> bool:
