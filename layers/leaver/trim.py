@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-SERVICES: Final = frozenset({"dynamodb", "events", "kms", "secretsmanager", "sns", "sqs"})
+SERVICES: Final = frozenset({"dynamodb", "events", "kms", "s3", "secretsmanager", "sns", "sqs"})
 
 
 def trim(data: Path) -> None:

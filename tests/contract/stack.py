@@ -29,6 +29,7 @@ FUNCTIONS = (
     "WatchDeadlines",
     "ReceiveWebhook",
     "NotifyPeople",
+    "Reconcile",
 )
 #: what a FIFO queue feeds
 FIFO = frozenset({"RefreshAccessToken", "SealCase"})
@@ -79,6 +80,8 @@ FULL = SMALLEST | {
     "UrgentSources": "hibob, caep",
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
+    "Roster": "csv",
+    "RosterBucket": "acme-rosters",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
     "NotifyTopicArn": "arn:aws:sns:eu-west-1:123456789012:leaver-people",
     "NotifyUrl": "https://hooks.example.com/leaver",
