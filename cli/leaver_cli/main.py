@@ -94,6 +94,16 @@ COMMANDS: Final = (
         ["leaver heard", "leaver heard --day 2026-11-28"],
     ),
     Deferred(
+        "reconcile",
+        "leaver_cli.reconcile.run:reconcile",
+        "Find who left and still has something.",
+        [
+            "leaver reconcile --dry-run",
+            "leaver reconcile --roster people.csv",
+            "leaver reconcile --last --csv",
+        ],
+    ),
+    Deferred(
         "release",
         "leaver_cli.cases.release:release",
         "Let held cases go on, or throw them away.",
