@@ -9,17 +9,21 @@ from datetime import UTC, datetime, timedelta
 from local.aws.template import ACCOUNT, REGION, Json
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+#: each day at some time: here a day after the world began, for no world lives that long
+_DAILY = re.compile(r"cron\(\d+ \d+ \* \* \? \*\)")
 
 
 class Schedule:
-    """A rule with a `rate(…)`: starts a function on demand, and by the clock while it is ticking."""
+    """A rule with a `rate(…)`, or of each day: starts a function on demand, and by the clock while it is ticking."""
 
     def __init__(self, rule_arn: str, expression: str, start: Callable[[Json], None]) -> None:
-        """Take the expression as the template has it; ValueError for anything but a rate."""
+        """Take the expression as the template has it; ValueError for anything but a rate, or a time of each day."""
         match = _RATE.fullmatch(expression)
-        if match is None:
-            raise ValueError(f"{rule_arn}: {expression} is no rate(…), the only schedule known here")
-        self._period = timedelta(**{match[2] + "s": int(match[1])})
+        if match is None and not _DAILY.fullmatch(expression):
+            raise ValueError(
+                f"{rule_arn}: {expression} is no rate(…) and no daily cron(…), the only schedules known here"
+            )
+        self._period = timedelta(**{match[2] + "s": int(match[1])}) if match else timedelta(days=1)
         self._rule_arn = rule_arn
         self._start = start
         self._stop = threading.Event()

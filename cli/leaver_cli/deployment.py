@@ -30,6 +30,7 @@ from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.sources import CONNECTABLE
 from leaver.providers.transport import Transport
+from leaver.reconcile.record import Documents, Runs
 from leaver.storage.secrets import SecretStore
 from leaver.webhooks.places import Places
 from leaver_cli.commands import InASentence
@@ -67,6 +68,8 @@ class Deployment:
     secret_store: SecretStore
     places: Places
     preview_answers: Answers
+    reconciliations: Runs
+    documents: Documents
     #: the template's parameters
     parameters: Mapping[str, str]
     #: by how much AWS's clock is ahead of this machine's
@@ -89,6 +92,10 @@ class Deployment:
     def send(self, decision: Mapping[str, object], *, urgent: bool = False) -> str:
         """Send what a person decides, straight to a queue of start_offboarding; returns the message's id."""
         return self._send("start_offboarding", decision, urgent=urgent)
+
+    def send_to(self, function: str, message: Mapping[str, object]) -> str:
+        """Send what a person asks of a function that is no case's; returns the message's id."""
+        return self._send(function, message, urgent=False)
 
     def ask(self, function: str, preview: Mapping[str, object]) -> None:
         """Ask a function what it would find, before everybody else where it has a lane for that."""
@@ -208,6 +215,8 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         places=Places(dynamodb, table=outputs["DeliveriesTable"]),
         preview_answers=Answers(dynamodb, table=outputs["DeliveriesTable"]),
+        reconciliations=Runs(dynamodb, table=outputs["DeliveriesTable"]),
+        documents=Documents(dynamodb, table=outputs["DeliveriesTable"], clock=now),
         parameters=parameters,
         ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
         door_url=outputs.get("FrontDoorUrl"),

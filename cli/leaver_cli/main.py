@@ -122,6 +122,16 @@ COMMANDS: Final = (
         ["leaver verify november --key key.pem --checkpoint kept.txt"],
     ),
     Deferred(
+        "reconcile",
+        "leaver_cli.reconcile.run:reconcile",
+        "Find who left and still has something.",
+        [
+            "leaver reconcile --dry-run",
+            "leaver reconcile --roster people.csv",
+            "leaver reconcile --last --csv",
+        ],
+    ),
+    Deferred(
         "release",
         "leaver_cli.cases.release:release",
         "Let held cases go on, or throw them away.",

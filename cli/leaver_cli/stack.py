@@ -32,6 +32,7 @@ Place = Literal[
     "seal_case",
     "watch_deadlines",
     "notify_people",
+    "reconcile",
     "unrouted",
 ]
 PLACES: tuple[Place, ...] = get_args(Place)

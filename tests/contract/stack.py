@@ -29,6 +29,7 @@ FUNCTIONS = (
     "WatchDeadlines",
     "ReceiveWebhook",
     "NotifyPeople",
+    "Reconcile",
 )
 #: what a FIFO queue feeds
 FIFO = frozenset({"RefreshAccessToken", "SealCase"})
@@ -80,6 +81,8 @@ FULL = SMALLEST | {
     "UrgentPartners": "okta",
     "DeactivateUsers": "true",
     "EvidenceAdmins": "arn:aws:iam::123456789012:role/evidence-*",
+    "Roster": "csv",
+    "RosterBucket": "acme-rosters",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call",
     "NotifyTopicArn": "arn:aws:sns:eu-west-1:123456789012:leaver-people",
     "NotifyUrl": "https://hooks.example.com/leaver",

@@ -10,6 +10,7 @@ import pytest
 from leaver import settings
 from leaver.connections.record import LONGEST_LIFE
 from leaver.connections.refresh import TIME_FOR_A_CALL, TIME_TO_ENCRYPT
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.sources import CONNECTABLE, SOURCES
 from tests.contract.stack import (
     DROP,
@@ -89,6 +90,14 @@ VALUES = {
     "STACK_NAME": "leaver",
     "NOTIFY_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:leaver-people",
     "NOTIFY_WITH": "id",
+    "ROSTER": "csv",
+    "ROSTER_BUCKET": "acme-rosters",
+    "ROSTER_KEY": "roster.csv",
+    "ROSTER_MAY_SHRINK": 5,
+    "RESURRECTIONS_BEGIN": "false",
+    "RECONCILE_QUEUE_URL": "ReconcileQueue",
+    "ZOOM_REQUESTS_PER_SECOND": 30,
+    "VENAFI_REQUESTS_PER_SECOND": 50,
 }
 #: what every function is told
 TOLD_ALL = {
@@ -103,6 +112,14 @@ TOLD_ALL = {
 #: what each is told besides
 HOSTS = {name for each in CONNECTABLE.values() for name in (each.host.url, each.host.ca_bundle) if name}
 HR_HOSTS = {each.host.url for each in SOURCES.values()}
+#: of what entries name for whoever lists people
+LISTED = {
+    name
+    for each in PROVIDERS.values()
+    if (asked := each.who_has_something)
+    for name in (asked.host.url, asked.host.ca_bundle, asked.requests_per_second)
+    if name
+} | {each.host.url for each in SOURCES.values() if each.roster}
 ASKS_EVERY_PROVIDER = {"RefreshAccessToken", "RevokeAccessToken"}
 READER = {"CASES_TABLE", "CONNECTIONS_TABLE", "SECRET_PREFIX", "REFRESH_QUEUE_URL"}
 STEP = READER | {"SEAL_QUEUE_URL", "MOST_AN_HOUR"}
@@ -136,8 +153,14 @@ TOLD = {
         *("PROVIDERS", "CASES_TABLE", "CONNECTIONS_TABLE", "CASE_DEADLINE", "MISSING_USER_IS_DONE"),
         *("EVIDENCE_BUCKET", "EVIDENCE_KEY_ARN"),
     },
+    "Reconcile": READER
+    | {
+        *("PROVIDERS", "PACE_TABLE", "START_OFFBOARDING_QUEUE_URL", "RECONCILE_QUEUE_URL"),
+        *("ROSTER", "ROSTER_BUCKET", "ROSTER_KEY", "ROSTER_MAY_SHRINK", "RESURRECTIONS_BEGIN"),
+    }
+    | LISTED,
 }
-CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
+CALLS_VENAFI = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants", "Reconcile"}
 
 
 def told(function: str) -> set[str]:
@@ -223,7 +246,11 @@ def test_every_function_is_told_exactly_what_it_needs(full: Stack) -> None:
 def test_settings_read_what_the_template_tells(function: str) -> None:
     reads = {name.upper() for name in settings_of(function).model_fields}
     tells = told(function)
-    hosts = HOSTS if function in ASKS_EVERY_PROVIDER else HR_HOSTS if function == "LookUpPerson" else set()
+    hosts = (
+        HOSTS
+        if function in ASKS_EVERY_PROVIDER
+        else {"LookUpPerson": HR_HOSTS, "Reconcile": LISTED}.get(function, set())
+    )
     # Powertools reads the first two, and bootstrap the third, for the metrics of every function.
     assert reads | hosts == tells - {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"}
 

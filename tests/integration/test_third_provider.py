@@ -74,6 +74,8 @@ class World:
             secret_store=self.secret_store,
             places=cast("Any", None),
             preview_answers=cast("Any", None),
+            reconciliations=cast("Any", None),
+            documents=cast("Any", None),
             parameters={"AcmeUrl": self.acme.url},
             ahead=timedelta(0),
             door_url=None,

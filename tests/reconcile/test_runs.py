@@ -21,8 +21,8 @@ HERE = [Person(f"p{number}@example.com") for number in range(30)]
 GONE = Person("gone@example.com", is_gone=True)
 
 
-def account(email: str, id_: str, **fields: object) -> Holding:
-    return Holding(kind="account", id=id_, email=email, what="active", **fields)
+def account(email: str, id_: str) -> Holding:
+    return Holding(kind="account", id=id_, email=email, what="active")
 
 
 def company(here: int = 30) -> Reconciled:
@@ -153,7 +153,7 @@ def test_a_run_that_has_no_time_left_goes_on_by_another_message() -> None:
     world = company()
     command, invocations = Reconcile(run="night-1"), 0
     while not ((standing := world.runs.read()) and standing.is_done):
-        world.reconciliation.work(command, chain([True] * 3, repeat(False)).__next__)
+        world.reconciliation.work(command, chain([True] * 3, repeat(object=False)).__next__)
         if world.going_on:
             command = world.going_on.pop()
             assert command.goes_on

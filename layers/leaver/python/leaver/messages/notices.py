@@ -144,6 +144,13 @@ class _OfAConnection(_Announced):
     since: AwareDatetime
 
 
+class _OfARun(_Announced):
+    counts: dict[str, int]
+    connections_of_who_left: list[ConnectionName]
+    because: list[Printable]
+    dry_run: bool
+
+
 class _OfASource(_Announced):
     source: Printable
     silent_since: AwareDatetime
@@ -226,6 +233,22 @@ def _silent(source: _OfASource, _: str) -> _Said:
     return f"Nothing came from the source {shown(source.source)} {since}.", "leaver door"
 
 
+def _reconciled(run: _OfARun, _: str) -> _Said:
+    found = run.counts.get("gone_and_alive", 0) + run.counts.get("alive_again", 0)
+    if run.dry_run or not (found or run.connections_of_who_left):
+        return None
+    owners = _count(run.connections_of_who_left, "service connection")
+    sentence = f"Reconciliation found {found} things of people who left, and {owners} of theirs."
+    return sentence, "leaver reconcile --last"
+
+
+def _stopped(run: _OfARun, _: str) -> _Said:
+    if run.dry_run:
+        return None
+    why = "; ".join(shown(each) for each in run.because)
+    return f"Reconciliation stopped, and held nobody: {why}.", "leaver reconcile --last"
+
+
 def _at(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
@@ -247,6 +270,8 @@ _TOLD: Final[Mapping[str, tuple[type[_Announced], str, Callable[[Any, str], _Sai
     "ConnectionFailing": (_OfAConnection, "a connection is failing", _failing),
     "ConnectionRecovered": (_OfAConnection, "a connection works again", _recovered),
     "SourceSilent": (_OfASource, "a source is silent", _silent),
+    "Reconciled": (_OfARun, "somebody was forgotten", _reconciled),
+    "ReconciliationStopped": (_OfARun, "reconciliation stopped", _stopped),
 }
 #: what people are told of
 TOLD: Final = tuple(_TOLD)

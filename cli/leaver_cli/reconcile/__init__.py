@@ -1,0 +1,1 @@
+"""`leaver reconcile`: who was forgotten."""
