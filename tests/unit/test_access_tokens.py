@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection, Status, Unreadable
-from leaver.errors import BadMessage, CredentialStale, InvalidToken, Rejected
+from leaver.errors import BadMessage, CredentialStale, InvalidToken, LeaverError, Rejected
 from leaver.storage.secrets import next_version_id
 from tests.doubles.clock import NOW, Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
@@ -118,16 +118,31 @@ def test_a_version_is_read_from_the_vault_once_and_its_successor_once(desk: Desk
     assert desk.secrets.reads == 2
 
 
-def test_a_refused_token_is_looked_up_anew_whatever_the_batch_has_read(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "refused", [InvalidToken("Zoom does not accept the access token"), Rejected("missing scopes: user:delete:token")]
+)
+def test_a_refused_token_is_looked_up_anew_whatever_the_batch_has_read(desk: Desk, refused: LeaverError) -> None:
     desk.tokens.look_up(["zoom"])
     desk.rotated()
 
     def call(_: Connection, token: SecretStr) -> str:
         if token.get_secret_value() == "access-1":
-            raise InvalidToken("Zoom does not accept the access token")
+            raise refused
         return token.get_secret_value()
 
     assert desk.tokens.with_token("zoom", call) == "access-2"
+
+
+def test_what_the_stored_token_may_not_do_is_asked_for_once(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def call(_: Connection, token: SecretStr) -> None:
+        asked.append(token.get_secret_value())
+        raise Rejected("missing scopes: user:delete:token")
+
+    with pytest.raises(Rejected, match="missing scopes"):
+        desk.tokens.with_token("zoom", call)
+    assert asked == ["access-1"]
 
 
 def test_a_token_that_is_refused_and_still_the_stored_one_is_stale(desk: Desk) -> None:

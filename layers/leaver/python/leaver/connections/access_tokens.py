@@ -95,17 +95,18 @@ class AccessTokens:
         """Call with the connection's access token; once more if it was refused and has been replaced meanwhile.
 
         Without a name it is the connection that connection_for() finds. Raises BadMessage where the connection is
-        another provider's or a personal one, and CredentialStale where the refused token is still the stored one:
-        readers never refresh.
+        another provider's or a personal one, and CredentialStale where a token that is not accepted is still the stored
+        one: readers never refresh.
         """
         name = self.connection_for(named)
         record = self._read_usable(name, as_of=self.clock() - MAX_RECORD_AGE)
         try:
             return call(record, self._access_token(record))
-        except InvalidToken as refused:
+        except (InvalidToken, Rejected) as refused:
+            # The new one may do what this one may not: somebody granted a scope.
             newer = self._read_usable(name)
             if newer.version == record.version:
-                raise _credential_stale(record, refused) from None
+                raise (_credential_stale(record, refused) if isinstance(refused, InvalidToken) else refused) from None
         try:
             return call(newer, self._access_token(newer))
         except InvalidToken as refused:
