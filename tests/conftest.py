@@ -54,6 +54,7 @@ TABLES = (
         ("planted as", "found in", "planted leaks found"),
     ),
     ("whatever happens to many connections, in any order", "many", ()),
+    ("the evidence of many cases", "evidence", ()),
     ("whatever comes in is done, parked or comes back", "fuzzed", ("what", "inputs", "done", "parked", "returned")),
 )
 

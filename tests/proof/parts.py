@@ -37,6 +37,7 @@ class Part:
 #: whose faults no part below injects: each as often as its test says
 ONE_BY_ONE: Final = (
     "tests/cases/test_steps.py",
+    "tests/contract/test_template_evidence.py",
     "tests/contract/test_template_permissions.py",
     "tests/contract/test_template_queue_policies.py",
     "tests/contract/test_template_speakers.py",
@@ -100,6 +101,13 @@ PARTS: Final = (
         seconds=30,
     ),
     Part(
+        "the evidence of many cases, checked as an auditor does",
+        "tests/cases/test_evidence_of_many.py",
+        "cases",
+        full=10_000,
+        seconds=30,
+    ),
+    Part(
         "a token's retrieval and its user's leaving, in every order",
         "tests/refresh/test_leavers.py -k whatever_the_order",
         "beginnings",
@@ -139,6 +147,13 @@ PARTS: Final = (
         "tests/e2e/test_no_secret_leaks.py",
         "faults at each request",
         full=len(LEAKS),
+        seconds=70,
+    ),
+    Part(
+        "evidence that is forged by whoever may do everything but sign",
+        "tests/cases/test_every_forgery.py",
+        "places in four hundred of every file, and each forgery",
+        full=100,
         seconds=70,
     ),
     Part(

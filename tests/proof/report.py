@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import UTC, datetime
 
-from tests import field, tried
+from tests import field, forged, tried
 from tests.field import Thrown
 from tests.proof.run import ROOT, Ran
 
@@ -51,6 +51,7 @@ def as_markdown(judged: str, ran: Sequence[Ran]) -> str:
             "A test wrote each row as it ran: the case as it was read, and what lives, as the providers were asked.",
             "",
             *tried.markdown(row for each in ran for row in each.tried),
+            *forged.markdown(row for each in ran for row in each.forged),
             "## What the field throws at it",
             "",
             "Each test counts what it injected, and what became of it. A dash: that test does not look for that harm.",

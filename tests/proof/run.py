@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 
 from tests.conftest import TABLES
 from tests.field import PROPERTY, Thrown, added_up
+from tests.forged import Forged, forged_in
 from tests.proof.parts import Part
 from tests.tried import Tried, tried_in
 
@@ -32,6 +33,7 @@ class Ran:
     seconds: float
     tried: tuple[Tried, ...] = ()
     thrown: tuple[Thrown, ...] = ()
+    forged: tuple[Forged, ...] = ()
 
 
 def run(part: Part, length: int) -> Ran:
@@ -47,7 +49,16 @@ def run(part: Part, length: int) -> Ran:
         )
         told = Path(report.name).read_text()
     found, passed, took = "; ".join(figures(told)), ended.returncode == 0, time.monotonic() - began
-    return Ran(part, length, passed, found, took, tried=tuple(tried_in(told)), thrown=tuple(thrown(told)))
+    return Ran(
+        part,
+        length,
+        passed,
+        found,
+        took,
+        tried=tuple(tried_in(told)),
+        thrown=tuple(thrown(told)),
+        forged=tuple(forged_in(told)),
+    )
 
 
 def figures(report: str) -> Iterator[str]:

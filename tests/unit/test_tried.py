@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.forged import Forged, forged_in
 from tests.proof.parts import PARTS
 from tests.proof.report import as_markdown, shown
 from tests.proof.run import Ran
@@ -44,3 +45,12 @@ def test_the_terminal_and_the_page_show_every_row_in_order() -> None:
         places = [shows.index(each) for each in told]
         assert places == sorted(places)
     assert "| somebody else | no case | a session |" in as_markdown("abc", ran)
+
+
+def test_the_page_shows_what_was_forged_and_what_found_it() -> None:
+    report = REPORT.replace('name="cases" value="[1]"', "name=\"forged\" value=\"[3, 'A key', 'it']\"")
+    assert list(forged_in(report)) == [Forged(3, "A key", "it")]
+    assert list(forged_in("")) == []
+    ran = [Ran(PARTS[0], 2, passed=True, found="", seconds=1, forged=tuple(forged_in(report)))]
+    assert "| A key | it |" in as_markdown("abc", ran)
+    assert "forged" not in as_markdown("abc", [Ran(PARTS[0], 2, passed=True, found="", seconds=1)])

@@ -40,8 +40,6 @@ def findings_of_population(
     days: Mapping[str, Mapping[str, Any]], cases: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
     """What is wrong with these days as a whole, and with these cases by them: both as bundles, by day and by case."""
-    if not days:
-        return
     first, last = date.fromisoformat(min(days)), date.fromisoformat(max(days))
     missing = (f"{first + timedelta(days=number)}" for number in range((last - first).days))
     yield from (f"population: nothing tells of {day}" for day in missing if day not in days)

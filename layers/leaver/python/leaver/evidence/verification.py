@@ -83,6 +83,8 @@ def findings_of_day(day: str, files: CaseFiles, trust: Trust) -> list[str]:
 
 def findings_of_days(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFiles]) -> list[str]:
     """What is wrong with the days as a whole, of which none may be missing, and with these cases by them."""
+    if not days:
+        return []
     try:
         bundles = [{name: read_canonical(each.bundle) for name, each in files.items()} for files in (days, cases)]
         return list(findings_of_population(*bundles))
