@@ -20,16 +20,14 @@ PAUSE: Final = 0.3
 _GROUP: Final = "probe"
 
 
-def ask_all(
-    deployment: Deployment, questions: Iterable[tuple[str, Mapping[str, object]]], patience: timedelta = PATIENCE
-) -> list[Answer | None]:
+def ask_all(deployment: Deployment, questions: Iterable[tuple[str, Mapping[str, object]]]) -> list[Answer | None]:
     """Ask what commands would find; nothing is done."""
     sent = []
     for place, fields in questions:
         preview = Preview(preview=str(uuid4()), of=dict(fields))
         deployment.ask(place, preview.model_dump())
         sent.append(preview)
-    return _answers(deployment, sent, patience)
+    return _answers(deployment, sent)
 
 
 def queues_of(deployment: Deployment, places: Iterable[Place]) -> list[str]:
@@ -41,7 +39,7 @@ def queues_of(deployment: Deployment, places: Iterable[Place]) -> list[str]:
     ]
 
 
-def probe_all(deployment: Deployment, queues: Sequence[str], patience: timedelta = PATIENCE) -> list[Answer | None]:
+def probe_all(deployment: Deployment, queues: Sequence[str]) -> list[Answer | None]:
     """Send a probe into each queue; its function answers before anything else, and nothing is done."""
     sent = []
     for queue in queues:
@@ -50,12 +48,12 @@ def probe_all(deployment: Deployment, queues: Sequence[str], patience: timedelta
         url = deployment.stack.queue_url(queue)
         deployment.stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(probe.model_dump()), **fifo)  # type: ignore[arg-type]
         sent.append(probe)
-    return _answers(deployment, sent, patience)
+    return _answers(deployment, sent)
 
 
-def _answers(deployment: Deployment, sent: Sequence[Preview | Probe], patience: timedelta) -> list[Answer | None]:
+def _answers(deployment: Deployment, sent: Sequence[Preview | Probe]) -> list[Answer | None]:
     answers: dict[str, Answer] = {}
-    late = time.monotonic() + patience.total_seconds()
+    late = time.monotonic() + PATIENCE.total_seconds()
     while len(answers) < len(sent):
         for each in sent:
             if each.place not in answers and (answer := deployment.preview_answers.read(each)) is not None:

@@ -6,7 +6,6 @@ from leaver.connections.record import Connection
 from leaver_cli.connections.forms import MISSING_SCOPES
 from leaver_cli.connections.health import health, needs_a_person
 from leaver_cli.connections.misfits import find_misfits
-from leaver_cli.deployment import now
 from leaver_cli.doctor.row import Row, Trouble
 from leaver_cli.doctor.seat import NOBODY, Asked, Seat
 
@@ -28,11 +27,9 @@ def look_at_providers(seat: Seat) -> Row:
 
 def look_at_connections(seat: Seat) -> Row:
     """How every connection is, whatever it is to."""
-    at = now()
+    at = seat.deployment.now()
     troubles = [
-        Trouble(
-            f"{each.connection}: its record can't be read ({each.reason})", "mend the item in the table Connections"
-        )
+        Trouble(f"{each.connection}: its record can't be read ({each.reason})", "mend its item in Connections")
         for each in seat.unreadable
     ]
     for each in seat.records:

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from leaver_cli.deployment import now
 from leaver_cli.doctor.row import Row, Trouble
 from leaver_cli.doctor.seat import Seat
 from leaver_cli.stack import PLACES
@@ -53,7 +52,7 @@ def look_at_partner_buses(seat: Seat) -> Row:
 
 def look_at_sources(seat: Seat) -> Row:
     """Whether every sender at the front door was heard from in the time in which it should be."""
-    at, connected = now(), seat.deployment.places.connected()
+    at, connected = seat.deployment.now(), seat.deployment.places.connected()
     if not connected:
         says = "no sender at the front door" if seat.deployment.door_url else "no front door"
         return Row("sources", says)

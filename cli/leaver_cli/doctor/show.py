@@ -77,16 +77,11 @@ def _show(rows: list[Row]) -> None:
     table = Table("rows", columns)
     for row in rows:
         if not row.troubles:
-            table.add(row.name, well(row), row.says, "")
+            table.add(row.name, True, row.says, "")  # noqa: FBT003 - a cell, under its column's name
         for each in row.troubles:
-            table.add(row.name, well(row), each.what, each.to_do, style="red")
+            table.add(row.name, False, each.what, each.to_do, style="red")  # noqa: FBT003 - see above
     console = Terminal()
     console.print(table)
     wrong = sum(bool(row.troubles) for row in rows)
     told = f"{wrong} need a person" if wrong else "all is well"
     console.note(f"{len(rows)} rows, {told}")
-
-
-def well(row: Row) -> str:
-    """Say it in a word: for whoever sees no colours, and for a program."""
-    return "no" if row.troubles else "yes"
