@@ -76,9 +76,11 @@ def costs(progress: ShowProgress) -> Part:
     dollars = {
         "1,000 revocations": found.revocation.total * 1000,
         "1,000 whole cases": found.case.total * 1000,
+        "their seals": found.seal.total * 1000,
         "1,000 sweeps, a day later": found.sweep.total * 1000,
+        "the sweeps' seals": found.sweeps_seal.total * 1000,
     }
-    drawn = plot.bars("Beside the secrets", dollars, unit="$", target=cost.MOST)
+    drawn = plot.bars("Beside the secrets", dollars, unit="$")
     return Part("cost", cost.__doc__ or "", found.figures, [found.rows, found.call_rows], drawn)
 
 

@@ -6,13 +6,16 @@ from typing import Final
 #: when the prices were looked up
 AS_OF: Final = "2026-11-21"
 
-#: dollars for one; volume discounts are left out. Those of Lambda and of logs are as commonly told, not looked up
+#: dollars for one; volume discounts are left out. Those of Lambda, logs, KMS and S3 are as commonly told, not looked up
 PRICES: Final = {
     "EventBridge events": 1.00e-6,
     "SQS requests": 0.40e-6,
     "DynamoDB write units": 0.625e-6,
     "DynamoDB read units": 0.125e-6,
     "Secrets Manager calls": 5.0e-6,
+    "KMS signatures": 15.0e-6,
+    "S3 writes": 5.0e-6,
+    "S3 reads": 0.40e-6,
     "Lambda invocations": 0.20e-6,
     "Lambda GB-seconds, x86": 1.6667e-5,
     "log bytes": 0.50e-9,

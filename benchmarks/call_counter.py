@@ -56,6 +56,12 @@ class CallCounter:
                 self.bill.add("DynamoDB write units", times * sum(self._written(*each) for each in written))
             case "dynamodb", operation:
                 self.bill.add("DynamoDB read units", _read(operation, params, parsed))
+            case "kms", _:
+                self.bill.add("KMS signatures", 1)
+            case "s3", "PutObject":
+                self.bill.add("S3 writes", 1)
+            case "s3", _:
+                self.bill.add("S3 reads", 1)
             case service, operation:
                 raise ValueError(f"what {service} charges for {operation} is not known here")
 

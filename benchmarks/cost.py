@@ -1,9 +1,9 @@
 """What a thousand leavers cost beside the secrets: the calls of the real code, counted, at dated prices.
 
-The functions run in this process, on moto, and are handed full batches of ten as they are when many leave. What is not
-counted but reckoned: how long a function runs (its calls' usual latencies, and its turn at 30 requests a second), and
-the lines that Lambda logs of itself. What is the same however many leave is left out: secrets, keys, alarms, idle
-polls.
+The functions run in this process, on moto, and are handed full batches of ten as they are when many leave; who seals is
+told by each step, and not when all have ended. What is not counted but reckoned: how long a function runs (its calls'
+usual latencies, and its turn at the limits of Zoom's plan Pro and of Venafi), and the lines that Lambda logs of itself.
+What is the same however many leave is left out: secrets, keys, alarms, idle polls.
 """
 
 import io
@@ -36,8 +36,9 @@ from tests.doubles.deployed import forget
 COMMANDS: Final = 100
 CASES: Final = 20
 
-#: template.yaml: what Zoom's plan Pro takes a second, and a function's memory in GB
-A_SECOND: Final = 30
+#: template.yaml: what Zoom's plan Pro takes a second and what Venafi does, and a function's memory in GB
+ZOOM_A_SECOND: Final = 30
+VENAFI_A_SECOND: Final = 50
 MEMORY: Final = 0.5
 #: seconds that a provider and AWS take to answer
 PROVIDER: Final = 0.15
@@ -59,12 +60,13 @@ Calls = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Cost:
-    """The bill of one revocation, of one whole case, of its seal, and of the second look a day later with its seal."""
+    """The bill of one revocation, of one whole case, of its seal, and of the second look a day later and its seal."""
 
     revocation: Bill
     case: Bill
     seal: Bill
     sweep: Bill
+    sweeps_seal: Bill
     #: of one case with its seal
     calls: Calls
 
@@ -100,8 +102,8 @@ class Cost:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        """What it is, and for a revocation, a case, its seal and its sweep how many and dollars for a thousand."""
-        bills = (self.revocation, self.case, self.seal, self.sweep)
+        """For a revocation, a case and its sweep, and the seals of both: how many of what, and dollars for a thousand."""
+        bills = (self.revocation, self.case, self.seal, self.sweep, self.sweeps_seal)
         rows = [
             (
                 name,
@@ -113,7 +115,7 @@ class Cost:
             )
             for name in PRICES
         ]
-        whose = ("a revocation", "a case", "its seal", "its sweep")
+        whose = ("a revocation", "a case", "its seal", "its sweep", "the sweep's seal")
         heading = ("", *(text for each in whose for text in (each, "$ for 1,000")))
         return [heading, *rows, ("total", *(text for bill in bills for text in ("", _thousand(bill.total))))]
 
@@ -126,8 +128,8 @@ def run(progress: Callable[[str], None]) -> Cost:
         progress("cases")
         case, seal, calls = counted.cases(CASES)
         progress("sweeps")
-        sweep = counted.sweeps(CASES)
-    return Cost(revocation, case, seal, sweep, calls)
+        sweep, sweeps_seal = counted.sweeps(CASES)
+    return Cost(revocation, case, seal, sweep, sweeps_seal, calls)
 
 
 class Account:
@@ -171,8 +173,8 @@ class Account:
         }
         return case.each(count), self._bills[SEAL].each(count), calls
 
-    def sweeps(self, count: int) -> Bill:
-        """What `watch_deadlines` does about a case that is over, two minutes after it is instead of a day."""
+    def sweeps(self, count: int) -> tuple[Bill, Bill]:
+        """What `watch_deadlines` does about a case that is over, two minutes after it is instead of a day; the seal."""
         self._begin()
         self._clock.ahead = timedelta(minutes=2)
         self._invoke("watch_deadlines", {})
@@ -182,7 +184,8 @@ class Account:
         for function in OF_A_CASE:
             self._deliver_all(function)
             self._deliver_all(SEAL)
-        return _sum(self._bills.values()).each(count)
+        seal = self._bills.pop(SEAL)
+        return _sum(self._bills.values()).each(count), seal.each(count)
 
     def _prove_the_index(self) -> None:
         """Let the watch find out, as it does in a table's first minutes, that all kept tokens are in the index."""
@@ -212,18 +215,17 @@ class Account:
         handler = import_module(f"functions.{function}.app").lambda_handler
         bill, calls = self._bills[function], self._calls[function]
         self._counted.bill, self._counted.calls = bill, calls
-        logged, asked, made = self._log.tell(), self._provider_calls(), calls.total()
+        zoom, venafi = self._world.zoom.journal, self._world.venafi.journal
+        logged, of_zoom, of_venafi, made = self._log.tell(), len(zoom()), len(venafi()), calls.total()
         answer = handler(event, Context())
-        asked, made = self._provider_calls() - asked, calls.total() - made
+        of_zoom, of_venafi, made = len(zoom()) - of_zoom, len(venafi()) - of_venafi, calls.total() - made
         bill.add("log bytes", self._log.tell() - logged + LAMBDAS_OWN_LOG)
         bill.add("Lambda invocations", 1)
         side_by_side = max(1, len(event.get("Records", [])))
-        seconds = asked / side_by_side * PROVIDER + made / side_by_side * AWS + asked / A_SECOND
+        seconds = (of_zoom + of_venafi) / side_by_side * PROVIDER + made / side_by_side * AWS
+        seconds += of_zoom / ZOOM_A_SECOND + of_venafi / VENAFI_A_SECOND
         bill.add("Lambda GB-seconds, x86", seconds * MEMORY)
         return answer
-
-    def _provider_calls(self) -> int:
-        return len(self._world.zoom.journal()) + len(self._world.venafi.journal())
 
 
 class _Clock:

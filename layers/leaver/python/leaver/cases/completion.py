@@ -47,11 +47,12 @@ class CaseCompletion:
         Repeated, it changes nothing. Announces what is pending, of a case that is over once its evidence is stored;
         raises NotKept and Undelivered.
         """
+        receipts: Mapping[str, Receipt] = {}
         if case.allows(CaseEvent.SEALED):
-            case = self._count_receipts(case)
+            receipts = self.cases.read_receipts(case.case_id)
+            case = self._count(case, receipts)
         searched: Searched = ()
         if case.allows(CaseEvent.SEALED) and not case.awaited:
-            receipts = self.cases.read_receipts(case.case_id)
             case = self._add_names(case, receipts)
             if case.allows(CaseEvent.SEALED) and not case.awaited:
                 case, searched = self._add_what_came_since(case, receipts)
@@ -65,9 +66,8 @@ class CaseCompletion:
             case = self._seal(case, searched)
         return self.announcer.announce_pending(self.keep_evidence(case))
 
-    def _count_receipts(self, case: Case) -> Case:
+    def _count(self, case: Case, receipts: Mapping[str, Receipt]) -> Case:
         """Compute anew what is outstanding, by the receipts alone."""
-        receipts = self.cases.read_receipts(case.case_id)
 
         def with_outstanding(standing: Case) -> Case | None:
             outstanding = self._outstanding(standing, receipts)
@@ -79,7 +79,7 @@ class CaseCompletion:
         if undone:
             # Somebody's hand: the record says more than the receipts. The case stays open, and its step is sent anew.
             self.measure("CasesAtOddsWithReceipts", 1)
-        return self.cases.change(case, with_outstanding) or self.cases.require(case.case_id)
+        return self.cases.settle(case, with_outstanding)
 
     def _outstanding(self, case: Case, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
         own = {name: each for name, each in case.own_among(receipts).items() if each.case_id == case.case_id}
@@ -119,7 +119,7 @@ class CaseCompletion:
             more = standing.with_names(proved)
             return more if standing.state is State.OPEN and more != standing else None
 
-        named = self.cases.change(case, with_names) or self.cases.require(case.case_id)
+        named = self.cases.settle(case, with_names)
         # Also where none is new: an earlier run may have been killed before the last tombstone.
         return self.case_start.raise_tombstones_again(named, self.clock())
 
