@@ -59,7 +59,7 @@ TABLES = (
 )
 
 #: whose tests share one world for each file; the demo's each start their own
-WORLDS = "tests/e2e/"
+WORLDS = ("tests/e2e/", "tests/integration/test_two_stacks.py", "tests/unit/test_sam_local.py")
 OWN_WORLD = "tests/e2e/test_demo.py"
 #: whose tests share one layer
 SHIPPED = "tests/shipped"

@@ -6,8 +6,10 @@ from types import CodeType
 from typing import Any
 
 import botocore.session
-from botocore import hooks, useragent
+from botocore import hooks, httpsession, useragent
 from moto.core import responses
+
+from local.aws import answers
 
 _ALIASER = hooks.EventAliaser(hooks.HierarchicalEmitter())
 _accepts_kwargs = hooks.accepts_kwargs
@@ -31,4 +33,7 @@ def remember() -> None:
     hooks.EventAliaser._alias_event_name = staticmethod(alias)  # type: ignore[attr-defined]
     hooks.accepts_kwargs = _accepts  # type: ignore[assignment]
     useragent.sanitize_user_agent_string_component = cache(useragent.sanitize_user_agent_string_component)
+    # Each client reads the authorities of the system; here they call nobody who has a certificate.
+    httpsession.create_urllib3_context = cache(httpsession.create_urllib3_context)
+    answers.patch_moto()
     responses.camelcase_to_underscores = cache(responses.camelcase_to_underscores)  # type: ignore[attr-defined]

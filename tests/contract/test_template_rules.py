@@ -5,15 +5,12 @@ from operator import contains, eq
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # carries no types
 
 from leaver.providers.registry import PROVIDERS
-from tests.contract.stack import FULL, ROOT, SMALLEST, stack
-
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+from tests.contract.stack import FULL, SMALLEST, WRITTEN, stack
 
 
-def refusals(given: Mapping[str, str], template: Mapping[str, Any] = TEMPLATE) -> list[str]:
+def refusals(given: Mapping[str, str], template: Mapping[str, Any] = WRITTEN) -> list[str]:
     """What CloudFormation says before it makes anything of these parameters."""
     declared = template["Parameters"]
     values: dict[str, Any] = {name: given.get(name, each.get("Default", "")) for name, each in declared.items()}
@@ -50,12 +47,12 @@ def test_a_deployment_with_venafi_and_without_its_address_is_refused(given: dict
 
 
 def test_a_default_that_is_another_than_the_rule_knows_is_noticed() -> None:
-    changed = {**TEMPLATE["Parameters"], "VenafiUrl": {"Type": "String", "Default": "https://tpp.example.org"}}
-    assert refusals({}) != refusals({}, {**TEMPLATE, "Parameters": changed})
+    changed = {**WRITTEN["Parameters"], "VenafiUrl": {"Type": "String", "Default": "https://tpp.example.org"}}
+    assert refusals({}) != refusals({}, {**WRITTEN, "Parameters": changed})
 
 
 def test_a_company_has_no_other_providers_than_those_of_the_registry() -> None:
-    declared = TEMPLATE["Parameters"]["Providers"]
+    declared = WRITTEN["Parameters"]["Providers"]
     assert declared["AllowedValues"] == declared["Default"].split(",") == list(PROVIDERS)
 
 

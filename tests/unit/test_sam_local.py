@@ -16,9 +16,8 @@ from unittest.mock import Mock
 import psutil
 import pytest
 from docker.errors import DockerException
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from local.aws.template import Json
+from local.aws.template import Json, parsed
 from local.container_engine import ContainerEngine, Failed, Missing, find_engine
 from local.http_server import HttpServer
 from local.sam_cli import SamCli, answer_in, execute, make_invoke_image
@@ -197,7 +196,7 @@ def functions(template: Json) -> dict[str, Json]:
 
 
 def test_the_variables_name_all_that_the_template_declares(world: World) -> None:
-    template = yaml_parse(TEMPLATE.read_text())
+    template = parsed(TEMPLATE.read_text())
     everywhere = template["Globals"]["Function"]["Environment"]["Variables"]
     declared = {
         name: {
@@ -313,7 +312,7 @@ def test_a_row_holds_when_the_function_said_so_and_the_world_changed(
 
 
 def test_every_function_is_invoked_and_the_connections_end_comes_last() -> None:
-    template = yaml_parse(TEMPLATE.read_text())
+    template = parsed(TEMPLATE.read_text())
     deployed = {Path(it["Properties"]["CodeUri"]).name for it in functions(template).values()}
     assert set(FUNCTIONS) == deployed
     assert FUNCTIONS[-1] == "revoke_access_token"
