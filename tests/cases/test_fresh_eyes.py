@@ -1,7 +1,7 @@
 """What was tried last, with fresh eyes: each mend is taken away, and what it mended is seen."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -15,7 +15,7 @@ from leaver.cases import intake, late, proved
 from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
 from leaver.cases.intake import Intake
-from leaver.cases.record import Case
+from leaver.cases.record import Case, Step
 from leaver.cases.returns import Returns
 from leaver.connections.record import Connection, Connections
 from leaver.outcomes import Result
@@ -43,6 +43,10 @@ def _by_the_owner(self: Connection, than: Connection) -> bool:
 
 def _never(*_: object) -> bool:
     return False
+
+
+def _at_any_step(case: Case, _step: Step, at: datetime) -> bool:
+    return at in case.redone_for.values()
 
 
 @pytest.mark.parametrize(
@@ -77,6 +81,7 @@ def _never(*_: object) -> bool:
         ("a_planned_leavers_day_on_which_nobody_comes_to_ask", watching, "_with_told_at", lambda *_, **__: None),
         ("a_planned_leavers_day_on_which_zoom_is_out", Case, "is_untold", False),
         ("sqs_is_three_minutes_ahead_of_the_functions", proved, "_is_redone", _never),
+        ("what_was_done_once_more_at_different_times", proved, "_is_redone", _at_any_step),
         ("a_departure_that_lay_among_the_dead_letters_for_ten_days", intake, "STILL_THEIRS", timedelta(days=999)),
         ("an_account_that_is_made_anew_before_it_is_deactivated", deactivating, "ZoomUser", Result),
         ("an_account_that_is_made_anew_while_a_planned_case_waits", ending_sessions, "ZoomUser", Result),

@@ -35,6 +35,8 @@ CHANGING = {
     "entry",
     "return_held",
     "asked_at",
+    "told_at",
+    "redone_for",
     # what was signed says so of the seal
     "evidence",
     # what a provider tells afterwards, and what follows

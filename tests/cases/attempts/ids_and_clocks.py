@@ -136,3 +136,28 @@ def a_held_case_of_an_unknown_id_released_when_somebody_new_has_the_address() ->
     company.decides("release")
     company.waits(3)
     return company
+
+
+@attempt()
+def what_was_done_once_more_at_different_times() -> Company:
+    """Venafi ends late what is done once more; she is in again, and a third source says so; then the case is sealed."""
+    company = Company()
+    company.connects("bens-office", ADA, role="service")
+    company.hears_and_works()
+    company.waits(33)
+    company.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    company.hears(source="okta")
+    for _ in range(50):
+        company.clock.passes(minutes=1)
+        company.minute()
+        for message in list(company.queued):
+            company.deliver(message)
+    company.weather.out_of_order.clear()
+    company.waits(12)
+    company.logs_in(ADA)
+    company.clock.passes(minutes=1)
+    company.hears_and_works(source="scim")
+    company.waits(2)
+    company.hands_over("bens-office", "it@example.com", ended=Outcome.REVOKED)
+    company.waits(3)
+    return company

@@ -96,7 +96,7 @@ def find_ended_before(
         last = max(ends)
         is_for_later = now is not None and now < last + _grown(pause, len(each) - 1)
         is_known_since = ends[last] is Outcome.USER_NOT_FOUND and _is_known_by_now(*each[-1])
-        is_before = last < at and not _is_redone(case, at, len(each))
+        is_before = last < at and not _is_redone(case, each[-1][0], at)
         if ends[last] is not Outcome.CLOSED and (is_before or is_known_since) and not is_for_later:
             yield each[-1]
 
@@ -121,8 +121,9 @@ def with_what_may_be_back(
             extended = extended.with_alias(case.subjects[of - 1])
             numbers[of] = len(extended.subjects)
         steps.append(again.model_copy(update={"alias": numbers[of]}))
-    redone = {"redone_for": last.replace(microsecond=0)} if steps else {}
-    return extended.with_steps(steps).model_copy(update=redone)
+    at = last.replace(microsecond=0)
+    redone = {name: each for name, each in case.redone_for.items() if each == at} | {step.name: at for step in steps}
+    return extended.with_steps(steps).model_copy(update={"redone_for": redone}) if steps else case
 
 
 def with_ids_before(case: Case, finished: Case, receipts: Mapping[str, Receipt], providers: Providers) -> Case:
@@ -146,9 +147,9 @@ def _is_known_by_now(step: Step, again: Step) -> bool:
     return step.found_by == "address" and again.found_by == "account"
 
 
-def _is_redone(case: Case, at: datetime, times: int) -> bool:
+def _is_redone(case: Case, step: Step, at: datetime) -> bool:
     """Whether it was done once more for this very word: whoever dated that may have a clock that is ahead of ours."""
-    return times > 1 and case.redone_for == at
+    return case.redone_for.get(step.name) == at
 
 
 def _grown(pause: timedelta, times: int) -> timedelta:

@@ -223,8 +223,8 @@ class Case(BaseModel):
     asked_at: AwareDatetime | None = None
     #: when an account last said whose the person's addresses are, where that was days before the case began
     told_at: AwareDatetime | None = None
-    #: the word, or the sign of life, for which what had ended was done once more
-    redone_for: AwareDatetime | None = None
+    #: by step, when the word happened, or the sign of life came, for which it does once more what had ended: the newest
+    redone_for: dict[str, AwareDatetime] = Field(default_factory=dict)
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
