@@ -81,6 +81,7 @@ def told_of(found: list[Heard]) -> Iterator[dict[str, Any]]:
             "message": one.message_id,
             "at": timestamp(one.heard_at),
             "source": one.source,
+            "byRule": one.by_rule,
             "fate": fate.fate if fate else None,
             "case": fate.case_id if fate else None,
             "isUnheard": entry not in heard or None,
