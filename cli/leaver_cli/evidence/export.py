@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 import click
 import typer
@@ -24,6 +26,11 @@ from leaver_cli.evidence.source import is_day
 from leaver_cli.evidence.wanted import Span, Wanted
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal
+
+Fetched = TypeVar("Fetched")
+
+#: three objects and two queries for each case
+AT_ONCE: Final = 16
 
 
 def evidence(
@@ -72,8 +79,8 @@ def take(
         raise click.ClickException("no case that is over, and no day, is what this asks for")
     leaves = list(source.leaves.values())
     handed = Handed(
-        [source.exhibit(each, is_redacted=is_redacted) for each in chosen if not is_day(each)],
-        {each: source.files_of(f"days/{each}") for each in chosen if is_day(each)},
+        _at_once(partial(source.exhibit, is_redacted=is_redacted), [each for each in chosen if not is_day(each)]),
+        dict(_at_once(lambda day: (day, source.files_of(f"days/{day}")), [each for each in chosen if is_day(each)])),
         source.signing_key.public_key,
         [bytes.fromhex(each.hash) for each in leaves],
         source.checkpoint,
@@ -94,6 +101,11 @@ def take(
     beside = [found for day, told in days.items() for found in _missing_by_now(day, told, deployment.heard)]
     beside += counted.findings(heard_by_rule(days.values()))
     return handed, replace(period, days=days, counted=counted, health=health, under_way=under_way, beside=beside)
+
+
+def _at_once(fetch: Callable[[str], Fetched], names: Sequence[str]) -> list[Fetched]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(fetch, names))
 
 
 def _missing_by_now(day: str, told: Mapping[str, Any], heard: HeardEvents) -> Iterator[str]:
