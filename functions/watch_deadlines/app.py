@@ -553,6 +553,12 @@ def _log_fields(case_id: str, error: Exception) -> dict[str, str]:
     return {"case_id": case_id, "error": type(error).__name__}
 
 
+def ask_for_days(ask: Callable[[datetime], None], now: datetime) -> None:
+    """Have seal_case tell of the days that are over, once an hour."""
+    if now.minute < MINUTES_OF_ASKING:
+        ask(now)
+
+
 def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     """Run once a minute, when the schedule fires."""
     bootstrap.begin(context)
@@ -596,9 +602,8 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})
-    if now.minute < MINUTES_OF_ASKING:
-        publisher.request_days(now)
     silent = tell_of_silence(bootstrap.places(settings.deliveries_table), publisher.announce, now, logger=logger)
     bootstrap.gauge("SilentSources", silent)
+    ask_for_days(publisher.request_days, now)
     # Last: where Secrets Manager can't be listed, nothing else waits for it, and purges look for themselves.
     tokens.prove_index(has_time)

@@ -19,9 +19,10 @@ from leaver.evidence.merkle import inclusion_proof, leaf_hash, root_hash
 from leaver.evidence.note import Checkpoint, signed_note
 from leaver.evidence.statement import Statement
 from leaver.evidence.verification import CaseFiles
+from leaver_cli.evidence.counted import Counted
 from leaver_cli.evidence.offline import check_folder
 from leaver_cli.evidence.wanted import Span, Wanted
-from tests.doubles.auditor import hand_over
+from tests.doubles.auditor import came_by_rule, hand_over
 from tests.doubles.evidence import KEY
 from tests.doubles.office import Office
 from tests.evidence.conftest import Key
@@ -49,17 +50,18 @@ class World:
             office.hire(email, f"Z-{number}", f"local:{{{number}}}", kept=False)
             office.hears_and_works(email=email)
             office.clock.passes(hours=5)
+        came_by_rule(office)
         return cls(office, folder)
 
     def tells_days(self) -> None:
         self.office.clock.passes(days=2)
         self.office.evidence.of_days(self.office.heard).keep()
 
-    def hands_over(self) -> list[str]:
-        """`leaver evidence`; what it finds itself."""
+    def hands_over(self, matched: int | None = None) -> list[str]:
+        """`leaver evidence`; what it finds itself. So many events EventBridge has counted."""
         wanted = Wanted((), Span.of(datetime(2026, 11, 1), self.office.clock()), None)  # noqa: DTZ001 - as typer gives it
         shutil.rmtree(self.folder, ignore_errors=True)
-        return list(hand_over(self.office, self.folder, wanted).findings)
+        return list(hand_over(self.office, self.folder, wanted, counted=Counted(matched)).findings)
 
     def verifies(self, *kept: str) -> list[str]:
         """`verify.py`, with the key that the auditor has from elsewhere, and the checkpoints that were kept."""
@@ -220,6 +222,25 @@ def invents_a_completed_case(world: World) -> list[str]:
     return world.hands_over()
 
 
+def invents_an_event_for_it_too(world: World) -> list[str]:
+    kept = world.office.heard.items.kept
+    day, entry = (str(each) for each in min(kept))
+    for of in ("", "#fate"):
+        made = f"{entry}-invented{of}"
+        kept[day, made] = {**kept[day, f"{entry}{of}"], "message_id": "m-invented", "entry": made}
+    world.tells_days()
+    return world.hands_over(matched=len(PEOPLE))
+
+
+def deletes_an_event_that_nothing_became_of(world: World) -> list[str]:
+    world.office.hears_and_works("reinstated", email="nobody@example.com")
+    came_by_rule(world.office)
+    for place in sorted(world.office.heard.items.kept)[-2:]:
+        del world.office.heard.items.kept[place]
+    world.tells_days()
+    return world.hands_over(matched=len(PEOPLE) + 1)
+
+
 def completes_a_case_early(world: World) -> list[str]:
     """seal_case signs what it can prove alone: it refuses, the case is not announced, and CasesNotSealedAlarm rings."""
     office = world.office
@@ -301,6 +322,16 @@ IN_THE_TABLES: Final[Forgeries] = (
         invents_a_completed_case,
         "A completed case is invented in the tables, with receipts, and `seal_case` signs it.",
         "c-invented: nothing that was heard began this case",
+    ),
+    (
+        invents_an_event_for_it_too,
+        "An event is invented in the ledger, with its fate.",
+        "EventBridge counts 3 HR events in these days, and 4 were heard",
+    ),
+    (
+        deletes_an_event_that_nothing_became_of,
+        "An event that opened no case is deleted before its day is signed.",
+        "EventBridge counts 4 HR events in these days, and 3 were heard",
     ),
     (deletes_an_event, "An event is deleted from the ledger before its day is signed.", "nothing that was heard began"),
     (deletes_half_an_event, "Its fate is left there.", "has a fate, and was never heard"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from leaver_cli.deployment import Deployment
+from leaver_cli.evidence.counted import Counted
 from leaver_cli.evidence.export import take
 from leaver_cli.evidence.folder import write_folder
 from leaver_cli.evidence.offline import Verdict
@@ -36,8 +37,18 @@ class AskedOffice:
         return self.office.clock()
 
 
-def hand_over(office: Office, folder: Path, wanted: Wanted, *, is_redacted: bool = False) -> Verdict:
+def hand_over(
+    office: Office, folder: Path, wanted: Wanted, *, is_redacted: bool = False, counted: Counted | None = None
+) -> Verdict:
     """What `leaver evidence` does with what is wanted."""
     deployment = cast("Deployment", AskedOffice(office))
-    handed, period = take(deployment, wanted, stack="leaver", is_redacted=is_redacted)
+    handed, period = take(
+        deployment, wanted, stack="leaver", is_redacted=is_redacted, count=lambda *_: counted or Counted()
+    )
     return write_folder(folder, handed, period, is_sample=not wanted.is_whole)
+
+
+def came_by_rule(office: Office) -> None:
+    """What was heard came as EventBridge sends it, although the office hands it over as it is."""
+    kept = office.heard.items.kept
+    kept.update({place: {**each, "by_rule": True} for place, each in kept.items()})

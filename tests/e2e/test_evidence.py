@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from typer.testing import CliRunner
 
 from leaver.evidence.dsse import Envelope
 from leaver.evidence.log_proof import LogProof
 from leaver.evidence.merkle import leaf_hash
+from leaver_cli.main import app
 from tests.e2e.test_offboarding import requested
 from tests.e2e.watched_world import WatchedWorld
 
@@ -54,3 +59,25 @@ def test_what_was_heard_yesterday_is_signed_and_logged_too(world: WatchedWorld) 
     said = world.client("s3").get_object(Bucket=bucket, Key=f"days/{day}/bundle.json")["Body"].read()
     assert json.loads(said) == {"day": day, "heard": [], "version": "leaver.population.v1"}
     assert any(each.get("case_id") == day for each in world._kept() if each["entry"].startswith("leaf#"))
+
+
+def test_an_auditor_s_folder_of_the_deployment_holds_and_a_changed_one_does_not(
+    world: WatchedWorld, tmp_path: Path
+) -> None:
+    leaver = world.hire()
+    world.put_hr_event("OffboardingRequested", requested(leaver))
+    world.send("seal_case", {"days": "over"})
+    world.wait_until_idle()
+    out = tmp_path / "audit"
+    written = CliRunner().invoke(app, ["evidence", "--since", "2020-01-01", "--out", str(out)], env=world.environment())
+    assert written.exit_code == 0, written.output
+    assert "1 days, 0 findings" in written.output
+    [names] = [each for each in out.glob("cases/*/names.json") if leaver.email in each.read_text()]
+    shown = (names.parent / "index.html").read_text()
+    assert leaver.zoom_id in shown
+    assert "PurgeUserTokens" in shown
+    assert leaver.email in (out / "people.csv").read_text()
+    command = [sys.executable, "-I", str(out / "verify.py"), str(out), "--key", str(out / "key.pem")]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0  # noqa: S603 - our own file
+    (names.parent / "bundle.json").write_text("{}")
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 1  # noqa: S603 - our own file

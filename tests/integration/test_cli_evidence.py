@@ -3,21 +3,24 @@
 import csv
 import io
 import re
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from leaver_cli.evidence import export
+from leaver_cli.evidence.counted import Counted, count
 from leaver_cli.evidence.html import page, tag
 from leaver_cli.evidence.offline import check_folder
 from leaver_cli.evidence.people_csv import people_csv
 from leaver_cli.evidence.wanted import Span, Wanted
 from leaver_cli.main import app
-from tests.doubles.auditor import AskedOffice, hand_over
+from tests.doubles.auditor import AskedOffice, came_by_rule, hand_over
 from tests.doubles.office import Office
 
 PEOPLE = ("ada@example.com", "grace@example.com", "mary@example.com")
@@ -37,6 +40,7 @@ def office() -> Office:
             office.clock.passes(minutes=1)
             office.minute()
         office.works()
+        came_by_rule(office)
         office.clock.passes(hours=20)
         days.keep()
     office.clock.passes(days=1)
@@ -210,8 +214,58 @@ def test_what_is_gone_from_the_ledger_since_is_found(office: Office, tmp_path: P
     assert "is gone" in (tmp_path / "out" / "index.html").read_text()
 
 
+@dataclass
+class Rules:
+    """EventBridge and CloudWatch, as far as they are asked."""
+
+    by_bus: dict[str, list[str]]
+    sums: dict[str, list[float]]
+    asked: list[Any] = field(default_factory=list)
+
+    def list_rule_names_by_target(self, *, TargetArn: str, EventBusName: str) -> Any:  # noqa: N803 - AWS's names
+        return {"RuleNames": self.by_bus[EventBusName] if TargetArn.endswith("start-offboarding") else []}
+
+    def get_metric_statistics(self, **asked: Any) -> Any:
+        self.asked.append(asked)
+        whose = {each["Name"]: each["Value"] for each in asked["Dimensions"]}
+        found = self.sums.get(whose.get("RuleName", asked["MetricName"]), [])
+        return {"Datapoints": [{"Sum": each} for each in found]}
+
+    def deployment(self) -> Any:
+        sqs = SimpleNamespace(
+            get_queue_attributes=lambda **asked: {"Attributes": {"QueueArn": f"arn:{asked['QueueUrl']}"}}
+        )
+        stack = SimpleNamespace(name="leaver", bus="leaver", sqs=sqs, events=self, queue_url=lambda name: name)
+        return SimpleNamespace(stack=stack, parameters={"OktaEventBusName": "okta"}, cloudwatch=self)
+
+
+def test_aws_s_own_counts_are_those_of_all_rules_on_these_days() -> None:
+    sums = {"one": [2.0, 1.0], "three": [4.0], "WebhooksTaken": [3.0]}
+    rules = Rules({"leaver": ["one", "two"], "okta": ["three"]}, sums)
+    assert count(rules.deployment(), ["2026-11-23", "2026-11-21", "2026-11-22"]) == Counted(7, 3)
+    asked = rules.asked[0]
+    assert (asked["StartTime"].isoformat(), asked["EndTime"].isoformat()) == (
+        "2026-11-21T00:00:00+00:00",
+        "2026-11-24T00:00:00+00:00",
+    )
+    assert asked["Dimensions"] == [{"Name": "EventBusName", "Value": "leaver"}, {"Name": "RuleName", "Value": "one"}]
+    rules.sums.clear()
+    assert count(rules.deployment(), ["2026-11-23"]) == Counted(None, None)
+    assert count(rules.deployment(), []) == Counted()
+
+
+def test_a_count_of_aws_s_that_is_another_is_a_finding(office: Office, tmp_path: Path) -> None:
+    same = hand_over(office, tmp_path / "same", all_of(office), counted=Counted(3, 2))
+    assert same.findings == []
+    shown = (tmp_path / "same" / "index.html").read_text()
+    assert "<dt>the front door&#x27;s deliveries</dt><dd>2</dd>" in shown
+    more = hand_over(office, tmp_path / "more", all_of(office), counted=Counted(4))
+    assert more.findings == ["population: EventBridge counts 4 HR events in these days, and 3 were heard of it"]
+
+
 def run(office: Office, monkeypatch: pytest.MonkeyPatch, *asked: str) -> Any:
     monkeypatch.setattr(export, "describe", lambda *_: AskedOffice(office))
+    monkeypatch.setattr(export, "count", lambda *_: Counted())
     return CliRunner().invoke(app, ["evidence", *asked])
 
 

@@ -120,3 +120,9 @@ def test_the_queues_url_is_its_arn_at_the_endpoint() -> None:
 def test_a_group_counts_on_a_fifo_queue_only() -> None:
     assert envelope(queue=FIFO_QUEUE, group="zoom").group == "zoom"
     assert envelope(group="fair-share").group is None
+
+
+def test_what_a_rule_delivered_is_told_from_what_was_sent_by_hand() -> None:
+    assert envelope(event("OffboardingRequested", DETAIL)).came_by_rule
+    assert not envelope().came_by_rule
+    assert not envelope("no JSON").came_by_rule

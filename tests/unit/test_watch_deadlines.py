@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from functions.watch_deadlines.app import LONGEST_SILENCE, gauges
+from functions.watch_deadlines.app import LONGEST_SILENCE, ask_for_days, gauges
 from leaver.cases.ceiling import EVERYBODY, URGENT, Ceiling
 from leaver.cases.states import CaseEvent, State
 from leaver.outcomes import Outcome
 from tests.doubles.aws_errors import client_error
 from tests.doubles.cases_table import without_step
 from tests.doubles.clock import NOW
+from tests.doubles.sqs import SEAL_QUEUE
 from tests.doubles.watched_cases import ADA, GRANTS, SSO, World
 
 
@@ -263,3 +264,13 @@ def test_those_of_an_hours_last_minute_are_told_when_the_next_has_begun(world: W
     told = {"UrgentCasesAnHour": 3, "CeilingPercent": 37}
     assert ceiling.gauges(at) == ceiling.gauges(at + timedelta(seconds=45)) == told
     assert set(ceiling.gauges(at + timedelta(minutes=2)).values()) == {0}
+
+
+def test_each_hour_seal_case_is_asked_once_to_tell_of_the_days_that_are_over(world: World) -> None:
+    hour = NOW.replace(minute=0)
+    for minute in range(60):
+        ask_for_days(world.publisher().request_days, hour + timedelta(minutes=minute))
+    sent = [each for each in world.sqs.to(SEAL_QUEUE) if "days" in each["MessageBody"]]
+    assert [each["MessageBody"] for each in sent] == ['{"days": "over"}'] * 5
+    # SQS takes one of those with one id within five minutes.
+    assert {each["MessageDeduplicationId"] for each in sent} == {f"days {hour:%Y-%m-%dT%H}"}

@@ -1,11 +1,13 @@
 """`leaver evidence`: write an auditor's folder about some cases, a person, or all of a time."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 import click
 import typer
@@ -14,14 +16,21 @@ from leaver.cases.days import told_of
 from leaver.cases.heard import HeardEvents
 from leaver.cases.table import ListedCase, UnreadableCase
 from leaver.evidence.canonical_json import read_canonical
+from leaver.evidence.population import heard_by_rule
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
+from leaver_cli.evidence.counted import Counted, count
 from leaver_cli.evidence.folder import Handed, write_folder
 from leaver_cli.evidence.period_page import Period
 from leaver_cli.evidence.source import is_day
 from leaver_cli.evidence.wanted import Span, Wanted
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal
+
+Fetched = TypeVar("Fetched")
+
+#: three objects and two queries for each case
+AT_ONCE: Final = 16
 
 
 def evidence(
@@ -45,7 +54,7 @@ def evidence(
         raise typer.BadParameter(f"--out {out}: is not empty")
     deployment = describe(stack, region, profile)
     wanted = Wanted(tuple(cases or ()), Span.of(since, until or deployment.now()) if since else None, person)
-    taken = take(deployment, wanted, stack=stack, is_redacted=redacted)
+    taken = take(deployment, wanted, stack=stack, is_redacted=redacted, count=count)
     verdict = write_folder(out, *taken, is_sample=not wanted.is_whole)
     console = Terminal()
     for line in verdict.lines:
@@ -55,7 +64,14 @@ def evidence(
     raise typer.Exit(bool(verdict.findings))
 
 
-def take(deployment: Deployment, wanted: Wanted, *, stack: str, is_redacted: bool) -> tuple[Handed, Period]:
+def take(
+    deployment: Deployment,
+    wanted: Wanted,
+    *,
+    stack: str,
+    is_redacted: bool,
+    count: Callable[[Deployment, Sequence[str]], Counted],
+) -> tuple[Handed, Period]:
     """Take from a deployment what is wanted; raises ClickException where there is nothing."""
     source = deployment.evidence
     chosen = wanted.choose(source)
@@ -63,8 +79,8 @@ def take(deployment: Deployment, wanted: Wanted, *, stack: str, is_redacted: boo
         raise click.ClickException("no case that is over, and no day, is what this asks for")
     leaves = list(source.leaves.values())
     handed = Handed(
-        [source.exhibit(each, is_redacted=is_redacted) for each in chosen if not is_day(each)],
-        {each: source.files_of(f"days/{each}") for each in chosen if is_day(each)},
+        _at_once(partial(source.exhibit, is_redacted=is_redacted), [each for each in chosen if not is_day(each)]),
+        dict(_at_once(lambda day: (day, source.files_of(f"days/{day}")), [each for each in chosen if is_day(each)])),
         source.signing_key.public_key,
         [bytes.fromhex(each.hash) for each in leaves],
         source.checkpoint,
@@ -81,8 +97,15 @@ def take(deployment: Deployment, wanted: Wanted, *, stack: str, is_redacted: boo
     days = {day: read_canonical(files.bundle) for day, files in handed.days.items()}
     health = Counter(str(getattr(each, "status", "unreadable")) for each in deployment.connections.read_all())
     under_way = [] if is_redacted else [_row(each) for each in source.find_under_way()]
+    counted = count(deployment, sorted(days))
     beside = [found for day, told in days.items() for found in _missing_by_now(day, told, deployment.heard)]
-    return handed, replace(period, days=days, health=health, under_way=under_way, beside=beside)
+    beside += counted.findings(heard_by_rule(days.values()))
+    return handed, replace(period, days=days, counted=counted, health=health, under_way=under_way, beside=beside)
+
+
+def _at_once(fetch: Callable[[str], Fetched], names: Sequence[str]) -> list[Fetched]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(fetch, names))
 
 
 def _missing_by_now(day: str, told: Mapping[str, Any], heard: HeardEvents) -> Iterator[str]:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from leaver.evidence.population import heard_by_rule
 from leaver_cli.evidence.case_page import CONTROLS, verdict
+from leaver_cli.evidence.counted import Counted
 from leaver_cli.evidence.exhibit import Exhibit, lasted, time_of, told, when
 from leaver_cli.evidence.html import Html, facts, page, table, tag
 from leaver_cli.evidence.plots import Point, bars, points
@@ -35,6 +37,8 @@ class Period:
     beside: Sequence[str] = ()
     #: what was heard, by day
     days: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: and what AWS counted of it
+    counted: Counted = field(default_factory=Counted)
     #: how many connections are how
     health: Mapping[str, int] = field(default_factory=dict)
     #: cases that are not over: case, who, state, since
@@ -143,7 +147,16 @@ def _population(period: Period) -> list[Html]:
         named = ", ".join(f"{count} {name}" for name, count in sorted(fates.items()))
         rows.append((day, str(len(heard)), named, str(len(opened)), str(len(opened & over))))
     names = ("day", "heard", "fates", "cases opened", "of these in this folder")
-    return [tag("h2", "What was heard"), tag("p", said, class_="note"), table(names, *rows)]
+    beside = facts(
+        ("heard by a rule of EventBridge's", str(heard_by_rule(period.days.values()))),
+        ("EventBridge's own count", _or_none(period.counted.matched)),
+        ("the front door's deliveries", _or_none(period.counted.delivered)),
+    )
+    return [tag("h2", "What was heard"), tag("p", said, class_="note"), beside, table(names, *rows)]
+
+
+def _or_none(count: int | None) -> str:
+    return "CloudWatch has none" if count is None else str(count)
 
 
 def _under_way(period: Period) -> list[Html]:

@@ -16,6 +16,8 @@ from leaver.storage.tables import timestamp
 UNTIL_WRITTEN: Final = timedelta(hours=1)
 #: how far back it is looked for the last day that was told of: what is longer ago is missing for good, and shows
 LONGEST_GAP: Final = 60
+#: Cases wait behind this: what is left is told of in the next hour.
+MOST_AT_ONCE: Final = 5
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class DayEvidence:
     statements: Statements
 
     def keep(self) -> list[str]:
-        """Tell of every day that is over and was not told of; returns these. Raises NotKept.
+        """Tell of the days that are over and were not told of, the oldest first; returns these. Raises NotKept.
 
         The first time it begins with the last day that is over.
         """
@@ -36,7 +38,7 @@ class DayEvidence:
             behind += 1
         if behind == LONGEST_GAP:
             behind = 1
-        days = [last - timedelta(days=number) for number in reversed(range(behind))]
+        days = [last - timedelta(days=number) for number in reversed(range(behind))][:MOST_AT_ONCE]
         for day in days:
             self._keep(day)
         return [f"{day}" for day in days]
@@ -81,6 +83,7 @@ def told_of(found: list[Heard]) -> Iterator[dict[str, Any]]:
             "message": one.message_id,
             "at": timestamp(one.heard_at),
             "source": one.source,
+            "byRule": one.by_rule,
             "fate": fate.fate if fate else None,
             "case": fate.case_id if fate else None,
             "isUnheard": entry not in heard or None,

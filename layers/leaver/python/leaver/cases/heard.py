@@ -43,6 +43,8 @@ class Heard(BaseModel):
     #: None where the message could not be read
     source: str | None = None
     event_id: str | None = None
+    #: it came by a rule of EventBridge's, which counts what it matches
+    by_rule: bool | None = None
     fate: FateName | None = None
     case_id: str | None = None
     because: str | None = None
@@ -53,7 +55,9 @@ class Heard(BaseModel):
         return self.model_copy(update=said | {"entry": f"{self.entry}#fate"})
 
 
-def heard(message_id: str, at: datetime, *, source: str | None, event_id: str | None) -> Heard:
+def heard(
+    message_id: str, at: datetime, *, source: str | None, event_id: str | None, by_rule: bool | None = None
+) -> Heard:
     """A message that was first received then; repeated deliveries of it are the same."""
     return Heard(
         partition=of_day(at),
@@ -62,6 +66,7 @@ def heard(message_id: str, at: datetime, *, source: str | None, event_id: str | 
         message_id=message_id,
         source=source,
         event_id=event_id,
+        by_rule=by_rule,
     )
 
 

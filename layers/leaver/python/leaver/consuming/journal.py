@@ -37,4 +37,10 @@ class EventJournal(Generic[AnyCommand]):
     def _heard(self, message: Message[AnyCommand]) -> Heard:
         envelope, command = message.envelope, message.command
         source, event_id = (None, None) if isinstance(command, Exception) else self.name(command)
-        return heard(envelope.message_id, envelope.first_received_at, source=source, event_id=event_id)
+        return heard(
+            envelope.message_id,
+            envelope.first_received_at,
+            source=source,
+            event_id=event_id,
+            by_rule=envelope.came_by_rule or None,
+        )

@@ -36,6 +36,11 @@ def faults_of_day(population: Mapping[str, Any]) -> Iterator[str]:
             yield f"{each['message']}: was heard on another day"
 
 
+def heard_by_rule(days: Iterable[Mapping[str, Any]]) -> int:
+    """How many events of these days EventBridge must have counted, too."""
+    return len({each["message"] for day in days for each in day["heard"] if each.get("byRule")})
+
+
 def findings_of_population(
     days: Mapping[str, Mapping[str, Any]], cases: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:

@@ -97,6 +97,14 @@ class Envelope:
         """Whether it came by the urgent lane."""
         return self.queue.endswith("-urgent")
 
+    @property
+    def came_by_rule(self) -> bool:
+        """Whether it is an event that a rule of EventBridge's matched."""
+        try:
+            return self.parse().event is not None
+        except BadMessage:
+            return False
+
     def queue_url(self, endpoint: str) -> str:
         """The URL of the queue it came from, at SQS's endpoint (AWS gives functions the ARN alone)."""
         *_, account, name = self.queue.split(":")
