@@ -72,7 +72,6 @@ STOPPED: Final = "ReconciliationsStopped"
 class Settings(Consumes, UsesConnections, RequestsRefreshes, ServesProviders):
     """What `reconcile` reads from its environment, beside the hosts and limits that providers' entries name."""
 
-    deliveries_table: str
     pace_table: str
     #: `csv`, a source that lists its people, or `none`
     roster: str

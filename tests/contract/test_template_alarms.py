@@ -26,9 +26,11 @@ SUMS = (DATED_AHEAD, RETURNS_HELD, RESURRECTIONS, APPS_REMOVED, REFUSED)
 FAULTS = ("CasesNotSealed", "CasesAtOddsWithReceipts")
 
 
-#: whose messages nobody measures: one hands over the same command, which is measured under that name; what the other
-#: can't tell is parked at once, or tried for a day
-UNMEASURED = {"ScheduleRefreshes", "NotifyPeople"}
+#: whose messages nobody measures: one hands over the same command, which is measured under that name; what the second
+#: can't tell is parked at once, or tried for a day; of the third an alarm rings where no run was whole
+UNMEASURED = {"ScheduleRefreshes", "NotifyPeople", "Reconcile"}
+#: what is there where a roster is
+RECONCILES = {"ReconciliationFoundAlarm", "ServiceOwnersGoneAlarm", "ReconciliationsStoppedAlarm", "ReconciledAlarm"}
 
 
 #: their alarms
@@ -38,6 +40,7 @@ COUNTED = {
     "AccountsResurrectedAlarm",
     "AppsRemovedAlarm",
     "WebhooksRefusedAlarm",
+    "ReconciliationsStoppedAlarm",
 }
 
 
@@ -100,7 +103,7 @@ def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_
     assert alarm_faults(either) == []
     assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - len(UNMEASURED) + 2 * len(
         LANED
-    ) + 4 + 10 + len(SUMS) + len(FAULTS) + ("WebhooksThrottledAlarm" in either)
+    ) + 4 + 10 + len(SUMS) + len(FAULTS) + ("WebhooksThrottledAlarm" in either) + len(RECONCILES & either.keys())
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
@@ -118,6 +121,8 @@ def test_every_alarm_also_says_when_it_is_over(full: Stack, smallest: Stack) -> 
 def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
     quiet = {name: alarm["TreatMissingData"] for name, alarm in of_type(either, "AWS::CloudWatch::Alarm")}
     assert quiet.pop("WatchIsSilentAlarm") == "breaching"
+    # What does not run counts nothing: no news is bad news.
+    assert quiet.pop("ReconciledAlarm", "breaching") == "breaching"
     gauges = {name for name, alarm in of_type(either, "AWS::CloudWatch::Alarm") if alarm["Namespace"] == "Leaver"}
     # What is counted where it happens is silent where nothing happens.
     gauges -= {f"{fault}Alarm" for fault in FAULTS} | {name for name in gauges if name.endswith("WaitedAlarm")}

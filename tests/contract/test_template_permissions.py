@@ -12,7 +12,7 @@ from leaver.cases.start import COMMANDS as STEPS
 from leaver.cases.states import AnnouncementName
 from leaver.messages import commands
 from leaver.messages.commands import Command
-from leaver.messages.events import ConnectionAnnouncement
+from leaver.messages.events import ConnectionAnnouncement, ReconciliationAnnouncement
 from leaver.messages.speakers import HR_EVENTS
 from leaver.providers.sources import SOURCES as ASKED
 from leaver.webhooks.sources import SOURCES
@@ -97,12 +97,15 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     },
     "ReceiveWebhook": {},
     "NotifyPeople": {},
+    # who left, and by which case: it changes neither
+    "Reconcile": {"GetItem": {"person#*", "case#*"}},
 }
 #: where the index of user tokens may be another table's, the secrets themselves are looked at
 FINDER = {"secretsmanager:ListSecrets": {"*"}, "dynamodb:DescribeTable": {"table/Cases"}}
 CA_BUNDLE = "leaver/venafi-ca-??????"
 #: what is there only where a deployment names it
-OF_OPTIONS = {CA_BUNDLE, "leaver-people"}
+ROSTERS = "arn:aws:s3:::acme-rosters/*"
+OF_OPTIONS = {CA_BUNDLE, "leaver-people", ROSTERS}
 #: action → resources, without what every function may do
 MAY: dict[str, dict[str, set[str]]] = {
     "RetrieveUserToken": READER
@@ -214,6 +217,21 @@ MAY["NotifyPeople"] = {
     "kms:Decrypt": {"key/Key"},
     "kms:GenerateDataKey": {"key/Key"},
 }
+MAY["Reconcile"] = {
+    # to itself, where a run goes on; and to the intake, which holds whom it names
+    "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-start-offboarding", "leaver-reconcile"},
+    "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
+    "dynamodb:PutItem": {"table/Deliveries"},
+    "dynamodb:UpdateItem": {"table/Deliveries", "table/Pace"},
+    "dynamodb:Query": {"table/Connections/index/role"},
+    "secretsmanager:GetSecretValue": {
+        *("leaver/tokens/zoom/*", "leaver/tokens/venafi/*", "leaver/tokens/okta/*", CA_BUNDLE)
+    },
+    "secretsmanager:ListSecrets": {"*"},
+    "s3:GetObject": {ROSTERS},
+    "kms:Decrypt": {"key/Key"},
+    "kms:GenerateDataKey": {"key/Key"},
+}
 #: who answers to people: whoever works on a queue
 ANSWERS = sorted(MAY.keys() - {"WatchDeadlines", "ReceiveWebhook"})
 for each in ANSWERS:
@@ -236,6 +254,10 @@ ANNOUNCES: dict[str, set[str]] = {
     "WatchDeadlines": OF_CASES | {"SourceSilent"},
     "ReceiveWebhook": set(),
     "NotifyPeople": {"PeopleNotified"},
+    "Reconcile": {
+        *get_args(ReconciliationAnnouncement.model_fields["detail_type"].annotation),
+        Command.failure_announced_as,
+    },
 }
 ANNOUNCES["RefreshAccessToken"] |= set(get_args(ConnectionAnnouncement.model_fields["detail_type"].annotation))
 #: who refreshes and revokes the tokens themselves, whosever they are
@@ -248,7 +270,7 @@ READS_NO_ZOOM_TOKEN = {
     "LookUpPerson",
     "NotifyPeople",
 }
-IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants"}
+IN_A_NETWORK = {"RefreshAccessToken", "RevokeAccessToken", "RevokeGrants", "Reconcile"}
 
 #: one secret of each kind, as Secrets Manager names it: with a hyphen and six characters of its own
 SECRETS = {
@@ -347,7 +369,17 @@ def _short(arn: str) -> str:
 def wildcard_faults(stack: Stack) -> list[str]:
     """No wildcard is a whole action or resource; those there are stand for what arises at run time."""
     tokens = ("tokens/zoom/*", "tokens/venafi/*", *(f"tokens/{name}/*" for name in ASKED), "tokens/*")
-    arises = ("webhooks/*", "webhooks/gusto/*", *tokens, "credentials/*", "/cases/*", "/days/*", ":*", "-??????")
+    arises = (
+        "acme-rosters/*",
+        "webhooks/*",
+        "webhooks/gusto/*",
+        *tokens,
+        "credentials/*",
+        "/cases/*",
+        "/days/*",
+        ":*",
+        "-??????",
+    )
     faults = []
     for function in FUNCTIONS:
         for statement in statements(stack, function):
@@ -501,8 +533,11 @@ def test_no_pattern_matches_another_kind_of_secret(either: Stack) -> None:
     [
         ("credentials", ASKS_EVERY_PROVIDER),
         ("tokens", set(FUNCTIONS) - READS_NO_ZOOM_TOKEN - ONLY_ASKED),
-        ("Venafi's tokens", ASKS_EVERY_PROVIDER | {"RevokeGrants"}),
-        *((f"tokens of {name}", ASKS_EVERY_PROVIDER | {"LookUpPerson"}) for name in ASKED),
+        ("Venafi's tokens", ASKS_EVERY_PROVIDER | {"RevokeGrants", "Reconcile"}),
+        *(
+            (f"tokens of {name}", ASKS_EVERY_PROVIDER | {"LookUpPerson"} | ({"Reconcile"} if entry.roster else set()))
+            for name, entry in ASKED.items()
+        ),
         ("user tokens", set()),
         ("CA bundle", IN_A_NETWORK),
         ("what Gusto signs with", ONLY_ASKED),
@@ -540,7 +575,7 @@ def test_only_the_refresher_and_the_revoker_may_do_more_to_tokens_than_read_them
 
 def test_all_secrets_names_are_seen_by_who_looks_for_user_tokens_alone(full: Stack) -> None:
     may_list = {each for each in FUNCTIONS if may(full, each, "secretsmanager:ListSecrets", SECRETS["somebody else's"])}
-    assert may_list == {"PurgeUserTokens", "WatchDeadlines"}
+    assert may_list == {"PurgeUserTokens", "WatchDeadlines", "Reconcile"}
 
 
 def test_a_list_that_becomes_more_than_a_list_is_noticed(full: Stack) -> None:

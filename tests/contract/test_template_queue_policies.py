@@ -54,6 +54,8 @@ ADMITS = {
     "StartOffboardingDeadLetterQueue": [*HR_RULES],
     "NotifyPeopleQueue": ["NotifyPeopleRule"],
     "NotifyPeopleDeadLetterQueue": ["NotifyPeopleRule", "NotifyDestinationRule"],
+    "ReconcileQueue": [],
+    "ReconcileDeadLetterQueue": ["ReconcileSchedule"],
     "UnroutedQueue": ["UnroutedRule"],
     "UnroutedDeadLetterQueue": ["UnroutedRule"],
 }
@@ -61,10 +63,11 @@ ADMITS = {
 FEEDS = {
     "RefreshAccessTokenQueue": {
         *("RetrieveUserToken", "RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser"),
-        *("RevokeGrants", "ScheduleRefreshes", "StartOffboarding", "LookUpPerson"),
+        *("RevokeGrants", "ScheduleRefreshes", "StartOffboarding", "LookUpPerson", "Reconcile"),
     },
+    "ReconcileQueue": {"Reconcile"},
     "LookUpPersonQueue": {"StartOffboarding"},
-    "StartOffboardingQueue": {"LookUpPerson", "WatchDeadlines"},
+    "StartOffboardingQueue": {"LookUpPerson", "WatchDeadlines", "Reconcile"},
     "StartOffboardingUrgentQueue": {"LookUpPerson", "WatchDeadlines"},
     "SealCaseQueue": {
         *("RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "RevokeGrants"),
