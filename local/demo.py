@@ -8,16 +8,19 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import requests
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.messages.commands import RevokeAccessToken
-from local import acme
+from local import acme, demo_evidence
 from local.demo_rows import JOHNS, NAMES, OF_JOHN, REDRIVEN, ROWS, Before, Row, case_of_john, receipts_of, token
 from local.peak_memory import PeakMemory
 from local.world import World
@@ -45,9 +48,15 @@ def run(broken: str | None) -> int:
     """Play the whole story and print the table; returns 0 only if every row was observed."""
     # Wide enough for the table where there is no terminal to ask.
     console = Console(width=None if sys.stdout.isatty() else 150)
-    if broken is not None and broken not in NAMES:
-        console.print(f"BREAK takes the name of one row: {', '.join(NAMES)}")
+    names = (*NAMES, demo_evidence.NAME)
+    if broken is not None and broken not in names:
+        console.print(f"BREAK takes the name of one row: {', '.join(names)}")
         return 0 if broken == "help" else 2
+    with TemporaryDirectory() as folder:
+        return _play(broken, console, Path(folder))
+
+
+def _play(broken: str | None, console: Console, folder: Path) -> int:
     began = time.monotonic()
     with PeakMemory() as memory, console.status("The local world starts …") as status, World() as world:
         acme.set_up(world)
@@ -83,6 +92,9 @@ def run(broken: str | None) -> int:
         status.update("The missing scope is granted, and the parked message put back …")
         _mend_and_redrive(world)
         observed[REDRIVEN.name] = _observe(REDRIVEN, world, before)
+        if case is not None and case.evidence:
+            status.update("An auditor is handed evidence …")
+            demo_evidence.hand_over(world, folder)
         status.update("The local world ends …")
     console.print(STORY)
     console.print(_rows_table(earlier, observed, narrow=console.width < NARROW))
@@ -91,6 +103,9 @@ def run(broken: str | None) -> int:
         console.print(_receipts_table(receipts, narrow=console.width < NARROW))
         took = f"the last receipt {case.time_to_revoke} s after the webhook"
         console.print(f"John Doe's case: {len(receipts)} things ended, {took}; sealed with {case.head}")
+    if broken == demo_evidence.NAME:
+        demo_evidence.forge(folder)
+    failed += [] if _is_evident(console, folder) else [demo_evidence.NAME]
     seconds = time.monotonic() - began
     console.print(f"{seconds:.1f} s, at most {memory.peak / 2**20:.0f} MiB (PSS, all processes)")
     if failed:
@@ -98,6 +113,15 @@ def run(broken: str | None) -> int:
         return 1
     console.print("[bold green]Every row was observed.[/]")
     return 0
+
+
+def _is_evident(console: Console, folder: Path) -> bool:
+    """Print what each program says of the evidence, that has no world any more to ask."""
+    checks = list(demo_evidence.checks(folder))
+    console.print(f"{demo_evidence.NAME}: what was signed of his case, checked without AWS")
+    for each in checks:
+        console.print(f"  {each.by}: [{'green' if each.holds else 'bold red'}]{escape(each.said)}[/]")
+    return all(each.holds for each in checks)
 
 
 def _act(world: World) -> None:

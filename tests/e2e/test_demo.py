@@ -6,7 +6,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from local import acme
+from local import acme, demo_evidence
 from local.__main__ import app
 from local.demo_rows import NAMES, REDRIVEN, ROWS
 from local.simulators.provider import CANARY
@@ -17,6 +17,7 @@ from tests.length import at_length, some
 FAULTS: dict[object, list[str]] = {}
 for row in (*ROWS, REDRIVEN):
     FAULTS.setdefault(row.sabotage, []).append(row.name)
+FAULTS[demo_evidence.forge] = [demo_evidence.NAME]
 
 
 def demo(*arguments: str) -> Result:
@@ -32,6 +33,8 @@ def test_every_row_of_the_demo_is_observed() -> None:
     assert played.exit_code == 0
     for name in NAMES:
         assert name in played.stdout
+    for said in ("leaver verify: 1 cases, 0 findings", "verify.py alone: 1 cases, 0 findings"):
+        assert said in played.stdout
 
 
 def test_the_webhook_that_the_demo_begins_with_names_nobody_but_by_an_id() -> None:
@@ -59,4 +62,4 @@ def test_what_was_so_before_anything_happened_proves_nothing() -> None:
 def test_who_asks_for_help_or_for_an_unknown_row_is_told_the_names_of_all(asked: str, status: int) -> None:
     played = demo("--break", asked)
     assert played.exit_code == status
-    assert ", ".join(NAMES) in " ".join(played.stdout.split())
+    assert ", ".join((*NAMES, demo_evidence.NAME)) in " ".join(played.stdout.split())
