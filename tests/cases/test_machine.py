@@ -796,7 +796,9 @@ class Leavers(RuleBasedStateMachine):
                 kept = self.office.cases.read_receipts(case.case_id)
                 ends: dict[str, list[datetime | None]] = {}
                 for step in case.steps:
-                    ends.setdefault(_what(step), []).append(kept[step.name].finished_at)
+                    # A connection of theirs that is revoked comes back by nobody's sign-in.
+                    if step.provider:
+                        ends.setdefault(_what(step), []).append(kept[step.name].finished_at)
                 if all(max(filter(None, each)) >= at.replace(microsecond=0) for each in ends.values()):
                     return True
         return False
