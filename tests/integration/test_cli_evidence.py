@@ -282,3 +282,25 @@ def test_the_command_says_what_the_check_found_and_how_an_auditor_checks(
     assert (gone.exit_code, "a case has evidence once it is over" in gone.output) == (1, True)
     ran = run(office, monkeypatch, "--person", PEOPLE[0], "--out", str(tmp_path / "who"))
     assert "--sample" in ran.output
+
+
+def test_a_case_that_was_called_off_and_one_of_somebody_who_stays_have_pages(tmp_path: Path) -> None:
+    office = Office()
+    for number, email in enumerate(PEOPLE[:2]):
+        office.hire(email, f"Z-{number}", f"local:{{{number}}}", kept=True)
+    later = (office.clock() + timedelta(days=9)).isoformat()
+    office.hears_and_works("scheduled", email=PEOPLE[0], effective_at=later)
+    office.hears_and_works("contain", email=PEOPLE[1])
+    office.clock.passes(minutes=1)
+    office.hears_and_works("cancelled", email=PEOPLE[0])
+    for _ in range(3):
+        office.clock.passes(minutes=1)
+        office.minute()
+        office.works()
+    assert hand_over(office, tmp_path / "out", all_of(office)).findings == []
+    called_off = page_of(tmp_path / "out", PEOPLE[0])
+    assert ">cancelled</span>" in called_off
+    assert "never" in called_off
+    assert "PurgeUserTokens" in page_of(tmp_path / "out", PEOPLE[1])
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "people.csv").read_text())))
+    assert [(each["person"], each["state"], each["access revoked"]) for each in rows] == [(PEOPLE[0], "cancelled", "")]

@@ -57,17 +57,14 @@ def verdict(findings: Sequence[str], else_: str) -> Html:
 
 def _times(exhibit: Exhibit) -> Html:
     case = exhibit.case
-    late = case.get("overdue")
-    begun = case.get("started_at")
-    deadline = tag(
-        "span", f"{when(case['deadline_at'])}: {'missed' if late else 'kept'}", class_="bad" if late else "good"
-    )
+    late, begun = case.get("overdue"), case.get("started_at")
+    kept = f"{when(case.get('deadline_at'))}: {'missed' if late else 'kept'}" if begun else ""
     return facts(
         ("access was to end", when(case.get("effective_at"))),
         ("Leaver began", when(begun) or "never"),
         ("the last step ended", when(case.get("finished_at"))),
         ("that took", lasted(exhibit.seconds)),
-        ("deadline", deadline if "deadline_at" in case else ""),
+        ("deadline", tag("span", kept, class_="bad" if late else "good") if kept else ""),
         ("urgency", told(case.get("urgency"))),
         ("second look at", told(case.get("sweep_of"))),
         ("repeats", told(case.get("follows"))),

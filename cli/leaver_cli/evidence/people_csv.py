@@ -25,15 +25,18 @@ COLUMNS: Final = (
     "file",
 )
 
+#: what is said of somebody who stays
+STAYS: Final = frozenset({"contain", "sessions"})
+
 
 def people_csv(exhibits: Iterable[Exhibit]) -> str:
-    """The file. A second look at a case is no other leaver."""
+    """The file. A second look at a case is no other leaver, and whoever stays is none."""
     written = io.StringIO()
     rows = csv.writer(written)
     rows.writerow(COLUMNS)
     for each in exhibits:
         case = each.case
-        if case.get("sweep_of"):
+        if case.get("sweep_of") or case.get("request", {}).get("kind") in STAYS:
             continue
         completed = case.get("state") == "completed"
         systems = sorted({place_of(step) for step, _ in each.steps})
