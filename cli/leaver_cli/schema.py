@@ -22,7 +22,7 @@ from leaver.messages.events import (
     Subject,
 )
 from leaver.messages.previews import Preview
-from leaver_cli.terminal import printable, show_json
+from leaver_cli.terminal import Terminal, printable, show_json
 
 #: by the page's headings
 PARTS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = MappingProxyType(
@@ -68,7 +68,9 @@ def schema(
     if name is not None and name not in MODELS:
         raise click.UsageError(f"there is no message {printable(name)}: expected one of {', '.join(MODELS)}")
     if page:
-        typer.echo(reference_page(), nl=False)
+        console = Terminal()
+        for line in reference_page().splitlines():
+            console.say(line)
     else:
         show_json(_schema_of(MODELS[name]) if name else {"$schema": DIALECT, "$defs": _definitions()})
 

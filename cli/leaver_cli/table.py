@@ -4,7 +4,8 @@ A table is made narrower by leaving columns out, and at last by a line for each 
 that is cut nothing can be made.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -17,6 +18,7 @@ _GAP: Final = 2
 #: what prose gets before other columns are left out for it
 _READABLE: Final = 24
 
+_WORDS: Final = re.compile(r"(?:`[^`]*`|\S)+")
 #: what a cell may hold; a program is given it as it is, but for times, which are ISO 8601
 Cell = str | int | bool | datetime | None | Sequence[str]
 
@@ -97,7 +99,8 @@ class Table:
             natural[place] = max(map(cell_len, held))
             longest_word = max(cell_len(word) for text in held for word in [*text.split(" "), ""])
             least[place] = max(longest_word, min(natural[place], _READABLE)) if column.prose else natural[place]
-        shown = list(natural)
+        # An empty column says nothing, and would cost a full one its place.
+        shown = [place for place in natural if not self.columns[place].spare or any(row[place] for row in texts)]
 
         def too_wide() -> bool:
             return sum(least[place] + _GAP for place in shown) - _GAP > width
@@ -162,9 +165,18 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return (" " * _GAP).join(padded).rstrip()
 
 
+def folded_sentence(text: str, width: int) -> list[str]:
+    """Lines no wider than that, if they can be, without breaking a word, or between backticks what is to be typed."""
+    return _joined(_WORDS.findall(text), width)
+
+
 def _folded(text: str, width: int) -> list[str]:
+    return _joined(text.split(), width)
+
+
+def _joined(words: Iterable[str], width: int) -> list[str]:
     lines = [""]
-    for word in text.split():
+    for word in words:
         joined = f"{lines[-1]} {word}" if lines[-1] else word
         if lines[-1] and cell_len(joined) > width:
             lines.append(word)

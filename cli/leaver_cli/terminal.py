@@ -26,7 +26,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from leaver_cli.table import Table, printable
+from leaver_cli.table import Table, folded_sentence, printable
 
 __all__ = ["Terminal", "confirm", "counting", "printable", "say_under_way", "show_json", "waiting"]
 
@@ -36,6 +36,9 @@ Counted = TypeVar("Counted")
 _REPORT: Final = "leaver.report"
 _UNDER_WAY: Final = "leaver.under_way"
 _STREAMED: Final = "leaver.streamed"
+#: by how much a sentence's further lines stand in, and what is too narrow for a text beside others
+_HANGING: Final = 2
+_READABLE: Final = 24
 
 
 class Terminal(Console):
@@ -60,8 +63,15 @@ class Terminal(Console):
         """Show one line, however long: what the command has to say."""
         if (report := _report()) is not None:
             report.setdefault("messages", []).append(line)
+        elif self.is_terminal:
+            self._fold("", printable(line), " " * _HANGING)
         else:
             self.print(line, soft_wrap=True)
+
+    def _fold(self, before: str, text: str, hanging: str) -> None:
+        """Show a text between words over lines, on a terminal: it would break them anywhere."""
+        for number, part in enumerate(folded_sentence(text, max(self.width - max(len(before), len(hanging)), 1))):
+            self.print(f"{hanging if number else before}{part}".rstrip(), soft_wrap=True)
 
     def note(self, line: str) -> None:
         """Show one line beside a table: in a pipe it must not stand among the rows."""
@@ -78,7 +88,15 @@ class Terminal(Console):
             show_json_line(dict(also or {}))
         elif self.is_terminal:
             padded = [each.ljust(width) for each, width in zip(shown, widths, strict=False)]
-            self.say("  ".join([*padded, *shown[len(padded) :]]).rstrip())
+            *first, last = [*padded, *shown[len(padded) :]]
+            before = "".join(f"{each}  " for each in first)
+            # Under its own column where there is room for words, and else under the second.
+            at = len(before) if self.width - len(before) >= _READABLE else len(padded[0]) + 2 if padded else _HANGING
+            if len(before) + len(last) <= self.width or at == len(before):
+                self._fold(before, last, " " * at)
+            else:
+                self.print(before.rstrip(), soft_wrap=True)
+                self._fold(" " * at, last, " " * at)
         else:
             # rich would make spaces of the tabs.
             typer.echo("\t".join(shown), file=self.file)

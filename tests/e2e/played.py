@@ -35,7 +35,7 @@ class Player:
         self._folder = folder
         shim = folder / "bin" / "leaver"
         shim.parent.mkdir()
-        shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m leaver_cli.main "$@"\n')
+        shim.write_text(f"#!{sys.executable}\nfrom leaver_cli.main import app\napp(prog_name='leaver')\n")
         shim.chmod(0o755)
         paths = [str(ROOT), str(ROOT / "layers/leaver/python"), str(ROOT / "cli")]
         self._environ = {
@@ -61,12 +61,11 @@ class Player:
         """Run a command on a terminal; what it asks is answered with yes, and an exit status is told if it is not 0."""
         # What a command sets is there for the next one.
         kept = self._folder / "environment"
-        script = f"{command}\nstatus=$?; export -p > {kept}; exit $status"
-        before = f". {kept}\n" if kept.exists() else ""
+        script = f"{command}\nstatus=$?; env -0 > {kept}; exit $status"
         master, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         with subprocess.Popen(  # noqa: S603 - a page of our own
-            ["/bin/bash", "-a", "-c", before + script],
+            ["/bin/bash", "-a", "-c", script],
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
@@ -81,6 +80,7 @@ class Player:
                 if part.endswith(b"[y/N]: "):
                     os.write(master, b"y\n")
         os.close(master)
+        self._environ = dict(each.split("=", 1) for each in kept.read_text().split("\0") if "=" in each)
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
         return text + (f"[exit status {process.returncode}]\n" if process.returncode else "")
 

@@ -14,7 +14,9 @@ from leaver_cli.terminal import Terminal, confirm
 
 def close(
     case_or_who: CaseOrWho,
-    step: Annotated[str, typer.Argument(metavar="STEP", help="An outstanding step of it, as `leaver case` names it.")],
+    steps: Annotated[
+        list[str], typer.Argument(metavar="STEP…", help="Outstanding steps of it, as `leaver case` names them.")
+    ],
     *,
     because: Annotated[str, typer.Option("--because", help="Why it is done with, in a sentence: it is kept for ever.")],
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
@@ -22,15 +24,19 @@ def close(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show the case, and close the step: it is never called revoked. The exit status is 1 if nothing matches."""
+    """Show the case, and close steps: they are never called revoked. The exit status is 1 if one does not match."""
     console = Terminal()
     deployment = describe(stack, region, profile)
     case = find_case(deployment, case_or_who, {State.OPEN})
     show_case(console, case, deployment.cases.read_stored(case.case_id))
-    if case.state is not State.OPEN or step not in case.outstanding:
-        console.say(f"{step} is no outstanding step of an open case")
-        raise typer.Exit(1)
+    for step in steps:
+        if case.state is not State.OPEN or step not in case.outstanding:
+            console.say(f"{step} is no outstanding step of an open case")
+            raise typer.Exit(1)
     if not yes:
-        confirm("Close this step? Nothing is ended by that, and your word stands in the sealed case")
-    deployment.send_decisions([{"case": case.case_id, "decision": "close", "step": step, "because": because}])
-    console.say("it is closed as soon as start_offboarding has read of it")
+        what = "this step" if len(steps) == 1 else f"these {len(steps)} steps"
+        confirm(f"Close {what}? Nothing is ended by that, and your word stands in the sealed case")
+    deployment.send_decisions(
+        {"case": case.case_id, "decision": "close", "step": step, "because": because} for step in steps
+    )
+    console.say(f"closed as soon as start_offboarding has read of it: `leaver case {case.case_id}`")

@@ -110,7 +110,8 @@ def show_case(console: Terminal, case: Case, stored: Mapping[str, Stored]) -> bo
         console.note(line)
     if case.time_to_revoke is not None:
         residual = json.dumps(case.residual)
-        console.note(f"done {case.time_to_revoke} seconds after it was to take effect; residual: {residual}")
+        seconds = f"{case.time_to_revoke} second{'' if case.time_to_revoke == 1 else 's'}"
+        console.note(f"done {seconds} after it was to take effect; residual: {residual}")
     for name, needs in to_do.items():
         console.note(f"what to do: {name}: {needs}")
     needs_case = about_the_case(case, at)

@@ -50,7 +50,11 @@ def watch(
     say_under_way("every case goes on without this command")
     for change in _steps_of(known, find_case(deployment, case_or_who).case_id) if case_or_who else _all(known):
         at = now()
-        console.row(text_of(at), *change, also={"at": value_of(at), **change._asdict()})
+        cells: tuple[str, ...] = (text_of(at), *change)
+        if console.is_terminal:
+            # Of one case each line would say the same of whom it is about, of all what it is about.
+            cells = (f"{at:%H:%M:%SZ}", change.what if case_or_who else change.who, change.became)
+        console.row(*cells, widths=[9], also={"at": value_of(at), **change._asdict()})
 
 
 def _steps_of(cases: Cases, case_id: str) -> Iterator[Change]:

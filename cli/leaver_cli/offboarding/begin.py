@@ -158,7 +158,7 @@ def _begin(
     heard = decide(deployment, begin.as_message(), urgent=begin.urgency == "urgent")
     case = deployment.cases.read(heard.case_id) if heard and heard.case_id else None
     if not as_json:
-        _say(begin, heard, case)
+        _say(begin, heard, case, wait=wait)
     is_well = is_begun(heard, case)
     if wait and is_well and case is not None:
         is_well = _wait(deployment, case.case_id, quietly=as_json)
@@ -198,7 +198,7 @@ def as_record(begin: Begin, heard: Heard | None, case: Case | None) -> dict[str,
     }
 
 
-def _say(begin: Begin, heard: Heard | None, case: Case | None) -> None:
+def _say(begin: Begin, heard: Heard | None, case: Case | None, *, wait: bool) -> None:
     fate = heard.fate if heard else None
     console = Terminal()
     rows = [
@@ -207,10 +207,10 @@ def _say(begin: Begin, heard: Heard | None, case: Case | None) -> None:
         ("fate", SAID.get(fate, str(fate))),
         ("because", (heard.because if heard else None) or ""),
         ("state", case.state if case else ""),
-        ("next", how_it_stands(case) if case and case.state is not State.OPEN else ""),
+        ("next", how_it_stands(case) if case else ""),
     ]
     for name, text in rows:
-        if text:
+        if text and not (wait and name == "next" and case and case.state is State.OPEN):
             console.row(name, text, widths=[7])
 
 

@@ -44,20 +44,23 @@ def follow(deployment: Deployment, case_id: str, tell: Tell) -> bool:
         stuck_since = (stuck_since or time.monotonic()) if stuck else None
         is_overdue = case.deadline_at is not None and case.deadline_at <= deployment.now()
         if is_overdue or (stuck_since and time.monotonic() - stuck_since > STANDS.total_seconds()):
-            tell("case", "overdue" if is_overdue else "needs a person", f"leaver case {case_id} says what to do")
+            tell("case", "overdue" if is_overdue else "needs a person", f"`leaver case {case_id}` says what to do")
             return False
         time.sleep(PAUSE)
 
 
 def how_it_stands(case: Case) -> str:
-    """Say what comes next of a case that is not under way."""
+    """Say what comes next of a case."""
     match case.state:
         case State.COMPLETED:
-            return f"{case.time_to_revoke} seconds after it was to take effect"
+            seconds = case.time_to_revoke
+            return f"{seconds} second{'' if seconds == 1 else 's'} after it was to take effect"
         case State.SCHEDULED:
             return f"begins at {moment(case.effective_at)}"
         case State.HELD:
-            return case.because or f"leaver release {case.case_id} lets it go on"
+            return case.because or f"`leaver release {case.case_id}` lets it go on"
+        case State.OPEN:
+            return f"`leaver watch {case.case_id}` shows each step as it ends"
     return ""
 
 

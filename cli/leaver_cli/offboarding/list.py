@@ -37,7 +37,7 @@ def offboard_list(
     run = _read(deployment, path, defaults, result or path.with_suffix(".result.csv"))
     if len(run.lines) > cap:
         raise click.UsageError(f"{path} has {len(run.lines)} people: if that is meant, say --cap {len(run.lines)}")
-    if not (dry_run and as_json):
+    if (dry_run and not as_json) or not (dry_run or yes):
         _show(Terminal(stderr=not dry_run), run)
     if not dry_run:
         _decide(run, yes=yes)

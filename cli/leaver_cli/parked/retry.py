@@ -51,7 +51,7 @@ def retry(
     for place, held in found:
         for parking in deployment.stack.parkings(place) if held else ():
             moved += list(put_back(parking, to_its_queue(deployment.stack, place), chosen=chosen, began=began))
-    tell(console, moved, to="their queues")
+    tell(console, moved, to="the queue that it came from" if len(moved) == 1 else "the queues that they came from")
     if any(each.stays for each in moved):
         raise typer.Exit(1)
 

@@ -43,9 +43,9 @@ def _show_by_reason(console: Terminal, stack: Stack) -> int:
         (
             Column("function"),
             Column("parked"),
-            Column("error"),
+            Column("error", spare=2),
             Column("reason", spare=1, prose=True),
-            Column("since", spare=2),
+            Column("since", spare=3),
             Column("what to do", prose=True),
         ),
     )
