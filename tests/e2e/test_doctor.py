@@ -43,7 +43,7 @@ def test_all_is_well_after_make_up_and_every_queue_answers_a_probe(
     world: WatchedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: set[str] = set()
-    call = BaseClient._make_api_call
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # boto3-stubs leave it out
 
     def heard(client: Any, operation: str, request: Any) -> Any:
         if client.meta.endpoint_url == world.aws.url:

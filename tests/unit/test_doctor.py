@@ -233,7 +233,7 @@ def test_a_source_that_was_never_heard_is_said_and_is_no_trouble_before_its_time
 
 def test_a_probe_goes_through_every_queue_that_is_fed_and_through_a_fifo_queue_in_a_group_of_its_own() -> None:
     made = Installation()
-    assert look("probes", made.seat).says == "16 of 16 queues answered"
+    assert look("probes", made.seat).troubles == ()
     fifo = {queue: each for queue, each in made.functions.probed.items() if each}
     assert {queue: each["MessageGroupId"] for queue, each in fifo.items()} == {
         "refresh_access_token.fifo": "probe",
