@@ -20,7 +20,7 @@ from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
-from leaver.cases.people import People
+from leaver.cases.people import Known, People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, STILL_THEIRS, Case, Step
 from leaver.cases.returns import BEGUN, LATER, Returns
@@ -946,7 +946,9 @@ def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwis
 # --- what each group of rules is for: it is taken away, and the machine comes upon the harm
 
 
-def _raises_tombstones_of_every_kind(case_start: CaseStart, case: Case, now: datetime) -> None:
+def _raises_tombstones_of_every_kind(
+    case_start: CaseStart, case: Case, now: datetime, _known: Known | None = None
+) -> None:
     for name in case.names:
         case_start.people.change(name, lambda found: found.with_tombstone(case.case_id, now))
 

@@ -1,6 +1,6 @@
 """Somebody says that she leaves while somebody else stops her case, or while it is sealed: no departure is lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -49,9 +49,11 @@ def okta(office: Office) -> Message:
 _stop: Final = Returns._stop
 
 
-def _decided_before(returns: Returns, case_id: str, event: CaseEvent, *, keep: Callable[[Case], Case | None]) -> Case:
-    kept = keep(returns.cases.require(case_id))
-    return _stop(returns, case_id, event, keep=lambda _: kept)
+def _decided_before(
+    returns: Returns, case_id: str, event: CaseEvent, *, keep: Callable[[Case], Case | None], kept: Collection[str]
+) -> Case:
+    decided = keep(returns.cases.require(case_id))
+    return _stop(returns, case_id, event, keep=lambda _: decided, kept=kept)
 
 
 #: who stops a case, and how it stands

@@ -44,7 +44,7 @@ def test_somebody_of_whom_only_the_address_is_known_is_meant_by_it_everywhere() 
     assert steps_of(subject()) == {
         "zoom: RevokeSsoToken": {"user_id": ADA, "email": ADA},
         "zoom: PurgeUserTokens": {"user_id": ADA, "email": ADA},
-        "zoom: DeactivateUser": {"user_id": ADA},
+        "zoom: DeactivateUser": {"user_id": ADA, "email": ADA},
         "venafi: RevokeGrants": {"identity": ADA},
     }
 
