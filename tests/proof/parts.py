@@ -171,6 +171,13 @@ PARTS: Final = (
         seconds=75,
     ),
     Part(
+        "the pages that show commands with their output, played",
+        "tests/e2e/test_played_pages.py",
+        "time, each page",
+        full=1,
+        seconds=100,
+    ),
+    Part(
         "processes killed at every effect",
         "tests/e2e/test_killed_refreshes.py tests/e2e/test_killed_revocations.py",
         "effects, before and after each",
