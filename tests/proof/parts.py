@@ -61,6 +61,7 @@ AT_LENGTH: Final = (
     "tests/cases/test_once_more.py",
     "tests/e2e/test_operators_seat.py",
     "tests/integration/test_local_up.py",
+    "tests/refresh/test_interleavings.py",
 )
 
 #: what is soon over comes first: the minutes that it leaves of a short proof are for the others
