@@ -27,6 +27,7 @@ def demo(*arguments: str) -> Result:
     return played
 
 
+@at_length
 def test_every_row_of_the_demo_is_observed() -> None:
     played = demo()
     assert "Every row was observed." in played.stdout, played.output

@@ -43,7 +43,7 @@ def test_a_case_that_fails_at_zoom_is_seen_mended_followed_to_its_end_and_read_u
 
     world.zoom.clear_faults()
     assert leaver(world, "retry", case, "--yes")[-1] == [
-        "1 message went back to their queues, to be tried again now: what is not mended parks it again."
+        "1 message went back to the queue that it came from, to be tried again now: what is not mended parks it again."
     ]
     assert leaver(world, "watch", case)[-1][1:] == [case, person.email, "case", "completed"]
     leaver(world, "case", case)

@@ -56,8 +56,9 @@ def test_a_token_that_zoom_refuses_is_replaced_and_the_command_done_with_the_new
         world.try_again()
         assert not world.zoom.has_session(person.email)
         new = world.tokens(connection)["access_token"]
-    refused, done = world.zoom.journal(SESSION, "DELETE")
-    assert (refused.status, refused.bearer) == (401, digest(dead))
+    *refused, done = world.zoom.journal(SESSION, "DELETE")
+    # Who read the connection less than two seconds ago asks with the old token once more.
+    assert [(each.status, each.bearer) for each in refused] in ([(401, digest(dead))], [(401, digest(dead))] * 2)
     assert (done.status, done.bearer) == (204, digest(new))
     assert rotations(world) == [200]
 

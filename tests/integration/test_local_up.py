@@ -196,8 +196,8 @@ def addresses(printed: str) -> list[str]:
 
 
 def control(printed: str) -> str:
-    [url] = {url for url in addresses(printed) if f"{url}/environments" in printed}
-    return url
+    [url] = re.findall(r"^export CONTROL_URL=(\S+)$", printed, re.MULTILINE)
+    return str(url)
 
 
 def functions(printed: str) -> list[int]:

@@ -61,6 +61,7 @@ AT_LENGTH: Final = (
     "tests/cases/test_once_more.py",
     "tests/e2e/test_operators_seat.py",
     "tests/integration/test_local_up.py",
+    "tests/refresh/test_interleavings.py",
 )
 
 #: what is soon over comes first: the minutes that it leaves of a short proof are for the others
@@ -169,6 +170,13 @@ PARTS: Final = (
         "examples for each source",
         full=2000,
         seconds=75,
+    ),
+    Part(
+        "the pages that show commands with their output, played",
+        "tests/e2e/test_played_pages.py",
+        "time, each page",
+        full=1,
+        seconds=100,
     ),
     Part(
         "processes killed at every effect",

@@ -17,7 +17,7 @@ from tests.doubles.effects import Table
 from tests.doubles.night import Night
 from tests.doubles.steps import Choices, Known, Run, all_ways, take_turns
 from tests.field import Field
-from tests.length import some
+from tests.length import at_length, some
 
 Other = Literal["refresh", "revoke", "leave", "connect", "disconnect"]
 
@@ -170,11 +170,13 @@ def test_what_make_test_takes_of_it_leaves_out_no_holder_and_no_kind_of_provider
 # --- that the exploration would find what it looks for ---
 
 
+@at_length
 def test_functions_that_outlive_their_lease_are_found_to_lose_the_grant() -> None:
     played = explore(Kind.REUSE_DETECTING, "refresh", "zoom", lease=lambda _: None)
     assert any(each.fate not in FATES["refresh"] for each in played)
 
 
+@at_length
 def test_a_lease_that_holds_nobody_off_is_found_to_let_two_calls_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LEASE", timedelta(seconds=-1))
     played = explore(Kind.STRICT, "refresh", "zoom")
