@@ -22,7 +22,6 @@ from leaver.cases.record import (
     LOOK_AGAIN,
     PURGE,
     REPLACE,
-    STILL_THEIRS,
     WATCHED,
     Case,
     Step,
@@ -135,7 +134,7 @@ class Watch:
     def _begin(self, case: Case) -> None:
         """Begin what is due; where an account gave an id, somebody else may have the address since."""
         now = self.clock()
-        is_old = now > case.last_told_at() + STILL_THEIRS
+        is_old = case.is_old(now)
         may_be_anothers = case.kind == "departure" and case.sweep_of is None and (case.identities or is_old)
         since = case.asked_at if case.asked_at and case.asked_at >= case.effective_at else now
         if not may_be_anothers or now >= since + ASKED_FOR:
@@ -525,7 +524,7 @@ def _with_asked_at(case: Case, *, now: datetime) -> Case | None:
 
 
 def _with_told_at(case: Case) -> Case | None:
-    return case.model_copy(update={"told_at": case.last_told_at()}) if case.state is State.SCHEDULED else None
+    return case.model_copy(update={"told_at": case.requested_at}) if case.state is State.SCHEDULED else None
 
 
 def _reinstate(sweep: Case, *, now: datetime) -> Case | None:

@@ -15,7 +15,7 @@ from leaver.cases import intake, late, proved
 from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
 from leaver.cases.intake import Intake
-from leaver.cases.record import Case, Step
+from leaver.cases.record import STILL_THEIRS, Case, Step
 from leaver.cases.returns import Returns
 from leaver.connections.record import Connection, Connections
 from leaver.outcomes import Result
@@ -43,6 +43,10 @@ def _by_the_owner(self: Connection, than: Connection) -> bool:
 
 def _never(*_: object) -> bool:
     return False
+
+
+def _by_the_last_word(self: Case, now: datetime) -> bool:
+    return now > max(said.at for said in self.said) + STILL_THEIRS
 
 
 def _at_any_step(case: Case, _step: Step, at: datetime) -> bool:
@@ -79,6 +83,13 @@ def _at_any_step(case: Case, _step: Step, at: datetime) -> bool:
         ("a_connection_under_an_address_that_she_had_before", InMemoryConnections, "owned_by", _by_the_address),
         ("a_connection_that_is_connected_to_another_account", Connection, "is_of_another", _by_the_owner),
         ("a_planned_leavers_day_on_which_nobody_comes_to_ask", watching, "_with_told_at", lambda *_, **__: None),
+        ("a_day_that_moved_while_nobody_could_say_whose_the_address_is", Case, "is_old", _by_the_last_word),
+        (
+            "a_day_that_is_brought_forward_while_nobody_can_say_whose_the_address_is",
+            Intake,
+            "_go_on_with",
+            Intake.set_going,
+        ),
         ("a_planned_leavers_day_on_which_zoom_is_out", Case, "is_untold", False),
         ("sqs_is_three_minutes_ahead_of_the_functions", proved, "_is_redone", _never),
         ("what_was_done_once_more_at_different_times", proved, "_is_redone", _at_any_step),
@@ -104,9 +115,16 @@ def _at_any_step(case: Case, _step: Step, at: datetime) -> bool:
             "is_known_where_nobody_was",
             _never,
         ),
+        (
+            "a_newcomers_return_while_a_case_without_ids_is_under_way",
+            Returns,
+            "_with_ids_of_receipts",
+            lambda _, case: case,
+        ),
         *(
             (name, Returns, "find_anothers", lambda *_: frozenset())
             for name in (
+                "an_account_in_europe_that_lives_again_after_a_newcomers_return",
                 "an_old_account_that_lives_again_after_a_newcomers_return",
                 "an_old_account_that_lives_again_after_a_person_gave_the_address_back",
                 "an_old_account_that_nobody_tells_of_after_a_newcomers_return",

@@ -210,6 +210,39 @@ def a_planned_leavers_day_on_which_nobody_comes_to_ask() -> Company:
     return company
 
 
+@attempt("open: RevokeGrants#venafi/acme not_searchable", {"grants of local:{ada}"})
+def a_day_that_moved_while_nobody_could_say_whose_the_address_is() -> Company:
+    """The same, and on the day before, while Zoom was out, HR moved the day, by its own number of the person."""
+    company, number = Company(), {"source_id": "7"}
+    in_a_month = (company.clock() + timedelta(days=30)).isoformat()
+    company.hears_and_works("scheduled", effective_at=in_a_month, subject=number)
+    address_goes_to_somebody_new(company)
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    tomorrow = (company.clock() + timedelta(days=1)).isoformat()
+    company.hears_and_works("scheduled", effective_at=tomorrow, subject=number)
+    company.clock.passes(days=1)
+    nobody_begins(company, 30)
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(62)
+    return company
+
+
+@attempt("open: RevokeGrants#venafi/acme somebody else has this address by now", {"grants of local:{ada}"})
+def a_day_that_is_brought_forward_while_nobody_can_say_whose_the_address_is() -> Company:
+    """HR says by its own number of a planned leaver: at once. Zoom is out; her address is somebody else's for weeks."""
+    company, number = Company(), {"source_id": "7"}
+    in_a_month = (company.clock() + timedelta(days=30)).isoformat()
+    company.hears_and_works("scheduled", effective_at=in_a_month, subject=number)
+    address_goes_to_somebody_new(company)
+    company.weather.out_of_order["zoom: who is it"] = ProviderUnavailable("out of order")
+    company.deliver(company.hears(subject=number))
+    company.weather.out_of_order.clear()
+    company.works()
+    company.waits(3)
+    return company
+
+
 @attempt()
 def a_planned_leavers_day_on_which_zoom_is_out() -> Company:
     """A planned leaver still has the address; Zoom is out on the day, and says so two hours later."""

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
+from leaver.errors import ProviderUnavailable
 from tests.cases.attempts.seen import Attempts, Company
 from tests.cases.attempts.wrong_person import address_goes_to_somebody_new
-from tests.doubles.office import ADA_ID
+from tests.doubles.office import ADA, ADA_ID
 
 attempt = Attempts("Given back")
 
@@ -51,5 +52,44 @@ def an_old_account_that_nobody_tells_of_after_a_newcomers_return() -> Company:
     company = left_and_recycled()
     company.hears_and_works("reinstated")
     company.zoom.sessions.add(ADA_ID)
+    company.waits(3, days=25)
+    return company
+
+
+@attempt(
+    "open: RevokeGrants#venafi/acme waits for a person; dead-lettered: it is somebody else at this address",
+    {"grants of local:{ada}"},
+)
+def a_newcomers_return_while_a_case_without_ids_is_under_way() -> Company:
+    """Zoom is out when the case is recorded, Venafi for days; Ben has the address, and HR says of it: reinstated."""
+    company = Company()
+    company.weather.out_of_order |= {
+        each: ProviderUnavailable("out of order") for each in ("zoom: who is it", "venafi")
+    }
+    company.deliver(company.hears())
+    del company.weather.out_of_order["zoom: who is it"]
+    for _ in range(3):
+        for message in list(company.queued):
+            company.deliver(message)
+    address_goes_to_somebody_new(company)
+    company.deliver(company.hears("reinstated"))
+    return company
+
+
+@attempt()
+def an_account_in_europe_that_lives_again_after_a_newcomers_return() -> Company:
+    """She was in two accounts; Ben has the address in one of them; after his return her other account lives again."""
+    company = Company(sweep_after=timedelta(days=30))
+    company.installs("zoom-eu", "europe")
+    company.joins(ADA, "ada-in-europe", "europe")
+    company.hears_and_works()
+    company.waits(3)
+    company.zoom.users["ada-in-europe"] = "ada.of.old@example.com"
+    address_goes_to_somebody_new(company)
+    company.hears_and_works("reinstated")
+    company.clock.passes(hours=1)
+    company.zoom.sessions.add("ada-in-europe")
+    company.zoom_tells("user.signed_in", "ada-in-europe", email="ada.of.old@example.com")
+    company.works()
     company.waits(3, days=25)
     return company

@@ -45,7 +45,7 @@ class Whose(NamedTuple):
     lost: Sequence[str]
     #: an account that had given an id can't be asked
     is_untold: bool
-    #: an account gives an id that gave none when the case's last word came, days ago
+    #: an account gives an id that gave none when the case's event came, days ago
     is_in_doubt: bool
 
 
@@ -314,7 +314,7 @@ class Intake:
                 return None
             fields: dict[str, object] = {}
             if asked.is_in_doubt and standing.started_at is None:
-                fields = {"told_at": standing.last_told_at()}
+                fields = {"told_at": standing.requested_at}
             elif not (asked.is_untold or asked.is_in_doubt or (asked.lost and standing.started_at)):
                 fields = {"told_at": self.clock() if standing.started_at else None}
             # Also where nobody tells of another: the watch may have to begin the case.
@@ -332,7 +332,7 @@ class Intake:
 
     def _ask_of_addresses(self, case: Case) -> Whose:
         lost, is_untold, is_in_doubt = [], False, False
-        is_old = self.clock() > case.last_told_at() + STILL_THEIRS
+        is_old = case.is_old(self.clock())
         for address, subject in {name_of(each.email): each for each in case.subjects}.items():
             meant = self.ask_of_address(case, address)
             known = case.model_copy(update={"identities": dict(case.ids_of(subject))})
@@ -344,9 +344,9 @@ class Intake:
         return Whose(lost, is_untold=is_untold, is_in_doubt=is_in_doubt)
 
     def _go_on_with(self, case: Case) -> None:
-        """Begin it where it is due by now; another address than the one that was heard may be somebody else's."""
-        is_due = case.is_due(self.clock())
-        if case.kind == "departure" and is_due and len({name_of(each.email) for each in case.subjects}) > 1:
+        """Begin it where it is due by now; an address that it was recorded with may be somebody else's since."""
+        now, addresses = self.clock(), {name_of(each.email) for each in case.subjects}
+        if case.kind == "departure" and case.is_due(now) and (case.is_old(now) or len(addresses) > 1):
             self.begin_due(case)
         else:
             self.set_going(case)

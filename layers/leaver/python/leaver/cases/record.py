@@ -300,9 +300,9 @@ class Case(BaseModel):
         """Whether it is to begin by now."""
         return self.state is State.SCHEDULED and self.watch_at is not None and self.watch_at <= now
 
-    def last_told_at(self) -> datetime:
-        """When the last word came by which an account said whose the addresses are."""
-        return max((self.requested_at, *(said.at for said in self.said)))
+    def is_old(self, now: datetime) -> bool:
+        """Whether its addresses may be somebody else's by now: of a later word nobody need have said whose they are."""
+        return now > self.requested_at + STILL_THEIRS
 
     def ids_of(self, subject: Subject) -> Mapping[str, str]:
         """By `provider/account`, the ids that accounts confirmed for this very address."""

@@ -80,6 +80,7 @@ class Returns:
 
         Of a completed case an account's id says what is given back: whoever is back has the address in any case.
         """
+        standing = self._with_ids_of_receipts(standing)
         is_another = word.is_of_somebody_else(standing) or word.is_at_lost(standing)
         if standing.state in UNDER_WAY and is_another:
             raise Rejected(SOMEBODY_ELSE)
@@ -107,12 +108,25 @@ class Returns:
         )
 
     def find_anothers(self, case: Case, word: Departure) -> frozenset[str]:
-        """The ids of whoever left, at each account that says that the address is another id's by now."""
+        """The ids of whoever left that the address leads to no more; none where no account says that it is another's.
+
+        Where it leads nowhere, the account may have been deleted, or be given the address again.
+        """
         if case.state is not State.COMPLETED:
             return frozenset()
+        of_case = self._with_ids_of_receipts(case).identities
+        theirs = {
+            at: {name_of(id_) for where, id_ in of_case.items() if where.split(" ")[0] == at} for at in word.asked
+        }
+        others = {at: each for at, each in theirs.items() if name_of(word.ids.get(at, "")) not in each}
+        return (
+            frozenset().union(*others.values()) if any(others[at] for at in others.keys() & word.ids) else frozenset()
+        )
+
+    def _with_ids_of_receipts(self, case: Case) -> Case:
+        """The case, also with the ids that accounts gave only when access ended."""
         ids = ids_of(case, self.cases.read_receipts(case.case_id))
-        theirs = {at: {name_of(id_) for where, id_ in ids.items() if where.split(" ")[0] == at} for at in word.ids}
-        return frozenset().union(*(each for at, each in theirs.items() if name_of(word.ids[at]) not in each))
+        return case.model_copy(update={"identities": ids})
 
     def _refuse_to_cancel(self, case: Case, request: OffboardingRequested) -> Fate:
         # Then that source still says that the person left: it has to give back what another's return would end.
