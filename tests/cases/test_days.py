@@ -1,5 +1,6 @@
 """What was heard on each day is signed: every event once, with one fate, and no day is left out."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ from leaver.cases.days import DayEvidence
 from leaver.cases.heard import Fate, heard
 from leaver.errors import NotKept
 from leaver.evidence.canonical_json import read_canonical
-from leaver.evidence.population import faults_of_day, findings_of_population
+from leaver.evidence.population import faults_of_day, findings_of_population, heard_by_rule
 from leaver.evidence.verification import CaseFiles, Trust, findings_of_day, findings_of_days, findings_of_log
+from tests.doubles.lambda_events import event
 from tests.doubles.office import Office
 from tests.evidence.conftest import Key
 
@@ -242,3 +244,18 @@ def test_every_changed_place_of_a_day_s_files_is_found(office: Office) -> None:
         spoilt = CaseFiles(content, files.envelope, files.proof)
         assert findings_of_day(day, spoilt, trust)
         assert findings_of_days({day: spoilt}, {}) == ["population: a file is no such file"]
+
+
+def test_a_day_tells_what_came_by_a_rule_which_eventbridge_counts_too(office: Office) -> None:
+    said = office.hears(email=PEOPLE[0]).body
+    office.queued.clear()
+    by_rule = json.loads(event("OffboardingRequested", said, source="leaver.hr"))
+    office.queue("StartOffboarding", by_rule)
+    office.works()
+    office.hears_and_works(email=PEOPLE[1])
+    office.clock.passes(days=1)
+    days_of(office).keep()
+    told = bundles(office, "days")
+    assert {each.get("byRule") for each in told["2026-11-23"]["heard"]} == {True, None}
+    assert heard_by_rule(told.values()) == 1
+    assert findings(office) == []
