@@ -1,5 +1,6 @@
 """What was heard on each day is signed: every event once, with one fate, and no day is left out."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,18 @@ import pytest
 from leaver.cases.days import DayEvidence
 from leaver.cases.heard import Fate, heard
 from leaver.errors import NotKept
+from leaver.evidence.bundle import CASE_IS_OVER
 from leaver.evidence.canonical_json import read_canonical
-from leaver.evidence.population import faults_of_day, findings_of_population
+from leaver.evidence.population import (
+    DAY_IS_OVER,
+    claimed_of_day,
+    faults_of_day,
+    findings_of_population,
+    heard_by_rule,
+)
+from leaver.evidence.statement import Statement
 from leaver.evidence.verification import CaseFiles, Trust, findings_of_day, findings_of_days, findings_of_log
+from tests.doubles.lambda_events import event
 from tests.doubles.office import Office
 from tests.evidence.conftest import Key
 
@@ -242,3 +252,49 @@ def test_every_changed_place_of_a_day_s_files_is_found(office: Office) -> None:
         spoilt = CaseFiles(content, files.envelope, files.proof)
         assert findings_of_day(day, spoilt, trust)
         assert findings_of_days({day: spoilt}, {}) == ["population: a file is no such file"]
+
+
+def test_a_day_tells_what_came_by_a_rule_which_eventbridge_counts_too(office: Office) -> None:
+    said = office.hears(email=PEOPLE[0]).body
+    office.queued.clear()
+    by_rule = json.loads(event("OffboardingRequested", said, source="leaver.hr"))
+    office.queue("StartOffboarding", by_rule)
+    office.works()
+    office.hears_and_works(email=PEOPLE[1])
+    office.clock.passes(days=1)
+    days_of(office).keep()
+    told = bundles(office, "days")
+    assert {each.get("byRule") for each in told["2026-11-23"]["heard"]} == {True, None}
+    assert heard_by_rule(told.values()) == 1
+    assert findings(office) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "found"),
+    [
+        ({"day": "2026-11-20"}, DAY_IS_OVER, "statement: is about another day"),
+        ({"heard": 7}, DAY_IS_OVER, "statement: says something else than the bundle"),
+        ({"signedAt": "2026-11-23T23:59:59Z"}, DAY_IS_OVER, "statement: was signed before the day was over"),
+        ({}, CASE_IS_OVER, "statement: says something else than that a day is over"),
+    ],
+)
+def test_a_statement_that_says_something_else_is_found_whoever_signed_it(
+    office: Office, said: dict[str, Any], kind: str, found: str
+) -> None:
+    office = told(office)
+    files = files_below(office, "days")["2026-11-23"]
+    claimed = {**claimed_of_day(read_canonical(files.bundle)), "signedAt": "2026-11-24T02:00:00Z", **said}
+    statement = Statement.about(files.bundle, name="bundle.json", predicate_type=kind, predicate=claimed)
+    envelope = office.evidence.of_cases.signing_key.enclose(statement.to_json()).to_json()
+    signer = office.evidence.signer
+    trust = Trust(signer.public, signer.is_signed, office.evidence.of_cases.store.log_origin)
+    assert found in findings_of_day("2026-11-23", CaseFiles(files.bundle, envelope, files.proof), trust)
+
+
+def test_what_was_heard_before_the_first_day_is_nobody_s_to_tell() -> None:
+    office = Office()
+    office.heard.put_once(heard("m-old", office.clock() - timedelta(days=3), source="okta", event_id="e-1"))
+    days_of(office).keep()
+    office.clock.passes(days=1)
+    days_of(office).keep()
+    assert [each["heard"] for each in bundles(office, "days").values()] == [[], []]

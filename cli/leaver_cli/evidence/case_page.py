@@ -24,7 +24,11 @@ def case_page(exhibit: Exhibit, findings: Sequence[str], *, is_redacted: bool) -
     """The page, with what a check of the files has found."""
     case = exhibit.case
     state = str(case.get("state"))
-    hidden = ["Names are pseudonyms: the same one stands for the same value within this case."] if is_redacted else []
+    hidden = (
+        ["Names are pseudonyms: the same one stands for the same value within this case."]
+        if is_redacted or exhibit.plain is None
+        else []
+    )
     return page(
         f"Case {exhibit.case_id}",
         tag("p", tag("a", "All cases", href="../../index.html"), " / ", exhibit.case_id, class_="over"),

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -21,6 +22,8 @@ from leaver.evidence.population import (
 )
 from leaver.evidence.statement import Statement
 
+#: several checks read one bundle, and none changes it
+_read_bundle = lru_cache(maxsize=2)(read_canonical)
 #: where a folder with names has them: the key of a case's commitments, and the bundle to which these commit
 NAMES_FILE: Final = "names.json"
 
@@ -160,7 +163,7 @@ def _check_statement(case_id: str, payload: bytes, files: CaseFiles, _: Trust) -
     if statement.sha256 != hashlib.sha256(files.bundle).hexdigest():
         yield "is about another bundle"
     claimed = {name: value for name, value in statement.predicate.items() if name != SIGNED_AT}
-    if claimed != claimed_of(read_canonical(files.bundle)):
+    if claimed != claimed_of(_read_bundle(files.bundle)):
         yield "says something else than the bundle"
     if str(statement.predicate.get(SIGNED_AT)) < str(statement.predicate.get("finishedAt")):
         yield "was signed before the case was over"
@@ -175,21 +178,21 @@ def _check_statement_of_day(day: str, payload: bytes, files: CaseFiles, _: Trust
     if not statement.is_about(files.bundle):
         yield "is about another bundle"
     claimed = {name: value for name, value in statement.predicate.items() if name != SIGNED_AT}
-    if claimed != claimed_of_day(read_canonical(files.bundle)):
+    if claimed != claimed_of_day(_read_bundle(files.bundle)):
         yield "says something else than the bundle"
     if str(statement.predicate.get(SIGNED_AT))[:10] <= day:
         yield "was signed before the day was over"
 
 
 def _check_day(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:
-    population = read_canonical(files.bundle)
+    population = _read_bundle(files.bundle)
     if population["version"] != POPULATION:
         yield "is of a version that is not known"
     yield from faults_of_day(population)
 
 
 def _check_bundle(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:
-    bundle = read_canonical(files.bundle)
+    bundle = _read_bundle(files.bundle)
     if bundle["version"] != VERSION:
         yield "is of a version that is not known"
     yield from faults_of(bundle)
