@@ -24,6 +24,7 @@ READ_USER = "user:read:user:admin"
 READ_TOKEN = "user:read:token:admin"  # noqa: S105 - a scope's name
 END_SESSION = "user:delete:token:admin"
 CHANGE_STATUS = "user:update:status:admin"
+LIST_USERS = "user:read:list_users:admin"
 
 LEAVER_ID = "local:{7ad7e1a4-0c0e-4a0e-9f6e-0f3a2a7b1c55}"
 VENAFI_APP = "leaver"
@@ -64,7 +65,7 @@ WEBHOOK_SECRETS = {
     **{source: f"{CANARY}webhooks-of-{source}" for source in ("hibob", "bamboohr", "okta", "gusto", "zoom")},
 }
 
-ALL_SCOPES = (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS)
+ALL_SCOPES = (READ_USER, READ_TOKEN, END_SESSION, CHANGE_STATUS, LIST_USERS)
 
 
 def set_up(world: World) -> None:

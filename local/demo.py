@@ -20,7 +20,8 @@ from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.messages.commands import RevokeAccessToken
-from local import acme, demo_evidence
+from local import acme, demo_evidence, demo_reconciliation
+from local.demo_reconciliation import FORGOTTEN, PARAMETERS
 from local.demo_rows import JOHNS, NAMES, OF_JOHN, REDRIVEN, ROWS, Before, Row, case_of_john, receipts_of, token
 from local.peak_memory import PeakMemory
 from local.world import World
@@ -48,7 +49,7 @@ def run(broken: str | None) -> int:
     """Play the whole story and print the table; returns 0 only if every row was observed."""
     # Wide enough for the table where there is no terminal to ask.
     console = Console(width=None if sys.stdout.isatty() else 150)
-    names = (*NAMES, demo_evidence.NAME)
+    names = (*NAMES, FORGOTTEN.name, demo_evidence.NAME)
     if broken is not None and broken not in names:
         console.print(f"BREAK takes the name of one row: {', '.join(names)}")
         return 0 if broken == "help" else 2
@@ -58,7 +59,11 @@ def run(broken: str | None) -> int:
 
 def _play(broken: str | None, console: Console, folder: Path) -> int:
     began = time.monotonic()
-    with PeakMemory() as memory, console.status("The local world starts …") as status, World() as world:
+    with (
+        PeakMemory() as memory,
+        console.status("The local world starts …") as status,
+        World(parameters=PARAMETERS) as world,
+    ):
         acme.set_up(world)
         acme.connect_hibob(world)
         world.hr.leaves("hibob", acme.JOHNS_HIBOB_ID)
@@ -66,6 +71,7 @@ def _play(broken: str | None, console: Console, folder: Path) -> int:
             acme.connect_zoom(world, name, scopes)
         acme.connect_zoom(world, JOHNS, (acme.READ_USER,), personal_to=acme.JOHN)
         acme.buy_company(world, acme.JOHN_THERE)
+        demo_reconciliation.plant(world)
         for connection in ("zoom", "zoom-bought"):
             world.put_command("RetrieveUserToken", {"user_id": acme.JOHN.email, "connection": connection})
         world.wait_until_idle()
@@ -75,8 +81,8 @@ def _play(broken: str | None, console: Console, folder: Path) -> int:
             johns_access_token=token(world, JOHNS, "access_token"),
             johns_user_tokens=len(world.zoom.user_tokens(acme.JOHN.zoom_id)),
         )
-        earlier = {row.name: row.observe(world, before) for row in (*ROWS, REDRIVEN)}
-        for row in (*ROWS, REDRIVEN):
+        earlier = {row.name: row.observe(world, before) for row in (*ROWS, REDRIVEN, FORGOTTEN)}
+        for row in (*ROWS, REDRIVEN, FORGOTTEN):
             if row.name == broken:
                 row.sabotage(world)
         status.update("HiBob's webhook and the commands go in …")
@@ -92,13 +98,16 @@ def _play(broken: str | None, console: Console, folder: Path) -> int:
         status.update("The missing scope is granted, and the parked message put back …")
         _mend_and_redrive(world)
         observed[REDRIVEN.name] = _observe(REDRIVEN, world, before)
+        status.update("The roster is compared with who has something …")
+        demo_reconciliation.run(world)
+        observed[FORGOTTEN.name] = _observe(FORGOTTEN, world, before)
         if case is not None and case.evidence:
             status.update("An auditor is handed evidence …")
             demo_evidence.hand_over(world, folder)
         status.update("The local world ends …")
     console.print(STORY)
     console.print(_rows_table(earlier, observed, narrow=console.width < NARROW))
-    failed = [row.name for row in (*ROWS, REDRIVEN) if not row.holds(earlier[row.name], observed[row.name])]
+    failed = [row.name for row in (*ROWS, REDRIVEN, FORGOTTEN) if not row.holds(earlier[row.name], observed[row.name])]
     if case is not None and case.head is not None:
         console.print(_receipts_table(receipts, narrow=console.width < NARROW))
         took = f"the last receipt {case.time_to_revoke} s after the webhook"
@@ -207,7 +216,7 @@ def _rows_table(earlier: Mapping[str, str], observed: Mapping[str, str], *, narr
     table.add_column("row", no_wrap=True)
     for column in ("what was seen, and where",) if narrow else ("what", "before", "now", "where"):
         table.add_column(column, overflow="fold")
-    for row in (*ROWS, REDRIVEN):
+    for row in (*ROWS, REDRIVEN, FORGOTTEN):
         before, now = earlier[row.name], observed[row.name]
         seen = f"[green]{now}[/]" if row.holds(before, now) else f"[bold red]{now}[/] (expected: {row.expected})"
         cells = [f"{row.story}: {before} → {seen} ({row.where})"] if narrow else [row.story, before, seen, row.where]

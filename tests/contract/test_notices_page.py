@@ -27,6 +27,10 @@ SEEN: dict[str, Any] = {
     "since": "2026-11-20T08:30:00Z",
     "source": "hibob/main",
     "silent_since": "2026-11-12T08:30:00Z",
+    "counts": {"gone_and_alive": 1, "alive_again": 1},
+    "connections_of_who_left": ["zoom"],
+    "because": ["the roster is old"],
+    "dry_run": False,
 }
 
 

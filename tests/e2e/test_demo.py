@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from local import acme, demo_evidence
 from local.__main__ import app
+from local.demo_reconciliation import FORGOTTEN
 from local.demo_rows import NAMES, REDRIVEN, ROWS
 from local.simulators.provider import CANARY
 from tests.doubles.spellings import spelled_in
@@ -15,7 +16,7 @@ from tests.length import at_length, some
 
 #: the rows that a fault must break: each is planted once, and playing the story takes its time
 FAULTS: dict[object, list[str]] = {}
-for row in (*ROWS, REDRIVEN):
+for row in (*ROWS, REDRIVEN, FORGOTTEN):
     FAULTS.setdefault(row.sabotage, []).append(row.name)
 FAULTS[demo_evidence.forge] = [demo_evidence.NAME]
 
@@ -32,7 +33,7 @@ def test_every_row_of_the_demo_is_observed() -> None:
     played = demo()
     assert "Every row was observed." in played.stdout, played.output
     assert played.exit_code == 0
-    for name in NAMES:
+    for name in (*NAMES, FORGOTTEN.name):
         assert name in played.stdout
     for said in ("leaver verify: 1 cases, 0 findings", "verify.py alone: 1 cases, 0 findings"):
         assert said in played.stdout
