@@ -84,7 +84,7 @@ def nights(progress: ShowProgress) -> Part:
     naive = batch.end_one_session_naively()
     warm = [line["value"] for line in results.summary() if line["name"] == offboarding.LAST_RECEIPT]
     ours = {
-        **{"Leaver, warm, p95": each for each in warm},
+        **dict(zip(["Leaver, warm, p95"], warm, strict=False)),
         "Leaver, cold": found.at_the_median("the last receipt, since the event"),
         "a naive handler, cold, one session": naive,
     }

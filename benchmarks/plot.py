@@ -21,6 +21,9 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 _WIDTH: Final = 7.6
 
+#: seconds at which the axis of delays begins
+_SHORTEST: Final = 0.1
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -46,12 +49,12 @@ def delays(title: str, ours: Mapping[str, float], others: Mapping[str, float]) -
     with rc_context(_STYLE):
         figure, axes = _paper(title, height=1.4 + 0.34 * (len(ours) + len(others)))
         every = {**ours, **others}
-        axes.hlines(list(every), min(every.values()) / 3, list(every.values()), color="0.85", linewidth=1)
+        axes.hlines(list(every), _SHORTEST, list(every.values()), color="0.85", linewidth=1)
         axes.plot(list(ours.values()), list(ours), "o", color="C0", label="measured")
         axes.plot(list(others.values()), list(others), "D", color="C1", label="as published, at most")
         for name, seconds in every.items():
             axes.annotate(_duration(seconds), (seconds, name), (8, 0), textcoords="offset points", va="center")
-        axes.set(xscale="log", xlim=(min(every.values()) / 3, max(every.values()) * 4))
+        axes.set(xscale="log", xlim=(_SHORTEST, max(every.values()) * 4))
         axes.set_xticks([0.1, 1, 10, 60, 600, 3600], ["0.1 s", "1 s", "10 s", "1 min", "10 min", "1 h"])
         axes.minorticks_off()
         axes.invert_yaxis()
