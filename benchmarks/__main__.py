@@ -8,8 +8,9 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import batch, cost, door, drain, growth, init, memory, offboarding, plot, results
+from benchmarks import batch, cold, cost, door, drain, growth, init, memory, offboarding, plot, results
 from benchmarks.figures import MOST_MEMORY
+from benchmarks.published import DELAYS
 from benchmarks.results import Part
 from benchmarks.simulation import run_paced
 
@@ -59,15 +60,38 @@ def draining(progress: ShowProgress) -> Part:
 
 
 def cases(progress: ShowProgress) -> Part:
-    """From the HR event to the end of the case."""
+    """From the HR event to the last receipt, and to the end of the case."""
     found = offboarding.run(progress)
-    curve = {"in all": sorted(found.seconds), "at providers": sorted(found.at_providers)}
+    curve = {
+        "to the seal": sorted(found.until_seal),
+        "to the last receipt": sorted(found.seconds),
+        "of that at providers": sorted(found.at_providers),
+    }
     shares = {
         name: [((place + 1) / len(values) * 100, value) for place, value in enumerate(values)]
         for name, values in curve.items()
     }
-    drawn = plot.lines("From HR event to completed case", shares, x="% of leavers that took no longer", y="seconds")
+    drawn = plot.lines(
+        "From HR event to last receipt, and to the seal", shares, x="% of leavers that took no longer", y="seconds"
+    )
     return Part("offboarding", offboarding.__doc__ or "", found.figures, [found.rows], drawn)
+
+
+def nights(progress: ShowProgress) -> Part:
+    """One leaver, and everything started anew; beside what others publish."""
+    found = cold.run(progress)
+    progress("the naive handler")
+    naive = batch.end_one_session_naively()
+    warm = [line["value"] for line in results.summary() if line["name"] == offboarding.LAST_RECEIPT]
+    ours = {
+        **dict(zip(["Leaver, warm, p95"], warm, strict=False)),
+        "Leaver, cold": found.at_the_median("the last receipt, since the event"),
+        "a naive handler, cold, one session": naive,
+    }
+    drawn = plot.delays("From HR's word to the last receipt", ours, {each.name: each.seconds for each in DELAYS})
+    heading = ("others", "what is published", "what is verified by then", "where")
+    others = [(each.name, each.what, each.verifies, f"[page]({each.url})") for each in DELAYS]
+    return Part("cold", cold.__doc__ or "", found.figures, [found.rows, [heading, *others]], drawn)
 
 
 def costs(progress: ShowProgress) -> Part:
@@ -102,12 +126,13 @@ def door_under_load(progress: ShowProgress) -> Part:
     return Part("door", door.__doc__ or "", found.figures, [found.rows], drawn)
 
 
-#: in this order: growth takes what a case costs from cost
+#: in this order: growth takes what a case costs from cost, and cold how long it takes warm from offboarding
 PARTS: Final[dict[str, Callable[[ShowProgress], Part]]] = {
     "batch": batches,
     "memory": memories,
     "init": inits,
     "offboarding": cases,
+    "cold": nights,
     "cost": costs,
     "drain": draining,
     "growth": growing,

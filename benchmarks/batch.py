@@ -7,6 +7,7 @@ does is measured elsewhere.
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -128,6 +129,15 @@ def run(progress: Callable[[str], None]) -> Batches:
         with _sandbox("naive", environment) as naive:
             batches.naive_hundred.append(_batch(naive, 100)["wall"])
     return batches
+
+
+def end_one_session_naively() -> float:
+    """Seconds in which the naive handler, started anew, ends one session; it asks nobody who is meant."""
+    with _surroundings() as environment:
+        begun = time.monotonic()
+        with _sandbox("naive", environment) as naive:
+            _batch(naive, 1)
+            return time.monotonic() - begun
 
 
 def _ours(batches: Batches, environment: Mapping[str, str]) -> None:

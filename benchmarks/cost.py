@@ -102,7 +102,7 @@ class Cost:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        """For a revocation, a case, its sweep and both seals: how many of what, and dollars for a thousand."""
+        """For a revocation, a case, its sweep and the seals of both: how many of what, and dollars for a thousand."""
         bills = (self.revocation, self.case, self.seal, self.sweep, self.sweeps_seal)
         rows = [
             (

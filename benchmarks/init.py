@@ -27,8 +27,8 @@ SLOWEST = 1.5
 #: times the same without compiled files
 COMPILED = 0.6
 
-_BARE_CLIENT = "import boto3; boto3.client('secretsmanager')"
-_STOCK = Path(boto3.__file__).parents[1]
+BARE_CLIENT = "import boto3; boto3.client('secretsmanager')"
+STOCK = Path(boto3.__file__).parents[1]
 
 #: where nobody answers: TLS is made ready as for the real one, and no handshake counts as init's own
 _PROVIDER = "https://127.0.0.1:1"
@@ -95,7 +95,7 @@ def measure(rounds: int, progress: Callable[[], None], packages: Sequence[Packag
     with World(parameters=_PARAMETERS, consuming=False) as world:
         acme.set_up(world)
         environments = world.environments()
-        bare = Init("bare boto3 client", _BARE_CLIENT, (_STOCK,), world.environment())
+        bare = Init("bare boto3 client", BARE_CLIENT, (STOCK,), world.environment())
         inits = [
             Init(
                 each.function,

@@ -1,25 +1,18 @@
 """Memory: the most that each function holds at once while it works through cases, as shipped, over TLS."""
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import certifi
-
 from benchmarks.figures import MOST_MEMORY, Figure
-from benchmarks.init import BUILT
 from benchmarks.leavers import dismiss, hire
-from benchmarks.processes import ROOT, ask, process, read_json
-from benchmarks.queue_batches import OF_A_CASE, hand_over, logical_id
+from benchmarks.processes import ask, read_json
+from benchmarks.queue_batches import OF_A_CASE, hand_over
+from benchmarks.shipped import shipped
 from local import acme
-from local.http_server import HttpServer
 from local.world import World
-from tests.doubles.certificates import authority, server_of
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -67,31 +60,8 @@ def _functions() -> "Iterator[tuple[World, dict[str, Popen[str]]]]":
     """A world whose providers speak TLS, and its functions waiting for batches."""
     parameters = {"RoutineCasesAnHour": "100000", "MostAnHour": "200000", "DeactivateUsers": "true"}
     with ExitStack() as ending:
-        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="leaver-")))
-        vouching = authority(folder, "authority")
-        bundle = folder / "bundle.pem"
-        bundle.write_bytes(Path(certifi.where()).read_bytes() + vouching.bundle.read_bytes())
-        world = ending.enter_context(World(parameters=parameters, consuming=False))
-        acme.set_up(world)
-        tls = server_of(vouching)
-        zoom, venafi = (
-            ending.enter_context(HttpServer(provider._application, tls=tls))  # noqa: SLF001 - the same one, behind TLS
-            for provider in (world.zoom, world.venafi)
-        )
-        there = {
-            "ZOOM_API_URL": f"https://127.0.0.1:{zoom.port}/v2",
-            "VENAFI_URL": f"https://127.0.0.1:{venafi.port}",
-            "CA_BUNDLE": str(bundle),
-            "PATH": os.defpath,
-            "HOME": str(folder),
-            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",
-        }
-        functions = {}
-        for name in FUNCTIONS:
-            environment = world.environments()[logical_id(name)] | there | {"AWS_LAMBDA_FUNCTION_NAME": name}
-            path = (BUILT / logical_id(name), BUILT / "LeaverLayer" / "python", ROOT)
-            functions[name] = ending.enter_context(
-                process("benchmarks.sandbox", "ours", environment=environment, path=path)
-            )
-            read_json(functions[name])
-        yield world, functions
+        deployed = ending.enter_context(shipped(parameters))
+        functions = {name: ending.enter_context(deployed.start(name)) for name in FUNCTIONS}
+        for function in functions.values():
+            read_json(function)
+        yield deployed.world, functions

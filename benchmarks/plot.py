@@ -21,6 +21,9 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 _WIDTH: Final = 7.6
 
+#: seconds at which the axis of delays begins
+_SHORTEST: Final = 0.1
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -41,6 +44,25 @@ def bars(title: str, values: Mapping[str, float], *, unit: str, target: float | 
         return _svg(figure)
 
 
+def delays(title: str, ours: Mapping[str, float], others: Mapping[str, float]) -> str:
+    """Draw a mark for each delay in seconds over one logarithmic axis; what was measured and what others publish."""
+    with rc_context(_STYLE):
+        figure, axes = _paper(title, height=1.4 + 0.34 * (len(ours) + len(others)))
+        every = {**ours, **others}
+        axes.hlines(list(every), _SHORTEST, list(every.values()), color="0.85", linewidth=1)
+        axes.plot(list(ours.values()), list(ours), "o", color="C0", label="measured")
+        axes.plot(list(others.values()), list(others), "D", color="C1", label="as published, at most")
+        for name, seconds in every.items():
+            axes.annotate(_duration(seconds), (seconds, name), (8, 0), textcoords="offset points", va="center")
+        axes.set(xscale="log", xlim=(_SHORTEST, max(every.values()) * 4))
+        axes.set_xticks([0.1, 1, 10, 60, 600, 3600], ["0.1 s", "1 s", "10 s", "1 min", "10 min", "1 h"])
+        axes.minorticks_off()
+        axes.invert_yaxis()
+        axes.grid(axis="x", color="0.92")
+        figure.legend(loc="outside lower right", frameon=False, ncols=2)
+        return _svg(figure)
+
+
 def lines(title: str, curves: Mapping[str, Points], *, x: str, y: str, logarithmic: bool = False) -> str:
     """Draw a line for each name; `x` and `y` name the axes, and `logarithmic` is for both."""
     with rc_context(_STYLE):
@@ -57,6 +79,10 @@ def lines(title: str, curves: Mapping[str, Points], *, x: str, y: str, logarithm
         axes.grid(color="0.9")
         figure.legend(loc="outside right upper", frameon=False)
         return _svg(figure)
+
+
+def _duration(seconds: float) -> str:
+    return f"{format_number(seconds)} s" if seconds < 120 else f"{format_number(seconds / 60)} min"
 
 
 def _paper(title: str, *, height: float) -> tuple[Figure, Axes]:
