@@ -4,13 +4,18 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+from leaver.connections.record import Connection
 from leaver.consuming.answers import Answer
 from leaver.messages.previews import Preview, Probe
-from leaver_cli.deployment import Deployment
-from leaver_cli.stack import LANED, Place
+from leaver.providers.entry import Leaver
+from leaver.providers.registry import PROVIDERS
+from leaver_cli.stack import LANED, Place, function_of
+
+if TYPE_CHECKING:
+    from leaver_cli.deployment import Deployment
 
 #: how long answers are waited for: a cold start in a VPC, and a provider that is slow
 PATIENCE: Final = timedelta(seconds=45)
@@ -20,7 +25,7 @@ PAUSE: Final = 0.3
 _GROUP: Final = "probe"
 
 
-def ask_all(deployment: Deployment, questions: Iterable[tuple[str, Mapping[str, object]]]) -> list[Answer | None]:
+def ask_all(deployment: "Deployment", questions: Iterable[tuple[str, Mapping[str, object]]]) -> list[Answer | None]:
     """Ask what commands would find; nothing is done."""
     sent = []
     for place, fields in questions:
@@ -30,7 +35,14 @@ def ask_all(deployment: Deployment, questions: Iterable[tuple[str, Mapping[str, 
     return _answers(deployment, sent)
 
 
-def queues_of(deployment: Deployment, places: Iterable[Place]) -> list[str]:
+def question_about(record: Connection, who: str) -> tuple[str, dict[str, object]] | None:
+    """What to ask of whom, to know whether a connection's account knows somebody; None where nobody has a step."""
+    if record.provider not in PROVIDERS or not (steps := PROVIDERS[record.provider].steps(Leaver(email=who))):
+        return None
+    return function_of(steps[0].command.__name__), {**steps[0].fields, "connection": record.connection}
+
+
+def queues_of(deployment: "Deployment", places: Iterable[Place]) -> list[str]:
     """The queues that these functions work on."""
     return [
         deployment.stack.queue_of(place) + lane
@@ -39,7 +51,7 @@ def queues_of(deployment: Deployment, places: Iterable[Place]) -> list[str]:
     ]
 
 
-def probe_all(deployment: Deployment, queues: Sequence[str]) -> list[Answer | None]:
+def probe_all(deployment: "Deployment", queues: Sequence[str]) -> list[Answer | None]:
     """Send a probe into each queue; its function answers before anything else, and nothing is done."""
     sent = []
     for queue in queues:
@@ -51,7 +63,7 @@ def probe_all(deployment: Deployment, queues: Sequence[str]) -> list[Answer | No
     return _answers(deployment, sent)
 
 
-def _answers(deployment: Deployment, sent: Sequence[Preview | Probe]) -> list[Answer | None]:
+def _answers(deployment: "Deployment", sent: Sequence[Preview | Probe]) -> list[Answer | None]:
     answers: dict[str, Answer] = {}
     late = time.monotonic() + PATIENCE.total_seconds()
     while len(answers) < len(sent):

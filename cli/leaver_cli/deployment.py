@@ -21,8 +21,8 @@ from leaver.cases.log import CaseLog
 from leaver.cases.people import People
 from leaver.cases.table import Cases
 from leaver.connections.grants import ProviderGrants
-from leaver.connections.record import Connections, Role
-from leaver.consuming.answers import Answers
+from leaver.connections.record import Connection, Connections, Role
+from leaver.consuming.answers import Answer, Answers
 from leaver.evidence.signing import SigningKey
 from leaver.evidence.store import EvidenceStore
 from leaver.messages.names import name_of
@@ -33,7 +33,10 @@ from leaver.providers.transport import Transport
 from leaver.reconcile.record import Documents, Runs
 from leaver.storage.secrets import SecretStore
 from leaver.webhooks.places import Places
+from leaver_cli.asking import ask_all, question_about
 from leaver_cli.commands import InASentence
+from leaver_cli.connections.from_lambda import FirstLogin, prove
+from leaver_cli.connections.misfits import find_misfits
 from leaver_cli.connections.request import ConnectionRequest, NewConnection, Target
 from leaver_cli.connections.setup import ConnectionSetup, Established
 from leaver_cli.evidence.source import EvidenceSource
@@ -147,6 +150,35 @@ class Deployment:
             which = "behind" if self.ahead > timedelta(0) else "ahead of"
             seconds = round(abs(self.ahead).total_seconds())
             raise WrongClock(f"this machine's clock is {seconds} seconds {which} AWS's: set it, and try again")
+
+    def force_refresh(self, name: str) -> None:
+        """Have a connection's tokens replaced, although nothing is due."""
+        self.stack.sqs.send_message(
+            QueueUrl=self.stack.queue_url(self.stack.queue_of("refresh_access_token")),
+            MessageBody=json.dumps({"connection": name, "force": True}),
+            MessageGroupId=name,
+            # A repeated id would be accepted, and the message thrown away.
+            MessageDeduplicationId=str(uuid4()),
+        )
+
+    def look_around(self) -> list[str]:
+        """Say what is amiss between providers, accounts and connections."""
+        return [each.sentence for each in find_misfits(self)]
+
+    def ask_for_owner(self, made: Connection) -> Answer | None:
+        """Let a function ask whether the provider knows the owner, and note on the record if it does not."""
+        if made.role != "service" or not (question := question_about(made, made.owner)):
+            return None
+        [answer] = ask_all(self, [question])
+        if answer is not None and answer.found.get("nobody"):
+            self.connections.change(
+                made.connection, lambda current: current.model_copy(update={"owner_is_unknown": True})
+            )
+        return answer
+
+    def prove_from_lambda(self, login: FirstLogin, target: Target, timeout: int) -> Connection:
+        """Let a function log in for the first time; raises what prove() does."""
+        return prove(self, login, target, timeout=timeout)
 
     def establish(self, new: ConnectionRequest, target: Target) -> Established:
         """Write a connection into the stack; raises what ConnectionSetup.establish does, and WrongClock."""

@@ -162,6 +162,27 @@ def test_venafi_is_connected_and_grants_are_revoked_through_it(world: Operated, 
     assert world.venafi.live_token_kind(digest(first["access_token"])) is None
 
 
+def test_a_function_logs_in_to_venafi_where_this_machine_does_not_reach_it(world: Operated) -> None:
+    told = ("--client-id", acme.VENAFI_APP, "--owner", "it@example.com", "--grant-type", "password")
+    far = ("connect", "venafi", "far", *told, "--username", "robot", "--password-file", "-", "--from-lambda")
+    refused = world.leaver(*far, typed="not-the-password\n")
+    assert refused.exit_code == 1, refused.output
+    assert "far is not connected: " in refused.output
+    assert "far: its owner" not in refused.output
+    result = world.leaver(*far, typed=f"{PASSWORD}\n")
+    assert result.exit_code == 0, result.output
+    assert "far is connected from where the functions run, its access token lives until" in result.output
+    assert "far: its owner it@example.com is not known to venafi" in result.output
+    assert world.record("far")["status"] == "active"
+    person = world.hire()
+    world.send("revoke_grants", {"identity": person.email, "connection": "far"})
+    world.wait_until_idle()
+    assert world.venafi.live_grants(person.venafi_id) == 0
+    again = world.leaver(*far, typed=f"{PASSWORD}\n")
+    assert again.exit_code == 1
+    assert "connection far has worked before" in again.output
+
+
 def test_disconnecting_leaves_no_live_token_and_no_secret(world: Operated) -> None:
     connection = world.connect_zoom()
     assert world.leaver("disconnect", connection, typed="n\n").exit_code == 1

@@ -10,6 +10,8 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from leaver.connections.record import Connection
+from leaver.consuming.answers import Answer
 from leaver.providers.ca_bundle import CaBundle
 from leaver.providers.entry import Client, HostVariables
 from leaver.providers.transport import Transport
@@ -17,6 +19,7 @@ from leaver.tokens import GrantedTokens
 from leaver_cli.commands import Commands
 from leaver_cli.connections import connect
 from leaver_cli.connections.forms import FORMS
+from leaver_cli.connections.from_lambda import FirstLogin
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.setup import Established, credentials_json
 from tests.doubles.connections_table import connection
@@ -36,6 +39,12 @@ class Stack:
     old_grant_ended: bool = True
     made: list[tuple[ConnectionRequest, Target]] = field(default_factory=list)
     kept: list[GrantedTokens] = field(default_factory=list)
+    #: what is amiss besides, what a function says of the owner, and what becomes of a login from Lambda
+    amiss: list[str] = field(default_factory=list)
+    answer: Answer | None = None
+    owners: list[str] = field(default_factory=list)
+    proved: dict[str, Any] = field(default_factory=dict)
+    logins: list[tuple[FirstLogin, Target, int]] = field(default_factory=list)
     #: names, regions and profiles of the stacks that were asked for
     described: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
@@ -60,6 +69,17 @@ class Stack:
         self.kept.append(new.obtain())
         record = connection(target.name, expires_at=self.tokens.expires_at)
         return Established(record, self.tokens, self.old_grant, self.old_grant_ended)
+
+    def look_around(self) -> list[str]:
+        return self.amiss
+
+    def ask_for_owner(self, made: Connection) -> Answer | None:
+        self.owners.append(made.owner)
+        return self.answer
+
+    def prove_from_lambda(self, login: FirstLogin, target: Target, timeout: int) -> Connection:
+        self.logins.append((login, target, timeout))
+        return connection(target.name, **self.proved)
 
     @property
     def new(self) -> ConnectionRequest:

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
+from leaver.consuming.answers import Answer
+from leaver_cli.connections.connect_venafi import SCOPE
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.venafi_state import Role
 from tests.doubles.certificates import Authority, authority, client_of, server_of
@@ -143,3 +146,60 @@ def test_a_login_that_can_not_be_right_is_said_before_anybody_is_asked(
     assert result.exit_code == 2
     assert said in result.output
     assert venafi.journal() == []
+
+
+FROM_LAMBDA = (
+    *OPTIONS,
+    "--grant-type",
+    "password",
+    "--username",
+    "local:robot",
+    "--password-file",
+    "-",
+    "--from-lambda",
+)
+
+
+def from_lambda(stack: Stack, **proved: object) -> Result:
+    stack.proved = proved
+    return stack.leaver("venafi", "far", *FROM_LAMBDA, answer="pass-word\n")
+
+
+def test_from_lambda_this_machine_says_nothing_to_venafi_and_the_function_logs_in(
+    stack: Stack, venafi: VenafiSimulator
+) -> None:
+    stack.answer = Answer(delivery="preview#1", found={"scope": "admin:delete;configuration"}, expires_at=0)
+    result = from_lambda(stack, status="active")
+    assert result.exit_code == 0, result.output
+    assert "far is connected from where the functions run, its access token lives until" in result.output
+    [(login, target, timeout)] = stack.logins
+    assert (login.grant_type, login.scope, target.name, timeout) == ("password", SCOPE, "far", 120)
+    assert (venafi.journal(), stack.made) == ([], [])
+
+
+def test_what_keeps_a_function_from_logging_in_is_said(stack: Stack) -> None:
+    result = from_lambda(stack, status="connecting", reason="venafi.invalid: its certificate is not accepted")
+    assert (result.exit_code, stack.owners) == (1, [])
+    assert "far is not connected: venafi.invalid: its certificate is not accepted" in result.output
+
+
+def test_that_no_function_has_tried_is_said(stack: Stack) -> None:
+    assert "no function has tried it within 120 seconds" in from_lambda(stack, status="connecting").output
+
+
+@pytest.mark.parametrize(
+    ("found", "because", "said"),
+    [
+        ({"nobody": True}, None, "its owner it@example.com is not known to zoom, so that nobody notices"),
+        ({}, "429", "whether zoom knows it@example.com could not be asked: 429"),
+    ],
+)
+def test_what_a_function_says_of_the_owner_and_what_is_amiss_besides_is_said(
+    stack: Stack, found: dict[str, object], because: str | None, said: str
+) -> None:
+    stack.answer = Answer(delivery="preview#1", found=found, because=because, expires_at=0)
+    stack.amiss = ["zoom is one of Providers and has no connection"]
+    result = stack.leaver("venafi", *OPTIONS, *BY_PASSWORD, answer="pass-word\n")
+    assert result.exit_code == 0, result.output
+    assert said in result.output
+    assert stack.amiss[0] in result.output

@@ -7,10 +7,15 @@ import click
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from leaver.connections.record import Connection, Status
+from leaver.consuming.answers import Answer
 from leaver.errors import LeaverError, explain
 from leaver.messages.commands import ConnectionName
 from leaver.tokens import GrantedTokens
 from leaver_cli.connections.destination import Describe, Destination
+from leaver_cli.connections.from_lambda import FirstLogin
+from leaver_cli.connections.health import moment
+from leaver_cli.connections.misfits import unknown_owner
 from leaver_cli.connections.request import ConnectionRequest, Role, Target
 from leaver_cli.terminal import Terminal
 
@@ -62,6 +67,7 @@ def establish(into: Destination, new: ConnectionRequest, target: Target, console
             remarks.append(outcome)
         else:
             wrong.append(f"{outcome}; it may live: end it at {new.provider.title()}")
+    remarks += [*_known(into, made.record), *into.look_around()]
     for each in [*wrong, *remarks]:
         console.say(each)
     found = (
@@ -72,6 +78,43 @@ def establish(into: Destination, new: ConnectionRequest, target: Target, console
     console.say(f"{target.name} is connected, {found}")
     if wrong:
         raise typer.Exit(1)
+
+
+def establish_from_lambda(
+    into: Destination,
+    login: FirstLogin,
+    target: Target,
+    console: Terminal,
+    *,
+    check: Callable[[str], list[str]],
+    timeout: int,
+) -> None:
+    """Let a function make the first login, and say what came of it; exits with 1 where not all is well."""
+    made = into.prove_from_lambda(login, target, timeout)
+    if made.status is not Status.ACTIVE:
+        because = made.reason or f"no function has tried it within {timeout} seconds: `leaver doctor --probe`"
+        console.say(f"{target.name} is not connected: {because}")
+        raise typer.Exit(1)
+    answer = into.ask_for_owner(made)
+    wrong = check(str(answer.found.get("scope", ""))) if answer and answer.because is None else []
+    for each in [*wrong, *_of_owner(made, answer), *into.look_around()]:
+        console.say(each)
+    found = "but not all is well with it" if wrong else f"its access token lives until {moment(made.expires_at)}"
+    console.say(f"{target.name} is connected from where the functions run, {found}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _known(into: Destination, made: Connection) -> list[str]:
+    return _of_owner(made, into.ask_for_owner(made))
+
+
+def _of_owner(made: Connection, answer: Answer | None) -> list[str]:
+    if answer is None:
+        return []
+    if answer.because is not None:
+        return [f"whether {made.provider} knows {made.owner} could not be asked: {answer.because}"]
+    return [unknown_owner(made).sentence] if answer.found.get("nobody") else []
 
 
 def _whose(new: ConnectionRequest, target: Target, tokens: GrantedTokens) -> tuple[list[str], list[str]]:

@@ -13,8 +13,9 @@ from leaver.providers.venafi.api import Role, Venafi
 from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.providers.venafi.entry import VENAFI
 from leaver.tokens import GrantedTokens
-from leaver_cli.connections.connect import ClientId, Name, Owner, RoleOption, checked, establish
+from leaver_cli.connections.connect import ClientId, Name, Owner, RoleOption, checked, establish, establish_from_lambda
 from leaver_cli.connections.destination import Describe
+from leaver_cli.connections.from_lambda import FirstLogin
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.secret_input import SecretInput
 from leaver_cli.stack import Profile, Region, StackName
@@ -52,6 +53,10 @@ def form(describe: Describe) -> Callable[..., None]:
         scope: Annotated[str, typer.Option(help="What to ask for.")] = SCOPE,
         owner: Owner,
         role: RoleOption = "service",
+        from_lambda: Annotated[
+            bool, typer.Option("--from-lambda", help="Let a function log in, where this machine does not reach Venafi.")
+        ] = False,
+        timeout: Annotated[int, typer.Option(min=1, help="Seconds to wait for that function.")] = 120,
         stack: StackName = "leaver",
         region: Region = None,
         profile: Profile = None,
@@ -74,9 +79,14 @@ def form(describe: Describe) -> Callable[..., None]:
         credentials = checked(VenafiCredentials, client_id=client_id, **login)
         # In one spelling: two connections of one account are one account.
         host = urlsplit(into.url(VENAFI.host)).netloc.lower()
+        target = Target(name, owner, role)
+        if from_lambda:
+            untried = FirstLogin("venafi", host, grant_type, credentials, scope)
+            establish_from_lambda(into, untried, target, console, check=missing_scopes, timeout=timeout)
+            return
         new = by_login(into.client(Venafi, VENAFI.host), host, grant_type, credentials, scope)
         console.say(f"logging in to {host} as {credentials.client_id} for {scope}")
-        establish(into, new, Target(name, owner, role), console)
+        establish(into, new, target, console)
 
     return venafi
 

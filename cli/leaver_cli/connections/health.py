@@ -11,7 +11,7 @@ _LATE: Final = 300
 
 def needs_a_person(record: Connection) -> bool:
     """Whether a connection stays as it is until a person acts."""
-    return record.status is Status.NEEDS_REAUTHORIZATION or (
+    return record.status in {Status.NEEDS_REAUTHORIZATION, Status.CONNECTING} or (
         record.status is Status.REVOKING and record.orphaned_tokens
     )
 
@@ -28,6 +28,9 @@ def health(record: Connection, now: datetime) -> str:
         case Status.NEEDS_REAUTHORIZATION:
             again = f"run `leaver connect {record.provider} {record.connection}`"
             return f"needs a person: {again} ({record.reason})"
+        case Status.CONNECTING:
+            tried = f": {record.reason}" if record.reason else ""
+            return f"never worked yet{tried}; `leaver connect {record.provider} {record.connection} --from-lambda`"
         case Status.REVOKING:
             return _revoking(record)
         case Status.REVOKED:

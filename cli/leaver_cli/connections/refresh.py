@@ -1,8 +1,6 @@
 """`leaver refresh`: have a connection's tokens replaced now, and report what came of it."""
 
-import json
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 
@@ -32,13 +30,7 @@ def refresh(
     if before.status not in IN_USE:
         console.say(f"{name} is not refreshed: {health(before, now())}")
         raise typer.Exit(1)
-    deployment.stack.sqs.send_message(
-        QueueUrl=deployment.stack.queue_url(deployment.stack.queue_of("refresh_access_token")),
-        MessageBody=json.dumps({"connection": name, "force": True}),
-        MessageGroupId=name,
-        # A repeated id would be accepted, and the message thrown away.
-        MessageDeduplicationId=str(uuid4()),
-    )
+    deployment.force_refresh(name)
 
     def is_decided(record: Connection) -> bool:
         changed = record.version != before.version or record.failures > before.failures

@@ -8,10 +8,11 @@ import typer
 
 from leaver.connections.record import Connection, Unreadable
 from leaver_cli.connections.health import health, moment, needs_a_person
+from leaver_cli.connections.misfits import find_misfits, unknown_owner
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.table import Column, Table
-from leaver_cli.terminal import Terminal, show_json
+from leaver_cli.terminal import Terminal, complain, show_json
 
 
 def connections(
@@ -21,8 +22,9 @@ def connections(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show every connection and how it is; the exit status is 1 if one needs a person."""
-    found = sorted(describe(stack, region, profile).connections.read_all(), key=lambda each: each.connection)
+    """Show every connection and how it is; what is amiss between them; exit status 1: a person is needed."""
+    deployment = describe(stack, region, profile)
+    found = sorted(deployment.connections.read_all(), key=lambda each: each.connection)
     records = [each for each in found if isinstance(each, Connection)]
     unreadable = [each for each in found if isinstance(each, Unreadable)]
     at = now()
@@ -30,7 +32,11 @@ def connections(
         show_json([fields_of(each, at) for each in records] + [unreadable_fields(each) for each in unreadable])
     else:
         _show(records, unreadable, at)
-    if unreadable or any(needs_a_person(each) for each in records):
+    misfits = [*find_misfits(deployment), *(unknown_owner(each) for each in records if each.owner_is_unknown)]
+    for misfit in misfits:
+        # Beside the JSON, which is the list of the connections alone.
+        complain(misfit.sentence)
+    if unreadable or any(needs_a_person(each) for each in records) or any(each.to_do for each in misfits):
         raise typer.Exit(1)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from leaver.connections.record import Connection
 from leaver_cli.connections.forms import MISSING_SCOPES
 from leaver_cli.connections.health import health, needs_a_person
-from leaver_cli.connections.misfits import find_misfits
+from leaver_cli.connections.misfits import find_misfits, unknown_owner
 from leaver_cli.doctor.row import Row, Trouble
 from leaver_cli.doctor.seat import NOBODY, Asked, Seat
 
@@ -47,9 +47,7 @@ def look_at_owners(seat: Seat) -> Row:
         if each.answer is None or each.answer.because is not None:
             troubles.append(_unanswered(each))
         elif each.answer.found.get("nobody"):
-            what = f"{each.connection.connection}: its owner {each.who} is not known to {each.connection.provider}"
-            to_do = f"give it an owner who is: leaver connect {each.connection.provider} {each.connection.connection}"
-            troubles.append(Trouble(what, to_do))
+            troubles.append(Trouble(*unknown_owner(each.connection)))
         else:
             known.append(each.who)
     return Row("owners", f"known: {', '.join(dict.fromkeys(known)) or 'none'}", tuple(troubles))

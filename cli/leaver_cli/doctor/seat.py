@@ -10,11 +10,9 @@ import boto3
 
 from leaver.connections.record import Connection, Unreadable
 from leaver.consuming.answers import Answer
-from leaver.providers.entry import Leaver
-from leaver.providers.registry import PROVIDERS
-from leaver_cli.asking import ask_all
+from leaver_cli.asking import ask_all, question_about
 from leaver_cli.deployment import Deployment, describe
-from leaver_cli.stack import AWS, function_of
+from leaver_cli.stack import AWS
 
 #: is nobody anywhere (RFC 2606): a search for them says what the search can see
 NOBODY: Final = "nobody@leaver-doctor.example"
@@ -91,15 +89,16 @@ class Seat:
     @cached_property
     def asked(self) -> list[Asked]:
         """Ask the function of each account's first step for nobody, and for the connection's owner; changes nothing."""
-        whom = [
-            (each, who) for each in self.worked_through if each.provider in PROVIDERS for who in (NOBODY, each.owner)
+        questions = {
+            (each.connection, who): (each, question)
+            for each in self.worked_through
+            for who in (NOBODY, each.owner)
+            if (question := question_about(each, who))
+        }
+        answers = ask_all(self.deployment, [question for _, question in questions.values()])
+        return [
+            Asked(each, who, answer) for ((_, who), (each, _)), answer in zip(questions.items(), answers, strict=True)
         ]
-        questions = []
-        for each, who in whom:
-            step = PROVIDERS[each.provider].steps(Leaver(email=who))[0]
-            questions.append((function_of(step.command.__name__), {**step.fields, "connection": each.connection}))
-        answers = ask_all(self.deployment, questions)
-        return [Asked(each, who, answer) for (each, who), answer in zip(whom, answers, strict=True)]
 
 
 def take_seat(name: str, region: str | None, profile: str | None) -> Seat:

@@ -122,7 +122,7 @@ class AccessTokens:
         for each in self.connections.service_connections(self.provider):
             if isinstance(each, Connection):
                 self._records[each.connection] = self.clock(), each
-                if each.status in {Status.REVOKING, Status.REVOKED}:
+                if each.status in {Status.REVOKING, Status.REVOKED, Status.CONNECTING}:
                     continue
             names.append(each.connection)
         provider = self.provider.title()
@@ -140,7 +140,7 @@ class AccessTokens:
         match record.status:
             case Status.NEEDS_REAUTHORIZATION:
                 raise NeedsReauthorization(f"connection {name} needs a person to authorize it again")
-            case Status.REVOKING | Status.REVOKED:
+            case Status.REVOKING | Status.REVOKED | Status.CONNECTING:
                 raise Rejected(f"connection {name} is {record.status}")
         return record
 

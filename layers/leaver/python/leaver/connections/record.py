@@ -49,6 +49,8 @@ class Status(StrEnum):
     NEEDS_REAUTHORIZATION = "needs_reauthorization"
     REVOKING = "revoking"
     REVOKED = "revoked"
+    #: its first login is still to be proved, by a forced refresh; until then nobody works through it
+    CONNECTING = "connecting"
 
 
 IN_USE: Final = frozenset({Status.ACTIVE, Status.COOLING_DOWN})
@@ -103,6 +105,9 @@ class Connection(BaseModel):
     encrypted_refresh_token: str | None = None
     #: tokens were issued that nobody holds, so that they can't be revoked by us
     orphaned_tokens: bool = False
+
+    #: its provider did not know the owner when it was made: nobody would notice that they left
+    owner_is_unknown: bool = False
 
     # what is wrong with it
     failures: int = 0
