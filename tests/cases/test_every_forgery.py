@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -209,6 +209,13 @@ def alters_a_case_after_its_seal(world: World) -> list[str]:
     return world.hands_over()
 
 
+def moves_a_case_to_another_time(world: World) -> list[str]:
+    world.tells_days()
+    last = max(world.office.cases.every, key=lambda case: str(case.finished_at))
+    world.office.cases.alter(last.case_id, finished_at=datetime(2031, 1, 1, tzinfo=UTC))
+    return world.hands_over()
+
+
 def invents_a_completed_case(world: World) -> list[str]:
     """All of it is consistent: whoever copies a case and its receipts in the tables has seal_case itself sign it."""
     office, [case, *_] = world.office, world.office.cases.every
@@ -317,6 +324,11 @@ IN_THE_FOLDER: Final[Forgeries] = (
 )
 IN_THE_TABLES: Final[Forgeries] = (
     (alters_a_case_after_its_seal, "A case is changed in the table after its seal.", "names: the case or a receipt is"),
+    (
+        moves_a_case_to_another_time,
+        "A case is moved out of the auditor's time in the table.",
+        "names: the case or a receipt",
+    ),
     (completes_a_case_early, "A case is completed in the table before its steps have ended.", "has 0 receipts"),
     (
         invents_a_completed_case,

@@ -22,7 +22,7 @@ from leaver_cli.deployment import Deployment, describe
 from leaver_cli.evidence.counted import Counted, count
 from leaver_cli.evidence.folder import Handed, write_folder
 from leaver_cli.evidence.period_page import Period
-from leaver_cli.evidence.source import is_day
+from leaver_cli.evidence.source import folder_of, is_day
 from leaver_cli.evidence.wanted import Span, Wanted
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal
@@ -80,7 +80,7 @@ def take(
     leaves = list(source.leaves.values())
     handed = Handed(
         _at_once(partial(source.exhibit, is_redacted=is_redacted), [each for each in chosen if not is_day(each)]),
-        dict(_at_once(lambda day: (day, source.files_of(f"days/{day}")), [each for each in chosen if is_day(each)])),
+        dict(_at_once(lambda day: (day, source.files_of(folder_of(day))), [each for each in chosen if is_day(each)])),
         source.signing_key.public_key,
         [bytes.fromhex(each.hash) for each in leaves],
         source.checkpoint,

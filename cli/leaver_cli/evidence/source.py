@@ -13,8 +13,11 @@ from leaver.cases.record import ENTRY
 from leaver.cases.states import OVER, UNDER_WAY, State
 from leaver.cases.table import Cases, ListedCase, UnreadableCase
 from leaver.errors import NotKept
+from leaver.evidence.bundle import SIGNED_AT
+from leaver.evidence.dsse import Envelope
 from leaver.evidence.log_proof import LogProof
 from leaver.evidence.signing import SigningKey
+from leaver.evidence.statement import Statement
 from leaver.evidence.store import EvidenceStore
 from leaver.evidence.verification import CaseFiles
 from leaver_cli.evidence.exhibit import Exhibit
@@ -49,8 +52,13 @@ class EvidenceSource:
     def checkpoint(self) -> str:
         """The newest one that was signed: of all that is in the log."""
         newest = list(self.leaves)[-1]
-        proof = self.store.read(f"{'days' if is_day(newest) else 'cases'}/{newest}/envelope.tlog-proof")
+        proof = self.store.read(f"{folder_of(newest)}/envelope.tlog-proof")
         return LogProof.from_text(proof.decode()).checkpoint
+
+    def signed_at(self, name: str) -> str:
+        """When a case's or a day's statement was signed."""
+        envelope = Envelope.from_json(self.files_of(folder_of(name)).envelope)
+        return str(Statement.from_json(envelope.payload).predicate[SIGNED_AT])
 
     def files_of(self, folder: str) -> CaseFiles:
         """Fetch what lies in a folder of the bucket; raises ClickException where it is not all there."""
@@ -61,11 +69,16 @@ class EvidenceSource:
 
     def exhibit(self, case_id: str, *, is_redacted: bool) -> Exhibit:
         """Fetch a case's evidence; raises ClickException where it is not all there."""
-        files = self.files_of(f"cases/{case_id}")
+        files = self.files_of(folder_of(case_id))
         key = None if is_redacted else self.keys.find(case_id)
         stored = self.cases.read_stored(case_id) if key else {}
         plain = bundle_of(stored) if ENTRY in stored else None
         return Exhibit(case_id, files, plain, key)
+
+
+def folder_of(name: str) -> str:
+    """Where the bucket has what the log knows by this name."""
+    return f"{'days' if is_day(name) else 'cases'}/{name}"
 
 
 def is_day(name: str) -> bool:

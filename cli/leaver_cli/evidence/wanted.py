@@ -1,5 +1,6 @@
 """What an auditor asks for, and which cases of the log that is."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from typing import NamedTuple
 
 from leaver.cases.table import ListedCase, UnreadableCase
 from leaver.messages.names import name_of
+from leaver.storage.tables import timestamp
 from leaver_cli.evidence.source import EvidenceSource
 
 
@@ -46,16 +48,13 @@ class Wanted:
         return self.span is not None and not self.cases and self.person is None
 
     def choose(self, source: EvidenceSource) -> Sequence[str]:
-        """The cases; of a whole time also its days, and whatever was logged between two of these."""
+        """The cases; of a whole time also its days, all that was signed in it, and what was logged between these."""
+        if self.is_whole and self.span:
+            return _signed_in(self.span, source)
         chosen = set(self.cases)
         if self.span or self.person:
             found = {each.case_id for each in source.find_over() if self._is_meant(each)}
             chosen = chosen & found if chosen else found
-        if self.is_whole and self.span:
-            chosen |= source.leaves.keys() & {f"{day:%Y-%m-%d}" for day in self.span.days}
-        places = [source.leaves[each].index for each in chosen if each in source.leaves]
-        if self.is_whole and places:
-            return [each for each, leaf in source.leaves.items() if min(places) <= leaf.index <= max(places)]
         return sorted(chosen)
 
     def told(self, *, is_redacted: bool) -> str:
@@ -73,3 +72,13 @@ class Wanted:
             return False
         names = {name_of(each) for each in (case.email, *case.names)}
         return self.person is None or name_of(self.person) in names
+
+
+def _signed_in(span: Span, source: EvidenceSource) -> Sequence[str]:
+    # By what was signed: whoever may write the tables may move a case out of any time there.
+    names = list(source.leaves)
+    first = bisect_left(names, timestamp(span.since), key=source.signed_at)
+    after = bisect_right(names, timestamp(span.until), key=source.signed_at)
+    days = {f"{day:%Y-%m-%d}" for day in span.days}
+    places = [*range(first, after), *(place for place, name in enumerate(names) if name in days)]
+    return names[min(places) : max(places) + 1] if places else []
