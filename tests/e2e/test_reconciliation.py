@@ -11,6 +11,7 @@ import pytest
 from leaver.providers.listing import Person as Listed
 from leaver.reconcile.record import MEMORY_KEPT, Documents, Runs, State, memory_name
 from local import acme
+from local.aws.template import REGION
 from local.demo_reconciliation import BUCKET, PARAMETERS, result
 from tests.doubles.reconciling import roster_of
 from tests.e2e.operated import Operated
@@ -22,9 +23,7 @@ GONE = acme.GRACE
 def world() -> Iterator[Operated]:
     with Operated(**PARAMETERS) as world:
         acme.set_up(world)
-        world.client("s3").create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
+        world.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         yield world
 
 
