@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from local.aws.template import Json
 
 #: the items of `Deliveries` that are no delivery's, and what kinds of them begin with, and have rights of their own
-NOTES: Final = frozenset({"connected", "spoke", "silent", "notice#", "preview#"})
+NOTES: Final = frozenset({"connected", "spoke", "silent", "notice#", "preview#", "reconcile#"})
 #: as the template names the one key that signs
 SIGNING_KEY: Final = "key/EvidenceKey"
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")

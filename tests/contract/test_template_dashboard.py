@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.receive_webhook.app import REFUSED
+from functions.reconcile.app import FOUND, OWNERS_GONE, RECONCILED, STOPPED
 from functions.start_offboarding.app import APPS_REMOVED, DATED_AHEAD, RESURRECTIONS, RETURNS_HELD
 from functions.watch_deadlines.app import gauges
 from leaver.messages import commands
@@ -18,6 +19,7 @@ EMITTED = {
     *gauges([], (), NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CeilingPercent", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
     *(DATED_AHEAD, RETURNS_HELD, RESURRECTIONS, APPS_REMOVED, REFUSED, "ConnectionsFailing"),
+    *(FOUND, OWNERS_GONE, RECONCILED, STOPPED),
     *("CasesNotSealed", "CasesAtOddsWithReceipts", "SilentSources"),
     # By each consumer, for each message that it is given.
     *(f"{function}.{lane}" for function in CONSUMERS for lane in ("Waited", "UrgentWaited")),

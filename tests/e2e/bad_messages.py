@@ -189,6 +189,9 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
             "case_id: expected up to 128 letters, digits and _ . : -",
         ),
     },
+    "reconcile": {
+        "a column too many": ({"roster": "csv", "everybody": SECRET}, "unknown field (allowed: "),
+    },
     "look_up_person": {
         "nobody's id": (
             {"unnamed": {"event_id": "e-1", "source": "hibob", "source_id": SECRET}, "missing": "look it up"},
