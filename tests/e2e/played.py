@@ -55,7 +55,9 @@ class Player:
     def _played(self, block: str) -> Iterator[str]:
         for command, printed in commands(block):
             del printed
-            yield f"$ {command}\n{self._run(command)}"
+            shown = f"$ {command}\n{self._run(command)}"
+            sys.stderr.write(shown)
+            yield shown
 
     def _run(self, command: str) -> str:
         """Run a command on a terminal; what it asks is answered with yes, and an exit status is told if it is not 0."""
@@ -112,7 +114,7 @@ def masked(page: str) -> Mapping[str, list[str]]:
 
 def play(path: Path, folder: Path) -> str:
     """Play a page on a world of its own, as `make up` makes it."""
-    with World(parameters=surroundings.PARAMETERS) as world:
+    with World(parameters=surroundings.PARAMETERS, ticking=True) as world:
         surroundings.surround(world)
         acme.set_up(world)
         acme.hire_an_office(world)
