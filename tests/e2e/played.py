@@ -24,7 +24,8 @@ BLOCK: Final = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.DOTALL | re.MU
 #: what a run has of its own: ids, times, digests, ports, how long something took
 OWN: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|WEB_[0-9a-f]{32}|[0-9a-f]{64}"
-    r"|\d{4}-\d\d-\d\d|\d+:\d\d:\d\dZ?|\d\d:\d\d|(?<=:)\d{4,5}|\d+(?= seconds)|\d+(?= (d|h|min)\b)|\bin \d.*(?=\?)"
+    r"|\d{4}-\d\d-\d\d|\d+:\d\d:\d\dZ?|\d\d:\d\d|(?<=:)\d{4,5}"
+    r"|\d+(?= (seconds?|a minute|d|h|min)\b)|(?<=second)s?\b|\bin \d.*(?=\?)"
 )
 
 
