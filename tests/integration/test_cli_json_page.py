@@ -1,4 +1,4 @@
-"""What a program gets by `--json`: docs/commands.md names what stands in the object of each command that shows things."""
+"""What a program gets by `--json`: docs/commands.md names what stands in the object of each command that shows."""
 
 import json
 import re
