@@ -163,7 +163,16 @@ def complain(line: str) -> None:
 
 def says_yes(question: str) -> bool:
     """Ask, and tell whether that was a yes; a question is no part of what is printed for a pipe or a program."""
-    return typer.confirm(printable(question), err=True)
+    console, asked = Terminal(stderr=True), printable(question)
+    if console.is_terminal:
+        asked = "\n".join(folded_sentence(asked, console.width - len(" [y/N]: ")))
+    try:
+        return typer.confirm(asked, err=True)
+    except click.Abort as aborted:
+        if isinstance(aborted.__context__, EOFError):
+            complain("")
+            raise click.ClickException("nobody is there to answer; with --yes nothing is asked") from None
+        raise
 
 
 def confirm(question: str) -> None:

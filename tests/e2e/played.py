@@ -24,7 +24,8 @@ BLOCK: Final = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.DOTALL | re.MU
 #: what a run has of its own: ids, times, digests, ports, how long something took
 OWN: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|WEB_[0-9a-f]{32}|[0-9a-f]{64}"
-    r"|\d{4}-\d\d-\d\d|\d+:\d\d:\d\dZ?|\d\d:\d\d|(?<=:)\d{4,5}|\d+(?= seconds)|\d+(?= (d|h|min)\b)|\bin \d.*(?=\?)"
+    r"|\d{4}-\d\d-\d\d|\d+:\d\d:\d\dZ?|\d\d:\d\d|(?<=:)\d{4,5}"
+    r"|\d+(?= (seconds?|a minute|d|h|min)\b)|(?<=second)s?\b|\bin \d.*(?=\?)"
 )
 
 
@@ -55,7 +56,9 @@ class Player:
     def _played(self, block: str) -> Iterator[str]:
         for command, printed in commands(block):
             del printed
-            yield f"$ {command}\n{self._run(command)}"
+            shown = f"$ {command}\n{self._run(command)}"
+            sys.stderr.write(shown)
+            yield shown
 
     def _run(self, command: str) -> str:
         """Run a command on a terminal; what it asks is answered with yes, and an exit status is told if it is not 0."""
@@ -112,7 +115,7 @@ def masked(page: str) -> Mapping[str, list[str]]:
 
 def play(path: Path, folder: Path) -> str:
     """Play a page on a world of its own, as `make up` makes it."""
-    with World(parameters=surroundings.PARAMETERS) as world:
+    with World(parameters=surroundings.PARAMETERS, ticking=True) as world:
         surroundings.surround(world)
         acme.set_up(world)
         acme.hire_an_office(world)

@@ -60,6 +60,7 @@ AT_LENGTH: Final = (
     "tests/cases/test_accounts_at_zoom.py",
     "tests/cases/test_once_more.py",
     "tests/e2e/test_operators_seat.py",
+    "tests/e2e/test_played_pages.py",
     "tests/integration/test_local_up.py",
     "tests/refresh/test_interleavings.py",
 )
@@ -99,7 +100,7 @@ PARTS: Final = (
         f"{' '.join(AT_LENGTH)} -m at_length",
         "time, each test",
         full=1,
-        seconds=30,
+        seconds=180,
     ),
     Part(
         "the evidence of many cases, checked as an auditor does",

@@ -1,14 +1,16 @@
 """`leaver heard`: which HR events of a day have no fate yet."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
+from leaver_cli.table import Column, Table
 from leaver_cli.terminal import Terminal
+
+COLUMNS: Final = (Column("when", spare=2), Column("message id"), Column("source"), Column("event id", spare=1))
 
 
 def heard(
@@ -23,10 +25,10 @@ def heard(
     """Show the HR events that nothing became of yet; the exit status is 1 if there are any."""
     found = list(describe(stack, region, profile).heard.find_open(day or now()))
     console = Terminal()
+    table = Table("heard", COLUMNS)
     for each in found:
-        said = f"{each.source} {each.event_id or ''}" if each.source else "nobody can read it"
-        line = f"{moment(each.heard_at)} message {each.message_id}: {said}"
-        console.say(line)
-    console.say(f"{len(found)} without a fate")
+        table.add(each.heard_at, each.message_id, each.source or "nobody can read it", each.event_id)
+    console.print(table)
+    console.note(f"{len(found)} without a fate")
     if found:
         raise typer.Exit(1)

@@ -22,10 +22,10 @@ NOT_DONE: Final = (State.OPEN, State.HELD, State.SCHEDULED)
 DONE: Final = (State.COMPLETED, *sorted(OVER))
 COLUMNS: Final = (
     # Every command on a case takes a person's name as well.
-    Column("case", spare=2),
+    Column("case", spare=3),
     Column("who"),
     Column("state"),
-    Column("when", spare=3),
+    Column("when", spare=2),
     Column("kind", spare=5),
     Column("source", spare=4),
     Column("what to do", spare=1, prose=True),
