@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.start_offboarding import app
+from leaver.cases import receipts
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.times import Settled
 from tests.doubles.hr_events import webhook
@@ -81,3 +82,22 @@ def test_those_tests_see_it_where_a_source_is_believed(office: Office, monkeypat
     office.clock.passes(minutes=1)
     office.hears_and_works()
     assert office.access_of(ADA) == EVERYTHING
+
+
+def is_told_that_it_is_completed(office: Office) -> bool:
+    """Whether that is announced where SQS and HR are three minutes ahead of the functions, and signed before."""
+    later = office.clock() + timedelta(minutes=3)
+    office.hears(occurred_at=later.isoformat(), effective_at=later.isoformat()).sent_at = later
+    office.works()
+    return bool(office.announced("OffboardingCompleted"))
+
+
+def test_where_sqs_is_ahead_a_receipt_says_nothing_that_evidence_could_not_say(office: Office) -> None:
+    assert is_told_that_it_is_completed(office)
+
+
+def test_that_is_seen_where_a_receipt_is_asked_for_after_its_end(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "min", lambda asked_at, _: asked_at, raising=False)
+    assert not is_told_that_it_is_completed(office)

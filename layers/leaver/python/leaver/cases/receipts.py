@@ -105,6 +105,8 @@ class Receipt(BaseModel):
                 "outcome": result.outcome,
                 **result.response.fields(),
                 "reason": reason,
+                # Whoever asked may have a clock that is ahead of ours: nothing ends before it is asked for.
+                "requested_at": min(self.requested_at, now),
                 "finished_at": now,
                 "time_to_revoke": waited if result.outcome in ENDED else None,
                 "details": dict(result.details),
@@ -119,6 +121,7 @@ class Receipt(BaseModel):
         if self.outcome is not None:
             told["before"] = self.outcome
         said = {"outcome": Outcome.CLOSED, "finished_at": now, "details": told}
+        said |= {"requested_at": min(self.requested_at, now)}
         return self.model_copy(update=said | {"progress": None, "last_try": None})
 
 
