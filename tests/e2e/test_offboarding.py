@@ -1,6 +1,7 @@
 """From an HR event to the end of a person's access, and to what is kept and said of it."""
 
 import json
+from collections import Counter
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,19 @@ from tests.e2e.watched_world import WatchedWorld, in_seconds
 OKTA = json.loads((Path(__file__).parents[2] / "events" / "okta.json").read_text())["detail"]
 
 ALL_ENDED = ["GrantsRevoked", "OffboardingCompleted", "OffboardingStarted", "SsoTokenRevoked", "UserTokensPurged"]
+
+#: what one case asks of AWS, its seal and its evidence included, where one leaver comes alone: each call is paid for,
+#: and waited for. Who is told of two receipts at once may look twice.
+CALLS = {
+    "BatchGetItem": 3,
+    "GetItem": 40,
+    "GetSecretValue": 0,
+    "PutItem": 7,
+    "UpdateItem": 24,
+    "Query": 28,
+    "PutEvents": 8,
+    "SendMessage": 3,
+}
 
 
 def okta_event(leaver: Person, actor: Person = acme.ADMIN, **changed: Any) -> dict[str, Any]:
@@ -45,6 +59,18 @@ def is_out(world: WatchedWorld, person: Person) -> bool:
 
 def has_all(world: WatchedWorld, person: Person) -> bool:
     return world.zoom.has_session(person.email) and world.venafi.live_grants(person.venafi_id) == 1
+
+
+def test_a_case_asks_aws_no_more_than_it_did(world: WatchedWorld) -> None:
+    for number in range(2):
+        leaver = world.hire()
+        world.aws.calls.clear()
+        world.put_hr_event("OffboardingRequested", requested(leaver, event_id=f"hr-{number}"))
+        world.wait_until_idle()
+        # The second time everything is warm.
+        made = Counter(world.aws.calls)
+        assert is_out(world, leaver)
+    assert {name: made[name] for name in CALLS if made[name] > CALLS[name]} == {}, made
 
 
 def test_oktas_deactivation_ends_that_persons_session_and_grants_and_nobody_elses(world: WatchedWorld) -> None:

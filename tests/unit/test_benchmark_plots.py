@@ -13,10 +13,11 @@ from benchmarks import plot
     [
         lambda: plot.bars("Bars & <more>", {"ours": 1.5, "naive": 30, "nothing": 0}, unit="ms", target=2),
         lambda: plot.bars("None", {}, unit="ms"),
+        lambda: plot.delays("Delays", {"ours": 0.9}, {"others, as they say": 30, "and more": 900}),
         lambda: plot.lines("Lines", {"a": [(0, 0), (10, 5)], "b": [(0, 5)]}, x="s", y="done"),
         lambda: plot.lines("Orders", {"a": [(100, 3), (1e6, 3e4)]}, x="leavers", y="s", logarithmic=True),
     ],
-    ids=["bars", "no bars", "lines", "logarithmic"],
+    ids=["bars", "no bars", "delays", "lines", "logarithmic"],
 )
 def test_a_plot_is_well_formed_and_stays_on_its_paper_and_is_drawn_the_same_again(draw: Callable[[], str]) -> None:
     drawn = draw()
