@@ -60,6 +60,14 @@ def alarm_faults(stack: Stack) -> list[str]:
             # What is not there can't count itself.
             "TreatMissingData": "breaching",
         },
+        "a change of what evidence rests on": AT_LEAST
+        | {
+            "Namespace": "AWS/Events",
+            "MetricName": "TriggeredRules",
+            "Dimensions": [{"Name": "RuleName", "Value": "EvidenceChangedRule"}],
+            "Statistic": "Sum",
+            "Threshold": 1,
+        },
     }
     for what in SUMS:
         expected[what] = GAUGE | {"MetricName": what, "Statistic": "Sum", "TreatMissingData": "notBreaching"}
@@ -103,7 +111,7 @@ def test_every_dead_letter_queue_unrouted_every_age_and_reauthorization_have_an_
     assert alarm_faults(either) == []
     assert len(list(of_type(either, "AWS::CloudWatch::Alarm"))) == 3 * len(CONSUMERS) - len(UNMEASURED) + 2 * len(
         LANED
-    ) + 4 + 10 + len(SUMS) + len(FAULTS) + ("WebhooksThrottledAlarm" in either) + len(RECONCILES & either.keys())
+    ) + 4 + 11 + len(SUMS) + len(FAULTS) + ("WebhooksThrottledAlarm" in either) + len(RECONCILES & either.keys())
 
 
 def test_alarms_tell_the_topic_where_there_is_one(full: Stack, smallest: Stack) -> None:
@@ -145,6 +153,7 @@ def test_a_quiet_metric_is_no_alarm(either: Stack) -> None:
         ("ReauthorizationAlarm", "TreatMissingData", "notBreaching", "nobody is told of a person"),
         ("OverdueCasesAlarm", "Statistic", "Average", "nobody is told of OverdueCases"),
         ("HeldCasesAlarm", "Threshold", 2, "nobody is told of HeldCases"),
+        ("EvidenceChangedAlarm", "Threshold", 2, "nobody is told of a change of what evidence rests on"),
         ("WatchIsSilentAlarm", "TreatMissingData", "notBreaching", "nobody is told of a watch that stands still"),
     ],
 )

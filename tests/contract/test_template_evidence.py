@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from local.aws.patterns import matches
 from tests.contract.iam import Caller, administrator, is_allowed, principal
 from tests.contract.stack import FULL, FUNCTIONS, SMALLEST, Stack, change, stack
 from tests.contract.test_template_permissions import statements
@@ -22,6 +23,11 @@ BUCKET = "arn:aws:s3:::EvidenceBucket"
 OBJECT = f"{BUCKET}/cases/c-1/bundle.json"
 NEW = {"s3:if-none-match": "*"}
 LOCKS = ("s3:PutObjectRetention", "s3:PutBucketObjectLockConfiguration")
+LOSE_THE_KEY = ("PutKeyPolicy", "ScheduleKeyDeletion", "DisableKey")
+OPEN_THE_BUCKET = ("PutBucketPolicy", "DeleteBucketPolicy", "PutBucketObjectLockConfiguration")
+CHANGE_THE_CODE = ("UpdateFunctionCode20150331v2", "UpdateFunctionConfiguration20150331v2")
+#: as the tests' stack resolves a reference to it, which is its name
+SIGNS = "SealCaseFunction"
 TAKES_AWAY = ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention")
 
 
@@ -174,3 +180,41 @@ def test_a_role_that_may_sign_beside_seal_case_is_noticed(full: Stack) -> None:
     for number in (1, 2):
         change(full, ["EvidenceKey", "Properties", "KeyPolicy", "Statement", number, "Condition"], {})
     assert wrong(tries_at_the_key(full))
+
+
+#: as CloudTrail writes them, which appends the version of Lambda's API; the key's ARN stands under `resources`
+CHANGES = [
+    *(("aws.kms", each, {"resources": [{"type": "AWS::KMS::Key", "ARN": KEY}]}) for each in LOSE_THE_KEY),
+    *(("aws.s3", each, {"requestParameters": {"bucketName": "EvidenceBucket"}}) for each in OPEN_THE_BUCKET),
+    *(("aws.lambda", each, {"responseElements": {"functionName": SIGNS}}) for each in CHANGE_THE_CODE),
+]
+OTHERS = [
+    ("aws.kms", "PutKeyPolicy", {"resources": [{"type": "AWS::KMS::Key", "ARN": KEY.replace("Evidence", "")}]}),
+    ("aws.kms", "Sign", {"resources": [{"type": "AWS::KMS::Key", "ARN": KEY}]}),
+    ("aws.s3", "PutBucketPolicy", {"requestParameters": {"bucketName": "another"}}),
+    ("aws.lambda", CHANGE_THE_CODE[0], {"responseElements": {"functionName": "RevokeGrantsFunction"}}),
+    # it failed
+    ("aws.lambda", CHANGE_THE_CODE[0], {"responseElements": None, "requestParameters": {"functionName": SIGNS}}),
+]
+
+
+def is_told(made: Stack, source: str, name: str, detail: dict[str, Any]) -> bool:
+    event = {"source": source, "detail-type": "AWS API Call via CloudTrail", "detail": {"eventName": name, **detail}}
+    return matches(made["EvidenceChangedRule"]["Properties"]["EventPattern"], event)
+
+
+@pytest.mark.parametrize(("source", "name", "detail"), CHANGES)
+def test_whoever_changes_what_evidence_rests_on_is_told_of(
+    either: Stack, source: str, name: str, detail: dict[str, Any]
+) -> None:
+    assert is_told(either, source, name, detail)
+
+
+@pytest.mark.parametrize(("source", "name", "detail"), OTHERS)
+def test_what_touches_no_evidence_rings_no_alarm(either: Stack, source: str, name: str, detail: dict[str, Any]) -> None:
+    assert not is_told(either, source, name, detail)
+
+
+def test_the_topic_is_told_who_it_was(full: Stack, smallest: Stack) -> None:
+    assert full["EvidenceChangedRule"]["Properties"]["Targets"] == [{"Id": "topic", "Arn": FULL["AlarmTopicArn"]}]
+    assert smallest["EvidenceChangedRule"]["Properties"]["Targets"] == []
