@@ -71,7 +71,7 @@ def _rule(aws: MotoServer, name: str, properties: Json) -> Made:
         arguments["EventPattern"] = json.dumps(properties["EventPattern"])
     arn = events.put_rule(**{**arguments, "Name": name, "EventBusName": bus})["RuleArn"]
     # To moto a schedule's rule, which has no pattern, matches every event of its bus, so it gets no targets.
-    if "EventPattern" in properties:
+    if "EventPattern" in properties and targets:
         reached = [
             target if API_DESTINATION not in target["Arn"] else _on_its_way(aws, name, target) for target in targets
         ]
