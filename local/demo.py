@@ -28,6 +28,7 @@ from local.world import World
 
 #: seconds that an expectation has to come true while there is still work under way
 PATIENCE = 12.0
+ALL = (*ROWS, REDRIVEN, FORGOTTEN)
 STORY = (
     "HiBob's signed webhook says that somebody left, and names an id only. Leaver asks HiBob who that is: John Doe. He "
     "has an account at each of Acme's two Zoom accounts, and Venafi knows him by another name than his address. Then "
@@ -81,8 +82,8 @@ def _play(broken: str | None, console: Console, folder: Path) -> int:
             johns_access_token=token(world, JOHNS, "access_token"),
             johns_user_tokens=len(world.zoom.user_tokens(acme.JOHN.zoom_id)),
         )
-        earlier = {row.name: row.observe(world, before) for row in (*ROWS, REDRIVEN, FORGOTTEN)}
-        for row in (*ROWS, REDRIVEN, FORGOTTEN):
+        earlier = {row.name: row.observe(world, before) for row in ALL}
+        for row in ALL:
             if row.name == broken:
                 row.sabotage(world)
         status.update("HiBob's webhook and the commands go in …")
@@ -107,7 +108,7 @@ def _play(broken: str | None, console: Console, folder: Path) -> int:
         status.update("The local world ends …")
     console.print(STORY)
     console.print(_rows_table(earlier, observed, narrow=console.width < NARROW))
-    failed = [row.name for row in (*ROWS, REDRIVEN, FORGOTTEN) if not row.holds(earlier[row.name], observed[row.name])]
+    failed = [row.name for row in ALL if not row.holds(earlier[row.name], observed[row.name])]
     if case is not None and case.head is not None:
         console.print(_receipts_table(receipts, narrow=console.width < NARROW))
         took = f"the last receipt {case.time_to_revoke} s after the webhook"
@@ -216,7 +217,7 @@ def _rows_table(earlier: Mapping[str, str], observed: Mapping[str, str], *, narr
     table.add_column("row", no_wrap=True)
     for column in ("what was seen, and where",) if narrow else ("what", "before", "now", "where"):
         table.add_column(column, overflow="fold")
-    for row in (*ROWS, REDRIVEN, FORGOTTEN):
+    for row in ALL:
         before, now = earlier[row.name], observed[row.name]
         seen = f"[green]{now}[/]" if row.holds(before, now) else f"[bold red]{now}[/] (expected: {row.expected})"
         cells = [f"{row.story}: {before} → {seen} ({row.where})"] if narrow else [row.story, before, seen, row.where]

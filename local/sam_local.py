@@ -131,6 +131,11 @@ def _heard(world: WorldInContainer, _: Tokens) -> str:
     return ", ".join(heard) or "no message"
 
 
+def _reconciled(world: WorldInContainer, _: Tokens) -> str:
+    said = [event["detail-type"] for event in world.messages("notify-people")]
+    return ", ".join(each for each in said if each.startswith("Reconcil")) or "nothing"
+
+
 def _told(world: WorldInContainer, _: Tokens) -> str:
     return ", ".join(notice["subject"] for notice in world.told()) or "nobody is told"
 
@@ -157,6 +162,8 @@ _CASE = "c-6f2b1c9e-53a7-4d6c-9a55-0d7f3f1f2f6e"
 
 #: in the order of the invocations: the connection that the others need is revoked last
 ROWS = (
+    # Without a roster it says that it has none; before the others, whose announcements wait there too.
+    Row("reconcile", "ReconciliationStopped", "the queue of notify_people", _reconciled),
     Row("revoke_sso_token", "no session", "Zoom: who is signed in", _session),
     Row("revoke_grants", "0 grants", "Venafi: grants that live", _grants),
     Row("retrieve_user_token", "the one that Zoom minted", "Secrets Manager, by digest", _kept_token),

@@ -275,8 +275,23 @@ def test_rules_listen_to_our_inbound_sources_alone(either: Stack) -> None:
 
 @pytest.mark.parametrize("function", ["ScheduleRefreshes", "WatchDeadlines"])
 def test_the_schedule_starts_a_function_every_minute(either: Stack, function: str) -> None:
+    assert either[f"{function}Schedule"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+    assert_it_may_start(either, function)
+
+
+def test_the_schedule_starts_reconciliation_each_night_where_there_is_a_roster(full: Stack, smallest: Stack) -> None:
+    assert full["ReconcileSchedule"]["Properties"]["ScheduleExpression"].startswith("cron(")
+    assert_it_may_start(full, "Reconcile")
+    assert "ReconcileSchedule" not in smallest
+
+
+def test_nothing_else_is_started_by_a_schedule(full: Stack) -> None:
+    permitted = {each for each, _ in of_type(full, "AWS::Lambda::Permission")} - {"FrontDoorPermission"}
+    assert permitted == {f"{each}SchedulePermission" for each in ("ScheduleRefreshes", "WatchDeadlines", "Reconcile")}
+
+
+def assert_it_may_start(either: Stack, function: str) -> None:
     schedule = either[f"{function}Schedule"]["Properties"]
-    assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert "EventBusName" not in schedule
     assert [target["Arn"].rpartition(":")[2] for target in schedule["Targets"]] == [f"{function}Function"]
     assert either[f"{function}SchedulePermission"]["Properties"] == {
@@ -285,8 +300,6 @@ def test_the_schedule_starts_a_function_every_minute(either: Stack, function: st
         "Principal": "events.amazonaws.com",
         "SourceArn": f"arn:aws:events:eu-west-1:123456789012:rule/{function}Schedule",
     }
-    schedules = [each for each, _ in of_type(either, "AWS::Lambda::Permission") if each != "FrontDoorPermission"]
-    assert len(schedules) == 2
 
 
 def test_hr_events_are_archived_for_90_days(either: Stack) -> None:

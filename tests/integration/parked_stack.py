@@ -36,6 +36,7 @@ QUEUES = (
     "leaver-start-offboarding",
     "leaver-look-up-person",
     "leaver-notify-people",
+    "leaver-reconcile",
 )
 #: those of them beside which there is an urgent one
 LANED = ("leaver-revoke-access-token", "leaver-revoke-sso-token", "leaver-revoke-grants", "leaver-start-offboarding")

@@ -123,7 +123,7 @@ def test_an_exception_inside_ends_it_too(template: Path) -> None:
 
 @pytest.mark.usefixtures("nothing_left")
 def test_a_start_that_fails_leaves_nothing(template: Path) -> None:
-    template.write_text(TEMPLATE + "  Bucket: {Type: AWS::S3::Bucket}\n")
+    template.write_text(TEMPLATE + "  Network: {Type: AWS::EC2::VPC}\n")
     with pytest.raises(TemplateError):
         Deployment(template, {}, partner_buses=["partner"])
 

@@ -6,21 +6,18 @@ import pytest
 from rich.console import Console
 
 from local import demo
-from local.demo_rows import REDRIVEN
-from local.demo_rows import ROWS as SEEN
-
-ROWS = (*SEEN, REDRIVEN)
+from local.demo import ALL
 
 
 @pytest.mark.parametrize("width", [80, demo.NARROW - 1, 150])
 def test_a_table_breaks_no_word(width: int) -> None:
     console = Console(width=width, file=io.StringIO())
-    expected = {row.name: row.expected for row in ROWS}
+    expected = {row.name: row.expected for row in ALL}
     console.print(demo._rows_table(expected, expected, narrow=width < demo.NARROW))
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
     assert max(map(len, shown.splitlines())) <= width
-    told = [word for row in ROWS for text in (row.name, row.story, row.expected, row.where) for word in text.split()]
+    told = [word for row in ALL for text in (row.name, row.story, row.expected, row.where) for word in text.split()]
     assert [word for word in told if word not in shown] == []
 
 

@@ -33,4 +33,4 @@ def test_a_ticking_schedule_fires_once_in_every_period(monkeypatch: pytest.Monke
 
 def test_a_schedule_that_is_no_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="cron"):
-        Schedule("arn", "cron(0 8 * * ? *)", print)
+        Schedule("arn", "cron(0 8 ? * MON *)", print)

@@ -16,6 +16,7 @@ from leaver.messages.events import (
     CaseAnnouncement,
     ConnectionAnnouncement,
     PeopleNotified,
+    ReconciliationAnnouncement,
     SourceAnnouncement,
 )
 from leaver.messages.notices import TOLD
@@ -172,6 +173,19 @@ def of_a_source(**fields: Any) -> str:
     return announced(SourceAnnouncement(detail_type="SourceSilent", **usual | fields))
 
 
+def of_a_run(name: str, **fields: Any) -> str:
+    usual: dict[str, Any] = {
+        "announcement_id": f"night-1/{name}",
+        "run": "night-1",
+        "dry_run": False,
+        "counts": {"gone_and_alive": 2, "alive_again": 1},
+        "connections_of_who_left": ["zoom"],
+        "because": [],
+        "digest": "0" * 64,
+    }
+    return announced(ReconciliationAnnouncement(detail_type=name, **usual | fields))
+
+
 LEFT = [
     {"what": "user tokens that were handed out", "system": "zoom", "until": "2026-11-22T11:30:00Z"},
     {"what": "a step that a person closed", "step": "x", "system": "venafi", "who": "zoe", "because": "zoe's database"},
@@ -194,6 +208,9 @@ SAID = {
     "Leaver goes on trying by itself.",
     of_a_connection("ConnectionRecovered"): "The connection zoom to zoom works again; "
     "it did not since 2026-11-22 08:30 UTC.",
+    of_a_run("Reconciled"): "Reconciliation found 3 things of people who left, and 1 service connection of theirs.",
+    of_a_run("ReconciliationStopped", because=["the roster is 3 days old"]): "Reconciliation stopped, and held nobody: "
+    "the roster is 3 days old.",
     of_a_source(): "Nothing came from the source hibob/main since 2026-11-14 09:30 UTC, "
     "which is longer than it may be.",
 }
@@ -205,6 +222,13 @@ def test_each_announcement_is_one_sentence(people: People) -> None:
     assert [each["sentence"] for each in people.posted] == list(SAID.values())
     assert {each["announced"] for each in people.posted} == set(TOLD)
     assert people.parked == []
+
+
+def test_of_a_comparison_that_finds_nobody_or_is_a_trial_nobody_is_told(people: People) -> None:
+    nobody = {"counts": {"gone_and_clean": 9}, "connections_of_who_left": []}
+    trials = [of_a_run(each, dry_run=True) for each in ("Reconciled", "ReconciliationStopped")]
+    people.hear(of_a_run("Reconciled", **nobody), *trials)
+    assert people.mails == []
 
 
 def test_chat_mail_and_address_say_the_same_and_what_to_type_next(people: People) -> None:
