@@ -30,7 +30,7 @@ def test_all_of_a_case_that_is_dead_lettered_goes_back_and_nothing_else(stack: S
     result = leaver("retry", "c-1", answer="y\n", mix_stderr=False)
     assert result.exit_code == 0
     assert "Send these back (2 of case c-1, ada@example.com)?" in result.stderr
-    assert "2 messages went back to their queues, to be tried again now" in result.stdout
+    assert "2 messages went back to the queues that they came from, to be tried again now" in result.stdout
     assert (cases_in(stack, "revoke-sso-token"), cases_in(stack, "revoke-grants")) == (["c-1"], ["c-1"])
     assert cases_in(stack, "revoke-grants-dead-letters") == ["c-2"]
 
