@@ -80,7 +80,7 @@ class Player:
             shown = b""
             while part := _read(master):
                 shown += part
-                if part.endswith(b"[y/N]: "):
+                if shown.endswith(b"[y/N]: "):
                     os.write(master, b"y\n")
         os.close(master)
         self._environ = dict(each.split("=", 1) for each in kept.read_text().split("\0") if "=" in each)

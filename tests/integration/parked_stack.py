@@ -79,7 +79,8 @@ class World:
         for name in ("leaver-refresh-access-token", "leaver-seal-case"):
             self.sqs.create_queue(QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"})
             self.sqs.create_queue(QueueName=f"{name}-dead-letters.fifo", Attributes={"FifoQueue": "true"})
-        for name in ("leaver-unrouted", "leaver-unrouted-dead-letters", "leaver-watch-deadlines-dead-letters"):
+        unfed = (f"leaver-{function}-dead-letters" for function in ("watch-deadlines", "reconcile"))
+        for name in ("leaver-unrouted", "leaver-unrouted-dead-letters", *unfed):
             self.sqs.create_queue(QueueName=name)
         self.events.create_event_bus(Name="leaver")
 

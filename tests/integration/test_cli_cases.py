@@ -417,13 +417,6 @@ def test_release_asks_and_sends_one_decision(stack: Stack) -> None:
     assert stack.decided() == [{"case": "h-1", "decision": "release"}]
 
 
-def test_where_nobody_is_there_to_answer_nothing_is_decided_and_it_is_said_how_not_to_be_asked(stack: Stack) -> None:
-    stack.has("h-1", SSO, state=State.HELD)
-    result = leaver("release", "h-1", answer="")
-    assert (result.exit_code, stack.decided()) == (1, [])
-    assert result.output.endswith("Error: nobody is there to answer; with --yes nothing is asked\n")
-
-
 @pytest.mark.parametrize(("option", "decision"), [([], "release"), (["--discard"], "discard")])
 def test_all_are_released_or_discarded(stack: Stack, option: list[str], decision: str) -> None:
     for case_id in ("h-1", "h-2"):

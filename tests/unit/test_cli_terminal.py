@@ -114,3 +114,12 @@ def test_what_stops_a_command_is_shown_in_a_line_and_a_bug_without_its_words(err
 
 def test_the_command_line_prints_no_variables_of_a_traceback() -> None:
     assert not app.pretty_exceptions_enable
+
+
+def test_where_nobody_is_there_to_answer_it_is_said_how_not_to_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", nobody)
+    with pytest.raises(click.ClickException, match="nobody is there to answer; with --yes nothing is asked"):
+        confirm("End every access?")
