@@ -11,6 +11,7 @@ from leaver.cases.states import State
 from leaver.connections.record import Status
 from leaver.errors import InvalidToken, NeedsReauthorization, NoSlot, ProviderUnavailable, Rejected, Throttled
 from leaver.outcomes import Outcome
+from tests.cases.attempts.seen import Company
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message, Office
 from tests.doubles.steps import Killed, Moment
@@ -381,3 +382,13 @@ def test_whatever_the_crash_of_the_last_step_it_is_sealed_all_the_same(moment: M
         assert office.case.state is State.COMPLETED
         assert office.case.head
         assert office.announced("OffboardingCompleted")
+
+
+def test_what_ended_before_the_day_is_signed_and_told_as_everything_else() -> None:
+    company = Company()
+    company.connects("bens-office", ADA, role="service")
+    company.hears_and_works("scheduled", effective_at=(company.clock() + timedelta(hours=1)).isoformat())
+    company.hands_over("bens-office", "it@example.com", ended=Outcome.REVOKED)
+    company.waits(5, hours=1)
+    assert len(company.announced("OffboardingCompleted")) == 1
+    assert company.case.evidence is not None
