@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import batch, cost, door, drain, growth, init, memory, offboarding, plot, results
+from benchmarks import batch, cost, door, drain, growth, init, memory, offboarding, plot, reconciliation, results
 from benchmarks.figures import MOST_MEMORY
 from benchmarks.results import Part
 from benchmarks.simulation import run_paced
@@ -102,6 +102,13 @@ def door_under_load(progress: ShowProgress) -> Part:
     return Part("door", door.__doc__ or "", found.figures, [found.rows], drawn)
 
 
+def reconciling(progress: ShowProgress) -> Part:
+    """A night of reconciliation."""
+    figures, rows, seconds = reconciliation.run(progress)
+    drawn = plot.lines("A night", {"a night": seconds}, x="people", y="seconds", logarithmic=True)
+    return Part("reconciliation", reconciliation.__doc__ or "", figures, [rows], drawn)
+
+
 #: in this order: growth takes what a case costs from cost
 PARTS: Final[dict[str, Callable[[ShowProgress], Part]]] = {
     "batch": batches,
@@ -112,6 +119,7 @@ PARTS: Final[dict[str, Callable[[ShowProgress], Part]]] = {
     "drain": draining,
     "growth": growing,
     "door": door_under_load,
+    "reconciliation": reconciling,
 }
 
 

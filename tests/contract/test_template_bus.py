@@ -273,8 +273,17 @@ def test_the_schedule_starts_a_function_every_minute(either: Stack, function: st
         "Principal": "events.amazonaws.com",
         "SourceArn": f"arn:aws:events:eu-west-1:123456789012:rule/{function}Schedule",
     }
-    schedules = [each for each, _ in of_type(either, "AWS::Lambda::Permission") if each != "FrontDoorPermission"]
+    others = {"FrontDoorPermission", "ReconcileSchedulePermission"}
+    schedules = [each for each, _ in of_type(either, "AWS::Lambda::Permission") if each not in others]
     assert len(schedules) == 2
+
+
+def test_each_night_is_reconciled_where_a_deployment_has_a_roster(full: Stack, smallest: Stack) -> None:
+    ways = {"ReconcileSchedule", "ReconcileSchedulePermission"}
+    assert (ways & full.keys(), ways & smallest.keys()) == (ways, set())
+    schedule = full["ReconcileSchedule"]["Properties"]
+    assert schedule["ScheduleExpression"] == "cron(0 2 * * ? *)"
+    assert [target["Arn"].rpartition(":")[2] for target in schedule["Targets"]] == ["ReconcileFunction"]
 
 
 def test_hr_events_are_archived_for_90_days(either: Stack) -> None:
