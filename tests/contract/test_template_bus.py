@@ -279,12 +279,6 @@ def test_the_schedule_starts_a_function_every_minute(either: Stack, function: st
     assert_it_may_start(either, function)
 
 
-def test_the_schedule_starts_reconciliation_each_night_where_there_is_a_roster(full: Stack, smallest: Stack) -> None:
-    assert full["ReconcileSchedule"]["Properties"]["ScheduleExpression"].startswith("cron(")
-    assert_it_may_start(full, "Reconcile")
-    assert "ReconcileSchedule" not in smallest
-
-
 def test_nothing_else_is_started_by_a_schedule(full: Stack) -> None:
     permitted = {each for each, _ in of_type(full, "AWS::Lambda::Permission")} - {"FrontDoorPermission"}
     assert permitted == {f"{each}SchedulePermission" for each in ("ScheduleRefreshes", "WatchDeadlines", "Reconcile")}
@@ -300,6 +294,13 @@ def assert_it_may_start(either: Stack, function: str) -> None:
         "Principal": "events.amazonaws.com",
         "SourceArn": f"arn:aws:events:eu-west-1:123456789012:rule/{function}Schedule",
     }
+
+
+def test_each_night_is_reconciled_where_a_deployment_has_a_roster(full: Stack, smallest: Stack) -> None:
+    ways = {"ReconcileSchedule", "ReconcileSchedulePermission"}
+    assert (ways & full.keys(), ways & smallest.keys()) == (ways, set())
+    assert full["ReconcileSchedule"]["Properties"]["ScheduleExpression"] == "cron(0 2 * * ? *)"
+    assert_it_may_start(full, "Reconcile")
 
 
 def test_hr_events_are_archived_for_90_days(either: Stack) -> None:
