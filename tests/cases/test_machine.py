@@ -15,6 +15,7 @@ from functions.revoke_grants.app import AskedOfVenafi
 from functions.start_offboarding import app
 from functions.watch_deadlines.app import ASKED_FOR
 from leaver.cases import completion, finding, intake, proved
+from leaver.cases.announcing import COMPLETED
 from leaver.cases.ceiling import ROUTINE
 from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
@@ -29,6 +30,7 @@ from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
 from leaver.connections.record import Connection, Connections, Status
 from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
+from leaver.evidence.verification import CaseFiles, Trust, findings_of_case, findings_of_leaves
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.times import Settled
 from leaver.outcomes import Outcome, Result
@@ -123,6 +125,7 @@ class Leavers(RuleBasedStateMachine):
         self.had: dict[str, set[str]] = {}
         self.ids: dict[str, Ids] = {}
         self.completed: set[str] = set()
+        self.verified: set[str] = set()
         self.ended: dict[tuple[str, str], datetime] = {}
 
     @initialize()
@@ -603,6 +606,21 @@ class Leavers(RuleBasedStateMachine):
                 assert all(receipt.outcome in DONE_WITH | {Outcome.USER_NOT_FOUND} for receipt in receipts)
                 stored = self.office.cases.read_stored(case.case_id)
                 assert case.head == head_of(stored["case"], stored)
+
+    @invariant()
+    def what_was_signed_verifies_without_us_and_no_completion_is_announced_before(self) -> None:
+        evidence = self.office.evidence
+        stored, signer = evidence.bucket.objects, evidence.signer
+        trust = Trust(signer.public, signer.is_signed, evidence.of_cases.store.log_origin)
+        for case in self.office.cases.every:
+            if case.evidence is None:
+                assert case.state is not State.COMPLETED or COMPLETED in case.pending_announcements
+            elif case.case_id not in self.verified:
+                self.verified.add(case.case_id)
+                files = CaseFiles(*(stored[f"cases/{case.case_id}/{name}"] for name in CaseFiles.NAMES))
+                assert findings_of_case(case.case_id, files, trust) == []
+                in_the_log = {case.case_id: files}
+                assert findings_of_leaves(in_the_log, trust, held=[], leaves=evidence.log.hashes) == []
 
     @invariant()
     def nobody_has_two_cases_under_way(self) -> None:

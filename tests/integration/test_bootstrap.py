@@ -1,6 +1,8 @@
 """What the composition root builds, where building it can go wrong."""
 
 import math
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -166,3 +168,8 @@ def test_a_provider_whose_host_is_not_given_fails_by_the_variables_name(
     monkeypatch.delenv(variable)
     with pytest.raises(InvalidSetting, match=rf"^the environment variable {variable} is missing$"):
         bootstrap.provider_grants(CONNECTABLE, bootstrap.secret_store("leaver"))
+
+
+def test_who_signs_nothing_starts_without_what_signs() -> None:
+    asked = "import sys, leaver.bootstrap; print(*(each for each in sys.modules if each.startswith('leaver.evidence')))"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True).stdout.strip() == b""  # noqa: S603 - ours

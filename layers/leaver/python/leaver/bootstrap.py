@@ -26,10 +26,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.ceiling import Ceiling, PeopleAnHour
-from leaver.cases.evidence import CaseEvidence, CommitmentKeys
 from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate, HeardEvents
-from leaver.cases.log import CaseLog
 from leaver.cases.partitions import KEY
 from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
@@ -50,8 +48,6 @@ from leaver.consuming.metrics import SharedMetrics
 from leaver.consuming.previews import Previews
 from leaver.consuming.rate_limiter import RateLimiter
 from leaver.errors import LeaverError, Rejected
-from leaver.evidence.signing import SigningKey
-from leaver.evidence.store import EvidenceStore
 from leaver.messages.commands import Command
 from leaver.messages.envelope import Payload
 from leaver.messages.publisher import Publisher
@@ -77,6 +73,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+    from leaver.cases.evidence import CaseEvidence
     from leaver.providers.entry import WhoHasSomething
     from leaver.providers.source import LooksUp, Sources
 
@@ -315,8 +312,14 @@ def announcer(table: str, publisher: Publisher, *, says_completed: bool = False)
     return CaseAnnouncer(cases=cases(table), publisher=publisher, says_completed=says_completed)
 
 
-def case_evidence(table: str, bucket: str, key_arn: str) -> CaseEvidence:
+def case_evidence(table: str, bucket: str, key_arn: str) -> "CaseEvidence":
     """What signs with this key what cases came to, and stores that in this bucket."""
+    # Everybody else starts without it.
+    from leaver.cases.evidence import CaseEvidence, CommitmentKeys  # noqa: PLC0415
+    from leaver.cases.log import CaseLog  # noqa: PLC0415
+    from leaver.evidence.signing import SigningKey  # noqa: PLC0415
+    from leaver.evidence.store import EvidenceStore  # noqa: PLC0415
+
     return CaseEvidence(
         cases=cases(table),
         keys=CommitmentKeys(_dynamodb(), table=table),
