@@ -148,16 +148,8 @@ def test_a_login_that_can_not_be_right_is_said_before_anybody_is_asked(
     assert venafi.journal() == []
 
 
-FROM_LAMBDA = (
-    *OPTIONS,
-    "--grant-type",
-    "password",
-    "--username",
-    "local:robot",
-    "--password-file",
-    "-",
-    "--from-lambda",
-)
+BY_PASSWORD = ("--grant-type", "password", "--username", "local:robot", "--password-file", "-")
+FROM_LAMBDA = (*OPTIONS, *BY_PASSWORD, "--from-lambda")
 
 
 def from_lambda(stack: Stack, **proved: object) -> Result:

@@ -12,7 +12,7 @@ from leaver_cli.connections.misfits import find_misfits, unknown_owner
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.table import Column, Table
-from leaver_cli.terminal import Terminal, complain, show_json
+from leaver_cli.terminal import Terminal, show_json
 
 
 def connections(
@@ -33,9 +33,9 @@ def connections(
     else:
         _show(records, unreadable, at)
     misfits = [*find_misfits(deployment), *(unknown_owner(each) for each in records if each.owner_is_unknown)]
-    for misfit in misfits:
-        # Beside the JSON, which is the list of the connections alone.
-        complain(misfit.sentence)
+    # The JSON is the list of the connections alone; `leaver doctor --json` tells of the rest.
+    for misfit in () if as_json else misfits:
+        Terminal().note(misfit.sentence)
     if unreadable or any(needs_a_person(each) for each in records) or any(each.to_do for each in misfits):
         raise typer.Exit(1)
 

@@ -252,7 +252,7 @@ class TokenRefresher:
         refresh_at = next_refresh(lease.record.role, stored.tokens, now, self.jitter)
 
         def change(current: Connection) -> Connection | None:
-            if current.status not in IN_USE:
+            if current.status not in {*IN_USE, Status.CONNECTING}:
                 return None
             renewed = current.with_new_tokens(
                 stored.id, expires_at=expires_at, refresh_at=refresh_at, now=now, is_partial=is_partial
