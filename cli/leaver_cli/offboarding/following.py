@@ -38,15 +38,19 @@ def follow(deployment: Deployment, case_id: str, tell: Tell) -> bool:
         if case.state is not State.OPEN:
             tell("case", case.state, how_it_stands(case))
             return case.state in {State.COMPLETED, State.SCHEDULED}
-        stuck = bool(case.outstanding) and all(
-            needs_a_person(step, receipts.get(step.name), case) for step in case.steps if step.name in case.outstanding
-        )
+        # The case still names for up to a minute what has ended, where something else has not.
+        left = [step for step in case.steps if step.name in case.outstanding and not _is_done(receipts.get(step.name))]
+        stuck = bool(left) and all(needs_a_person(step, receipts.get(step.name), case) for step in left)
         stuck_since = (stuck_since or time.monotonic()) if stuck else None
         is_overdue = case.deadline_at is not None and case.deadline_at <= deployment.now()
         if is_overdue or (stuck_since and time.monotonic() - stuck_since > STANDS.total_seconds()):
             tell("case", "overdue" if is_overdue else "needs a person", f"`leaver case {case_id}` says what to do")
             return False
         time.sleep(PAUSE)
+
+
+def _is_done(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.outcome in DONE_WITH
 
 
 def how_it_stands(case: Case) -> str:
