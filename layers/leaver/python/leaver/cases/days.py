@@ -16,7 +16,7 @@ from leaver.storage.tables import timestamp
 UNTIL_WRITTEN: Final = timedelta(hours=1)
 #: how far back it is looked for the last day that was told of: what is longer ago is missing for good, and shows
 LONGEST_GAP: Final = 60
-#: Cases wait behind this: what is left is told of in the next hour.
+#: A function has a minute: what is left is told of in the next hour.
 MOST_AT_ONCE: Final = 5
 
 
