@@ -1,13 +1,14 @@
 """What was heard on each day is signed: every event once, with one fate, and no day is left out."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from leaver.cases.days import DayEvidence
-from leaver.cases.heard import Fate, heard
+from leaver.cases.heard import Fate, Heard, heard
 from leaver.errors import NotKept
 from leaver.evidence.bundle import CASE_IS_OVER
 from leaver.evidence.canonical_json import read_canonical
@@ -124,6 +125,32 @@ def test_what_was_written_down_late_is_told_by_the_next_day(office: Office) -> N
     office.clock.passes(days=1)
     days_of(office).keep()
     assert [each["message"] for each in bundles(office, "days")["2026-11-24"]["heard"]] == ["m-late"]
+    assert findings(office) == []
+
+
+def test_a_day_of_which_all_is_told_is_counted_and_not_read_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.hears_and_works(email=PEOPLE[0])
+    open_still = heard("m-open", office.clock(), source="okta", event_id="e-1")
+    office.heard.put_once(open_still)
+    read: list[str] = []
+    read_day = office.heard.read_day
+
+    def watched(day: datetime) -> Iterator[Heard]:
+        read.append(f"{day:%m-%d}")
+        return read_day(day)
+
+    monkeypatch.setattr(office.heard, "read_day", watched)
+    for _ in range(3):
+        office.clock.passes(days=1)
+        days_of(office).keep()
+    assert read == ["11-22", "11-23", "11-24", "11-25"]
+    office.heard.put_once(open_still.closed(Fate("refused")))
+    office.clock.passes(days=1)
+    days_of(office).keep()
+    # Once more the day of which there is news.
+    assert read[4:] == ["11-23", "11-26"]
     assert findings(office) == []
 
 

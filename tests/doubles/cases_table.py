@@ -67,6 +67,9 @@ class InMemoryItems(Items[Item]):
 
         yield from self.effects.of(f"query {self.name}", query)
 
+    def count(self, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]) -> int:
+        return len(list(self.query(None, condition, names, bound)))
+
     def scan(self) -> Iterator[Item]:
         yield from (each for each in map(self._read, list(self.kept)) if each)
 

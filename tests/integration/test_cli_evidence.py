@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 from typer.testing import CliRunner
 
@@ -197,6 +198,60 @@ def test_a_refused_step_and_a_case_under_way_are_shown(tmp_path: Path) -> None:
     shown = (tmp_path / "out" / "index.html").read_text()
     assert "Cases that are not over" in shown
     assert f"<span>{PEOPLE[1]}</span>" in shown
+
+
+@pytest.mark.parametrize(
+    ("gone", "is_whole"), [("bundle.json", True), ("envelope.json", False), ("envelope.tlog-proof", True)]
+)
+def test_a_file_that_is_gone_is_a_finding_and_stops_nothing(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str, *, is_whole: bool
+) -> None:
+    cases = [each.case_id for each in office.cases.every]
+    monkeypatch.delitem(office.evidence.bucket.objects, f"cases/{cases[1]}/{gone}")
+    wanted = all_of(office) if is_whole else Wanted(tuple(cases), None, None)
+    told = hand_over(office, tmp_path / "out", wanted).findings
+    assert any(each.startswith(f"{cases[1]}: ") for each in told)
+    assert not any(each.startswith((cases[0], cases[2])) for each in told)
+    assert cases[1] in (tmp_path / "out" / "index.html").read_text()
+    assert len(pages(tmp_path / "out")) == len(cases)
+
+
+@pytest.mark.parametrize("gone", [0, -1])
+def test_a_time_is_found_also_where_its_first_or_its_last_day_is_gone(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: int
+) -> None:
+    objects = office.evidence.bucket.objects
+    day = sorted(each.split("/")[1] for each in objects if each.startswith("days/"))[gone]
+    for name in [each for each in objects if each.startswith(f"days/{day}/")]:
+        monkeypatch.delitem(objects, name)
+    told = hand_over(office, tmp_path / "out", all_of(office)).findings
+    assert f"{day}: envelope: is not an envelope with one signature" in told
+    assert len(pages(tmp_path / "out")) == 1 + len(PEOPLE)
+
+
+def test_what_expired_before_a_time_is_none_of_its(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects, leaves = office.evidence.bucket.objects, list(AskedOffice(office).evidence.leaves)
+    for name in [each for each in objects if each.split("/")[1] in leaves[:4]]:
+        monkeypatch.delitem(objects, name)
+    last = Wanted((), Span.of(office.clock() - timedelta(days=1), office.clock()), None)
+    assert hand_over(office, tmp_path / "out", last).findings == []
+
+
+@pytest.mark.parametrize("name", ["../../out-there", "/tmp/out-there", "..", "", "a/b"])
+def test_a_case_whose_name_leads_out_of_the_folder_is_a_finding(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    leaves = office.evidence.log.leaves.kept
+    place = next(key for key, each in sorted(leaves.items()) if str(each["case_id"]).startswith("c-"))
+    monkeypatch.setitem(leaves, place, {**leaves[place], "case_id": name})
+    told = hand_over(office, tmp_path / "in" / "out", all_of(office)).findings
+    assert f"log: {name} is the name of no case and no day" in told
+    assert [*tmp_path.iterdir()] == [tmp_path / "in"]
+    assert [*(tmp_path / "in").iterdir()] == [tmp_path / "in" / "out"]
+    with pytest.raises(click.ClickException, match="is the name of no case"):
+        hand_over(office, tmp_path / "named", Wanted((name,), None, None))
 
 
 def test_what_is_gone_from_the_ledger_since_is_found(office: Office, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from moto import mock_aws
 
 from leaver.cases.evidence import CommitmentKeys
+from leaver.cases.heard import Fate, HeardEvents, heard
 from leaver.cases.log import CaseLog, Head, Leaf, Place
 from leaver.errors import NotKept
 from leaver.evidence.merkle import leaf_hash, root_hash
@@ -85,6 +86,18 @@ def test_a_case_keeps_the_key_of_its_commitments(aws: "DynamoDBClient") -> None:
     keys = CommitmentKeys(aws, table="Cases")
     assert keys.of("c-1") == keys.of("c-1") != keys.of("c-2")
     assert len(keys.of("c-1")) == 32
+
+
+def test_what_lies_there_of_a_day_is_counted(aws: "DynamoDBClient") -> None:
+    at, events = datetime(2026, 11, 22, tzinfo=UTC), HeardEvents(aws, table="Cases")
+    hears = heard("m-1", at, source="okta", event_id="e-1")
+    for each in (
+        hears,
+        hears.closed(Fate("refused")),
+        heard("m-2", at + timedelta(days=1), source=None, event_id=None),
+    ):
+        events.put_once(each)
+    assert [events.count_day(at + timedelta(days=number)) for number in range(3)] == [2, 1, 0]
 
 
 def test_the_log_grows_by_one_leaf_for_each_case_and_by_none_for_another_try(aws: "DynamoDBClient") -> None:

@@ -274,3 +274,11 @@ def test_each_hour_seal_case_is_asked_once_to_tell_of_the_days_that_are_over(wor
     assert [each["MessageBody"] for each in sent] == ['{"days": "over"}'] * 5
     # SQS takes one of those with one id within five minutes.
     assert {each["MessageDeduplicationId"] for each in sent} == {f"days {hour:%Y-%m-%dT%H}"}
+
+
+def test_no_case_waits_behind_a_day_that_is_long_to_tell(world: World) -> None:
+    publisher = world.publisher()
+    publisher.request_days(NOW)
+    publisher.request_seal("c-1")
+    days, case = world.sqs.to(SEAL_QUEUE)
+    assert days["MessageGroupId"] != case["MessageGroupId"]

@@ -43,6 +43,14 @@ class Exhibit:
             files[NAMES_FILE] = canonical({"key": self.key.hex(), "bundle": self.plain})
         return files
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is enough of it for a page; what is wrong with it, the check says."""
+        try:
+            return bool(read_canonical(self.files.bundle) and self.signed_at and self.place >= 0)
+        except (ValueError, KeyError):
+            return False
+
     @cached_property
     def bundle(self) -> Mapping[str, Any]:
         """What a page shows: names where they may be shown, else commitments."""

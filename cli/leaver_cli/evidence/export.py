@@ -17,12 +17,13 @@ from leaver.cases.heard import HeardEvents
 from leaver.cases.table import ListedCase, UnreadableCase
 from leaver.evidence.canonical_json import read_canonical
 from leaver.evidence.population import heard_by_rule
+from leaver.evidence.verification import CaseFiles
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
 from leaver_cli.evidence.counted import Counted, count
 from leaver_cli.evidence.folder import Handed, write_folder
 from leaver_cli.evidence.period_page import Period
-from leaver_cli.evidence.source import folder_of, is_day
+from leaver_cli.evidence.source import folder_of, is_day, is_name
 from leaver_cli.evidence.wanted import Span, Wanted
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal
@@ -74,9 +75,11 @@ def take(
 ) -> tuple[Handed, Period]:
     """Take from a deployment what is wanted; raises ClickException where there is nothing."""
     source = deployment.evidence
-    chosen = wanted.choose(source)
+    found = wanted.choose(source)
+    odd = [f"log: {each} is the name of no case and no day" for each in found if not is_name(each)]
+    chosen = [each for each in found if is_name(each)]
     if not chosen:
-        raise click.ClickException("no case that is over, and no day, is what this asks for")
+        raise click.ClickException("\n".join(odd) or "no case that is over, and no day, is what this asks for")
     leaves = list(source.leaves.values())
     handed = Handed(
         _at_once(partial(source.exhibit, is_redacted=is_redacted), [each for each in chosen if not is_day(each)]),
@@ -91,14 +94,16 @@ def take(
         taken_at=moment(deployment.now()),
         log=f"{source.store.log_origin}, {len(leaves)} statements",
         is_redacted=is_redacted,
+        beside=odd,
     )
     if not wanted.is_whole:
         return handed, period
-    days = {day: read_canonical(files.bundle) for day, files in handed.days.items()}
+    # Of what is no list any more, its own findings tell.
+    days = {day: told for day, files in handed.days.items() if (told := _list_of(files))}
     health = Counter(str(getattr(each, "status", "unreadable")) for each in deployment.connections.read_all())
     under_way = [] if is_redacted else [_row(each) for each in source.find_under_way()]
     counted = count(deployment, sorted(days))
-    beside = [found for day, told in days.items() for found in _missing_by_now(day, told, deployment.heard)]
+    beside = odd + [found for day, told in days.items() for found in _missing_by_now(day, told, deployment.heard)]
     beside += counted.findings(heard_by_rule(days.values()))
     return handed, replace(period, days=days, counted=counted, health=health, under_way=under_way, beside=beside)
 
@@ -106,6 +111,13 @@ def take(
 def _at_once(fetch: Callable[[str], Fetched], names: Sequence[str]) -> list[Fetched]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(fetch, names))
+
+
+def _list_of(files: CaseFiles) -> Mapping[str, Any] | None:
+    try:
+        return dict(read_canonical(files.bundle))
+    except ValueError:
+        return None
 
 
 def _missing_by_now(day: str, told: Mapping[str, Any], heard: HeardEvents) -> Iterator[str]:

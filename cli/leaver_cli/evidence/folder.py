@@ -49,13 +49,14 @@ def write_folder(folder: Path, handed: Handed, period: Period, *, is_sample: boo
         for name, content in zip(files.NAMES, (files.bundle, files.envelope, files.proof), strict=True):
             _write(folder / "days" / day / name, content)
     verdict = check_folder(folder, is_sample=is_sample)
-    findings = _by_case(verdict.findings, [each.case_id for each in handed.exhibits])
-    for each in handed.exhibits:
+    exhibits = [each for each in handed.exhibits if each.is_whole]
+    findings = _by_case(verdict.findings, [each.case_id for each in exhibits])
+    for each in exhibits:
         shown = case_page(each, findings[each.case_id], is_redacted=period.is_redacted)
         _write(folder / "cases" / each.case_id / "index.html", shown.encode())
-    whole = replace(period, exhibits=handed.exhibits, findings=findings, beside=(*period.beside, *findings[""]))
+    whole = replace(period, exhibits=exhibits, findings=findings, beside=(*period.beside, *findings[""]))
     _write(folder / "index.html", period_page(whole).encode())
-    _write(folder / "people.csv", people_csv(handed.exhibits).encode())
+    _write(folder / "people.csv", people_csv(exhibits).encode())
     return replace(verdict, findings=[*verdict.findings, *period.beside])
 
 

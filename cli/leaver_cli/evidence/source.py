@@ -1,5 +1,6 @@
 """What a deployment keeps as evidence, as an auditor's folder is made of it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -50,25 +51,35 @@ class EvidenceSource:
 
     @property
     def checkpoint(self) -> str:
-        """The newest one that was signed: of all that is in the log."""
-        newest = list(self.leaves)[-1]
-        proof = self.store.read(f"{folder_of(newest)}/envelope.tlog-proof")
-        return LogProof.from_text(proof.decode()).checkpoint
+        """The newest one that is there: of all that is in the log."""
+        for name in reversed(self.leaves):
+            try:
+                return LogProof.from_text(self._fetch(f"{folder_of(name)}/envelope.tlog-proof").decode()).checkpoint
+            except ValueError:
+                # The newest case's proof is gone, which is a finding.
+                continue
+        raise click.ClickException("the bucket holds no proof of any case")
 
-    def signed_at(self, name: str) -> str:
-        """When a case's or a day's statement was signed."""
-        envelope = Envelope.from_json(self.files_of(folder_of(name)).envelope)
-        return str(Statement.from_json(envelope.payload).predicate[SIGNED_AT])
+    def signed_at(self, name: str) -> str | None:
+        """When a case's or a day's statement was signed; None where none is there."""
+        try:
+            envelope = Envelope.from_json(self._fetch(f"{folder_of(name)}/envelope.json"))
+            return str(Statement.from_json(envelope.payload).predicate[SIGNED_AT])
+        except (ValueError, KeyError):
+            return None
 
     def files_of(self, folder: str) -> CaseFiles:
-        """Fetch what lies in a folder of the bucket; raises ClickException where it is not all there."""
+        """Fetch what lies in a folder of the bucket; a file that is not there is empty."""
+        return CaseFiles(*(self._fetch(f"{folder}/{name}") for name in CaseFiles.NAMES))
+
+    def _fetch(self, key: str) -> bytes:
         try:
-            return CaseFiles(*(self.store.read(f"{folder}/{name}") for name in CaseFiles.NAMES))
+            return self.store.find(key) or b""
         except NotKept as error:
-            raise click.ClickException(f"{error}: a case has evidence once it is over, a day an hour later") from None
+            raise click.ClickException(f"{error}") from None
 
     def exhibit(self, case_id: str, *, is_redacted: bool) -> Exhibit:
-        """Fetch a case's evidence; raises ClickException where it is not all there."""
+        """Fetch a case's evidence, as far as it is there."""
         files = self.files_of(folder_of(case_id))
         key = None if is_redacted else self.keys.find(case_id)
         stored = self.cases.read_stored(case_id) if key else {}
@@ -79,6 +90,11 @@ class EvidenceSource:
 def folder_of(name: str) -> str:
     """Where the bucket has what the log knows by this name."""
     return f"{'days' if is_day(name) else 'cases'}/{name}"
+
+
+def is_name(name: str) -> bool:
+    """Whether this can be a folder's name: whoever may write the tables may have another one stand there."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}", name) is not None
 
 
 def is_day(name: str) -> bool:

@@ -1,10 +1,13 @@
 """What an auditor asks for, and which cases of the log that is."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import NamedTuple
+
+import click
 
 from leaver.cases.table import ListedCase, UnreadableCase
 from leaver.messages.names import name_of
@@ -48,9 +51,14 @@ class Wanted:
         return self.span is not None and not self.cases and self.person is None
 
     def choose(self, source: EvidenceSource) -> Sequence[str]:
-        """The cases; of a whole time also its days, all that was signed in it, and what was logged between these."""
+        """The cases; of a whole time also its days, all that was signed in it, and what was logged between these.
+
+        Raises ClickException where a case that is named is not in the log.
+        """
         if self.is_whole and self.span:
             return _signed_in(self.span, source)
+        if unknown := sorted(set(self.cases) - source.leaves.keys()):
+            raise click.ClickException(f"{', '.join(unknown)}: not in the log; a case has evidence once it is over")
         chosen = set(self.cases)
         if self.span or self.person:
             found = {each.case_id for each in source.find_over() if self._is_meant(each)}
@@ -77,8 +85,15 @@ class Wanted:
 def _signed_in(span: Span, source: EvidenceSource) -> Sequence[str]:
     # By what was signed: whoever may write the tables may move a case out of any time there.
     names = list(source.leaves)
-    first = bisect_left(names, timestamp(span.since), key=source.signed_at)
-    after = bisect_right(names, timestamp(span.until), key=source.signed_at)
+    signed_at = cache(source.signed_at)
+
+    def told(places: Iterable[int]) -> str | None:
+        return next((at for place in places if (at := signed_at(names[place]))), None)
+
+    # What is gone counts as signed at any time between its neighbours: one too many shows, one too few does not.
+    every = range(len(names))
+    first = bisect_left(every, timestamp(span.since), key=lambda place: told(every[place:]) or "~")
+    after = bisect_right(every, timestamp(span.until), key=lambda place: told(every[place::-1]) or "")
     days = {f"{day:%Y-%m-%d}" for day in span.days}
     places = [*range(first, after), *(place for place, name in enumerate(names) if name in days)]
     return names[min(places) : max(places) + 1] if places else []

@@ -1,5 +1,7 @@
 """Tell of each day what was heard, and what became of it: signed, and in the log beside the cases."""
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +18,7 @@ from leaver.storage.tables import timestamp
 UNTIL_WRITTEN: Final = timedelta(hours=1)
 #: how far back it is looked for the last day that was told of: what is longer ago is missing for good, and shows
 LONGEST_GAP: Final = 60
-#: Cases wait behind this: what is left is told of in the next hour.
+#: A function has a minute: what is left is told of in the next hour.
 MOST_AT_ONCE: Final = 5
 
 
@@ -59,18 +61,27 @@ class DayEvidence:
     def _new_on(self, day: date) -> Iterator[dict[str, Any]]:
         """What no day before has told, or told without a fate that it has by now."""
         days = [day - timedelta(days=number) for number in reversed(range(LONGEST_OPEN.days + 1))]
-        told: dict[str, bool] = {}
+        told: dict[str, dict[str, Any]] = {}
         for each in days[:-1]:
             if self._is_told(each):
-                before = read_canonical(self.statements.store.read(f"days/{each}/bundle.json"))
-                told |= {one["message"]: "fate" in one for one in before["heard"]}
+                before = json.loads(self.statements.store.read(f"days/{each}/bundle.json"))
+                told |= {one["message"]: one for one in before["heard"]}
         # Nothing is told of what was heard before the first day.
         since = next((each for each in days if self._is_told(each)), day)
+        items = Counter(one["at"][:10] for one in told.values() for _ in range(_items_of(one)))
         for each in days:
-            if each < since:
+            at = datetime(each.year, each.month, each.day, tzinfo=UTC)
+            # Days of thousands of events are not read sixteen times over.
+            if each < since or (each < day and self.heard.count_day(at) == items[f"{each}"]):
                 continue
-            found = list(self.heard.read_day(datetime(each.year, each.month, each.day, tzinfo=UTC)))
-            yield from (one for one in told_of(found) if told.get(one["message"]) is not ("fate" in one))
+            for one in told_of(list(self.heard.read_day(at))):
+                if (before := told.get(one["message"])) is None or ("fate" in before) is not ("fate" in one):
+                    yield one
+
+
+def _items_of(one: Mapping[str, Any]) -> int:
+    """How many items of the ledger told this: that it was heard, and its fate."""
+    return (not one.get("isUnheard")) + ("fate" in one)
 
 
 def told_of(found: list[Heard]) -> Iterator[dict[str, Any]]:

@@ -90,6 +90,10 @@ class HeardEvents:
         """Read all that was heard on a day, in UTC, and each fate beside it; the oldest first."""
         yield from map(read_as(Heard), self._items.query(None, "#key = :key", {"#key": KEY[0]}, {":key": of_day(day)}))
 
+    def count_day(self, day: datetime) -> int:
+        """How many items lie there of a day, in UTC: what was heard, and fates."""
+        return self._items.count("#key = :key", {"#key": KEY[0]}, {":key": of_day(day)})
+
     def find_fates(self, since: datetime, until: datetime) -> Iterator[Heard]:
         """Find what became of whatever was first received since then, as of now."""
         names, day = {"#partition": "partition"}, since

@@ -50,8 +50,16 @@ class EvidenceStore:
 
     def read(self, key: str) -> bytes:
         """Read what is stored; raises NotKept where it can't be read."""
+        if (found := self.find(key)) is None:
+            raise NotKept(f"evidence {key}: nothing is stored")
+        return found
+
+    def find(self, key: str) -> bytes | None:
+        """Find what is stored; None where nothing is. Raises NotKept where it can't be read."""
         try:
             return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except (BotoCoreError, ClientError) as error:
-            reason = f"evidence {key}: {error_code(error)}"
+            if (code := error_code(error)) == "NoSuchKey":
+                return None
+            reason = f"evidence {key}: {code}"
         raise NotKept(reason)

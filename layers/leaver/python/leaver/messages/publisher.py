@@ -151,7 +151,8 @@ class Publisher:
         self._sqs.send_message(
             QueueUrl=self._seal_queue_url,
             MessageBody=json.dumps({"days": "over"}),
-            MessageGroupId="cases",
+            # A day of thousands of events takes its time: no case waits behind it.
+            MessageGroupId="days",
             MessageDeduplicationId=f"days {now:%Y-%m-%dT%H}",
         )
 

@@ -1,7 +1,7 @@
 """DynamoDB items that are changed by compare-and-swap: whoever writes one says from which version on."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never
 
@@ -12,6 +12,7 @@ from leaver.errors import Rejected, explain
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import QueryOutputTypeDef
 
 Item = TypeVar("Item", bound=BaseModel)
 #: text, whole numbers, truth, and lists and maps of these are all that our items hold
@@ -108,16 +109,25 @@ class Items(Generic[Item]):
         self, index: str | None, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]
     ) -> "Iterator[dict[str, Value]]":
         """The values of what a key condition finds, page after page."""
+        for page in self._pages(index, condition, names, bound):
+            yield from (values(found) for found in page["Items"])
+
+    def count(self, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]) -> int:
+        """How many items a key condition finds; none of them is sent."""
+        return sum(page["Count"] for page in self._pages(None, condition, names, bound, Select="COUNT"))
+
+    def _pages(
+        self, index: str | None, condition: str, names: Mapping[str, str], bound: Mapping[str, Value], **wanted: Any
+    ) -> "Iterable[QueryOutputTypeDef]":
         asked: dict[str, Any] = {"IndexName": index} if index else {"ConsistentRead": True}
-        pages = self._dynamodb.get_paginator("query").paginate(
+        return self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression=condition,
             ExpressionAttributeNames=dict(names),
             ExpressionAttributeValues=item(bound),
             **asked,
+            **wanted,
         )
-        for page in pages:
-            yield from (values(found) for found in page["Items"])
 
     def scan(self) -> Iterator[Item]:
         """All items, for people who want to see them, and for nothing that runs by itself."""
