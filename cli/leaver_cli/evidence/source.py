@@ -52,7 +52,7 @@ class EvidenceSource:
     @property
     def checkpoint(self) -> str:
         """The newest one that is there: of all that is in the log."""
-        for name in reversed(self.leaves):
+        for name in reversed(tuple(self.leaves)):
             try:
                 return LogProof.from_text(self._fetch(f"{folder_of(name)}/envelope.tlog-proof").decode()).checkpoint
             except ValueError:
