@@ -67,7 +67,9 @@ def up(
         # Not in the table, which a narrow terminal cuts: what is to be pasted must be whole.
         doors = (f"front door: {each.replace('{connection}', 'main')}" for each in world.api_urls())
         console.print("\n".join(doors), markup=False, highlight=False, soft_wrap=True)
+        connecting = surroundings.offer_connections(world)
         console.print(_how_to(world), markup=False, highlight=False, soft_wrap=True)
+        console.print(f"To connect:\n{connecting}\n", markup=False, highlight=False, soft_wrap=True)
         _follow(world, console)
 
 

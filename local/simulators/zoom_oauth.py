@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from html import escape
 from urllib.parse import urlencode, urlsplit
 
 from werkzeug import Request, Response
@@ -11,7 +12,7 @@ from werkzeug import Request, Response
 from local.http_server import LOOPBACK
 from local.simulators.grants import InvalidGrantError, Issued, TokenMint, digest
 from local.simulators.provider import Call, Refused, json_response
-from local.simulators.zoom_state import App, AuthorizationCode, ZoomState, zoom_error
+from local.simulators.zoom_state import App, AuthorizationCode, Visitor, ZoomState, zoom_error
 
 # Refused in the query since 14 February 2023: they end up in logs.
 _BODY_ONLY = frozenset({"access_token", "refresh_token", "token", "code", "client_id", "client_secret"})
@@ -37,9 +38,9 @@ def authorize(state: ZoomState, call: Call) -> Response:
         return _page(400, "Invalid client_id (4,702)")
     if not _is_loopback(redirect_uri) and redirect_uri not in app.redirect_uris:
         return _page(400, "Invalid redirect (4,709)")
-    visitor = state.visitor
+    visitor = _signed_in(state, asked.get("signed_in_as")) or state.visitor
     if visitor is None or not state.users[visitor.user_id].session:
-        return _page(200, "Sign in to Zoom")
+        return _page(200, f"Sign in to Zoom{_buttons(state, app, asked)}")
     challenge = asked.get("code_challenge")
     if asked.get("response_type") != "code" or (challenge and asked.get("code_challenge_method") != "S256"):
         told = {"error": "invalid_request"}
@@ -152,6 +153,24 @@ def _challenge(code_verifier: str) -> str:
 def _is_loopback(redirect_uri: str) -> bool:
     parts = urlsplit(redirect_uri)
     return parts.scheme == "http" and parts.hostname in {LOOPBACK, "localhost"}
+
+
+def _signed_in(state: ZoomState, email: str | None) -> Visitor | None:
+    """Whoever pressed the button of that name, and consents by it."""
+    user = state.find_user(email) if email else None
+    return Visitor(user.id, consents=True) if user else None
+
+
+def _buttons(state: ZoomState, app: App, asked: Mapping[str, str]) -> str:
+    """A button for some who are of the app's account: whoever is at a browser signs in and consents by one of them."""
+    kept = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in asked.items()
+    )
+    people = [each.email for each in state.users.values() if each.account_id == app.account_id and each.session][:20]
+    buttons = "".join(
+        f'<button name="signed_in_as" value="{escape(each)}">Sign in as {escape(each)}</button>' for each in people
+    )
+    return f"<form>{kept}{buttons}</form>" if people else ""
 
 
 def _page(status: int, text: str) -> Response:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,20 @@ def test_all_is_well_after_make_up_and_every_queue_answers_a_probe(
     asked.discard("logs:PutLogEvents")
     # Of a partner's bus moto has no event source; and who somebody is needs no right.
     assert asked | {"events:DescribeEventSource"} == RIGHTS | {"sts:GetCallerIdentity"}
+
+
+def test_what_make_up_says_how_to_connect_is_connected_by_that(world: WatchedWorld) -> None:
+    by_server, _, by_robot = surroundings.offer_connections(world).splitlines()
+    for line, option in ((by_server, "--client-secret-file"), (by_robot, "--password-file")):
+        command, _, secret = line.partition("    # asks for the ")
+        typed = f"{secret.partition(': ')[2]}\n"
+        arguments = [*shlex.split(command)[1:], option, "-"]
+        result = CliRunner().invoke(app, arguments, input=typed, env=world.environment())
+        assert result.exit_code == 0, result.output
+        assert "is connected" in result.output
+    code, rows = examined(world)
+    assert [each for each in rows if not each["well"]] == []
+    assert code == 0
 
 
 def test_what_is_amiss_is_told_with_what_to_do(world: WatchedWorld) -> None:

@@ -1,7 +1,9 @@
 """Zoom's consent page and the codes that it gives, as the simulator plays them over real HTTP."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -117,7 +119,18 @@ def test_who_declines_is_sent_back_without_a_code(zoom: ZoomSimulator) -> None:
 
 def test_who_is_not_signed_in_must_sign_in_first(zoom: ZoomSimulator) -> None:
     zoom.set_visitor(None)
-    assert visit(zoom).text == "<html><body>Sign in to Zoom</body></html>"
+    page = visit(zoom).text
+    assert page.startswith("<html><body>Sign in to Zoom<form>")
+    [button] = re.findall(r'<button name="signed_in_as" value="([^"]*)">Sign in as it@example', page)
+    kept = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page))
+    # What was asked is asked again, as a browser does that reads the page.
+    assert unescape(kept["state"]) == "st&te"
+    assert sent_back(visit(zoom, signed_in_as=button))["state"] == "st&te"
+
+
+def test_nobody_signs_in_by_a_name_that_is_nobodys(zoom: ZoomSimulator) -> None:
+    zoom.set_visitor(None)
+    assert visit(zoom, signed_in_as="nobody@example.com").text.startswith("<html><body>Sign in to Zoom")
 
 
 def test_consenting_once_more_ends_the_older_pair(zoom: ZoomSimulator) -> None:
