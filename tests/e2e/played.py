@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).parents[2]
 BLOCK: Final = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
 #: what a run has of its own: ids, times, digests, ports, how long something took
 OWN: Final = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|WEB_[0-9a-f]{32}|[0-9a-f]{64}"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|WEB_[0-9a-f]{32}|[0-9a-f]{64}|AIDA[A-Z0-9]+"
     r"|\d{4}-\d\d-\d\d|\d+:\d\d:\d\dZ?|\d\d:\d\d|(?<=:)\d{4,5}"
     r"|\d+(?= (seconds?|a minute|d|h|min)\b)|(?<=second)s?\b|\bin \d.*(?=\?)"
 )
@@ -107,10 +107,15 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
 def masked(page: str) -> Mapping[str, list[str]]:
     """What each command printed, without what a run has of its own, and in no order: steps end as they end."""
     told = [each for block in BLOCK.findall(page) for each in commands(block)]
-    return {
-        f"{number} {command}": sorted(re.sub(r"\s+", " ", OWN.sub("·", line)) for line in printed.splitlines())
-        for number, (command, printed) in enumerate(told)
-    }
+    return {f"{number} {command}": _lines(command, printed) for number, (command, printed) in enumerate(told)}
+
+
+def _lines(command: str, printed: str) -> list[str]:
+    # Where a line was folded depends on how long its times and ids were.
+    whole = re.sub(r"\n {2,}", " ", printed).splitlines()
+    # What a look happens to catch on the way is chance.
+    shown = whole[-1:] if command.startswith("leaver watch") else whole
+    return sorted(re.sub(r"\s+", " ", OWN.sub("·", line)) for line in shown)
 
 
 def play(path: Path, folder: Path) -> str:
