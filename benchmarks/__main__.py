@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import batch, cold, cost, door, drain, growth, init, memory, offboarding, plot, results
+from benchmarks import batch, cold, cost, door, drain, growth, init, memory, offboarding, plot, reconciliation, results
 from benchmarks.figures import MOST_MEMORY
 from benchmarks.published import DELAYS
 from benchmarks.results import Part
@@ -126,6 +126,13 @@ def door_under_load(progress: ShowProgress) -> Part:
     return Part("door", door.__doc__ or "", found.figures, [found.rows], drawn)
 
 
+def reconciling(progress: ShowProgress) -> Part:
+    """A night of reconciliation."""
+    figures, rows, seconds = reconciliation.run(progress)
+    drawn = plot.lines("A night", {"a night": seconds}, x="people", y="seconds", logarithmic=True)
+    return Part("reconciliation", reconciliation.__doc__ or "", figures, [rows], drawn)
+
+
 #: in this order: growth takes what a case costs from cost, and cold how long it takes warm from offboarding
 PARTS: Final[dict[str, Callable[[ShowProgress], Part]]] = {
     "batch": batches,
@@ -137,6 +144,7 @@ PARTS: Final[dict[str, Callable[[ShowProgress], Part]]] = {
     "drain": draining,
     "growth": growing,
     "door": door_under_load,
+    "reconciliation": reconciling,
 }
 
 

@@ -56,7 +56,7 @@ def let_a_day_pass(world: Operated) -> None:
 
 def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world: Operated) -> None:
     put(world, roster(GONE))
-    world.fire_schedule("Reconcile")
+    world.fire_schedule("reconcile")
     world.wait_until_idle()
     first = result(world)
     assert first is not None

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from leaver.providers.listing import Ask, Cursor, CutShort, Holding, Page
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.api import PAGE as APPLICATIONS
-from leaver.providers.venafi.api import GrantsPage, Identity, Venafi, same_identity
-from leaver.providers.venafi.identities import EMAIL_ATTRIBUTES, addresses_of
+from leaver.providers.venafi.api import GrantsPage, Identity, Venafi, prefix_of, same_identity
+from leaver.providers.venafi.identities import EMAIL_ATTRIBUTES
 
-#: grants on a page: each grantee on it costs two calls more, and a page that was interrupted is read again
-PAGE: Final = 100
+#: grants on a page: each grantee on it costs a call more, and a page that was interrupted is read again
+PAGE: Final = 50
 
 
 class VenafiListing:
@@ -66,16 +67,22 @@ class VenafiListing:
         if identity is None:
             return Holding(kind="grant", id=grantee)
 
-        def read(access_token: object) -> list[str]:
-            return list(addresses_of(identity, venafi=self._venafi, access_token=access_token))  # type: ignore[arg-type]
-
-        addresses = ask(read, calls=len(EMAIL_ATTRIBUTES))
+        addresses = self._addresses(identity, ask)
         return Holding(
             kind="grant",
             id=grantee,
             email=addresses[0] if addresses else None,
             names=(identity.prefixed_name, *addresses[1:]),
         )
+
+    def _addresses(self, identity: Identity, ask: Ask) -> list[str]:
+        """Their own addresses, under the name that their directory has for them, or else under the other."""
+        is_local = prefix_of(identity.prefixed_universal) == "local"
+        for attribute in EMAIL_ATTRIBUTES if is_local else EMAIL_ATTRIBUTES[::-1]:
+            read = partial(self._venafi.read_attribute, identity, attribute)
+            if addresses := ask(read):
+                return addresses
+        return []
 
     def _find(self, grantee: str, page: GrantsPage, ask: Ask) -> Identity | None:
         if page.resolved is not None:
