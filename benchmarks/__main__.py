@@ -8,20 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import (
-    batch,
-    cold,
-    cost,
-    door,
-    drain,
-    growth,
-    init,
-    memory,
-    offboarding,
-    plot,
-    reconciliation,
-    results,
-)
+from benchmarks import batch, cold, cost, door, drain, growth, init, memory, offboarding, plot, reconciliation, results
 from benchmarks.figures import MOST_MEMORY
 from benchmarks.published import DELAYS
 from benchmarks.results import Part

@@ -104,8 +104,9 @@ def run(progress: Callable[[str], None]) -> tuple[list[Figure], list[tuple[str, 
     for people in PEOPLE:
         progress(f"{people} people")
         nights.append(run_night(people))
-    heading = ("people", "calls of Zoom", "calls of Venafi", "our processor time, s", "a night, s")
-    rows: list[tuple[str, ...]] = [heading]
+    rows: list[tuple[str, ...]] = [
+        ("people", "calls of Zoom", "calls of Venafi", "our processor time, s", "a night, s")
+    ]
     rows += [
         (f"{each.people:,}", str(each.zoom), str(each.venafi), f"{each.seconds:.2f}", f"{each.lasts:.0f}")
         for each in nights
