@@ -129,7 +129,10 @@ def consumer() -> Consumer[Asked]:
         else:
             seal_case(command, cases=cases, completion=completion, measure=measure, logger=logger)
 
-    return bootstrap.consumer(SealCase, operation, settings, read=understand, read_case=partial(read_case, cases=cases))
+    # One after another, as the queue has them: each appends to the one log, and side by side most would do so in vain.
+    return bootstrap.consumer(
+        SealCase, operation, settings, read=understand, read_case=partial(read_case, cases=cases), width=1
+    )
 
 
 lambda_handler = bootstrap.serve(consumer)

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import pytest
@@ -489,6 +491,16 @@ CONSUMERS = [
 ]
 #: what belongs to no connection, or names none
 WITHOUT_A_CONNECTION = {"start_offboarding", "look_up_person", "seal_case"}
+
+
+def width_of(function: str) -> int:
+    return cast("ThreadPoolExecutor", import_module(f"functions.{function}.app").consumer().executor)._max_workers
+
+
+@pytest.mark.usefixtures("leaver")
+def test_cases_are_sealed_one_after_another_and_steps_are_carried_out_side_by_side() -> None:
+    # Each seal is appended to the one log: of ten side by side, seven gave up, and waited for the watch.
+    assert (width_of("seal_case"), width_of("revoke_sso_token")) == (1, 10)
 
 
 @pytest.mark.parametrize("function", CONSUMERS)

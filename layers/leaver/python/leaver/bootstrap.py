@@ -417,10 +417,12 @@ def consumer(
     resumes: bool = False,
     ending: EndsAccess | None = None,
     previews: Previews[AnyCommand] | None = None,
+    width: int = WIDTH,
 ) -> Consumer[AnyCommand]:
     """Join a function's queue to its operation; with `cases_table` every command leaves a receipt.
 
-    Of commands that end access (`ending`) each may be a case's step, and the ceiling stops those that are none.
+    Of commands that end access (`ending`) each may be a case's step, and the ceiling stops those that are none. So many
+    messages are worked on side by side as it is wide.
     """
     command.model_rebuild()
     seal_queue_url = ending.seal_queue_url if ending else None
@@ -441,7 +443,7 @@ def consumer(
         clock=now,
         logger=logger(),
         metrics=_metrics(),
-        executor=_executor(),
+        executor=_executor(width),
         rate_limiter=rate_limiter,
         prepare=tokens.look_up if tokens else None,
         name_connection=tokens.connection_for if tokens else None,
@@ -492,8 +494,8 @@ def _opened(transport: Transport) -> Transport:
 
 
 @cache
-def _executor() -> Executor:
-    return ThreadPoolExecutor(WIDTH, thread_name_prefix="message")
+def _executor(width: int) -> Executor:
+    return ThreadPoolExecutor(width, thread_name_prefix="message")
 
 
 def _transport(url: str, *, ca_bundle: CaBundle | None = None) -> Transport:
