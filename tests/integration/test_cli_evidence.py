@@ -239,7 +239,7 @@ def test_what_expired_before_a_time_is_none_of_its(
     assert hand_over(office, tmp_path / "out", last).findings == []
 
 
-@pytest.mark.parametrize("name", ["../../out-there", "/tmp/out-there", "..", "", "a/b"])
+@pytest.mark.parametrize("name", ["../../out-there", "/nowhere/out-there", "..", "", "a/b"])
 def test_a_case_whose_name_leads_out_of_the_folder_is_a_finding(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
