@@ -14,6 +14,11 @@ import click
 import pytest
 from typer.testing import CliRunner
 
+from leaver.cases.evidence import bundle_of
+from leaver.cases.partitions import of_case
+from leaver.cases.record import ENTRY
+from leaver.evidence.bundle import committed
+from leaver.evidence.canonical_json import canonical
 from leaver_cli.evidence import export
 from leaver_cli.evidence.counted import Counted, count
 from leaver_cli.evidence.html import page, tag
@@ -121,13 +126,33 @@ def test_what_comes_from_outside_is_text_wherever_it_stands(tmp_path: Path) -> N
     [case] = office.cases.every
     # Also what could not come this way: the pages are no place to find out.
     office.cases.alter(case.case_id, email=HOSTILE, event_id=HOSTILE, because=HOSTILE, source=HOSTILE)
+    signed = committed(bundle_of(office.cases.read_stored(case.case_id)), office.evidence.keys.of(case.case_id))
+    office.evidence.bucket.objects[f"cases/{case.case_id}/bundle.json"] = canonical(signed)
     hand_over(office, tmp_path / "out", all_of(office))
     for each in pages(tmp_path / "out"):
         found = Elements(each.read_text())
         assert not found.names & {"script", "img"}
         assert "onerror=" not in "".join(found.leads)
         assert "\u202e" not in each.read_text()
-    assert "names: the case or a receipt is another" in (tmp_path / "out" / "index.html").read_text()
+        assert "&lt;script&gt;" in each.read_text()
+    assert "statement: is about another bundle" in (tmp_path / "out" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "forged", [{"email": "mallory@example.com"}, {"finished_at": "x"}, {"steps": [{}]}, {"steps": "x"}]
+)
+def test_a_page_shows_what_was_signed_whatever_stands_in_the_tables(tmp_path: Path, forged: dict[str, Any]) -> None:
+    office = Office()
+    office.hire(PEOPLE[0], "Z-0", "local:{0}", kept=False)
+    office.hears_and_works(email=PEOPLE[0])
+    [case] = office.cases.every
+    place = (of_case(case.case_id), ENTRY)
+    office.cases.items.kept[place] = {**office.cases.items.kept[place], **forged}
+    told = hand_over(office, tmp_path / "out", Wanted((case.case_id,), None, None)).findings
+    assert [each for each in told if "names: the case or a receipt is another" in each] == told != []
+    for each in pages(tmp_path / "out"):
+        assert "mallory" not in each.read_text()
+        assert "completed" in each.read_text()
 
 
 def test_an_attribute_is_escaped_and_a_title_is() -> None:
