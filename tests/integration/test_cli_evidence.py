@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -182,8 +182,10 @@ def test_people_csv_has_a_row_for_each_leaver_and_no_formula(folder: Path, offic
     assert all(each["access revoked"] and each["systems"] == "venafi/acme; zoom/acme" for each in rows)
     exhibit = AskedOffice(office).evidence.exhibit(rows[0]["case"], is_redacted=False)
     assert exhibit.plain is not None
-    case = exhibit.plain["case"] | {"email": "=HYPERLINK(1)"}
-    changed = type(exhibit)(exhibit.case_id, exhibit.files, {**exhibit.plain, "case": case}, exhibit.key)
+    assert exhibit.key is not None
+    plain = {**exhibit.plain, "case": exhibit.plain["case"] | {"email": "=HYPERLINK(1)"}}
+    files = replace(exhibit.files, bundle=canonical(committed(plain, exhibit.key)))
+    changed = replace(exhibit, files=files, plain=plain)
     assert "'=HYPERLINK(1)" in people_csv([changed])
 
 
