@@ -1,8 +1,12 @@
 """Verifiers that nobody here wrote take our envelopes and checkpoints, and refuse the changed ones."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from tests.evidence.test_checkpoints import CHECKPOINT, ORIGIN
 from tests.evidence.test_envelopes import STATEMENT, enclosed
 
 FOREIGN = Path(__file__).parents[1] / "foreign"
+PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
 CHANGED = STATEMENT.to_json().replace(b'"completed"', b'"cancelled"')
 
 
@@ -70,6 +75,27 @@ def test_openssl_takes_the_signature_and_refuses_a_changed_payload(key: Key, tmp
 
     assert says(envelope.signed) == "Verified OK\n"
     assert says(changed(envelope).signed) == "Verification failure\n"
+
+
+def test_what_the_page_shows_an_auditor_verifies_and_refuses_another_envelope(key: Key, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl")
+    blocks = re.findall(r"```sh\n(python3 - envelope\.json.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "key.pem").write_bytes(key.pem)
+    (tmp_path / "bundle.json").write_bytes(b"{}")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    def said(envelope: Envelope) -> list[str]:
+        (tmp_path / "envelope.json").write_bytes(envelope.to_json())
+        run = partial(subprocess.run, cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=False)
+        return [run(["bash", "-c", block]).stdout for block in blocks]
+
+    by_openssl, by_securesystemslib = said(enclosed(key))
+    assert "Verified OK" in by_openssl
+    assert by_securesystemslib == "signed with key.pem\n"
+    by_openssl, by_securesystemslib = said(changed(enclosed(key)))
+    assert "Verification failure" in by_openssl
+    assert by_securesystemslib == ""
 
 
 @pytest.fixture(scope="module")

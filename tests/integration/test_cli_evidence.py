@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +14,11 @@ import click
 import pytest
 from typer.testing import CliRunner
 
+from leaver.cases.evidence import bundle_of
+from leaver.cases.partitions import of_case
+from leaver.cases.record import ENTRY
+from leaver.evidence.bundle import committed
+from leaver.evidence.canonical_json import canonical
 from leaver_cli.evidence import export
 from leaver_cli.evidence.counted import Counted, count
 from leaver_cli.evidence.html import page, tag
@@ -121,13 +126,33 @@ def test_what_comes_from_outside_is_text_wherever_it_stands(tmp_path: Path) -> N
     [case] = office.cases.every
     # Also what could not come this way: the pages are no place to find out.
     office.cases.alter(case.case_id, email=HOSTILE, event_id=HOSTILE, because=HOSTILE, source=HOSTILE)
+    signed = committed(bundle_of(office.cases.read_stored(case.case_id)), office.evidence.keys.of(case.case_id))
+    office.evidence.bucket.objects[f"cases/{case.case_id}/bundle.json"] = canonical(signed)
     hand_over(office, tmp_path / "out", all_of(office))
     for each in pages(tmp_path / "out"):
         found = Elements(each.read_text())
         assert not found.names & {"script", "img"}
         assert "onerror=" not in "".join(found.leads)
         assert "\u202e" not in each.read_text()
-    assert "names: the case or a receipt is another" in (tmp_path / "out" / "index.html").read_text()
+        assert "&lt;script&gt;" in each.read_text()
+    assert "statement: is about another bundle" in (tmp_path / "out" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "forged", [{"email": "mallory@example.com"}, {"finished_at": "x"}, {"steps": [{}]}, {"steps": "x"}]
+)
+def test_a_page_shows_what_was_signed_whatever_stands_in_the_tables(tmp_path: Path, forged: dict[str, Any]) -> None:
+    office = Office()
+    office.hire(PEOPLE[0], "Z-0", "local:{0}", kept=False)
+    office.hears_and_works(email=PEOPLE[0])
+    [case] = office.cases.every
+    place = (of_case(case.case_id), ENTRY)
+    office.cases.items.kept[place] = {**office.cases.items.kept[place], **forged}
+    told = hand_over(office, tmp_path / "out", Wanted((case.case_id,), None, None)).findings
+    assert [each for each in told if "names: the case or a receipt is another" in each] == told != []
+    for each in pages(tmp_path / "out"):
+        assert "mallory" not in each.read_text()
+        assert "completed" in each.read_text()
 
 
 def test_an_attribute_is_escaped_and_a_title_is() -> None:
@@ -157,8 +182,10 @@ def test_people_csv_has_a_row_for_each_leaver_and_no_formula(folder: Path, offic
     assert all(each["access revoked"] and each["systems"] == "venafi/acme; zoom/acme" for each in rows)
     exhibit = AskedOffice(office).evidence.exhibit(rows[0]["case"], is_redacted=False)
     assert exhibit.plain is not None
-    case = exhibit.plain["case"] | {"email": "=HYPERLINK(1)"}
-    changed = type(exhibit)(exhibit.case_id, exhibit.files, {**exhibit.plain, "case": case}, exhibit.key)
+    assert exhibit.key is not None
+    plain = {**exhibit.plain, "case": exhibit.plain["case"] | {"email": "=HYPERLINK(1)"}}
+    files = replace(exhibit.files, bundle=canonical(committed(plain, exhibit.key)))
+    changed = replace(exhibit, files=files, plain=plain)
     assert "'=HYPERLINK(1)" in people_csv([changed])
 
 
@@ -239,7 +266,7 @@ def test_what_expired_before_a_time_is_none_of_its(
     assert hand_over(office, tmp_path / "out", last).findings == []
 
 
-@pytest.mark.parametrize("name", ["../../out-there", "/out-there", "..", "", "a/b"])
+@pytest.mark.parametrize("name", ["../../out-there", "/nowhere/out-there", "..", "", "a/b"])
 def test_a_case_whose_name_leads_out_of_the_folder_is_a_finding(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -26,7 +26,7 @@ def case_page(exhibit: Exhibit, findings: Sequence[str], *, is_redacted: bool) -
     state = str(case.get("state"))
     hidden = (
         ["Names are pseudonyms: the same one stands for the same value within this case."]
-        if is_redacted or exhibit.plain is None
+        if is_redacted or exhibit.bundle is not exhibit.plain
         else []
     )
     return page(

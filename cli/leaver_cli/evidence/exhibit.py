@@ -13,7 +13,7 @@ from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import Envelope
 from leaver.evidence.log_proof import LogProof
 from leaver.evidence.statement import Statement
-from leaver.evidence.verification import NAMES_FILE, CaseFiles
+from leaver.evidence.verification import NAMES_FILE, CaseFiles, findings_of_names
 
 #: how much of a commitment is a pseudonym
 _SHORT: Final = 10
@@ -53,8 +53,10 @@ class Exhibit:
 
     @cached_property
     def bundle(self) -> Mapping[str, Any]:
-        """What a page shows: names where they may be shown, else commitments."""
-        return self.plain if self.plain is not None else dict(read_canonical(self.files.bundle))
+        """What a page shows: the names that were signed where they may be shown, else commitments."""
+        if self.plain and not findings_of_names(self.files, self.stored.get(NAMES_FILE, b"")):
+            return self.plain
+        return dict(read_canonical(self.files.bundle))
 
     @property
     def case(self) -> Mapping[str, Any]:

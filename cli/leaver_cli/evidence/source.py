@@ -83,7 +83,11 @@ class EvidenceSource:
         files = self.files_of(folder_of(case_id))
         key = None if is_redacted else self.keys.find(case_id)
         stored = self.cases.read_stored(case_id) if key else {}
-        plain = bundle_of(stored) if ENTRY in stored else None
+        try:
+            plain = bundle_of(stored) if ENTRY in stored else None
+        except (KeyError, TypeError, AttributeError, ValueError):
+            # Whoever may write the tables: these are no names of what was signed, which is a finding.
+            plain = {}
         return Exhibit(case_id, files, plain, key)
 
 
