@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -28,14 +28,14 @@ class Check(NamedTuple):
     holds: bool
 
 
-def hand_over(world: World, folder: Path) -> None:
+def hand_over(world: World, folder: Path) -> Check:
     """Do what is done for an auditor: evidence by `leaver evidence`, and the public key by another way, from KMS."""
     key = world.client("kms").get_public_key(KeyId=world.resource("EvidenceKey").ref)["PublicKey"]
     pem = load_der_public_key(key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     _key_of(folder).write_bytes(pem)
     yesterday = datetime.now(UTC) - timedelta(days=1)
     command = [*_LEAVER, "evidence", "--since", f"{yesterday:%Y-%m-%d}", "--out", str(_handed(folder))]
-    subprocess.run(command, env={**os.environ, **world.environment()}, check=False, capture_output=True)  # noqa: S603 - ours
+    return _check("leaver evidence", command, env={**os.environ, **world.environment()})
 
 
 def forge(folder: Path) -> None:
@@ -65,8 +65,8 @@ def _by_openssl(openssl: str, envelope: Path, folder: Path) -> Check:
     return _check(f"openssl, the signature of {envelope.parent.name}", command)
 
 
-def _check(by: str, command: Sequence[str]) -> Check:
-    ran = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - what is named above
+def _check(by: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> Check:
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, env=env)  # noqa: S603 - what is named above
     # Its last line sums it up.
     return Check(by, (ran.stdout or ran.stderr).strip().rpartition("\n")[2], ran.returncode == 0)
 

@@ -190,7 +190,13 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
         ),
     },
     "reconcile": {
-        "a column too many": ({"roster": "csv", "everybody": SECRET}, "unknown field (allowed: "),
+        "a column too many": (
+            {"roster": "csv", "everybody": SECRET},
+            (
+                "unknown field (allowed: account, alias, case_id, connection, dry_run, goes_on, key, requested_at, roster, "
+                "run, urgency)"
+            ),
+        ),
     },
     "look_up_person": {
         "nobody's id": (

@@ -64,4 +64,4 @@ def test_what_was_so_before_anything_happened_proves_nothing() -> None:
 def test_who_asks_for_help_or_for_an_unknown_row_is_told_the_names_of_all(asked: str, status: int) -> None:
     played = demo("--break", asked)
     assert played.exit_code == status
-    assert ", ".join((*NAMES, demo_evidence.NAME)) in " ".join(played.stdout.split())
+    assert ", ".join((*NAMES, FORGOTTEN.name, demo_evidence.NAME)) in " ".join(played.stdout.split())

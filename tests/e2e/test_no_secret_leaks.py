@@ -229,7 +229,14 @@ def fail(world: WatchedWorld) -> None:
     world.hr.add_key("hibob", "another")
     world.put_hr_event("HiBobWebhook", left(hibob_id))
     world.settle()
-    for function in ("start_offboarding", "schedule_refreshes", "retrieve_user_token", "seal_case", "notify_people"):
+    for function in (
+        "start_offboarding",
+        "schedule_refreshes",
+        "retrieve_user_token",
+        "seal_case",
+        "notify_people",
+        "reconcile",
+    ):
         world.send(function, "no JSON")
     world.zoom.inject("/oauth/token", handling="commit", reply="reset")  # and so the grant is dead
     world.send("refresh_access_token", {"connection": world.connect_zoom(), "force": True})
