@@ -65,7 +65,8 @@ class EvidenceSource:
         key = None if is_redacted else self.keys.find(case_id)
         stored = self.cases.read_stored(case_id) if key else {}
         plain = bundle_of(stored) if ENTRY in stored else None
-        return Exhibit(case_id, files, plain, key)
+        case = None if key or is_redacted else self.cases.read(case_id)
+        return Exhibit(case_id, files, plain, key, is_erased=case is not None and case.erased_at is not None)
 
 
 def is_day(name: str) -> bool:
