@@ -3,7 +3,7 @@
 import json
 from contextlib import suppress
 from itertools import count
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -45,12 +45,11 @@ def adas(office: Office) -> list[str]:
 
 def tables(office: Office) -> str:
     """All that the table of cases holds, but for the ids of messages and of events."""
-    items = [office.cases.items, office.people.items, office.evidence.keys.items, office.heard.items]
-    return json.dumps(
-        [each for one in items for each in one.kept.values()]
-        + [columns(each) for each in office.receipts.items.values()]
-        + [[f"{place}" for place in one.kept] for one in items]
-    )
+    kept: list[dict[Any, Any]] = [
+        *(office.cases.items.kept, office.people.items.kept, office.evidence.keys.items.kept, office.heard.items.kept)
+    ]
+    receipts = {each: columns(receipt) for each, receipt in office.receipts.items.items()}
+    return json.dumps([[str(place), item] for one in (*kept, receipts) for place, item in one.items()])
 
 
 def test_whoever_is_erased_is_named_nowhere_and_nobody_else_is_touched() -> None:

@@ -23,15 +23,18 @@ from leaver.storage.tables import columns, timestamp
 #: what stands where somebody's name was; an address, since records have one, that can be nobody's
 MARK: Final = "erased@leaver.invalid"
 #: what the tables go by, beside what evidence shows: none of it is about the person
-_KEPT: Final = (
-    "partition entry connection outstanding waiting evidence watch watch_at item_version asked_at told_at sweeps "
-    "swept_at activated_at deactivated_again_by"
-).split()
+_KEPT: Final = dict.fromkeys(
+    (
+        *("partition", "entry", "item_version", "evidence", "connection", "outstanding", "waiting"),
+        *("asked_at", "told_at", "sweeps", "swept_at", "activated_at", "deactivated_again_by"),
+    ),
+    True,
+)
 _SHOWN: Final[Any] = CLEAR
-_RECEIPT: Final[Clear] = _SHOWN["receipts"][0] | dict.fromkeys(_KEPT, True)
+_RECEIPT: Final[Clear] = _SHOWN["receipts"][0] | _KEPT
 _CASE: Final[Clear] = (
     _SHOWN["case"]
-    | dict.fromkeys(_KEPT, True)
+    | _KEPT
     | {
         "request": _SHOWN["case"]["request"] | {"subject": {}},
         "steps": [_SHOWN["case"]["steps"][0] | {"at": True, "detail": {}}],

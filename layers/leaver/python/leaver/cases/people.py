@@ -90,7 +90,7 @@ class Name(BaseModel):
             "given_back_at": max((one.given_back_at for one in each if one.given_back_at), default=None),
             "cutoff": max((one.cutoff for one in each if one.cutoff), default=None),
         }
-        forgotten = {"case": None, "finished": None, "containments": {}, "contained": {}}
+        forgotten: dict[str, object] = {"case": None, "finished": None, "containments": {}, "contained": {}}
         return self.model_copy(update=kept | forgotten | {"erased_at": now.replace(microsecond=0)})
 
     def comes_late(self, source: str, at: datetime, *, stays: bool) -> bool:
