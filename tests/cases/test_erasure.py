@@ -61,6 +61,8 @@ def test_whoever_is_erased_is_named_nowhere_and_nobody_else_is_touched() -> None
     for personal in (ADA, ADA_ID, ADA_UNIVERSAL.strip("{}")):
         assert personal not in tables(office)
     assert all(office.cases.require(each).email == MARK for each in mine)
+    # A digest over what was personal would confirm a guess.
+    assert all(office.cases.require(each).head is None for each in mine)
     assert all(office.evidence.keys.find(each) is None for each in mine)
     assert {each: office.cases.require(each) for each in others} == others
     assert office.people.gone([GRACE])
@@ -113,6 +115,25 @@ def test_hr_s_word_that_they_are_back_lifts_what_refused() -> None:
     office.clock.passes(days=30)
     office.hears_and_works(event_id="back", kind="reinstated", occurred_at=office.clock().isoformat())
     assert not office.people.gone([ADA])
+
+
+def test_a_return_from_before_lifts_nothing() -> None:
+    office = left(ADA)
+    said = office.clock()
+    erasure_of(office).erase(adas(office))
+    office.clock.passes(minutes=5)
+    office.hears_and_works(event_id="back", kind="reinstated", occurred_at=said.isoformat())
+    assert office.heard.fates[-1].fate == "refused"
+    assert office.people.gone([ADA])
+
+
+def test_another_source_that_still_says_they_left_keeps_what_refuses() -> None:
+    office = left(ADA)
+    erasure_of(office).erase(adas(office))
+    office.clock.passes(days=30)
+    office.hears_and_works(event_id="back", source="another", kind="reinstated", occurred_at=office.clock().isoformat())
+    assert office.heard.fates[-1].fate == "nothing_follows"
+    assert office.people.gone([ADA])
 
 
 def test_nothing_is_erased_while_a_case_is_under_way() -> None:

@@ -59,7 +59,7 @@ def erase(
     if standing and not yes:
         confirm("Nobody can take it back. Erase whom these are about")
     left = _ask(deployment, standing) if standing else []
-    named = sorted({*left, *(each.case_id for each in find_cases(deployment, who)[0] if each.erased_at is None)})
+    named = sorted({*left, *_find_named(deployment, who)})
     remnants = list(what_remains(deployment.parameters))
     if as_json:
         told = {"erased": [each.case_id for each in standing if each.case_id not in named], "still_named": named}
@@ -103,6 +103,14 @@ def what_remains(parameters: Mapping[str, str]) -> Iterator[Remnant]:
     yield Remnant("table Connections", "owners of connections", "ever")
     yield Remnant("table Deliveries", "previews, deliveries, rosters", "each item's expires_at")
     yield Remnant("where you sent it", "announcements, exports, backups, folders of evidence", "you delete it")
+
+
+def _find_named(deployment: Deployment, who: str) -> Iterator[str]:
+    """Find the cases by which a person is named, also one that was opened meanwhile, or is not recorded."""
+    yield from (each.case_id for each in find_cases(deployment, who)[0] if each.erased_at is None)
+    found = deployment.people.read(who)
+    if found is not None and found.erased_at is None:
+        yield from found.cases
 
 
 def _is_erased(deployment: Deployment, who: str, cases: Sequence[Case]) -> bool:
