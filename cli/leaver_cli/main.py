@@ -122,6 +122,12 @@ COMMANDS: Final = (
         ["leaver verify november --key key.pem --checkpoint kept.txt"],
     ),
     Deferred(
+        "erase",
+        "leaver_cli.cases.erase:erase",
+        "Erase whom cases are about, for good.",
+        ["leaver erase ada@example.com", "leaver erase c-4f1"],
+    ),
+    Deferred(
         "reconcile",
         "leaver_cli.reconcile.run:reconcile",
         "Find who left and still has something.",

@@ -1,19 +1,24 @@
-"""Complete and seal a case whose every step has ended, and sign what any case came to: no other function does."""
+"""Complete and seal a case whose every step has ended, and sign what any case came to: no other function does.
+
+It alone may also erase whom cases are about.
+"""
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from aws_lambda_powertools import Logger
+from pydantic import Field
 
 from leaver import bootstrap
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.days import DayEvidence
+from leaver.cases.erasure import Erasure
 from leaver.cases.finding import StepFinder
 from leaver.cases.record import Case
 from leaver.cases.table import Cases
 from leaver.consuming.consumer import Consumer
-from leaver.errors import BadMessage
+from leaver.errors import BadMessage, Rejected
 from leaver.messages.commands import CaseId, Command, parse
 from leaver.messages.envelope import Payload
 from leaver.providers.registry import PROVIDERS
@@ -56,11 +61,29 @@ class SealDays(Command):
         return "days"
 
 
-Asked = SealCase | SealDays
+class ErasePerson(Command):
+    """A person asks that whom these cases are about is erased; by their ids, so that no message names anybody."""
+
+    system: ClassVar[str] = "leaver"
+    announced_as: ClassVar[str] = "OffboardingCompleted"
+
+    erase: Annotated[list[CaseId], Field(min_length=1, max_length=1000)]
+
+    @property
+    def subject(self) -> str:
+        """The cases."""
+        return "erasure"
+
+
+Asked = SealCase | SealDays | ErasePerson
 
 
 def understand(payload: Payload) -> Asked:
-    """Read which of the two is asked for; raises BadMessage."""
+    """Read which of the three is asked for; raises BadMessage."""
+    if "erase" in payload.detail:
+        if payload.event is not None:
+            raise BadMessage("erase: expected straight in the queue, as leaver erase sends it")
+        return parse(ErasePerson, payload.detail, direct=True)
     if "days" in payload.detail:
         return parse(SealDays, payload.detail, direct=payload.event is None)
     return parse(SealCase, payload.detail, direct=payload.event is None)
@@ -88,6 +111,21 @@ def seal_days(days: DayEvidence, *, measure: Callable[[str, int], None], logger:
     except Exception as error:  # noqa: BLE001 - as in seal_case
         logger.warning("days could not be told of", extra={"error": type(error).__name__})
         measure("CasesNotSealed", 1)
+
+
+def erase_person(
+    command: ErasePerson, erasure: Erasure, *, measure: Callable[[str, int], None], logger: Logger
+) -> None:
+    """Erase; what is refused, or fails, is seen by whoever asked, and asked for again."""
+    try:
+        erasure.erase(command.erase)
+    except Rejected as refused:
+        logger.warning("nobody was erased", extra={"because": refused.reason})
+    except Exception as error:  # noqa: BLE001 - as in seal_case
+        logger.warning("a person could not be erased", extra={"error": type(error).__name__})
+        measure("CasesNotSealed", 1)
+    else:
+        logger.info("a person was erased", extra={"cases": command.erase})
 
 
 def read_case(case_id: str, _: Command, *, cases: Cases) -> Case:
@@ -121,11 +159,14 @@ def consumer() -> Consumer[Asked]:
         measure=bootstrap.measure,
     )
     days = DayEvidence(bootstrap.heard_events(settings.cases_table), evidence.statements)
+    erasure = Erasure(cases, bootstrap.people(settings.cases_table), evidence.keys, bootstrap.now)
     measure, logger = bootstrap.measure, bootstrap.logger()
 
     def operation(command: Asked) -> None:
         if isinstance(command, SealDays):
             seal_days(days, measure=measure, logger=logger)
+        elif isinstance(command, ErasePerson):
+            erase_person(command, erasure, measure=measure, logger=logger)
         else:
             seal_case(command, cases=cases, completion=completion, measure=measure, logger=logger)
 

@@ -90,8 +90,10 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     },
     "SealCase": {
         "GetItem": {"case#*", "person#*", "evidence#*", "log#*"},
-        # the cutoff of somebody who stays, and the key of a case's commitments
-        "PutItem": {"person#*", "evidence#*", "log#*"},
+        # the cutoff of somebody who stays, the key of a case's commitments, and receipts of nobody any more
+        "PutItem": {"person#*", "evidence#*", "log#*", "receipts#*"},
+        # whoever is erased
+        "DeleteItem": {"person#*", "evidence#*"},
         "UpdateItem": {"case#*", "person#*"},
         "Query": {"case#*", "receipts#*", "heard#*"},
     },
@@ -176,6 +178,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     "SealCase": {
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:DeleteItem": {"table/Cases"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},

@@ -7,7 +7,7 @@ from typing import Any, cast
 from leaver.cases.ceiling import PeopleAnHour
 from leaver.cases.heard import Heard, HeardEvents
 from leaver.cases.partitions import KEY, of_case
-from leaver.cases.people import Name, People
+from leaver.cases.people import HashKey, Name, People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import WATCHED, Case
 from leaver.cases.seal import Stored
@@ -54,6 +54,17 @@ class InMemoryItems(Items[Item]):
             return written
 
         return self.effects.of(f"write {self.name}", compare_and_swap)
+
+    def remove(self, old: Item) -> bool:
+        def remove() -> bool:
+            place = self._place(columns(old))
+            standing = self._read(place)
+            if standing is not None and item_version_of(standing) != item_version_of(old):
+                return False
+            self.kept.pop(place, None)
+            return True
+
+        return self.effects.of(f"remove {self.name}", remove)
 
     def query(
         self, index: str | None, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]
@@ -112,6 +123,12 @@ class InMemoryCases(Cases):
             return {str(entry): each for entry, each in sorted((own | beside).items())}
 
         return self.effects.of("read receipts", read)
+
+    def write_receipt(self, stored: Stored) -> None:
+        receipt = Receipt.model_validate(stored)
+        place = receipt.case_id, receipt.entry
+        assert place in self.beside.items
+        self.effects.of("write receipt", lambda: self.beside.items.update({place: receipt}))
 
     def read_receipts(self, case_id: str) -> dict[str, Receipt]:
         def read() -> dict[str, Receipt]:
@@ -204,6 +221,9 @@ class InMemoryPeople(People):
     def __init__(self, *names: Name, effects: Effects | None = None) -> None:
         self.items = InMemoryItems(Name, key=("partition", "entry"), effects=effects)
         self._items = self.items
+        self._hash_key = None
+        # Not among the effects: it is read of everybody who never left, and made but once.
+        self._keys = InMemoryItems(HashKey, key=("partition", "entry"))
         for name in names:
             assert self.items.add(name)
 

@@ -17,6 +17,7 @@ from leaver.evidence.log_proof import LogProof
 from leaver.evidence.merkle import leaf_hash
 from leaver_cli.main import app
 from tests.e2e.test_offboarding import requested
+from tests.e2e.test_rare_ways import cases_of, people_of
 from tests.e2e.watched_world import WatchedWorld
 
 
@@ -81,3 +82,33 @@ def test_an_auditor_s_folder_of_the_deployment_holds_and_a_changed_one_does_not(
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0  # noqa: S603 - our own file
     (names.parent / "bundle.json").write_text("{}")
     assert subprocess.run(command, check=False, capture_output=True).returncode == 1  # noqa: S603 - our own file
+
+
+def test_whoever_is_erased_is_in_no_item_of_the_cases_and_what_refused_refuses(
+    world: WatchedWorld, tmp_path: Path
+) -> None:
+    leaver = world.hire()
+    world.put_hr_event("OffboardingRequested", requested(leaver))
+    world.wait_until_idle()
+    [told] = [each for each in world.cases() if each["email"] == leaver.email]
+    cases, people = cases_of(world), people_of(world)
+    going = CliRunner().invoke(app, ["erase", leaver.email, "--yes"], env=world.environment())
+    assert going.exit_code == 1
+    assert f"nothing is erased: {told['case_id']} is completed" in going.output
+    # A day later nobody looks at it any more.
+    cases.change(cases.require(told["case_id"]), lambda standing: standing.with_look_at(None))
+    ran = CliRunner().invoke(app, ["erase", leaver.email, "--yes"], env=world.environment())
+    assert ran.exit_code == 0, ran.output
+    assert "what remains:" in ran.output
+    # What was kept of user tokens goes by Zoom's own id, as the command says.
+    kept = json.dumps([each for each in world._kept() if not each["partition"].startswith("user-token#")], default=str)
+    assert leaver.email not in kept
+    assert leaver.zoom_id not in kept
+    assert people.gone([leaver.email])
+    again = CliRunner().invoke(app, ["erase", leaver.email, "--json"], env=world.environment())
+    assert (again.exit_code, json.loads(again.output)["erased"]) == (0, [])
+    out = tmp_path / "audit"
+    shown = CliRunner().invoke(app, ["evidence", told["case_id"], "--out", str(out)], env=world.environment())
+    assert shown.exit_code == 0, shown.output
+    assert f"{told['case_id']}: erased" in shown.output
+    assert not any(leaver.email in each.read_text() for each in out.rglob("*") if each.is_file())

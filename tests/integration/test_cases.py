@@ -274,3 +274,40 @@ def test_people_and_cases_do_not_touch_each_other(aws: Any) -> None:
     for each in make:
         each()
     assert Cases(aws, table="Cases").read("c-1") == case()
+
+
+def test_an_erased_name_refuses_under_its_hash_and_is_there_no_more(people: People) -> None:
+    people.change(ADA, lambda found: found.with_tombstone("c-1", NOW))
+    people.erase(ADA, ["c-2"], NOW)
+    assert people.read(ADA) == Name(partition=f"person#{ADA}", case="c-1", gone_since=NOW)
+    for _ in range(2):
+        people.erase(ADA, ["c-1"], NOW)
+        found = people.read(ADA)
+        assert found is not None
+        assert ADA not in found.partition
+        assert (found.case, found.gone_since, found.erased_at, found.item_version) == (None, NOW, NOW, 0)
+    # Another process has not seen the key before.
+    people._hash_key = None
+    assert people.gone([ADA])
+    assert people.change(ADA, lambda found: found.with_case("c-3", None)) == people.read(ADA)
+    people.erase(ADA, ["c-3"], NOW)
+    assert people.gone([ADA])
+
+
+def test_what_came_between_is_not_lost_with_the_name(aws: Any) -> None:
+    """A name that changes while it is erased is hashed once more, as it is then."""
+    people = People(aws, table="Cases")
+    other = People(aws, table="Cases")
+    people.change(ADA, lambda found: found.with_case("c-1", None))
+    remove = people._items.remove
+
+    def late(old: Name) -> bool:
+        people._items.remove = remove  # type: ignore[method-assign] # once
+        other.change(ADA, lambda found: found.with_tombstone("c-1", NOW))
+        return remove(old)
+
+    people._items.remove = late  # type: ignore[method-assign] # a race
+    people.erase(ADA, ["c-1"], NOW)
+    found = people.read(ADA)
+    assert found is not None
+    assert (found.gone_since, found.erased_at) == (NOW, NOW)

@@ -1,12 +1,21 @@
 """seal_case alone completes a case: by the receipts, and by what there is to end at that moment."""
 
 import json
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from aws_lambda_powertools import Logger
 
+from functions.seal_case.app import ErasePerson, erase_person, understand
+from leaver.cases.erasure import Erasure
 from leaver.cases.record import DONE, Case, Step
 from leaver.cases.states import State
+from leaver.errors import BadMessage, Rejected
+from leaver.messages.envelope import Payload
 from leaver.outcomes import Outcome
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, Office
@@ -191,3 +200,28 @@ def test_what_is_not_known_at_the_provider_is_done_only_as_the_deployment_says()
         office.hears_and_works(email="nobody@example.com", occurred_at=(NOW - timedelta(minutes=1)).isoformat())
         assert {each.outcome for each in office.receipts.items.values()} >= {Outcome.USER_NOT_FOUND}
         assert office.case.state is state
+
+
+@pytest.mark.parametrize(
+    ("error", "measured"), [(Rejected("under way: c-1"), []), (ConnectionError("canary"), [("CasesNotSealed", 1)])]
+)
+def test_an_erasure_that_is_refused_or_fails_holds_up_nobody(
+    error: Exception, measured: list[tuple[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def erase(_: Collection[str]) -> None:
+        raise error
+
+    found: list[tuple[str, int]] = []
+    erasure = cast("Erasure", SimpleNamespace(erase=erase))
+    erase_person(
+        ErasePerson(erase=["c-1"]), erasure, measure=lambda *each: found.append(each), logger=Logger("seal_case")
+    )
+    assert found == measured
+    assert "canary" not in capsys.readouterr().out
+
+
+def test_nobody_is_erased_by_what_comes_over_the_bus() -> None:
+    asked = Payload("m-1", None, {"erase": ["c-1"]}, None, NOW, "operator")
+    assert isinstance(understand(asked), ErasePerson)
+    with pytest.raises(BadMessage, match="erase: expected straight in the queue"):
+        understand(replace(asked, event={"detail-type": "SealCase"}))

@@ -45,6 +45,9 @@ def case(
         if head is not None or needs_a_person:
             raise typer.Exit(1)
         return
+    if found.erased_at is not None:
+        console.note(f"erased at {moment(found.erased_at)}: its seal is gone with the names; its evidence holds")
+        return
     faults = find_faults(found, stored, head)
     console.tell(seal_holds=not faults, faults=faults)
     if faults:

@@ -13,7 +13,7 @@ from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import Envelope
 from leaver.evidence.log_proof import LogProof
 from leaver.evidence.statement import Statement
-from leaver.evidence.verification import NAMES_FILE, CaseFiles, findings_of_names
+from leaver.evidence.verification import ERASED, NAMES_FILE, CaseFiles, findings_of_names
 
 #: how much of a commitment is a pseudonym
 _SHORT: Final = 10
@@ -33,6 +33,8 @@ class Exhibit:
     files: CaseFiles
     plain: Mapping[str, Any] | None = None
     key: bytes | None = None
+    #: the key was deleted: whoever it was about cannot be named from this
+    is_erased: bool = False
 
     @property
     def stored(self) -> Mapping[str, bytes]:
@@ -41,6 +43,8 @@ class Exhibit:
         files = dict(zip(CaseFiles.NAMES, contents, strict=True))
         if self.plain is not None and self.key is not None:
             files[NAMES_FILE] = canonical({"key": self.key.hex(), "bundle": self.plain})
+        elif self.is_erased:
+            files[NAMES_FILE] = canonical(ERASED)
         return files
 
     @property

@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from leaver.evidence.canonical_json import canonical
 from leaver.evidence.verification import (
+    ERASED,
     NAMES_FILE,
     CaseFiles,
     Trust,
@@ -46,6 +48,8 @@ class Verdict:
     findings: Sequence[str]
     #: the key that came with the evidence, where no other was named
     enclosed_key: Path | None = None
+    #: the cases whose person was erased: no finding, and nobody can say who it was
+    erased: Sequence[str] = ()
 
     @property
     def lines(self) -> Iterator[str]:
@@ -53,6 +57,7 @@ class Verdict:
         if self.enclosed_key:
             digest = hashlib.sha256(self.enclosed_key.read_bytes()).hexdigest()
             yield f"{KEY_FILE} is the folder's own, with the SHA-256 {digest}: hold it against what you were told"
+        yield from (f"{each}: erased: who it was, nobody can tell from it" for each in self.erased)
         yield from self.findings
         yield f"{self.looked_at}, {len(self.findings)} findings"
 
@@ -90,7 +95,8 @@ def check_folder(
     elif leaves:
         findings += findings_of_leaves(logged, trust, held=notes, leaves=leaves)
     looked_at = f"{len(cases)} cases" + (f", {len(days)} days" if days else "")
-    return Verdict(looked_at, findings, None if key else folder / KEY_FILE)
+    erased = [each for each in cases if _is_erased(folder / "cases" / each / NAMES_FILE)]
+    return Verdict(looked_at, findings, None if key else folder / KEY_FILE, erased)
 
 
 def trust_in(pem: Path, origin: str) -> Trust:
@@ -123,6 +129,10 @@ def _check_with(public: ec.EllipticCurvePublicKey) -> Callable[[bytes, bytes], b
 def _findings_of_names(folder: Path, case_id: str, files: CaseFiles) -> list[str]:
     names = folder / "cases" / case_id / NAMES_FILE
     return findings_of_names(files, names.read_bytes()) if names.is_file() else []
+
+
+def _is_erased(names: Path) -> bool:
+    return names.is_file() and names.read_bytes() == canonical(ERASED)
 
 
 def _leaves_of(path: Path) -> list[bytes]:

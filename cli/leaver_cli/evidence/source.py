@@ -88,7 +88,8 @@ class EvidenceSource:
         except (KeyError, TypeError, AttributeError, ValueError):
             # Whoever may write the tables: these are no names of what was signed, which is a finding.
             plain = {}
-        return Exhibit(case_id, files, plain, key)
+        case = None if key or is_redacted else self.cases.read(case_id)
+        return Exhibit(case_id, files, plain, key, is_erased=case is not None and case.erased_at is not None)
 
 
 def folder_of(name: str) -> str:

@@ -61,6 +61,10 @@ class CommitmentKeys:
             raise NotKept(f"evidence of {case_id}: its key was deleted meanwhile")
         return bytes.fromhex(standing.key)
 
+    def delete(self, case_id: str) -> None:
+        """Delete the case's key for ever."""
+        self._items.remove(CommitmentKey(case_id=case_id, key=""))
+
     def find(self, case_id: str) -> bytes | None:
         """Find the case's key; None where there is none, or none any more."""
         standing = self._items.read(partition=of_evidence(case_id), entry=_KEY)
@@ -89,7 +93,7 @@ class CaseEvidence:
         Begun anew after any crash, it stores nothing twice. Raises NotKept, also where what is stored is another thing
         than what is to be stored: somebody changed the case after its end, and a person has to look.
         """
-        if case.state in UNDER_WAY or case.evidence is not None:
+        if case.state in UNDER_WAY or case.evidence is not None or case.erased_at is not None:
             return case
         stored = self.cases.read_stored(case.case_id)
         content = canonical(committed(bundle_of(stored), self.keys.of(case.case_id)))

@@ -17,7 +17,7 @@ from leaver.cases.kinds import Kind
 from leaver.cases.people import Known, Name, People
 from leaver.cases.proved import ids_of, with_ids_before
 from leaver.cases.record import STILL_THEIRS, Case, Policy, new_case
-from leaver.cases.returns import LATER, Returns
+from leaver.cases.returns import ERASED, LATER, Returns
 from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
 from leaver.cases.table import Cases
@@ -108,6 +108,8 @@ class Intake:
 
     def _take_access(self, departure: Departure) -> Fate:
         known = self.people.read_all(departure.names)
+        if self._was_erased(departure, known):
+            return Fate("refused", because=ERASED)
         finished = self.former.find_finished(departure.names, known)
         if departure.kind != "departure":
             return self._take_back_from_a_thief(finished, departure)
@@ -120,6 +122,13 @@ class Intake:
                 return self._end_access(replace(departure, follows=finished, because=doubt))
             return self._hear_again(finished, departure)
         return self._end_access(self.former.after(finished, departure))
+
+    def _was_erased(self, departure: Departure, known: Known) -> bool:
+        """Whether this happened before the person was erased, under no name but those that were."""
+        at, given = departure.request.occurred_at, departure.request.subject.identities.values()
+        if not all(found and found.was_erased_after(at) for found in known.values()):
+            return False
+        return all((found := self.people.read(name)) and found.erased_at for each in given for name in each.values())
 
     def _hear_again(self, finished: Case, departure: Departure) -> Fate:
         """Remember who else said so, as long as the person is gone; whoever has the address now is not touched."""

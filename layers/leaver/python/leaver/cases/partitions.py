@@ -26,6 +26,11 @@ def of_person(name: str) -> str:
     return f"person#{name}"
 
 
+def of_erased(hashed: str) -> str:
+    """The same of somebody who was erased, under the name's keyed hash."""
+    return of_person(f"erased:{hashed}")
+
+
 def of_hour(at: datetime, *what: str | int) -> str:
     """Who was counted in an hour, and how many."""
     return "#".join(["hour", f"{at:%Y-%m-%dT%H}", *map(str, what)])

@@ -1,6 +1,9 @@
 """Whoever left, under each of their names: which case is theirs, and the tombstone that says so to everybody."""
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from leaver.cases.kinds import Kind
-from leaver.cases.partitions import KEY, of_person
+from leaver.cases.partitions import KEY, of_erased, of_person
 from leaver.messages.names import name_of
 from leaver.storage.tables import Items, read_as
 
@@ -55,6 +58,8 @@ class Name(BaseModel):
     contained: dict[Kind, str] = Field(default_factory=dict)
     #: nothing that was asked for before this may be kept, though the person stays: our clock, by such a case
     cutoff: AwareDatetime | None = None
+    #: the name was erased then: this lies under its keyed hash
+    erased_at: AwareDatetime | None = None
     item_version: int = 0
 
     @property
@@ -62,6 +67,31 @@ class Name(BaseModel):
         """The person's cases of every kind that are remembered here."""
         staying = (*self.containments.values(), *self.contained.values())
         return frozenset(each for each in (self.case, self.finished, *staying) if each)
+
+    def is_of(self, case_ids: Collection[str]) -> bool:
+        """Whether no case has it now but these."""
+        return {each for each in (self.case, *self.containments.values()) if each} <= set(case_ids)
+
+    def was_erased_after(self, at: datetime) -> bool:
+        """Whether somebody who is gone was erased after this happened: all that it asks for was done."""
+        is_erased = self.erased_at is not None and at.replace(microsecond=0) <= self.erased_at
+        return is_erased and self.gone_since is not None
+
+    def erased(self, before: "Name | None", now: datetime) -> Self:
+        """What goes on to refuse after the name is erased, also what stood under its hash before; no case is known."""
+        each = [one for one in (self, before) if one]
+        said = self.said
+        for source, word in (before.said if before else {}).items():
+            if _is_newer(word, said.get(source)):
+                said = {**said, source: word}
+        kept = {
+            "said": said,
+            "gone_since": min((one.gone_since for one in each if one.gone_since), default=None),
+            "given_back_at": max((one.given_back_at for one in each if one.given_back_at), default=None),
+            "cutoff": max((one.cutoff for one in each if one.cutoff), default=None),
+        }
+        forgotten: dict[str, object] = {"case": None, "finished": None, "containments": {}, "contained": {}}
+        return self.model_copy(update=kept | forgotten | {"erased_at": now.replace(microsecond=0)})
 
     def comes_late(self, source: str, at: datetime, *, stays: bool) -> bool:
         """Whether this word of a source was taken back before it came: by that source, or by a person."""
@@ -112,15 +142,57 @@ class Name(BaseModel):
         return self.model_copy(update={"cutoff": max(self.cutoff or now, now)})
 
 
+class HashKey(BaseModel):
+    """Under what erased names are hashed; it lies beside them, so that no restored table refuses less than it did."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    partition: str = of_person("")
+    entry: str = "key"
+    #: 32 random bytes in hex
+    key: str
+
+
 class People:
     """The names in the Cases table."""
 
     def __init__(self, dynamodb: "DynamoDBClient", *, table: str) -> None:
         self._items = Items(dynamodb, table=table, key=KEY, model=read_as(Name))
+        self._keys = Items(dynamodb, table=table, key=KEY, model=read_as(HashKey))
+        self._hash_key: HashKey | None = None
 
     def read(self, name: str) -> Name | None:
-        """Read what is remembered of a name, as of now; None of somebody who never left."""
-        return self._items.read(partition=_key(name), entry=ENTRY)
+        """Read what is remembered of a name, as of now, erased or not; None of somebody who never left."""
+        found = self._items.read(partition=_key(name), entry=ENTRY)
+        if found is not None:
+            return found
+        # Read again until there is one: another process makes it.
+        self._hash_key = self._hash_key or self._keys.read(partition=of_person(""), entry="key")
+        return self._items.read(partition=_hashed(name, self._hash_key), entry=ENTRY) if self._hash_key else None
+
+    def erase(self, name: str, case_ids: Collection[str], now: datetime) -> None:
+        """Hash a name, unless another case than these has it now; what refused goes on to refuse at every moment."""
+        hash_key = self._make_hash_key()
+        while True:
+            plain = self._items.read(partition=_key(name), entry=ENTRY)
+            standing = self._items.read(partition=_hashed(name, hash_key), entry=ENTRY)
+            if not all(each.is_of(case_ids) for each in (plain, standing) if each):
+                return
+            if standing is None or plain is not None or standing.cases:
+                new = (standing or Name(partition=_hashed(name, hash_key))).erased(plain, now)
+                if self._write(standing, new) is None:
+                    continue
+            if plain is None or self._items.remove(plain):
+                return
+
+    def _make_hash_key(self) -> HashKey:
+        made = HashKey(key=secrets.token_hex(32))
+        if self._keys.add(made):
+            return made
+        standing = self._keys.read(partition=made.partition, entry=made.entry)
+        if standing is None:
+            raise LookupError("the key of erased names is gone: what was erased refuses nobody any more")
+        return standing
 
     def read_all(self, names: Iterable[str]) -> "Known":
         """Read what is remembered of these names."""
@@ -188,3 +260,7 @@ def _is_newer(word: Word, than: Word | None) -> bool:
 
 def _key(name: str) -> str:
     return of_person(name_of(name))
+
+
+def _hashed(name: str, key: HashKey) -> str:
+    return of_erased(hmac.digest(bytes.fromhex(key.key), name_of(name).encode(), hashlib.sha256).hex())

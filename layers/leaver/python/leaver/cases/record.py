@@ -261,6 +261,8 @@ class Case(BaseModel):
     #: the sweeps that began because an account lived again: how many, and when the last one did
     sweeps: int = 0
     swept_at: AwareDatetime | None = None
+    #: nobody can tell any more whose case it was: a mark stands for what was personal
+    erased_at: AwareDatetime | None = None
     watch: str | None = None
     watch_at: AwareDatetime | None = None
     item_version: int = 0

@@ -10,7 +10,7 @@ from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.departure import Departure
 from leaver.cases.former import NOBODY_SAYS, FormerLeavers
 from leaver.cases.heard import Fate
-from leaver.cases.people import Name, People
+from leaver.cases.people import Name, People, who_says_leaves
 from leaver.cases.proved import ids_of
 from leaver.cases.record import STILL_THEIRS, Case, Said, deactivation_of, sweep_of
 from leaver.cases.start import CaseStart
@@ -33,6 +33,8 @@ SOMEBODY_ELSE: Final = "it is somebody else at this address who loses access, by
 STAYS_ENDED: Final = (
     "whoever is back has the address of somebody who left, and another account: the account of who left stays ended"
 )
+ERASED: Final = "the person was erased since this happened, and was gone then"
+ERASED_IS_BACK: Final = "the person was erased: what their name refused is lifted, and no case is there to give back"
 RETURN_HELD: Final = "the return waits for a person: another source says that this person left"
 
 
@@ -57,6 +59,8 @@ class Returns:
                 return Fate("refused", because=LATER)
             if heard.case:
                 case_ids.add(heard.case)
+        if not case_ids and (erased := self._lift_erased(word)):
+            return erased
         if not case_ids and not request.may_repeat:
             raise Rejected(f"{request.kind}: nobody of this name has a case, and HR believes that somebody's is undone")
         cases = [case for case_id in sorted(case_ids) if (case := self.cases.read(case_id))]
@@ -68,7 +72,21 @@ class Returns:
         # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
         return fates[0] if fates else Fate("changed", min(case_ids))
 
+    def _lift_erased(self, word: Departure) -> Fate | None:
+        """Lift what erased names refuse, unless another source still says that they left; None where none was."""
+        known = self.people.read_all(word.names)
+        refusing = [name for name, found in known.items() if found and found.erased_at and found.gone_since]
+        if not refusing:
+            return None
+        if word.request.kind != "reinstated" or who_says_leaves(known):
+            return Fate("nothing_follows", because=ERASED)
+        for name in refusing:
+            self.people.change(name, lambda found: found.without_tombstone())
+        return Fate("changed", because=ERASED_IS_BACK)
+
     def _with_stay(self, found: Name, *, word: Departure) -> Name | None:
+        if found.was_erased_after(word.request.occurred_at):
+            return None
         standing = self.cases.read(found.case) if found.case else None
         if standing is not None and standing.state in UNDER_WAY | {State.COMPLETED}:
             self._refuse_somebody_else(standing, word)

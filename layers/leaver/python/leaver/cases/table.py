@@ -14,7 +14,7 @@ from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, 
 from leaver.cases.seal import Stored
 from leaver.cases.states import State
 from leaver.errors import Rejected
-from leaver.storage.tables import Items, Value, columns, read_as, timestamp, update_with_retry
+from leaver.storage.tables import Items, Value, columns, item, read_as, timestamp, update_with_retry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -153,6 +153,15 @@ class Cases:
         """Read a case's receipts as they are now, by their sort key."""
         found = self._lying_in(of_receipts(case_id))
         return {str(each["entry"]): read_as(Receipt)(each) for each in found}
+
+    def write_receipt(self, stored: Stored) -> None:
+        """Write a receipt of a case that is over as a whole, where one stands."""
+        self._dynamodb.put_item(
+            TableName=self._table,
+            Item=item(stored),
+            ConditionExpression="attribute_exists(#partition)",
+            ExpressionAttributeNames={"#partition": "partition"},
+        )
 
     def _lying_in(self, partition: str) -> Iterator[dict[str, Value]]:
         return self._items.query(None, "#partition = :one", {"#partition": "partition"}, {":one": partition})

@@ -26,6 +26,8 @@ from leaver.evidence.statement import Statement
 _read_bundle = lru_cache(maxsize=2)(read_canonical)
 #: where a folder with names has them: the key of a case's commitments, and the bundle to which these commit
 NAMES_FILE: Final = "names.json"
+#: what that file says of whom nobody can name any more
+ERASED: Final = {"erased": True}
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def findings_of_names(files: CaseFiles, names: bytes) -> list[str]:
     """What is wrong with the file of names: what the tables say of the case, and the key under which it is signed."""
     try:
         told = read_canonical(names)
+        if told == ERASED:
+            return []
         same = canonical(committed(told["bundle"], bytes.fromhex(told["key"]))) == files.bundle
     except (ValueError, KeyError, TypeError, AttributeError):
         return ["names: is no file of names"]

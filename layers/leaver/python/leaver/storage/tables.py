@@ -105,6 +105,23 @@ class Items(Generic[Item]):
             return new if self._stands(error, after) else None
         return new
 
+    def remove(self, old: Item) -> bool:
+        """Delete the item on condition that it still is `old`; tells whether it is gone."""
+        item_version = item_version_of(old)
+        condition = "item_version = :was" if item_version else "attribute_not_exists(item_version)"
+        bound: Any = {"ExpressionAttributeValues": item({":was": item_version})} if item_version else {}
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._table,
+                Key=item(self._key_of(columns(old))),
+                ConditionExpression=f"attribute_not_exists(#key) OR {condition}",
+                ExpressionAttributeNames={"#key": self._key[0]},
+                **bound,
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
     def query(
         self, index: str | None, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]
     ) -> "Iterator[dict[str, Value]]":
