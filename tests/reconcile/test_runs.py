@@ -1,19 +1,24 @@
 """A run goes on where it was, whoever kills it; two are never under way; and what is not whole is not acted on."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain, count, repeat
 
 import pytest
+from pydantic import SecretStr
 
 from functions.reconcile.app import Reconcile
 from leaver.cases.people import Name
 from leaver.connections.record import Status
-from leaver.errors import NoSlot, ProviderUnavailable
+from leaver.consuming.rate_limiter import Demand, Reservation
+from leaver.errors import NoSlot, ProviderUnavailable, Throttled
 from leaver.messages.events import OffboardingRequested
 from leaver.providers.listing import CutShort, Holding, Person
 from leaver.storage.user_token_secrets import FoundUserToken, UserTokenPlace
 from tests.doubles.clock import NOW
 from tests.doubles.connections_table import connection
+from tests.doubles.rate_limiter import NoLimit
 from tests.doubles.reconciling import Reconciled
 from tests.doubles.steps import Killed, die
 
@@ -242,3 +247,29 @@ def test_words_are_what_the_intake_reads() -> None:
     twice(world)
     told = world.said_words[0].model_dump(mode="json", exclude_defaults=True)
     assert OffboardingRequested.model_validate(told, strict=False) == world.said_words[0]
+
+
+class Asked(NoLimit):
+    """Remembers what is reserved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.demands: list[Demand] = []
+
+    def reserve(self, wanted: Sequence[Demand | None]) -> list[Reservation]:
+        self.demands += [each for each in wanted if each]
+        return super().reserve(wanted)
+
+
+def test_every_call_is_a_routine_one_of_its_account_and_a_limit_is_told_to_everybody() -> None:
+    world, limiter = company(), Asked()
+    accounts = replace(world.reconciliation.accounts, limiter_of=lambda _: limiter)
+    throttled = Throttled("too fast", until=NOW)
+
+    def refuse(_: SecretStr) -> None:
+        raise throttled
+
+    with pytest.raises(Throttled):
+        accounts.ask_at("zoom/acme", lambda _: None)(refuse, calls=2)
+    assert limiter.demands == [Demand("zoom", 2, urgent=False)]
+    assert limiter.told == [throttled]
