@@ -193,8 +193,8 @@ BAD: dict[str, dict[str, tuple[object, str]]] = {
         "a column too many": (
             {"roster": "csv", "everybody": SECRET},
             (
-                "unknown field (allowed: account, alias, case_id, connection, dry_run, goes_on, key, requested_at, roster, "
-                "run, urgency)"
+                "unknown field (allowed: account, alias, case_id, connection, dry_run, goes_on, key, requested_at, "
+                "roster, run, urgency)"
             ),
         ),
     },
