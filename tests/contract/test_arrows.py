@@ -89,6 +89,7 @@ ORDER = (
         "cases.statements",
         "cases.days",
         "cases.evidence",
+        "cases.erasure",
         "cases.closing",
         "cases.finding",
         "cases.proved",
