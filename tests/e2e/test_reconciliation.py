@@ -57,7 +57,7 @@ def let_a_day_pass(world: Operated) -> None:
 def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world: Operated) -> None:
     put(world, roster(GONE))
     world.fire_schedule("reconcile")
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=120)
     first = result(world)
     assert first is not None
     assert (first["stopped"], first["held"]) == ([], [])
@@ -67,13 +67,13 @@ def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world
     found = world.leaver("reconcile")
     assert found.exit_code == 1, found.output
     assert GONE.email in found.stdout
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=120)
     [case] = [each for each in world.cases() if each["email"] == GONE.email]
     assert (case["state"], case["source"]) == ("held", "reconcile")
     assert world.zoom.has_session(GONE.email)
 
     assert world.leaver("release", case["case_id"], "--yes").exit_code == 0
-    world.wait_until_idle()
+    world.wait_until_idle(timeout=120)
     assert not world.zoom.has_session(GONE.email)
     assert world.venafi.live_grants(GONE.venafi_id) == 0
     assert all(world.zoom.has_session(each.email) for each in acme.PEOPLE if each is not GONE)
@@ -101,6 +101,6 @@ def test_okta_is_a_roster_and_what_has_no_token_any_more_waits_for_a_new_one(wor
     assert done.exit_code == 0, done.output
     world.zoom.inject("/v2/users", times=1, handling="skip", reply="zoom/401-124-expired")
     world.send("reconcile", {"roster": "okta", "dry_run": True})
-    world.try_again()
+    world.try_again(timeout=120)
     assert "/v2/users" in {each.path for each in world.zoom.journal()}
     assert world.parked("reconcile") == []
