@@ -37,6 +37,7 @@ CHANGING = {
     "asked_at",
     "told_at",
     "redone_for",
+    "erased_at",
     # what was signed says so of the seal
     "evidence",
     # what a provider tells afterwards, and what follows

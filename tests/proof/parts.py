@@ -96,13 +96,6 @@ PARTS: Final = (
         seconds=20,
     ),
     Part(
-        "what takes longer than it may in `make test`",
-        f"{' '.join(AT_LENGTH)} -m at_length",
-        "time, each test",
-        full=1,
-        seconds=180,
-    ),
-    Part(
         "the evidence of many cases, checked as an auditor does",
         "tests/cases/test_evidence_of_many.py",
         "cases",
@@ -214,6 +207,13 @@ PARTS: Final = (
         "faults",
         full=15,
         seconds=175,
+    ),
+    Part(
+        "what takes longer than it may in `make test`",
+        f"{' '.join(AT_LENGTH)} -m at_length",
+        "time, each test",
+        full=1,
+        seconds=180,
     ),
     Part(
         "leavers from every source, one call in five fails",
