@@ -65,7 +65,7 @@ def _case(world: World, _: Before) -> str:
     case = case_of_john(world)
     if case is None:
         return "no case"
-    return f"{case.source}'s case, {case.state}{' and sealed' if case.head else ''}"
+    return f"{case.source}'s case, {case.state}{', sealed and signed' if case.head and case.evidence else ''}"
 
 
 def _looked_up(world: World, _: Before) -> str:
@@ -292,7 +292,7 @@ OF_JOHN = (
     Row(
         "webhook",
         "HiBob's signed webhook, an id only",
-        "hibob's case, completed and sealed",
+        "hibob's case, completed, sealed and signed",
         "the Cases table",
         _case,
         _sign_with_another_secret,
