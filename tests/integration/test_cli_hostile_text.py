@@ -233,7 +233,7 @@ def test_what_a_record_may_not_hold_is_told_without_a_traceback(filled: Stack, f
 
 
 def test_every_command_is_tried() -> None:
-    # What the door and evidence show is tried in test_cli_door.py, test_cli_verify.py and test_cli_evidence.py.
+    # In test_cli_door.py, test_cli_verify.py, test_cli_evidence.py and tests/unit/test_cli_hostile_rows.py.
     elsewhere = {"connect", "door", "verify", "evidence", "doctor", "reconcile", "configure"}
     shows_nothing_from_outside = {"schema"}
     assert {call[0] for call in CALLS} == {each.name for each in COMMANDS} - elsewhere - shows_nothing_from_outside
