@@ -11,6 +11,7 @@ from leaver_cli.reconcile import run as reconcile
 from tests.doubles.examined import Installation
 from tests.integration.parked_stack import leaver
 from tests.integration.test_cli_hostile_text import HOSTILE, check
+from tests.integration.test_cli_json_page import said_as_documented
 from tests.unit.test_cli_reconcile import RESULT
 
 FORMS = ((), ("--json",))
@@ -29,6 +30,8 @@ def test_what_an_installation_says_of_itself(form: tuple[str, ...], monkeypatch:
     monkeypatch.setattr(doctor, "take_seat", lambda *_: made.seat)
     shown = check(leaver("doctor", *form))
     assert "unexpected" not in shown
+    if form:
+        said_as_documented("doctor", shown)
     assert shown.count("[/]") >= len(("you", "stack", "versions", "scopes", "secrets", "sources", "alarms"))
 
 
@@ -45,6 +48,8 @@ def test_what_a_run_of_reconciliation_found(form: tuple[str, ...], monkeypatch: 
     monkeypatch.setattr(reconcile, "describe", lambda *_: _Reconciled(found))
     shown = check(leaver("reconcile", "--last", *form))
     assert "unexpected" not in shown
+    if form == ("--json",):
+        said_as_documented("reconcile", shown)
     assert shown.count("[/]") >= len(RESULT["lists"])
 
 
