@@ -101,6 +101,8 @@ class Settings(ActsOnPeople, CallsZoom, ServesProviders, BeginsCases, EndsSteps)
     zoom_departures: Literal["held", "departure"] = "held"
     #: the queue of look_up_person
     look_up_queue_url: str
+    #: the queue of seal_case
+    seal_queue_url: str
 
 
 class StartOffboarding(Command):
@@ -480,7 +482,9 @@ def tell_of_app(command: Asked, *, count: Callable[[str, int], None], logger: Lo
 def consumer() -> Consumer[Asked]:
     """What works through the queue `start-offboarding`."""
     settings = bootstrap.settings_of(Settings)
-    publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
+    publisher = bootstrap.publisher(
+        settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url, settings.seal_queue_url
+    )
     connections = bootstrap.connections(settings.connections_table)
     tokens = bootstrap.access_tokens(settings.connections_table, settings.secret_prefix, provider="zoom")
     person_finder = PersonFinder(

@@ -64,6 +64,11 @@ def test_the_case_ends_by_a_persons_word_and_says_so_everywhere(office: Office) 
     assert head_of(stored["case"], stored) == case.head
 
 
+def test_the_case_ends_at_once_and_not_with_the_next_minute(office: Office) -> None:
+    closes(office)
+    assert office.case.state is State.COMPLETED
+
+
 def test_a_case_of_which_something_else_is_outstanding_stays_open(office: Office) -> None:
     office.connects("service", ADA, role="service")
     minute(office)

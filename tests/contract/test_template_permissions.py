@@ -156,7 +156,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "kms:GenerateDataKey": {"key/Key"},
     },
     "StartOffboarding": {
-        "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-look-up-person"},
+        "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-look-up-person", "leaver-seal-case.fifo"},
         "dynamodb:GetItem": {"table/Cases", "table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases", "table/Pace"},

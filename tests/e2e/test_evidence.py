@@ -99,7 +99,7 @@ def test_whoever_is_erased_is_in_no_item_of_the_cases_and_what_refused_refuses(
     cases.change(cases.require(told["case_id"]), lambda standing: standing.with_look_at(None))
     ran = CliRunner().invoke(app, ["erase", leaver.email, "--yes"], env=world.environment())
     assert ran.exit_code == 0, ran.output
-    assert "what remains:" in ran.output
+    assert "point-in-time recovery of the tables" in ran.output
     # What was kept of user tokens goes by Zoom's own id, as the command says.
     kept = json.dumps([each for each in world._kept() if not each["partition"].startswith("user-token#")], default=str)
     assert leaver.email not in kept

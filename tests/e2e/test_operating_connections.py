@@ -395,7 +395,7 @@ def test_no_secret_is_anywhere_but_in_the_vault(world: Operated) -> None:
 
 
 def listed(world: Operated) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = json.loads(world.leaver("connections", "--json").output)
+    told: list[dict[str, Any]] = json.loads(world.leaver("connections", "--json").output)["connections"]
     return told
 
 

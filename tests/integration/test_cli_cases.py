@@ -277,11 +277,25 @@ def test_shows_why_a_search_that_found_nobody_ends_nothing(stack: Stack) -> None
 
 
 def test_what_is_left_of_a_case_is_not_taken_for_markup_or_terminal_control(stack: Stack) -> None:
-    stack.seals("c-1", {"zoom": "[/nonsense]\x9b2J"})
+    stack.seals("c-1", {"what": "[/nonsense]\x9b2J", "system": "zoom"})
     result = leaver("case", "c-1")
     assert result.exit_code == 0
     assert "[/nonsense]" in result.output
     assert "\x9b" not in result.output
+
+
+def test_what_is_left_of_a_case_is_said_in_a_sentence_each(stack: Stack) -> None:
+    closed = {
+        "what": "a step that a person closed",
+        "step": SSO.name,
+        "system": "zoom",
+        "who": "AIDA",
+        "because": "gone",
+    }
+    stack.seals("c-1", {"what": "user tokens that were handed out", "system": "zoom", "until": "noon"}, closed)
+    shown = leaver("case", "c-1").output.splitlines()
+    assert "left over: zoom: user tokens that were handed out, until noon" in shown
+    assert f"left over: {SSO.name}: a step that a person closed, because gone" in shown
 
 
 def test_a_seal_holds_and_can_be_compared_with_what_was_announced(stack: Stack) -> None:
@@ -290,7 +304,7 @@ def test_a_seal_holds_and_can_be_compared_with_what_was_announced(stack: Stack) 
     assert (alone.exit_code, compared.exit_code) == (0, 0)
     assert "the seal holds" in alone.output
     assert "as it was announced" in compared.output
-    assert "done 7 seconds after it was to take effect" in alone.output
+    assert "done 7 seconds after it was to take effect, and nothing is left over" in alone.output
 
 
 def test_a_changed_receipt_breaks_the_seal(stack: Stack) -> None:

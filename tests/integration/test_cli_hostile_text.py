@@ -17,7 +17,7 @@ from leaver.cases.heard import Heard, heard
 from leaver.cases.people import Name
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case
-from leaver.cases.states import State
+from leaver.cases.states import CaseEvent, State
 from leaver.connections.record import Connection
 from leaver.storage.tables import columns, item, values
 from leaver_cli.main import COMMANDS
@@ -64,6 +64,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("retry", "c-1"),
     ("redrive", "revoke_sso_token", "--dry-run"),
     ("redrive", "revoke_sso_token", "--yes", "--message-id", HOSTILE),
+    ("erase", "over"),
     ("disconnect", "zoom"),
     ("disconnect", "zoom", "--yes", "--without-provider"),
 )
@@ -137,6 +138,9 @@ def filled(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     stack.has("c-1", SSO, GRANTS)
     stack.receives("c-1", SSO)
     stack.has("h-1", SSO, state=State.HELD)
+    planned = stack.has("over", SSO, state=State.SCHEDULED)
+    over = planned.after(CaseEvent.CANCELLED, BEGAN).with_look_at(None).without_pending("OffboardingCancelled")
+    stack.cases.change(planned, lambda _: over)
     stack.seals("done", {"what": "a token", "until": "noon"})
     record = columns(connection(reason="because", status="needs_reauthorization", role="personal"))
     stack.dynamodb.put_item(TableName="Connections", Item=item(record))
@@ -229,9 +233,9 @@ def test_what_a_record_may_not_hold_is_told_without_a_traceback(filled: Stack, f
 
 
 def test_every_command_is_tried() -> None:
-    # What the door and evidence show is tried in test_cli_door.py, test_cli_verify.py and test_cli_evidence.py.
-    elsewhere = {"connect", "door", "verify", "evidence", "doctor", "reconcile"}
-    shows_nothing_from_outside = {"schema", "configure"}
+    # In test_cli_door.py, test_cli_verify.py, test_cli_evidence.py and tests/unit/test_cli_hostile_rows.py.
+    elsewhere = {"connect", "door", "verify", "evidence", "doctor", "reconcile", "configure"}
+    shows_nothing_from_outside = {"schema"}
     assert {call[0] for call in CALLS} == {each.name for each in COMMANDS} - elsewhere - shows_nothing_from_outside
 
 

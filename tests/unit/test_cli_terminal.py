@@ -31,7 +31,12 @@ def test_no_control_character_reaches_the_terminal(control: str) -> None:
 def test_a_connection_can_not_clear_the_screen_of_who_looks_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = StringIO()
     monkeypatch.setattr(show, "Terminal", lambda: Terminal(file=screen, width=200))
-    show._show([connection(account="\x9b2J[red]", owner="\x1b[2Jit", status="cooling_down", reason="\x9b3J")], [], NOW)
+    show._show(
+        Terminal(),
+        [connection(account="\x9b2J[red]", owner="\x1b[2Jit", status="cooling_down", reason="\x9b3J")],
+        [],
+        NOW,
+    )
     assert not {"\x9b", "\x1b"} & set(screen.getvalue())
     assert " 2J[red]" in screen.getvalue()
 

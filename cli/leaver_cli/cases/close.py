@@ -39,4 +39,4 @@ def close(
     deployment.send_decisions(
         {"case": case.case_id, "decision": "close", "step": step, "because": because} for step in steps
     )
-    console.say("closed as soon as start_offboarding has read of it; a case of which nothing is left ends in a minute")
+    console.say("closed as soon as start_offboarding has read of it; a case of which nothing is left ends then")

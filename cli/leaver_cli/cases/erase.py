@@ -18,7 +18,8 @@ from leaver.messages.names import name_of
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, say_under_way, show_json, waiting
+from leaver_cli.table import Column, Table
+from leaver_cli.terminal import Terminal, confirm, say_under_way, waiting
 
 #: how long seal_case is waited for: it may be telling of days
 PATIENCE: Final = timedelta(seconds=90)
@@ -37,7 +38,6 @@ def erase(
     who: Annotated[str, typer.Argument(metavar="PERSON|CASE", help="An address or id; or a case, for that one alone.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Say what became of it as JSON.")] = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
@@ -53,19 +53,25 @@ def erase(
     standing = [each for each in cases if each.erased_at is None]
     if not standing and not _is_erased(deployment, who, cases):
         raise click.ClickException(f"nobody of the name {who} has a case")
-    if not as_json:
-        for each in standing:
-            console.row(each.case_id, each.email, each.kind, each.state, moment(each.requested_at))
+    columns = (
+        Column("case"),
+        Column("who"),
+        Column("kind", spare=2),
+        Column("state", spare=1),
+        Column("requested", spare=3),
+    )
+    table = Table("cases", columns)
+    for each in standing:
+        table.add(each.case_id, each.email, each.kind, each.state, each.requested_at)
+    console.print(table)
     if standing and not yes:
         confirm("Nobody can take it back. Erase whom these are about")
     left = _ask(deployment, standing) if standing else []
     named = sorted({*left, *_find_named(deployment, who)})
-    remnants = list(what_remains(deployment.parameters))
-    if as_json:
-        told = {"erased": [each.case_id for each in standing if each.case_id not in named], "still_named": named}
-        show_json(told | {"unreadable": unreadable, "remains": [each._asdict() for each in remnants]})
-    else:
-        _tell(console, named, unreadable, remnants)
+    erased = [each.case_id for each in standing if each.case_id not in named]
+    console.tell(erased=erased, still_named=named, unreadable=unreadable)
+    _tell(console, named, unreadable)
+    console.print(_remnants_of(deployment.parameters))
     if named or unreadable:
         raise typer.Exit(1)
 
@@ -144,13 +150,18 @@ def _ask(deployment: Deployment, cases: Sequence[Case]) -> list[str]:
             time.sleep(PAUSE)
 
 
-def _tell(console: Terminal, named: Sequence[str], unreadable: Sequence[str], remnants: Sequence[Remnant]) -> None:
+def _remnants_of(parameters: Mapping[str, str]) -> Table:
+    columns = (Column("where", prose=True), Column("what", prose=True), Column("until", prose=True))
+    table = Table("remains", columns, title="what remains:")
+    for each in what_remains(parameters):
+        table.add(*each)
+    return table
+
+
+def _tell(console: Terminal, named: Sequence[str], unreadable: Sequence[str]) -> None:
     for each in named:
         console.say(f"{each} is not erased: see the log of seal_case, and ask again")
     for each in unreadable:
         console.say(f"{each} can not be read: whether it is of this person, nobody can tell")
     if not named:
         console.say("erased: tombstones go on to refuse, and evidence holds; nobody can be named from it any more")
-    console.say("what remains:")
-    for remnant in remnants:
-        console.row(*remnant)

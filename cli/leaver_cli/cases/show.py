@@ -1,6 +1,5 @@
 """`leaver case`: what one case ended, what a person does about the rest, and whether its seal holds."""
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated
@@ -112,9 +111,11 @@ def show_case(console: Terminal, case: Case, stored: Mapping[str, Stored]) -> bo
     for line in _remarks(case, receipts):
         console.note(line)
     if case.time_to_revoke is not None:
-        residual = json.dumps(case.residual)
         seconds = f"{case.time_to_revoke} second{'' if case.time_to_revoke == 1 else 's'}"
-        console.note(f"done {seconds} after it was to take effect; residual: {residual}")
+        left = "" if case.residual else ", and nothing is left over"
+        console.note(f"done {seconds} after it was to take effect{left}")
+    for each in case.residual:
+        console.note(_left_over(each))
     for name, needs in to_do.items():
         console.note(f"what to do: {name}: {needs}")
     needs_case = about_the_case(case, at)
@@ -160,6 +161,13 @@ def _remarks(case: Case, receipts: Mapping[str, Receipt]) -> Iterator[str]:
         if receipt.outcome is Outcome.CLOSED:
             before = receipt.details.get("before", "nothing")
             yield f"{name}: closed by the word of {receipt.details['who']}; the last word before that was {before}"
+
+
+def _left_over(residual: Mapping[str, str]) -> str:
+    """What no API can end, or what ended by a person's word alone."""
+    about = residual.get("step") or residual.get("system", "")
+    further = "".join(f", {name} {residual[name]}" for name in ("until", "because") if name in residual)
+    return f"left over: {about}: {residual.get('what', '')}{further}"
 
 
 def _row(step: Step, receipt: Receipt | None, case: Case) -> tuple[Cell, ...]:

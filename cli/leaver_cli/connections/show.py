@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -12,12 +12,11 @@ from leaver_cli.connections.misfits import find_misfits, unknown_owner
 from leaver_cli.deployment import describe, now
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.table import Column, Table
-from leaver_cli.terminal import Terminal, show_json
+from leaver_cli.terminal import Terminal
 
 
 def connections(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, for programs.")] = False,
     stack: StackName = "leaver",
     region: Region = None,
     profile: Profile = None,
@@ -27,15 +26,12 @@ def connections(
     found = sorted(deployment.connections.read_all(), key=lambda each: each.connection)
     records = [each for each in found if isinstance(each, Connection)]
     unreadable = [each for each in found if isinstance(each, Unreadable)]
-    at = now()
-    if as_json:
-        show_json([fields_of(each, at) for each in records] + [unreadable_fields(each) for each in unreadable])
-    else:
-        _show(records, unreadable, at)
+    console = Terminal()
+    _show(console, records, unreadable, now())
     misfits = [*find_misfits(deployment), *(unknown_owner(each) for each in records if each.owner_is_unknown)]
-    # The JSON is the list of the connections alone; `leaver doctor --json` tells of the rest.
-    for misfit in () if as_json else misfits:
-        Terminal().note(misfit.sentence)
+    console.tell(misfits=[each._asdict() for each in misfits])
+    for misfit in misfits:
+        console.note(misfit.sentence)
     if unreadable or any(needs_a_person(each) for each in records) or any(each.to_do for each in misfits):
         raise typer.Exit(1)
 
@@ -56,7 +52,7 @@ def unreadable_fields(record: Unreadable) -> Mapping[str, Any]:
     return {"connection": record.connection, "health": health, "needs_a_person": True}
 
 
-def _show(records: list[Connection], unreadable: list[Unreadable], now: datetime) -> None:
+def _show(console: Terminal, records: list[Connection], unreadable: list[Unreadable], now: datetime) -> None:
     table = Table(
         "connections",
         (
@@ -78,13 +74,13 @@ def _show(records: list[Connection], unreadable: list[Unreadable], now: datetime
             *(each.connection, each.provider, each.account, each.role, each.owner, health(each, now)),
             *(each.expires_at, each.refreshed_at, lease),
             style="red" if needs_a_person(each) else "",
+            also=fields_of(each, now),
         )
     for broken in unreadable:
-        told = unreadable_fields(broken)["health"]
-        table.add(broken.connection, *[None] * 4, told, *[None] * 3, style="red")
-    console = Terminal()
+        fields = unreadable_fields(broken)
+        table.add(broken.connection, *[None] * 4, fields["health"], *[None] * 3, style="red", also=fields)
     console.print(table)
     people = sum(needs_a_person(each) for each in records) + len(unreadable)
-    console.note(
-        f"{len(records) + len(unreadable)} connections" + (f", {people} of them need a person" if people else "")
-    )
+    count = len(records) + len(unreadable)
+    told = f"{count} connection{'' if count == 1 else 's'}"
+    console.note(told + (f", {people} of them need{'s' if people == 1 else ''} a person" if people else ""))

@@ -18,7 +18,7 @@ from leaver.outcomes import Outcome
 
 @dataclass(frozen=True)
 class StepClosing:
-    """What it takes to write a person's word; watch_deadlines then has seal_case look at the case, within a minute."""
+    """What it takes to write a person's word, and to have seal_case look at the case at once."""
 
     cases: Cases
     receipts: Receipts
@@ -36,7 +36,7 @@ class StepClosing:
         before = self.receipts.read(open_receipt(case, step, self.clock()))
         if before is not None and before.outcome is Outcome.CLOSED:
             # Killed before it was announced, or said twice: the first word stands.
-            self.publisher.announce(_announcement(before))
+            self._tell(before)
             return Fate("repeated", case_id, "a person has closed the step")
         has_ended = before is not None and before.outcome in DONE
         if case.state is not State.OPEN or name not in case.outstanding or has_ended:
@@ -46,8 +46,12 @@ class StepClosing:
         closed = self.receipts.close(standing, standing.closed_by(who, because, now=now))
         if closed is None:
             return self.close(case_id, name, who=who, because=because)
-        self.publisher.announce(_announcement(closed))
+        self._tell(closed)
         return Fate("changed", case_id)
+
+    def _tell(self, closed: Receipt) -> None:
+        self.publisher.announce(_announcement(closed))
+        self.publisher.request_seal(closed.case_id)
 
 
 def open_receipt(case: Case, step: Step, now: datetime) -> Receipt:
