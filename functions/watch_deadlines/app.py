@@ -302,18 +302,14 @@ class Watch:
     # -- over
 
     def _look_after_completed(self, case: Case) -> None:
-        """Have it announced that a case is done, wait for its sweep, and open that one; then look at it no more."""
+        """Have it announced that a case is done, wait for its sweep, and open that one; then look at it no more.
+
+        What lives again does not wait for evidence that can't be stored.
+        """
         case = self.announcer.announce_pending(case)
         if case.pending_announcements:
-            again = self.clock() + LOOK_AGAIN
-            self.cases.change(case, lambda standing: standing.with_look_at(again))
             self.request_seal(case.case_id)
-            return
-        if case.alive_at is not None:
-            if case.sweeps_next_at and self.clock() < case.sweeps_next_at:
-                next_at = case.sweeps_next_at
-                self.cases.change(case, lambda standing: standing.with_look_at(next_at))
-                return
+        if case.alive_at is not None and not (case.sweeps_next_at and self.clock() < case.sweeps_next_at):
             case = self._sweep_at_once(case)
         at = self._sweep_at(case)
         if at is not None and self.clock() < at:
@@ -445,8 +441,17 @@ class Watch:
         self._look_again(case, None)
 
     def _look_again(self, case: Case, at: datetime | None) -> None:
-        """Look at it then and no sooner, unless an account has come to live again meanwhile."""
-        self.cases.change(case, lambda standing: None if standing.alive_at else standing.with_look_at(at))
+        """Look at it then and no sooner, unless an account has come to live again meanwhile, or nobody was told yet."""
+        soon = self.clock() + LOOK_AGAIN
+
+        def with_look(standing: Case) -> Case | None:
+            if standing.pending_announcements:
+                return standing.with_look_at(soon)
+            if standing.alive_at:
+                return standing.with_look_at(standing.sweeps_next_at) if standing.sweeps_next_at else None
+            return standing.with_look_at(at)
+
+        self.cases.change(case, with_look)
 
 
 def look_after(watch: Watch, due: Iterable[str], *, logger: Logger, has_time: Callable[[], bool]) -> int:

@@ -13,6 +13,7 @@ from functions.start_offboarding import app
 from functions.watch_deadlines import app as watching
 from functions.watch_deadlines.app import Watch
 from leaver.cases import completion, finding, former, intake, kinds, late, proved, seal
+from leaver.cases.accounts import AccountEvents
 from leaver.cases.completion import CaseCompletion
 from leaver.cases.departure import Departure
 from leaver.cases.finding import StepFinder
@@ -330,6 +331,11 @@ def _once(self: Intake, departure: Departure) -> Fate:
         # the wrong kind
         ("nobody_says_who_revoked_the_session", kinds, "ENDS", {}),
         ("nobody_says_who_revoked_the_session", kinds, "ENDS", {"sessions": kinds.ENDS["contain"]}),
+        # over
+        ("an_account_that_lives_again_while_evidence_cannot_be_stored", Watch, "_sweep_at_once", lambda _, case: case),
+        ("a_sweep_while_evidence_cannot_be_stored", Watch, "_sweep", lambda *_, **__: None),
+        ("an_account_of_somebody_erased_that_lives_again", AccountEvents, "_find_erased", lambda *_: None),
+        ("a_late_word_of_somebody_erased_at_a_recycled_address", Name, "may_be_of_erased", _never),
         # a connection called revoked, and lives
         ("a_dead_access_token_at_zoom", ProviderGrants, "proves_end", lambda *_: True),
         ("a_provider_that_calls_every_token_revoked", ProviderGrants, "proves_end", lambda *_: True),

@@ -8,6 +8,7 @@ from tests.cases.attempts import (
     given_back,
     ids_and_clocks,
     operator,
+    over,
     revoked,
     wrong_kind,
     wrong_person,
@@ -25,4 +26,5 @@ EVERY: Final[tuple[Attempt, ...]] = (
     *fresh_eyes.attempt.all,
     *given_back.attempt.all,
     *ids_and_clocks.attempt.all,
+    *over.attempt.all,
 )

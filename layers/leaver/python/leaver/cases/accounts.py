@@ -1,7 +1,7 @@
 """What a provider itself tells of an account: an echo of what Leaver did, a resurrection, or a word of its own."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -11,7 +11,7 @@ from leaver.cases.proved import as_proved, find_ended_before
 from leaver.cases.record import DEACTIVATE, Case, Seen, deactivation_of
 from leaver.cases.states import UNDER_WAY, State
 from leaver.errors import Rejected
-from leaver.messages.events import AccountEvent
+from leaver.messages.events import AccountEvent, OffboardingRequested, Subject
 from leaver.outcomes import Outcome
 from leaver.providers.entry import Providers
 
@@ -21,6 +21,9 @@ UNDER_WAY_ALREADY: Final = "a case of this person's departure waits or is under 
 ENDS_LATER: Final = "whatever was there then has ended since, or is being ended"
 NOBODY_LEFT: Final = "nobody of this id or address has left"
 TOLD_ALREADY: Final = "the case has this already"
+ERASED_LIVES: Final = (
+    "the account of somebody who left, and was erased since, lives again: no case is there that would end it by itself"
+)
 #: what was told to a person
 RESURRECTED: Final = "an account of somebody who left lives again: what is back is ended once more"
 HELD: Final = "somebody activated the account again after Leaver had deactivated it twice: a person decides"
@@ -46,6 +49,8 @@ class AccountEvents:
         if standing is not None and standing.waits_for_confirmation:
             # Whoever decides of the case sees that the account's end was taken back.
             return self._keep(event, standing, UNDER_WAY_ALREADY)
+        if (erased_at := self._find_erased(event.user_id)) is not None:
+            return self._ask_about_erased(event, erased_at, heard_at)
         gone = self._find_gone(event.email) if event.email else None
         return self._tell_of_address(event, gone) if gone else Fate("nothing_follows", because=NOBODY_LEFT)
 
@@ -57,6 +62,31 @@ class AccountEvents:
         # One that waits for a person has ended nothing: the one before it has.
         pointed = (self.intake.cases.read(each) for each in (found.case, found.finished) if each)
         return next((each for each in pointed if each and each.state in {State.OPEN, State.COMPLETED}), None)
+
+    def _find_erased(self, name: str) -> datetime | None:
+        """When somebody of this name was erased who left, and of whom no case has come since; None of anybody else."""
+        found = self.intake.people.read(name)
+        if found is None or found.gone_since is None or any(map(self.intake.cases.read, found.cases)):
+            return None
+        return found.erased_at
+
+    def _ask_about_erased(self, event: AccountEvent, erased_at: datetime, heard_at: datetime) -> Fate:
+        """Open a case that waits for a person."""
+        if event.email is None:
+            raise Rejected(f"{event.provider}: {ERASED_LIVES}; the event does not say whose: look the address up")
+        # Later than the erasure, as the table keeps it: what happened before that was done.
+        at = max(event.occurred_at, erased_at + timedelta(seconds=1))
+        request = OffboardingRequested(
+            event_id=event.event_id,
+            source=event.provider,
+            kind="immediate",
+            subject=Subject(email=event.email, identities={event.provider: {"id": event.user_id}}),
+            effective_at=at,
+            occurred_at=at,
+            actor=event.actor,
+            held=ERASED_LIVES,
+        )
+        return self.intake.take_in(request, heard_at)
 
     # -- an account was ended
 

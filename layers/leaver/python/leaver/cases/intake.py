@@ -35,6 +35,10 @@ HEARD_LATE: Final = (
     "the event was heard more than three days ago, and the address may be somebody else's by now: see whose it is, and "
     "release or discard the case"
 )
+BEFORE_ERASURE: Final = (
+    "it happened before somebody who had this address was erased, and may be of them or of whoever has it by now: see who "
+    "is meant, and release or discard the case"
+)
 TAKEN_BACK: Final = "this very decision was taken back since: decide anew, by `leaver offboard WHO`, if it is meant"
 
 
@@ -111,6 +115,9 @@ class Intake:
         if self._was_erased(departure, known):
             return Fate("refused", because=ERASED)
         finished = self.former.find_finished(departure.names, known)
+        at = departure.request.occurred_at
+        if finished is None and any(found and found.may_be_of_erased(at) for found in known.values()):
+            departure = replace(departure, because=departure.because or BEFORE_ERASURE)
         if departure.kind != "departure":
             return self._take_back_from_a_thief(finished, departure)
         if finished is None:
@@ -124,9 +131,9 @@ class Intake:
         return self._end_access(self.former.after(finished, departure))
 
     def _was_erased(self, departure: Departure, known: Known) -> bool:
-        """Whether this happened before the person was erased, under no name but those that were."""
+        """Whether this happened before the person was erased, under no name but those that were, as an account says."""
         at, given = departure.request.occurred_at, departure.request.subject.identities.values()
-        if not all(found and found.was_erased_after(at) for found in known.values()):
+        if not departure.asked or not all(found and found.was_erased_after(at) for found in known.values()):
             return False
         return all((found := self.people.read(name)) and found.erased_at for each in given for name in each.values())
 

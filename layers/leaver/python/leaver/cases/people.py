@@ -74,8 +74,11 @@ class Name(BaseModel):
 
     def was_erased_after(self, at: datetime) -> bool:
         """Whether somebody who is gone was erased after this happened: all that it asks for was done."""
-        is_erased = self.erased_at is not None and at.replace(microsecond=0) <= self.erased_at
-        return is_erased and self.gone_since is not None
+        return self.may_be_of_erased(at) and self.gone_since is not None
+
+    def may_be_of_erased(self, at: datetime) -> bool:
+        """Whether this happened before somebody of this name was erased: no case tells whose word it is."""
+        return self.erased_at is not None and at.replace(microsecond=0) <= self.erased_at
 
     def erased(self, before: "Name | None", now: datetime) -> Self:
         """What goes on to refuse after the name is erased, also what stood under its hash before; no case is known."""
