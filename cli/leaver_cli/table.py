@@ -97,10 +97,12 @@ class Table:
         for place, column in enumerate(self.columns):
             held = [column.name, *(row[place] for row in texts)]
             natural[place] = max(map(cell_len, held))
-            longest_word = max(cell_len(word) for text in held for word in [*text.split(" "), ""])
+            # What is wider than the terminal fits beside nothing and alone neither: it has its line to itself.
+            fitting = [cell_len(word) for text in held for word in text.split(" ") if cell_len(word) < width]
+            longest_word = max([*fitting, 0])
             least[place] = max(longest_word, min(natural[place], _READABLE)) if column.prose else natural[place]
         # An empty column says nothing, and would cost a full one its place.
-        shown = [place for place in natural if not self.columns[place].spare or any(row[place] for row in texts)]
+        shown = [place for place in natural if any(row[place] for row in texts)]
 
         def too_wide() -> bool:
             return sum(least[place] + _GAP for place in shown) - _GAP > width

@@ -21,6 +21,12 @@ from local.world import World
 
 ROOT: Final = Path(__file__).parents[2]
 BLOCK: Final = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
+#: what is typed where a command asks for it
+ANSWERS: Final = {
+    b"[y/N]: ": b"y\n",
+    b"Client secret: ": acme.zoom_secret("app-of-the-server").encode() + b"\n",
+    b"Password: ": surroundings.PASSWORD.encode() + b"\n",
+}
 #: what a run has of its own: ids, times, digests, ports, how long something took
 OWN: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|WEB_[0-9a-f]{32}|[0-9a-f]{64}|AIDA[A-Z0-9]+"
@@ -61,7 +67,7 @@ class Player:
             yield shown
 
     def _run(self, command: str) -> str:
-        """Run a command on a terminal; what it asks is answered with yes, and an exit status is told if it is not 0."""
+        """Run a command on a terminal; what it asks is answered, and an exit status is told if it is not 0."""
         # What a command sets is there for the next one.
         kept = self._folder / "environment"
         script = f"{command}\nstatus=$?; env -0 > {kept}; exit $status"
@@ -80,8 +86,9 @@ class Player:
             shown = b""
             while part := _read(master):
                 shown += part
-                if shown.endswith(b"[y/N]: "):
-                    os.write(master, b"y\n")
+                for asked, answer in ANSWERS.items():
+                    if shown.endswith(asked):
+                        os.write(master, answer)
         os.close(master)
         self._environ = dict(each.split("=", 1) for each in kept.read_text().split("\0") if "=" in each)
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
@@ -125,6 +132,7 @@ def play(path: Path, folder: Path) -> str:
         acme.set_up(world)
         acme.hire_an_office(world)
         acme.connect_hibob(world)
+        surroundings.offer_connections(world)
         return Player(world, folder).page(path.read_text())
 
 

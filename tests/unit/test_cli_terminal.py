@@ -28,15 +28,10 @@ def test_no_control_character_reaches_the_terminal(control: str) -> None:
     assert printable(f"a{control}b") == "a b"
 
 
-def test_a_connection_can_not_clear_the_screen_of_who_looks_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_can_not_clear_the_screen_of_who_looks_at_it() -> None:
     screen = StringIO()
-    monkeypatch.setattr(show, "Terminal", lambda: Terminal(file=screen, width=200))
-    show._show(
-        Terminal(),
-        [connection(account="\x9b2J[red]", owner="\x1b[2Jit", status="cooling_down", reason="\x9b3J")],
-        [],
-        NOW,
-    )
+    hostile = connection(account="\x9b2J[red]", owner="\x1b[2Jit", status="cooling_down", reason="\x9b3J")
+    show._show(Terminal(file=screen, width=200), [hostile], [], NOW)
     assert not {"\x9b", "\x1b"} & set(screen.getvalue())
     assert " 2J[red]" in screen.getvalue()
 

@@ -211,6 +211,14 @@ def test_a_second_account_and_a_spare_connection_are_said_and_nobody_has_to_act(
     assert "zoom-2: no case uses it while another one works at acme" in row.says
 
 
+def test_a_connection_that_was_ended_and_a_personal_one_that_has_expired_are_no_trouble() -> None:
+    made, ago = Installation(), NOW - 90 * DAY
+    made.connect("old", status=Status.REVOKED, revoked_outcome="revoked", expires_at=ago, refresh_at=ago)
+    made.connect("ada", role="personal", expires_at=ago, refresh_at=NOW + DAY)
+    row = look("connections", made.seat)
+    assert (row.troubles, row.says) == ((), "3 of 3 work")
+
+
 def test_another_stack_whose_name_begins_alike_is_none_of_ours() -> None:
     made = Installation()
     made.rings("leaver-test-HeldCasesAlarm-1")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from leaver.connections.record import Connection
+from leaver.connections.record import Connection, Status
 from leaver_cli.connections.forms import MISSING_SCOPES
 from leaver_cli.connections.health import health, needs_a_person
 from leaver_cli.connections.misfits import find_misfits, unknown_owner
@@ -32,12 +32,14 @@ def look_at_connections(seat: Seat) -> Row:
         Trouble(f"{each.connection}: its record can't be read ({each.reason})", "mend its item in Connections")
         for each in seat.unreadable
     ]
-    for each in seat.records:
-        told = health(each, at)
-        if needs_a_person(each) or each.failures or each.expires_at <= at:
-            troubles.append(Trouble(f"{each.connection}: {told}", _remedy(each)))
-    well = len(seat.records) + len(seat.unreadable) - len(troubles)
-    return Row("connections", f"{well} of {len(seat.records) + len(seat.unreadable)} work", tuple(troubles))
+    standing = [each for each in seat.records if each.status is not Status.REVOKED or needs_a_person(each)]
+    for each in standing:
+        # A personal one is used once, when its owner leaves, and has long expired until then.
+        has_expired = each.role == "service" and each.expires_at <= at
+        if needs_a_person(each) or each.failures or has_expired:
+            troubles.append(Trouble(f"{each.connection}: {health(each, at)}", _remedy(each)))
+    count = len(standing) + len(seat.unreadable)
+    return Row("connections", f"{count - len(troubles)} of {count} work", tuple(troubles))
 
 
 def look_at_owners(seat: Seat) -> Row:

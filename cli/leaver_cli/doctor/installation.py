@@ -40,10 +40,9 @@ def look_at_clock(seat: Seat) -> Row:
     """By how much this machine's clock is wrong: AWS signs its answers with the time."""
     ahead = seat.deployment.ahead
     seconds = round(abs(ahead).total_seconds())
-    which = "behind" if ahead > timedelta(0) else "ahead of"
-    says = f"{seconds} seconds {which} AWS's" if seconds > 1 else "right"
     if abs(ahead) <= LARGEST_SKEW:
-        return Row("clock", says)
+        return Row("clock", f"right to within {seconds} seconds")
+    says = f"{seconds} seconds {'behind' if ahead > timedelta(0) else 'ahead of'} AWS's"
     what = f"this machine's clock is {says}"
     return Row("clock", says, (Trouble(what, "set this machine's clock: no connection can be changed by it"),))
 

@@ -83,5 +83,5 @@ def _show(rows: list[Row]) -> None:
     console = Terminal()
     console.print(table)
     wrong = sum(bool(row.troubles) for row in rows)
-    told = f"{wrong} need a person" if wrong else "all is well"
+    told = f"{wrong} need{'s' if wrong == 1 else ''} a person" if wrong else "all is well"
     console.note(f"{len(rows)} rows, {told}")
