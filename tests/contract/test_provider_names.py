@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from leaver.providers.registry import PROVIDERS
 from leaver.providers.sources import CONNECTABLE, SOURCES
-from leaver_cli.connections.forms import FORMS
+from leaver_cli.connections.forms import FORMS, MISSING_SCOPES
 from local.aws.template import Template
 from tests.contract.stack import ROOT, SMALLEST
 from tests.contract.test_arrows import LAYER, imports
@@ -156,6 +157,11 @@ def test_what_decides_nothing_by_name_is_left_alone(module: str, source: str) ->
 
 def test_every_provider_has_its_form() -> None:
     assert set(FORMS) == NAMES
+
+
+def test_what_a_token_lacks_is_known_of_every_provider() -> None:
+    """`leaver doctor` would end in a traceback at any other."""
+    assert set(MISSING_SCOPES) == set(PROVIDERS)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

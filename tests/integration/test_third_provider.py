@@ -1,7 +1,7 @@
-"""A third provider by one folder and one entry: connected, refreshed with rotation, and revoked."""
+"""A third provider by one folder and one entry: connected, refreshed with rotation, revoked, and reconciled."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -10,8 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from functions.reconcile.app import Accounts, Reconcile
 from functions.revoke_access_token.app import revoke_access_token
 from leaver import bootstrap
+from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connection, Status
 from leaver.connections.refresh import TokenRefresher
@@ -20,17 +22,20 @@ from leaver.errors import CredentialStale, InvalidClient
 from leaver.messages.commands import RefreshAccessToken, RevokeAccessToken
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Outcome, Result
+from leaver.providers.listing import Holding, Lists, Person
 from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
 from leaver_cli.commands import Commands
 from leaver_cli.connections import connect
 from leaver_cli.deployment import Deployment
-from tests.doubles.acme.entry import REGISTRY
+from tests.doubles.acme.entry import ACME, REGISTRY
 from tests.doubles.acme.form import WITH_ACME
 from tests.doubles.acme.server import CLIENT_ID, CLIENT_SECRET, AcmeServer, acme_server
 from tests.doubles.connections_table import InMemoryConnections
 from tests.doubles.event_bus import FakeBus
 from tests.doubles.kms import KEY, FakeKms
+from tests.doubles.rate_limiter import NoLimit
+from tests.doubles.reconciling import Reconciled
 from tests.doubles.secrets_manager import StrictSecretsManager
 from tests.doubles.sqs import FIFO_DEAD_LETTERS, FakeSqs
 
@@ -213,3 +218,25 @@ def test_what_its_own_entry_says_of_a_401_counts(world: World) -> None:
     own = world.grants.credentials(world.record).model_copy(update={"client_id": "nobody"})
     with pytest.raises(InvalidClient):
         world.grants.by(own).revoke(world.record, held.access_token)
+
+
+def test_who_was_forgotten_there_is_found_and_named_by_what_its_entry_says(world: World) -> None:
+    world.connect("it@example.com")
+    world.acme.people = {"anna": "anna@example.com", "gus": "gone@example.com"}
+    company = Reconciled([Person("anna@example.com"), Person("gone@example.com", is_gone=True)])
+
+    def listing_of(place: str) -> Lists[Holding]:
+        assert place == "acme/acme.example.com"
+        assert ACME.who_has_something is not None
+        return bootstrap.listing(ACME.who_has_something.listing, ACME.who_has_something.host)
+
+    def tokens_of(provider: str) -> AccessTokens:
+        return AccessTokens(world.connections, world.secret_store, now, provider)
+
+    accounts = Accounts({"acme": ACME}, world.connections, listing_of, tokens_of, lambda _: NoLimit())
+    for night in ("night-1", "night-2"):
+        replace(company.reconciliation, accounts=accounts).work(Reconcile(run=night), lambda: True)
+        company.clock.passes(hours=24)
+    (word,) = company.said_words
+    assert (word.subject.email, word.subject.identities) == ("gone@example.com", {"acme": {"login": "gus"}})
+    assert word.held is not None

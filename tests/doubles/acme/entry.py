@@ -6,11 +6,12 @@ from typing import Final
 from pydantic import SecretStr
 
 from leaver.outcomes import Result
-from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider, Providers
+from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider, Providers, WhoHasSomething
 from leaver.providers.gusto.entry import GUSTO
 from leaver.providers.registry import PROVIDERS
 from leaver.tokens import GrantedTokens
 from tests.doubles.acme.credentials import AcmeCredentials
+from tests.doubles.acme.listing import AcmeListing
 from tests.doubles.acme.oauth import AcmeOAuth
 
 
@@ -44,6 +45,13 @@ ACME: Final = Provider(
     revokes_unknown_tokens=True,
     identity_keys=frozenset({"login"}),
     steps=_steps,
+    who_has_something=WhoHasSomething(
+        host=HostVariables(url="ACME_URL"),
+        requests_per_second="ACME_REQUESTS_PER_SECOND",
+        listing=AcmeListing,
+        id_key="login",
+        not_told="who is signed in",
+    ),
 )
 
 #: what a test passes in

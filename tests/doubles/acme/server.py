@@ -33,6 +33,8 @@ class AcmeServer:
         self.asked: list[str] = []
         #: calls every token revoked, and ends no grant
         self.only_says_so = False
+        #: who has an account, by login
+        self.people: dict[str, str] = {}
         self.url = ""
         self._codes: dict[str, str] = {}
         self._mint = TokenMint("acme-", random.Random(7))  # noqa: S311 - the same each time
@@ -61,6 +63,13 @@ class AcmeServer:
                 return self._revoke(form["token"])
             self.asked.append(form["grant_type"])
             return self._token(form)
+
+    def list_people(self, access_token: str) -> tuple[int, dict[str, object]]:
+        """Answer whoever has a token that works with everybody who has an account."""
+        found = self.grants.of_access_token(digest(access_token))
+        if found is None or not found[0].is_alive(datetime.now(tz=UTC)):
+            return 401, {}
+        return 200, {"people": [{"login": login, "email": email} for login, email in self.people.items()]}
 
     def _token(self, form: dict[str, str]) -> tuple[int, dict[str, object]]:
         now = datetime.now(tz=UTC)
@@ -106,6 +115,12 @@ def acme_server() -> Iterator[AcmeServer]:
                 status, told = acme.answer(self.path, {name: values[0] for name, values in parse_qs(body).items()})
             else:
                 status, told = 401, {"error": "invalid_client"}
+            self._send(status, told)
+
+        def do_GET(self) -> None:
+            self._send(*acme.list_people(self.headers["Authorization"].removeprefix("Bearer ")))
+
+        def _send(self, status: int, told: dict[str, object]) -> None:
             text = json.dumps(told).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
