@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from datetime import timedelta
 from itertools import count
 from typing import Any, get_args
 
@@ -143,6 +144,37 @@ def test_nothing_is_erased_while_a_case_is_under_way() -> None:
     with pytest.raises(Rejected, match=f"under way: {office.case.case_id}"):
         erasure_of(office).erase([office.case.case_id])
     assert tables(office) == before
+
+
+def test_a_case_is_not_erased_alone_while_its_sweep_is_under_way_which_a_return_would_not_find() -> None:
+    office = Office(sweep_after=timedelta(hours=1))
+    office.hears_and_works()
+    office.clock.passes(hours=2)
+    for _ in range(2):
+        office.minute()
+    [completed] = [case for case in office.cases.every if case.state is State.COMPLETED]
+    with pytest.raises(Rejected, match="under way"):
+        erasure_of(office).erase([completed.case_id])
+    office.works()
+    settles(office)
+    erasure_of(office).erase([completed.case_id])
+
+
+def test_who_leaves_after_an_older_case_was_erased_alone_leaves_as_anybody() -> None:
+    office = left(ADA)
+    [older] = adas(office)
+    office.hears_and_works("reinstated")
+    office.clock.passes(days=3)
+    office.logs_in(ADA)
+    office.hears_and_works("scheduled", effective_at=(office.clock() + timedelta(days=5)).isoformat())
+    office.clock.passes(minutes=5)
+    office.hears_and_works("cancelled")
+    settles(office)
+    erasure_of(office).erase([older])
+    office.hears_and_works()
+    [last] = [case for case in office.cases.every if case.state is not State.CANCELLED and case.erased_at is None]
+    assert last.state is State.COMPLETED
+    assert office.access_of(ADA) == set()
 
 
 def test_who_is_erased_twice_is_erased_once() -> None:

@@ -521,3 +521,55 @@ def test_and_a_person_looks_where_the_account_does_not_answer(office: Office) ->
     assert office.deliver(message)
     assert office.reasons() == [NOBODY_SAYS]
     assert ADA in office.people.under_tombstones
+
+
+def a_repeat_that_was_thrown_away(office: Office, *, source: str) -> Case:
+    """Ada's case is completed; a source says so once more, and a person throws that away. Returns the completed one."""
+    office.hears_and_works(source="okta")
+    office.clock.passes(days=2)
+    office.hears_and_works(source=source, held="a person looks")
+    completed, repeat = sorted(office.cases.every, key=lambda case: case.requested_at)
+    office.clock.passes(minutes=1)
+    office.queue("StartOffboarding", {"case": repeat.case_id, "decision": "discard"})
+    office.works()
+    office.clock.passes(minutes=1)
+    return completed
+
+
+def test_a_return_of_whose_repeat_by_another_source_was_thrown_away_waits_for_a_person_who_can_give_it_back() -> None:
+    office = Office()
+    completed = a_repeat_that_was_thrown_away(office, source="gusto")
+    office.hears_and_works("reinstated", source="okta", may_repeat=True)
+    assert office.heard.fates[-1].because == RETURN_HELD
+    assert office.people.gone([ADA])
+    office.clock.passes(minutes=1)
+    office.queue("StartOffboarding", {"case": completed.case_id, "decision": "reinstate"})
+    office.works()
+    assert office.heard.fates[-1].fate == "changed"
+    assert not office.people.gone([ADA, ADA_ID])
+
+
+def test_a_return_of_the_source_whose_repeat_was_thrown_away_does_not_give_back_what_another_took() -> None:
+    office = Office()
+    a_repeat_that_was_thrown_away(office, source="gusto")
+    office.hears_and_works("reinstated", source="gusto")
+    assert office.heard.fates[-1].because == RETURN_HELD
+    assert office.people.gone([ADA])
+
+
+def test_a_return_stops_the_sweep_of_what_had_ended_before_a_repeat_that_was_thrown_away() -> None:
+    office = Office(sweep_after=timedelta(hours=1))
+    office.hears_and_works()
+    office.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
+    office.clock.passes(hours=2)
+    office.minute()
+    office.deliver(office.hears(held="a person looks"))
+    [held] = [case for case in office.cases.every if case.state is State.HELD]
+    office.clock.passes(minutes=1)
+    office.deliver(office.queue("StartOffboarding", {"case": held.case_id, "decision": "discard"}))
+    office.clock.passes(minutes=1)
+    office.deliver(office.hears("reinstated"))
+    office.logs_in(ADA, kept=False)
+    office.weather.out_of_order.clear()
+    office.works()
+    assert office.access_of(ADA) == {"session", "grants"}

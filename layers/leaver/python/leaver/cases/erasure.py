@@ -4,7 +4,7 @@ The order is what a killed run leaves right: a name refuses under its hash befor
 last, because it alone knows the names.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from leaver.cases.evidence import CommitmentKeys
 from leaver.cases.people import People
-from leaver.cases.record import ENTRY, Case
+from leaver.cases.record import ENTRY, Case, deactivation_of, sweep_of
 from leaver.cases.states import UNDER_WAY
 from leaver.cases.table import Cases
 from leaver.errors import Rejected
@@ -82,10 +82,10 @@ class Erasure:
     def erase(self, case_ids: Collection[str]) -> None:
         """Erase whom these cases are about, from these cases; once more, it does nothing.
 
-        Raises Rejected, and nothing is erased, while one of them is under way.
+        Raises Rejected, and nothing is erased, while one of them is under way, or a sweep of one.
         """
         found = [case for each in sorted(case_ids) if (case := self.cases.read(each))]
-        if going := [each.case_id for each in found if not is_at_rest(each)]:
+        if going := [each.case_id for each in (*found, *self._sweeps_of(found)) if not is_at_rest(each)]:
             raise Rejected(f"under way: {', '.join(going)}")
         standing = [case for case in found if case.erased_at is None]
         for case in standing:
@@ -97,6 +97,12 @@ class Erasure:
                 if entry != ENTRY:
                     self.cases.write_receipt(marked(stored, _RECEIPT))
             self.cases.change(case, partial(self._without_person, asked=case_ids))
+
+    def _sweeps_of(self, cases: Collection[Case]) -> Iterator[Case]:
+        """The sweeps of cases: who comes back while one is under way stops it by the case."""
+        for case in cases:
+            ids = [sweep_of(case.case_id, number) for number in (None, *range(1, case.sweeps + 1))]
+            yield from (each for case_id in (*ids, deactivation_of(case.case_id)) if (each := self.cases.read(case_id)))
 
     def _without_person(self, case: Case, *, asked: Collection[str]) -> Case | None:
         if not is_at_rest(case):

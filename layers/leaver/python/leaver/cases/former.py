@@ -99,7 +99,8 @@ class FormerLeavers:
         if departure.kind == "departure":
             # A departure that is under way has its names itself.
             cases = [each for each in cases if each.state not in UNDER_WAY or each.kind != "departure"]
-        named = [each for each in cases if each.state is not State.DISCARDED and not each.because]
+        # Of a case that was erased alone no name is left.
+        named = [each for each in cases if each.state is not State.DISCARDED and not (each.because or each.erased_at)]
         for case in sorted(named, key=lambda each: each.requested_at):
             if not heard.is_of_somebody_else(case):
                 departure = self._with_names_before(departure, case, heard)

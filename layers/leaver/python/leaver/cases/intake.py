@@ -36,8 +36,8 @@ HEARD_LATE: Final = (
     "release or discard the case"
 )
 BEFORE_ERASURE: Final = (
-    "it happened before somebody who had this address was erased, and may be of them or of whoever has it by now: see who "
-    "is meant, and release or discard the case"
+    "it happened before somebody who had this address was erased, and may be of them or of whoever has it by now: see "
+    "who is meant, and release or discard the case"
 )
 TAKEN_BACK: Final = "this very decision was taken back since: decide anew, by `leaver offboard WHO`, if it is meant"
 

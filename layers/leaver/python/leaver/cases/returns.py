@@ -1,6 +1,6 @@
 """Somebody stays, or is back: who took must give back, and nobody else; or a person decides."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -64,13 +64,29 @@ class Returns:
         if not case_ids and not request.may_repeat:
             raise Rejected(f"{request.kind}: nobody of this name has a case, and HR believes that somebody's is undone")
         cases = [case for case_id in sorted(case_ids) if (case := self.cases.read(case_id))]
+        if request.kind == "reinstated":
+            cases = self._with_what_had_ended(cases, word)
         spoke = {each.source for case in cases for each in (*case.said, case.return_held) if each}
         if request.may_repeat and source not in spoke:
             return Fate("nothing_follows", because=NEVER_SAID)
+        fates: list[Fate] = []
+        for case in cases:
+            if case.state in OVER and any(fate.because == RETURN_HELD for fate in fates):
+                # The tombstones are those of the case before, of which a person decides.
+                continue
+            fates.append(self._take_back(case, word))
         # What waits for a person is told before what was refused, and that before what was done.
-        fates = sorted((self._take_back(case, word) for case in cases), key=_is_done_with)
+        fates.sort(key=_is_done_with)
         # Where nothing is recorded yet, whoever is about to record it finds that the person stays.
         return fates[0] if fates else Fate("changed", min(case_ids))
+
+    def _with_what_had_ended(self, cases: Sequence[Case], word: Departure) -> list[Case]:
+        """These, behind the completed cases that those of them follow which never began: their end still stands."""
+        follow = {case.case_id for case in cases if case.started_at is None}
+        found = [each for name in word.names if (each := self.people.read(name)) and each.case in follow]
+        ended = sorted({each.finished for each in found if each.finished} - {case.case_id for case in cases})
+        before = [case for case_id in ended if (case := self.cases.read(case_id)) and case.state is State.COMPLETED]
+        return [*before, *cases]
 
     def _lift_erased(self, word: Departure) -> Fate | None:
         """Lift what erased names refuse, unless another source still says that they left; None where none was."""
@@ -181,7 +197,8 @@ class Returns:
         if event is CaseEvent.CANCELLED and case.state in {State.OPEN, State.COMPLETED}:
             return Fate("refused", case.case_id, BEGUN)
         person = self.people.read(case.email)
-        if person is None or person.given_back(case.case_id, at) is None:
+        pointed = self._thrown_away_since(case, person) or case.case_id
+        if person is None or person.given_back(pointed, at) is None:
             return Fate("refused", case.case_id, LATER)
         since = partial(as_it_is_after, at=at)
         # Also what is over: an earlier run may have been killed on its way. A cancellation comes before what it gives
@@ -191,12 +208,19 @@ class Returns:
             if state not in OVER:
                 return Fate("refused", case.case_id, LATER if state in WAITING else BEGUN)
         for name in (case.email, *(each for each in case.names if each not in kept)):
-            decided = self.people.change(name, lambda found: found.given_back(case.case_id, at))
+            decided = self.people.change(
+                name, lambda found: found.given_back(pointed, at) or found.given_back(case.case_id, at)
+            )
             if decided is None and name == case.email:
                 raise Rejected(SAID_MEANWHILE)
         if event is CaseEvent.REINSTATED and self._stop(case.case_id, event, keep=since, kept=kept).state in UNDER_WAY:
             raise Rejected(SAID_MEANWHILE)
         return Fate("changed", case.case_id, STAYS_ENDED if kept else None)
+
+    def _thrown_away_since(self, case: Case, person: Name | None) -> str | None:
+        """The case that a person's name has since this one, where that never began and is over."""
+        since = self.cases.read(person.case) if person and person.case and person.finished == case.case_id else None
+        return since.case_id if since and since.state in OVER and since.started_at is None else None
 
     def _stop(
         self, case_id: str, event: CaseEvent, *, keep: Callable[[Case], Case | None], kept: Collection[str] = ()
@@ -240,5 +264,5 @@ def as_it_is_after(case: Case, *, at: datetime) -> Case | None:
     return case if case.state in UNDER_WAY and any(each.at > at for each in case.said) else None
 
 
-def _is_done_with(fate: Fate) -> tuple[bool, bool]:
-    return (fate.because != RETURN_HELD, fate.name != "refused")
+def _is_done_with(fate: Fate) -> tuple[bool, bool, bool]:
+    return (fate.because != RETURN_HELD, fate.name != "refused", fate.name == "nothing_follows")
