@@ -28,7 +28,7 @@ from rich.text import Text
 
 from leaver_cli.table import Table, folded_sentence, printable
 
-__all__ = ["Terminal", "confirm", "counting", "printable", "say_under_way", "show_json", "waiting"]
+__all__ = ["Terminal", "confirm", "counting", "printable", "say_under_way", "show_json", "waiting", "wants_json"]
 
 Counted = TypeVar("Counted")
 
@@ -36,6 +36,7 @@ Counted = TypeVar("Counted")
 _REPORT: Final = "leaver.report"
 _UNDER_WAY: Final = "leaver.under_way"
 _STREAMED: Final = "leaver.streamed"
+_OWN_JSON: Final = "leaver.own_json"
 #: by how much a sentence's further lines stand in, and what is too narrow for a text beside others
 _HANGING: Final = 2
 _READABLE: Final = 24
@@ -130,11 +131,19 @@ def begin_json(context: click.Context, _option: click.Parameter, wanted: bool) -
         context.meta.setdefault(_REPORT, {})
 
 
+def wants_json(context: typer.Context, wanted: bool) -> bool:  # noqa: FBT001 - typer calls it
+    """Let what stops a run be an object, too, where a command prints an object of its own."""
+    context.meta[_OWN_JSON] = wanted
+    return wanted
+
+
 def end_json(error: str | None = None) -> None:
     """Print the JSON object of a run that was to print one, with what stopped the run."""
-    if (report := _report()) is None:
-        return
     context = click.get_current_context(silent=True)
+    if (report := _report()) is None:
+        if error is not None and context and context.meta.get(_OWN_JSON):
+            show_json({"error": printable(error)})
+        return
     stopped = {} if error is None else {"error": printable(error)}
     if not (context and context.meta.get(_STREAMED)):
         show_json(report | stopped)

@@ -1,5 +1,6 @@
 """What holds for every command: -h, --version, --json, a late import, did-you-mean, completion, Ctrl-C, its hints."""
 
+import json
 import re
 import subprocess
 import sys
@@ -89,6 +90,13 @@ def test_an_interruption_ends_with_130_and_says_what_goes_on() -> None:
     alone, sent = interrupted(), interrupted("what was decided goes on")
     assert (alone.exit_code, alone.stderr) == (130, "interrupted\n")
     assert (sent.exit_code, sent.stderr) == (130, "interrupted: what was decided goes on\n")
+
+
+@pytest.mark.parametrize("command", ["offboard", "contain"])
+def test_what_stops_a_command_that_has_json_of_its_own_is_an_object_too(command: str) -> None:
+    result = CliRunner(mix_stderr=False).invoke(app, [command, "nobody", "--stack", "", "--region", "\x9b", "--json"])
+    assert result.exit_code
+    assert "error" in json.loads(result.stdout)
 
 
 def test_what_stops_a_command_is_part_of_its_json() -> None:

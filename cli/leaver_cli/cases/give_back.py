@@ -18,10 +18,12 @@ from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
 from leaver_cli.fates import BAD, SAID, decide
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, show_json
+from leaver_cli.terminal import Terminal, confirm, show_json, wants_json
 
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Say what became of it as JSON.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", is_eager=True, callback=wants_json, help="Say what became of it as JSON.")
+]
 #: what was ended for good, and what a person gives back at the provider
 GONE = frozenset({Outcome.REVOKED, Outcome.PURGED})
 TAKEN = GONE | {Outcome.DEACTIVATED}

@@ -20,7 +20,7 @@ from leaver_cli.offboarding.people_csv import Defaults
 from leaver_cli.offboarding.preview import look, show
 from leaver_cli.offboarding.when import NotATime, read_time, told
 from leaver_cli.stack import Profile, Region, StackName
-from leaver_cli.terminal import Terminal, confirm, say_under_way, show_json, waiting
+from leaver_cli.terminal import Terminal, confirm, say_under_way, show_json, waiting, wants_json
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="The person's e-mail address.")]
 Urgent = Annotated[bool, typer.Option("--urgent", help="By the urgent lane, before everybody else.")]
@@ -36,7 +36,9 @@ Identities = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would end, and stop.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show the steps as they happen, until all is done.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Say what became of it as JSON.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", is_eager=True, callback=wants_json, help="Say what became of it as JSON.")
+]
 
 
 def offboard(
