@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from local.api_destination import ApiDestination
 from local.asynchronous_invocation import AsynchronousInvocation
@@ -17,6 +15,7 @@ from local.aws.builders import as_text, on_its_way
 from local.aws.moto_server import CREDENTIAL, MotoServer
 from local.aws.stack import Resource, Stack
 from local.aws.template import REGION, Json, Template
+from local.closes import Closes
 from local.cloudwatch_logs import CloudWatchLogs
 from local.event_source_mapping import EventSourceMapping
 from local.fork_server import ForkServer
@@ -29,7 +28,7 @@ from local.schedule import Schedule
 _ASK_S, _ASK_AT_MOST_S = 0.02, 0.2
 
 
-class Deployment:
+class Deployment(Closes):
     """What `sam deploy` would leave in an account, from construction until `close`.
 
     A function goes by the name of its folder (`revoke_sso_token`), every other resource by its logical id.
@@ -257,14 +256,6 @@ class Deployment:
     def close(self) -> None:
         """End everything that was started; nothing is left behind."""
         self._ending.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- how the template's words become its parts
 

@@ -7,11 +7,12 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Response
+
+from local.closes import Closes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -95,7 +96,7 @@ class _SilentHandler(WSGIRequestHandler):
         """Keep the terminal for what people want to read."""
 
 
-class HttpServer(ThreadedWSGIServer):
+class HttpServer(Closes, ThreadedWSGIServer):
     """Serves `app` at `bind`:`port` (0: any free port), with `tls` under TLS, from construction until `close`.
 
     No request is waited for longer than `reads_within` seconds, then its connection is closed; None waits for ever.
@@ -149,11 +150,3 @@ class HttpServer(ThreadedWSGIServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

@@ -10,13 +10,13 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
 from local.aws.template import Json
 from local.call_gate import CallGate
+from local.closes import Closes
 from local.fork_server import ForkServer
 from local.http_server import HttpServer
 
@@ -67,7 +67,7 @@ class _Invocation:
     done: bool = False
 
 
-class RunningFunction:
+class RunningFunction(Closes):
     """A function as Lambda runs it: each event in a process that has no other one, a new process where none is free.
 
     All that it prints is appended to the file `log`.
@@ -150,14 +150,6 @@ class RunningFunction:
             self._busy.remove(sandbox)
             self._free.append(sandbox)
             self._changed.notify_all()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _SandboxLostError(Exception):

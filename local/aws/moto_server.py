@@ -10,8 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from functools import cache
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import boto3
@@ -32,6 +31,7 @@ from local.aws import answers, patterns
 from local.aws.partitions import Reach, reached, reached_in_s3
 from local.aws.template import ACCOUNT, REGION, Json
 from local.call_gate import CallGate
+from local.closes import Closes
 from local.http_server import LOOPBACK, HttpServer
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ responses.method_names_from_class = cache(method_names_from_class)  # type: igno
 _ONE_PER_PROCESS = threading.Lock()
 
 
-class MotoServer:
+class MotoServer(Closes):
     """AWS, empty at first, at `url`; the same in process as `sqs` and `events`, to be touched under `lock` alone."""
 
     def __init__(self, *, bind: str = LOOPBACK, advertise: str = LOOPBACK, port: int = 0) -> None:
@@ -116,14 +116,6 @@ class MotoServer:
             client.close()
         self._server.close()
         _ONE_PER_PROCESS.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @cache

@@ -5,17 +5,17 @@ import json
 import random
 import ssl
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from urllib.parse import unquote
 
 from werkzeug import Request, Response
 
+from local.closes import Closes
 from local.http_server import LOOPBACK, HttpServer
 from local.simulators import control, wire
 from local.simulators.faults import OWN, RESET, Fault, Faults, Handling, Hold
@@ -99,7 +99,7 @@ def bearer_digest(request: Request) -> str | None:
     return digest(authorization.token)
 
 
-class ProviderSimulator(ABC, Generic[State]):
+class ProviderSimulator(Closes, Generic[State]):
     """A provider that answers on loopback from construction until `close`.
 
     Every public method may be called from any thread, and from any process as `POST /_control/<method>` with its
@@ -149,14 +149,6 @@ class ProviderSimulator(ABC, Generic[State]):
         """Release what is held, serve no more, and free the port."""
         self._faults.close()
         self._server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- time
 

@@ -1,1 +1,1 @@
-"""Whose access is ended: one folder for each provider, and how requests are sent."""
+"""Whose access is ended, and which HR systems are asked: a folder for each of them, and how requests are sent."""
