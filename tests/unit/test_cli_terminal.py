@@ -123,3 +123,14 @@ def test_where_nobody_is_there_to_answer_it_is_said_how_not_to_be_asked(monkeypa
     monkeypatch.setattr("click.termui.visible_prompt_func", nobody)
     with pytest.raises(click.ClickException, match="nobody is there to answer; with --yes nothing is asked"):
         confirm("End every access?")
+
+
+@pytest.mark.parametrize(("no_color", "is_red"), [("", True), ("1", False)])
+def test_who_wants_no_color_is_shown_none(no_color: str, is_red: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    screen, table = StringIO(), Table("rows", (Column("row"),))
+    table.add("late", style="red")
+    Terminal(file=screen, force_terminal=True, width=80).print(table)
+    assert "late" in screen.getvalue()
+    assert ("\x1b[31m" in screen.getvalue()) is is_red

@@ -211,8 +211,10 @@ def _say(begin: Begin, heard: Heard | None, case: Case | None, *, wait: bool) ->
         ("state", case.state if case else ""),
         ("next", how_it_stands(case) if case else ""),
     ]
+    # What has begun is watched from now on, and how it ends is said there.
+    is_watched = wait and case is not None and case.state in {State.OPEN, State.COMPLETED}
     for name, text in rows:
-        if text and not (wait and name == "next" and case and case.state is State.OPEN):
+        if text and not (is_watched and name in {"state", "next"}):
             console.row(name, text, widths=[7])
 
 
