@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache, partial
+from secrets import token_hex
 from typing import Any, ClassVar, Final, TypeVar
 
 from aws_lambda_powertools import Logger
@@ -21,7 +22,8 @@ from leaver.consuming.consumer import Consumer
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.rate_limiter import Demand, RateLimiter
 from leaver.errors import BadMessage, NeedsReauthorization, Rejected, Throttled
-from leaver.messages.commands import Command, Printable, parse
+from leaver.evidence.reconciled import summary_of_run
+from leaver.messages.commands import Command, Printable, RunId, parse
 from leaver.messages.envelope import Payload
 from leaver.messages.events import OffboardingRequested, ReconciliationAnnouncement
 from leaver.messages.names import name_of
@@ -37,6 +39,7 @@ from leaver.reconcile.record import (
     RESULTS_KEPT,
     Documents,
     Runs,
+    canonical,
     memory_name,
     page_name,
     result_name,
@@ -83,6 +86,7 @@ class Settings(Consumes, UsesConnections, RequestsRefreshes, ServesProviders):
     resurrections_begin: Flag = False
     start_offboarding_queue_url: str
     reconcile_queue_url: str
+    seal_queue_url: str
 
 
 class Reconcile(Command):
@@ -91,7 +95,7 @@ class Reconcile(Command):
     system: ClassVar[str] = OURS
     announced_as: ClassVar[str] = RECONCILED
 
-    run: Printable
+    run: RunId
     #: as the setting of that name; None: as the deployment has it
     roster: Printable | None = None
     #: the file, where the roster is one; None: as the deployment has it
@@ -218,6 +222,8 @@ class Reconciliation:
     say: Callable[[OffboardingRequested], None]
     announce: Callable[[ReconciliationAnnouncement], None]
     gauge: Callable[[Mapping[str, int]], None]
+    #: asks seal_case to sign what is told of a run
+    request_run: Callable[[Mapping[str, Any]], None]
     #: sends a message by which the run goes on
     go_on: Callable[[Reconcile], None]
     clock: Callable[[], datetime]
@@ -239,8 +245,15 @@ class Reconciliation:
                 self.go_on(command.model_copy(update={"goes_on": True}))
                 return
             run = self._step(run, command)
+        if not run.dry_run:
+            # Read again: a run that was killed here says what it has kept, and nothing else.
+            result = canonical(self.documents.read(result_name(run.run)))
+            self.request_run(summary_of_run(result.encode()))
 
     def _step(self, run: Run, command: Reconcile) -> Run:
+        if not run.places and run.roster == NONE:
+            # Who left, nobody says: to ask everywhere who has something would find out nothing.
+            return self._save(run, places=(ROSTER,), pages=(0,), at=1, stopped=("roster: there is none",))
         if not run.places:
             found, why = self.accounts.find()
             places = (ROSTER, *found)
@@ -394,6 +407,8 @@ class Reconciliation:
         served = {name: entry.who_has_something for name, entry in self.accounts.providers.items()}
         return {
             "version": "leaver.reconciliation.v1",
+            # A short list could be guessed from its digest, which is announced and signed.
+            "salt": token_hex(16),
             "run": run.run,
             "started_at": timestamp(run.started_at),
             "finished_at": timestamp(now),
@@ -470,7 +485,12 @@ def work(command: Reconcile) -> None:
 
 def reconciliation(settings: Settings) -> Reconciliation:
     """What a message's share of a run takes: what it found out about people is not kept for the next."""
-    publisher = bootstrap.publisher(settings.event_bus_name, settings.dead_letter_queue_url, settings.refresh_queue_url)
+    publisher = bootstrap.publisher(
+        settings.event_bus_name,
+        settings.dead_letter_queue_url,
+        settings.refresh_queue_url,
+        settings.seal_queue_url,
+    )
     connections = bootstrap.connections(settings.connections_table)
     served = settings.served(PROVIDERS)
 
@@ -507,6 +527,7 @@ def reconciliation(settings: Settings) -> Reconciliation:
         say=partial(publisher.hand_on, queue_url=settings.start_offboarding_queue_url),
         announce=publisher.announce,
         gauge=bootstrap.gauges,
+        request_run=publisher.request_run,
         go_on=partial(publisher.hand_on, queue_url=settings.reconcile_queue_url),
         clock=bootstrap.now,
         logger=bootstrap.logger(),

@@ -22,6 +22,7 @@ from leaver.errors import BadMessage, Rejected
 from leaver.messages.commands import CaseId, Command, parse
 from leaver.messages.envelope import Payload
 from leaver.providers.registry import PROVIDERS
+from leaver.reconcile.sealing import RunEvidence, Summary
 from leaver.settings import Consumes, EndsSteps, KeepsEvidence, ServesProviders, StartsCases
 
 
@@ -61,6 +62,20 @@ class SealDays(Command):
         return "days"
 
 
+class SealRun(Command):
+    """A run of reconciliation is done."""
+
+    system: ClassVar[str] = "leaver"
+    announced_as: ClassVar[str] = "OffboardingCompleted"
+
+    reconciled: Summary
+
+    @property
+    def subject(self) -> str:
+        """The run."""
+        return self.reconciled.run
+
+
 class ErasePerson(Command):
     """A person asks that whom these cases are about is erased; by their ids, so that no message names anybody."""
 
@@ -75,17 +90,21 @@ class ErasePerson(Command):
         return "erasure"
 
 
-Asked = SealCase | SealDays | ErasePerson
+Asked = SealCase | SealDays | SealRun | ErasePerson
 
 
 def understand(payload: Payload) -> Asked:
-    """Read which of the three is asked for; raises BadMessage."""
+    """Read which of the four is asked for; raises BadMessage."""
     if "erase" in payload.detail:
         if payload.event is not None:
             raise BadMessage("erase: expected straight in the queue, as leaver erase sends it")
         return parse(ErasePerson, payload.detail, direct=True)
     if "days" in payload.detail:
         return parse(SealDays, payload.detail, direct=payload.event is None)
+    if "reconciled" in payload.detail:
+        if payload.event is not None:
+            raise BadMessage("reconciled: expected straight in the queue, as reconcile sends it")
+        return parse(SealRun, payload.detail, direct=True)
     return parse(SealCase, payload.detail, direct=payload.event is None)
 
 
@@ -111,6 +130,15 @@ def seal_days(days: DayEvidence, *, measure: Callable[[str, int], None], logger:
     except Exception as error:  # noqa: BLE001 - as in seal_case
         logger.warning("days could not be told of", extra={"error": type(error).__name__})
         measure("CasesNotSealed", 1)
+
+
+def seal_run(command: SealRun, runs: RunEvidence, *, measure: Callable[[str, int], None]) -> None:
+    """Sign what a run found; what fails comes back, for nobody asks again, and no case is in its group."""
+    try:
+        runs.keep(command.reconciled)
+    except Exception:
+        measure("CasesNotSealed", 1)
+        raise
 
 
 def erase_person(
@@ -159,12 +187,15 @@ def consumer() -> Consumer[Asked]:
         measure=bootstrap.measure,
     )
     days = DayEvidence(bootstrap.heard_events(settings.cases_table), evidence.statements)
+    runs = RunEvidence(evidence.statements)
     erasure = Erasure(cases, bootstrap.people(settings.cases_table), evidence.keys, bootstrap.now)
     measure, logger = bootstrap.measure, bootstrap.logger()
 
     def operation(command: Asked) -> None:
         if isinstance(command, SealDays):
             seal_days(days, measure=measure, logger=logger)
+        elif isinstance(command, SealRun):
+            seal_run(command, runs, measure=measure)
         elif isinstance(command, ErasePerson):
             erase_person(command, erasure, measure=measure, logger=logger)
         else:

@@ -22,7 +22,8 @@ ORDER = (
     *("storage.tables", "storage.secrets", "storage.user_token_secrets", "storage.encryption"),
     *("evidence.canonical_json", "evidence.dsse", "evidence.statement"),
     *("evidence.merkle", "evidence.note", "evidence.log_proof"),
-    *("evidence.bundle", "evidence.population", "evidence.verification", "evidence.signing", "evidence.store"),
+    *("evidence.bundle", "evidence.population", "evidence.reconciled", "evidence.verification"),
+    *("evidence.signing", "evidence.store"),
     *(
         "messages.names",
         "messages.speakers",
@@ -101,6 +102,7 @@ ORDER = (
         "cases.accounts",
     ),
     *("reconcile.names", "reconcile.roster", "reconcile.comparison", "reconcile.record", "reconcile.words"),
+    "reconcile.sealing",
     *("consuming.invocation", "consuming.buckets", "consuming.rate_limiter", "consuming.metrics"),
     *(
         "consuming.answers",

@@ -109,6 +109,7 @@ CA_BUNDLE = "leaver/venafi-ca-??????"
 ROSTERS = "arn:aws:s3:::acme-rosters/*"
 OF_OPTIONS = {CA_BUNDLE, "leaver-people", ROSTERS}
 #: action → resources, without what every function may do
+EVIDENCE = {f"arn:aws:s3:::EvidenceBucket/{each}/*" for each in ("cases", "days", "reconciliations")}
 MAY: dict[str, dict[str, set[str]]] = {
     "RetrieveUserToken": READER
     | PACED
@@ -182,8 +183,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:UpdateItem": {"table/Cases"},
         "dynamodb:Query": {"table/Cases", "table/Connections/index/role"},
-        "s3:PutObject": {"arn:aws:s3:::EvidenceBucket/cases/*", "arn:aws:s3:::EvidenceBucket/days/*"},
-        "s3:GetObject": {"arn:aws:s3:::EvidenceBucket/cases/*", "arn:aws:s3:::EvidenceBucket/days/*"},
+        "s3:PutObject": EVIDENCE,
+        "s3:GetObject": EVIDENCE,
         "kms:Sign": {"key/EvidenceKey"},
         "kms:GetPublicKey": {"key/EvidenceKey"},
         "kms:Decrypt": {"key/Key"},
@@ -222,7 +223,7 @@ MAY["NotifyPeople"] = {
 }
 MAY["Reconcile"] = {
     # to itself, where a run goes on; and to the intake, which holds whom it names
-    "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-start-offboarding", "leaver-reconcile"},
+    "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-start-offboarding", "leaver-reconcile", "leaver-seal-case.fifo"},
     "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
     "dynamodb:PutItem": {"table/Deliveries"},
     "dynamodb:UpdateItem": {"table/Deliveries", "table/Pace"},
@@ -380,6 +381,7 @@ def wildcard_faults(stack: Stack) -> list[str]:
         "credentials/*",
         "/cases/*",
         "/days/*",
+        "/reconciliations/*",
         ":*",
         "-??????",
     )

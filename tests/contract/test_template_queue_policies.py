@@ -71,7 +71,7 @@ FEEDS = {
     "StartOffboardingUrgentQueue": {"LookUpPerson", "WatchDeadlines"},
     "SealCaseQueue": {
         *("RevokeAccessToken", "RevokeSsoToken", "PurgeUserTokens", "DeactivateUser", "RevokeGrants"),
-        *("StartOffboarding", "WatchDeadlines"),
+        *("StartOffboarding", "WatchDeadlines", "Reconcile"),
     },
     **{f"{function}DeadLetterQueue": {function} for function in FUNCTIONS if function not in ONLY_ASKED},
 }

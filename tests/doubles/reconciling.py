@@ -128,6 +128,7 @@ class Reconciled:
         self.said_words: list[OffboardingRequested] = []
         self.announced: list[ReconciliationAnnouncement] = []
         self.gauges: list[Mapping[str, int]] = []
+        self.told_to_seal: list[Mapping[str, Any]] = []
         self.going_on: list[Reconcile] = []
         self.listings: dict[str, Listing[Holding]] = {
             "zoom/acme": Listing(self.zoom, self.effects),
@@ -155,6 +156,7 @@ class Reconciled:
             "roster_may_shrink": "5",
             "start_offboarding_queue_url": "intake",
             "reconcile_queue_url": "reconcile",
+            "seal_queue_url": "seal",
         }
         settings = Settings.model_validate(usual | dict(self.settings))
 
@@ -171,6 +173,7 @@ class Reconciled:
             say=lambda word: self.effects.of("say", lambda: self.said_words.append(word)),
             announce=lambda each: self.effects.of("announce", lambda: self.announced.append(each)),
             gauge=self.gauges.append,
+            request_run=lambda each: self.effects.of("ask for a seal", lambda: self.told_to_seal.append(each)),
             go_on=self.going_on.append,
             clock=self.clock,
             logger=Logger(service="reconcile", stream=io.StringIO(), level="CRITICAL"),

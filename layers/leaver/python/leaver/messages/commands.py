@@ -75,6 +75,8 @@ ProviderName = Annotated[str, _matching(r"[a-z][a-z0-9-]{0,31}", "a provider's n
 GrantType = Annotated[str, _matching(r"[a-z_]{1,40}", "a grant type, in small letters")]
 #: Zoom's kinds of user token
 UserTokenType = Literal["zak", "token", "onbehalf"]
+#: a run of reconciliation: a part of a key in the bucket of evidence
+RunId = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{1,120}", "up to 120 letters, digits and _ . : -")]
 CaseId = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{1,128}", "up to 128 letters, digits and _ . : -")]
 Printable = Annotated[
     str, _matching(r"[^\x00-\x1f\x7f-\x9f]{1,256}", "up to 256 characters, none of them a control character")

@@ -156,6 +156,18 @@ class Publisher:
             MessageDeduplicationId=f"days {now:%Y-%m-%dT%H}",
         )
 
+    def request_run(self, summary: Mapping[str, Any]) -> None:
+        """Ask seal_case to sign what a run of reconciliation found: once where a run says so again."""
+        if self._seal_queue_url is None:
+            raise Undelivered("this function has no seal queue")
+        self._sqs.send_message(
+            QueueUrl=self._seal_queue_url,
+            MessageBody=json.dumps({"reconciled": summary}),
+            # What can't be signed comes back: no case waits behind it.
+            MessageGroupId="reconciliations",
+            MessageDeduplicationId=summary["result"]["sha256"],
+        )
+
     def request_begin(self, case_id: str, queue_url: str) -> None:
         """Ask start_offboarding to begin a planned case: it can ask whose the address is by now."""
         self._sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps({"case": case_id, "decision": "begin"}))
