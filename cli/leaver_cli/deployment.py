@@ -231,6 +231,7 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
         raise NoSuchStack(f"stack {name} is not Leaver's, or not deployed yet: it has no output ConnectionsTable")
     secrets_manager = session.client("secretsmanager", config=AWS)
     dynamodb = session.client("dynamodb", config=AWS)
+    documents = Documents(dynamodb, table=outputs["DeliveriesTable"], clock=now)
     return Deployment(
         stack=reach(name, region, profile),
         connections=Connections(dynamodb, table=outputs["ConnectionsTable"]),
@@ -243,12 +244,13 @@ def describe(name: str, region: str | None, profile: str | None, providers: Prov
             log=CaseLog(dynamodb, table=outputs["CasesTable"]),
             store=EvidenceStore(session.client("s3", config=AWS), bucket=outputs.get("EvidenceBucket", "")),
             signing_key=SigningKey(session.client("kms", config=AWS), key_arn=outputs.get("EvidenceKeyArn", "")),
+            documents=documents,
         ),
         secret_store=SecretStore(secrets_manager, prefix=outputs["SecretPrefix"], kms_key_arn=outputs["KeyArn"]),
         places=Places(dynamodb, table=outputs["DeliveriesTable"]),
         preview_answers=Answers(dynamodb, table=outputs["DeliveriesTable"]),
         reconciliations=Runs(dynamodb, table=outputs["DeliveriesTable"]),
-        documents=Documents(dynamodb, table=outputs["DeliveriesTable"], clock=now),
+        documents=documents,
         parameters=parameters,
         ahead=_ahead(response["ResponseMetadata"]["HTTPHeaders"]["date"]),
         door_url=outputs.get("FrontDoorUrl"),

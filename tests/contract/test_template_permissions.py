@@ -223,7 +223,12 @@ MAY["NotifyPeople"] = {
 }
 MAY["Reconcile"] = {
     # to itself, where a run goes on; and to the intake, which holds whom it names
-    "sqs:SendMessage": {"leaver-refresh-access-token.fifo", "leaver-start-offboarding", "leaver-reconcile", "leaver-seal-case.fifo"},
+    "sqs:SendMessage": {
+        "leaver-refresh-access-token.fifo",
+        "leaver-start-offboarding",
+        "leaver-reconcile",
+        "leaver-seal-case.fifo",
+    },
     "dynamodb:GetItem": {"table/Cases", "table/Connections", "table/Deliveries"},
     "dynamodb:PutItem": {"table/Deliveries"},
     "dynamodb:UpdateItem": {"table/Deliveries", "table/Pace"},

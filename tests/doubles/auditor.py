@@ -1,9 +1,10 @@
 """An auditor's folder, made of everything that an office in memory holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from leaver.reconcile.record import Documents
 from leaver_cli.deployment import Deployment
 from leaver_cli.evidence.counted import Counted
 from leaver_cli.evidence.export import take
@@ -12,6 +13,8 @@ from leaver_cli.evidence.offline import Verdict
 from leaver_cli.evidence.source import EvidenceSource
 from leaver_cli.evidence.wanted import Wanted
 from tests.doubles.office import Office
+from tests.doubles.reconciling import InMemoryDocuments
+from tests.doubles.steps import Effects
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,12 @@ class AskedOffice:
     """The office, as `leaver evidence` knows a deployment."""
 
     office: Office
+    documents: Documents = field(default_factory=lambda: InMemoryDocuments(Effects()))
 
     @property
     def evidence(self) -> EvidenceSource:
         kept = self.office.evidence.of_cases
-        return EvidenceSource(kept.cases, kept.keys, kept.log, kept.store, kept.signing_key)
+        return EvidenceSource(kept.cases, kept.keys, kept.log, kept.store, kept.signing_key, self.documents)
 
     @property
     def heard(self) -> Any:
@@ -38,10 +42,16 @@ class AskedOffice:
 
 
 def hand_over(
-    office: Office, folder: Path, wanted: Wanted, *, is_redacted: bool = False, counted: Counted | None = None
+    office: Office,
+    folder: Path,
+    wanted: Wanted,
+    *,
+    is_redacted: bool = False,
+    counted: Counted | None = None,
+    documents: Documents | None = None,
 ) -> Verdict:
     """What `leaver evidence` does with what is wanted."""
-    deployment = cast("Deployment", AskedOffice(office))
+    deployment = cast("Deployment", AskedOffice(office, documents or InMemoryDocuments(Effects())))
     handed, period = take(
         deployment, wanted, stack="leaver", is_redacted=is_redacted, count=lambda *_: counted or Counted()
     )

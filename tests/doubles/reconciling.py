@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from functions.reconcile.app import Accounts, Leavers, Reconcile, Reconciliation, Rosters, Settings
 from leaver.connections.access_tokens import AccessTokens
 from leaver.connections.record import Connection
-from leaver.errors import LeaverError
+from leaver.errors import LeaverError, NotRead
 from leaver.messages.events import OffboardingRequested, ReconciliationAnnouncement
 from leaver.providers.listing import Ask, Cursor, Holding, Lists, Page, Person
 from leaver.providers.registry import PROVIDERS
@@ -50,6 +50,8 @@ class InMemoryDocuments(Documents):
         return digest_of(text)
 
     def read(self, name: str) -> Any:
+        if name not in self.kept:
+            raise NotRead(name)
         return self._effects.of("read document", lambda: json.loads(self.kept[name]))
 
 

@@ -13,8 +13,8 @@ from leaver.errors import BadMessage, NotKept
 from leaver.evidence.canonical_json import read_canonical
 from leaver.messages.envelope import Payload
 from leaver.providers.listing import Holding, Person
-from leaver.reconcile.record import digest_of
 from leaver.reconcile.record import canonical as text_of
+from leaver.reconcile.record import digest_of
 from leaver.reconcile.sealing import RunEvidence, Summary
 from tests.doubles.cases_table import InMemoryCases
 from tests.doubles.clock import NOW

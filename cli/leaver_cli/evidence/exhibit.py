@@ -13,7 +13,14 @@ from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import Envelope
 from leaver.evidence.log_proof import LogProof
 from leaver.evidence.statement import Statement
-from leaver.evidence.verification import ERASED, NAMES_FILE, CaseFiles, findings_of_names
+from leaver.evidence.verification import (
+    ERASED,
+    NAMES_FILE,
+    RESULT_FILE,
+    CaseFiles,
+    findings_of_names,
+    findings_of_result,
+)
 
 #: how much of a commitment is a pseudonym
 _SHORT: Final = 10
@@ -121,6 +128,38 @@ class Exhibit:
             if receipt.get("outcome") in NOT_PROVED
         ]
         return [*residual, *steps]
+
+
+@dataclass(frozen=True)
+class RunExhibit:
+    """What is handed over of a run of reconciliation; no `result` where nobody is to be named, or it is gone."""
+
+    name: str
+    files: CaseFiles
+    result: bytes | None = None
+
+    @property
+    def stored(self) -> Mapping[str, bytes]:
+        """The files of its folder, by name."""
+        contents = (self.files.bundle, self.files.envelope, self.files.proof)
+        files = dict(zip(CaseFiles.NAMES, contents, strict=True))
+        return files if self.result is None else {**files, RESULT_FILE: self.result}
+
+    @cached_property
+    def summary(self) -> Mapping[str, Any]:
+        """What was signed of it; empty where that is no summary, which is a finding."""
+        try:
+            summary = dict(read_canonical(self.files.bundle))
+            return summary if {"roster", "counts", "result"} <= summary.keys() else {}
+        except (ValueError, TypeError):
+            return {}
+
+    @cached_property
+    def lists(self) -> Mapping[str, Any] | None:
+        """Who was found; None where that is not there, or is not what was signed."""
+        if self.result is None or findings_of_result(self.files, self.result):
+            return None
+        return dict(json.loads(self.result))
 
 
 def told(value: object) -> str:

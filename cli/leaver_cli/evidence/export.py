@@ -23,7 +23,7 @@ from leaver_cli.deployment import Deployment, describe
 from leaver_cli.evidence.counted import Counted, count
 from leaver_cli.evidence.folder import Handed, write_folder
 from leaver_cli.evidence.period_page import Period
-from leaver_cli.evidence.source import folder_of, is_day, is_name
+from leaver_cli.evidence.source import folder_of, is_day, is_name, is_run
 from leaver_cli.evidence.wanted import Span, Wanted
 from leaver_cli.stack import Profile, Region, StackName
 from leaver_cli.terminal import Terminal
@@ -76,14 +76,18 @@ def take(
     """Take from a deployment what is wanted; raises ClickException where there is nothing."""
     source = deployment.evidence
     found = wanted.choose(source)
-    odd = [f"log: {each} is the name of no case and no day" for each in found if not is_name(each)]
+    odd = [f"log: {each} is the name of no case, day or run" for each in found if not is_name(each)]
     chosen = [each for each in found if is_name(each)]
     if not chosen:
         raise click.ClickException("\n".join(odd) or "no case that is over, and no day, is what this asks for")
     leaves = list(source.leaves.values())
     handed = Handed(
-        _at_once(partial(source.exhibit, is_redacted=is_redacted), [each for each in chosen if not is_day(each)]),
+        _at_once(
+            partial(source.exhibit, is_redacted=is_redacted),
+            [each for each in chosen if not is_day(each) and not is_run(each)],
+        ),
         dict(_at_once(lambda day: (day, source.files_of(folder_of(day))), [each for each in chosen if is_day(each)])),
+        _at_once(partial(source.run, is_redacted=is_redacted), [each for each in chosen if is_run(each)]),
         source.signing_key.public_key,
         [bytes.fromhex(each.hash) for each in leaves],
         source.checkpoint,

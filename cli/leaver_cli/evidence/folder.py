@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from leaver.evidence.verification import CaseFiles
 from leaver_cli.evidence.case_page import case_page
-from leaver_cli.evidence.exhibit import Exhibit
-from leaver_cli.evidence.offline import CHECKPOINT_FILE, KEY_FILE, LEAVES_FILE, Verdict, check_folder
+from leaver_cli.evidence.exhibit import Exhibit, RunExhibit
+from leaver_cli.evidence.offline import CHECKPOINT_FILE, KEY_FILE, LEAVES_FILE, RUNS_FOLDER, Verdict, check_folder
 from leaver_cli.evidence.people_csv import people_csv
 from leaver_cli.evidence.period_page import Period, period_page
+from leaver_cli.evidence.run_page import run_page
 from leaver_cli.evidence.standalone import verify_py
 
 #: the folder names people
@@ -26,6 +27,7 @@ class Handed:
     exhibits: Sequence[Exhibit]
     #: by day
     days: Mapping[str, CaseFiles]
+    runs: Sequence[RunExhibit]
     #: SPKI in DER
     public_key: bytes
     #: every leaf of the log, in order
@@ -48,13 +50,21 @@ def write_folder(folder: Path, handed: Handed, period: Period, *, is_sample: boo
     for day, files in handed.days.items():
         for name, content in zip(files.NAMES, (files.bundle, files.envelope, files.proof), strict=True):
             _write(folder / "days" / day / name, content)
+    for run in handed.runs:
+        for name, content in run.stored.items():
+            _write(folder / RUNS_FOLDER / run.name / name, content)
     verdict = check_folder(folder, is_sample=is_sample)
     exhibits = [each for each in handed.exhibits if each.is_whole]
-    findings = _by_case(verdict.findings, [each.case_id for each in exhibits])
+    findings = _by_case(verdict.findings, [*(each.case_id for each in exhibits), *(each.name for each in handed.runs)])
     for each in exhibits:
         shown = case_page(each, findings[each.case_id], is_redacted=period.is_redacted)
         _write(folder / "cases" / each.case_id / "index.html", shown.encode())
-    whole = replace(period, exhibits=exhibits, findings=findings, beside=(*period.beside, *findings[""]))
+    for run in handed.runs:
+        shown = run_page(run, findings[run.name], is_redacted=period.is_redacted)
+        _write(folder / RUNS_FOLDER / run.name / "index.html", shown.encode())
+    whole = replace(
+        period, runs=handed.runs, exhibits=exhibits, findings=findings, beside=(*period.beside, *findings[""])
+    )
     _write(folder / "index.html", period_page(whole).encode())
     _write(folder / "people.csv", people_csv(exhibits).encode())
     return replace(verdict, findings=[*verdict.findings, *period.beside])

@@ -20,6 +20,7 @@ from leaver.evidence.canonical_json import canonical
 from leaver.evidence.verification import (
     ERASED,
     NAMES_FILE,
+    RESULT_FILE,
     CaseFiles,
     Trust,
     findings_of_case,
@@ -28,12 +29,16 @@ from leaver.evidence.verification import (
     findings_of_leaves,
     findings_of_log,
     findings_of_names,
+    findings_of_result,
+    findings_of_run,
 )
 
 #: what lies in a folder that `leaver evidence` made, beside the statements
 KEY_FILE: Final = "key.pem"
 CHECKPOINT_FILE: Final = "checkpoint.txt"
 LEAVES_FILE: Final = "leaves.txt"
+#: and where the runs of reconciliation lie, here and in the bucket
+RUNS_FOLDER: Final = "reconciliations"
 
 
 class NothingToCheck(ValueError):
@@ -76,7 +81,9 @@ def check_folder(
     """
     cases = {each.name: CaseFiles.read(each) for each in sorted((folder / "cases").glob("*")) if each.is_dir()}
     days = {each.name: CaseFiles.read(each) for each in sorted((folder / "days").glob("*")) if each.is_dir()}
-    if not cases and not days:
+    below = folder / RUNS_FOLDER
+    runs = {each.name: CaseFiles.read(each) for each in sorted(below.glob("*")) if each.is_dir()}
+    if not cases and not days and not runs:
         raise NothingToCheck(f"{folder}: there is no case below cases/, and no day below days/")
     enclosed = [each for each in (folder / CHECKPOINT_FILE,) if each.is_file()]
     notes = [each.read_text(encoding="utf-8") for each in (*checkpoints, *enclosed)]
@@ -88,13 +95,19 @@ def check_folder(
     ]
     findings += [f"{day}: {found}" for day, files in days.items() for found in findings_of_day(day, files, trust)]
     findings += findings_of_days(days, cases)
-    logged = cases | days
+    findings += [
+        f"{name}: {found}"
+        for name, files in runs.items()
+        for found in [*findings_of_run(name, files, trust), *_findings_of_result(below / name / RESULT_FILE, files)]
+    ]
+    logged = cases | days | runs
     leaves = _leaves_of(folder / LEAVES_FILE)
     if not is_sample:
         findings += findings_of_log(logged, trust, held=notes, leaves=leaves)
     elif leaves:
         findings += findings_of_leaves(logged, trust, held=notes, leaves=leaves)
     looked_at = f"{len(cases)} cases" + (f", {len(days)} days" if days else "")
+    looked_at += f", {len(runs)} reconciliations" if runs else ""
     erased = [each for each in cases if _is_erased(folder / "cases" / each / NAMES_FILE)]
     return Verdict(looked_at, findings, None if key else folder / KEY_FILE, erased)
 
@@ -129,6 +142,10 @@ def _check_with(public: ec.EllipticCurvePublicKey) -> Callable[[bytes, bytes], b
 def _findings_of_names(folder: Path, case_id: str, files: CaseFiles) -> list[str]:
     names = folder / "cases" / case_id / NAMES_FILE
     return findings_of_names(files, names.read_bytes()) if names.is_file() else []
+
+
+def _findings_of_result(result: Path, files: CaseFiles) -> list[str]:
+    return findings_of_result(files, result.read_bytes()) if result.is_file() else []
 
 
 def _is_erased(names: Path) -> bool:

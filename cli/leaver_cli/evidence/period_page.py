@@ -8,9 +8,11 @@ from typing import Any, Final
 from leaver.evidence.population import heard_by_rule
 from leaver_cli.evidence.case_page import CONTROLS, verdict
 from leaver_cli.evidence.counted import Counted
-from leaver_cli.evidence.exhibit import Exhibit, lasted, time_of, told, when
+from leaver_cli.evidence.exhibit import Exhibit, RunExhibit, lasted, time_of, told, when
 from leaver_cli.evidence.html import Html, facts, page, table, tag
+from leaver_cli.evidence.offline import RUNS_FOLDER
 from leaver_cli.evidence.plots import Point, bars, points
+from leaver_cli.reconcile.show import LISTS
 
 _TONES: Final = {
     **dict.fromkeys(("revoked", "already_gone", "purged", "deactivated", "in time", "active", "opened"), "good"),
@@ -35,6 +37,8 @@ class Period:
     findings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: of what no single case is to blame for
     beside: Sequence[str] = ()
+    #: of reconciliation
+    runs: Sequence[RunExhibit] = ()
     #: what was heard, by day
     days: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: and what AWS counted of it
@@ -71,6 +75,7 @@ def period_page(period: Period) -> str:
         _cases(period),
         *_under_way(period),
         *_population(period),
+        *_runs(period),
         tag("h2", "Controls that it may serve"),
         table(("framework", "controls", "about"), *CONTROLS),
         tag("h2", "Check it without us"),
@@ -153,6 +158,30 @@ def _population(period: Period) -> list[Html]:
         ("the front door's deliveries", _or_none(period.counted.delivered)),
     )
     return [tag("h2", "What was heard"), tag("p", said, class_="note"), beside, table(names, *rows)]
+
+
+def _runs(period: Period) -> list[Html]:
+    if not period.runs:
+        return []
+    said = (
+        "Who should be here, against everybody who has something: each run is signed, and in the log beside the cases."
+    )
+    rows = []
+    for each in period.runs:
+        told, wrong = each.summary, len(period.findings.get(each.name, ()))
+        counts = told.get("counts", {})
+        rows.append(
+            (
+                tag("a", each.name, href=f"{RUNS_FOLDER}/{each.name}/index.html"),
+                when(told.get("finished_at")),
+                when(told.get("roster", {}).get("as_of")),
+                *(str(counts.get(name, "")) for name in LISTS),
+                "yes" if told.get("stopped") else "no",
+                tag("span", wrong, class_="bad" if wrong else "good"),
+            )
+        )
+    names = ("run", "done", "roster as of", *LISTS.values(), "stopped", "findings")
+    return [tag("h2", "Reconciliation"), tag("p", said, class_="note"), table(names, *rows)]
 
 
 def _or_none(count: int | None) -> str:

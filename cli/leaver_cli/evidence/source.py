@@ -13,15 +13,19 @@ from leaver.cases.log import CaseLog, Leaf
 from leaver.cases.record import ENTRY
 from leaver.cases.states import OVER, UNDER_WAY, State
 from leaver.cases.table import Cases, ListedCase, UnreadableCase
-from leaver.errors import NotKept
+from leaver.errors import NotKept, NotRead
 from leaver.evidence.bundle import SIGNED_AT
 from leaver.evidence.dsse import Envelope
 from leaver.evidence.log_proof import LogProof
+from leaver.evidence.reconciled import RUN_PREFIX
 from leaver.evidence.signing import SigningKey
 from leaver.evidence.statement import Statement
 from leaver.evidence.store import EvidenceStore
 from leaver.evidence.verification import CaseFiles
-from leaver_cli.evidence.exhibit import Exhibit
+from leaver.reconcile.record import Documents, result_name
+from leaver.reconcile.record import canonical as text_of
+from leaver_cli.evidence.exhibit import Exhibit, RunExhibit
+from leaver_cli.evidence.offline import RUNS_FOLDER
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class EvidenceSource:
     log: CaseLog
     store: EvidenceStore
     signing_key: SigningKey
+    #: the results of reconciliation, as long as they lie
+    documents: Documents
 
     @cached_property
     def leaves(self) -> Mapping[str, Leaf]:
@@ -91,15 +97,32 @@ class EvidenceSource:
         case = None if key or is_redacted else self.cases.read(case_id)
         return Exhibit(case_id, files, plain, key, is_erased=case is not None and case.erased_at is not None)
 
+    def run(self, name: str, *, is_redacted: bool) -> RunExhibit:
+        """Fetch what is there of a run of reconciliation; its result is gone after 40 days."""
+        files = self.files_of(folder_of(name))
+        if is_redacted:
+            return RunExhibit(name, files)
+        try:
+            result = self.documents.read(result_name(name.removeprefix(RUN_PREFIX)))
+        except NotRead:
+            return RunExhibit(name, files)
+        return RunExhibit(name, files, text_of(result).encode())
+
 
 def folder_of(name: str) -> str:
     """Where the bucket has what the log knows by this name."""
-    return f"{'days' if is_day(name) else 'cases'}/{name}"
+    kind = RUNS_FOLDER if is_run(name) else "days" if is_day(name) else "cases"
+    return f"{kind}/{name}"
 
 
 def is_name(name: str) -> bool:
     """Whether this can be a folder's name: whoever may write the tables may have another one stand there."""
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}", name) is not None
+
+
+def is_run(name: str) -> bool:
+    """Whether what the log knows by this name is a run of reconciliation."""
+    return name.startswith(RUN_PREFIX)
 
 
 def is_day(name: str) -> bool:

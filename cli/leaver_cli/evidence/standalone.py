@@ -7,11 +7,25 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Final
 
-from leaver.evidence import bundle, canonical_json, dsse, log_proof, merkle, note, population, statement, verification
+from leaver.evidence import (
+    bundle,
+    canonical_json,
+    dsse,
+    log_proof,
+    merkle,
+    note,
+    population,
+    reconciled,
+    statement,
+    verification,
+)
 from leaver_cli.evidence import offline
 
 #: what is joined, each after whatever it imports
-MODULES: Final = (canonical_json, dsse, merkle, log_proof, note, statement, bundle, population, verification, offline)
+MODULES: Final = (
+    *(canonical_json, dsse, merkle, log_proof, note, statement, bundle, population, reconciled, verification),
+    offline,
+)
 _OURS: Final = ("leaver", "leaver_cli")
 _END: Final = 'if __name__ == "__main__":\n    raise SystemExit(main())\n'
 

@@ -20,12 +20,15 @@ from leaver.evidence.population import (
     faults_of_day,
     findings_of_population,
 )
+from leaver.evidence.reconciled import RUN_IS_DONE, RUN_PREFIX, claimed_of_run, faults_of_run, summary_of_run
 from leaver.evidence.statement import Statement
 
 #: several checks read one bundle, and none changes it
 _read_bundle = lru_cache(maxsize=2)(read_canonical)
 #: where a folder with names has them: the key of a case's commitments, and the bundle to which these commit
 NAMES_FILE: Final = "names.json"
+#: where a folder with names has what a run of reconciliation found
+RESULT_FILE: Final = "result.json"
 #: what that file says of whom nobody can name any more
 ERASED: Final = {"erased": True}
 
@@ -47,7 +50,7 @@ class Trust:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """What is stored of a case, or of a day, as it was found; a file that is not there is empty."""
+    """What is stored of a case, a day or a run, as it was found; a file that is not there is empty."""
 
     NAMES: ClassVar = ("bundle.json", "envelope.json", "envelope.tlog-proof")
 
@@ -57,7 +60,7 @@ class CaseFiles:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read the files of a case or a day."""
+        """Read the files of a case, a day or a run."""
         files = (folder / name for name in cls.NAMES)
         return cls(*(each.read_bytes() if each.is_file() else b"" for each in files))
 
@@ -84,6 +87,25 @@ def findings_of_day(day: str, files: CaseFiles, trust: Trust) -> list[str]:
         return [f"envelope: {error}"]
     checks = (("statement", _check_statement_of_day), ("day", _check_day), ("proof", _check_proof))
     return [f"{name}: {found}" for name, check in checks for found in _findings(check, day, payload, files, trust)]
+
+
+def findings_of_run(name: str, files: CaseFiles, trust: Trust) -> list[str]:
+    """What is wrong with what is told of this run of reconciliation, which the log knows by this name."""
+    try:
+        payload = files.statement(trust)
+    except ValueError as error:
+        return [f"envelope: {error}"]
+    checks = (("statement", _check_statement_of_run), ("run", _check_run), ("proof", _check_proof))
+    return [f"{check}: {found}" for check, do in checks for found in _findings(do, name, payload, files, trust)]
+
+
+def findings_of_result(files: CaseFiles, result: bytes) -> list[str]:
+    """What is wrong with the result of a run, which its summary names by its digest."""
+    try:
+        same = canonical(summary_of_run(result)) == files.bundle
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ["result: is no result of a run"]
+    return [] if same else ["result: is another than the one that was signed"]
 
 
 def findings_of_days(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFiles]) -> list[str]:
@@ -186,6 +208,25 @@ def _check_statement_of_day(day: str, payload: bytes, files: CaseFiles, _: Trust
         yield "says something else than the bundle"
     if str(statement.predicate.get(SIGNED_AT))[:10] <= day:
         yield "was signed before the day was over"
+
+
+def _check_statement_of_run(name: str, payload: bytes, files: CaseFiles, _: Trust) -> Iterator[str]:
+    statement = Statement.from_json(payload)
+    if statement.predicate_type != RUN_IS_DONE:
+        yield "says something else than that a run of reconciliation is done"
+    if f"{RUN_PREFIX}{statement.predicate.get('run')}" != name:
+        yield "is about another run"
+    if not statement.is_about(files.bundle):
+        yield "is about another bundle"
+    claimed = {said: value for said, value in statement.predicate.items() if said != SIGNED_AT}
+    if claimed != claimed_of_run(_read_bundle(files.bundle)):
+        yield "says something else than the bundle"
+    if str(statement.predicate.get(SIGNED_AT)) < str(statement.predicate.get("finishedAt")):
+        yield "was signed before the run was done"
+
+
+def _check_run(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:
+    yield from faults_of_run(_read_bundle(files.bundle))
 
 
 def _check_day(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:
