@@ -65,6 +65,9 @@ EXCUSED: Final[Mapping[Grant, str]] = {
     Grant("SealCase", "s3:GetObject", f"{BUCKET}/days/*"): (
         "only where a day before was told of: tests/cases/test_days.py"
     ),
+    Grant("SealCase", "s3:GetObject", f"{BUCKET}/reconciliations/*"): (
+        "only where a run is told of twice: tests/reconcile/test_sealing.py"
+    ),
     Grant("WatchDeadlines", "sqs:SendMessage", "leaver-watch-deadlines-dead-letters"): (
         "Lambda sends there what failed twice: tests/contract/test_template_functions.py"
     ),

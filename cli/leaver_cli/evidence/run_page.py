@@ -1,4 +1,4 @@
-"""The page of a run of reconciliation: what was counted, who was found where that may be shown, what nobody can tell."""
+"""The page of a run of reconciliation: counts, who was found where that may be shown, and what nobody can tell."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is signed of a run of reconciliation: counts, and the digest of its result; who was found stands in that alone."""
+"""What is signed of a run of reconciliation: counts, and the digest of its result, where alone names stand."""
 
 import hashlib
 import json
