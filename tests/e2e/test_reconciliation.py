@@ -54,7 +54,7 @@ def let_a_day_pass(world: Operated) -> None:
     documents.put(name, memory, MEMORY_KEPT)
 
 
-def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world: Operated) -> None:
+def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world: Operated, tmp_path: Path) -> None:
     put(world, roster(GONE))
     world.fire_schedule("reconcile")
     world.wait_until_idle(timeout=120)
@@ -77,6 +77,11 @@ def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world
     assert not world.zoom.has_session(GONE.email)
     assert world.venafi.live_grants(GONE.venafi_id) == 0
     assert all(world.zoom.has_session(each.email) for each in acme.PEOPLE if each is not GONE)
+
+    # Both nights are signed, and an auditor gets them with what was found.
+    written = world.leaver("evidence", "--since", "2020-01-01", "--out", tmp_path / "out")
+    assert (written.exit_code, "2 reconciliations, 0 findings" in written.output) == (0, True), written.output
+    assert len(list((tmp_path / "out").glob("reconciliations/run-*/result.json"))) == 2
 
 
 def test_a_roster_by_hand_that_was_cut_short_stops_the_run_with_what_it_would_have_done(

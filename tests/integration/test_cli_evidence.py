@@ -274,7 +274,7 @@ def test_a_case_whose_name_leads_out_of_the_folder_is_a_finding(
     place = next(key for key, each in sorted(leaves.items()) if str(each["case_id"]).startswith("c-"))
     monkeypatch.setitem(leaves, place, {**leaves[place], "case_id": name})
     told = hand_over(office, tmp_path / "in" / "out", all_of(office)).findings
-    assert f"log: {name} is the name of no case and no day" in told
+    assert f"log: {name} is the name of no case, day or run" in told
     assert [*tmp_path.iterdir()] == [tmp_path / "in"]
     assert [*(tmp_path / "in").iterdir()] == [tmp_path / "in" / "out"]
     with pytest.raises(click.ClickException, match="is the name of no case"):

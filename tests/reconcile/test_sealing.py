@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 
-from functions.seal_case.app import SealCase, SealRun, understand
+from functions.seal_case.app import SealCase, SealRun, seal_run, understand
 from leaver.errors import BadMessage, NotKept
 from leaver.evidence.canonical_json import read_canonical
 from leaver.messages.envelope import Payload
+from leaver.messages.publisher import Publisher
 from leaver.providers.listing import Holding, Person
 from leaver.reconcile.record import canonical as text_of
 from leaver.reconcile.record import digest_of
 from leaver.reconcile.sealing import RunEvidence, Summary
 from tests.doubles.cases_table import InMemoryCases
 from tests.doubles.clock import NOW
+from tests.doubles.event_bus import FakeBus
 from tests.doubles.evidence import Evidence
 from tests.doubles.reconciling import Reconciled
+from tests.doubles.sqs import DEAD_LETTERS, SEAL_QUEUE, FakeSqs
 from tests.doubles.steps import Killed, die
 
 NAMES = ("ada@example.com", "gone@example.com", "Zgone")
@@ -152,3 +155,37 @@ def test_two_results_of_the_same_people_have_two_digests() -> None:
     worlds = [company(), company()]
     digests = {digest_of(text_of(each.run("night-1"))) for each in worlds}
     assert len(digests) == 2
+
+
+def test_no_case_waits_behind_a_run_that_cannot_be_signed() -> None:
+    world = company()
+    world.run("night-1")
+    sqs = FakeSqs()
+    publisher = Publisher(
+        events=FakeBus().client,
+        sqs=sqs.client,
+        bus="leaver",
+        dead_letter_queue_url=DEAD_LETTERS,
+        seal_queue_url=SEAL_QUEUE,
+    )
+    publisher.request_run(world.told_to_seal[0])
+    publisher.request_seal("c-1")
+    run, case = sqs.to(SEAL_QUEUE)
+    assert run["MessageGroupId"] != case["MessageGroupId"]
+    assert summary_of(json.loads(run["MessageBody"])["reconciled"]).run == "night-1"
+
+
+def test_a_run_that_could_not_be_signed_comes_back_and_the_alarm_rings() -> None:
+    world = company()
+    world.run("night-1")
+    evidence = evidence_of(world)
+    runs = RunEvidence(evidence.of_cases.statements)
+    measured: list[str] = []
+    command = SealRun(reconciled=summary_of(world.told_to_seal[0]))
+    evidence.signer.is_disabled = True
+    with pytest.raises(NotKept):
+        seal_run(command, runs, measure=lambda name, _: measured.append(name))
+    assert measured == ["CasesNotSealed"]
+    evidence.signer.is_disabled = False
+    seal_run(command, runs, measure=lambda name, _: measured.append(name))
+    assert (measured, evidence.log.has("run-night-1")) == (["CasesNotSealed"], True)
