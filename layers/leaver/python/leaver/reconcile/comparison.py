@@ -100,9 +100,12 @@ def compare(people: Sequence[Person], held: Iterable[Held], owners: Mapping[str,
                 lists.unknown.append(_row(each, gone, TWO_PEOPLE))
                 alive.add(id(gone))
             continue
-        names = [*_names(each.holding), *(_names_of(gone) if gone else ())]
-        ended = find_ended(names)
+        own = find_ended(_names(each.holding))
+        ended = own or (find_ended(_names_of(gone)) if gone else None)
         place, because = _judge(each.holding, gone, ended)
+        if place == "alive_again" and own is None:
+            # A roster that gives a leaver somebody else's alias must begin nothing: a person looks first.
+            place = "gone_and_alive"
         row = _row(each, gone, because, ended)
         if place == "clean":
             remarks.setdefault(id(gone), []).append(f"{each.at}: {each.holding.what}: {because}")
