@@ -88,7 +88,7 @@ def test_an_account_that_only_stands_after_its_case_is_said_and_not_called_alive
 
 def test_where_only_the_rosters_alias_leads_to_somebody_who_was_ended_a_person_looks_and_nothing_begins() -> None:
     gone = Person("ada@example.com", aliases=("stranger@example.com",), is_gone=True)
-    strangers = Held(ZOOM, Holding(kind="kept token", email="stranger@example.com", what="zak"))
+    strangers = Held(ZOOM, Holding(kind="token", email="stranger@example.com", what="zak"))
     lists = compare([gone], [strangers], {}, finder({"ada@example.com": Ended("c-1", ENDED_AT, deactivated=True)}))
     assert lists.alive_again == []
     assert [(row.who, row.email) for row in lists.gone_and_alive] == [("ada@example.com", "stranger@example.com")]
