@@ -21,7 +21,7 @@ from leaver.connections.record import Connections
 from leaver.consuming.consumer import Consumer
 from leaver.consuming.invocation import BatchFailures, LambdaContext
 from leaver.consuming.rate_limiter import Demand, RateLimiter
-from leaver.errors import BadMessage, NeedsReauthorization, Rejected, Throttled
+from leaver.errors import BadMessage, NeedsReauthorization, NotRead, Rejected, Throttled
 from leaver.evidence.reconciled import summary_of_run
 from leaver.messages.commands import Command, Printable, RunId, parse
 from leaver.messages.envelope import Payload
@@ -236,6 +236,9 @@ class Reconciliation:
         standing = self.runs.read()
         if command.goes_on and (standing is None or standing.run != command.run):
             return
+        if (standing is None or standing.run != command.run) and self._has_ended(command.run):
+            # Its first message came once more: begun anew, it would overwrite what was signed.
+            return
         run = self.runs.begin(command.run, asked, self.clock(), dry_run=command.dry_run)
         if run is None:
             self.logger.warning("another run is under way", extra={"run": command.run})
@@ -249,6 +252,13 @@ class Reconciliation:
             # Read again: a run that was killed here says what it has kept, and nothing else.
             result = canonical(self.documents.read(result_name(run.run)))
             self.request_run(summary_of_run(result.encode()))
+
+    def _has_ended(self, run: str) -> bool:
+        try:
+            self.documents.read(result_name(run))
+        except NotRead:
+            return False
+        return True
 
     def _step(self, run: Run, command: Reconcile) -> Run:
         if not run.places and run.roster == NONE:

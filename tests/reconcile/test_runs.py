@@ -180,6 +180,27 @@ def test_two_runs_at_once_are_one() -> None:
     assert standing.run == "two"
 
 
+def test_a_run_whose_first_message_comes_once_more_after_another_run_changes_nothing() -> None:
+    world = company()
+    one = world.run("one")
+    world.zoom.pop()
+    world.run("two")
+    world.reconciliation.work(Reconcile(run="one"), lambda: True)
+    assert world.result("one") == one
+    standing = world.runs.read()
+    assert standing is not None
+    assert standing.run == "two"
+
+
+def test_what_is_no_address_is_on_its_list_and_stops_nobodys_case() -> None:
+    world = company()
+    world.zoom.append(account('<script>alert("x")</script>@example.com', "Zodd"))
+    world.people.append(Person('<script>alert("x")</script>@example.com', is_gone=True))
+    twice(world)
+    assert len(world.result("night-2")["lists"]["gone_and_alive"]) == 3
+    assert [each.subject.email for each in world.said_words] == ["GONE@example.com"]
+
+
 def test_a_run_that_is_lost_is_nobodys_after_half_an_hour() -> None:
     world = company()
     world.reconciliation.work(Reconcile(run="lost"), iter([True, True, False]).__next__)

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+from pydantic import ValidationError
+
 from leaver.messages.events import OffboardingRequested, Subject
 from leaver.messages.names import name_of
 from leaver.reconcile.comparison import UNDER_WAY, Lists, Row
@@ -88,12 +90,21 @@ def as_told(stored: Mapping[str, Mapping[str, object]]) -> dict[str, Sighting]:
     }
 
 
+def _can_be_named(address: str) -> bool:
+    """Whether a word can be said of it; what else stands where an address should is on its list, for a person."""
+    try:
+        Subject(email=address)
+    except ValidationError:
+        return False
+    return True
+
+
 def _by_address(rows: Sequence[Row]) -> dict[str, _Word]:
     """What is found of each address: the account's own, else the roster's. Nobody can say a word without any."""
     found: dict[str, _Word] = {}
     for each in rows:
         address = each.email or each.who
-        if "@" in address:
+        if _can_be_named(address):
             found.setdefault(name_of(address), _Word(address)).rows.append(each)
     return found
 
