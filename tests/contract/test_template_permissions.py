@@ -75,12 +75,12 @@ PARTITIONS: dict[str, dict[str, set[str]]] = {
     "ScheduleRefreshes": {},
     "StartOffboarding": {
         # a receipt is a person's word on a step
-        "GetItem": {"case#*", "person#*", "receipts#*", "heard#*", "hour#*"},
+        "GetItem": {"case#*", "person#*", "receipts#*", "hour#*"},
         "PutItem": {"case#*", "person#*", "heard#*"},
         "UpdateItem": {"case#*", "person#*", "receipts#*", "hour#*"},
         "Query": {"receipts#*"},
     },
-    "LookUpPerson": {"GetItem": {"heard#*"}, "PutItem": {"heard#*"}},
+    "LookUpPerson": {"PutItem": {"heard#*"}},
     "WatchDeadlines": {
         "GetItem": {"case#*", "person#*", "receipts#*", "user-token#*", "hour#*"},
         "PutItem": {"case#*", "person#*", "user-token#*"},
@@ -170,7 +170,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "sqs:SendMessage": {
             *("leaver-refresh-access-token.fifo", "leaver-start-offboarding", "leaver-start-offboarding-urgent")
         },
-        "dynamodb:GetItem": {"table/Cases", "table/Connections"},
+        "dynamodb:GetItem": {"table/Connections"},
         "dynamodb:PutItem": {"table/Cases"},
         "dynamodb:Query": {"table/Connections/index/role"},
         "secretsmanager:GetSecretValue": {f"leaver/tokens/{name}/*" for name in ASKED},

@@ -83,6 +83,12 @@ def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world
     assert (written.exit_code, "2 reconciliations, 0 findings" in written.output) == (0, True), written.output
     assert len(list((tmp_path / "out").glob("reconciliations/run-*/result.json"))) == 2
 
+    world.fire_schedule("reconcile")
+    world.wait_until_idle(timeout=120)
+    third = result(world)
+    assert third is not None
+    assert GONE.email in {row["who"] for row in third["lists"]["gone_and_clean"]}
+
 
 def test_a_roster_by_hand_that_was_cut_short_stops_the_run_with_what_it_would_have_done(
     world: Operated, tmp_path: Path
