@@ -60,7 +60,6 @@ AT_LENGTH: Final = (
     "tests/cases/test_accounts_at_zoom.py",
     "tests/cases/test_once_more.py",
     "tests/e2e/test_operators_seat.py",
-    "tests/e2e/test_played_pages.py",
     "tests/integration/test_local_up.py",
     "tests/refresh/test_interleavings.py",
 )
@@ -166,6 +165,13 @@ PARTS: Final = (
         seconds=75,
     ),
     Part(
+        "what takes longer than it may in `make test`",
+        f"{' '.join(AT_LENGTH)} -m at_length",
+        "time, each test",
+        full=1,
+        seconds=80,
+    ),
+    Part(
         "the pages that show commands with their output, played",
         "tests/e2e/test_played_pages.py",
         "time, each page",
@@ -207,13 +213,6 @@ PARTS: Final = (
         "faults",
         full=15,
         seconds=175,
-    ),
-    Part(
-        "what takes longer than it may in `make test`",
-        f"{' '.join(AT_LENGTH)} -m at_length",
-        "time, each test",
-        full=1,
-        seconds=180,
     ),
     Part(
         "leavers from every source, one call in five fails",
