@@ -18,7 +18,9 @@ def main() -> int:
     deadline = time.monotonic() + (minutes * 60 if minutes else float("inf"))
     ran: list[Ran] = []
     for place, part in enumerate(PARTS):
-        share = (deadline - time.monotonic()) / (len(PARTS) - place)
+        # Half of what later parts take at least is kept for them: all of it would leave the parts before their fewest.
+        left = deadline - time.monotonic() - sum(each.least for each in PARTS[place + 1 :]) / 2
+        share = left / (len(PARTS) - place)
         length = part.length_in(max(share, 0)) if minutes else part.full
         print(f"\n{place + 1} of {len(PARTS)}: {part.name}: {length} of {part.full} {part.unit}", flush=True)
         ran.append(run(part, length))

@@ -29,6 +29,11 @@ class Part:
     seconds: float
     fewest: int = 1
 
+    @property
+    def least(self) -> float:
+        """How many seconds its fewest cases take."""
+        return self.seconds * self.fewest / self.full
+
     def length_in(self, seconds: float) -> int:
         """Return how far it comes in so many seconds: at least the fewest cases, at most the whole way."""
         return max(self.fewest, min(self.full, int(self.full * seconds / self.seconds)))
@@ -95,6 +100,13 @@ PARTS: Final = (
         seconds=20,
     ),
     Part(
+        "what the field throws, one by one",
+        " ".join(ONE_BY_ONE),
+        "time, each test",
+        full=1,
+        seconds=25,
+    ),
+    Part(
         "the evidence of many cases, checked as an auditor does",
         "tests/cases/test_evidence_of_many.py",
         "cases",
@@ -137,6 +149,13 @@ PARTS: Final = (
         seconds=50,
     ),
     Part(
+        "what takes longer than it may in `make test`",
+        f"{' '.join(AT_LENGTH)} -m at_length",
+        "time, each test",
+        full=1,
+        seconds=50,
+    ),
+    Part(
         "a provider that echoes every secret, in a world searched everywhere",
         "tests/e2e/test_no_secret_leaks.py",
         "faults at each request",
@@ -151,25 +170,11 @@ PARTS: Final = (
         seconds=70,
     ),
     Part(
-        "what the field throws, one by one",
-        " ".join(ONE_BY_ONE),
-        "time, each test",
-        full=1,
-        seconds=70,
-    ),
-    Part(
         "any JSON instead of an HR event",
         "tests/fuzz/test_hr_events.py",
         "examples for each source",
         full=2000,
         seconds=75,
-    ),
-    Part(
-        "what takes longer than it may in `make test`",
-        f"{' '.join(AT_LENGTH)} -m at_length",
-        "time, each test",
-        full=1,
-        seconds=80,
     ),
     Part(
         "the pages that show commands with their output, played",
