@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.cases.attempts.every import EVERY
 from tests.contract.stack import FUNCTIONS
+from tests.e2e.played import BLOCK, ROOT
 from tests.e2e.test_demo import FAULTS
 from tests.e2e.test_killed_revocations import EXPECTED as REVOCATION
 from tests.e2e.test_no_secret_leaks import FAULTS as LEAKS
@@ -179,9 +180,9 @@ PARTS: Final = (
     Part(
         "the pages that show commands with their output, played",
         "tests/e2e/test_played_pages.py",
-        "time, each page",
-        full=1,
-        seconds=100,
+        "first blocks of a page",
+        full=len(BLOCK.findall((ROOT / "docs" / "a-day.md").read_text())),
+        seconds=150,
     ),
     Part(
         "processes killed at every effect",
