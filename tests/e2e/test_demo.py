@@ -1,5 +1,6 @@
 """`make demo` shows what it claims, and each of its rows can fail."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -35,8 +36,9 @@ def test_every_row_of_the_demo_is_observed() -> None:
     assert played.exit_code == 0
     for name in (*NAMES, FORGOTTEN.name):
         assert name in played.stdout
-    for said in ("leaver verify: 1 cases, 0 findings", "verify.py alone: 1 cases, 0 findings"):
-        assert said in played.stdout
+    for by in ("leaver verify", "verify.py alone"):
+        # The night of reconciliation may be signed by then, or not yet.
+        assert re.search(rf"{by}: 1 cases, (1 reconciliations, )?0 findings", played.stdout), played.stdout
 
 
 def test_the_webhook_that_the_demo_begins_with_names_nobody_but_by_an_id() -> None:
