@@ -1,11 +1,10 @@
 """What an auditor does with evidence: whatever is wrong with it is found, each by name, without AWS and without us."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from leaver.evidence.bundle import CASE_IS_OVER, SIGNED_AT, VERSION, claimed_of, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
@@ -69,34 +68,71 @@ class CaseFiles:
         return Envelope.from_json(self.envelope).verified_payload(trust.check)
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of thing that is signed: what its statement claims of its bundle, and how the bundle is judged."""
+
+    predicate_type: str
+    #: in findings: "is about another …", "says something else than that …", "was signed before …"
+    what: str
+    is_over: str
+    was_over: str
+    #: what findings call its bundle
+    bundle: str
+    #: by what name the log has to know it, by the statement's predicate
+    name_of: Callable[[Mapping[str, Any]], object]
+    claimed_of: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    faults_of: Callable[[Mapping[str, Any]], Iterable[str]]
+    #: whether the predicate says that it was signed before its end
+    is_early: Callable[[Mapping[str, Any]], bool]
+
+
 def findings_of_case(case_id: str, files: CaseFiles, trust: Trust) -> list[str]:
     """What is wrong with the evidence of this case."""
-    try:
-        payload = files.statement(trust)
-    except ValueError as error:
-        return [f"envelope: {error}"]
-    checks = (("statement", _check_statement), ("bundle", _check_bundle), ("proof", _check_proof))
-    return [f"{name}: {found}" for name, check in checks for found in _findings(check, case_id, payload, files, trust)]
+    kind = _Kind(
+        CASE_IS_OVER,
+        what="case",
+        is_over="a case is over",
+        was_over="the case was over",
+        bundle="bundle",
+        name_of=lambda predicate: predicate.get("caseId"),
+        claimed_of=claimed_of,
+        faults_of=lambda bundle: [*_faults_of_version(VERSION, bundle), *faults_of(bundle)],
+        is_early=_is_before_its_end,
+    )
+    return _findings_of(kind, case_id, files, trust)
 
 
 def findings_of_day(day: str, files: CaseFiles, trust: Trust) -> list[str]:
     """What is wrong with what is told of this day."""
-    try:
-        payload = files.statement(trust)
-    except ValueError as error:
-        return [f"envelope: {error}"]
-    checks = (("statement", _check_statement_of_day), ("day", _check_day), ("proof", _check_proof))
-    return [f"{name}: {found}" for name, check in checks for found in _findings(check, day, payload, files, trust)]
+    kind = _Kind(
+        DAY_IS_OVER,
+        what="day",
+        is_over="a day is over",
+        was_over="the day was over",
+        bundle="day",
+        name_of=lambda predicate: predicate.get("day"),
+        claimed_of=claimed_of_day,
+        faults_of=lambda population: [*_faults_of_version(POPULATION, population), *faults_of_day(population)],
+        is_early=lambda predicate: str(predicate.get(SIGNED_AT))[:10] <= day,
+    )
+    return _findings_of(kind, day, files, trust)
 
 
 def findings_of_run(name: str, files: CaseFiles, trust: Trust) -> list[str]:
     """What is wrong with what is told of this run of reconciliation, which the log knows by this name."""
-    try:
-        payload = files.statement(trust)
-    except ValueError as error:
-        return [f"envelope: {error}"]
-    checks = (("statement", _check_statement_of_run), ("run", _check_run), ("proof", _check_proof))
-    return [f"{check}: {found}" for check, do in checks for found in _findings(do, name, payload, files, trust)]
+    kind = _Kind(
+        RUN_IS_DONE,
+        what="run",
+        is_over="a run of reconciliation is done",
+        was_over="the run was done",
+        bundle="run",
+        name_of=lambda predicate: f"{RUN_PREFIX}{predicate.get('run')}",
+        claimed_of=claimed_of_run,
+        faults_of=faults_of_run,
+        is_early=_is_before_its_end,
+    )
+    return _findings_of(kind, name, files, trust)
 
 
 def findings_of_result(files: CaseFiles, result: bytes) -> list[str]:
@@ -172,82 +208,56 @@ def findings_of_leaves(
     return findings + _findings_of_checkpoints(cases, trust, held, leaves)
 
 
-def _findings(check: Callable[..., Iterator[str]], *given: object) -> list[str]:
+def _findings_of(kind: _Kind, name: str, files: CaseFiles, trust: Trust) -> list[str]:
     try:
-        return list(check(*given))
+        payload = files.statement(trust)
+    except ValueError as error:
+        return [f"envelope: {error}"]
+    checks: Mapping[str, Callable[[], Iterable[str]]] = {
+        "statement": lambda: _check_statement(kind, name, payload, files),
+        kind.bundle: lambda: kind.faults_of(_read_bundle(files.bundle)),
+        "proof": lambda: _check_proof(payload, files, trust),
+    }
+    return [f"{checked}: {found}" for checked, check in checks.items() for found in _findings(check)]
+
+
+def _findings(check: Callable[[], Iterable[str]]) -> list[str]:
+    try:
+        return list(check())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # Our own errors say what is wrong; of the others only the kind is any use: the file is no such file.
         return [str(error) if isinstance(error, ValueError) else f"has another form ({type(error).__name__})"]
 
 
-def _check_statement(case_id: str, payload: bytes, files: CaseFiles, _: Trust) -> Iterator[str]:
+def _check_statement(kind: _Kind, name: str, payload: bytes, files: CaseFiles) -> Iterator[str]:
     statement = Statement.from_json(payload)
-    if statement.predicate_type != CASE_IS_OVER:
-        yield "says something else than that a case is over"
-    if statement.predicate.get("caseId") != case_id:
-        yield "is about another case"
-    if statement.sha256 != hashlib.sha256(files.bundle).hexdigest():
-        yield "is about another bundle"
-    claimed = {name: value for name, value in statement.predicate.items() if name != SIGNED_AT}
-    if claimed != claimed_of(_read_bundle(files.bundle)):
-        yield "says something else than the bundle"
-    if str(statement.predicate.get(SIGNED_AT)) < str(statement.predicate.get("finishedAt")):
-        yield "was signed before the case was over"
-
-
-def _check_statement_of_day(day: str, payload: bytes, files: CaseFiles, _: Trust) -> Iterator[str]:
-    statement = Statement.from_json(payload)
-    if statement.predicate_type != DAY_IS_OVER:
-        yield "says something else than that a day is over"
-    if statement.predicate.get("day") != day:
-        yield "is about another day"
-    if not statement.is_about(files.bundle):
-        yield "is about another bundle"
-    claimed = {name: value for name, value in statement.predicate.items() if name != SIGNED_AT}
-    if claimed != claimed_of_day(_read_bundle(files.bundle)):
-        yield "says something else than the bundle"
-    if str(statement.predicate.get(SIGNED_AT))[:10] <= day:
-        yield "was signed before the day was over"
-
-
-def _check_statement_of_run(name: str, payload: bytes, files: CaseFiles, _: Trust) -> Iterator[str]:
-    statement = Statement.from_json(payload)
-    if statement.predicate_type != RUN_IS_DONE:
-        yield "says something else than that a run of reconciliation is done"
-    if f"{RUN_PREFIX}{statement.predicate.get('run')}" != name:
-        yield "is about another run"
+    if statement.predicate_type != kind.predicate_type:
+        yield f"says something else than that {kind.is_over}"
+    if kind.name_of(statement.predicate) != name:
+        yield f"is about another {kind.what}"
     if not statement.is_about(files.bundle):
         yield "is about another bundle"
     claimed = {said: value for said, value in statement.predicate.items() if said != SIGNED_AT}
-    if claimed != claimed_of_run(_read_bundle(files.bundle)):
+    if claimed != kind.claimed_of(_read_bundle(files.bundle)):
         yield "says something else than the bundle"
-    if str(statement.predicate.get(SIGNED_AT)) < str(statement.predicate.get("finishedAt")):
-        yield "was signed before the run was done"
+    if kind.is_early(statement.predicate):
+        yield f"was signed before {kind.was_over}"
 
 
-def _check_run(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:
-    yield from faults_of_run(_read_bundle(files.bundle))
-
-
-def _check_day(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:
-    population = _read_bundle(files.bundle)
-    if population["version"] != POPULATION:
-        yield "is of a version that is not known"
-    yield from faults_of_day(population)
-
-
-def _check_bundle(_: str, __: bytes, files: CaseFiles, ___: Trust) -> Iterator[str]:
-    bundle = _read_bundle(files.bundle)
-    if bundle["version"] != VERSION:
-        yield "is of a version that is not known"
-    yield from faults_of(bundle)
-
-
-def _check_proof(_: str, payload: bytes, files: CaseFiles, trust: Trust) -> Iterator[str]:
+def _check_proof(payload: bytes, files: CaseFiles, trust: Trust) -> Iterator[str]:
     proof = LogProof.from_text(files.proof.decode())
     checkpoint = trust.checkpoint(proof.checkpoint)
     verify_inclusion(leaf_hash(payload), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
     yield from ()
+
+
+def _faults_of_version(version: str, bundle: Mapping[str, Any]) -> Iterator[str]:
+    if bundle["version"] != version:
+        yield "is of a version that is not known"
+
+
+def _is_before_its_end(predicate: Mapping[str, Any]) -> bool:
+    return str(predicate.get(SIGNED_AT)) < str(predicate.get("finishedAt"))
 
 
 def _place_of(files: CaseFiles, trust: Trust) -> tuple[int, bytes] | None:
