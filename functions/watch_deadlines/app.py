@@ -199,7 +199,7 @@ class Watch:
             more = more.model_copy(update={"waiting": standing.waiting + new})
             return more if standing.state is State.OPEN and more.steps != standing.steps else None
 
-        return self.cases.change(case, with_found) or self.cases.require(case.case_id)
+        return self.cases.settle(case, with_found)
 
     def _resend(
         self,
@@ -361,7 +361,7 @@ class Watch:
             swept = standing.after_sweep(sweep, number)
             return swept.with_look_at(swept.sweeps_next_at) if swept.alive_at else swept
 
-        return self.cases.change(case, with_sweep) or self.cases.require(case.case_id)
+        return self.cases.settle(case, with_sweep)
 
     def _sweep(self, case: Case, case_id: str, commands: AbstractSet[str], *, only_proved: bool = False) -> None:
         """Begin a sweep under this id, of what these commands had ended, unless there is nothing or it stands."""
@@ -394,7 +394,7 @@ class Watch:
         """
         if self._is_gone(case):
             return sweep
-        return self.cases.change(sweep, partial(_reinstate, now=self.clock())) or self.cases.require(sweep.case_id)
+        return self.cases.settle(sweep, partial(_reinstate, now=self.clock()))
 
     def _once_more(self, case: Case, case_id: str, commands: AbstractSet[str], *, only_proved: bool) -> Case:
         """A case that does once more what these commands had ended, by the ids that receipts prove."""

@@ -104,7 +104,7 @@ class CaseEvidence:
         def with_evidence(standing: Case) -> Case | None:
             return standing.model_copy(update={"evidence": signed}) if standing.evidence is None else None
 
-        return self.cases.change(case, with_evidence) or self.cases.require(case.case_id)
+        return self.cases.settle(case, with_evidence)
 
     def _keep_bundle(self, case_id: str, content: bytes) -> bytes:
         made = read_canonical(content)
