@@ -40,8 +40,7 @@ def bundles(office: Office, kind: str) -> dict[str, Any]:
 
 
 def findings(office: Office) -> list[str]:
-    signer = office.evidence.signer
-    trust = Trust(signer.public, signer.is_signed, office.evidence.of_cases.store.log_origin)
+    trust = office.evidence.trust
     days, cases = files_below(office, "days"), files_below(office, "cases")
     own = [f"{day}: {found}" for day, files in days.items() for found in findings_of_day(day, files, trust)]
     return [*own, *findings_of_days(days, cases), *findings_of_log(days | cases, trust)]
@@ -239,7 +238,7 @@ def test_a_day_that_is_missing_or_told_by_another_key_is_found(office: Office) -
     without = {day: files for day, files in days.items() if day != "2026-11-22"}
     assert findings_of_days(without, cases) == ["population: nothing tells of 2026-11-22"]
     other = Key()
-    trust = Trust(other.public, other.is_signed, office.evidence.of_cases.store.log_origin)
+    trust = Trust(other.public, other.is_signed, office.evidence.trust.origin)
     assert findings_of_day("2026-11-23", days["2026-11-23"], trust)[0].startswith("envelope: ")
 
 
@@ -265,8 +264,7 @@ def test_two_fates_of_one_event_are_found() -> None:
 
 def test_every_changed_place_of_a_day_s_files_is_found(office: Office) -> None:
     office = told(office)
-    signer = office.evidence.signer
-    trust = Trust(signer.public, signer.is_signed, office.evidence.of_cases.store.log_origin)
+    trust = office.evidence.trust
     day, files = max(files_below(office, "days").items())
     for name in ("bundle", "envelope", "proof"):
         content: bytes = getattr(files, name)
@@ -312,9 +310,8 @@ def test_a_statement_that_says_something_else_is_found_whoever_signed_it(
     files = files_below(office, "days")["2026-11-23"]
     claimed = {**claimed_of_day(read_canonical(files.bundle)), "signedAt": "2026-11-24T02:00:00Z", **said}
     statement = Statement.about(files.bundle, name="bundle.json", predicate_type=kind, predicate=claimed)
-    envelope = office.evidence.of_cases.signing_key.enclose(statement.to_json()).to_json()
-    signer = office.evidence.signer
-    trust = Trust(signer.public, signer.is_signed, office.evidence.of_cases.store.log_origin)
+    envelope = office.evidence.of_cases.statements.signing_key.enclose(statement.to_json()).to_json()
+    trust = office.evidence.trust
     assert found in findings_of_day("2026-11-23", CaseFiles(files.bundle, envelope, files.proof), trust)
 
 

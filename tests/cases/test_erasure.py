@@ -11,7 +11,7 @@ import pytest
 from leaver.cases.erasure import MARK, Erasure
 from leaver.cases.states import State
 from leaver.errors import Rejected
-from leaver.evidence.verification import CaseFiles, Trust, findings_of_case
+from leaver.evidence.verification import CaseFiles, findings_of_case
 from leaver.storage.tables import columns
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
 from tests.doubles.steps import Effects, Killed, Moment, die
@@ -73,8 +73,7 @@ def test_the_evidence_of_whoever_was_erased_holds() -> None:
     office = left()
     mine = adas(office)
     erasure_of(office).erase(mine)
-    signer, bucket = office.evidence.signer, office.evidence.bucket
-    trust = Trust(signer.public, signer.is_signed, office.evidence.of_cases.store.log_origin)
+    bucket, trust = office.evidence.bucket, office.evidence.trust
     for each in mine:
         files = CaseFiles(*(bucket.objects[f"cases/{each}/{name}"] for name in CaseFiles.NAMES))
         assert findings_of_case(each, files, trust) == []

@@ -104,7 +104,7 @@ def forge(world: World, folder: Path, key: Key, *, place: int | None = None) -> 
     leaves = [bytes.fromhex(each) for each in (world.folder / "leaves.txt").read_text().split()]
     place = len(leaves) if place is None else place
     leaves[place : place + 1] = [leaf_hash(payload)]
-    origin = world.office.evidence.of_cases.store.log_origin
+    origin = world.office.evidence.of_cases.statements.store.log_origin
     text = Checkpoint(origin, len(leaves), root_hash(leaves)).to_text()
     note = signed_note(text, key.sign(text.encode()), name=origin, public_key=key.public)
     proof = LogProof(place, tuple(inclusion_proof(leaves, place)), note)
@@ -169,7 +169,7 @@ def leaves_a_day_out(world: World) -> list[str]:
 
 
 def keeps_two_logs(world: World) -> list[str]:
-    origin = world.office.evidence.of_cases.store.log_origin
+    origin = world.office.evidence.of_cases.statements.store.log_origin
     leaves = [bytes.fromhex(each) for each in (world.folder / "leaves.txt").read_text().split()]
     text = Checkpoint(origin, len(leaves), root_hash(leaves[::-1])).to_text()
     public = world.office.evidence.signer.public

@@ -28,7 +28,6 @@ from leaver.evidence.merkle import (
 )
 from leaver.evidence.note import Checkpoint, verified_text
 from leaver.evidence.statement import Statement
-from leaver.evidence.verification import Trust
 from leaver.storage.tables import columns
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Office
 from tests.doubles.steps import Killed, Moment, die
@@ -74,8 +73,7 @@ def test_whoever_keeps_the_announcement_holds_what_was_signed_and_how_far_the_lo
     office = completed()
     (told,) = office.announced("OffboardingCompleted")
     assert told["evidence"]["statement"] == hashlib.sha256(statement(office).to_json()).hexdigest()
-    place, signer = office.evidence.of_cases.store, office.evidence.signer
-    trust = Trust(signer.public, signer.is_signed, place.log_origin)
+    trust = office.evidence.trust
     # as `jq --raw-output` and any editor write it to a file
     kept = trust.checkpoint(f"{told['evidence']['checkpoint']}\n")
     assert (kept.size, kept.root) == (1, root_hash(office.evidence.log.hashes))
@@ -146,20 +144,20 @@ def test_a_key_that_does_not_sign_is_asked_again_in_a_minute() -> None:
 def test_puts_that_meet_are_tried_again_at_once_and_not_for_ever() -> None:
     office = completed()
     office.evidence.bucket.conflicts = 2
-    assert office.evidence.of_cases.store.keep_once("once", b"{}") == b"{}"
+    assert office.evidence.of_cases.statements.store.keep_once("once", b"{}") == b"{}"
     office.evidence.bucket.conflicts = 3
     with pytest.raises(NotKept):
-        office.evidence.of_cases.store.keep_once("twice", b"{}")
+        office.evidence.of_cases.statements.store.keep_once("twice", b"{}")
 
 
 def test_what_stands_there_is_read_back_and_stays() -> None:
-    store = completed().evidence.of_cases.store
+    store = completed().evidence.of_cases.statements.store
     assert [store.keep_once("once", each) for each in (b"first", b"second")] == [b"first", b"first"]
 
 
 def test_what_is_longer_than_kms_signs_is_not_sent() -> None:
     office = completed()
-    key = office.evidence.of_cases.signing_key
+    key = office.evidence.of_cases.statements.signing_key
     assert key.sign(bytes(4096))
     for message in (b"", bytes(4097)):
         with pytest.raises(NotKept, match="KMS signs 1 to 4096"):
@@ -251,7 +249,7 @@ def test_a_statement_about_another_bundle_is_noticed() -> None:
     office = completed()
     place = f"cases/{office.case.case_id}/envelope.json"
     other = Statement("bundle.json", "0" * 64, CASE_IS_OVER, statement(office).predicate)
-    envelope = office.evidence.of_cases.signing_key.enclose(other.to_json())
+    envelope = office.evidence.of_cases.statements.signing_key.enclose(other.to_json())
     office.evidence.bucket.objects[place] = envelope.to_json()
     office.cases.put(office.case.model_copy(update={"evidence": None}))
     with pytest.raises(NotKept, match="the statement is another"):
@@ -312,7 +310,7 @@ def proof(office: Office, case: Case) -> LogProof:
 
 
 def checkpoint(office: Office, of: LogProof) -> Checkpoint:
-    signer, origin = office.evidence.signer, office.evidence.of_cases.store.log_origin
+    signer, origin = office.evidence.signer, office.evidence.of_cases.statements.store.log_origin
     text = verified_text(of.checkpoint, signer.is_signed, name=origin, public_key=signer.public)
     return Checkpoint.from_text(text)
 

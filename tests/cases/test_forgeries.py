@@ -42,16 +42,15 @@ class Folder:
 
     @classmethod
     def of(cls, office: Office) -> "Folder":
-        signer, stored = office.evidence.signer, office.evidence.bucket.objects
+        stored = office.evidence.bucket.objects
         names = ("bundle.json", "envelope.json", "envelope.tlog-proof")
         files = {
             case.case_id: CaseFiles(*(stored[f"cases/{case.case_id}/{name}"] for name in names))
             for case in office.cases.every
         }
-        trust = Trust(signer.public, signer.is_signed, office.evidence.of_cases.store.log_origin)
         leaves = office.evidence.log.hashes
         held = [LogProof.from_text(each.proof.decode()).checkpoint for each in files.values()]
-        return cls(office, files, leaves, held, trust, Key())
+        return cls(office, files, leaves, held, office.evidence.trust, Key())
 
     @property
     def first(self) -> str:
@@ -80,7 +79,7 @@ class Folder:
         text = Checkpoint(self.trust.origin, len(leaves), root_hash(leaves)).to_text()
         note = signed_note(text, self.key.sign(text.encode()), name=self.trust.origin, public_key=self.key.public)
         proof = LogProof(len(leaves) - 1, tuple(inclusion_proof(leaves, len(leaves) - 1)), note)
-        envelope = Envelope(IN_TOTO, payload, signature, self.office.evidence.of_cases.signing_key.key_id)
+        envelope = Envelope(IN_TOTO, payload, signature, self.office.evidence.of_cases.statements.signing_key.key_id)
         return CaseFiles(bundle, envelope.to_json(), proof.to_text().encode())
 
 
@@ -158,7 +157,7 @@ def tells_two_of_two_logs(folder: Folder) -> None:
     signer = folder.office.evidence.signer
     text = Checkpoint(folder.trust.origin, len(folder.leaves), root_hash(folder.leaves[::-1])).to_text()
     signature = signer.sign(
-        KeyId=folder.office.evidence.of_cases.signing_key._key_arn,
+        KeyId=folder.office.evidence.of_cases.statements.signing_key._key_arn,
         Message=text.encode(),
         MessageType="RAW",
         SigningAlgorithm="ECDSA_SHA_256",

@@ -30,7 +30,7 @@ from leaver.cases.start import CaseStart
 from leaver.cases.states import OVER, UNDER_WAY, CaseEvent, State
 from leaver.connections.record import Connection, Connections, Status
 from leaver.errors import ProviderResponse, ProviderUnavailable, Throttled
-from leaver.evidence.verification import CaseFiles, Trust, findings_of_case, findings_of_leaves
+from leaver.evidence.verification import CaseFiles, findings_of_case, findings_of_leaves
 from leaver.messages.events import OffboardingRequested
 from leaver.messages.times import Settled
 from leaver.outcomes import Outcome, Result
@@ -610,8 +610,7 @@ class Leavers(RuleBasedStateMachine):
     @invariant()
     def what_was_signed_verifies_without_us_and_no_completion_is_announced_before(self) -> None:
         evidence = self.office.evidence
-        stored, signer = evidence.bucket.objects, evidence.signer
-        trust = Trust(signer.public, signer.is_signed, evidence.of_cases.store.log_origin)
+        stored, trust = evidence.bucket.objects, evidence.trust
         for case in self.office.cases.every:
             if case.evidence is None:
                 assert case.state is not State.COMPLETED or COMPLETED in case.pending_announcements

@@ -27,7 +27,8 @@ class AskedOffice:
     @property
     def evidence(self) -> EvidenceSource:
         kept = self.office.evidence.of_cases
-        return EvidenceSource(kept.cases, kept.keys, kept.log, kept.store, kept.signing_key, self.documents)
+        by = kept.statements
+        return EvidenceSource(kept.cases, kept.keys, by.log, by.store, by.signing_key, self.documents)
 
     @property
     def heard(self) -> Any:

@@ -7,21 +7,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 
 from leaver.cases.days import DayEvidence
 from leaver.cases.evidence import CaseEvidence, CommitmentKey, CommitmentKeys
 from leaver.cases.heard import HeardEvents
 from leaver.cases.log import CaseLog, Head, Leaf, Place
 from leaver.cases.record import Case
+from leaver.cases.statements import Statements
 from leaver.cases.table import Cases
 from leaver.evidence.signing import SigningKey
 from leaver.evidence.store import EvidenceStore
+from leaver.evidence.verification import Trust
 from leaver.storage.tables import columns
 from tests.doubles.cases_table import InMemoryItems
+from tests.doubles.key_pair import ALGORITHM, KeyPair
 from tests.doubles.steps import Effects
 
 if TYPE_CHECKING:
@@ -34,32 +34,17 @@ _PRIVATE: Final = generate_private_key(SECP256R1())
 
 
 @dataclass
-class FakeSigner:
-    """KMS with one key pair (P-256)."""
+class FakeSigner(KeyPair):
+    """KMS with one key pair (P-256), the same in all tests."""
 
-    effects: Effects = field(default_factory=Effects)
     private: EllipticCurvePrivateKey = field(default=_PRIVATE, repr=False)
+    effects: Effects = field(default_factory=Effects)
     is_disabled: bool = False
     signed: list[bytes] = field(default_factory=list)
 
     @property
     def client(self) -> "KMSClient":
         return cast("KMSClient", self)
-
-    @property
-    def public(self) -> bytes:
-        return self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-    @property
-    def pem(self) -> bytes:
-        return self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-    def is_signed(self, signature: bytes, message: bytes) -> bool:
-        try:
-            self.private.public_key().verify(signature, message, ECDSA(SHA256()))
-        except InvalidSignature:
-            return False
-        return True
 
     def get_public_key(self, *, KeyId: str) -> dict[str, Any]:  # noqa: N803 - AWS's names
         assert KeyId == KEY
@@ -74,7 +59,7 @@ class FakeSigner:
             if self.is_disabled:
                 raise _error("Sign", "DisabledException", 400)
             self.signed.append(Message)
-            return {"Signature": self.private.sign(Message, ECDSA(SHA256()))}
+            return {"Signature": self.private.sign(Message, ALGORITHM)}
 
         return self.effects.of("sign", sign)
 
@@ -167,16 +152,23 @@ class Evidence:
 
     def __init__(self, cases: Cases, clock: Callable[[], datetime], effects: Effects | None = None) -> None:
         effects = effects or Effects()
-        self.signer, self.bucket = FakeSigner(effects), FakeBucket(effects)
+        self.signer, self.bucket = FakeSigner(effects=effects), FakeBucket(effects)
         self.keys, self.log = InMemoryCommitmentKeys(effects), InMemoryLog(effects)
         self.of_cases = CaseEvidence(
             cases=cases,
             keys=self.keys,
-            signing_key=SigningKey(self.signer.client, key_arn=KEY),
-            store=EvidenceStore(self.bucket.client, bucket=BUCKET),
-            log=self.log,
-            clock=clock,
+            statements=Statements(
+                signing_key=SigningKey(self.signer.client, key_arn=KEY),
+                store=EvidenceStore(self.bucket.client, bucket=BUCKET),
+                log=self.log,
+                clock=clock,
+            ),
         )
+
+    @property
+    def trust(self) -> Trust:
+        """What an auditor of it trusts."""
+        return Trust(self.signer.public, self.signer.is_signed, self.of_cases.statements.store.log_origin)
 
     def keep(self, case: Case) -> Case:
         return self.of_cases.keep(case)

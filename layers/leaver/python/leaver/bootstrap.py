@@ -317,16 +317,19 @@ def case_evidence(table: str, bucket: str, key_arn: str) -> "CaseEvidence":
     # Everybody else starts without it.
     from leaver.cases.evidence import CaseEvidence, CommitmentKeys  # noqa: PLC0415
     from leaver.cases.log import CaseLog  # noqa: PLC0415
+    from leaver.cases.statements import Statements  # noqa: PLC0415
     from leaver.evidence.signing import SigningKey  # noqa: PLC0415
     from leaver.evidence.store import EvidenceStore  # noqa: PLC0415
 
     return CaseEvidence(
         cases=cases(table),
         keys=CommitmentKeys(_dynamodb(), table=table),
-        signing_key=SigningKey(_kms(), key_arn=key_arn),
-        store=EvidenceStore(_s3(), bucket=bucket),
-        log=CaseLog(_dynamodb(), table=table),
-        clock=now,
+        statements=Statements(
+            signing_key=SigningKey(_kms(), key_arn=key_arn),
+            store=EvidenceStore(_s3(), bucket=bucket),
+            log=CaseLog(_dynamodb(), table=table),
+            clock=now,
+        ),
     )
 
 

@@ -1,14 +1,12 @@
 """A case's evidence: seal_case alone makes it, once the case is over, and stores it where nobody can change it."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from leaver.cases.log import CaseLog
 from leaver.cases.partitions import KEY, of_evidence
 from leaver.cases.record import ENTRY, OF_A_CONNECTION, Case
 from leaver.cases.seal import COVERED, VERSION, Stored
@@ -19,8 +17,6 @@ from leaver.errors import NotKept
 from leaver.evidence import bundle as bundles
 from leaver.evidence.bundle import CASE_IS_OVER, claimed_of, committed, faults_of
 from leaver.evidence.canonical_json import canonical, read_canonical
-from leaver.evidence.signing import SigningKey
-from leaver.evidence.store import EvidenceStore
 from leaver.messages.commands import step_name
 from leaver.storage.tables import Items, read_as
 
@@ -77,15 +73,7 @@ class CaseEvidence:
 
     cases: Cases
     keys: CommitmentKeys
-    signing_key: SigningKey
-    store: EvidenceStore
-    log: CaseLog
-    clock: Callable[[], datetime]
-
-    @property
-    def statements(self) -> Statements:
-        """What it signs, stores and logs by."""
-        return Statements(self.signing_key, self.store, self.log, self.clock)
+    statements: Statements
 
     def keep(self, case: Case) -> Case:
         """Sign, store and log what a case that is over came to; returns it with what was signed.
@@ -110,7 +98,7 @@ class CaseEvidence:
         made = read_canonical(content)
         if faults := faults_of(made):
             raise NotKept(f"evidence of {case_id}: {'; '.join(faults)}")
-        kept = self.store.keep_once(f"cases/{case_id}/bundle.json", content)
+        kept = self.statements.store.keep_once(f"cases/{case_id}/bundle.json", content)
         # A command that was on its way when its case was called off may have written its receipt since.
         if kept != content and read_canonical(kept)["case"] != made["case"]:
             raise NotKept(f"evidence of {case_id}: the case is another than the one that is stored")
