@@ -1,9 +1,9 @@
 """What was forged, and by what it was found: rows that tests record at run time, and the table of them."""
 
-import ast
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
-from xml.etree import ElementTree as ET
+
+from tests.recorded import recorded
 
 #: by which name a test's report carries its row
 PROPERTY: Final = "forged"
@@ -19,9 +19,7 @@ class Forged(NamedTuple):
 
 def forged_in(report: str) -> Iterator[Forged]:
     """Read the rows that the tests of a report of pytest's recorded."""
-    for kept in ET.fromstring(report).iter("property") if report else ():  # noqa: S314 - pytest just wrote it
-        if kept.attrib["name"] == PROPERTY:
-            yield Forged(*ast.literal_eval(kept.attrib["value"]))
+    yield from (Forged(*each) for each in recorded(report).get(PROPERTY, ()))
 
 
 def markdown(rows: Iterable[Forged]) -> list[str]:

@@ -1,10 +1,10 @@
 """What was tried, what a case says now, and what lives: rows that tests record at run time, and the table of them."""
 
-import ast
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
-from xml.etree import ElementTree as ET
+
+from tests.recorded import recorded
 
 #: by which name a test's report carries its row
 PROPERTY: Final = "tried"
@@ -22,9 +22,7 @@ class Tried(NamedTuple):
 
 def tried_in(report: str) -> Iterator[Tried]:
     """Read the rows that the tests of a report of pytest's recorded."""
-    for kept in ET.fromstring(report).iter("property") if report else ():  # noqa: S314 - pytest just wrote it
-        if kept.attrib["name"] == PROPERTY:
-            yield Tried(*ast.literal_eval(kept.attrib["value"]))
+    yield from (Tried(*each) for each in recorded(report).get(PROPERTY, ()))
 
 
 def lines(rows: Iterable[Tried]) -> list[str]:

@@ -1,6 +1,5 @@
 """One part of the proof, run by pytest in a process of its own."""
 
-import ast
 import os
 import shlex
 import subprocess
@@ -17,6 +16,7 @@ from tests.conftest import TABLES
 from tests.field import PROPERTY, Thrown, added_up
 from tests.forged import Forged, forged_in
 from tests.proof.parts import Part
+from tests.recorded import recorded
 from tests.tried import Tried, tried_in
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def figures(report: str) -> Iterator[str]:
         return
     failed = int(suite.attrib["failures"]) + int(suite.attrib["errors"])
     yield f"{int(suite.attrib['tests']) - failed} tests passed" + (f", {failed} failed" if failed else "")
-    rows = _recorded(suite)
+    rows = recorded(report)
     for _, name, columns in TABLES:
         total: Counter[str] = Counter()
         for row in rows.get(name, []):
@@ -84,16 +84,8 @@ def figures(report: str) -> Iterator[str]:
 
 def thrown(report: str) -> list[Thrown]:
     """Return what the tests injected, and what became of it."""
-    suite = _suite(report)
-    return [] if suite is None else added_up(_recorded(suite).get(PROPERTY, []))
+    return added_up(recorded(report).get(PROPERTY, ()))
 
 
 def _suite(report: str) -> ET.Element | None:
     return ET.fromstring(report).find("testsuite") if report else None  # noqa: S314 - pytest just wrote it
-
-
-def _recorded(suite: ET.Element) -> dict[str, list[list[object]]]:
-    rows: dict[str, list[list[object]]] = {}
-    for kept in suite.iter("property"):
-        rows.setdefault(kept.attrib["name"], []).append(ast.literal_eval(kept.attrib["value"]))
-    return rows
