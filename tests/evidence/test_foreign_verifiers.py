@@ -23,8 +23,8 @@ from leaver.evidence.note import Checkpoint, signed_note
 from tests.evidence.conftest import Key
 from tests.evidence.test_checkpoints import CHECKPOINT, ORIGIN
 from tests.evidence.test_envelopes import STATEMENT, enclosed
+from tests.npm import installed
 
-FOREIGN = Path(__file__).parents[1] / "foreign"
 PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
 CHANGED = STATEMENT.to_json().replace(b'"completed"', b'"cancelled"')
 
@@ -101,15 +101,7 @@ def test_what_the_page_shows_an_auditor_verifies_and_refuses_another_envelope(ke
 @pytest.fixture(scope="module")
 def verifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """npm's packages as the lock pins them, and the program that verifies with them."""
-    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("foreign")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("there is no Node, with which npm's @sigstore packages would run")
-    shutil.copytree(FOREIGN, folder, dirs_exist_ok=True)
-    # Nothing of a package runs while it is installed.
-    install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    if subprocess.run(install, cwd=folder, capture_output=True, check=False).returncode:  # noqa: S603 - npm
-        pytest.skip("npm can't install @sigstore's packages here: no registry within reach")
-    return folder / "verify.mjs"
+    return installed(tmp_path_factory.mktemp("foreign"), "@sigstore packages") / "verify.mjs"
 
 
 def said(verifier: Path, key: Key, envelope: Envelope, note: str) -> Any:

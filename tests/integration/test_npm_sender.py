@@ -8,23 +8,15 @@ import pytest
 
 from leaver.webhooks.sources import Answer
 from tests.doubles.front_door import OTHER_STANDARD, SECRETS, FrontDoor
+from tests.npm import installed
 
-FOREIGN = Path(__file__).parents[1] / "foreign"
 BODIES = ['{"type":"OffboardingRequested","data":{}}', '{"data":{"name":"Zoë 👋"}}', ""]
 
 
 @pytest.fixture(scope="module")
 def sender(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as the lock pins it, and the program that signs with it."""
-    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("foreign")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("there is no Node, with which npm's standardwebhooks would run")
-    shutil.copytree(FOREIGN, folder, dirs_exist_ok=True)
-    # Nothing of a package runs while it is installed.
-    install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    if subprocess.run(install, cwd=folder, capture_output=True, check=False).returncode:  # noqa: S603 - npm
-        pytest.skip("npm can't install standardwebhooks here: no registry within reach")
-    return folder / "sign.mjs"
+    return installed(tmp_path_factory.mktemp("foreign"), "standardwebhooks") / "sign.mjs"
 
 
 def signed(sender: Path, body: str, door: FrontDoor, secret: str) -> dict[str, str]:
