@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -154,27 +155,26 @@ def test_a_run_by_another_name_is_found(folder: Path) -> None:
     assert check_folder(folder).findings == ["run-night-9: statement: is about another run"]
 
 
-def test_a_run_that_was_signed_with_another_key_is_found(nights: Nights, folder: Path) -> None:
-    forger = Evidence(nights.office.cases, nights.office.clock)
-    forger.signer.private = generate_private_key(SECP256R1())
+def findings_with_a_run_by(forger: Evidence, nights: Nights, folder: Path) -> Sequence[str]:
+    """What is found where whoever has this key and log puts a run of their own into the folder."""
     world = Reconciled([Person("ada@example.com")], [], clock=nights.office.clock)
     world.run("night-2")
     RunEvidence(forger.of_cases.statements).keep(told_by(world))
     for key, content in forger.bucket.objects.items():
         (folder / key).write_bytes(content)
     (run_folder(folder, 1) / "result.json").unlink()
-    found = check_folder(folder).findings
+    return check_folder(folder).findings
+
+
+def test_a_run_that_was_signed_with_another_key_is_found(nights: Nights, folder: Path) -> None:
+    forger = Evidence(nights.office.cases, nights.office.clock)
+    forger.signer.private = generate_private_key(SECP256R1())
+    found = findings_with_a_run_by(forger, nights, folder)
     assert [each for each in found if each.startswith(f"{NIGHTS[1]}: envelope: ")]
 
 
 def test_a_run_that_the_key_signed_and_the_log_does_not_have_is_found(nights: Nights, folder: Path) -> None:
     aside = Evidence(nights.office.cases, nights.office.clock)
-    world = Reconciled([Person("ada@example.com")], [], clock=nights.office.clock)
-    world.run("night-2")
-    RunEvidence(aside.of_cases.statements).keep(told_by(world))
-    for key, content in aside.bucket.objects.items():
-        (folder / key).write_bytes(content)
-    (run_folder(folder, 1) / "result.json").unlink()
-    found = check_folder(folder).findings
+    found = findings_with_a_run_by(aside, nights, folder)
     assert "log: no statement stands at place 2" in found
     assert "log: another statement stands at place 0" in found
