@@ -8,11 +8,12 @@ import pytest
 from pydantic import SecretStr
 
 from leaver.errors import Rejected
-from leaver.providers.listing import BEGINNING, CutShort, Lists
+from leaver.providers.listing import BEGINNING, CutShort, Lists, Person
 from leaver.providers.okta.roster import OktaRoster
 from leaver.providers.transport import Transport
 from leaver.providers.venafi.listing import VenafiListing
 from leaver.providers.zoom.listing import ZoomListing
+from leaver.reconcile.comparison import Held, compare
 from local.simulators.hr import HrSimulator
 from local.simulators.venafi import VenafiSimulator
 from local.simulators.zoom import ZoomSimulator
@@ -63,6 +64,14 @@ def zoom() -> Iterator[ZoomSimulator]:
 def of_zoom(zoom: ZoomSimulator) -> tuple[ZoomListing, Asking]:
     token = str(zoom.authorize("leaver-client", "installer")["access_token"])
     return ZoomListing(Transport(zoom.api_url, clock=zoom.now), zoom.now), Asking(token)
+
+
+def test_who_left_and_signs_in_by_another_way_than_sso_is_found(zoom: ZoomSimulator) -> None:
+    zoom.add_user("by-google", "g@example.com", account_id="acme", login_type="google")
+    listing, ask = of_zoom(zoom)
+    held = [Held("zoom/acme", each) for each in read_all(listing, ask)]
+    lists = compare([Person("g@example.com", is_gone=True)], held, {}, lambda _: None)
+    assert [(row.id, row.email) for row in lists.gone_and_alive] == [("by-google", "g@example.com")]
 
 
 def test_everybody_at_zoom_is_listed_whatever_their_status(zoom: ZoomSimulator) -> None:
