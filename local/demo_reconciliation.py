@@ -25,9 +25,18 @@ def plant(world: World, *, gone: Sequence[acme.Person] = (IVAN,)) -> None:
     people = [each.email for each in (*acme.PEOPLE, acme.BOUGHT_ADMIN, IVAN) if each is not acme.JOHN]
     lines = [f"# as_of={datetime.now(UTC).isoformat()} count={len(people)}", "email,status"]
     lines += [f"{each},{left.get(each, '')}" for each in people]
-    s3 = world.client("s3")
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    s3.put_object(Bucket=BUCKET, Key="roster.csv", Body="\n".join(lines).encode())
+    make_bucket(world)
+    put_roster(world, "\n".join(lines).encode())
+
+
+def make_bucket(world: World) -> None:
+    """Make the bucket in which the deployment looks for its roster."""
+    world.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+
+def put_roster(world: World, body: bytes) -> None:
+    """Lay a roster there, in place of the one before."""
+    world.client("s3").put_object(Bucket=BUCKET, Key="roster.csv", Body=body)
 
 
 def run(world: World) -> None:
@@ -60,7 +69,7 @@ def _forgotten(world: World, _: Before) -> str:
 def _call_him_employed(world: World) -> None:
     """Have the roster say that Ivan works here."""
     roster = world.client("s3").get_object(Bucket=BUCKET, Key="roster.csv")["Body"].read()
-    world.client("s3").put_object(Bucket=BUCKET, Key="roster.csv", Body=roster.replace(b"gone", b"here"))
+    put_roster(world, roster.replace(b"gone", b"here"))
 
 
 FORGOTTEN: Final = Row(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 #: the query parameters that Leaver has to send; any other could hold a secret, and the journal keeps only the names
-QUERY = {"type", "ttl", "meeting_id", "fields"}
+QUERY = {"type", "ttl", "meeting_id", "fields", "status", "page_size", "next_page_token"}
 
 
 @dataclass(frozen=True)

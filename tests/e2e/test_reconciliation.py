@@ -11,8 +11,7 @@ import pytest
 from leaver.providers.listing import Person as Listed
 from leaver.reconcile.record import MEMORY_KEPT, Documents, Runs, State, memory_name
 from local import acme
-from local.aws.template import REGION
-from local.demo_reconciliation import BUCKET, PARAMETERS, result
+from local.demo_reconciliation import PARAMETERS, make_bucket, put_roster, result
 from tests.doubles.reconciling import roster_of
 from tests.e2e.operated import Operated
 
@@ -23,17 +22,13 @@ GONE = acme.GRACE
 def world() -> Iterator[Operated]:
     with Operated(**PARAMETERS) as world:
         acme.set_up(world)
-        world.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        make_bucket(world)
         yield world
 
 
 def roster(*gone: acme.Person, said: int | None = None) -> bytes:
     people = [Listed(each.email, is_gone=each in gone) for each in acme.PEOPLE]
     return roster_of(people, datetime.now(UTC), said)
-
-
-def put(world: Operated, body: bytes) -> None:
-    world.client("s3").put_object(Bucket=BUCKET, Key="roster.csv", Body=body)
 
 
 def state(world: Operated) -> State:
@@ -55,7 +50,7 @@ def let_a_day_pass(world: Operated) -> None:
 
 
 def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world: Operated, tmp_path: Path) -> None:
-    put(world, roster(GONE))
+    put_roster(world, roster(GONE))
     world.fire_schedule("reconcile")
     world.wait_until_idle(timeout=120)
     first = result(world)

@@ -22,10 +22,12 @@ import requests
 from leaver.cases.record import new_case
 from leaver.cases.user_token_index import StoredUserToken
 from leaver.messages.commands import RevokeAccessToken
+from leaver.providers.listing import Person as Listed
 from leaver.storage.tables import columns, item
 from local import acme, runtime_api
 from local.acme import Person
 from local.call_gate import CallGate
+from local.demo_reconciliation import PARAMETERS, make_bucket, put_roster, result
 from local.deployment import camel
 from local.fork_server import ForkServer
 from local.runtime_api import Function, RunningFunction
@@ -34,6 +36,7 @@ from local.simulators.grants import digest
 from local.world import PEOPLE
 from tests.contract.stack import FUNCTIONS, ONLY_ASKED, snake
 from tests.doubles.lambda_events import event
+from tests.doubles.reconciling import roster_of
 from tests.e2e.everywhere import leaks
 from tests.e2e.test_front_door import post
 from tests.e2e.test_offboarding import requested
@@ -91,8 +94,9 @@ def shelf(layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 def shared_world(shelf: Shelf) -> Iterator[WatchedWorld]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime_api, "_Sandbox", shelf.emulator)
-        with WatchedWorld(DeactivateUsers="true", NotifyTopicArn=PEOPLE) as world:
+        with WatchedWorld(DeactivateUsers="true", NotifyTopicArn=PEOPLE, **PARAMETERS) as world:
             acme.set_up(world)
+            make_bucket(world)
             yield world
     left = [" ".join(each.cmdline()) for each in psutil.Process().children(recursive=True)]
     assert [each for each in left if "lambda" in each] == []
@@ -219,6 +223,17 @@ def tell_people(world: WatchedWorld) -> Done:
     return lambda: [case_id in each["default"] for each in world.told()].count(True) == 1
 
 
+def compare_with_the_roster(world: WatchedWorld) -> Done:
+    put_roster(world, roster_of([Listed(each.email) for each in acme.PEOPLE], datetime.now(UTC)))
+    (run,) = world.send("reconcile", {})
+
+    def is_whole() -> bool:
+        found = result(world)
+        return found is not None and found["run"] == run and found["stopped"] == []
+
+    return is_whole
+
+
 def is_refreshed(world: WatchedWorld, connection: str) -> Done:
     before = world.record(connection)["version"]
     return lambda: (
@@ -282,6 +297,7 @@ ERRANDS: Final = {
     "watch_deadlines": Errand(destroy_dead_token, "DeleteSecret"),
     "receive_webhook": Errand(deliver, "PutEvents"),
     "notify_people": Errand(tell_people, "GetItem"),
+    "reconcile": Errand(compare_with_the_roster, "zoom GET /v2/users"),
 }
 
 
