@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,6 +74,9 @@ def test_who_was_forgotten_is_found_then_held_then_ended_by_a_persons_word(world
     assert world.venafi.live_grants(GONE.venafi_id) == 0
     assert all(world.zoom.has_session(each.email) for each in acme.PEOPLE if each is not GONE)
 
+    last = world.leaver("reconcile", "--last")
+    assert re.search(r"signed at 20\d\d-\S+Z: leaver evidence", last.stderr)
+
     # Both nights are signed, and an auditor gets them with what was found.
     written = world.leaver("evidence", "--since", "2020-01-01", "--out", tmp_path / "out")
     assert (written.exit_code, "2 reconciliations, 0 findings" in written.output) == (0, True), written.output
@@ -95,6 +99,7 @@ def test_a_roster_by_hand_that_was_cut_short_stops_the_run_with_what_it_would_ha
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert ("gone_and_alive", acme.ALAN.email) in {(each["list"], each["who"]) for each in rows}
     told = json.loads(world.leaver("reconcile", "--last", "--json").stdout)
+    assert told["signed_at"] is None
     assert "cut short: it says 7 people, and has 6" in told["result"]["stopped"][0]
     assert world.zoom.has_session(acme.ALAN.email)
 

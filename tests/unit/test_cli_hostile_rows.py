@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from leaver_cli import asking
@@ -44,6 +45,7 @@ def test_what_a_run_of_reconciliation_found(form: tuple[str, ...], monkeypatch: 
         "stopped": [HOSTILE],
         "held": [HOSTILE],
         "not_told": {HOSTILE: HOSTILE},
+        "dry_run": False,
     }
     monkeypatch.setattr(reconcile, "describe", lambda *_: _Reconciled(found))
     shown = check(leaver("reconcile", "--last", *form))
@@ -72,8 +74,11 @@ class _Reconciled:
 
     def __init__(self, found: dict[str, Any]) -> None:
         self._found = found
-        self.reconciliations = self.documents = self
+        self.reconciliations = self.documents = self.evidence = self
         self.last = self.digest = HOSTILE
 
     def read(self, name: str | None = None) -> Any:
         return self if name is None else self._found
+
+    def signed_at(self, name: str) -> str:
+        raise click.ClickException(f"evidence {name}: AccessDenied")

@@ -1,9 +1,15 @@
 """What `leaver reconcile` prints: the lists, what is said beside them, and a file that no spreadsheet runs."""
 
 import csv
+import json
 from typing import Any
 
+import click
+import pytest
+
+from leaver_cli.reconcile import run
 from leaver_cli.reconcile.show import LISTS, as_csv_lines, summary_of
+from tests.integration.parked_stack import leaver
 
 RESULT: dict[str, Any] = {
     "roster": {"from": "csv", "as_of": "2026-11-29T01:00:00Z", "people": 3, "here": 2},
@@ -37,3 +43,40 @@ def test_beside_the_lists_stands_why_a_run_stopped_what_it_would_have_done_and_w
     assert "STOPPED: the roster is old" in said
     assert "would be held: eve@example.com" in said
     assert "not told by zoom: who is signed in" in said
+
+
+class _Night:
+    """A deployment of which the last run is done, and what is stored of it."""
+
+    def __init__(self, stored: str | None, *, dry_run: bool = False) -> None:
+        self._found, self._stored = RESULT | {"dry_run": dry_run}, stored
+        self.reconciliations = self.documents = self.evidence = self
+        self.last = self.digest = "night-1"
+
+    def read(self, name: str | None = None) -> Any:
+        return self if name is None else self._found
+
+    def signed_at(self, name: str) -> str | None:
+        assert name == "run-night-1"
+        if self._stored == "AccessDenied":
+            raise click.ClickException(f"evidence {name}: AccessDenied")
+        return self._stored
+
+
+@pytest.mark.parametrize(
+    ("night", "signed_at", "said"),
+    [
+        (_Night("2026-11-29T02:00:00Z"), "2026-11-29T02:00:00Z", "signed at 2026-11-29T02:00:00Z: leaver evidence"),
+        (_Night(None), None, "not signed yet: seal_case does that next"),
+        (_Night("2026-11-29T02:00:00Z", dry_run=True), None, "a dry run is not signed"),
+        (_Night("AccessDenied"), None, "not known whether it is signed: evidence run-night-1: AccessDenied"),
+    ],
+)
+def test_the_last_run_says_whether_it_is_signed(
+    night: _Night, signed_at: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "describe", lambda *_: night)
+    assert said in leaver("reconcile", "--last").output
+    told = json.loads(leaver("reconcile", "--last", "--json").output)
+    assert told["signed_at"] == signed_at
+    assert any(said in each for each in told["messages"])

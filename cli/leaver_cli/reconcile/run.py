@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import boto3
+import click
 import typer
 
+from leaver.evidence.reconciled import RUN_PREFIX
 from leaver.providers.sources import SOURCES
 from leaver.reconcile.record import State, result_name
 from leaver.reconcile.roster import read_csv
@@ -53,9 +55,26 @@ def reconcile(
     result: dict[str, Any] = deployment.documents.read(result_name(state.last))
     console = Terminal()
     show(result, str(state.digest), console, as_csv=as_csv)
+    if not as_csv:
+        _tell_whether_signed(result, state.last, deployment, console)
     found = result["counts"]["gone_and_alive"] + result["counts"]["alive_again"] + result["counts"]["owners_gone"]
     if found or result["stopped"]:
         raise typer.Exit(1)
+
+
+def _tell_whether_signed(result: dict[str, Any], run: str, deployment: Deployment, console: Terminal) -> None:
+    signed_at = None
+    if result["dry_run"]:
+        said = "a dry run is not signed"
+    else:
+        try:
+            signed_at = deployment.evidence.signed_at(f"{RUN_PREFIX}{run}")
+            said = "not signed yet: seal_case does that next; if it stays so, leaver parked says why"
+        except click.ClickException as error:
+            # Who may compare people need not be allowed to read evidence.
+            said = f"it is not known whether it is signed: {error.message}"
+    console.tell(signed_at=signed_at)
+    console.note(f"signed at {signed_at}: leaver evidence --since hands it over" if signed_at else said)
 
 
 def _roster_of(named: str | None, deployment: Deployment, region: str | None, profile: str | None) -> dict[str, object]:
