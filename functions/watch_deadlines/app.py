@@ -282,7 +282,7 @@ class Watch:
             before = self.receipts.read(nothing)
             if step.command == PURGE and step.refused is None:
                 if step.name in case.awaited or not case.awaited:
-                    closed[step.name] = self._purge(case, step, before or nothing)
+                    closed[step.name] = self._purge_user_tokens(case, step, before or nothing)
                 continue
             because = f"the company gave the account up at {timestamp(at)}"
             words = (before or nothing).closed_by("leaver disconnect --give-up-account", because, now=now)
@@ -291,7 +291,7 @@ class Watch:
                 closed[step.name] = receipt
         return closed
 
-    def _purge(self, case: Case, step: Step, receipt: Receipt) -> Receipt:
+    def _purge_user_tokens(self, case: Case, step: Step, receipt: Receipt) -> Receipt:
         self.case_start.raise_cutoffs(case)
         destroyed, alive_until = self.kept.destroy_all({*step.detail.values(), *case.names})
         details: dict[str, str | int | bool] = {"destroyed": destroyed}

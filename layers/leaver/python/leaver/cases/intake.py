@@ -85,7 +85,7 @@ class Intake:
     def take(self, request: OffboardingRequested, answers: Mapping[str, Person | None], heard_at: datetime) -> Fate:
         """The same, where accounts have answered already who that is."""
         if request.source == OPERATOR and (decided := self._find_decided(request)):
-            return self._tell_again(decided)
+            return self._fate_of_repetition(decided)
         departure = replace(_as_answered(request, answers), heard_at=heard_at)
         if request.kind in {"cancelled", "reinstated"}:
             return self.returns.keep_access(departure)
@@ -104,7 +104,7 @@ class Intake:
                     return case
         return None
 
-    def _tell_again(self, case: Case) -> Fate:
+    def _fate_of_repetition(self, case: Case) -> Fate:
         is_back = case.state is State.COMPLETED and case.kind == "departure" and not self.people.gone([case.email])
         if is_back or case.state in OVER:
             return Fate("refused", case.case_id, TAKEN_BACK)

@@ -144,7 +144,7 @@ class _OfAConnection(_Announced):
     since: AwareDatetime
 
 
-class _OfARun(_Announced):
+class _OfAReconciliation(_Announced):
     counts: dict[str, int]
     connections_of_who_left: list[ConnectionName]
     because: list[Printable]
@@ -233,7 +233,7 @@ def _silent(source: _OfASource, _: str) -> _Said:
     return f"Nothing came from the source {shown(source.source)} {since}.", "leaver door"
 
 
-def _reconciled(run: _OfARun, _: str) -> _Said:
+def _reconciled(run: _OfAReconciliation, _: str) -> _Said:
     found = run.counts.get("gone_and_alive", 0) + run.counts.get("alive_again", 0)
     if run.dry_run or not (found or run.connections_of_who_left):
         return None
@@ -242,7 +242,7 @@ def _reconciled(run: _OfARun, _: str) -> _Said:
     return sentence, "leaver reconcile --last"
 
 
-def _stopped(run: _OfARun, _: str) -> _Said:
+def _stopped(run: _OfAReconciliation, _: str) -> _Said:
     if run.dry_run:
         return None
     why = "; ".join(shown(each) for each in run.because)
@@ -270,8 +270,8 @@ _TOLD: Final[Mapping[str, tuple[type[_Announced], str, Callable[[Any, str], _Sai
     "ConnectionFailing": (_OfAConnection, "a connection is failing", _failing),
     "ConnectionRecovered": (_OfAConnection, "a connection works again", _recovered),
     "SourceSilent": (_OfASource, "a source is silent", _silent),
-    "Reconciled": (_OfARun, "somebody was forgotten", _reconciled),
-    "ReconciliationStopped": (_OfARun, "reconciliation stopped", _stopped),
+    "Reconciled": (_OfAReconciliation, "somebody was forgotten", _reconciled),
+    "ReconciliationStopped": (_OfAReconciliation, "reconciliation stopped", _stopped),
 }
 #: what people are told of
 TOLD: Final = tuple(_TOLD)
