@@ -28,6 +28,7 @@ ANSWERS: Final = {
     b"Client secret: ": acme.zoom_secret("app-of-the-server").encode() + b"\n",
     b"Password: ": surroundings.PASSWORD.encode() + b"\n",
 }
+QUESTION: Final = re.compile(r"^[A-Z][^\n]*(\n[^\n]*)*?\[y/N\]", re.MULTILINE)
 #: what a run has of its own: ids, times, digests, ports, how long something took
 OWN: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|WEB_[0-9a-f]{32}|[0-9a-f]{64}|AIDA[A-Z0-9]+"
@@ -121,7 +122,8 @@ def masked(page: str) -> Mapping[str, list[str]]:
 
 def _lines(command: str, printed: str) -> list[str]:
     # Where a line was folded depends on how long its times and ids were.
-    whole = re.sub(r"\n {2,}", " ", printed).splitlines()
+    asked = QUESTION.sub(lambda question: question[0].replace("\n", " "), printed)
+    whole = re.sub(r"\n {2,}", " ", asked).splitlines()
     # What a look happens to catch on the way is chance.
     shown = whole[-1:] if command.startswith("leaver watch") else whole
     return sorted(re.sub(r"\s+", " ", OWN.sub("·", line)) for line in shown)
