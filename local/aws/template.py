@@ -1,6 +1,5 @@
 """template.yaml as CloudFormation sees it: loops and SAM expanded, conditions settled, intrinsics resolved."""
 
-import copy
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -179,7 +178,7 @@ def parsed(text: str) -> Json:
 
 
 def _expand(source: Json, parameters: Mapping[str, str]) -> Json:
-    source = _write_out_loops(copy.deepcopy(source), {})
+    source = _write_out_loops(source, {})
     global_code = source.get("Globals", {}).get("Function", {}).get("CodeUri")
     for resource in source["Resources"].values():
         properties = resource.setdefault("Properties", {})
@@ -203,7 +202,10 @@ def _parameter_values(document: Json, parameters: Mapping[str, str]) -> dict[str
 
 
 def _write_out_loops(node: Json, bound: Mapping[str, str]) -> Json:
-    """`node` as AWS::LanguageExtensions leaves it to SAM: every Fn::ForEach written out, what is `bound` replaced."""
+    """`node` as AWS::LanguageExtensions leaves it to SAM: every Fn::ForEach written out, what is `bound` replaced.
+
+    What is returned is a copy, all the way down.
+    """
     if isinstance(node, str):
         return _SUBSTITUTION.sub(lambda found: bound.get(found[1] + found[2], found[0]), node)
     if isinstance(node, list):

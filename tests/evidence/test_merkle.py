@@ -142,6 +142,17 @@ def test_an_empty_tree_says_nothing_about_a_later_one() -> None:
         verify_consistency(0, 5, [], hashlib.sha256().digest(), root_hash(MANY[:5]))
 
 
+def test_no_tree_began_with_a_larger_one() -> None:
+    with pytest.raises(BadProof):
+        verify_consistency(2, 1, [], MANY[0], MANY[0])
+
+
+def test_what_proves_a_beginning_proves_none_of_smaller_trees() -> None:
+    proof = consistency_proof(MANY[:8], 7)
+    with pytest.raises(BadProof):
+        verify_consistency(3, 4, proof, root_hash(MANY[:7]), root_hash(MANY[:8]))
+
+
 @pytest.mark.parametrize("earlier", [0, -1, 6])
 def test_a_tree_proves_nothing_about_trees_that_it_never_was(earlier: int) -> None:
     with pytest.raises(IndexError):

@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 
 import pytest
 
+from leaver.connections import refresh as refreshing
 from leaver.connections.record import LEASE, Status
 from leaver.providers.registry import PROVIDERS
 from local.simulators.grants import Rotation as Kind
@@ -13,7 +14,7 @@ from tests.doubles.acme.entry import RENEWED
 from tests.doubles.night import Night
 from tests.doubles.steps import Killed, Moment
 from tests.field import Field
-from tests.length import some
+from tests.length import length, some
 
 WORKS: Final = "works"
 LOST: Final = "needs a person"
@@ -239,7 +240,12 @@ def test_secrets_manager_out_of_order_for_a_whole_run_costs_nothing(provider: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_crash_while_secrets_manager_is_out_of_order_is_lost_only_until_the_token_is_encrypted(kind: Kind) -> None:
+def test_a_crash_while_secrets_manager_is_out_of_order_is_lost_only_until_the_token_is_encrypted(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each attempt to store is two places to die at, and in ninety seconds there are many that are all alike.
+    monkeypatch.setattr(refreshing, "PAUSE", max(refreshing.PAUSE, 5.0 / length(1)))
+
     def refused(night: Night) -> Callable[[], bool]:
         night.secrets.read_only = True
         return night.refresh()

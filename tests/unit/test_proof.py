@@ -161,8 +161,8 @@ def test_that_throws_nothing(field):
 def test_one_loss_makes_its_row_and_the_whole_run_red_and_so_does_a_test_that_throws_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Most of a worker's work is to import what it needs: one is enough for so few tests.
-    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
+    # To start a worker is to import everything once more, for so few tests.
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "0")
     planted = tmp_path / "test_planted.py"
     planted.write_text(PLANTED)
     ran = run(
