@@ -24,8 +24,8 @@ demo: .venv/demo  ## run the main job on this machine: a leaver, every operation
 test: .venv/test  ## every test, on this machine
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
-proof: .venv/dev  ## every exploration at full length, into docs/proof.md; MINUTES=5 shares five minutes among them
-	@$(BIN)/python -m tests.proof $(if $(MINUTES),--minutes "$(MINUTES)")
+proof: .venv/dev  ## every exploration at full length, into docs/proof.md; MINUTES=5 shares five minutes among them, PART=demo runs one
+	@$(BIN)/python -m tests.proof $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(PART),--part "$(PART)")
 
 bench: build  ## what Leaver costs in time, memory, calls and money, into benchmarks/results; PART=batch for one part
 	@$(BIN)/python -m benchmarks $(PART)

@@ -1,11 +1,7 @@
 """What a proof found, as the table on the terminal and as docs/proof.md."""
 
-import os
-import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import astuple
-from datetime import UTC, datetime
 
 from tests import field, forged, tried
 from tests.field import Thrown
@@ -27,23 +23,25 @@ def shown(ran: Sequence[Ran]) -> str:
     return "\n".join([*attempts, "", *lines, f"Shortened: {'; '.join(shortened) or 'nothing'}.", *table])
 
 
-def as_markdown(judged: str, ran: Sequence[Ran]) -> str:
-    """Return the page that is kept: which commit, how far each part went, and what it found."""
+def as_markdown(ran: Sequence[Ran]) -> str:
+    """Return the page that is kept: how far each part went, at which commit, and what it found."""
     rows = [
         f"| {each.part.name} | {each.part.full:,} {each.part.unit} | {each.length:,} | "
-        f"{'' if each.passed else '**FAILED** '}{each.found} | {each.seconds:.0f} |"
+        f"{'' if each.passed else '**FAILED** '}{each.found} | {each.seconds:.0f} | {each.commit} |"
         for each in ran
     ]
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    days = dict.fromkeys((each.commit, each.on) for each in ran)
     return "\n".join(
         [
             "# What `make proof` found",
             "",
-            f"Commit {judged}, {datetime.now(UTC):%Y-%m-%d}, {machine}.",
-            "`make test` runs the same explorations and goes part of the way.",
+            "Each part as it last went the whole way, at the commit that its row names. `make proof PART=demo` repeats",
+            "those whose name says *demo*. `make test` runs the same explorations and goes part of the way.",
             "",
-            "| part | asked for | ran | found | seconds |",
-            "|---|---|---|---|---|",
+            *(f"- {commit}: {on}." for commit, on in days),
+            "",
+            "| part | asked for | ran | found | seconds | commit |",
+            "|---|---|---|---|---|---|",
             *rows,
             "",
             "## What was tried, to have a case completed while access lives",
@@ -66,17 +64,6 @@ def _thrown(ran: Sequence[Ran]) -> list[Thrown]:
     return field.added_up(astuple(row) for each in ran for row in each.thrown)
 
 
-def commit() -> str:
-    """Return the commit that was judged, and whether it was changed since."""
-    git = ["git", "-C", str(ROOT)]
-    name, changed = (
-        subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-        for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    )
-    return f"{name}, with changes that are not committed" if changed else name
-
-
 def write(page: str) -> None:
     """Keep it."""
     PAGE.write_text(page)
-    print(f"Written to {PAGE.relative_to(ROOT)}.")

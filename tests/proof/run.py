@@ -1,6 +1,7 @@
 """One part of the proof, run by pytest in a process of its own."""
 
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -20,17 +22,22 @@ from tests.recorded import recorded
 from tests.tried import Tried, tried_in
 
 ROOT = Path(__file__).parents[2]
+#: what a proof itself changes
+PAGES = ("docs/proof.json", "docs/proof.md")
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How far a part went, what it found and threw, and how long it took."""
+    """How far a part went, of which commit and on what, what it found and threw, and how long it took."""
 
     part: Part
     length: int
     passed: bool
     found: str
     seconds: float
+    commit: str = ""
+    #: the day, and the machine
+    on: str = ""
     tried: tuple[Tried, ...] = ()
     thrown: tuple[Thrown, ...] = ()
     forged: tuple[Forged, ...] = ()
@@ -38,7 +45,7 @@ class Ran:
 
 def run(part: Part, length: int) -> Ran:
     """Let pytest show its progress, and read what the tests recorded."""
-    began = time.monotonic()
+    began, judged = time.monotonic(), commit()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         pytest = [sys.executable, "-m", "pytest", "-q", "--no-header", "--numprocesses", "auto", "--dist", "loadgroup"]
         ended = subprocess.run(  # noqa: S603 - our own interpreter
@@ -55,10 +62,23 @@ def run(part: Part, length: int) -> Ran:
         passed,
         found,
         took,
+        judged,
+        on=f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}",
         tried=tuple(tried_in(told)),
         thrown=tuple(thrown(told)),
         forged=tuple(forged_in(told)),
     )
+
+
+def commit() -> str:
+    """Return the commit that is judged, and whether it was changed since; the page of a proof is no change."""
+    git = ["git", "-C", str(ROOT)]
+    changes = ["status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{each}" for each in PAGES)]
+    name, changed = (
+        subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        for words in (["rev-parse", "--short=12", "HEAD"], changes)
+    )
+    return f"{name}, with changes that are not committed" if changed else name
 
 
 def figures(report: str) -> Iterator[str]:

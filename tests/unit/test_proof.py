@@ -11,10 +11,13 @@ import pytest
 
 from tests.conftest import pytest_collection_modifyitems
 from tests.field import Field, Thrown, added_up, harms_of
+from tests.forged import Forged
 from tests.length import at_length, length, some
+from tests.proof.kept import keep, read
 from tests.proof.parts import PARTS, Part
 from tests.proof.report import as_markdown, shown
 from tests.proof.run import ROOT, Ran, figures, run, thrown
+from tests.tried import Tried
 
 NIGHTS: Final = Part("nights", "tests/nights.py", "nights", full=4000, seconds=400)
 
@@ -75,7 +78,27 @@ def test_a_proof_says_what_it_shortened_and_what_failed() -> None:
     assert "Shortened: nights." in said
     failed = Ran(NIGHTS, 4000, passed=False, found="1 failed", seconds=400)
     assert "Shortened: nothing." in shown([failed])
-    assert "| nights | 4,000 nights | 4,000 | **FAILED** 1 failed | 400 |" in as_markdown("abc", [failed])
+    page = as_markdown([replace(failed, commit="abc", on="2026-11-29, 2 cores, Python 3.13.0")])
+    assert "| nights | 4,000 nights | 4,000 | **FAILED** 1 failed | 400 | abc |" in page
+    assert "- abc: 2026-11-29, 2 cores, Python 3.13.0." in page
+
+
+def test_a_part_is_kept_as_it_ends_and_the_others_stay_as_they_were(tmp_path: Path) -> None:
+    first, second = PARTS[0], PARTS[3]
+    told = Ran(second, 40, passed=True, found="1 tests passed", seconds=8.0, commit="abc", on="today", thrown=(KILLS,))
+    rows = {"tried": (Tried(0, "group", "what", "says", "lives"),), "forged": (Forged(1, "a receipt", "digest"),)}
+    earlier = Ran(first, 2, passed=True, found="2 tests passed", seconds=9.5, commit="old", on="then", **rows)  # type: ignore[arg-type]
+    path = tmp_path / "proof.json"
+    keep(told, path)
+    keep(earlier, path)
+    assert read(path) == [earlier, told]
+    keep(replace(told, commit="new"), path)
+    keep(replace(told, part=NIGHTS), path)
+    assert read(path) == [earlier, replace(told, commit="new")]
+
+
+def test_the_page_is_made_of_what_is_kept() -> None:
+    assert (ROOT / "docs" / "proof.md").read_text() == as_markdown(read())
 
 
 # --- what the field throws at it ---
@@ -95,7 +118,7 @@ def test_a_proof_shows_what_the_field_threw_with_the_test_of_each_row_and_the_su
         "a kill  in a call          7      1     -      0       0        test_it",
         "in all                     7      1     -      0       0        1 tests",
     ]
-    page = as_markdown("abc", [Ran(NIGHTS, 4000, passed=True, found="", seconds=41.2, thrown=(KILLS,))])
+    page = as_markdown([Ran(NIGHTS, 4000, passed=True, found="", seconds=41.2, thrown=(KILLS,))])
     assert "| a kill | in a call | 7 | 1 | - | 0 | 0 | test_it |" in page
 
 
