@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -541,7 +542,18 @@ def test_the_kind_of_a_case_is_shown(stack: Stack) -> None:
     assert "departure, routine" in " ".join(leaver("case", "c-2").output.split())
 
 
-# --- leaver cancel and leaver reinstate
+# --- leaver offboard and leaver contain, leaver cancel and leaver reinstate
+
+
+def test_a_program_gets_every_bad_line_of_a_list_in_one_object(stack: Stack, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("who,because\nada@example.com,\nno\x9bbody,\nben@example.com,x,y\n")
+    stopped = run("offboard", "--from", str(people), "--json")
+    assert (stopped.exit_code, stopped.stderr, stack.decided()) == (2, "", [])
+    told = json.loads(stopped.stdout)
+    assert told["error"] == f"{people}: nobody is decided on before every line is right"
+    assert [each.partition(":")[0] for each in told["faults"]] == ["line 3", "line 4"]
+    assert "\x9b" not in "".join(told["faults"])
 
 
 @pytest.fixture
