@@ -1,9 +1,14 @@
 """What `leaver reconcile` prints: the lists, what is said beside them, and a file that no spreadsheet runs."""
 
 import csv
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from leaver_cli.reconcile import run
 from leaver_cli.reconcile.show import LISTS, as_csv_lines, summary_of
+from tests.integration.parked_stack import leaver
 
 RESULT: dict[str, Any] = {
     "roster": {"from": "csv", "as_of": "2026-11-29T01:00:00Z", "people": 3, "here": 2},
@@ -37,3 +42,20 @@ def test_beside_the_lists_stands_why_a_run_stopped_what_it_would_have_done_and_w
     assert "STOPPED: the roster is old" in said
     assert "would be held: eve@example.com" in said
     assert "not told by zoom: who is signed in" in said
+
+
+def test_a_dry_run_by_the_deployment_s_roster_asks_for_one_and_shows_what_it_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[tuple[str, object]] = []
+    state = SimpleNamespace(last="run-1", digest="5d41")
+    deployment = SimpleNamespace(
+        parameters={"Roster": "okta"},
+        send_to=lambda function, asked: sent.append((function, asked)) or "run-1",
+        reconciliations=SimpleNamespace(read=lambda: state),
+        documents=SimpleNamespace(read=lambda _: RESULT),
+    )
+    monkeypatch.setattr(run, "describe", lambda *_: deployment)
+    shown = leaver("reconcile", "--dry-run")
+    assert sent == [("reconcile", {"dry_run": True})]
+    assert (shown.exit_code, "would be held: eve@example.com" in shown.output) == (1, True)
