@@ -13,16 +13,19 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from local.aws.partitions import Reach
+from tests import invoked, used
+from tests.contract.test_documented_commands import Shape
 from tests.field import PROPERTY, Field, added_up, lines
 from tests.length import at_length
 from tests.remembered import remember
-from tests.used import USED, Grant, faults, full_stack, grants, table
+from tests.used import USED, Grant, full_stack, grants, table
 
 # Eight thousand tests and what they import live until the end: to search them for garbage again and again takes a tenth
 # of the time.
 gc.set_threshold(100_000, 50, 1_000)
 
 remember()
+invoked.record()
 
 # What a developer keeps for their own stack is none of a test's business.
 os.environ["XDG_CONFIG_HOME"] = "/nobodys"
@@ -158,26 +161,36 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for line in lines(thrown):
             terminalreporter.write_line(line)
     if _is_whole(config):
-        _show_grants(terminalreporter)
+        _show(terminalreporter, "what the roles grant, and what the functions used of it", *table(_granted(), USED))
+        counted = invoked.counts(invoked.documented(), invoked.INVOKED)
+        _show(terminalreporter, "the commands of `leaver` that the pages show", counted, *_faults())
 
 
-def _show_grants(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_sep("-", "what the roles grant, and what the functions used of it")
-    for line in (*table(_granted(), USED), *faults(_granted(), USED)):
+def _show(terminalreporter: pytest.TerminalReporter, title: str, *told: str) -> None:
+    terminalreporter.write_sep("-", title)
+    for line in told:
         terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hold what the roles grant against what was used, once every test has passed; a worker hands on what it saw."""
+    """Hold roles and pages against what was used and run, once every test has passed; a worker hands on what it saw."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["used"] = [tuple(each) for each in USED]
-    elif _is_whole(session.config) and session.exitstatus == pytest.ExitCode.OK and faults(_granted(), USED):
+        session.config.workeroutput["invoked"] = [tuple(each) for each in invoked.INVOKED]
+    elif _is_whole(session.config) and session.exitstatus == pytest.ExitCode.OK and _faults():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: WorkerController) -> None:
-    USED.update(Reach(*each) for each in getattr(node, "workeroutput", {}).get("used", ()))
+    told = getattr(node, "workeroutput", {})
+    USED.update(Reach(*each) for each in told.get("used", ()))
+    invoked.INVOKED.update(Shape(*each) for each in told.get("invoked", ()))
+
+
+def _faults() -> list[str]:
+    ran = invoked.INVOKED | invoked.played()
+    return [*used.faults(_granted(), USED), *invoked.faults(invoked.documented(), ran)]
 
 
 def _granted() -> set[Grant]:

@@ -97,8 +97,9 @@ def test_whoever_is_erased_is_in_no_item_of_the_cases_and_what_refused_refuses(
     assert f"nothing is erased: {told['case_id']} is completed" in going.output
     # A day later nobody looks at it any more.
     cases.change(cases.require(told["case_id"]), lambda standing: standing.with_look_at(None))
-    ran = CliRunner().invoke(app, ["erase", leaver.email, "--yes"], env=world.environment())
+    ran = CliRunner().invoke(app, ["erase", leaver.email], input="y\n", env=world.environment())
     assert ran.exit_code == 0, ran.output
+    assert "Nobody can take it back. Erase whom these are about" in ran.output
     assert "point-in-time recovery of the tables" in ran.output
     # What was kept of user tokens goes by Zoom's own id, as the command says.
     kept = json.dumps([each for each in world._kept() if not each["partition"].startswith("user-token#")], default=str)

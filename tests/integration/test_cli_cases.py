@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -196,6 +197,7 @@ def test_lists_what_is_asked_for(stack: Stack) -> None:
     def listed(*options: str) -> set[str]:
         return {row[0] for row in rows(run("cases", *options))}
 
+    assert listed("--stack", "leaver") == listed() == {"open", "late", "held", "later", "ben"}
     assert listed("--open") == {"open", "late", "ben"}
     assert listed("--overdue") == {"late"}
     assert listed("--held", "--scheduled") == {"held", "later"}
@@ -435,7 +437,7 @@ def test_release_asks_and_sends_one_decision(stack: Stack) -> None:
 def test_all_are_released_or_discarded(stack: Stack, option: list[str], decision: str) -> None:
     for case_id in ("h-1", "h-2"):
         stack.has(case_id, SSO, state=State.HELD)
-    result = leaver("release", "--all", *option, "--yes")
+    result = leaver("release", "--all", *option, answer="y\n")
     assert result.exit_code == 0
     told = sorted(stack.decided(), key=lambda each: each["case"])
     assert told == [{"case": case_id, "decision": decision} for case_id in ("h-1", "h-2")]
@@ -444,6 +446,9 @@ def test_all_are_released_or_discarded(stack: Stack, option: list[str], decision
 def test_discarding_says_that_access_stays(stack: Stack) -> None:
     stack.has("h-1", SSO, state=State.HELD)
     assert "Their access STAYS" in leaver("release", "h-1", "--discard", answer="n\n").output
+    assert stack.decided() == []
+    assert leaver("release", "h-1", "--discard", answer="y\n").exit_code == 0
+    assert stack.decided() == [{"case": "h-1", "decision": "discard"}]
 
 
 def test_what_is_not_held_is_not_released(stack: Stack) -> None:
@@ -541,7 +546,18 @@ def test_the_kind_of_a_case_is_shown(stack: Stack) -> None:
     assert "departure, routine" in " ".join(leaver("case", "c-2").output.split())
 
 
-# --- leaver cancel and leaver reinstate
+# --- leaver offboard and leaver contain, leaver cancel and leaver reinstate
+
+
+def test_a_program_gets_every_bad_line_of_a_list_in_one_object(stack: Stack, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("who,because\nada@example.com,\nno\x9bbody,\nben@example.com,x,y\n")
+    stopped = run("offboard", "--from", str(people), "--json")
+    assert (stopped.exit_code, stopped.stderr, stack.decided()) == (2, "", [])
+    told = json.loads(stopped.stdout)
+    assert told["error"] == f"{people}: nobody is decided on before every line is right"
+    assert [each.partition(":")[0] for each in told["faults"]] == ["line 3", "line 4"]
+    assert "\x9b" not in "".join(told["faults"])
 
 
 @pytest.fixture
@@ -550,6 +566,26 @@ def heard_at_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[Fate]:
     fates = [Fate("changed")]
     monkeypatch.setattr("leaver_cli.fates.time.sleep", lambda _: stack.reads_of_it(fates[-1]))
     return fates
+
+
+def test_who_says_yes_has_decided_and_is_told_the_case(
+    stack: Stack, heard_at_once: list[Fate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.seals("c-1")
+    heard_at_once.append(Fate("opened", "c-1"))
+    # Nobody is there to say what would end.
+    monkeypatch.setattr("leaver_cli.asking.PATIENCE", timedelta(0))
+    for command in ("offboard", "contain"):
+        refused = leaver(command, "ada@example.com", answer="n\n")
+        assert (refused.exit_code, stack.decided()) == (1, [])
+        begun = leaver(command, "ada@example.com", answer="y\n", mix_stderr=False)
+        assert "ada@example.com" in begun.stderr.splitlines()[-1]
+        # The answer stands before them: the runner shows what was typed.
+        assert rows(begun)[1:3] == [["case", "c-1"], ["who", "ada@example.com"]]
+        followed = leaver(command, "ada@example.com", "--wait", answer="y\n", mix_stderr=False)
+        assert rows(followed)[-1][1:3] == ["case", "completed"]
+        assert begun.exit_code == followed.exit_code == 0
+        assert [(each["decision"], each["who"]) for each in stack.decided()] == [(command, "ada@example.com")] * 2
 
 
 @pytest.mark.usefixtures("heard_at_once")

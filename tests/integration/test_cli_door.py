@@ -15,6 +15,7 @@ from leaver.webhooks.sources import SOURCES
 from tests.integration.dynamodb import dynamodb, make_tables
 from tests.integration.parked_stack import REGION, leaver, world_on_moto
 from tests.integration.test_cli_hostile_text import HOSTILE, check
+from tests.integration.test_cli_json_page import said_as_documented
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com"
 
@@ -188,7 +189,10 @@ def test_the_door_shows_what_was_refused_within_a_day_and_why() -> None:
         ],
     )
     expected = [{"source": "hibob", "reason": "wrong_signature", "count": 2}]
-    assert json.loads(leaver("door", "--json").output)["refused"] == expected
+    Places(dynamodb(), table="Deliveries").connect("hibob/main", datetime.now(UTC))
+    printed = leaver("door", "--json").output
+    assert json.loads(printed)["refused"] == expected
+    said_as_documented("door", printed)
     assert "refused within a day: hibob wrong_signature: 2" in leaver("door").output
 
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from leaver.cases.evidence import bundle_of
 from leaver.cases.partitions import of_case
 from leaver.cases.record import ENTRY
+from leaver.cases.states import State
 from leaver.evidence.bundle import committed
 from leaver.evidence.canonical_json import canonical
 from leaver_cli.evidence import export
@@ -354,7 +355,8 @@ def run(office: Office, monkeypatch: pytest.MonkeyPatch, *asked: str) -> Any:
 def test_the_command_says_what_the_check_found_and_how_an_auditor_checks(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran = run(office, monkeypatch, "--since", "2026-11-01", "--out", str(tmp_path / "out"))
+    days = ("--since", "2026-11-01", "--until", "2026-11-30")
+    ran = run(office, monkeypatch, *days, "--out", str(tmp_path / "out"))
     assert (ran.exit_code, "3 cases, 5 days, 0 findings" in ran.output, "verify.py" in ran.output) == (0, True, True)
     assert "is not empty" in run(office, monkeypatch, "--since", "2026-11-01", "--out", str(tmp_path / "out")).output
     none = run(office, monkeypatch, "--since", "2031-01-01", "--out", str(tmp_path / "none"))
@@ -364,6 +366,15 @@ def test_the_command_says_what_the_check_found_and_how_an_auditor_checks(
     assert (gone.exit_code, "a case has evidence once it is over" in gone.output) == (1, True)
     ran = run(office, monkeypatch, "--person", PEOPLE[0], "--out", str(tmp_path / "who"))
     assert "--sample" in ran.output
+
+
+def test_some_cases_are_handed_over_without_a_name(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [each.case_id for each in office.cases.every if each.state is State.COMPLETED][:2]
+    ran = run(office, monkeypatch, *some, "--out", str(tmp_path / "out"), "--redacted")
+    assert (ran.exit_code, "2 cases, 0 findings" in ran.output) == (0, True), ran.output
+    assert not any(each in file.read_text() for each in PEOPLE for file in (tmp_path / "out").rglob("*.html"))
 
 
 def test_a_case_that_was_called_off_and_one_of_somebody_who_stays_have_pages(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ SHOWS = {
 }
 
 
-#: what needs an installation or a run that is done: tests/unit/test_cli_hostile_rows.py
-ELSEWHERE = {"doctor", "reconcile"}
+#: what needs an installation, a run that is done, or a sender: tests/unit/test_cli_hostile_rows.py, test_cli_door.py
+ELSEWHERE = {"doctor", "reconcile", "door"}
 #: whose rows keep the fields that a function or a record gave them
 OPEN = {"log", "connections"}
 

@@ -65,8 +65,11 @@ def test_a_key_that_came_with_the_evidence_is_named_to_be_held_against_another(f
 def test_a_folder_with_a_checkpoint_names_its_log(folder: Path) -> None:
     assert "name the log with --origin" in CliRunner().invoke(app, ["verify", str(folder)]).output.replace("\n", " ")
     checkpoint = LogProof.from_text((places(folder)[1] / "envelope.tlog-proof").read_text()).checkpoint
-    (folder / "checkpoint.txt").write_text(checkpoint)
+    for name in ("checkpoint.txt", "kept.txt"):
+        (folder / name).write_text(checkpoint)
     assert CliRunner().invoke(app, ["verify", str(folder)]).exit_code == 0
+    trusted = ["--key", str(folder / "key.pem"), "--checkpoint", str(folder / "kept.txt")]
+    assert CliRunner().invoke(app, ["verify", str(folder), *trusted]).output == "2 cases, 0 findings\n"
 
 
 def test_a_folder_may_hold_a_part_of_the_log_without_a_gap(office: Office, folder: Path) -> None:

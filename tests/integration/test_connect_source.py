@@ -16,7 +16,7 @@ from leaver.providers.sources import SOURCES
 from leaver.storage.secrets import SecretStore
 from leaver_cli.connections.connect_key import by_key
 from leaver_cli.connections.consent import Consent
-from leaver_cli.connections.request import NewConnection
+from leaver_cli.connections.request import NewConnection, Target
 from leaver_cli.connections.setup import ConnectionSetup
 from local.simulators.hr import HrSimulator
 from tests.doubles.clock import NOW, Clock
@@ -100,6 +100,13 @@ def test_a_field_that_is_left_out_in_silence_is_said_by_name_before_a_leaver_nee
 def test_a_key_works_although_whoever_was_known_has_gone_from_there(stack: Stack, key_file: Path) -> None:
     who = ("--client-id", "robot", "--known-person", "404", "--owner", "it@example.com", "--api-key-file", key_file)
     assert stack.leaver("hibob", *who).exit_code == 0
+
+
+def test_what_is_not_given_is_asked_for_and_the_key_is_not_shown(stack: Stack) -> None:
+    result = stack.leaver("bamboohr", "bought", answer=f"robot\n{PEOPLE['bamboohr']}\nit@example.com\nCANARY-key\n")
+    assert result.exit_code == 0, result.output
+    assert stack.made[0][1] == Target("bought", "it@example.com", "service")
+    assert "CANARY" not in result.output
 
 
 def test_a_system_whose_address_nobody_gave_is_not_asked(key_file: Path) -> None:

@@ -157,6 +157,26 @@ def from_lambda(stack: Stack, **proved: object) -> Result:
     return stack.leaver("venafi", "far", *FROM_LAMBDA, answer="pass-word\n")
 
 
+@pytest.mark.parametrize("far", [(), ("--from-lambda",)])
+def test_what_is_not_given_is_asked_for_and_the_password_is_not_shown(stack: Stack, far: tuple[str, ...]) -> None:
+    stack.proved = {"status": "active"}
+    result = stack.leaver("venafi", *far, answer="leaver\npassword\nit@example.com\nlocal:robot\npass-word\n")
+    assert result.exit_code == 0, result.output
+    assert "venafi is connected" in result.output
+    assert (len(stack.made), len(stack.logins)) == ((0, 1) if far else (1, 0))
+    assert "pass-word" not in result.output
+
+
+def test_beside_a_certificate_who_asks_and_who_owns_it_are_asked_for(
+    stack: Stack, venafi: VenafiSimulator, tmp_path: Path
+) -> None:
+    how = logins(tmp_path)["certificate"]
+    result = stack.leaver("venafi", "--grant-type", "certificate", *how, answer="leaver\nit@example.com\n")
+    assert result.exit_code == 0, result.output
+    assert "Client ID: " in result.output
+    assert venafi.live_token_kind(sha256(stack.tokens.access_token.get_secret_value())) == "access"
+
+
 def test_from_lambda_this_machine_says_nothing_to_venafi_and_the_function_logs_in(
     stack: Stack, venafi: VenafiSimulator
 ) -> None:

@@ -1,7 +1,7 @@
 """`leaver connect zoom` against the simulator, up to where tokens are written into a stack."""
 
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -13,6 +13,8 @@ from pydantic import SecretStr
 
 from leaver.providers.zoom.oauth import ZoomOAuth
 from leaver.tokens import GrantedTokens
+from leaver_cli.connections import connect_zoom
+from leaver_cli.connections.consent import Consent, ask_for_consent
 from leaver_cli.connections.request import ConnectionRequest, Target
 from leaver_cli.connections.setup import Established
 from local.simulators.zoom import ZoomSimulator
@@ -131,6 +133,22 @@ def test_the_page_is_shown_to_who_has_no_browser_here(stack: Stack, zoom: ZoomSi
     assert result.exit_code == 1
     assert f"{zoom.url}/oauth/authorize?response_type=code&client_id=leaver-client&redirect_uri=" in result.output
     assert "nobody came back from the consent page within 1 seconds" in result.output
+
+
+def test_who_opens_the_page_that_is_shown_consents_too(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(page: Callable[..., str], *, show: Callable[[str, str], None], port: int, timeout: float) -> Consent:
+        def visited(url: str, address: str) -> None:
+            show(url, address)
+            Thread(target=requests.get, args=(url,), kwargs={"timeout": 10}).start()
+
+        return ask_for_consent(page, show=visited, port=port, timeout=timeout)
+
+    monkeypatch.setattr(connect_zoom, "ask_for_consent", ask)
+    typed = f"{CLIENT[0]}\nacme\nit@example.com\n{CLIENT[1]}\n"
+    result = stack.leaver("zoom", "--grant-type", "refresh_token", answer=typed)
+    assert result.exit_code == 0, result.output
+    assert stack.tokens.refresh_token is not None
+    assert CLIENT[1] not in result.output
 
 
 def test_a_server_to_server_app_needs_nobody(stack: Stack, zoom: ZoomSimulator) -> None:

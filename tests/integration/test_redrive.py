@@ -163,7 +163,7 @@ def test_only_one_kind_of_error_goes_back_when_asked(world: World) -> None:
     world.park("rejected", message_id="id-1")
     world.park("bad", message_id="id-2", error="BadMessage")
     world.put(DEAD_LETTERS, "crashed")
-    result = leaver("redrive", "revoke_sso_token", "--yes", "--error", "BadMessage")
+    result = leaver("redrive", "revoke_sso_token", "--error", "BadMessage", answer="y\n")
     assert result.exit_code == 0
     assert "1 message went back to the queue of revoke_sso_token, to be tried again now" in result.output
     assert world.bodies(QUEUE) == ["bad"]
@@ -176,7 +176,7 @@ def test_messages_are_chosen_by_first_id_own_id_or_event_id(world: World) -> Non
     world.park(json.dumps(EVENT), message_id="id-3")
     world.park("not chosen", message_id="id-4")
     chosen = [option for name in ("id-1", own, EVENT["id"]) for option in ("--message-id", str(name))]
-    result = leaver("redrive", "revoke_sso_token", "--yes", *chosen)
+    result = leaver("redrive", "revoke_sso_token", *chosen, answer="y\n")
     assert result.exit_code == 0
     assert sorted(world.bodies(QUEUE)) == sorted(["by first id", "by own id", json.dumps(EVENT)])
     assert world.bodies(DEAD_LETTERS) == ["not chosen"]

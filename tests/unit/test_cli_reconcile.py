@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -80,3 +81,20 @@ def test_the_last_run_says_whether_it_is_signed(
     told = json.loads(leaver("reconcile", "--last", "--json").output)
     assert told["signed_at"] == signed_at
     assert any(said in each for each in told["messages"])
+
+
+def test_a_dry_run_by_the_deployment_s_roster_asks_for_one_and_shows_what_it_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[tuple[str, object]] = []
+    state = SimpleNamespace(last="run-1", digest="5d41")
+    deployment = SimpleNamespace(
+        parameters={"Roster": "okta"},
+        send_to=lambda function, asked: sent.append((function, asked)) or "run-1",
+        reconciliations=SimpleNamespace(read=lambda: state),
+        documents=SimpleNamespace(read=lambda _: RESULT | {"dry_run": True}),
+    )
+    monkeypatch.setattr(run, "describe", lambda *_: deployment)
+    shown = leaver("reconcile", "--dry-run")
+    assert sent == [("reconcile", {"dry_run": True})]
+    assert (shown.exit_code, "would be held: eve@example.com" in shown.output) == (1, True)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from leaver.connections.record import Status, Unreadable
+from leaver.providers.venafi.grantees import TOO_LATE
 from leaver.webhooks.places import Place
 from leaver_cli import asking
 from leaver_cli.doctor.row import Row
@@ -88,6 +89,7 @@ REDS: list[tuple[str, Spoil, str, str]] = [
     ("scopes and roles", lambda made: made.functions.scopes.update(revoke_sso_token="x"), "is missing", "connect zoom"),
     ("scopes and roles", lambda made: setattr(made.functions, "because", "401"), "could not be asked: 401", "parked"),
     ("searches", lambda made: setattr(made.functions, "unproved", "AD+corp is unseen"), "AD+corp", "VenafiPrefixes"),
+    ("searches", lambda made: setattr(made.functions, "unproved", TOO_LATE), "could not be looked", "look again"),
     (
         "secrets and tables",
         lambda made: made.keep("tokens/zoom/old"),

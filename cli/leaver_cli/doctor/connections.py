@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from leaver.connections.record import Connection, Status
+from leaver.providers.venafi.grantees import TOO_LATE
 from leaver_cli.connections.forms import MISSING_SCOPES
 from leaver_cli.connections.health import health, needs_a_person
 from leaver_cli.connections.misfits import find_misfits, unknown_owner
@@ -10,6 +11,8 @@ from leaver_cli.doctor.row import Row, Trouble
 from leaver_cli.doctor.seat import NOBODY, Asked, Seat
 
 _LATE = "nobody answered in time: the function fails, or its queue is full"
+_LOOK_AGAIN = "look again; if it stays so, Venafi is slow: name who is not found by prefixed_universal"
+_CONFIGURE = "docs/deploy.md, VenafiPrefixes and VenafiKnownAddress"
 _SEE_LOG = "`leaver parked`, and `leaver doctor --probe`: which queue is not worked on"
 
 
@@ -77,7 +80,7 @@ def look_at_searches(seat: Seat) -> Row:
             continue  # said of its scopes
         if because := each.answer.found.get("because"):
             what = f"{each.connection.connection}: who is not found there is not proved to be nobody: {because}"
-            troubles.append(Trouble(what, "docs/deploy.md, VenafiPrefixes and VenafiKnownAddress"))
+            troubles.append(Trouble(what, _LOOK_AGAIN if because == TOO_LATE else _CONFIGURE))
         else:
             proved.append(each.connection.connection)
     return Row("searches", f"proved: {', '.join(proved) or 'none'}", tuple(troubles))

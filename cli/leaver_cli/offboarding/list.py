@@ -13,7 +13,7 @@ from leaver_cli.fates import BAD
 from leaver_cli.offboarding.many import UNHEARD, Run, in_words, outcome_of
 from leaver_cli.offboarding.people_csv import BadList, Defaults, Line, read_people
 from leaver_cli.offboarding.results import NoResult, Results
-from leaver_cli.terminal import Terminal, confirm, progress_of, say_under_way, show_json
+from leaver_cli.terminal import Terminal, confirm, printable, progress_of, say_under_way, show_json
 
 #: how many people a list may have of which nobody said that it may have more
 CAP: Final = 10
@@ -34,7 +34,7 @@ def offboard_list(
 
     Raises typer.Exit: 2 where a line is wrong, 1 where a person has to do something.
     """
-    run = _read(deployment, path, defaults, result or path.with_suffix(".result.csv"))
+    run = _read(deployment, path, defaults, result or path.with_suffix(".result.csv"), as_json=as_json)
     if len(run.lines) > cap:
         raise click.UsageError(f"{path} has {len(run.lines)} people: if that is meant, say --cap {len(run.lines)}")
     if (dry_run and not as_json) or not (dry_run or yes):
@@ -49,17 +49,19 @@ def offboard_list(
         raise typer.Exit(1)
 
 
-def _read(deployment: Deployment, path: Path, defaults: Defaults, result: Path) -> Run:
+def _read(deployment: Deployment, path: Path, defaults: Defaults, result: Path, *, as_json: bool) -> Run:
     try:
         results = Results.open(result)
         return Run(deployment, results, read_people(path, defaults, deployment.now(), is_known=results.knows))
     except NoResult as error:
         raise click.UsageError(str(error)) from None
     except BadList as bad:
-        beside = Terminal(stderr=True)
-        for fault in bad.faults:
-            beside.say(fault)
-        beside.say(f"{path}: nobody is decided on before every line is right")
+        stopped = f"{path}: nobody is decided on before every line is right"
+        if as_json:
+            show_json({"error": printable(stopped), "faults": [printable(each) for each in bad.faults]})
+        else:
+            for each in (*bad.faults, stopped):
+                Terminal(stderr=True).say(each)
         raise typer.Exit(2) from None
 
 

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from pydantic import SecretStr
 
 from leaver.providers.venafi.api import PAGE, Identity, Venafi, same_identity
 from leaver.providers.venafi.identities import fold, is_exactly, only_one
+
+#: no fault of what the deployment names
+TOO_LATE: Final = "the grants of all applications could not be looked through in time"
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def look_through_grants(
 
     because, late = None, is_late()
     if late:
-        because = "the grants of all applications could not be looked through in time"
+        because = TOO_LATE
     elif unknown:
         because = f"Venafi has grants of {len(unknown)} deleted or unknown identities: whose they were, nobody can tell"
     return LookedThrough(only_one(found), len(applications), len(grantees), because, late)
