@@ -76,7 +76,7 @@ def test_an_event_that_the_bus_refuses_stays(world: World, monkeypatch: pytest.M
     def client(session: boto3.Session, service: str, **options: Any) -> Any:
         made = make(session, service, **options)  # type: ignore[call-overload]  # the name is only known when it runs
         if service == "events":
-            made.put_events = lambda **_: refusal
+            monkeypatch.setattr(made, "put_events", lambda **_: refusal)
         return made
 
     world.put("leaver-unrouted", EVENT)
