@@ -67,6 +67,8 @@ def test_a_folder_with_a_checkpoint_names_its_log(folder: Path) -> None:
     checkpoint = LogProof.from_text((places(folder)[1] / "envelope.tlog-proof").read_text()).checkpoint
     (folder / "checkpoint.txt").write_text(checkpoint)
     assert CliRunner().invoke(app, ["verify", str(folder)]).exit_code == 0
+    (folder / "checkpoint.txt").write_bytes(checkpoint.encode() + b"\xff\n")
+    assert "log: a checkpoint: " in CliRunner().invoke(app, ["verify", str(folder)]).output
 
 
 def test_a_folder_may_hold_a_part_of_the_log_without_a_gap(office: Office, folder: Path) -> None:

@@ -86,7 +86,8 @@ def check_folder(
     if not cases and not days and not runs:
         raise NothingToCheck(f"{folder}: there is no case below cases/, and no day below days/")
     enclosed = [each for each in (folder / CHECKPOINT_FILE,) if each.is_file()]
-    notes = [each.read_text(encoding="utf-8") for each in (*checkpoints, *enclosed)]
+    # What is no text is not signed either.
+    notes = [each.read_text(encoding="utf-8", errors="replace") for each in (*checkpoints, *enclosed)]
     trust = trust_in(key or folder / KEY_FILE, origin or _origin_of(notes))
     findings = [
         f"{case_id}: {found}"
