@@ -10,15 +10,19 @@ from typing import Any, Final
 import pytest
 
 from leaver.cases.heard import Fate, heard
+from leaver.cases.log import Head
+from leaver.cases.partitions import of_case, of_evidence
+from leaver.cases.record import ENTRY
 from leaver.cases.states import State
 from leaver.evidence.bundle import CASE_IS_OVER, claimed_of
 from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import IN_TOTO, Envelope, pre_authentication_encoding
 from leaver.evidence.log_proof import LogProof
-from leaver.evidence.merkle import inclusion_proof, leaf_hash, root_hash
+from leaver.evidence.merkle import Frontier, inclusion_proof, leaf_hash, root_hash
 from leaver.evidence.note import Checkpoint, signed_note
 from leaver.evidence.statement import Statement
 from leaver.evidence.verification import CaseFiles
+from leaver.storage.tables import columns
 from leaver_cli.evidence.counted import Counted
 from leaver_cli.evidence.offline import check_folder
 from leaver_cli.evidence.wanted import Span, Wanted
@@ -248,6 +252,35 @@ def deletes_an_event_that_nothing_became_of(world: World) -> list[str]:
     return world.hands_over(matched=len(PEOPLE) + 1)
 
 
+def makes_a_case_vanish(world: World) -> list[str]:
+    """Its event was heard, and nobody ends anything: the case is deleted before it is over."""
+    office = world.office
+    office.hire("bob@example.com", "Z-9", "local:{9}", kept=False)
+    office.deliver(office.hears(email="bob@example.com"))
+    [case] = [each for each in office.cases.every if each.email == "bob@example.com"]
+    del office.cases.items.kept[of_case(case.case_id), ENTRY]
+    came_by_rule(office)
+    world.tells_days()
+    return world.hands_over(matched=len(PEOPLE) + 1)
+
+
+def writes_the_log_anew(world: World) -> list[str]:
+    """The last case goes, with all that tells of it in the tables, and the next statement is signed in its place."""
+    log, heard = world.office.evidence.log, world.office.heard.items.kept
+    last = max(log.leaves.kept)
+    name = str(log.leaves.kept.pop(last)["case_id"])
+    tree = Frontier()
+    for each in log.hashes:
+        tree = tree.appended(each)
+    head = Head(size=tree.size, frontier=tuple(each.hex() for each in tree.hashes))
+    log.heads.kept[head.partition, head.entry] = columns(head)
+    del log.places.kept[of_evidence(name), "place"]
+    for day, fate in [place for place, each in heard.items() if each.get("case_id") == name]:
+        del heard[day, fate], heard[day, str(fate).removesuffix("#fate")]
+    world.tells_days()
+    return world.hands_over(matched=len(PEOPLE) - 1)
+
+
 def completes_a_case_early(world: World) -> list[str]:
     """seal_case signs what it can prove alone: it refuses, the case is not announced, and CasesNotSealedAlarm rings."""
     office = world.office
@@ -344,6 +377,16 @@ IN_THE_TABLES: Final[Forgeries] = (
         deletes_an_event_that_nothing_became_of,
         "An event that opened no case is deleted before its day is signed.",
         "EventBridge counts 4 HR events in these days, and 3 were heard",
+    ),
+    (
+        makes_a_case_vanish,
+        "A case is deleted from the table before it is over; its event was heard.",
+        "was opened, and is neither in the log nor under way",
+    ),
+    (
+        writes_the_log_anew,
+        "The last case is taken out of the log's table, and `seal_case` signs the next one in its place.",
+        "is signed and stored, and not in the log any more",
     ),
     (deletes_an_event, "An event is deleted from the ledger before its day is signed.", "nothing that was heard began"),
     (deletes_half_an_event, "Its fate is left there.", "has a fate, and was never heard"),

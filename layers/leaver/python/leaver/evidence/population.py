@@ -41,6 +41,11 @@ def heard_by_rule(days: Iterable[Mapping[str, Any]]) -> int:
     return len({each["message"] for day in days for each in day["heard"] if each.get("byRule")})
 
 
+def opened_by(days: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The cases that what was heard on these days has opened."""
+    return {each["case"] for day in days for each in day["heard"] if each.get("fate") == "opened" and "case" in each}
+
+
 def findings_of_population(
     days: Mapping[str, Mapping[str, Any]], cases: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
