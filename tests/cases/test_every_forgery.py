@@ -77,6 +77,12 @@ class World:
             notes[-1].write_text(note)
         return list(check_folder(self.folder, key=key, checkpoints=notes).findings)
 
+    def says(self) -> list[str]:
+        """Every line of it, also what is no finding: what this folder alone can't tell."""
+        key = self.folder.parent / "key.pem"
+        key.write_bytes(self.office.evidence.signer.pem)
+        return list(check_folder(self.folder, key=key).lines)
+
     @property
     def cases(self) -> list[Path]:
         """In the order of the log."""
@@ -172,6 +178,32 @@ def leaves_a_day_out(world: World) -> list[str]:
     return world.verifies(kept)
 
 
+def cuts_off_the_beginning(world: World) -> list[str]:
+    """No gap is left, and every leaf of the log is still listed."""
+    for each in [*world.cases, *(world.folder / "days").iterdir()]:
+        if _place(each) < len(PEOPLE):
+            shutil.rmtree(each)
+    assert world.verifies() == []
+    return world.says()
+
+
+def takes_a_name_away(world: World) -> list[str]:
+    """And its page may name anybody."""
+    (world.cases[0] / "names.json").unlink()
+    return world.says()
+
+
+def makes_a_sample_of_two_logs(world: World) -> list[str]:
+    """An auditor who asked for a few cases kept a checkpoint, and is given no list to hold it against."""
+    origin = world.office.evidence.of_cases.statements.store.log_origin
+    text = Checkpoint(origin, 1, leaf_hash(b"another")).to_text()
+    kept = world.folder.parent / "kept.txt"
+    public = world.office.evidence.signer.public
+    kept.write_text(signed_note(text, world.sign(text.encode()), name=origin, public_key=public))
+    (world.folder / "leaves.txt").unlink()
+    return list(check_folder(world.folder, checkpoints=[kept], is_sample=True).findings)
+
+
 def keeps_two_logs(world: World) -> list[str]:
     origin = world.office.evidence.of_cases.statements.store.log_origin
     leaves = [bytes.fromhex(each) for each in (world.folder / "leaves.txt").read_text().split()]
@@ -231,6 +263,20 @@ def invents_a_completed_case(world: World) -> list[str]:
     office.evidence.keep(office.cases.require("c-invented"))
     world.tells_days()
     return world.hands_over()
+
+
+def back_dates_the_request_of_an_invented_case(world: World) -> list[str]:
+    """To before the first day that anybody told of: no day can contradict it."""
+    office, [case, *_] = world.office, world.office.cases.every
+    asked_at = datetime(2020, 1, 1, tzinfo=UTC)
+    invented = {"case_id": "c-invented", "evidence": None, "email": "bob@example.com", "requested_at": asked_at}
+    office.cases.put(case.model_copy(update=invented))
+    for each in office.cases.read_receipts(case.case_id).values():
+        office.receipts.items["c-invented", each.entry] = each.model_copy(update={"case_id": "c-invented"})
+    office.evidence.keep(office.cases.require("c-invented"))
+    world.tells_days()
+    world.hands_over()
+    return world.says()
 
 
 def invents_an_event_for_it_too(world: World) -> list[str]:
@@ -350,6 +396,17 @@ IN_THE_FOLDER: Final[Forgeries] = (
     (leaves_a_case_out, "A case is left out of the folder.", "log: no statement stands at place"),
     (leaves_a_case_out_of_the_lists_too, "A case is left out of the log as well.", "are not those of a checkpoint"),
     (leaves_a_day_out, "The newest day is cut off the log; the auditor kept a checkpoint.", "and a checkpoint of"),
+    (
+        cuts_off_the_beginning,
+        "The first days and cases are left out of the folder, and their leaves are listed.",
+        "places 3 to 6 of a log of 7",
+    ),
+    (takes_a_name_away, "The names of one case are left out of the folder.", "has no names.json, as others have"),
+    (
+        makes_a_sample_of_two_logs,
+        "A sample is of another log than a checkpoint that was kept; the list of the log is left out.",
+        "nobody can hold a sample against a checkpoint",
+    ),
     (keeps_two_logs, "Two people are told of two logs, by the right key.", "are not those of a checkpoint"),
     (puts_a_case_before_another, "A case is back-dated: put before another in the log.", "another statement stands at"),
     (invents_a_case_in_the_folder, "A case is invented in the folder.", "the signature is not of this key"),
@@ -367,6 +424,11 @@ IN_THE_TABLES: Final[Forgeries] = (
         invents_a_completed_case,
         "A completed case is invented in the tables, with receipts, and `seal_case` signs it.",
         "c-invented: nothing that was heard began this case",
+    ),
+    (
+        back_dates_the_request_of_an_invented_case,
+        "Such a case was asked for years ago, it says, when no day was told of.",
+        "was asked for at 2020-01-01T00:00:00Z, and none of these days tells by what",
     ),
     (
         invents_an_event_for_it_too,
@@ -413,6 +475,7 @@ def test_what_is_forged_in_a_folder_is_found(
     world.tells_days()
     assert world.hands_over() == []
     assert world.verifies() == []
+    assert not [each for each in world.says() if found in each]
     [named, *_] = [each for each in forger(world) if found in each]
     record_property(PROPERTY, list(Forged(IN_THE_FOLDER.index((forger, what, found)), what, _as_cell(named))))
 

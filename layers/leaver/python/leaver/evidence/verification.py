@@ -19,6 +19,7 @@ from leaver.evidence.population import (
     claimed_of_day,
     faults_of_day,
     findings_of_population,
+    questions_of_population,
 )
 from leaver.evidence.reconciled import RUN_IS_DONE, RUN_PREFIX, claimed_of_run, faults_of_run, summary_of_run
 from leaver.evidence.statement import Statement
@@ -157,6 +158,21 @@ def findings_of_days(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFile
     except _MALFORMED:
         # Which file it is, its own findings say.
         return ["population: a file is no such file"]
+
+
+def open_questions(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFiles]) -> list[str]:
+    """What these days and cases can't tell, and days and cases of another time would."""
+    try:
+        bundles = [{name: read_canonical(each.bundle) for name, each in files.items()} for files in (days, cases)]
+        return list(questions_of_population(*bundles)) if days else []
+    except _MALFORMED:
+        # It is a finding.
+        return []
+
+
+def places_of(logged: Mapping[str, CaseFiles], trust: Trust) -> list[int]:
+    """Where in the log these statements stand, as their proofs say."""
+    return sorted(place[0] for files in logged.values() if (place := _place_of(files, trust)) is not None)
 
 
 def findings_of_names(files: CaseFiles, names: bytes) -> list[str]:
