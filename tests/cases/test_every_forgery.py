@@ -327,6 +327,27 @@ def writes_the_log_anew(world: World) -> list[str]:
     return world.hands_over(matched=len(PEOPLE) - 1)
 
 
+def tells_a_leaver_as_a_second_look(world: World) -> list[str]:
+    """No event has to have begun such a case, and `people.csv` is not about it."""
+    office = world.office
+    invented = {"case_id": "c-invented", "evidence": None, "sweep_of": office.cases.every[1].case_id}
+    office.cases.put(office.cases.every[0].model_copy(update=invented))
+    with pytest.raises(Exception, match="is no second look at that case") as refused:
+        office.evidence.keep(office.cases.require("c-invented"))
+    return [f"seal_case: {refused.value}"]
+
+
+def completes_a_case_without_a_step(world: World) -> list[str]:
+    """It had some: they are deleted with it all."""
+    office = world.office
+    case = office.cases.every[0]
+    emptied = {"case_id": "c-emptied", "evidence": None, "steps": (), "searched": (), "outstanding": ()}
+    office.cases.put(case.model_copy(update=emptied))
+    with pytest.raises(Exception, match="nothing was looked for") as refused:
+        office.evidence.keep(office.cases.require("c-emptied"))
+    return [f"seal_case: {refused.value}"]
+
+
 def completes_a_case_early(world: World) -> list[str]:
     """seal_case signs what it can prove alone: it refuses, the case is not announced, and CasesNotSealedAlarm rings."""
     office = world.office
@@ -420,6 +441,12 @@ IN_THE_TABLES: Final[Forgeries] = (
         "names: the case or a receipt",
     ),
     (completes_a_case_early, "A case is completed in the table before its steps have ended.", "has 0 receipts"),
+    (completes_a_case_without_a_step, "A case is completed in the table, and has no step.", "nothing was looked for"),
+    (
+        tells_a_leaver_as_a_second_look,
+        "A leaver's case is told in the table as the second look at another one.",
+        "is no second look at that case",
+    ),
     (
         invents_a_completed_case,
         "A completed case is invented in the tables, with receipts, and `seal_case` signs it.",
