@@ -11,7 +11,7 @@ from leaver.cases.days import DayEvidence
 from leaver.cases.heard import Fate, Heard, heard
 from leaver.errors import NotKept
 from leaver.evidence.bundle import CASE_IS_OVER
-from leaver.evidence.canonical_json import read_canonical
+from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.population import (
     DAY_IS_OVER,
     claimed_of_day,
@@ -273,10 +273,11 @@ def test_every_changed_place_of_a_day_s_files_is_found(office: Office) -> None:
             spoilt = CaseFiles(**{**vars(files), name: changed})
             hint = content[place - 80 : place + 80]
             assert findings_of_day(day, spoilt, trust) or (name == "envelope" and b"keyid" in hint), (name, place)
-    for content in (b"", b"{}", b"[]", b"null"):
+    before_time = canonical(read_canonical(files.bundle) | {"day": "0001-01-01"})
+    for content in (b"", b"{}", b"[]", b"null", before_time):
         spoilt = CaseFiles(content, files.envelope, files.proof)
         assert findings_of_day(day, spoilt, trust)
-        assert findings_of_days({day: spoilt}, {}) == ["population: a file is no such file"]
+        assert before_time == content or findings_of_days({day: spoilt}, {}) == ["population: a file is no such file"]
 
 
 def test_a_day_tells_what_came_by_a_rule_which_eventbridge_counts_too(office: Office) -> None:

@@ -10,15 +10,19 @@ from typing import Any, Final
 import pytest
 
 from leaver.cases.heard import Fate, heard
+from leaver.cases.log import Head
+from leaver.cases.partitions import of_case, of_evidence
+from leaver.cases.record import ENTRY
 from leaver.cases.states import State
 from leaver.evidence.bundle import CASE_IS_OVER, claimed_of
 from leaver.evidence.canonical_json import canonical, read_canonical
 from leaver.evidence.dsse import IN_TOTO, Envelope, pre_authentication_encoding
 from leaver.evidence.log_proof import LogProof
-from leaver.evidence.merkle import inclusion_proof, leaf_hash, root_hash
+from leaver.evidence.merkle import Frontier, inclusion_proof, leaf_hash, root_hash
 from leaver.evidence.note import Checkpoint, signed_note
 from leaver.evidence.statement import Statement
 from leaver.evidence.verification import CaseFiles
+from leaver.storage.tables import columns
 from leaver_cli.evidence.counted import Counted
 from leaver_cli.evidence.offline import check_folder
 from leaver_cli.evidence.wanted import Span, Wanted
@@ -72,6 +76,12 @@ class World:
             notes.append(self.folder.parent / f"kept-{number}.txt")
             notes[-1].write_text(note)
         return list(check_folder(self.folder, key=key, checkpoints=notes).findings)
+
+    def says(self) -> list[str]:
+        """Every line of it, also what is no finding: what this folder alone can't tell."""
+        key = self.folder.parent / "key.pem"
+        key.write_bytes(self.office.evidence.signer.pem)
+        return list(check_folder(self.folder, key=key).lines)
 
     @property
     def cases(self) -> list[Path]:
@@ -168,6 +178,32 @@ def leaves_a_day_out(world: World) -> list[str]:
     return world.verifies(kept)
 
 
+def cuts_off_the_beginning(world: World) -> list[str]:
+    """No gap is left, and every leaf of the log is still listed."""
+    for each in [*world.cases, *(world.folder / "days").iterdir()]:
+        if _place(each) < len(PEOPLE):
+            shutil.rmtree(each)
+    assert world.verifies() == []
+    return world.says()
+
+
+def takes_a_name_away(world: World) -> list[str]:
+    """And its page may name anybody."""
+    (world.cases[0] / "names.json").unlink()
+    return world.says()
+
+
+def makes_a_sample_of_two_logs(world: World) -> list[str]:
+    """An auditor who asked for a few cases kept a checkpoint, and is given no list to hold it against."""
+    origin = world.office.evidence.of_cases.statements.store.log_origin
+    text = Checkpoint(origin, 1, leaf_hash(b"another")).to_text()
+    kept = world.folder.parent / "kept.txt"
+    public = world.office.evidence.signer.public
+    kept.write_text(signed_note(text, world.sign(text.encode()), name=origin, public_key=public))
+    (world.folder / "leaves.txt").unlink()
+    return list(check_folder(world.folder, checkpoints=[kept], is_sample=True).findings)
+
+
 def keeps_two_logs(world: World) -> list[str]:
     origin = world.office.evidence.of_cases.statements.store.log_origin
     leaves = [bytes.fromhex(each) for each in (world.folder / "leaves.txt").read_text().split()]
@@ -229,6 +265,20 @@ def invents_a_completed_case(world: World) -> list[str]:
     return world.hands_over()
 
 
+def back_dates_the_request_of_an_invented_case(world: World) -> list[str]:
+    """To before the first day that anybody told of: no day can contradict it."""
+    office, [case, *_] = world.office, world.office.cases.every
+    asked_at = datetime(2020, 1, 1, tzinfo=UTC)
+    invented = {"case_id": "c-invented", "evidence": None, "email": "bob@example.com", "requested_at": asked_at}
+    office.cases.put(case.model_copy(update=invented))
+    for each in office.cases.read_receipts(case.case_id).values():
+        office.receipts.items["c-invented", each.entry] = each.model_copy(update={"case_id": "c-invented"})
+    office.evidence.keep(office.cases.require("c-invented"))
+    world.tells_days()
+    world.hands_over()
+    return world.says()
+
+
 def invents_an_event_for_it_too(world: World) -> list[str]:
     kept = world.office.heard.items.kept
     day, entry = (str(each) for each in min(kept))
@@ -246,6 +296,56 @@ def deletes_an_event_that_nothing_became_of(world: World) -> list[str]:
         del world.office.heard.items.kept[place]
     world.tells_days()
     return world.hands_over(matched=len(PEOPLE) + 1)
+
+
+def makes_a_case_vanish(world: World) -> list[str]:
+    """Its event was heard, and nobody ends anything: the case is deleted before it is over."""
+    office = world.office
+    office.hire("bob@example.com", "Z-9", "local:{9}", kept=False)
+    office.deliver(office.hears(email="bob@example.com"))
+    [case] = [each for each in office.cases.every if each.email == "bob@example.com"]
+    del office.cases.items.kept[of_case(case.case_id), ENTRY]
+    came_by_rule(office)
+    world.tells_days()
+    return world.hands_over(matched=len(PEOPLE) + 1)
+
+
+def writes_the_log_anew(world: World) -> list[str]:
+    """The last case goes, with all that tells of it in the tables, and the next statement is signed in its place."""
+    log, heard = world.office.evidence.log, world.office.heard.items.kept
+    last = max(log.leaves.kept)
+    name = str(log.leaves.kept.pop(last)["case_id"])
+    tree = Frontier()
+    for each in log.hashes:
+        tree = tree.appended(each)
+    head = Head(size=tree.size, frontier=tuple(each.hex() for each in tree.hashes))
+    log.heads.kept[head.partition, head.entry] = columns(head)
+    del log.places.kept[of_evidence(name), "place"]
+    for day, fate in [place for place, each in heard.items() if each.get("case_id") == name]:
+        del heard[day, fate], heard[day, str(fate).removesuffix("#fate")]
+    world.tells_days()
+    return world.hands_over(matched=len(PEOPLE) - 1)
+
+
+def tells_a_leaver_as_a_second_look(world: World) -> list[str]:
+    """No event has to have begun such a case, and `people.csv` is not about it."""
+    office = world.office
+    invented = {"case_id": "c-invented", "evidence": None, "sweep_of": office.cases.every[1].case_id}
+    office.cases.put(office.cases.every[0].model_copy(update=invented))
+    with pytest.raises(Exception, match="is no second look at that case") as refused:
+        office.evidence.keep(office.cases.require("c-invented"))
+    return [f"seal_case: {refused.value}"]
+
+
+def completes_a_case_without_a_step(world: World) -> list[str]:
+    """It had some: they are deleted with it all."""
+    office = world.office
+    case = office.cases.every[0]
+    emptied = {"case_id": "c-emptied", "evidence": None, "steps": (), "searched": (), "outstanding": ()}
+    office.cases.put(case.model_copy(update=emptied))
+    with pytest.raises(Exception, match="nothing was looked for") as refused:
+        office.evidence.keep(office.cases.require("c-emptied"))
+    return [f"seal_case: {refused.value}"]
 
 
 def completes_a_case_early(world: World) -> list[str]:
@@ -317,6 +417,17 @@ IN_THE_FOLDER: Final[Forgeries] = (
     (leaves_a_case_out, "A case is left out of the folder.", "log: no statement stands at place"),
     (leaves_a_case_out_of_the_lists_too, "A case is left out of the log as well.", "are not those of a checkpoint"),
     (leaves_a_day_out, "The newest day is cut off the log; the auditor kept a checkpoint.", "and a checkpoint of"),
+    (
+        cuts_off_the_beginning,
+        "The first days and cases are left out of the folder, and their leaves are listed.",
+        "places 3 to 6 of a log of 7",
+    ),
+    (takes_a_name_away, "The names of one case are left out of the folder.", "has no names.json, as others have"),
+    (
+        makes_a_sample_of_two_logs,
+        "A sample is of another log than a checkpoint that was kept; the list of the log is left out.",
+        "nobody can hold a sample against a checkpoint",
+    ),
     (keeps_two_logs, "Two people are told of two logs, by the right key.", "are not those of a checkpoint"),
     (puts_a_case_before_another, "A case is back-dated: put before another in the log.", "another statement stands at"),
     (invents_a_case_in_the_folder, "A case is invented in the folder.", "the signature is not of this key"),
@@ -330,10 +441,21 @@ IN_THE_TABLES: Final[Forgeries] = (
         "names: the case or a receipt",
     ),
     (completes_a_case_early, "A case is completed in the table before its steps have ended.", "has 0 receipts"),
+    (completes_a_case_without_a_step, "A case is completed in the table, and has no step.", "nothing was looked for"),
+    (
+        tells_a_leaver_as_a_second_look,
+        "A leaver's case is told in the table as the second look at another one.",
+        "is no second look at that case",
+    ),
     (
         invents_a_completed_case,
         "A completed case is invented in the tables, with receipts, and `seal_case` signs it.",
         "c-invented: nothing that was heard began this case",
+    ),
+    (
+        back_dates_the_request_of_an_invented_case,
+        "Such a case was asked for years ago, it says, when no day was told of.",
+        "was asked for at 2020-01-01T00:00:00Z, and none of these days tells by what",
     ),
     (
         invents_an_event_for_it_too,
@@ -344,6 +466,16 @@ IN_THE_TABLES: Final[Forgeries] = (
         deletes_an_event_that_nothing_became_of,
         "An event that opened no case is deleted before its day is signed.",
         "EventBridge counts 4 HR events in these days, and 3 were heard",
+    ),
+    (
+        makes_a_case_vanish,
+        "A case is deleted from the table before it is over; its event was heard.",
+        "was opened, and is neither in the log nor under way",
+    ),
+    (
+        writes_the_log_anew,
+        "The last case is taken out of the log's table, and `seal_case` signs the next one in its place.",
+        "is signed and stored, and not in the log any more",
     ),
     (deletes_an_event, "An event is deleted from the ledger before its day is signed.", "nothing that was heard began"),
     (deletes_half_an_event, "Its fate is left there.", "has a fate, and was never heard"),
@@ -370,6 +502,7 @@ def test_what_is_forged_in_a_folder_is_found(
     world.tells_days()
     assert world.hands_over() == []
     assert world.verifies() == []
+    assert not [each for each in world.says() if found in each]
     [named, *_] = [each for each in forger(world) if found in each]
     record_property(PROPERTY, list(Forged(IN_THE_FOLDER.index((forger, what, found)), what, _as_cell(named))))
 

@@ -229,6 +229,17 @@ def test_a_case_that_is_signed_is_not_signed_again() -> None:
     assert len(office.evidence.signer.signed) == signed == 2
 
 
+def test_evidence_that_somebody_wrote_into_the_table_is_not_announced_but_made() -> None:
+    office = Office()
+    office.deliver(office.hears())
+    office.cases.put(office.case.model_copy(update={"evidence": Signed(statement="0" * 64, checkpoint="none")}))
+    office.works()
+    (told,) = office.announced("OffboardingCompleted")
+    signed = hashlib.sha256(statement(office).to_json()).hexdigest()
+    assert office.case.evidence is not None
+    assert told["evidence"]["statement"] == office.case.evidence.statement == signed
+
+
 def test_a_case_that_goes_on_is_not_signed() -> None:
     office = Office()
     office.deliver(office.hears())
@@ -276,11 +287,21 @@ def _later(office: Office) -> None:
     office.receipts.items[place] = office.receipts.items[place].model_copy(update={"finished_at": later})
 
 
+def _without_steps(office: Office) -> None:
+    office.cases.put(office.case.model_copy(update={"steps": (), "searched": ()}))
+
+
+def _a_second_look(office: Office) -> None:
+    office.cases.put(office.case.model_copy(update={"sweep_of": "c-1"}))
+
+
 def _outstanding(office: Office) -> None:
     office.cases.put(office.case.model_copy(update={"outstanding": (office.case.steps[0].name,)}))
 
 
-@pytest.mark.parametrize("tamper", [_dropped, _of_somebody_else, _open, _later, _outstanding])
+@pytest.mark.parametrize(
+    "tamper", [_dropped, _of_somebody_else, _open, _later, _outstanding, _without_steps, _a_second_look]
+)
 def test_what_does_not_hold_of_a_completed_case_is_never_signed(tamper: Callable[[Office], None]) -> None:
     office = Office()
     office.evidence.signer.is_disabled = True

@@ -28,6 +28,9 @@ from tests.doubles.evidence import FakeSigner
 from tests.doubles.office import Office
 from tests.evidence.conftest import Key
 
+#: a reader that calls itself for each bracket has no room left
+DEEP = b"[" * 100_000
+
 
 @dataclass
 class Folder:
@@ -249,10 +252,20 @@ def test_a_statement_that_says_more_than_its_bundle_is_found(folder: Folder) -> 
 
 
 @pytest.mark.parametrize("name", ["bundle", "envelope", "proof"])
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"version":1}', b'"text"'])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"version":1}', b'"text"', DEEP])
 def test_a_file_that_is_no_such_file_is_found_and_stops_nothing(folder: Folder, name: str, content: bytes) -> None:
     folder.change(**{name: content})
     assert [found for found in folder.findings() if found.startswith(("envelope:", "bundle:", "statement:", "proof:"))]
+
+
+def test_a_place_far_away_is_found_and_nobody_counts_up_to_it(folder: Folder) -> None:
+    proof = folder.files[folder.first].proof.replace(b"index 0", b"index 999999999999999")
+    folder.change(proof=proof)
+    assert {
+        "proof: the tree has no such leaf",
+        "log: no statement stands at place 0",
+        "log: no statement stands at place 3 to 999999999999998",
+    } <= set(folder.findings())
 
 
 def test_names_that_were_changed_in_the_tables_are_found(folder: Folder) -> None:
@@ -269,7 +282,7 @@ def test_names_that_were_changed_in_the_tables_are_found(folder: Folder) -> None
     for changed in ({"email": "grace@example.com"}, {"finished_at": office.clock() + timedelta(days=1)}):
         office.cases.put(case.model_copy(update=changed))
         assert findings() == ["names: the case or a receipt is another than the one that was signed"]
-    for file in (b"", b"{}", b'{"bundle":{},"key":7}', b'{"bundle":{},"key":"zz"}', b"[]"):
+    for file in (b"", b"{}", b'{"bundle":{},"key":7}', b'{"bundle":{},"key":"zz"}', b"[]", DEEP):
         assert findings_of_names(folder.files[case_id], file)
 
 

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
@@ -111,6 +112,10 @@ class FakeBucket:
             return {"Body": io.BytesIO(self.objects[Key])}
 
         return self.effects.of("read evidence", get)
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "list_objects_v2"
+        return SimpleNamespace(paginate=lambda *, Bucket: [{"Contents": [{"Key": each} for each in self.objects]}])  # noqa: N803, ARG005 - AWS's names
 
 
 class InMemoryCommitmentKeys(CommitmentKeys):

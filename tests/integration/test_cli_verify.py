@@ -70,6 +70,8 @@ def test_a_folder_with_a_checkpoint_names_its_log(folder: Path) -> None:
     assert CliRunner().invoke(app, ["verify", str(folder)]).exit_code == 0
     trusted = ["--key", str(folder / "key.pem"), "--checkpoint", str(folder / "kept.txt")]
     assert CliRunner().invoke(app, ["verify", str(folder), *trusted]).output == "2 cases, 0 findings\n"
+    (folder / "checkpoint.txt").write_bytes(checkpoint.encode() + b"\xff\n")
+    assert "log: a checkpoint: " in CliRunner().invoke(app, ["verify", str(folder)]).output
 
 
 def test_a_folder_may_hold_a_part_of_the_log_without_a_gap(office: Office, folder: Path) -> None:
@@ -79,10 +81,12 @@ def test_a_folder_may_hold_a_part_of_the_log_without_a_gap(office: Office, folde
     for each in first.iterdir():
         each.unlink()
     first.rmdir()
-    assert verify(folder) == (0, "1 cases, 0 findings\n")
+    part = "places 1 to 1 of a log of 2, and no day: nothing is said of any other time\n"
+    assert verify(folder) == (0, f"{part}1 cases, 0 findings\n")
     (folder / "leaves.txt").write_text("\n".join(leaves[::-1]))
     said = ("log: another statement stands at place 1", "log: the first 2 statements are not those of a checkpoint")
-    assert verify(folder) == verify(folder, "--sample") == (1, "\n".join([*said, "1 cases, 2 findings\n"]))
+    both = "\n".join([*said, "1 cases, 2 findings\n"])
+    assert (verify(folder), verify(folder, "--sample")) == ((1, f"{part}{both}"), (1, both))
     (folder / "leaves.txt").write_text("none")
     assert verify(folder)[0] == 2
 

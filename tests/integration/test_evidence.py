@@ -59,6 +59,16 @@ def test_a_bucket_that_is_not_there_keeps_nothing(s3: "S3Client") -> None:
         EvidenceStore(s3, bucket="another").keep_once("cases/c-1/bundle.json", b"{}")
     with pytest.raises(NotKept, match=r"evidence cases/c-1/bundle.json: nothing is stored"):
         EvidenceStore(s3, bucket=BUCKET).read("cases/c-1/bundle.json")
+    with pytest.raises(NotKept, match=r"evidence: NoSuchBucket"):
+        list(EvidenceStore(s3, bucket="another").find_all("bundle.json"))
+
+
+def test_every_folder_with_a_file_of_a_name_is_found(s3: "S3Client") -> None:
+    store = EvidenceStore(s3, bucket=BUCKET)
+    assert list(store.find_all("bundle.json")) == []
+    for each in ("cases/c-1/bundle.json", "cases/c-2/envelope.json", "days/2026-11-28/bundle.json"):
+        store.keep_once(each, b"{}")
+    assert list(store.find_all("bundle.json")) == ["cases/c-1", "days/2026-11-28"]
 
 
 def test_the_key_signs_and_its_public_half_verifies() -> None:

@@ -208,7 +208,13 @@ def seal(world: WatchedWorld) -> Done:
     person, now = world.hire(), datetime.now(tz=UTC)
     fields = {"email": person.email, "event_id": "by-hand", "source": "by-hand", "urgency": "routine"}
     case = new_case(
-        f"c-{person.zoom_id}", (), [person.email], **fields, requested_at=now, effective_at=now, sweep_of="c-before"
+        f"c-before.{person.zoom_id}",
+        (),
+        [person.email],
+        **fields,
+        requested_at=now,
+        effective_at=now,
+        sweep_of="c-before",
     )
     begun = item(columns(case.after_start(now, deadline=timedelta(hours=1))))
     world.client("dynamodb").put_item(TableName=world.resource("Cases").ref, Item=begun)

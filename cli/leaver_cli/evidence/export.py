@@ -16,7 +16,7 @@ from leaver.cases.days import told_of
 from leaver.cases.heard import HeardEvents
 from leaver.cases.table import ListedCase, UnreadableCase
 from leaver.evidence.canonical_json import read_canonical
-from leaver.evidence.population import heard_by_rule
+from leaver.evidence.population import heard_by_rule, opened_by
 from leaver.evidence.verification import CaseFiles
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import Deployment, describe
@@ -109,6 +109,11 @@ def take(
     counted = count(deployment, sorted(days))
     beside = odd + [found for day, told in days.items() for found in _missing_by_now(day, told, deployment.heard)]
     beside += counted.findings(heard_by_rule(days.values()))
+    beside += [
+        f"population: {each}: was opened, and is neither in the log nor under way"
+        for each in source.find_vanished(opened_by(days.values()))
+    ]
+    beside += [f"log: {each} is signed and stored, and not in the log any more" for each in source.find_unlogged()]
     return handed, replace(period, days=days, counted=counted, health=health, under_way=under_way, beside=beside)
 
 

@@ -5,7 +5,7 @@
 
 import hashlib
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,8 @@ from leaver.evidence.verification import (
     findings_of_names,
     findings_of_result,
     findings_of_run,
+    open_questions,
+    places_of,
 )
 
 #: what lies in a folder that `leaver evidence` made, beside the statements
@@ -55,6 +57,8 @@ class Verdict:
     enclosed_key: Path | None = None
     #: the cases whose person was erased: no finding, and nobody can say who it was
     erased: Sequence[str] = ()
+    #: what was not looked at, or can't be told from this folder alone: no finding, and whoever hides something needs it
+    notes: Sequence[str] = ()
 
     @property
     def lines(self) -> Iterator[str]:
@@ -63,6 +67,7 @@ class Verdict:
             digest = hashlib.sha256(self.enclosed_key.read_bytes()).hexdigest()
             yield f"{KEY_FILE} is the folder's own, with the SHA-256 {digest}: hold it against what you were told"
         yield from (f"{each}: erased: who it was, nobody can tell from it" for each in self.erased)
+        yield from self.notes
         yield from self.findings
         yield f"{self.looked_at}, {len(self.findings)} findings"
 
@@ -86,7 +91,8 @@ def check_folder(
     if not cases and not days and not runs:
         raise NothingToCheck(f"{folder}: there is no case below cases/, and no day below days/")
     enclosed = [each for each in (folder / CHECKPOINT_FILE,) if each.is_file()]
-    notes = [each.read_text(encoding="utf-8") for each in (*checkpoints, *enclosed)]
+    # What is no text is not signed either.
+    notes = [each.read_text(encoding="utf-8", errors="replace") for each in (*checkpoints, *enclosed)]
     trust = trust_in(key or folder / KEY_FILE, origin or _origin_of(notes))
     findings = [
         f"{case_id}: {found}"
@@ -106,10 +112,29 @@ def check_folder(
         findings += findings_of_log(logged, trust, held=notes, leaves=leaves)
     elif leaves:
         findings += findings_of_leaves(logged, trust, held=notes, leaves=leaves)
+    elif checkpoints:
+        findings.append(f"log: without {LEAVES_FILE} nobody can hold a sample against a checkpoint that was kept")
     looked_at = f"{len(cases)} cases" + (f", {len(days)} days" if days else "")
     looked_at += f", {len(runs)} reconciliations" if runs else ""
     erased = [each for each in cases if _is_erased(folder / "cases" / each / NAMES_FILE)]
-    return Verdict(looked_at, findings, None if key else folder / KEY_FILE, erased)
+    told = [] if is_sample else [*_span_of(places_of(logged, trust), leaves, days), *open_questions(days, cases)]
+    return Verdict(looked_at, findings, None if key else folder / KEY_FILE, erased, [*told, *_unsaid(folder, cases)])
+
+
+def _span_of(places: Sequence[int], leaves: Sequence[bytes], days: Mapping[str, object]) -> Iterator[str]:
+    """Which part of the log was checked: whoever cuts off its ends leaves no gap."""
+    if places and leaves:
+        told = f", days {min(days)} to {max(days)}" if days else ", and no day"
+        yield f"places {places[0]} to {places[-1]} of a log of {len(leaves)}{told}: nothing is said of any other time"
+
+
+def _unsaid(folder: Path, cases: Iterable[str]) -> Iterator[str]:
+    """What nobody has signed, or what lacks in one case and not in others."""
+    names = {each: (folder / "cases" / each / NAMES_FILE).is_file() for each in cases}
+    if any(names.values()):
+        yield from (f"{each}: has no {NAMES_FILE}, as others have" for each, is_there in names.items() if not is_there)
+    if (folder / "index.html").is_file():
+        yield "pages and people.csv are not signed and were not checked: hold what you use of them against bundle.json"
 
 
 def trust_in(pem: Path, origin: str) -> Trust:

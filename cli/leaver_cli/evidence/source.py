@@ -1,7 +1,7 @@
 """What a deployment keeps as evidence, as an auditor's folder is made of it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -65,6 +65,26 @@ class EvidenceSource:
                 # The newest case's proof is gone, which is a finding.
                 continue
         raise click.ClickException("the bucket holds no proof of any case")
+
+    def not_logged(self, names: Iterable[str]) -> Sequence[str]:
+        """Which of these stand nowhere in the log as it is by now: something may have been signed meanwhile."""
+        missing = set(names) - self.leaves.keys()
+        return sorted(missing - {each.case_id for each in self.log.read_all()}) if missing else []
+
+    def find_unlogged(self) -> Iterator[str]:
+        """Find what the bucket says was in the log, and is not: whoever may write the tables may not delete there."""
+        try:
+            stored = [each.rpartition("/")[2] for each in self.store.find_all(CaseFiles.NAMES[2])]
+        except NotKept as error:
+            raise click.ClickException(f"{error}") from None
+        yield from self.not_logged(stored)
+
+    def find_vanished(self, opened: Iterable[str]) -> Iterator[str]:
+        """Find which of the cases that were opened are neither in the log nor under way."""
+        for case_id in self.not_logged(opened):
+            stored = self.cases.read_stored(case_id).get(ENTRY, {})
+            if stored.get("state") not in UNDER_WAY:
+                yield case_id
 
     def signed_at(self, name: str) -> str | None:
         """When a case's or a day's statement was signed; None where none is there."""

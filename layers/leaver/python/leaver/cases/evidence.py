@@ -81,7 +81,7 @@ class CaseEvidence:
         Begun anew after any crash, it stores nothing twice. Raises NotKept, also where what is stored is another thing
         than what is to be stored: somebody changed the case after its end, and a person has to look.
         """
-        if case.state in UNDER_WAY or case.evidence is not None or case.erased_at is not None:
+        if case.state in UNDER_WAY or case.erased_at is not None or self._is_kept(case):
             return case
         stored = self.cases.read_stored(case.case_id)
         content = canonical(committed(bundle_of(stored), self.keys.of(case.case_id)))
@@ -90,9 +90,18 @@ class CaseEvidence:
         signed = self.statements.keep(f"cases/{case.case_id}", bundle, kind=CASE_IS_OVER, claimed=claimed)
 
         def with_evidence(standing: Case) -> Case | None:
-            return standing.model_copy(update={"evidence": signed}) if standing.evidence is None else None
+            return standing.model_copy(update={"evidence": signed}) if standing.evidence != signed else None
 
         return self.cases.settle(case, with_evidence)
+
+    def _is_kept(self, case: Case) -> bool:
+        """Whether the evidence that the table names is there.
+
+        Asked of the bucket before anything is announced: whoever may write the table could have named some.
+        """
+        if case.evidence is None or not case.pending_announcements:
+            return case.evidence is not None
+        return self.statements.has(f"cases/{case.case_id}", case.evidence)
 
     def _keep_bundle(self, case_id: str, content: bytes) -> bytes:
         made = read_canonical(content)

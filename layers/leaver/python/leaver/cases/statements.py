@@ -37,7 +37,12 @@ class Statements:
         name = folder.rpartition("/")[2]
         statement = self._keep_statement(folder, name, bundle, kind, claimed)
         checkpoint = self._keep_proof(folder, name, self.log.append(name, statement))
-        return Signed(statement=hashlib.sha256(statement).hexdigest(), checkpoint=checkpoint)
+        return Signed(statement=_sha256(statement), checkpoint=checkpoint)
+
+    def has(self, folder: str, signed: Signed) -> bool:
+        """Whether it is this statement that is stored there."""
+        stored = self.store.find(f"{folder}/envelope.json")
+        return stored is not None and _sha256(Envelope.from_json(stored).payload) == signed.statement
 
     def _keep_statement(self, folder: str, name: str, bundle: bytes, kind: str, claimed: Mapping[str, Any]) -> bytes:
         predicate = {**claimed, SIGNED_AT: timestamp(self.clock())}
@@ -59,6 +64,10 @@ class Statements:
         if (kept.index, kept.hashes, signed) != (leaf.index, path, True):
             raise NotKept(f"evidence of {name}: the proof is of another place in the log")
         return kept.checkpoint
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _without_time(statement: Statement) -> Statement:

@@ -96,7 +96,11 @@ def faults_of(bundle: Mapping[str, Any]) -> list[str]:
     """
     case, receipts = bundle["case"], bundle["receipts"]
     faults = [] if case.get("finished_at") else ["the case has no end"]
+    before = case.get("sweep_of")
+    # Else a leaver could be told as somebody's second look: nothing has to begin it, and no list of leavers names it.
+    faults += ["is no second look at that case"] if before and not case["case_id"].startswith(f"{before}.") else []
     if case["state"] == "completed":
+        faults += [] if before or case.get("searched") else ["nothing was looked for"]
         faults += ["something is outstanding"] if case.get("outstanding") else []
         faults += _faults_of_steps(case, receipts)
     return faults

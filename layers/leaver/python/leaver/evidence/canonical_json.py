@@ -18,6 +18,8 @@ def canonical(value: Any) -> bytes:
         return json.dumps(_in_order(value), separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise NotCanonical("half of a surrogate pair") from None
+    except RecursionError:
+        raise NotCanonical("is nested too deeply") from None
 
 
 def read_canonical(text: bytes) -> Any:
@@ -26,6 +28,8 @@ def read_canonical(text: bytes) -> Any:
         value = json.loads(text)
     except ValueError:
         raise NotCanonical("is not JSON") from None
+    except RecursionError:
+        raise NotCanonical("is nested too deeply") from None
     # Also where a key stands there twice: json.loads keeps the last of the two in silence.
     if canonical(value) != text:
         raise NotCanonical("is written in another way")

@@ -60,7 +60,7 @@ class Envelope:
                 signature=_from_base64(signature["sig"]),
                 key_id=str(signature.get("keyid", "")),
             )
-        except (ValueError, TypeError, KeyError, AttributeError, Error):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, Error):
             raise BadEnvelope("is not an envelope with one signature") from None
 
     def verified_payload(self, check: SignatureCheck, *, payload_type: str = IN_TOTO) -> bytes:

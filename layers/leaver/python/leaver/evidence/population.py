@@ -41,6 +41,11 @@ def heard_by_rule(days: Iterable[Mapping[str, Any]]) -> int:
     return len({each["message"] for day in days for each in day["heard"] if each.get("byRule")})
 
 
+def opened_by(days: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The cases that what was heard on these days has opened."""
+    return {each["case"] for day in days for each in day["heard"] if each.get("fate") == "opened" and "case" in each}
+
+
 def findings_of_population(
     days: Mapping[str, Mapping[str, Any]], cases: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
@@ -64,6 +69,20 @@ def findings_of_population(
         for case_id in _began_and_ended(first, last, cases)
         if case_id not in asked_for
     )
+
+
+def questions_of_population(
+    days: Mapping[str, Mapping[str, Any]], cases: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """What these days do not tell of these cases, and these cases not of these days, because it was at another time."""
+    asked_for = {each["case"] for day in days.values() for each in day["heard"] if "case" in each}
+    told = asked_for.union(_began_and_ended(date.fromisoformat(min(days)), date.fromisoformat(max(days)), cases))
+    for case_id, bundle in cases.items():
+        if case_id not in told and not bundle["case"].get("sweep_of"):
+            at = bundle["case"]["requested_at"]
+            yield f"{case_id}: was asked for at {at}, and none of these days tells by what: look at those around it"
+    for case_id in sorted(opened_by(days.values()) - cases.keys()):
+        yield f"{case_id}: was opened, and is not here: ask whether it is over by now"
 
 
 def _began_and_ended(first: date, last: date, cases: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """The bucket in which evidence is stored: each object once, and locked by the bucket itself."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -62,4 +63,16 @@ class EvidenceStore:
             if (code := error_code(error)) == "NoSuchKey":
                 return None
             reason = f"evidence {key}: {code}"
+        raise NotKept(reason)
+
+    def find_all(self, name: str) -> Iterator[str]:
+        """Find each folder in which a file of this name is stored; raises NotKept where the bucket can't be listed."""
+        try:
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
+                keys = (each["Key"].rpartition("/") for each in page.get("Contents", ()))
+                yield from (folder for folder, _, found in keys if found == name)
+        except (BotoCoreError, ClientError) as error:
+            reason = f"evidence: {error_code(error)}"
+        else:
+            return
         raise NotKept(reason)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -18,6 +19,7 @@ from leaver.evidence.population import (
     claimed_of_day,
     faults_of_day,
     findings_of_population,
+    questions_of_population,
 )
 from leaver.evidence.reconciled import RUN_IS_DONE, RUN_PREFIX, claimed_of_run, faults_of_run, summary_of_run
 from leaver.evidence.statement import Statement
@@ -30,6 +32,8 @@ NAMES_FILE: Final = "names.json"
 RESULT_FILE: Final = "result.json"
 #: what that file says of whom nobody can name any more
 ERASED: Final = {"erased": True}
+#: what it may raise to read a file that somebody else has written: it is no such file, and stops no check
+_MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def findings_of_result(files: CaseFiles, result: bytes) -> list[str]:
     """What is wrong with the result of a run, which its summary names by its digest."""
     try:
         same = canonical(summary_of_run(result)) == files.bundle
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except _MALFORMED:
         return ["result: is no result of a run"]
     return [] if same else ["result: is another than the one that was signed"]
 
@@ -151,9 +155,24 @@ def findings_of_days(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFile
     try:
         bundles = [{name: read_canonical(each.bundle) for name, each in files.items()} for files in (days, cases)]
         return list(findings_of_population(*bundles))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except _MALFORMED:
         # Which file it is, its own findings say.
         return ["population: a file is no such file"]
+
+
+def open_questions(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFiles]) -> list[str]:
+    """What these days and cases can't tell, and days and cases of another time would."""
+    try:
+        bundles = [{name: read_canonical(each.bundle) for name, each in files.items()} for files in (days, cases)]
+        return list(questions_of_population(*bundles)) if days else []
+    except _MALFORMED:
+        # It is a finding.
+        return []
+
+
+def places_of(logged: Mapping[str, CaseFiles], trust: Trust) -> list[int]:
+    """Where in the log these statements stand, as their proofs say."""
+    return sorted(place[0] for files in logged.values() if (place := _place_of(files, trust)) is not None)
 
 
 def findings_of_names(files: CaseFiles, names: bytes) -> list[str]:
@@ -163,7 +182,7 @@ def findings_of_names(files: CaseFiles, names: bytes) -> list[str]:
         if told == ERASED:
             return []
         same = canonical(committed(told["bundle"], bytes.fromhex(told["key"]))) == files.bundle
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except _MALFORMED:
         return ["names: is no file of names"]
     return [] if same else ["names: the case or a receipt is another than the one that was signed"]
 
@@ -182,8 +201,7 @@ def findings_of_log(
         if (found := _place_of(files, trust)) is not None:
             by_place.setdefault(found[0], []).append(found[1])
     first = min(by_place, default=0) if leaves else 0
-    places = range(first, max(by_place, default=-1) + 1)
-    findings = [f"log: no statement stands at place {place}" for place in places if place not in by_place]
+    findings = [f"log: no statement stands at place {gap}" for gap in _gaps(sorted(by_place), first)]
     findings += [
         f"log: {len(each)} statements stand at place {place}" for place, each in by_place.items() if len(each) > 1
     ]
@@ -192,7 +210,7 @@ def findings_of_log(
     if findings:
         # Of a tree with a hole nobody knows the root.
         return findings
-    return _findings_of_checkpoints(cases, trust, held, [by_place[place][0] for place in places])
+    return _findings_of_checkpoints(cases, trust, held, [leaf for _, (leaf,) in sorted(by_place.items())])
 
 
 def findings_of_leaves(
@@ -224,7 +242,7 @@ def _findings_of(kind: _Kind, name: str, files: CaseFiles, trust: Trust) -> list
 def _findings(check: Callable[[], Iterable[str]]) -> list[str]:
     try:
         return list(check())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _MALFORMED as error:
         # Our own errors say what is wrong; of the others only the kind is any use: the file is no such file.
         return [str(error) if isinstance(error, ValueError) else f"has another form ({type(error).__name__})"]
 
@@ -258,6 +276,13 @@ def _faults_of_version(version: str, bundle: Mapping[str, Any]) -> Iterator[str]
 
 def _is_before_its_end(predicate: Mapping[str, Any]) -> bool:
     return str(predicate.get(SIGNED_AT)) < str(predicate.get("finishedAt"))
+
+
+def _gaps(places: Sequence[int], first: int) -> Iterator[str]:
+    """What is missing between the first and the last: nobody counts up to whatever somebody has written there."""
+    for before, place in pairwise([first - 1, *places]):
+        if place - before > 1:
+            yield f"{before + 1}" if place - before == 2 else f"{before + 1} to {place - 1}"
 
 
 def _place_of(files: CaseFiles, trust: Trust) -> tuple[int, bytes] | None:
