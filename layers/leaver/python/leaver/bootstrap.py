@@ -430,7 +430,7 @@ def consumer(
     command.model_rebuild()
     seal_queue_url = ending.seal_queue_url if ending else None
     out = publisher(settings.event_bus_name, settings.dead_letter_queue_url, refresh_queue_url, seal_queue_url)
-    reports = StepReports(cases(cases_table), out) if cases_table and ending else None
+    reports = StepReports(cases(cases_table)) if cases_table and ending else None
     function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__)
     return Consumer(
         function=function,
@@ -441,7 +441,7 @@ def consumer(
         receipts=receipts(cases_table) if cases_table else None,
         give_up_after=timedelta(seconds=settings.give_up_after),
         read_case=reports.read_case if reports else read_case,
-        tell=reports.tell if reports else None,
+        request_seals=out.request_seals if reports else None,
         ceiling=ceiling(cases_table, ending.most_an_hour) if cases_table and ending else None,
         clock=now,
         logger=logger(),
