@@ -13,7 +13,7 @@ from leaver import bootstrap
 from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.closing import open_receipt
 from leaver.cases.finding import StepFinder
-from leaver.cases.people import People
+from leaver.cases.people import Name, People
 from leaver.cases.proved import as_proved, with_what_may_be_back
 from leaver.cases.receipts import Receipt, Receipts
 from leaver.cases.record import (
@@ -407,9 +407,9 @@ class Watch:
         steps = [as_proved(case, step, receipts, self.providers) for step in swept]
         if only_proved or self._is_address_in_doubt(case):
             steps = [step for step in steps if step.found_by != "address"]
-        if name_of(case.email) in case.names and not self._is_gone_since(case, case.email):
+        if name_of(case.email) in case.names and not self._find_gone_since(case, case.email):
             # Whoever is back has the address, and another account than who left: that one alone stays ended.
-            steps = [step for step in steps if self._is_gone_since(case, step.identity)]
+            steps = [step for step in steps if self._find_gone_since(case, step.identity)]
         fields = case.model_dump(include=set(OF_A_SWEEP))
         fields |= {"requested_at": now, "effective_at": now, "sweep_of": case.case_id}
         return new_case(case_id, steps, case.names, **fields)
@@ -428,14 +428,14 @@ class Watch:
 
     def _cases_since(self, case: Case) -> list[Case]:
         """The cases that the person's names have by now; none where they were back meanwhile."""
-        found = [name for each in case.names if self._is_gone_since(case, each) and (name := self.people.read(each))]
+        found = [name for each in case.names if (name := self._find_gone_since(case, each))]
         pointed = {name.case for name in found if name.case}
         return [each for case_id in sorted(pointed) if (each := self.cases.read(case_id))]
 
-    def _is_gone_since(self, case: Case, name: str) -> bool:
-        """Whether the tombstone that the case raised on a name of the person's still stands."""
+    def _find_gone_since(self, case: Case, name: str) -> Name | None:
+        """A name of the person's on which the tombstone that the case raised still stands; None of any other."""
         found, ended = self.people.read(name), case.finished_at or self.clock()
-        return found is not None and found.gone_since is not None and found.gone_since <= ended
+        return found if found and found.gone_since and found.gone_since <= ended else None
 
     def _stop_watching(self, case: Case) -> None:
         self._look_again(case, None)

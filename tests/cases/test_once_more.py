@@ -9,6 +9,7 @@ from functions.watch_deadlines import app as watching
 from functions.watch_deadlines.app import Watch
 from leaver.cases import former, proved
 from leaver.cases.completion import CaseCompletion
+from leaver.cases.people import Name
 from leaver.cases.record import Case
 from leaver.cases.states import State
 from leaver.errors import ProviderUnavailable
@@ -251,10 +252,10 @@ def test_whoever_came_back_under_another_address_is_not_swept() -> None:
 
 
 def test_that_is_seen_where_any_tombstone_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def whenever(watch: Watch, _case: Case, name: str) -> bool:
-        return watch.people.gone([name])
+    def whenever(watch: Watch, _case: Case, name: str) -> Name | None:
+        return watch.people.read(name) if watch.people.gone([name]) else None
 
-    monkeypatch.setattr(Watch, "_is_gone_since", whenever)
+    monkeypatch.setattr(Watch, "_find_gone_since", whenever)
     assert "session" not in came_back_under_another_address().access_of("ada.of.old@example.com")
 
 

@@ -487,7 +487,7 @@ def test_the_sweep_ends_the_old_account_alone(with_another_account: Office) -> N
 def test_that_is_seen_where_the_sweep_ends_all_that_the_case_ended(
     with_another_account: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Watch, "_is_gone_since", lambda *_: True)
+    monkeypatch.setattr(Watch, "_find_gone_since", lambda watch, _, name: watch.people.read(name) or Name(partition=""))
     looks_once_more(with_another_account)
     assert with_another_account.venafi.grants[ADA_UNIVERSAL] == 0
 

@@ -65,13 +65,13 @@ class InMemoryConnections(Connections):
         cooling = [record for record in self.records.values() if record.status is Status.COOLING_DOWN]
         return sum(record.trouble_since is not None for record in cooling)
 
-    def owned_by(self, owner: str) -> list[str]:
-        wanted = name_of(owner.strip())
-        owners = {
-            name: (record.owner, record.owner_id or "", record.replaced_owner or "")
+    def owned_by(self, *owners: str) -> list[str]:
+        those = {
+            name: {name_of(each.strip()) for each in (record.owner, record.owner_id or "", record.replaced_owner or "")}
             for name, record in self.records.items()
         }
-        return sorted(name for name, those in owners.items() if wanted in {name_of(each.strip()) for each in those})
+        found = [name for owner in owners for name in sorted(those) if name_of(owner.strip()) in those[name]]
+        return list(dict.fromkeys(found))
 
     def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:
         for record in list(self.records.values()):

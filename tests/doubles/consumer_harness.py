@@ -68,7 +68,7 @@ class ConsumerHarness:
 
     @property
     def reports(self) -> StepReports:
-        return StepReports(self.cases, self.publisher())
+        return StepReports(self.cases)
 
     def consumer(
         self,
@@ -90,7 +90,7 @@ class ConsumerHarness:
             receipts=self.receipts if receipts else None,
             give_up_after=timedelta(hours=24),
             read_case=self.reports.read_case if receipts else None,
-            tell=self.reports.tell if receipts else None,
+            request_seals=self.publisher(dead_letters).request_seals if receipts else None,
             clock=self.clock,
             # Powertools keeps one logger per service name, with its first stream.
             logger=Logger(service=str(uuid4()), stream=self.log),

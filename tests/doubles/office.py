@@ -195,6 +195,12 @@ class Sqs(FakeSqs):
         else:
             send(**message)
 
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - AWS's names
+        send = super().send_message_batch
+        if QueueUrl == SEAL_QUEUE:
+            return self.effects.of("tell seal_case", lambda: send(QueueUrl=QueueUrl, Entries=Entries))
+        return send(QueueUrl=QueueUrl, Entries=Entries)
+
 
 class Receipts(InMemoryReceipts):
     """Receipts, each call an effect."""
@@ -278,7 +284,7 @@ class Office:
         )
         announcer = CaseAnnouncer(self.cases, self._outbox)
         step_finder = StepFinder(self.table, PROVIDERS)
-        self.reports = StepReports(self.cases, self._outbox)
+        self.reports = StepReports(self.cases)
         self.case_start = CaseStart(
             cases=self.cases,
             people=self.people,
@@ -564,7 +570,7 @@ class Office:
             receipts=None if hr or seals else self.receipts,
             give_up_after=GIVE_UP_AFTER,
             read_case=None if hr else partial(read_case, cases=self.cases) if seals else self.reports.read_case,
-            tell=None if hr or seals else self.reports.tell,
+            request_seals=None if hr or seals else self._outbox.request_seals,
             ceiling=None if hr or seals else self.ceiling,
             clock=self.clock,
             logger=_LOGGER,

@@ -27,7 +27,8 @@ CALLS = {
     "UpdateItem": 24,
     "Query": 28,
     "PutEvents": 8,
-    "SendMessage": 3,
+    "SendMessageBatch": 3,
+    "SendMessage": 0,
 }
 
 

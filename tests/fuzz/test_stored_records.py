@@ -201,7 +201,7 @@ def test_a_command_of_any_case_is_done_or_set_aside(
 
     def adapt(harness: ConsumerHarness, consumer: Consumer[Any]) -> Consumer[Any]:
         if what == "case":
-            reports = StepReports(Cases(table.client, table="Cases"), harness.publisher())
+            reports = StepReports(Cases(table.client, table="Cases"))
             object.__setattr__(consumer, "read_case", reports.read_case)
         else:
             harness.cases.put(CASE)

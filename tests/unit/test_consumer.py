@@ -103,6 +103,46 @@ def test_a_command_of_a_case_is_announced_receipted_and_counted_as_such(harness:
     assert harness.cases.only == before
 
 
+def _step_of(case_id: str) -> dict[str, str]:
+    return JOHN | {"case_id": case_id, "account": "acme", "connection": "zoom"}
+
+
+def test_seal_case_is_told_of_a_batch_at_one_go_and_of_each_case_once(harness: ConsumerHarness) -> None:
+    for case_id in ("case-1", "case-2"):
+        _opens_case(harness, case_id)
+    batch = [record(_step_of(each), message_id=each) for each in ("case-1", "case-2")]
+    consumer = sso(harness, Operation(REVOKED))
+    assert consume(consumer, *batch) == set()
+    told = [json.loads(each["MessageBody"])["case_id"] for each in harness.sqs.to(SEAL_QUEUE)]
+    assert told == ["case-1", "case-2"]
+    assert [each["Id"] for each in harness.sqs.to(SEAL_QUEUE)] == ["0", "1"]
+
+
+def test_a_message_of_which_seal_case_could_not_be_told_comes_back_and_it_is_told_then(
+    harness: ConsumerHarness,
+) -> None:
+    for case_id in ("case-1", "case-2"):
+        _opens_case(harness, case_id)
+    harness.sqs.refuses = 1
+    operation = Operation(REVOKED)
+    consumer = sso(harness, operation)
+    batch = [record(_step_of(each), message_id=each) for each in ("case-1", "case-2")]
+    assert consume(consumer, *batch) == {"case-1"}
+    assert consume(consumer, batch[0]) == set()
+    told = [json.loads(each["MessageBody"])["case_id"] for each in harness.sqs.to(SEAL_QUEUE)]
+    assert told == ["case-2", "case-1"]
+    assert len(operation.commands) == 2
+
+
+def test_where_the_queue_of_seal_case_is_out_of_order_every_message_of_the_batch_comes_back(
+    harness: ConsumerHarness,
+) -> None:
+    _opens_case(harness, "case-1")
+    harness.sqs.broken = {"SendMessageBatch"}
+    batch = [record(_step_of("case-1"), message_id="1"), record(JOHN, message_id="of no case")]
+    assert consume(sso(harness, Operation(REVOKED)), *batch) == {"1"}
+
+
 def test_a_command_of_a_case_that_is_not_there_is_parked(harness: ConsumerHarness) -> None:
     operation = Operation(REVOKED)
     consume(sso(harness, operation), record(JOHN | {"case_id": "case-1"}))

@@ -169,7 +169,7 @@ def late(receives: int, message_id: str = "1") -> dict[str, Any]:
 
 def over(harness: ConsumerHarness, operation: Callable[..., Result], state: State) -> Consumer[RevokeSsoToken]:
     case: Any = SimpleNamespace(state=state)
-    return replace(harness.consumer(RevokeSsoToken, operation), read_case=lambda *_: case, tell=None)
+    return replace(harness.consumer(RevokeSsoToken, operation), read_case=lambda *_: case, request_seals=None)
 
 
 @pytest.mark.parametrize("receives", [8, 9, 10])

@@ -66,6 +66,16 @@ def test_a_case_of_which_something_is_outstanding_stays_open_and_the_record_says
     assert office.measured == []
 
 
+def test_that_nothing_is_outstanding_is_written_with_the_seal(office: Office) -> None:
+    carries_out_the_steps(office)
+    reached: list[str] = []
+    office.effects.watch = lambda name, moment: reached.append(name) if moment == "after" else None
+    office.deliver(office.queued[0])
+    assert (office.case.state, office.case.outstanding) == (State.COMPLETED, ())
+    # The seal, then what was signed, then that it was announced.
+    assert reached.count("write case") == 3
+
+
 def test_a_connection_that_came_between_the_event_and_the_seal_ends_before_the_case_does(office: Office) -> None:
     carries_out_the_steps(office)
     office.connects("adas-zoom", ADA)

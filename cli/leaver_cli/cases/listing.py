@@ -7,9 +7,9 @@ from typing import Annotated, Final
 
 import typer
 
-from leaver.cases.record import own_among
 from leaver.cases.states import OVER, State
 from leaver.cases.table import Cases, ListedCase, UnreadableCase
+from leaver.errors import Rejected
 from leaver.messages.names import name_of
 from leaver_cli.cases.to_do import about_the_case, about_the_steps
 from leaver_cli.deployment import describe, now
@@ -89,9 +89,13 @@ def _is_asked_for(case: ListedCase, *, person: str | None, since: datetime | Non
 
 
 def _to_do(known: Cases, listed: ListedCase, at: datetime) -> str | None:
-    """What a person does about it; of an open case the index does not tell what came of its steps."""
-    receipts = own_among(listed.steps, known.read_receipts(listed.case_id)) if listed.state is State.OPEN else {}
-    steps = list(about_the_steps(listed, receipts, at))
+    """What a person does about it; of an open case the index tells neither its steps nor what came of them."""
+    try:
+        case = known.read(listed.case_id) if listed.state is State.OPEN else None
+    except Rejected as unreadable:
+        return unreadable.reason
+    receipts = case.own_among(known.read_receipts(case.case_id)) if case else {}
+    steps = list(about_the_steps(case, receipts, at)) if case else []
     for name, told in steps:
         more = f" (and {len(steps) - 1} more: `leaver case {listed.case_id}`)" if len(steps) > 1 else ""
         return f"{name}: {told}{more}"

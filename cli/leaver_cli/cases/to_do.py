@@ -27,9 +27,7 @@ def about_the_case(case: Case | ListedCase, now: datetime) -> str | None:
     return f"overdue: `leaver case {case.case_id}` names the step" if is_overdue else None
 
 
-def about_the_steps(
-    case: Case | ListedCase, receipts: Mapping[str, Receipt], now: datetime
-) -> Iterator[tuple[str, str]]:
+def about_the_steps(case: Case, receipts: Mapping[str, Receipt], now: datetime) -> Iterator[tuple[str, str]]:
     """Each step that needs a person, and what that person does."""
     is_late = case.deadline_at is not None and case.deadline_at <= now
     for step in case.steps if case.state is State.OPEN else ():
@@ -37,7 +35,7 @@ def about_the_steps(
             yield step.name, told
 
 
-def _about(case: Case | ListedCase, step: Step, receipt: Receipt | None, *, is_late: bool) -> str | None:
+def _about(case: Case, step: Step, receipt: Receipt | None, *, is_late: bool) -> str | None:
     close = f'`leaver close {case.case_id} {step.name} --because "…"`'
     if step.refused is not None:
         return f"{step.refused}: end it there by hand, then {close}"

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from leaver.cases.evidence import CaseEvidence
+    from leaver.evidence.signing import SigningKey
     from leaver.providers.entry import WhoHasSomething
     from leaver.providers.source import LooksUp, Sources
 
@@ -318,19 +319,26 @@ def case_evidence(table: str, bucket: str, key_arn: str) -> "CaseEvidence":
     from leaver.cases.evidence import CaseEvidence, CommitmentKeys  # noqa: PLC0415
     from leaver.cases.log import CaseLog  # noqa: PLC0415
     from leaver.cases.statements import Statements  # noqa: PLC0415
-    from leaver.evidence.signing import SigningKey  # noqa: PLC0415
     from leaver.evidence.store import EvidenceStore  # noqa: PLC0415
 
     return CaseEvidence(
         cases=cases(table),
         keys=CommitmentKeys(_dynamodb(), table=table),
         statements=Statements(
-            signing_key=SigningKey(_kms(), key_arn=key_arn),
+            signing_key=_signing_key(key_arn),
             store=EvidenceStore(_s3(), bucket=bucket),
             log=CaseLog(_dynamodb(), table=table),
             clock=now,
         ),
     )
+
+
+@cache
+def _signing_key(key_arn: str) -> "SigningKey":
+    """The key of evidence; its public half never changes, and is paid for each time that KMS is asked for it."""
+    from leaver.evidence.signing import SigningKey  # noqa: PLC0415
+
+    return SigningKey(_kms(), key_arn=key_arn)
 
 
 def case_start(
@@ -430,7 +438,7 @@ def consumer(
     command.model_rebuild()
     seal_queue_url = ending.seal_queue_url if ending else None
     out = publisher(settings.event_bus_name, settings.dead_letter_queue_url, refresh_queue_url, seal_queue_url)
-    reports = StepReports(cases(cases_table), out) if cases_table and ending else None
+    reports = StepReports(cases(cases_table)) if cases_table and ending else None
     function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", command.__name__)
     return Consumer(
         function=function,
@@ -441,7 +449,7 @@ def consumer(
         receipts=receipts(cases_table) if cases_table else None,
         give_up_after=timedelta(seconds=settings.give_up_after),
         read_case=reports.read_case if reports else read_case,
-        tell=reports.tell if reports else None,
+        request_seals=out.request_seals if reports else None,
         ceiling=ceiling(cases_table, ending.most_an_hour) if cases_table and ending else None,
         clock=now,
         logger=logger(),

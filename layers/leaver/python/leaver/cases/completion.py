@@ -52,34 +52,37 @@ class CaseCompletion:
             receipts = self.cases.read_receipts(case.case_id)
             case = self._count(case, receipts)
         searched: Searched = ()
-        if case.allows(CaseEvent.SEALED) and not case.awaited:
+        if case.allows(CaseEvent.SEALED) and not self._counted(case, receipts).awaited:
             case = self._add_names(case, receipts)
-            if case.allows(CaseEvent.SEALED) and not case.awaited:
+            if case.allows(CaseEvent.SEALED) and not self._counted(case, receipts).awaited:
                 case, searched = self._add_what_came_since(case, receipts)
-        if case.allows(CaseEvent.SEALED) and case.outstanding and not case.awaited:
+        counted = self._counted(case, receipts)
+        if case.allows(CaseEvent.SEALED) and counted.outstanding and not counted.awaited:
             # The purges, of somebody who stays; one that was heard of is not sent again.
             heard = self.cases.read_receipts(case.case_id)
-            self.case_start.send(case, set(case.outstanding) - heard.keys())
-        if case.allows(CaseEvent.SEALED) and not case.outstanding:
+            self.case_start.send(case, set(counted.outstanding) - heard.keys())
+        if case.allows(CaseEvent.SEALED) and not counted.outstanding:
             # A person may have closed the purge, which the cutoff goes before.
             self.case_start.raise_cutoffs(case)
             case = self._seal(case, searched)
         return self.announcer.announce_pending(self.keep_evidence(case))
 
     def _count(self, case: Case, receipts: Mapping[str, Receipt]) -> Case:
-        """Compute anew what is outstanding, by the receipts alone."""
+        """Write what is outstanding by the receipts alone; that nothing is, the seal writes, with all the rest."""
 
         def with_outstanding(standing: Case) -> Case | None:
-            outstanding = self._outstanding(standing, receipts)
-            if standing.state is not State.OPEN or outstanding == standing.outstanding:
-                return None
-            return standing.model_copy(update={"outstanding": outstanding})
+            counted = self._counted(standing, receipts)
+            return counted if standing.state is State.OPEN and counted != standing else None
 
-        undone = set(self._outstanding(case, receipts)) - set(case.outstanding)
-        if undone:
+        outstanding = self._outstanding(case, receipts)
+        if set(outstanding) - set(case.outstanding):
             # Somebody's hand: the record says more than the receipts. The case stays open, and its step is sent anew.
             self.measure("CasesAtOddsWithReceipts", 1)
-        return self.cases.settle(case, with_outstanding)
+        return self.cases.settle(case, with_outstanding) if outstanding else case
+
+    def _counted(self, case: Case, receipts: Mapping[str, Receipt]) -> Case:
+        """The case with what is outstanding by these receipts alone."""
+        return case.model_copy(update={"outstanding": self._outstanding(case, receipts)})
 
     def _outstanding(self, case: Case, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
         own = {name: each for name, each in case.own_among(receipts).items() if each.case_id == case.case_id}
@@ -128,8 +131,9 @@ class CaseCompletion:
         found, searched = self.case_start.search(case)
 
         def with_found(standing: Case) -> Case | None:
-            more = with_what_may_be_back(standing.with_steps(found), receipts, self.providers)
-            return more if standing.state is State.OPEN and more != standing else None
+            counted = self._counted(standing, receipts)
+            more = with_what_may_be_back(counted.with_steps(found), receipts, self.providers)
+            return more if standing.state is State.OPEN and more != counted else None
 
         extended = self.cases.change(case, with_found)
         if extended is None:
@@ -145,11 +149,12 @@ class CaseCompletion:
         now = max((self.clock(), *(each.finished_at for each in receipts if each.finished_at)))
 
         def with_seal(standing: Case) -> Case | None:
-            if not standing.allows(CaseEvent.SEALED) or standing.outstanding or standing.steps != case.steps:
+            counted = self._counted(standing, by_entry)
+            if not standing.allows(CaseEvent.SEALED) or counted.outstanding or standing.steps != case.steps:
                 return None
-            if self._may_be_back(standing, by_entry) or not self._is_searched(standing, by_entry, searched):
+            if self._may_be_back(counted, by_entry) or not self._is_searched(standing, by_entry, searched):
                 return None
-            applied = self._with_applied_policy(standing).model_copy(update={"searched": searched})
+            applied = self._with_applied_policy(counted).model_copy(update={"searched": searched})
             return applied.after_seal(stored, _residual(receipts), now)
 
         sealed = self.cases.change(case, with_seal)

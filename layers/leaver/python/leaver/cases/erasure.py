@@ -26,7 +26,7 @@ MARK: Final = "erased@leaver.invalid"
 _KEPT: Final = dict.fromkeys(
     (
         *("partition", "entry", "item_version", "evidence", "connection", "outstanding", "waiting"),
-        *("asked_at", "told_at", "sweeps", "swept_at", "activated_at", "deactivated_again_by"),
+        *("kind", "asked_at", "told_at", "sweeps", "swept_at", "activated_at", "deactivated_again_by"),
     ),
     True,
 )

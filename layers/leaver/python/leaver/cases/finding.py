@@ -114,7 +114,7 @@ class StepFinder:
 
     def _owned_by(self, names: Sequence[str]) -> Iterator[Connection | Unreadable]:
         """What the person has or answers for, or did; a record that can't be read stops nothing but its own step."""
-        for each in dict.fromkeys(each for name in names for each in self.connections.owned_by(name)):
+        for each in self.connections.owned_by(*names):
             try:
                 record = self.connections.read(each)
             except BadMessage:

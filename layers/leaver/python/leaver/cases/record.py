@@ -273,6 +273,7 @@ class Case(BaseModel):
         """Where it lies in the table."""
         return of_case(self.case_id)
 
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no property under a decorator
     @property
     def kind(self) -> Kind:
         """What the case is about, as its event says: somebody leaves, or stays."""
@@ -434,7 +435,8 @@ class Case(BaseModel):
 
     def own_among(self, receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
         """The receipts of its steps among these, which go by their sort key; what is another's is not one."""
-        return own_among(self.steps, receipts)
+        found = [(step, receipt) for step in self.steps if (receipt := receipts.get(step.name))]
+        return {step.name: receipt for step, receipt in found if step.is_reported_by(receipt)}
 
     def with_names(self, names: Iterable[str]) -> Self:
         """With these names for tombstones as well."""
@@ -483,12 +485,6 @@ class Case(BaseModel):
         if self.state is not State.COMPLETED or self.finished_at is None:
             return None
         return max(0, int((self.finished_at - max(self.requested_at, self.effective_at)).total_seconds()))
-
-
-def own_among(steps: Iterable[Step], receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
-    """The receipts of these steps among those of their case, which go by their sort key."""
-    found = [(step, receipt) for step in steps if (receipt := receipts.get(step.name))]
-    return {step.name: receipt for step, receipt in found if step.is_reported_by(receipt)}
 
 
 def new_case(case_id: str, steps: Iterable[Step], names: Iterable[str], **fields: object) -> Case:

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from leaver.cases.receipts import Receipt
 from leaver.cases.record import Case
 from leaver.cases.states import WAITING
 from leaver.cases.table import Cases
 from leaver.errors import BadMessage
 from leaver.messages.commands import Command
-from leaver.messages.publisher import Publisher
 
 
 @dataclass(frozen=True)
@@ -16,7 +14,6 @@ class StepReports:
     """The cases as whoever carries out their steps sees them: nobody of these changes a case."""
 
     cases: Cases
-    publisher: Publisher
 
     def read_case(self, case_id: str, command: Command) -> Case:
         """Read the case whose step this command is; raises BadMessage where no such case asks for this very command."""
@@ -28,7 +25,3 @@ class StepReports:
         if case.state in WAITING:
             raise BadMessage("case_id: expected the id of a case that has begun")
         return case
-
-    def tell(self, receipt: Receipt) -> None:
-        """Tell seal_case that a step's final receipt is there, at least once."""
-        self.publisher.request_seal(receipt.case_id)

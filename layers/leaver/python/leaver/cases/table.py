@@ -3,14 +3,14 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from leaver.cases.kinds import Kind, kind_of
+from leaver.cases.kinds import Kind
 from leaver.cases.partitions import KEY, of_case, of_receipts
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, Case, Said, Step
+from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, Case, Said
 from leaver.cases.seal import Stored
 from leaver.cases.states import State
 from leaver.errors import Rejected
@@ -52,7 +52,11 @@ class CaseSummary(BaseModel):
 
 
 class ListedCase(BaseModel):
-    """What the index `state` knows of a case, for people who look over many."""
+    """What the index `state` knows of a case, for people who look over many.
+
+    Less than 1 KB: each change of a case is paid for here once more, for each KB that was begun, and twice where the
+    state changes. Steps and the event as it came are read with the case.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -61,7 +65,7 @@ class ListedCase(BaseModel):
     case_id: str
     email: str
     names: tuple[str, ...]
-    request: dict[str, Any] = Field(default_factory=dict)
+    kind: Kind
     source: str
     event_id: str
     urgency: str
@@ -69,17 +73,11 @@ class ListedCase(BaseModel):
     started_at: AwareDatetime | None = None
     deadline_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
-    steps: tuple[Step, ...] = ()
     outstanding: tuple[str, ...]
     waiting: tuple[str, ...] = ()
     because: str | None = None
     return_held: Said | None = None
     sweep_of: str | None = None
-
-    @property
-    def kind(self) -> Kind:
-        """What the case is about, as Case has it."""
-        return kind_of(self.request)
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether it is under way for longer than it may be."""

@@ -399,20 +399,24 @@ class Connections:
         """Count the connections whose refreshes have failed so long that it was announced, by the index `due`."""
         return sum(1 for each in self._query(Status.COOLING_DOWN, "", {}) if each.get("trouble_since"))
 
-    def owned_by(self, owner: str) -> list[str]:
+    def owned_by(self, *owners: str) -> list[str]:
         """The names of the connections that are one person's, or were, however that is spelt, by the index `role`.
 
-        `owner` is an address, or the provider's own id: who gave a connection may have had another address then.
+        `owners` are addresses, or the provider's own ids: who gave a connection may have had another address then.
 
         An index by owner would find one spelling alone, and a record may be written by hand.
         """
         found = [each for role in get_args(Role) for each in self._query_role(role)]
-        owners = ("owner", "owner_id", "replaced_owner")
-        return sorted(
-            str(each["connection"])
-            for each in found
-            if any(_is_owner(str(each.get(which, "")), owner) for which in owners)
-        )
+        fields = ("owner", "owner_id", "replaced_owner")
+        owned = [
+            sorted(
+                str(each["connection"])
+                for each in found
+                if any(_is_owner(str(each.get(field, "")), owner) for field in fields)
+            )
+            for owner in owners
+        ]
+        return list(dict.fromkeys(name for names in owned for name in names))
 
     def service_connections(self, provider: str) -> Iterator[Connection | Unreadable]:
         """Read what Leaver works through at a provider, whatever it is called and however it is, by the index `role`.

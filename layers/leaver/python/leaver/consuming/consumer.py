@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from leaver.cases.ceiling import Ceiling
 from leaver.cases.heard import Fate
-from leaver.cases.receipts import Progress, Receipt, Receipts
+from leaver.cases.receipts import Progress, Receipts
 from leaver.cases.record import Case
 from leaver.cases.states import OVER
 from leaver.consuming.answers import ProbeAnswers
@@ -80,8 +80,9 @@ class Consumer(Generic[AnyCommand]):
     read_case: Callable[[str, AnyCommand], Case] | None = None
     #: for commands that end somebody's access; None for any other
     ceiling: Ceiling | None = None
-    #: see OutcomeRecorder
-    tell: Callable[[Receipt], None] | None = None
+    #: has seal_case look at the cases of which a step has a final receipt; returns which it could not tell of, and why.
+    #: None where commands are a step of no case
+    request_seals: Callable[[Iterable[str]], Mapping[str, Exception]] | None = None
     #: for HR events, of which none may end in silence
     journal: EventJournal[AnyCommand] | None = None
     #: answers what a command would find; None where nobody asks that
@@ -103,7 +104,7 @@ class Consumer(Generic[AnyCommand]):
             self._measure_wait(message.envelope)
         messages, reservations = self._ask_for_all(self._postpone_duplicates(read))
         handled = list(self.executor.map(partial(self._handle, context=context), messages, reservations))
-        acknowledged = self._announce(messages, handled)
+        acknowledged = self._tell(messages, handled)
         answered = list(self.executor.map(partial(self._answer, context=context), asked))
         if self.metrics.metric_set:
             self.metrics.flush_metrics()
@@ -262,7 +263,7 @@ class Consumer(Generic[AnyCommand]):
         self, command: AnyCommand, message: Message[AnyCommand], progress: Progress, *, is_over: bool
     ) -> Handled:
         if message.standing and message.is_done:
-            return Handled(acknowledged=True, announcement=self._recorder.repeat(message.standing))
+            return self._recorder.repeat(message.standing)
         if self.receipts and message.standing and message.standing.outcome:
             self.receipts.reopen(message.standing)
         if not is_over:
@@ -272,8 +273,7 @@ class Consumer(Generic[AnyCommand]):
         if isinstance(result, Fate):
             self._recorder.count(result.name)
             return Handled(acknowledged=True, fate=result)
-        announcement = self._recorder.record(message.receipt, result) if result else None
-        return Handled(acknowledged=True, announcement=announcement)
+        return self._recorder.record(message.receipt, result) if result else Handled(acknowledged=True)
 
     def _count_killed_runs(self, message: Message[AnyCommand]) -> None:
         """Raise Killed where a run that had this very message said nothing more, and it is to be given up.
@@ -296,13 +296,20 @@ class Consumer(Generic[AnyCommand]):
 
     # -- what came of it
 
-    def _announce(self, messages: Sequence[Message[AnyCommand]], handled: Sequence[Handled]) -> list[bool]:
-        """Announce what became of the batch; what the bus did not take comes back, and is announced again then."""
+    def _tell(self, messages: Sequence[Message[AnyCommand]], handled: Sequence[Handled]) -> list[bool]:
+        """Tell seal_case and the bus what became of the batch; what either did not take comes back, and is told again.
+
+        One message for each case, at one go for all of them: each request is paid for.
+        """
+        case_ids = dict.fromkeys(each.case_id for each in handled if each.case_id is not None)
+        unsealed = self.request_seals(case_ids) if self.request_seals and case_ids else {}
         announcements = [each.announcement for each in handled if each.announcement is not None]
         refused: Mapping[str, Exception] = self.publisher.announce_all(announcements) if announcements else {}
         acknowledged = []
         for message, each in zip(messages, handled, strict=True):
-            error = refused.get(each.announcement.announcement_id) if each.announcement else None
+            error = unsealed.get(each.case_id or "")
+            if each.announcement and error is None:
+                error = refused.get(each.announcement.announcement_id)
             if error is not None:
                 self._failures.log("failed", message, error)
                 self._failures.return_to_queue(message.envelope, self._failures.back_off(message.envelope.receives))
@@ -318,7 +325,6 @@ class Consumer(Generic[AnyCommand]):
         return OutcomeRecorder(
             command=self.command,
             receipts=self.receipts,
-            tell=self.tell,
             clock=self.clock,
             logger=self.logger,
             metrics=self.metrics,

@@ -143,8 +143,8 @@ class FailureHandler:
             )
         )
         failed = Result(Outcome.FAILED, error.response if isinstance(error, LeaverError) else NO_RESPONSE)
-        announcement = self.recorder.record(message.receipt, failed, reason)
-        return Handled(acknowledged=True, announcement=announcement, fate=Fate("dead_lettered", because=reason))
+        handled = self.recorder.record(message.receipt, failed, reason)
+        return replace(handled, fate=Fate("dead_lettered", because=reason))
 
     def _keep_progress(self, message: Message[Any]) -> None:
         """Keep what the next run has to know, where nothing failed: a run that was throttled was not killed."""

@@ -89,6 +89,8 @@ class Handled:
     #: whether Lambda may delete it
     acknowledged: bool
     announcement: Announcement | None = None
+    #: the case that seal_case is to look at, since a step of it has a final receipt
+    case_id: str | None = None
     #: what became of an HR event; of a message that comes back, nothing has yet
     fate: Fate | None = None
 

@@ -1,4 +1,4 @@
-"""The last word on a command: on its receipt, to its case, to metrics and log, and as what is to be announced."""
+"""The last word on a command: on its receipt, to metrics and log, and as what others are still to be told."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from leaver.cases.receipts import SUCCESSES, WHILE_OPEN, Receipt, Receipts
+from leaver.consuming.message import Handled
 from leaver.messages.commands import Command
 from leaver.messages.events import Announcement
 from leaver.outcomes import Outcome, Result
@@ -24,34 +25,32 @@ class OutcomeRecorder:
     command: type[Command]
     #: refreshes and hand-overs leave none: their journal is the record, or the command that follows
     receipts: Receipts | None
-    #: tells seal_case, of commands that may be a case's step
-    tell: Callable[[Receipt], None] | None
     clock: Callable[[], datetime]
     logger: Logger
     metrics: Metrics
 
-    def record(self, receipt: Receipt, result: Result, reason: str | None = None) -> Announcement | None:
-        """Write the receipt first, then tell seal_case; returns what is to be announced."""
+    def record(self, receipt: Receipt, result: Result, reason: str | None = None) -> Handled:
+        """Write the receipt; returns what is left to do then."""
         because = result.details.get("because") if result.outcome is Outcome.REFUSED else None
         closed = receipt.closed(result, now=self.clock(), reason=reason or (str(because) if because else None))
         if self.receipts:
             closed = self.receipts.finish(closed)
-        announcement = self.repeat(closed)
+        handled = self.repeat(closed)
         self.count(str(closed.outcome))
         if closed.time_to_revoke is not None:
             name = f"{self.command.__name__}.TimeToRevoke"
             self.metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=closed.time_to_revoke)
         self.logger.info("finished", extra=log_fields(closed))
-        return announcement
+        return handled
 
-    def repeat(self, closed: Receipt) -> Announcement | None:
-        """Do again what may have been lost after the receipt was written; returns what is to be announced."""
-        if self.tell is not None and closed.belongs_to_a_case:
-            self.tell(closed)
+    def repeat(self, closed: Receipt) -> Handled:
+        """What is to be done once a receipt is written, and once more where a run may have been killed after that."""
         # Whoever is refused for a reason is told of it; what belongs to a case that is over is told by the case.
         # Refreshes leave no receipt, and are refused all the time.
         unannounced = closed.outcome in UNANNOUNCED and (closed.reason is None or self.receipts is None)
-        return None if unannounced else _announcement(self.command, closed)
+        announcement = None if unannounced else _announcement(self.command, closed)
+        case_id = closed.case_id if closed.belongs_to_a_case else None
+        return Handled(acknowledged=True, announcement=announcement, case_id=case_id)
 
     def count(self, event: str) -> None:
         """Count something that happened to this function's commands."""

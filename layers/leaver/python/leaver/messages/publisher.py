@@ -135,14 +135,32 @@ class Publisher:
 
     def request_seal(self, case_id: str) -> None:
         """Ask seal_case to look at a case: never deduplicated, since each time another receipt may be there."""
+        for error in self.request_seals([case_id]).values():
+            raise error
+
+    def request_seals(self, case_ids: Iterable[str]) -> dict[str, Exception]:
+        """The same of each of these; returns those that the queue did not take, and why."""
         if self._seal_queue_url is None:
             raise Undelivered("this function has no seal queue")
-        self._sqs.send_message(
-            QueueUrl=self._seal_queue_url,
-            MessageBody=json.dumps({"case_id": case_id}),
-            MessageGroupId="cases",
-            MessageDeduplicationId=str(uuid4()),
-        )
+        refused: dict[str, Exception] = {}
+        for batch in _batches([*case_ids]):
+            entries: Any = [
+                {
+                    "Id": str(index),
+                    "MessageBody": json.dumps({"case_id": each}),
+                    "MessageGroupId": "cases",
+                    "MessageDeduplicationId": str(uuid4()),
+                }
+                for index, each in enumerate(batch)
+            ]
+            try:
+                answer = self._sqs.send_message_batch(QueueUrl=self._seal_queue_url, Entries=entries)
+            except (BotoCoreError, ClientError) as error:
+                refused |= dict.fromkeys(batch, error)
+                continue
+            for entry in answer.get("Failed", []):
+                refused[batch[int(entry["Id"])]] = Undelivered(f"the seal queue refused a message: {entry['Code']}")
+        return refused
 
     def request_days(self, now: datetime) -> None:
         """Ask seal_case to tell of the days that are over: once where several ask within five minutes of one hour."""
