@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 from local.aws.moto_server import CREDENTIAL
 from local.aws.partitions import NOTES, SIGNING_KEY, Reach
 from local.aws.template import ACCOUNT, REGION
-from tests.contract.iam import is_allowed, principal
+from tests.contract.iam import is_allowed, matches, principal
 from tests.contract.stack import FULL, FUNCTIONS, Stack, arn, kebab, of_type, stack
-from tests.contract.test_template_permissions import CASES, SECRET, leading_keys, matches, statements
+from tests.contract.test_template_permissions import CASES, SECRET, leading_keys, statements
 from tests.contract.test_template_queue_policies import ROLE
 from tests.contract.test_template_speakers import BUS
 

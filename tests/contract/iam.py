@@ -54,8 +54,8 @@ def is_allowed(
     found = [
         each["Effect"]
         for each in (*caller.own, *speaks)
-        if any(_like(pattern, action) for pattern in _listed(each["Action"]))
-        and any(_like(pattern, resource) for pattern in _listed(each["Resource"]))
+        if any(matches(pattern, action) for pattern in _listed(each["Action"]))
+        and any(matches(pattern, resource) for pattern in _listed(each["Resource"]))
         and all(
             holds(operator, key, values, context)
             for operator, keys in each.get("Condition", {}).items()
@@ -73,13 +73,13 @@ def holds(operator: str, key: str, values: object, context: Mapping[str, str | l
     if operator == "Null":
         return (wanted == ["true"]) is not present
     quantifier, _, comparison = operator.rpartition(":")
-    matches = _COMPARISONS[comparison.replace("Not", "")]
+    compares = _COMPARISONS[comparison.replace("Not", "")]
     negated = "Not" in comparison
     if not present:
         return quantifier == "ForAllValues" or (negated and quantifier == "")
     given = _listed(context[key])
     assert quantifier or len(given) == 1, f"{key} has several values: {operator} says nothing of which"
-    each_holds = [any(matches(pattern, value) for pattern in wanted) is not negated for value in given]
+    each_holds = [any(compares(pattern, value) for pattern in wanted) is not negated for value in given]
     return all(each_holds) if quantifier == "ForAllValues" else any(each_holds)
 
 
@@ -92,7 +92,8 @@ def _is_about(who: object, caller: Caller) -> bool:
 
 
 @cache
-def _like(pattern: str, value: str) -> bool:
+def matches(pattern: str, value: str) -> bool:
+    """Match as IAM does: * any characters, slashes too; ? exactly one; nothing else is special."""
     letters = ({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
     return re.fullmatch("".join(letters), value, re.DOTALL) is not None
 
@@ -101,14 +102,14 @@ def _like(pattern: str, value: str) -> bool:
 def _arn_like(pattern: str, value: str) -> bool:
     # By part: a wildcard does not reach over a colon, but for the last.
     parts, found = pattern.split(":", 5), value.split(":", 5)
-    return len(parts) == len(found) and all(map(_like, parts, found))
+    return len(parts) == len(found) and all(map(matches, parts, found))
 
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "ArnEquals": _arn_like,
     "ArnLike": _arn_like,
     "StringEquals": str.__eq__,
-    "StringLike": _like,
+    "StringLike": matches,
     "Bool": lambda wanted, value: wanted.lower() == value.lower(),
 }
 

@@ -16,7 +16,7 @@ from leaver.messages.events import ConnectionAnnouncement, ReconciliationAnnounc
 from leaver.messages.speakers import HR_EVENTS
 from leaver.providers.sources import SOURCES as ASKED
 from leaver.webhooks.sources import SOURCES
-from tests.contract.iam import is_allowed, principal
+from tests.contract.iam import is_allowed, matches, principal
 from tests.contract.stack import DROP, FIFO, FUNCTIONS, LANED, ONLY_ASKED, ONLY_SCHEDULED, Stack, change, kebab, of_type
 from tests.contract.tries import Try, throw
 from tests.field import Field, harms_of
@@ -320,12 +320,6 @@ def is_of_all_secrets(statement: dict[str, Any]) -> bool:
     return (statement["Action"], statement["Resource"], statement.get("Condition")) in [
         ([f"secretsmanager:{action}"], ["*"], condition) for action in ("ListSecrets", "BatchGetSecretValue")
     ]
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Match as IAM does: * any characters, slashes too; ? exactly one; nothing else is special."""
-    expression = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
-    return re.fullmatch(expression, name) is not None
 
 
 def may(stack: Stack, function: str, action: str, resource: str) -> bool:

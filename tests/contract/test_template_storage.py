@@ -3,8 +3,8 @@
 import pytest
 
 from leaver.cases.table import CaseSummary, ListedCase
+from tests.contract.iam import matches
 from tests.contract.stack import DROP, FULL, FUNCTIONS, SMALLEST, Stack, change, kebab, of_type, stack
-from tests.contract.test_template_permissions import matches
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/Key"
 LOG_GROUP = "arn:aws:logs:eu-west-1:123456789012:log-group:"
