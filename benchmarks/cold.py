@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 ROUNDS: Final = 5
 #: milliseconds
 LATENCY: Final = 150
-#: calls that wait for each other, of the longest way: who is meant at Zoom, then at Venafi (two), for whom the robot's
-#: token speaks, the revocation, and whether anything is left (two, side by side)
-IN_A_ROW: Final = 6
+#: calls that wait for each other, of the longest way: who is meant at Zoom, then at Venafi (two; beside them, for whom
+#: the robot's token speaks), the revocation, and whether anything is left (two, side by side)
+IN_A_ROW: Final = 5
 #: times what cannot be less
 MOST: Final = 1.5
 INTAKE, *STEPS = OF_A_CASE

@@ -19,6 +19,7 @@ from leaver.consuming.previews import COUNT, Previews
 from leaver.errors import BadMessage, ProviderResponse, ProviderUnavailable, Rejected
 from leaver.messages.commands import RevokeGrants
 from leaver.outcomes import Outcome, Result
+from leaver.providers.side_by_side import beside
 from leaver.providers.venafi.api import Application, Grantee, Identity, Venafi, same_identity
 from leaver.providers.venafi.identities import Found, fold
 from leaver.providers.venafi.search import Nobody, PeopleSearch
@@ -73,7 +74,9 @@ def revoke_grants(
             return revoke_all(Application(command.application_id), progress, venafi=venafi, access_token=access_token)
         asked = AskedOfVenafi(venafi, search, connection.version, access_token)
         if "prefixed_universal" not in progress:
-            found = asked.find(command.subject)
+            # For whom the token speaks is needed next, and is remembered; an answer that fails is asked for again then.
+            with beside(partial(venafi.verify_once, access_token)):
+                found = asked.find(command.subject)
             if isinstance(found, Nobody):
                 return tell_of_nobody(found, command, asked)
             if found.found_by != "prefixed_universal" and age_of(command) > STILL_THEIRS:

@@ -1,6 +1,7 @@
 """Make a case of what HR says, and let a held case go on or throw it away, as a person decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -359,6 +360,8 @@ class PersonFinder:
     zoom: Zoom
     rate_limiter: RateLimiter
     clock: Callable[[], datetime]
+    #: asks several accounts at the same time
+    executor: Executor
 
     def find(self, request: OffboardingRequested, heard_at: datetime) -> dict[str, Person | None]:
         """Ask every account of Zoom's who is meant; returns whom each that answers knows, by `provider/account`.
@@ -370,14 +373,19 @@ class PersonFinder:
         given = request.subject.identity(provider, "id")
         if given is not None and given.casefold() == "me":
             raise Rejected(f"subject.identities.{provider}.id: me is whoever consented, and nobody else")
-        found: dict[str, Person | None] = {}
-        for at, twins in sorted(self.connections.usable_at([provider]).items()):
+        accounts = dict(sorted(self.connections.usable_at([provider]).items()))
+
+        def ask(twins: Sequence[Connection]) -> ZoomUser | Result | None:
             # One that can't say may lack a scope that its twin has.
             answers = (self._ask(connection, given, request, heard_at) for connection in twins)
-            answer = next((each for each in answers if each is not None), None)
-            if answer is not None:
-                found[at] = Person(answer.id, answer.email) if isinstance(answer, ZoomUser) else None
-        return found
+            return next((each for each in answers if each is not None), None)
+
+        answers = zip(accounts, self.executor.map(ask, accounts.values()), strict=True)
+        return {
+            at: Person(answer.id, answer.email) if isinstance(answer, ZoomUser) else None
+            for at, answer in answers
+            if answer is not None
+        }
 
     def _ask(
         self, connection: Connection, given: str | None, request: OffboardingRequested, heard_at: datetime
@@ -493,6 +501,7 @@ def consumer() -> Consumer[Asked]:
         zoom=bootstrap.api(Zoom, settings.zoom_api_url),
         rate_limiter=bootstrap.rate_limiter(settings.pace_table, settings.requests_per_second, tokens),
         clock=bootstrap.now,
+        executor=bootstrap.beside(),
     )
     step_finder = StepFinder(connections, settings.served(PROVIDERS))
     intake = Intake(

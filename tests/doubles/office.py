@@ -326,7 +326,12 @@ class Office:
         venafi_tokens = AccessTokens(self.table, self.secret_store, self.clock, "venafi")
         self._tokens = {"zoom": access_tokens, "venafi": venafi_tokens}
         person_finder = PersonFinder(
-            connections=self.table, tokens=access_tokens, zoom=self.zoom, rate_limiter=NoLimit(), clock=self.clock
+            connections=self.table,
+            tokens=access_tokens,
+            zoom=self.zoom,
+            rate_limiter=NoLimit(),
+            clock=self.clock,
+            executor=OneByOne(),
         )
         self.intake = Intake(
             cases=self.cases,

@@ -13,6 +13,7 @@ from leaver.errors import AnswerLost, InvalidGrant, InvalidToken, LeaverError, P
 from leaver.messages.commands import UserTokenType
 from leaver.outcomes import Outcome, Result
 from leaver.providers.registry import PROVIDERS
+from leaver.providers.transport import Transport
 from leaver.providers.venafi.api import PAGE, Application, Grantee, Identity, Venafi, is_prefixed, same_identity
 from leaver.providers.venafi.oauth import Verified
 from leaver.providers.venafi.search import PeopleSearch
@@ -226,6 +227,9 @@ class FakeVenafi(Venafi):
     grant: FakeGrant = field(default_factory=lambda: FakeGrant(Clock()))
     asked: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        super().__init__(Transport("http://127.0.0.1:1", clock=self.clock), self.clock)
+
     def revoke_grants(self, target: Grantee | Application, access_token: SecretStr) -> Result:
         self._asked("revoke_grants", access_token)
         had = self.grants.get(_named(target), 0)
@@ -293,9 +297,6 @@ class FakeVenafi(Venafi):
         name = next((name for name in names if "@" not in name), names[0].partition("@")[0] if names else "robot")
         prefixed_name = f"{universal.partition(':')[0]}:{name}"
         return Identity(universal, prefixed_name, name, is_user=universal not in self.groups)
-
-    def verify_once(self, access_token: SecretStr) -> Verified:
-        return self.verify(access_token)
 
     def verify(self, access_token: SecretStr) -> Verified:
         self._asked("verify", access_token)

@@ -13,8 +13,10 @@ from leaver.errors import BadMessage, CredentialStale, ProviderUnavailable, Reje
 from leaver.messages.commands import RevokeGrants, parse
 from leaver.outcomes import Outcome, Result
 from leaver.providers.venafi import identities
-from leaver.providers.venafi.api import Identity
+from leaver.providers.venafi.api import Identity, Venafi
 from leaver.providers.venafi.identities import Found
+from leaver.providers.venafi.search import PeopleSearch
+from tests.doubles.calls_in_a_row import CallsInARow
 from tests.doubles.clock import Clock
 from tests.doubles.connections_table import InMemoryConnections, connection
 from tests.doubles.providers import FakeVenafi, proved_search
@@ -33,7 +35,7 @@ def venafi() -> FakeVenafi:
     )
 
 
-def revoke(venafi: FakeVenafi, **target: Any) -> Result:
+def revoke(venafi: Venafi, search: PeopleSearch | None = None, **target: Any) -> Result:
     progress: Progress = {}
     access_tokens = AccessTokens(
         InMemoryConnections(connection("venafi", provider="venafi")),
@@ -41,7 +43,9 @@ def revoke(venafi: FakeVenafi, **target: Any) -> Result:
         Clock(),
         "venafi",
     )
-    search = proved_search(venafi, Clock())
+    if search is None:
+        assert isinstance(venafi, FakeVenafi)
+        search = proved_search(venafi, Clock())
     command = parse(RevokeGrants, target, direct=True)
     return revoke_grants(
         command, progress, venafi=venafi, tokens=access_tokens, search=search, age_of=lambda _: timedelta(0)
@@ -365,3 +369,46 @@ def test_a_refused_token_is_stale(venafi: FakeVenafi) -> None:
     venafi.accepts = set()
     with pytest.raises(CredentialStale):
         revoke(venafi, grantee_prefixed_universal=JOHN)
+
+
+# --- calls that do not wait for each other
+
+DONE = {"Success": True, "Result": 0}
+ANN = {"PrefixedUniversal": JOHN, "PrefixedName": "local:john", "Name": "john", "Type": 1}
+ANSWERS = {
+    "Browse": {"Identities": [ANN]},
+    "ReadAttribute": {"Attributes": ["john.doe@example.com"]},
+    "verify": {"identity": JANE, "application": "leaver"},
+    "RevokeGrants": DONE,
+    "GetGrants": {**DONE, "Grants": []},
+}
+LEFT = ("GetGrants", "GetGrants")
+
+
+def test_four_calls_in_a_row_end_the_grants_of_a_leaver_and_none_is_asked_twice_for_whom_the_token_speaks() -> None:
+    host = CallsInARow(ANSWERS)
+    venafi = Venafi(host, Clock())
+    search = PeopleSearch(venafi, prefixes=["local"], known_addresses=[], clock=Clock())
+    # Of the first leaver of a token, Venafi answers neither of these two before the other has come.
+    host.count(("verify", "Browse"), LEFT)
+    assert revoke(venafi, search, identity="john.doe@example.com").outcome is Outcome.REVOKED
+    assert sorted(host.calls) == ["Browse", *LEFT, "ReadAttribute", "RevokeGrants", "verify"]
+    assert host.in_a_row == 4
+    host.count(LEFT)
+    assert revoke(venafi, search, identity="john.doe@example.com").outcome is Outcome.REVOKED
+    assert sorted(host.calls) == ["Browse", *LEFT, "ReadAttribute", "RevokeGrants"]
+    assert host.in_a_row == 4
+
+
+def test_nobody_is_found_although_it_can_not_be_told_for_whom_the_token_speaks(
+    venafi: FakeVenafi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ProviderUnavailable("Venafi is out of order")
+
+    monkeypatch.setattr(venafi, "verify", fail)
+    del venafi.grants[JANE]
+    assert revoke(venafi, identity="nobody@example.com").outcome is Outcome.USER_NOT_FOUND
+    with pytest.raises(ProviderUnavailable):
+        revoke(venafi, identity="john.doe@example.com")
+    assert "revoke_grants" not in venafi.asked

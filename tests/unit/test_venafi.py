@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -31,6 +33,7 @@ from leaver.providers.venafi.api import Application, Grantee, Identity, ResultCo
 from leaver.providers.venafi.identities import Found, find_identity
 from leaver.providers.venafi.oauth import Verified
 from leaver.tokens import GrantedTokens
+from tests.doubles.calls_in_a_row import CallsInARow
 from tests.doubles.canary import shown_by
 from tests.doubles.wire import Play, Wire, fixture, fixtures, serving
 
@@ -382,6 +385,33 @@ def test_whom_a_token_speaks_for_is_asked_once_for_each_token() -> None:
         told = [venafi.verify_once(token) for token in (TOKEN, TOKEN, SecretStr("another"))]
     assert told == [told[0]] * 3
     assert len(wire.asked) == 2
+
+
+def test_the_messages_of_a_batch_ask_once_together_for_whom_their_token_speaks() -> None:
+    with venafi_answering("200-verified", "200-verified") as (venafi, wire), ThreadPoolExecutor(10) as batch:
+        begins = Barrier(10)
+
+        def ask(_: int) -> Verified:
+            begins.wait()
+            return venafi.verify_once(TOKEN)
+
+        assert len(set(batch.map(ask, range(10)))) == 1
+    assert len(wire.asked) == 1
+
+
+def test_whom_a_token_speaks_for_is_asked_again_where_the_answer_was_none() -> None:
+    with venafi_answering("503-html", "200-verified") as (venafi, _):
+        with pytest.raises(ProviderUnavailable):
+            venafi.verify_once(TOKEN)
+        assert venafi.verify_once(TOKEN).application == "leaver"
+
+
+def test_a_local_part_is_looked_for_with_each_prefix_at_the_same_time() -> None:
+    host = CallsInARow({"Browse": {"Identities": []}, "Validate": {}})
+    host.count(("Validate", "Validate", "Validate"))
+    prefixes = ["AD+corp", "LDAP+lab", "local"]
+    assert find_identity("ann@example.com", prefixes, venafi=Venafi(host, lambda: NOW), access_token=TOKEN) is None
+    assert (host.calls, host.in_a_row) == (["Browse", "Validate", "Validate", "Validate"], 2)
 
 
 def test_grants_are_counted_by_a_page_of_a_thousand_and_an_empty_one_is_not_believed() -> None:

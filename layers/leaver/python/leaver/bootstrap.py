@@ -509,6 +509,12 @@ def _executor(width: int) -> Executor:
     return ThreadPoolExecutor(width, thread_name_prefix="message")
 
 
+@cache
+def beside() -> Executor:
+    """Threads for what one message asks side by side: the batch's own may all be at work, each waiting for another."""
+    return ThreadPoolExecutor(WIDTH, thread_name_prefix="beside")
+
+
 def _transport(url: str, *, ca_bundle: CaBundle | None = None) -> Transport:
     transport = Transport(
         url, ca_bundle=ca_bundle, plain_http_hosts=local_world(os.environ), clock=now, time_left=_TIME_LEFT

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import SecretStr
 
 from leaver.errors import BadMessage, Rejected
+from leaver.providers.side_by_side import ask_of_each
 from leaver.providers.venafi.api import Identity, Venafi, is_prefixed, same_identity
 
 #: Venafi's own name for it; an identity of a directory may have it under the directory's name alone
@@ -126,13 +127,14 @@ def _by_prefixed(value: str, *, venafi: Venafi, access_token: SecretStr) -> Foun
 
 def _by_local_part(address: str, prefixes: Iterable[str], *, venafi: Venafi, access_token: SecretStr) -> Found | None:
     """Whoever has the address's local part as a name may be somebody else: only their own address tells."""
-    names = [f"{prefix}:{address.partition('@')[0]}" for prefix in sorted(prefixes)]
-    guessed = [venafi.validate("PrefixedName", name, access_token) for name in names]
-    found = only_one(
-        each
-        for each in guessed
-        if each and each.is_user and is_exactly(address, each, venafi=venafi, access_token=access_token)
-    )
+
+    def guess(prefix: str) -> Identity | None:
+        guessed = venafi.validate("PrefixedName", f"{prefix}:{address.partition('@')[0]}", access_token)
+        if guessed is None or not guessed.is_user:
+            return None
+        return guessed if is_exactly(address, guessed, venafi=venafi, access_token=access_token) else None
+
+    found = only_one(each for each in ask_of_each(guess, sorted(prefixes)) if each)
     return Found(found, "local_part") if found else None
 
 

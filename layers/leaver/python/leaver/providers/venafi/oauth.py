@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from threading import Lock
 from typing import Final
 
 from pydantic import SecretStr
@@ -136,6 +137,8 @@ class VenafiAuth:
         self._clock = clock
         #: the token that was verified last, and what was told of it
         self._verified_once: tuple[SecretStr | None, Verified | None] = (None, None)
+        #: the messages of a batch ask at the same moment
+        self._verifying = Lock()
 
     def authorize(self, own: VenafiCredentials, scope: str) -> GrantedTokens | None:
         """Log in with whatever login the credentials hold; None where they hold none."""
@@ -187,11 +190,12 @@ class VenafiAuth:
 
     def verify_once(self, access_token: SecretStr) -> Verified:
         """The same, as it was told first: for whom a token speaks never changes. What else it says may be old."""
-        token, told = self._verified_once
-        if told is None or token != access_token:
-            told = self.verify(access_token)
-            self._verified_once = access_token, told
-        return told
+        with self._verifying:
+            token, told = self._verified_once
+            if told is None or token != access_token:
+                told = self.verify(access_token)
+                self._verified_once = access_token, told
+            return told
 
     def _verified(self, access_token: SecretStr, table: Mapping[str, Refusal]) -> Verified:
         answer = self._get("/vedauth/authorize/verify", access_token)

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from leaver.providers.side_by_side import ask_of_each
 from leaver.providers.venafi.api import Identity, Venafi, is_prefixed, prefix_of
 from leaver.providers.venafi.grantees import look_through_grants
 from leaver.providers.venafi.identities import (
@@ -124,9 +125,12 @@ class PeopleSearch:
 
     def _visible(self, access_token: SecretStr) -> set[str]:
         """The identity providers in which the search finds an address that is known to be there."""
-        return {
-            prefix_of(hit.prefixed_universal)
-            for address in self._known_addresses
-            for hit in self._venafi.browse(address, access_token)
-            if is_exactly(address, hit, venafi=self._venafi, access_token=access_token)
-        }
+
+        def see(address: str) -> set[str]:
+            return {
+                prefix_of(hit.prefixed_universal)
+                for hit in self._venafi.browse(address, access_token)
+                if is_exactly(address, hit, venafi=self._venafi, access_token=access_token)
+            }
+
+        return set().union(*ask_of_each(see, sorted(self._known_addresses)))
