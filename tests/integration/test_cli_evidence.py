@@ -20,8 +20,10 @@ from leaver.cases.record import ENTRY
 from leaver.cases.states import State
 from leaver.evidence.bundle import committed
 from leaver.evidence.canonical_json import canonical
+from leaver.storage.tables import timestamp
 from leaver_cli.evidence import export
 from leaver_cli.evidence.counted import Counted, count
+from leaver_cli.evidence.exhibit import time_of
 from leaver_cli.evidence.html import page, tag
 from leaver_cli.evidence.offline import check_folder
 from leaver_cli.evidence.people_csv import people_csv
@@ -183,6 +185,12 @@ def test_people_csv_has_a_row_for_each_leaver_and_no_formula(folder: Path, offic
     assert all(each["access revoked"] and each["systems"] == "venafi/acme; zoom/acme" for each in rows)
     exhibit = AskedOffice(office).evidence.exhibit(rows[0]["case"], is_redacted=False)
     assert exhibit.plain is not None
+    # A moment late: nobody had looked yet, and so nothing was announced.
+    assert (exhibit.is_late, exhibit.case.get("overdue")) == (False, None)
+    a_second_before = {"deadline_at": timestamp(time_of(exhibit.case["finished_at"]) - timedelta(seconds=1))}
+    late = {**exhibit.plain, "case": exhibit.plain["case"] | a_second_before}
+    files = replace(exhibit.files, bundle=canonical(committed(late, exhibit.key or b"")))
+    assert replace(exhibit, files=files, plain=late).is_late
     assert exhibit.key is not None
     plain = {**exhibit.plain, "case": exhibit.plain["case"] | {"email": "=HYPERLINK(1)"}}
     files = replace(exhibit.files, bundle=canonical(committed(plain, exhibit.key)))

@@ -92,6 +92,12 @@ class Exhibit:
             return None
         return max(0, int((time_of(self.case["finished_at"]) - time_of(self.case["effective_at"])).total_seconds()))
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the deadline was missed, also within the minute after which that is announced."""
+        deadline, end = (self.case.get(each) for each in ("deadline_at", "finished_at"))
+        return bool(self.case.get("overdue") or (deadline and end and time_of(end) > time_of(deadline)))
+
     @cached_property
     def statement(self) -> Statement:
         """What was signed; raises ValueError."""

@@ -42,7 +42,7 @@ def people_csv(exhibits: Iterable[Exhibit]) -> str:
         systems = sorted({place_of(step) for step, _ in each.steps})
         row = (
             *(each.who, case.get("effective_at"), case.get("finished_at") if completed else "", case.get("state")),
-            *(each.seconds, "" if each.seconds is None else told(not case.get("overdue")), "; ".join(systems)),
+            *(each.seconds, "" if each.seconds is None else told(not each.is_late), "; ".join(systems)),
             *(case.get("source"), told(case.get("event_id")), each.case_id, each.signed_at, each.place),
             *(each.digests[0][1], "; ".join(each.not_proved), f"cases/{each.case_id}/index.html"),
         )
