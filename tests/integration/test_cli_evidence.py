@@ -175,7 +175,10 @@ def test_names_are_checked_against_what_was_signed(folder: Path) -> None:
     names = next((folder / "cases").glob("*/names.json"))
     names.write_bytes(names.read_bytes().replace(b"example.com", b"example.org"))
     found = check_folder(folder).findings
-    assert found == [f"{names.parent.name}: names: the case or a receipt is another than the one that was signed"]
+    assert found == [
+        f"{names.parent.name}: names: the case or a receipt is another than the one that was signed",
+        "people.csv: says something else than the cases do",
+    ]
 
 
 def test_people_csv_has_a_row_for_each_leaver_and_no_formula(folder: Path, office: Office) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from leaver_cli.evidence.exhibit import Exhibit, place_of, told
 
+PEOPLE_FILE: Final = "people.csv"
 COLUMNS: Final = (
     "person",
     "termination effective",
@@ -48,6 +49,18 @@ def people_csv(exhibits: Iterable[Exhibit]) -> str:
         )
         rows.writerow([_cell(value) for value in row])
     return written.getvalue()
+
+
+def findings_of_people(content: bytes, exhibits: Iterable[Exhibit]) -> list[str]:
+    """What is wrong with a file of people: nobody has signed it, and it has to say what these cases do."""
+    try:
+        told, expected = (
+            list(csv.reader(io.StringIO(text, newline=""))) for text in (content.decode(), people_csv(exhibits))
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error):
+        return ["people.csv: is no such file, or a case is none"]
+    same = told[:1] == expected[:1] and sorted(told) == sorted(expected)
+    return [] if same else ["people.csv: says something else than the cases do"]
 
 
 def _cell(value: object) -> str:
