@@ -367,7 +367,9 @@ def test_the_command_says_what_the_check_found_and_how_an_auditor_checks(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = ("--since", "2026-11-01", "--until", "2026-11-30")
+    (tmp_path / "out").mkdir(mode=0o755)
     ran = run(office, monkeypatch, *days, "--out", str(tmp_path / "out"))
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
     assert (ran.exit_code, "3 cases, 5 days, 0 findings" in ran.output, "verify.py" in ran.output) == (0, True, True)
     assert "is not empty" in run(office, monkeypatch, "--since", "2026-11-01", "--out", str(tmp_path / "out")).output
     none = run(office, monkeypatch, "--since", "2031-01-01", "--out", str(tmp_path / "none"))

@@ -38,7 +38,9 @@ class Handed:
 
 def write_folder(folder: Path, handed: Handed, period: Period, *, is_sample: bool) -> Verdict:
     """Write all of it, and check it as an auditor will; the pages say what was found."""
-    folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Also where it was there, and empty.
+    folder.chmod(_MODE)
     pem = load_der_public_key(handed.public_key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     _write(folder / KEY_FILE, pem)
     _write(folder / CHECKPOINT_FILE, handed.checkpoint.encode())
