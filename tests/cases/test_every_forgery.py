@@ -179,7 +179,8 @@ def leaves_a_day_out(world: World) -> list[str]:
 
 
 def cuts_off_the_beginning(world: World) -> list[str]:
-    """No gap is left, and every leaf of the log is still listed."""
+    """No gap is left, and every leaf of the log is still listed; the list of people goes with them."""
+    (world.folder / "people.csv").unlink()
     for each in [*world.cases, *(world.folder / "days").iterdir()]:
         if _place(each) < len(PEOPLE):
             shutil.rmtree(each)
@@ -191,6 +192,14 @@ def takes_a_name_away(world: World) -> list[str]:
     """And its page may name anybody."""
     (world.cases[0] / "names.json").unlink()
     return world.says()
+
+
+def changes_a_time_in_the_list(world: World) -> list[str]:
+    """What is uploaded to Drata or Vanta, and what an auditor samples from."""
+    people = world.folder / "people.csv"
+    ended = read_canonical((world.cases[0] / "bundle.json").read_bytes())["case"]["finished_at"].encode()
+    people.write_bytes(people.read_bytes().replace(ended, b"2026-11-20T00:00:00Z"))
+    return world.verifies()
 
 
 def makes_a_sample_of_two_logs(world: World) -> list[str]:
@@ -423,6 +432,11 @@ IN_THE_FOLDER: Final[Forgeries] = (
         "places 3 to 6 of a log of 7",
     ),
     (takes_a_name_away, "The names of one case are left out of the folder.", "has no names.json, as others have"),
+    (
+        changes_a_time_in_the_list,
+        "`people.csv` says that access ended earlier.",
+        "people.csv: says something else than the cases do",
+    ),
     (
         makes_a_sample_of_two_logs,
         "A sample is of another log than a checkpoint that was kept; the list of the log is left out.",

@@ -20,8 +20,10 @@ from leaver.cases.record import ENTRY
 from leaver.cases.states import State
 from leaver.evidence.bundle import committed
 from leaver.evidence.canonical_json import canonical
+from leaver.storage.tables import timestamp
 from leaver_cli.evidence import export
 from leaver_cli.evidence.counted import Counted, count
+from leaver_cli.evidence.exhibit import time_of
 from leaver_cli.evidence.html import page, tag
 from leaver_cli.evidence.offline import check_folder
 from leaver_cli.evidence.people_csv import people_csv
@@ -173,7 +175,10 @@ def test_names_are_checked_against_what_was_signed(folder: Path) -> None:
     names = next((folder / "cases").glob("*/names.json"))
     names.write_bytes(names.read_bytes().replace(b"example.com", b"example.org"))
     found = check_folder(folder).findings
-    assert found == [f"{names.parent.name}: names: the case or a receipt is another than the one that was signed"]
+    assert found == [
+        f"{names.parent.name}: names: the case or a receipt is another than the one that was signed",
+        "people.csv: says something else than the cases do",
+    ]
 
 
 def test_people_csv_has_a_row_for_each_leaver_and_no_formula(folder: Path, office: Office) -> None:
@@ -183,6 +188,12 @@ def test_people_csv_has_a_row_for_each_leaver_and_no_formula(folder: Path, offic
     assert all(each["access revoked"] and each["systems"] == "venafi/acme; zoom/acme" for each in rows)
     exhibit = AskedOffice(office).evidence.exhibit(rows[0]["case"], is_redacted=False)
     assert exhibit.plain is not None
+    # A moment late: nobody had looked yet, and so nothing was announced.
+    assert (exhibit.is_late, exhibit.case.get("overdue")) == (False, None)
+    a_second_before = {"deadline_at": timestamp(time_of(exhibit.case["finished_at"]) - timedelta(seconds=1))}
+    late = {**exhibit.plain, "case": exhibit.plain["case"] | a_second_before}
+    files = replace(exhibit.files, bundle=canonical(committed(late, exhibit.key or b"")))
+    assert replace(exhibit, files=files, plain=late).is_late
     assert exhibit.key is not None
     plain = {**exhibit.plain, "case": exhibit.plain["case"] | {"email": "=HYPERLINK(1)"}}
     files = replace(exhibit.files, bundle=canonical(committed(plain, exhibit.key)))
@@ -356,7 +367,9 @@ def test_the_command_says_what_the_check_found_and_how_an_auditor_checks(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = ("--since", "2026-11-01", "--until", "2026-11-30")
+    (tmp_path / "out").mkdir(mode=0o755)
     ran = run(office, monkeypatch, *days, "--out", str(tmp_path / "out"))
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
     assert (ran.exit_code, "3 cases, 5 days, 0 findings" in ran.output, "verify.py" in ran.output) == (0, True, True)
     assert "is not empty" in run(office, monkeypatch, "--since", "2026-11-01", "--out", str(tmp_path / "out")).output
     none = run(office, monkeypatch, "--since", "2031-01-01", "--out", str(tmp_path / "none"))

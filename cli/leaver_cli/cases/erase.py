@@ -107,7 +107,7 @@ def what_remains(parameters: Mapping[str, str]) -> Iterator[Remnant]:
     yield Remnant("table Cases, user-token#", "Zoom's id, and the address's SHA-256", "ever")
     yield Remnant("table Cases, hour#", "SHA-256 of whom an hour's ceiling counted", "ever")
     yield Remnant("table Connections", "owners of connections", "ever")
-    yield Remnant("table Deliveries", "previews, deliveries, rosters", "each item's expires_at")
+    yield Remnant("table Deliveries", "previews, deliveries, rosters, what reconcile found", "each item's expires_at")
     yield Remnant("where you sent it", "announcements, exports, backups, folders of evidence", "you delete it")
 
 

@@ -61,7 +61,7 @@ def verdict(findings: Sequence[str], else_: str) -> Html:
 
 def _times(exhibit: Exhibit) -> Html:
     case = exhibit.case
-    late, begun = case.get("overdue"), case.get("started_at")
+    late, begun = exhibit.is_late, case.get("started_at")
     kept = f"{when(case.get('deadline_at'))}: {'missed' if late else 'kept'}" if begun else ""
     return facts(
         ("access was to end", when(case.get("effective_at"))),

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Self
 
 from leaver.evidence.bundle import COMMITMENT, SIGNED_AT
 from leaver.evidence.canonical_json import canonical, read_canonical
@@ -42,6 +43,16 @@ class Exhibit:
     key: bytes | None = None
     #: the key was deleted: whoever it was about cannot be named from this
     is_erased: bool = False
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what lies in a case's folder; names that can't be read are none."""
+        files = CaseFiles.read(folder)
+        try:
+            told = read_canonical((folder / NAMES_FILE).read_bytes())
+            return cls(folder.name, files, dict(told["bundle"]), bytes.fromhex(told["key"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls(folder.name, files)
 
     @property
     def stored(self) -> Mapping[str, bytes]:
@@ -91,6 +102,12 @@ class Exhibit:
         if self.case.get("state") != "completed" or not self.case.get("finished_at"):
             return None
         return max(0, int((time_of(self.case["finished_at"]) - time_of(self.case["effective_at"])).total_seconds()))
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the deadline was missed, also within the minute after which that is announced."""
+        deadline, end = (self.case.get(each) for each in ("deadline_at", "finished_at"))
+        return bool(self.case.get("overdue") or (deadline and end and time_of(end) > time_of(deadline)))
 
     @cached_property
     def statement(self) -> Statement:

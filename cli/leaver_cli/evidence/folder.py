@@ -11,7 +11,7 @@ from leaver.evidence.verification import CaseFiles
 from leaver_cli.evidence.case_page import case_page
 from leaver_cli.evidence.exhibit import Exhibit, RunExhibit
 from leaver_cli.evidence.offline import CHECKPOINT_FILE, KEY_FILE, LEAVES_FILE, RUNS_FOLDER, Verdict, check_folder
-from leaver_cli.evidence.people_csv import people_csv
+from leaver_cli.evidence.people_csv import PEOPLE_FILE, people_csv
 from leaver_cli.evidence.period_page import Period, period_page
 from leaver_cli.evidence.run_page import run_page
 from leaver_cli.evidence.standalone import verify_py
@@ -38,7 +38,9 @@ class Handed:
 
 def write_folder(folder: Path, handed: Handed, period: Period, *, is_sample: bool) -> Verdict:
     """Write all of it, and check it as an auditor will; the pages say what was found."""
-    folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Also where it was there, and empty.
+    folder.chmod(_MODE)
     pem = load_der_public_key(handed.public_key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     _write(folder / KEY_FILE, pem)
     _write(folder / CHECKPOINT_FILE, handed.checkpoint.encode())
@@ -66,7 +68,7 @@ def write_folder(folder: Path, handed: Handed, period: Period, *, is_sample: boo
         period, runs=handed.runs, exhibits=exhibits, findings=findings, beside=(*period.beside, *findings[""])
     )
     _write(folder / "index.html", period_page(whole).encode())
-    _write(folder / "people.csv", people_csv(exhibits).encode())
+    _write(folder / PEOPLE_FILE, people_csv(exhibits).encode())
     return replace(verdict, findings=[*verdict.findings, *period.beside])
 
 

@@ -34,6 +34,8 @@ from leaver.evidence.verification import (
     open_questions,
     places_of,
 )
+from leaver_cli.evidence.exhibit import Exhibit
+from leaver_cli.evidence.people_csv import PEOPLE_FILE, findings_of_people
 
 #: what lies in a folder that `leaver evidence` made, beside the statements
 KEY_FILE: Final = "key.pem"
@@ -99,6 +101,9 @@ def check_folder(
         for case_id, files in cases.items()
         for found in [*findings_of_case(case_id, files, trust), *_findings_of_names(folder, case_id, files)]
     ]
+    if (people := folder / PEOPLE_FILE).is_file():
+        exhibits = [Exhibit.read(folder / "cases" / each) for each in cases]
+        findings += findings_of_people(people.read_bytes(), [each for each in exhibits if each.is_whole])
     findings += [f"{day}: {found}" for day, files in days.items() for found in findings_of_day(day, files, trust)]
     findings += findings_of_days(days, cases)
     findings += [
@@ -134,7 +139,7 @@ def _unsaid(folder: Path, cases: Iterable[str]) -> Iterator[str]:
     if any(names.values()):
         yield from (f"{each}: has no {NAMES_FILE}, as others have" for each, is_there in names.items() if not is_there)
     if (folder / "index.html").is_file():
-        yield "pages and people.csv are not signed and were not checked: hold what you use of them against bundle.json"
+        yield "pages are not signed and were not checked: hold what you use of them against bundle.json"
 
 
 def trust_in(pem: Path, origin: str) -> Trust:

@@ -7,6 +7,7 @@ from typing import Final
 
 from leaver_cli.evidence.exhibit import Exhibit, place_of, told
 
+PEOPLE_FILE: Final = "people.csv"
 COLUMNS: Final = (
     "person",
     "termination effective",
@@ -42,12 +43,24 @@ def people_csv(exhibits: Iterable[Exhibit]) -> str:
         systems = sorted({place_of(step) for step, _ in each.steps})
         row = (
             *(each.who, case.get("effective_at"), case.get("finished_at") if completed else "", case.get("state")),
-            *(each.seconds, "" if each.seconds is None else told(not case.get("overdue")), "; ".join(systems)),
+            *(each.seconds, "" if each.seconds is None else told(not each.is_late), "; ".join(systems)),
             *(case.get("source"), told(case.get("event_id")), each.case_id, each.signed_at, each.place),
             *(each.digests[0][1], "; ".join(each.not_proved), f"cases/{each.case_id}/index.html"),
         )
         rows.writerow([_cell(value) for value in row])
     return written.getvalue()
+
+
+def findings_of_people(content: bytes, exhibits: Iterable[Exhibit]) -> list[str]:
+    """What is wrong with a file of people: nobody has signed it, and it has to say what these cases do."""
+    try:
+        told, expected = (
+            list(csv.reader(io.StringIO(text, newline=""))) for text in (content.decode(), people_csv(exhibits))
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error):
+        return ["people.csv: is no such file, or a case is none"]
+    same = told[:1] == expected[:1] and sorted(told) == sorted(expected)
+    return [] if same else ["people.csv: says something else than the cases do"]
 
 
 def _cell(value: object) -> str:

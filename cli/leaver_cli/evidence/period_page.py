@@ -89,7 +89,7 @@ def _plots(period: Period) -> list[Html]:
         Point(
             time_of(each.case["finished_at"]),
             each.seconds or 0,
-            bool(each.case.get("overdue")),
+            each.is_late,
             f"{each.who}: {lasted(each.seconds)}",
         )
         for each in ended
@@ -97,7 +97,7 @@ def _plots(period: Period) -> list[Html]:
     outcomes = Counter(
         str(receipt.get("outcome", "no receipt")) for each in period.exhibits for _, receipt in each.steps
     )
-    late = Counter("overdue" if each.case.get("overdue") else "in time" for each in ended)
+    late = Counter("overdue" if each.is_late else "in time" for each in ended)
     told = [each for day in period.days.values() for each in day["heard"]]
     fates = Counter(str(each.get("fate", "no fate")) for each in told)
     plots = [
@@ -117,7 +117,7 @@ def _cases(period: Period) -> Html:
     for each in sorted(period.exhibits, key=lambda one: one.place):
         wrong = len(period.findings.get(each.case_id, ()))
         state = str(each.case.get("state"))
-        late = tag("span", "overdue", class_="bad") if each.case.get("overdue") else ""
+        late = tag("span", "overdue", class_="bad") if each.is_late else ""
         rows.append(
             (
                 tag("a", each.case_id, href=f"cases/{each.case_id}/index.html"),

@@ -19,12 +19,12 @@ from leaver.evidence import (
     statement,
     verification,
 )
-from leaver_cli.evidence import offline
+from leaver_cli.evidence import exhibit, offline, people_csv
 
 #: what is joined, each after whatever it imports
 MODULES: Final = (
     *(canonical_json, dsse, merkle, log_proof, note, statement, bundle, population, reconciled, verification),
-    offline,
+    *(exhibit, people_csv, offline),
 )
 _OURS: Final = ("leaver", "leaver_cli")
 _END: Final = 'if __name__ == "__main__":\n    raise SystemExit(main())\n'
