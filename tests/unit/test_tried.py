@@ -32,7 +32,7 @@ def test_a_report_that_is_missing_tells_of_nothing_tried() -> None:
 
 def test_the_terminal_and_the_page_show_every_row_in_order() -> None:
     ran = [Ran(PARTS[0], 2, passed=True, found="", seconds=1, tried=tuple(tried_in(REPORT)))]
-    for shows in (shown(ran), as_markdown("abc", ran)):
+    for shows in (shown(ran), as_markdown(ran)):
         told = [
             "The wrong person",
             "somebody else",
@@ -44,7 +44,7 @@ def test_the_terminal_and_the_page_show_every_row_in_order() -> None:
         ]
         places = [shows.index(each) for each in told]
         assert places == sorted(places)
-    assert "| somebody else | no case | a session |" in as_markdown("abc", ran)
+    assert "| somebody else | no case | a session |" in as_markdown(ran)
 
 
 def test_the_page_shows_what_was_forged_and_what_found_it() -> None:
@@ -52,5 +52,5 @@ def test_the_page_shows_what_was_forged_and_what_found_it() -> None:
     assert list(forged_in(report)) == [Forged(3, "A key", "it")]
     assert list(forged_in("")) == []
     ran = [Ran(PARTS[0], 2, passed=True, found="", seconds=1, forged=tuple(forged_in(report)))]
-    assert "| A key | it |" in as_markdown("abc", ran)
-    assert "forged" not in as_markdown("abc", [Ran(PARTS[0], 2, passed=True, found="", seconds=1)])
+    assert "| A key | it |" in as_markdown(ran)
+    assert "forged" not in as_markdown([Ran(PARTS[0], 2, passed=True, found="", seconds=1)])

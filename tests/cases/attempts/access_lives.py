@@ -1,6 +1,5 @@
 """A case is completed, and access lives: what is called otherwise, appears later, or lies where nobody looks."""
 
-from contextlib import suppress
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -13,7 +12,7 @@ from leaver.storage.user_token_secrets import UserTokenPlace
 from tests.cases.attempts.seen import Attempts, Company
 from tests.doubles.clock import NOW
 from tests.doubles.office import ADA, ADA_ID, ADA_UNIVERSAL, Message
-from tests.doubles.steps import Killed, Moment, die
+from tests.doubles.steps import Killed, Moment
 
 attempt = Attempts("Completed, and access lives")
 OF_ZOOM = {"session of ada", "user token of ada"}
@@ -620,7 +619,7 @@ def another_address_at_an_account_bought_meanwhile() -> Company:
 
 
 def two_runs_beside_each_other(slower_stops: int) -> Company:
-    """The slower run of seal_case stops; a new account's step ends meanwhile, and the run that counts it dies."""
+    """The slower run of seal_case stops; another adds a new account's step, which ends meanwhile and tells a name."""
     company = Company()
     company.deliver(company.hears())
     for message in list(company.queued):
@@ -631,19 +630,10 @@ def two_runs_beside_each_other(slower_stops: int) -> Company:
     as_king(company, "ada-eu")
     slower, faster = [each for each in company.queued if each.command == "SealCase"][:2]
 
-    def dies_once_it_has_counted(name: str, moment: Moment) -> None:
-        if (name, moment) == ("write case", "after"):
-            die()
-
     def faster_runs() -> None:
         company.deliver(faster)
         for message in [each for each in company.queued if each.command != "SealCase"]:
             company.deliver(message)
-        company.effects.watch = dies_once_it_has_counted
-        with suppress(Killed):
-            company.deliver(next(each for each in company.queued if each is not slower))
-        company.effects.watch = lambda *_: None
-        company.effects.dead.clear()
 
     company.effects.interrupt(slower_stops, "before", faster_runs)
     company.deliver(slower)
