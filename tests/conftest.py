@@ -61,8 +61,14 @@ TABLES = (
     ("whatever comes in is done, parked or comes back", "fuzzed", ("what", "inputs", "done", "parked", "returned")),
 )
 
-#: whose tests share one world for each file; the demo's each start their own
-WORLDS = ("tests/e2e/", "tests/integration/test_two_stacks.py", "tests/unit/test_sam_local.py")
+#: whose tests share one world, or what npm installed, for each file; the demo's each start their own
+WORLDS = (
+    "tests/e2e/",
+    "tests/evidence/test_foreign_verifiers.py",
+    "tests/integration/test_npm_sender.py",
+    "tests/integration/test_two_stacks.py",
+    "tests/unit/test_sam_local.py",
+)
 OWN_WORLD = "tests/e2e/test_demo.py"
 #: whose tests share one layer
 SHIPPED = "tests/shipped"

@@ -42,7 +42,7 @@ def record() -> None:
         _keep(context)
         return done
 
-    click.Command.invoke = invoked  # type: ignore[method-assign]
+    click.Command.invoke = invoked  # type: ignore[assignment, method-assign]
 
 
 def _keep(context: click.Context) -> None:

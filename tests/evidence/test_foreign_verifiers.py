@@ -80,14 +80,20 @@ def test_openssl_takes_the_signature_and_refuses_a_changed_payload(key: Key, tmp
 def test_what_the_page_shows_an_auditor_verifies_and_refuses_another_envelope(key: Key, tmp_path: Path) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("there is no openssl")
-    blocks = re.findall(r"```sh\n(python3 - envelope\.json.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "key.pem").write_bytes(key.pem)
+    page = PAGE.read_text(encoding="utf-8")
+    [take] = re.findall(r"```sh\n(aws kms get-public-key.*?)```", page, re.DOTALL)
+    blocks = re.findall(r"```sh\n(python3 - envelope\.json.*?)```", page, re.DOTALL)
     (tmp_path / "bundle.json").write_bytes(b"{}")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    run = partial(subprocess.run, cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=False)
+
+    # As KMS answers the AWS CLI: DER, in Base64.
+    (tmp_path / "answer").write_text("".join(key.pem.decode().splitlines()[1:-1]))
+    run(["bash", "-c", f"aws() {{ cat answer; }}\n{take}"])
+    assert (tmp_path / "key.pem").read_bytes() == key.pem
 
     def said(envelope: Envelope) -> list[str]:
         (tmp_path / "envelope.json").write_bytes(envelope.to_json())
-        run = partial(subprocess.run, cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=False)
         return [run(["bash", "-c", block]).stdout for block in blocks]
 
     by_openssl, by_securesystemslib = said(enclosed(key))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.cases.attempts.every import EVERY
+from tests.cases.test_machine import PLANTED
 from tests.contract.stack import FUNCTIONS
 from tests.e2e.played import BLOCK, ROOT
 from tests.e2e.test_demo import FAULTS
@@ -217,7 +218,7 @@ PARTS: Final = (
         "faults planted in cases, which the machine must come upon",
         "tests/cases/test_machine.py -k sees_it_where",
         "faults",
-        full=15,
+        full=len(PLANTED),
         seconds=175,
     ),
     Part(

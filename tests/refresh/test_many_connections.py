@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from leaver.connections import record as connections
 from leaver.connections import refresh_policy
@@ -27,6 +26,7 @@ from tests.doubles.fleet import (
     MoodyServer,
 )
 from tests.doubles.night import ANNA, BEN, Message
+from tests.explored import UNTIL_FOUND, explore
 from tests.field import Field
 from tests.length import length
 
@@ -175,15 +175,8 @@ class ManyConnections(RuleBasedStateMachine):
         return server
 
 
-HOW: Final = settings(
-    max_examples=length(25),
-    stateful_step_count=50,
-    # The same in every run: who breaks something finds it in the run that broke it.
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+#: in so many nights processes are killed, and all else goes wrong
+NIGHTS: Final = 25
 #: what is shown, and by which figure
 SHOWN: Final = {
     "nights, with five connections each": "nights",
@@ -206,7 +199,7 @@ def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_fau
 ) -> None:
     FIGURES.clear()
     try:
-        run_state_machine_as_test(ManyConnections, settings=HOW)
+        explore(ManyConnections, length(NIGHTS))
     except BaseException:
         FIGURES["violations"] += 1
         raise
@@ -216,38 +209,38 @@ def test_whatever_happens_to_many_connections_nothing_is_lost_but_to_the_two_fau
         harm = dict.fromkeys(("lost", "false", "leaked"), FIGURES["violations"])
         # Few nights do not come upon everything.
         for figure in ("faults", "killed"):
-            if (times := FIGURES[figure]) or length(25) >= 300:
+            if (times := FIGURES[figure]) or length(NIGHTS) >= 300:
                 field("many connections in any order", figure, times, **harm)
 
 
 # --- that the machine would find what it looks for ---
 
-SEARCH: Final = settings(HOW, max_examples=200, phases=[Phase.generate], report_multiple_bugs=False)
-
-
-def test_a_lease_that_holds_nobody_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "LEASE", timedelta(seconds=-1))
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(ManyConnections, settings=SEARCH)
+SEARCHED: Final = 200
 
 
 class KillsAlone(ManyConnections):
-    """The same where little else happens: a connection that cools down is hardly ever killed at the right moment."""
+    """The same where little else happens: else two runs hardly ever meet, or die, at the right moment."""
 
     a_provider_is_unwell = secrets_manager_refuses = kms_refuses = the_bus_refuses = None  # type: ignore[assignment]
     it_is_to_be_revoked = a_person_connects = our_clock_is_set = all_is_well_again = None  # type: ignore[assignment]
 
 
+def test_a_lease_that_holds_nobody_off_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LEASE", timedelta(seconds=-1))
+    with pytest.raises(AssertionError):
+        explore(KillsAlone, SEARCHED, UNTIL_FOUND)
+
+
 def test_a_successor_that_nobody_looks_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SecretStore, "latest_version", lambda _secret_store, _connection, version: version)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(KillsAlone, settings=SEARCH)
+        explore(KillsAlone, SEARCHED, UNTIL_FOUND)
 
 
 def test_a_dead_grant_that_is_asked_for_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresh_policy, "allows", lambda _record, _command, _now: True)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(ManyConnections, settings=SEARCH)
+        explore(ManyConnections, SEARCHED, UNTIL_FOUND)
 
 
 def test_a_token_in_a_reason_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +251,7 @@ def test_a_token_in_a_reason_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Connection, "as_needing_reauthorization", with_the_token)
     with pytest.raises(AssertionError, match="night-refresh"):
-        run_state_machine_as_test(ManyConnections, settings=SEARCH)
+        explore(ManyConnections, SEARCHED, UNTIL_FOUND)
 
 
 def test_a_laptop_that_slept_before_it_ended_the_old_grant_does_not_claim_its_end() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from email.parser import HeaderParser
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,14 +71,15 @@ def uncompiled(layer: Path) -> Iterator[str]:
             yield f"{source.name} was compiled from something else"
 
 
-def clients() -> set[str]:
+@cache
+def clients() -> frozenset[str]:
     """Name every service that a function may make a client of; a provider's entry makes other clients."""
     files = [*(SOURCE / "python").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
     calls = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     made = [
         call for call in calls if re.fullmatch(r"(boto3|(boto3\.|_)?[Ss]ession\(\))\.client", ast.unparse(call.func))
     ]
-    return {str(ast.literal_eval(call.args[0])) for call in made}
+    return frozenset(str(ast.literal_eval(call.args[0])) for call in made)
 
 
 def test_boto3_is_asked_for_clients_of_several_services() -> None:

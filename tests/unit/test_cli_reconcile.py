@@ -87,10 +87,15 @@ def test_a_dry_run_by_the_deployment_s_roster_asks_for_one_and_shows_what_it_fou
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent: list[tuple[str, object]] = []
+
+    def send_to(function: str, asked: object) -> str:
+        sent.append((function, asked))
+        return "run-1"
+
     state = SimpleNamespace(last="run-1", digest="5d41")
     deployment = SimpleNamespace(
         parameters={"Roster": "okta"},
-        send_to=lambda function, asked: sent.append((function, asked)) or "run-1",
+        send_to=send_to,
         reconciliations=SimpleNamespace(read=lambda: state),
         documents=SimpleNamespace(read=lambda _: RESULT | {"dry_run": True}),
     )
