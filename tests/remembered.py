@@ -10,8 +10,7 @@ import botocore.session
 from botocore import hooks, httpsession, useragent
 from moto.core import responses
 from moto.dynamodb.comparisons import ConditionExpressionParser
-from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node
-from moto.dynamodb.parsing.expressions import UpdateExpressionParser
+from moto.dynamodb.parsing import ast_nodes, expressions
 
 from local.aws import answers
 
@@ -30,6 +29,10 @@ def _accepts(handler: Any) -> bool:
     return _code_accepts(code) if code else bool(_accepts_kwargs(handler))
 
 
+#: moto has no types for these
+_Node: Any = vars(ast_nodes)["Node"]
+_Traverser: Any = ast_nodes.DepthFirstTraverser
+_UpdateParser: Any = vars(expressions)["UpdateExpressionParser"]
 _lex = ConditionExpressionParser._lex_condition_expression
 
 
@@ -38,19 +41,22 @@ def _lexed(condition: str | None) -> tuple[Any, ...]:
     return tuple(_lex(ConditionExpressionParser(condition, None, None)))
 
 
-@cache
-def _is_node(kind: type) -> bool:
-    return issubclass(kind, Node)
+def _lex_again(parser: ConditionExpressionParser) -> deque[Any]:
+    return deque(_lexed(parser.condition_expression))
 
 
+#: whether a kind of things is one of nodes
+_is_node: dict[type, bool] = {}
 #: which kinds of nodes each kind of traverser processes
 _processed: dict[tuple[type, type], bool] = {}
 
 
-def _traverse(traverser: DepthFirstTraverser, node: Any, place: int = -1) -> Any:
+def _traverse(traverser: Any, node: Any, place: int = -1) -> Any:
     """What moto does, but that it asks each traverser anew at each node which kinds it processes."""
     kind = type(node)
-    if not _is_node(kind):
+    if kind not in _is_node:
+        _is_node[kind] = isinstance(node, _Node)
+    if not _is_node[kind]:
         return node
     parent = node.parent
     for number, child in enumerate(node.children or ()):
@@ -79,6 +85,6 @@ def remember() -> None:
     answers.patch_moto()
     responses.camelcase_to_underscores = cache(responses.camelcase_to_underscores)  # type: ignore[attr-defined]
     # A condition is read twice for each update, and its patterns made for each word; an update is read twice as well.
-    ConditionExpressionParser._lex_condition_expression = lambda parser: deque(_lexed(parser.condition_expression))  # type: ignore[method-assign]
-    UpdateExpressionParser.make = cache(UpdateExpressionParser.make)
-    DepthFirstTraverser.traverse_node_recursively = _traverse
+    ConditionExpressionParser._lex_condition_expression = _lex_again  # type: ignore[method-assign]
+    _UpdateParser.make = cache(_UpdateParser.make)
+    _Traverser.traverse_node_recursively = _traverse

@@ -32,6 +32,7 @@ HELD: Final = {
     ("docs/deploy.md", "sam"): IN_AWS,
     ("docs/evidence.md", "aws"): "tests/contract/test_documented_programs.py",
     ("docs/evidence.md", "openssl"): "tests/evidence/test_foreign_verifiers.py",
+    ("docs/evidence.md", "python"): "tests/integration/test_cli_verify.py",
     ("docs/evidence.md", "python3"): "tests/evidence/test_foreign_verifiers.py, tests/integration/test_cli_verify.py",
     ("docs/evidence.md", "sha256sum"): "tests/evidence/test_foreign_verifiers.py",
     ("docs/first-day.md", "aws"): "tests/contract/test_documented_programs.py",

@@ -3,6 +3,8 @@
 import ast
 import hashlib
 import inspect
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from leaver.evidence.log_proof import LogProof
 from leaver_cli.evidence import standalone
 from leaver_cli.evidence.standalone import MODULES, verify_py
 from leaver_cli.main import app
+from tests.contract.stack import ROOT
 from tests.doubles.office import Office
 from tests.integration.test_cli_hostile_text import HOSTILE
 
@@ -147,7 +150,11 @@ def test_hostile_text_in_evidence_commands_no_terminal(folder: Path) -> None:
 
 def test_one_file_finds_the_same_with_nothing_of_ours(folder: Path) -> None:
     alone = folder / "verify.py"
-    alone.write_text(verify_py())
+    page = (ROOT / "docs" / "evidence.md").read_text()
+    [shown] = re.findall(r"^python -c .* > verify.py$", page, re.MULTILINE)
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(["/bin/bash", "-c", shown], cwd=folder, env=path, check=True)  # noqa: S603 - a page of our own
+    assert alone.read_text() == verify_py()
     imported = {
         (each.module if isinstance(each, ast.ImportFrom) else each.names[0].name).partition(".")[0]  # type: ignore[union-attr] # no relative ones
         for each in ast.walk(ast.parse(alone.read_text()))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import SecretStr
 
@@ -12,6 +12,9 @@ from leaver.outcomes import Result
 from leaver.providers.listing import Holding, Lists
 from leaver.providers.transport import Transport
 from leaver.tokens import AppCredentials, GrantedTokens
+
+#: why a search proves nothing, and no fault of what the deployment names
+TOO_LATE: Final = "the grants of all applications could not be looked through in time"
 
 Client = TypeVar("Client")
 Credentials = TypeVar("Credentials", bound=AppCredentials)

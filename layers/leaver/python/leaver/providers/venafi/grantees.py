@@ -3,15 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from pydantic import SecretStr
 
+from leaver.providers.entry import TOO_LATE
 from leaver.providers.venafi.api import PAGE, Identity, Venafi, same_identity
 from leaver.providers.venafi.identities import fold, is_exactly, only_one
-
-#: no fault of what the deployment names
-TOO_LATE: Final = "the grants of all applications could not be looked through in time"
 
 
 @dataclass(frozen=True)
