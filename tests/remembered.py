@@ -1,6 +1,7 @@
 """What botocore and moto would work out anew for each client and each answer, though names or code alone decide it."""
 
 import inspect
+from collections import deque
 from functools import cache
 from types import CodeType
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import botocore.session
 from botocore import hooks, httpsession, useragent
 from moto.core import responses
+from moto.dynamodb.comparisons import ConditionExpressionParser
+from moto.dynamodb.parsing import ast_nodes, expressions
 
 from local.aws import answers
 
@@ -26,6 +29,50 @@ def _accepts(handler: Any) -> bool:
     return _code_accepts(code) if code else bool(_accepts_kwargs(handler))
 
 
+#: moto has no types for these
+_Node: Any = vars(ast_nodes)["Node"]
+_Traverser: Any = vars(ast_nodes)["DepthFirstTraverser"]
+_UpdateParser: Any = vars(expressions)["UpdateExpressionParser"]
+_lex = ConditionExpressionParser._lex_condition_expression
+
+
+@cache
+def _lexed(condition: str | None) -> tuple[Any, ...]:
+    return tuple(_lex(ConditionExpressionParser(condition, None, None)))
+
+
+def _lex_again(parser: ConditionExpressionParser) -> deque[Any]:
+    return deque(_lexed(parser.condition_expression))
+
+
+#: whether a kind of things is one of nodes
+_is_node: dict[type, bool] = {}
+#: which kinds of nodes each kind of traverser processes
+_processed: dict[tuple[type, type], bool] = {}
+
+
+def _traverse(traverser: Any, node: Any, place: int = -1) -> Any:
+    """What moto does, but that it asks each traverser anew at each node which kinds it processes."""
+    kind = type(node)
+    if kind not in _is_node:
+        _is_node[kind] = isinstance(node, _Node)
+    if not _is_node[kind]:
+        return node
+    parent = node.parent
+    for number, child in enumerate(node.children or ()):
+        traverser.pre_processing_of_child(node, number)
+        traverser.traverse_node_recursively(child, number)
+    key = (type(traverser), kind)
+    if key not in _processed:
+        _processed[key] = isinstance(node, traverser.nodes_to_be_processed())
+    if _processed[key]:
+        node = traverser.process(node)
+        node.parent = parent
+        if parent:
+            parent.children[place] = node
+    return node
+
+
 def remember() -> None:
     """Work each of them out once in a process; nothing that a test has made is among them."""
     botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -37,3 +84,7 @@ def remember() -> None:
     httpsession.create_urllib3_context = cache(httpsession.create_urllib3_context)
     answers.patch_moto()
     responses.camelcase_to_underscores = cache(responses.camelcase_to_underscores)  # type: ignore[attr-defined]
+    # A condition is read twice for each update, and its patterns made for each word; an update is read twice as well.
+    ConditionExpressionParser._lex_condition_expression = _lex_again  # type: ignore[assignment,method-assign]
+    _UpdateParser.make = cache(_UpdateParser.make)
+    _Traverser.traverse_node_recursively = _traverse
