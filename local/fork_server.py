@@ -1,6 +1,7 @@
 """Forks the functions' processes from one that has imported their layers already: importing is most of a cold start."""
 
 import functools
+import gc
 import importlib
 import json
 import os
@@ -158,5 +159,7 @@ if __name__ == "__main__":
     for _module in pkgutil.walk_packages(sys.argv[1:]):
         importlib.import_module(_module.name)
     _read_descriptions()
+    # A child's first search for garbage would write to, and so copy, half of what it shares with the others.
+    gc.freeze()
     if (_order := _serve(socket.socket(fileno=os.dup(0)))) is not None:
         _become(_order)
