@@ -31,7 +31,7 @@ def _accepts(handler: Any) -> bool:
 
 #: moto has no types for these
 _Node: Any = vars(ast_nodes)["Node"]
-_Traverser: Any = ast_nodes.DepthFirstTraverser
+_Traverser: Any = vars(ast_nodes)["DepthFirstTraverser"]
 _UpdateParser: Any = vars(expressions)["UpdateExpressionParser"]
 _lex = ConditionExpressionParser._lex_condition_expression
 
@@ -85,6 +85,6 @@ def remember() -> None:
     answers.patch_moto()
     responses.camelcase_to_underscores = cache(responses.camelcase_to_underscores)  # type: ignore[attr-defined]
     # A condition is read twice for each update, and its patterns made for each word; an update is read twice as well.
-    ConditionExpressionParser._lex_condition_expression = _lex_again  # type: ignore[method-assign]
+    ConditionExpressionParser._lex_condition_expression = _lex_again  # type: ignore[assignment,method-assign]
     _UpdateParser.make = cache(_UpdateParser.make)
     _Traverser.traverse_node_recursively = _traverse

@@ -35,7 +35,7 @@ def venafi() -> FakeVenafi:
     )
 
 
-def revoke(venafi: Venafi, search: PeopleSearch | None = None, **target: Any) -> Result:
+def revoke(venafi: Venafi, search: PeopleSearch | None = None, /, **target: Any) -> Result:
     progress: Progress = {}
     access_tokens = AccessTokens(
         InMemoryConnections(connection("venafi", provider="venafi")),
@@ -375,7 +375,7 @@ def test_a_refused_token_is_stale(venafi: FakeVenafi) -> None:
 
 DONE = {"Success": True, "Result": 0}
 ANN = {"PrefixedUniversal": JOHN, "PrefixedName": "local:john", "Name": "john", "Type": 1}
-ANSWERS = {
+ANSWERS: dict[str, dict[str, Any]] = {
     "Browse": {"Identities": [ANN]},
     "ReadAttribute": {"Attributes": ["john.doe@example.com"]},
     "verify": {"identity": JANE, "application": "leaver"},
