@@ -7,6 +7,8 @@ FOUND := $(shell for each in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 py
   for version in "$${each/*python/}" system; do PYENV_VERSION="$$version" "$$each" -Ic \
   'import sys; assert sys.version_info >= (3, 11); print(sys.executable)' 2>/dev/null && break 2; done; done)
 export SAM_CLI_TELEMETRY := 0
+# Where it is set, each of the hundreds of processes that start here would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 # A PYTHON that was named makes .venv; the layer's own makefile, which SAM and the tests run, is to use what is in there.
 MAKEOVERRIDES :=
 BREAK ?=
