@@ -35,6 +35,8 @@ class Clients:
     """A session whose clients all deployments have in common: to make one takes longer than most tests."""
 
     client = staticmethod(cache(SESSION.client))
+    #: as it is called by botocore
+    create_client = client
 
 
 _tables = cache(dynamodb)

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,20 @@ def test_a_provider_whose_host_is_not_given_fails_by_the_variables_name(
         bootstrap.provider_grants(CONNECTABLE, bootstrap.secret_store("leaver"))
 
 
-def test_who_signs_nothing_starts_without_what_signs() -> None:
-    asked = "import sys, leaver.bootstrap; print(*(each for each in sys.modules if each.startswith('leaver.evidence')))"
-    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True).stdout.strip() == b""  # noqa: S603 - ours
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        *("boto3", "s3transfer", "multiprocessing"),
+        *("leaver.evidence", "leaver.reconcile", "leaver.webhooks"),
+        *("leaver.cases.people", "leaver.cases.finding", "leaver.cases.user_tokens", "leaver.connections.grants"),
+    ],
+)
+def test_who_does_without_something_starts_without_it(unwanted: str) -> None:
+    assert [each for each in _loaded() if each == unwanted or each.startswith(f"{unwanted}.")] == []
+
+
+@cache
+def _loaded() -> list[str]:
+    """What a process has loaded that has loaded a function which ends sessions at Zoom."""
+    asked = "import sys, functions.revoke_sso_token.app; print(*sys.modules)"
+    return subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True, text=True).stdout.split()  # noqa: S603 - ours

@@ -1,4 +1,8 @@
-"""The composition root: the only place that builds what is concrete, and that imports boto3."""
+"""The composition root: the only place that builds what is concrete, and that makes clients of AWS.
+
+By botocore, because boto3 takes longer to load. What not every function needs is imported where it is built:
+whoever does without starts sooner.
+"""
 
 import gc
 import os
@@ -15,30 +19,22 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.session import Session
 
-from leaver.cases.announcing import CaseAnnouncer
 from leaver.cases.ceiling import Ceiling, PeopleAnHour
-from leaver.cases.finding import StepFinder
 from leaver.cases.heard import Fate, HeardEvents
-from leaver.cases.partitions import KEY
-from leaver.cases.people import People
 from leaver.cases.receipts import Receipts
 from leaver.cases.record import Case
 from leaver.cases.reporting import StepReports
-from leaver.cases.start import CaseStart
 from leaver.cases.table import Cases
-from leaver.cases.user_token_index import Address, Proof, StoredUserToken, UserTokenIndex
-from leaver.cases.user_tokens import StoredUserTokens
 from leaver.connections.access_tokens import AccessTokens
-from leaver.connections.grants import ProviderGrants
 from leaver.connections.record import Connections
 from leaver.consuming.answers import Answers, ProbeAnswers
 from leaver.consuming.consumer import Consumer
@@ -57,13 +53,8 @@ from leaver.providers.entry import Client, HostVariables, Providers
 from leaver.providers.listing import Found, Lists
 from leaver.providers.time_left import TimeLeft
 from leaver.providers.transport import Transport
-from leaver.reconcile.record import Documents, Runs
 from leaver.settings import ActsOnPeople, Consumes, EndsAccess, InvalidSetting, Settings, local_world, stack_name
-from leaver.storage.encryption import TokenEncryption
 from leaver.storage.secrets import SecretStore
-from leaver.storage.tables import Items, identity_of
-from leaver.storage.user_token_secrets import UserTokenSecrets
-from leaver.webhooks.places import Places
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,10 +64,20 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+    from leaver.cases.announcing import CaseAnnouncer
     from leaver.cases.evidence import CaseEvidence
+    from leaver.cases.finding import StepFinder
+    from leaver.cases.people import People
+    from leaver.cases.start import CaseStart
+    from leaver.cases.user_tokens import StoredUserTokens
+    from leaver.connections.grants import ProviderGrants
     from leaver.evidence.signing import SigningKey
     from leaver.providers.entry import WhoHasSomething
     from leaver.providers.source import LooksUp, Sources
+    from leaver.reconcile.record import Documents, Runs
+    from leaver.storage.encryption import TokenEncryption
+    from leaver.storage.user_token_secrets import UserTokenSecrets
+    from leaver.webhooks.places import Places
 
 # Danger: at DEBUG they log bodies and headers, with every token; Lambda's own log level would set them to it.
 for _library in ("boto3", "botocore", "requests", "urllib3"):
@@ -168,8 +169,10 @@ def api(client: Callable[[Transport, Callable[[], datetime]], Client], url: str,
     return client(_opened(_trusting(url, ca_bundle)), now)
 
 
-def provider_grants(providers: Providers, secret_store: SecretStore) -> ProviderGrants:
+def provider_grants(providers: Providers, secret_store: SecretStore) -> "ProviderGrants":
     """Make what renews and revokes connections; raises InvalidSetting by name where a provider's host is not given."""
+    from leaver.connections.grants import ProviderGrants
+
     clients = {name: provider.client(_transport_to(provider.host), now) for name, provider in providers.items()}
     return ProviderGrants(providers, clients, secret_store)
 
@@ -220,13 +223,15 @@ def _trusting(url: str, ca_bundle: str) -> Transport:
 @cache
 def secret_store(prefix: str, kms_key_arn: str | None = None, *, at_once: bool = False) -> SecretStore:
     """The secrets below `prefix`; with `at_once` a call is tried once and soon given up, for its caller to repeat."""
-    client = _session().client("secretsmanager", config=_AT_ONCE) if at_once else _secrets_manager()
+    client = _secrets_manager(_AT_ONCE) if at_once else _secrets_manager()
     return SecretStore(client, prefix=prefix, kms_key_arn=kms_key_arn)
 
 
 @cache
-def token_encryption(kms_key_arn: str) -> TokenEncryption:
+def token_encryption(kms_key_arn: str) -> "TokenEncryption":
     """The stack's key, as the last resort of the refresher."""
+    from leaver.storage.encryption import TokenEncryption
+
     return TokenEncryption(_kms(), key_arn=kms_key_arn)
 
 
@@ -251,9 +256,8 @@ def access_tokens(connections_table: str, secret_prefix: str, provider: str) -> 
 def rate_limiter(table: str, per_second: int, tokens: AccessTokens) -> RateLimiter:
     """The pace of a provider's API that takes so many requests a second from each account."""
     # One that does not answer at once is done without.
-    dynamodb = _session().client("dynamodb", config=_QUICK)
     return RateLimiter(
-        dynamodb, table=table, per_second=per_second, account_of=tokens.account_of, clock=now, sleep=time.sleep
+        _dynamodb(_QUICK), table=table, per_second=per_second, account_of=tokens.account_of, clock=now, sleep=time.sleep
     )
 
 
@@ -279,14 +283,22 @@ def cases(table: str) -> Cases:
 
 
 @cache
-def people(table: str) -> People:
+def people(table: str) -> "People":
     """Whoever left, by name."""
+    from leaver.cases.people import People
+
     return People(_dynamodb(), table=table)
 
 
 @cache
-def stored_user_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> StoredUserTokens:
+def stored_user_tokens(cases_table: str, secret_prefix: str, kms_key_arn: str | None = None) -> "StoredUserTokens":
     """The user tokens in Secrets Manager; only who keeps new ones needs the key."""
+    from leaver.cases.partitions import KEY
+    from leaver.cases.user_token_index import Address, Proof, StoredUserToken, UserTokenIndex
+    from leaver.cases.user_tokens import StoredUserTokens
+    from leaver.storage.tables import Items, identity_of
+    from leaver.storage.user_token_secrets import UserTokenSecrets
+
     index = UserTokenIndex(
         Items(_dynamodb(), table=cases_table, key=KEY, model=StoredUserToken.model_validate),
         Items(_dynamodb(), table=cases_table, key=KEY, model=Address.model_validate),
@@ -308,18 +320,19 @@ def heard_events(table: str) -> HeardEvents:
     return HeardEvents(_dynamodb(), table=table)
 
 
-def announcer(table: str, publisher: Publisher, *, says_completed: bool = False) -> CaseAnnouncer:
+def announcer(table: str, publisher: Publisher, *, says_completed: bool = False) -> "CaseAnnouncer":
     """What announces how far cases are."""
+    from leaver.cases.announcing import CaseAnnouncer
+
     return CaseAnnouncer(cases=cases(table), publisher=publisher, says_completed=says_completed)
 
 
 def case_evidence(table: str, bucket: str, key_arn: str) -> "CaseEvidence":
     """What signs with this key what cases came to, and stores that in this bucket."""
-    # Everybody else starts without it.
-    from leaver.cases.evidence import CaseEvidence, CommitmentKeys  # noqa: PLC0415
-    from leaver.cases.log import CaseLog  # noqa: PLC0415
-    from leaver.cases.statements import Statements  # noqa: PLC0415
-    from leaver.evidence.store import EvidenceStore  # noqa: PLC0415
+    from leaver.cases.evidence import CaseEvidence, CommitmentKeys
+    from leaver.cases.log import CaseLog
+    from leaver.cases.statements import Statements
+    from leaver.evidence.store import EvidenceStore
 
     return CaseEvidence(
         cases=cases(table),
@@ -336,15 +349,17 @@ def case_evidence(table: str, bucket: str, key_arn: str) -> "CaseEvidence":
 @cache
 def _signing_key(key_arn: str) -> "SigningKey":
     """The key of evidence; its public half never changes, and is paid for each time that KMS is asked for it."""
-    from leaver.evidence.signing import SigningKey  # noqa: PLC0415
+    from leaver.evidence.signing import SigningKey
 
     return SigningKey(_kms(), key_arn=key_arn)
 
 
 def case_start(
-    table: str, step_finder: StepFinder, publisher: Publisher, *, case_deadline: int, ceiling: Ceiling | None = None
-) -> CaseStart:
+    table: str, step_finder: "StepFinder", publisher: Publisher, *, case_deadline: int, ceiling: Ceiling | None = None
+) -> "CaseStart":
     """What sets a case going; `case_deadline` in seconds, and the ceiling of whoever begins cases."""
+    from leaver.cases.start import CaseStart
+
     return CaseStart(
         cases=cases(table),
         people=people(table),
@@ -373,23 +388,31 @@ def preview_answers(table: str) -> Answers:
     return Answers(_dynamodb(), table=table)
 
 
-def places(table: str) -> Places:
+def places(table: str) -> "Places":
     """The front door's connections in this table."""
+    from leaver.webhooks.places import Places
+
     return Places(_dynamodb(), table=table)
 
 
-def runs(table: str) -> Runs:
+def runs(table: str) -> "Runs":
     """The runs of reconciliation in this table."""
+    from leaver.reconcile.record import Runs
+
     return Runs(_dynamodb(), table=table)
 
 
-def documents(table: str) -> Documents:
+def documents(table: str) -> "Documents":
     """What runs of reconciliation keep, in this table."""
+    from leaver.reconcile.record import Documents
+
     return Documents(_dynamodb(), table=table, clock=now)
 
 
-def user_token_secrets(secret_prefix: str) -> UserTokenSecrets:
+def user_token_secrets(secret_prefix: str) -> "UserTokenSecrets":
     """The names of the user tokens that are kept."""
+    from leaver.storage.user_token_secrets import UserTokenSecrets
+
     return UserTokenSecrets(_secrets_manager(), prefix=secret_prefix)
 
 
@@ -526,9 +549,9 @@ def _transport(url: str, *, ca_bundle: CaBundle | None = None) -> Transport:
 
 
 @cache
-def _session() -> boto3.Session:
-    session = boto3.Session()
-    session.events.register("request-created", _refuse_late_retries)
+def _session() -> Session:
+    session = Session()
+    session.get_component("event_emitter").register("request-created", _refuse_late_retries)
     return session
 
 
@@ -539,33 +562,33 @@ def _refuse_late_retries(request: AWSRequest, **_: object) -> None:
 
 
 @cache
-def _secrets_manager() -> "SecretsManagerClient":
-    return _session().client("secretsmanager", config=_AWS)
+def _secrets_manager(config: Config = _AWS) -> "SecretsManagerClient":
+    return cast("SecretsManagerClient", _session().create_client("secretsmanager", config=config))
 
 
 @cache
 def _s3() -> "S3Client":
-    return _session().client("s3", config=_AWS)
+    return cast("S3Client", _session().create_client("s3", config=_AWS))
 
 
 @cache
 def _kms() -> "KMSClient":
-    return _session().client("kms", config=_AT_ONCE)
+    return cast("KMSClient", _session().create_client("kms", config=_AT_ONCE))
 
 
 @cache
-def _dynamodb() -> "DynamoDBClient":
-    return _session().client("dynamodb", config=_AWS)
+def _dynamodb(config: Config = _AWS) -> "DynamoDBClient":
+    return cast("DynamoDBClient", _session().create_client("dynamodb", config=config))
 
 
 @cache
 def _events() -> "EventBridgeClient":
-    return _session().client("events", config=_AWS)
+    return cast("EventBridgeClient", _session().create_client("events", config=_AWS))
 
 
 @cache
 def _sqs() -> "SQSClient":
-    return _session().client("sqs", config=_AWS)
+    return cast("SQSClient", _session().create_client("sqs", config=_AWS))
 
 
 @cache
