@@ -1,6 +1,7 @@
 """What the composition root builds, where building it can go wrong."""
 
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -188,3 +189,17 @@ def _loaded() -> list[str]:
     """What a process has loaded that has loaded a function which ends sessions at Zoom."""
     asked = "import sys, functions.revoke_sso_token.app; print(*sys.modules)"
     return subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True, text=True).stdout.split()  # noqa: S603 - ours
+
+
+def test_the_commands_of_a_case_are_built_before_several_threads_send_them() -> None:
+    asked = """
+from leaver import bootstrap
+from leaver.cases.finding import StepFinder
+from leaver.cases.start import COMMANDS
+finder = StepFinder(bootstrap.connections("connections"), {})
+bootstrap.case_start("cases", finder, bootstrap.publisher("bus", "dead-letters"), case_deadline=1)
+print(*(name for name, command in COMMANDS.items() if not command.__pydantic_complete__))
+"""
+    environment = os.environ | {"AWS_DEFAULT_REGION": "eu-central-1"}
+    told = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, check=True)  # noqa: S603 - ours
+    assert told.stdout == b"\n"

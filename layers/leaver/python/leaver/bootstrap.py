@@ -358,8 +358,11 @@ def case_start(
     table: str, step_finder: "StepFinder", publisher: Publisher, *, case_deadline: int, ceiling: Ceiling | None = None
 ) -> "CaseStart":
     """What sets a case going; `case_deadline` in seconds, and the ceiling of whoever begins cases."""
-    from leaver.cases.start import CaseStart
+    from leaver.cases.start import COMMANDS, CaseStart
 
+    # Danger: a model is not built safely by several threads, and the messages of a batch send the same commands.
+    for command in COMMANDS.values():
+        command.model_rebuild()
     return CaseStart(
         cases=cases(table),
         people=people(table),
