@@ -1,11 +1,11 @@
-"""Counts what botocore asks of AWS, in the units that AWS charges for."""
+"""Counts what boto3 asks of AWS, in the units that AWS charges for."""
 
 from collections import Counter
 from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.session import Session
+from boto3 import Session
 
 from benchmarks.bill import Bill
 
@@ -32,9 +32,8 @@ class CallCounter:
         self.calls: Counter[str] = Counter()
         self._uncounted = uncounted
         self._tables: dict[str, Mapping[str, Any]] = {}
-        events = session.get_component("event_emitter")
-        events.register("provide-client-params.*.*", self._before)
-        events.register("after-call.*.*", self._after)
+        session.events.register("provide-client-params.*.*", self._before)
+        session.events.register("after-call.*.*", self._after)
 
     def _before(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         context["counted"] = dict(params)

@@ -129,7 +129,7 @@ STRANGERS = (
 ONLY = {
     "requests": {f"leaver.providers.{name}" for name in ("authorization", "body", "connection_pool", "transport")},
     "urllib3": {f"leaver.providers.{name}" for name in ("body", "call_failures", "connection_pool", "transport")},
-    "boto3": {"leaver.front_door"},
+    "boto3": {"leaver.bootstrap", "leaver.front_door"},
     "botocore": {"leaver.bootstrap", "leaver.front_door", "leaver.notifying"},
 }
 
@@ -398,8 +398,7 @@ def test_an_arrow_that_points_up_is_noticed(importer: str, source: str, fault: s
         ("leaver.messages.hr", "from leaver.messages.hr import canonical, okta"),
         ("leaver.providers.zoom.oauth", "from leaver.providers.zoom.answers import Table"),
         ("leaver.providers.transport", "import requests\nfrom urllib3 import Retry"),
-        ("leaver.front_door", "import boto3\nfrom botocore.config import Config"),
-        ("leaver.bootstrap", "from botocore.session import Session"),
+        ("leaver.bootstrap", "import boto3\nfrom botocore.config import Config"),
         ("functions.revoke_grants.app", "from leaver import bootstrap\nfrom pydantic import SecretStr"),
     ],
 )

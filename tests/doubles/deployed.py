@@ -35,8 +35,6 @@ class Clients:
     """A session whose clients all deployments have in common: to make one takes longer than most tests."""
 
     client = staticmethod(cache(SESSION.client))
-    #: as it is called by botocore
-    create_client = client
 
 
 _tables = cache(dynamodb)

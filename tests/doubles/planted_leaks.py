@@ -132,7 +132,7 @@ def _request(*, headers: Mapping[str, str] | None = None, **query: str) -> None:
 def _aws_user_agent(secret: str) -> None:
     with suppress(Exception):
         config = Config(user_agent_extra=secret)
-        bootstrap._session().create_client("sqs", config=config).get_queue_url(QueueName="planted")
+        bootstrap._session().client("sqs", config=config).get_queue_url(QueueName="planted")
 
 
 def _environment(secret: str) -> None:

@@ -175,7 +175,6 @@ def test_a_provider_whose_host_is_not_given_fails_by_the_variables_name(
 @pytest.mark.parametrize(
     "unwanted",
     [
-        *("boto3", "s3transfer", "multiprocessing"),
         *("leaver.evidence", "leaver.reconcile", "leaver.webhooks"),
         *("leaver.cases.people", "leaver.cases.finding", "leaver.cases.user_tokens", "leaver.connections.grants"),
     ],

@@ -77,14 +77,12 @@ def clients() -> frozenset[str]:
     files = [*(SOURCE / "python").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
     calls = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     made = [
-        call
-        for call in calls
-        if re.fullmatch(r"(boto3|(boto3\.|_)?[Ss]ession\(\))\.(create_)?client", ast.unparse(call.func))
+        call for call in calls if re.fullmatch(r"(boto3|(boto3\.|_)?[Ss]ession\(\))\.client", ast.unparse(call.func))
     ]
     return frozenset(str(ast.literal_eval(call.args[0])) for call in made)
 
 
-def test_aws_is_asked_for_clients_of_several_services() -> None:
+def test_boto3_is_asked_for_clients_of_several_services() -> None:
     assert clients() >= {"dynamodb", "secretsmanager", "sqs"}
 
 

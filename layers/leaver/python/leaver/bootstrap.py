@@ -1,7 +1,6 @@
-"""The composition root: the only place that builds what is concrete, and that makes clients of AWS.
+"""The composition root: the only place that builds what is concrete, and that imports boto3.
 
-By botocore, because boto3 takes longer to load. What not every function needs is imported where it is built:
-whoever does without starts sooner.
+What not every function needs is imported where it is built: whoever does without starts sooner.
 """
 
 import gc
@@ -19,14 +18,14 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-from botocore.session import Session
 
 from leaver.cases.ceiling import Ceiling, PeopleAnHour
 from leaver.cases.heard import Fate, HeardEvents
@@ -552,9 +551,9 @@ def _transport(url: str, *, ca_bundle: CaBundle | None = None) -> Transport:
 
 
 @cache
-def _session() -> Session:
-    session = Session()
-    session.get_component("event_emitter").register("request-created", _refuse_late_retries)
+def _session() -> boto3.Session:
+    session = boto3.Session()
+    session.events.register("request-created", _refuse_late_retries)
     return session
 
 
@@ -566,32 +565,32 @@ def _refuse_late_retries(request: AWSRequest, **_: object) -> None:
 
 @cache
 def _secrets_manager(config: Config = _AWS) -> "SecretsManagerClient":
-    return cast("SecretsManagerClient", _session().create_client("secretsmanager", config=config))
+    return _session().client("secretsmanager", config=config)
 
 
 @cache
 def _s3() -> "S3Client":
-    return cast("S3Client", _session().create_client("s3", config=_AWS))
+    return _session().client("s3", config=_AWS)
 
 
 @cache
 def _kms() -> "KMSClient":
-    return cast("KMSClient", _session().create_client("kms", config=_AT_ONCE))
+    return _session().client("kms", config=_AT_ONCE)
 
 
 @cache
 def _dynamodb(config: Config = _AWS) -> "DynamoDBClient":
-    return cast("DynamoDBClient", _session().create_client("dynamodb", config=config))
+    return _session().client("dynamodb", config=config)
 
 
 @cache
 def _events() -> "EventBridgeClient":
-    return cast("EventBridgeClient", _session().create_client("events", config=_AWS))
+    return _session().client("events", config=_AWS)
 
 
 @cache
 def _sqs() -> "SQSClient":
-    return cast("SQSClient", _session().create_client("sqs", config=_AWS))
+    return _session().client("sqs", config=_AWS)
 
 
 @cache
