@@ -36,7 +36,7 @@ def lose_what_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lose_what_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is acknowledged without a receipt."""
-    monkeypatch.setattr(OutcomeRecorder, "record", lambda *_: None)
+    monkeypatch.setattr(OutcomeRecorder, "record", lambda *_: Handled(acknowledged=True))
 
 
 @pytest.mark.parametrize(

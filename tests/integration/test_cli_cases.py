@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -754,13 +754,22 @@ def test_every_command_on_a_case_takes_its_persons_name(stack: Stack) -> None:
     assert stack.decided()[0]["case"] == "c-1"
 
 
-def test_of_an_open_case_the_list_reads_its_receipts_and_nothing_else(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_an_open_case_the_list_reads_it_and_its_receipts_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.has("c-1", SSO)
     stack.receives("c-1", SSO, result=Result(Outcome.USER_NOT_FOUND))
-    for read in ("read", "read_stored"):
-        monkeypatch.delattr(Cases, read)
+    monkeypatch.delattr(Cases, "read_stored")
+    reads: list[str] = []
+    for name in ("read", "read_receipts"):
+        monkeypatch.setattr(Cases, name, _counted(getattr(Cases, name), reads))
     listed = leaver("cases")
     assert listed.exit_code == 1
     assert "nobody of that name is known there" in listed.output
+    assert reads == ["read", "read_receipts"]
+
+
+def _counted(method: Callable[..., Any], reads: list[str]) -> Callable[..., Any]:
+    def count(*arguments: Any) -> Any:
+        reads.append(method.__name__)
+        return method(*arguments)
+
+    return count

@@ -77,8 +77,10 @@ SHOW_RECEIPTS = (("case", "c-1"), ("case", "done"), ("close", "c-1", SSO.name, "
 class Spoiler:
     """Puts hostile text into an item, wherever its model lets it stand."""
 
-    #: by these the item is found
-    KEYS = frozenset({"partition", "entry", "connection", "state", "status", "watch", "command", "case", "case_id"})
+    #: by these the item is found; and what an index's own model reads, which lets nothing else stand there
+    KEYS = frozenset(
+        {"partition", "entry", "connection", "state", "status", "watch", "command", "case", "case_id", "kind"}
+    )
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
