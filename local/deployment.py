@@ -206,18 +206,18 @@ class Deployment(Closes):
 
     # -- waiting
 
-    def wait_until_idle(self, timeout: float = 30) -> None:
+    def wait_until_idle(self, timeout: float = 60) -> None:
         """Wait until no function has anything to do; a message that waits for its next attempt is something to do."""
         self.wait_until(lambda: not self.work(), timeout, what=lambda: f"still to do: {self.work()}")
 
-    def settle(self, timeout: float = 30) -> None:
+    def settle(self, timeout: float = 60) -> None:
         """Wait until nothing moves before a visibility timeout is over; see `hurry`."""
         self.wait_until(lambda: not self._moving(), timeout, what=lambda: f"still under way: {self._moving()}")
 
     def wait_until(
         self,
         condition: Callable[[], object],
-        timeout: float = 30,
+        timeout: float = 60,
         *,
         what: Callable[[], str] = lambda: "it did not happen",
     ) -> None:
