@@ -153,8 +153,7 @@ def findings_of_days(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFile
     if not days:
         return []
     try:
-        bundles = [{name: read_canonical(each.bundle) for name, each in files.items()} for files in (days, cases)]
-        return list(findings_of_population(*bundles))
+        return list(findings_of_population(_read_bundles(days), _read_bundles(cases)))
     except _MALFORMED:
         # Which file it is, its own findings say.
         return ["population: a file is no such file"]
@@ -163,11 +162,14 @@ def findings_of_days(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFile
 def open_questions(days: Mapping[str, CaseFiles], cases: Mapping[str, CaseFiles]) -> list[str]:
     """What these days and cases can't tell, and days and cases of another time would."""
     try:
-        bundles = [{name: read_canonical(each.bundle) for name, each in files.items()} for files in (days, cases)]
-        return list(questions_of_population(*bundles)) if days else []
+        return list(questions_of_population(_read_bundles(days), _read_bundles(cases))) if days else []
     except _MALFORMED:
         # It is a finding.
         return []
+
+
+def _read_bundles(files: Mapping[str, CaseFiles]) -> dict[str, Any]:
+    return {name: read_canonical(each.bundle) for name, each in files.items()}
 
 
 def places_of(logged: Mapping[str, CaseFiles], trust: Trust) -> list[int]:
