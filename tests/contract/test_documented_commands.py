@@ -21,7 +21,7 @@ from tests.contract.test_documents import DOCUMENTS
 #: what history tells is of its own day
 PAGES = [each for each in DOCUMENTS if each.name != "CHANGELOG.md" and "decisions" not in each.parts]
 #: what stands in a form's place of a command's name
-PLACE = re.compile(r"COMMAND|.*[|…<].*")
+PLACE = re.compile(r"[A-Z]+|.*[|…<].*")
 #: of -h and --help
 HELP: Final = {"-h": "--help", "--help": "--help"}
 
