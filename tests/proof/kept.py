@@ -23,7 +23,10 @@ def read(path: Path = FILE) -> list[Ran]:
 
 def keep(ran: Ran, path: Path = FILE) -> None:
     """Keep what a part found in place of what it had found before; a part that there is no more is dropped."""
-    row = {"full": ran.part.full, **{name: value for name, value in asdict(ran).items() if name != "part"}}
+    row = {
+        "full": ran.part.full,
+        **{name: value for name, value in asdict(ran).items() if name not in {"part", "said"}},
+    }
     kept = {**_kept(path), ran.part.name: row}
     names = [part.name for part in PARTS]
     rows = {name: kept[name] for name in names if name in kept}

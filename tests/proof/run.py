@@ -41,10 +41,12 @@ class Ran:
     tried: tuple[Tried, ...] = ()
     thrown: tuple[Thrown, ...] = ()
     forged: tuple[Forged, ...] = ()
+    #: what pytest printed
+    said: str = ""
 
 
 def run(part: Part, length: int) -> Ran:
-    """Let pytest show its progress, and read what the tests recorded."""
+    """Let pytest run it, and read what the tests recorded."""
     began, judged = time.monotonic(), commit()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         pytest = [sys.executable, "-m", "pytest", "-q", "--no-header", "--numprocesses", "auto", "--dist", "loadgroup"]
@@ -53,6 +55,9 @@ def run(part: Part, length: int) -> Ran:
             cwd=ROOT,
             env={**os.environ, "LEAVER_LENGTH": str(length), "LEAVER_SKIP_NOTHING": "1"},
             check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         told = Path(report.name).read_text()
     found, passed, took = "; ".join(figures(told)), ended.returncode == 0, time.monotonic() - began
@@ -67,6 +72,7 @@ def run(part: Part, length: int) -> Ran:
         tried=tuple(tried_in(told)),
         thrown=tuple(thrown(told)),
         forged=tuple(forged_in(told)),
+        said=ended.stdout.strip(),
     )
 
 
