@@ -283,9 +283,8 @@ def decide(command: Decision, *, intake: Intake) -> Fate:
         return intake.begin_due(case)
     event, at = DECISIONS[command.decision], command.requested_at or now
     if event in {CaseEvent.CANCELLED, CaseEvent.REINSTATED}:
-        is_back = event is CaseEvent.REINSTATED and case.state is State.COMPLETED
-        meant = intake.ask_of_address(case, case.email) if is_back else None
-        kept = intake.returns.find_anothers(case, meant) if meant else ()
+        ended = intake.returns.had_ended(case) if event is CaseEvent.REINSTATED else None
+        kept = intake.returns.find_anothers(ended, intake.ask_of_address(ended, ended.email)) if ended else ()
         return intake.returns.give_back(case, event, at, kept=kept)
     return _decide_of_held(case, event, at, intake=intake)
 

@@ -557,8 +557,8 @@ def test_a_return_of_the_source_whose_repeat_was_thrown_away_does_not_give_back_
     assert office.people.gone([ADA])
 
 
-def test_a_return_stops_the_sweep_of_what_had_ended_before_a_repeat_that_was_thrown_away() -> None:
-    office = Office(sweep_after=timedelta(hours=1))
+def a_held_repeat_beside_the_sweep_of_what_had_ended(office: Office) -> Case:
+    """Ada's case is completed, and Venafi is out when her access is ended once more; HR says again that she leaves."""
     office.hears_and_works()
     office.weather.out_of_order["venafi"] = ProviderUnavailable("out of order")
     office.clock.passes(hours=2)
@@ -566,6 +566,12 @@ def test_a_return_stops_the_sweep_of_what_had_ended_before_a_repeat_that_was_thr
     office.deliver(office.hears(held="a person looks"))
     [held] = [case for case in office.cases.every if case.state is State.HELD]
     office.clock.passes(minutes=1)
+    return held
+
+
+def test_a_return_stops_the_sweep_of_what_had_ended_before_a_repeat_that_was_thrown_away() -> None:
+    office = Office(sweep_after=timedelta(hours=1))
+    held = a_held_repeat_beside_the_sweep_of_what_had_ended(office)
     office.deliver(office.queue("StartOffboarding", {"case": held.case_id, "decision": "discard"}))
     office.clock.passes(minutes=1)
     office.deliver(office.hears("reinstated"))
@@ -573,3 +579,24 @@ def test_a_return_stops_the_sweep_of_what_had_ended_before_a_repeat_that_was_thr
     office.weather.out_of_order.clear()
     office.works()
     assert office.access_of(ADA) == {"session", "grants"}
+
+
+def test_a_persons_word_that_somebody_is_back_stops_the_sweep_of_what_had_ended_before_a_held_repeat() -> None:
+    office = Office(sweep_after=timedelta(hours=1))
+    held = a_held_repeat_beside_the_sweep_of_what_had_ended(office)
+    office.deliver(office.queue("StartOffboarding", {"case": held.case_id, "decision": "reinstate"}))
+    assert not office.people.gone([ADA, ADA_ID])
+    office.logs_in(ADA, kept=False)
+    office.weather.out_of_order.clear()
+    office.works()
+    assert office.access_of(ADA) == {"session", "grants"}
+
+
+def test_a_repeat_that_a_person_cancels_leaves_what_had_ended_before_as_it_is() -> None:
+    office = Office(sweep_after=timedelta(hours=1))
+    held = a_held_repeat_beside_the_sweep_of_what_had_ended(office)
+    office.deliver(office.queue("StartOffboarding", {"case": held.case_id, "decision": "cancel"}))
+    office.weather.out_of_order.clear()
+    office.works()
+    assert {case.state for case in office.cases.every if case.sweep_of} == {State.COMPLETED}
+    assert office.access_of(ADA) == set()

@@ -213,9 +213,26 @@ class Returns:
             )
             if decided is None and name == case.email:
                 raise Rejected(SAID_MEANWHILE)
-        if event is CaseEvent.REINSTATED and self._stop(case.case_id, event, keep=since, kept=kept).state in UNDER_WAY:
-            raise Rejected(SAID_MEANWHILE)
+        if event is CaseEvent.REINSTATED:
+            self._stop_for_good(case, keep=since, kept=kept)
         return Fate("changed", case.case_id, STAYS_ENDED if kept else None)
+
+    def _stop_for_good(self, case: Case, *, keep: Callable[[Case], Case | None], kept: Collection[str]) -> None:
+        """Stop the case of whoever is back, and what had ended before it: a sweep of that would take from them again.
+
+        Raises Rejected where a source said meanwhile that they leave.
+        """
+        if self._stop(case.case_id, CaseEvent.REINSTATED, keep=keep, kept=kept).state in UNDER_WAY:
+            raise Rejected(SAID_MEANWHILE)
+        if (ended := self.had_ended(case)) is not None and ended.case_id != case.case_id:
+            self._stop(ended.case_id, CaseEvent.REINSTATED, keep=keep, kept=kept)
+
+    def had_ended(self, case: Case) -> Case | None:
+        """The completed case that this one is, or that it follows where it never began; None where nothing ended."""
+        person = self.people.read(case.email) if case.started_at is None else None
+        follows = person is not None and person.case == case.case_id
+        ended = self.cases.read(person.finished) if person and person.finished and follows else case
+        return ended if ended is not None and ended.state is State.COMPLETED else None
 
     def _thrown_away_since(self, case: Case, person: Name | None) -> str | None:
         """The case that a person's name has since this one, where that never began and is over."""
