@@ -48,10 +48,18 @@ if TYPE_CHECKING:
 
 #: A lease is judged by the clocks of whoever takes it and whoever finds it; connections.LEASE allows for no more.
 LARGEST_SKEW: Final = timedelta(minutes=1)
+#: after some of many decisions were sent
+DECIDE_THE_REST: Final = "the same command decides the rest"
+#: messages that SQS takes at once
+_BATCH: Final = 10
 
 
 class NoSuchStack(InASentence):
     """There is no such stack here, or it is not Leaver's."""
+
+
+class NotSent(InASentence):
+    """SQS did not take all that a person decided."""
 
 
 class WrongClock(InASentence):
@@ -88,9 +96,18 @@ class Deployment:
 
     def send_decisions(self, decisions: Iterable[Mapping[str, str]]) -> None:
         """Send what a person decides of cases, straight to the queue of start_offboarding."""
-        say_under_way("of what was decided, what was sent so far is carried out; the same command decides the rest")
-        for each in decisions:
-            self.send(each)
+        say_under_way(f"of what was decided, what was sent so far is carried out; {DECIDE_THE_REST}")
+        url = self.stack.queue_url(self.stack.queue_of("start_offboarding"))
+        bodies = [json.dumps(each) for each in decisions]
+        for start in range(0, len(bodies), _BATCH):
+            entries: Any = [
+                {"Id": str(number), "MessageBody": each} for number, each in enumerate(bodies[start : start + _BATCH])
+            ]
+            if failed := self.stack.sqs.send_message_batch(QueueUrl=url, Entries=entries).get("Failed"):
+                codes = ", ".join(sorted({each["Code"] for each in failed}))
+                raise NotSent(
+                    f"the queue refused {len(failed)} of {len(bodies)} decisions ({codes}): {DECIDE_THE_REST}"
+                )
 
     def send(self, decision: Mapping[str, object], *, urgent: bool = False) -> str:
         """Send what a person decides, straight to a queue of start_offboarding; returns the message's id."""

@@ -510,14 +510,14 @@ def tell_of_silence(
     return len(silent)
 
 
-def gauges(summaries: Sequence[CaseSummary], usable: Container[str], now: datetime) -> dict[str, int]:
+def gauges(summaries: Iterable[CaseSummary], held: int, usable: Container[str], now: datetime) -> dict[str, int]:
     """Count for the alarms and the dashboard, each minute, all cases; `usable` as CaseSummary.waiting() takes it."""
     under_way = [each for each in summaries if each.state is State.OPEN]
     waited = [int((now - each.started_at).total_seconds()) for each in under_way if each.started_at]
     return {
         "OpenCases": len(under_way),
-        "HeldCases": sum(each.state is State.HELD for each in summaries),
-        "OverdueCases": sum(each.is_overdue(now) for each in summaries),
+        "HeldCases": held,
+        "OverdueCases": sum(each.is_overdue(now) for each in under_way),
         "ConnectionsToReplace": sum(len(each.to_replace) for each in under_way),
         "StepsWaiting": sum(len(each.waiting(usable)) for each in under_way),
         "OldestOpenCaseSeconds": max(waited, default=0),
@@ -602,7 +602,7 @@ def lambda_handler(_: Mapping[str, Any], context: LambdaContext) -> None:
 
     # First, and from indexes alone: whatever fails below, the alarms know how many wait.
     usable = step_finder.connections.usable_at(step_finder.providers)
-    bootstrap.gauges(gauges(list(cases.read_summaries()), usable, now) | ceiling.gauges(now))
+    bootstrap.gauges(gauges(cases.read_summaries(now), cases.count_held(), usable, now) | ceiling.gauges(now))
     failed = look_after(watch, cases.find_due(now), logger=logger, has_time=has_time)
     destroyed = destroy_expired(tokens, now, logger=logger, has_time=has_time)
     bootstrap.gauges({"CasesNotLookedAfter": failed, "UserTokensDestroyed": destroyed})

@@ -93,9 +93,8 @@ def test_a_dead_connection_stops_no_other_account_and_its_own_steps_stand_and_wa
     assert sessions(office) == {EU_ID}
     waiting = ("RevokeSsoToken#zoom/europe", "PurgeUserTokens#zoom/europe")
     assert office.case.outstanding == office.case.waiting == waiting
-    assert gauges([CaseSummary.model_validate(office.case.model_dump())], {"zoom/acme"}, office.clock())[
-        "StepsWaiting"
-    ] == len(waiting)
+    glance = CaseSummary.model_validate(office.case.model_dump())
+    assert gauges([glance], 0, {"zoom/acme"}, office.clock())["StepsWaiting"] == len(waiting)
 
 
 def test_an_outage_of_one_account_stops_no_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

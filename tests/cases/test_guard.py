@@ -43,9 +43,7 @@ def test_routine_cases_above_the_limit_are_held_and_those_below_are_done() -> No
     assert states(office) == [State.COMPLETED] * 2 + [State.HELD] * 4
     assert all(office.access_of(email) for email in PEOPLE[2:])
     assert office.people.under_tombstones == {*PEOPLE[:2], "id-0", "id-1"}
-    assert sorted(office.cases.find_held()) == sorted(
-        each.case_id for each in office.cases.every if each.state == "held"
-    )
+    assert office.cases.count_held() == len(list(office.cases.find_in(State.HELD))) == 4
 
 
 def test_that_is_announced_once() -> None:

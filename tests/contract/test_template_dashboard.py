@@ -16,7 +16,7 @@ from tests.doubles.clock import NOW
 
 #: what is emitted under our namespace, beside outcomes
 EMITTED = {
-    *gauges([], (), NOW),
+    *gauges([], 0, (), NOW),
     *("CaseTimeToRevoke", "UrgentCasesAnHour", "CeilingPercent", "CasesNotLookedAfter", "ConnectionsNeedingAPerson"),
     *(DATED_AHEAD, RETURNS_HELD, RESURRECTIONS, APPS_REMOVED, REFUSED, "ConnectionsFailing"),
     *(FOUND, OWNERS_GONE, RECONCILED, STOPPED),

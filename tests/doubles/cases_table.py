@@ -9,7 +9,7 @@ from leaver.cases.heard import Heard, HeardEvents
 from leaver.cases.partitions import KEY, of_case
 from leaver.cases.people import HashKey, Name, People
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import WATCHED, Case
+from leaver.cases.record import LOOK_AGAIN, WATCHED, Case
 from leaver.cases.seal import Stored
 from leaver.cases.states import State
 from leaver.cases.table import Cases, CaseSummary, ListedCase, UnreadableCase
@@ -78,8 +78,10 @@ class InMemoryItems(Items[Item]):
 
         yield from self.effects.of(f"query {self.name}", query)
 
-    def count(self, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]) -> int:
-        return len(list(self.query(None, condition, names, bound)))
+    def count(
+        self, condition: str, names: Mapping[str, str], bound: Mapping[str, Value], *, index: str | None = None
+    ) -> int:
+        return len(list(self.query(index, condition, names, bound)))
 
     def scan(self) -> Iterator[Item]:
         yield from (each for each in map(self._read, list(self.kept)) if each)
@@ -142,12 +144,12 @@ class InMemoryCases(Cases):
     def find_in(self, state: State) -> Iterator[ListedCase | UnreadableCase]:
         yield from (ListedCase.model_validate(columns(case)) for case in self.every if case.state is state)
 
-    def find_held(self) -> Iterator[str]:
-        yield from (case.case_id for case in self._watched("held"))
+    def count_held(self) -> int:
+        return len(self._watched("held"))
 
-    def read_summaries(self) -> Iterator[CaseSummary]:
-        for watch in (WATCHED, "held"):
-            yield from (CaseSummary.model_validate(columns(case)) for case in self._watched(watch))
+    def read_summaries(self, now: datetime) -> Iterator[CaseSummary]:
+        soon = [case for case in self._watched(WATCHED) if case.watch_at and case.watch_at <= now + 2 * LOOK_AGAIN]
+        yield from (CaseSummary.model_validate(columns(case)) for case in soon)
 
     def put(self, case: Case) -> None:
         """Have a case, whatever was there."""

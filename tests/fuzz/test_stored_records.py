@@ -93,7 +93,7 @@ class OneItem:
         return {"Responses": {table: [self.item] for table in RequestItems}}
 
     def get_paginator(self, _: str) -> Any:
-        return SimpleNamespace(paginate=lambda **_: [{"Items": [self.item]}])
+        return SimpleNamespace(paginate=lambda **_: [{"Items": [self.item], "Count": 1}])
 
 
 STEP = Step(command="RevokeSsoToken", at="zoom/acme", identity=JOHN, found_by="address", detail={"user_id": JOHN})
@@ -156,8 +156,8 @@ def _due(table: OneItem) -> object:
 
 def _watched(table: OneItem) -> object:
     cases = Cases(table.client, table="Cases")
-    assert [*cases.find_due(NOW), *cases.find_held()] == ["case-1"] * 2
-    assert len(list(cases.read_summaries())) == 2, "what can't be read is counted all the same"
+    assert list(cases.find_due(NOW)) == ["case-1"]
+    assert len(list(cases.read_summaries(NOW))) == cases.count_held() == 1, "what can't be read is counted all the same"
     return cases
 
 

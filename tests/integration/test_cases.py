@@ -162,7 +162,7 @@ def test_what_is_due_is_found_the_longest_waiting_first(cases: Cases) -> None:
         cases.add(case(f"c-{number}", watch_at=NOW + timedelta(minutes=minutes)))
     cases.add(case("c-held", watch="held"))
     assert list(cases.find_due(NOW)) == ["c-1", "c-2"]
-    assert list(cases.find_held()) == ["c-held"]
+    assert cases.count_held() == 1
 
 
 @pytest.mark.parametrize("kind", ["table", "fake"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from click.testing import Result as Run
 
@@ -441,6 +442,38 @@ def test_all_are_released_or_discarded(stack: Stack, option: list[str], decision
     assert result.exit_code == 0
     told = sorted(stack.decided(), key=lambda each: each["case"])
     assert told == [{"case": case_id, "decision": decision} for case_id in ("h-1", "h-2")]
+
+
+def test_more_than_a_queue_takes_at_once_are_all_released(stack: Stack) -> None:
+    names = sorted(f"h-{number}" for number in range(23))
+    for case_id in names:
+        stack.has(case_id, SSO, state=State.HELD)
+    assert leaver("release", "--all", "--yes").exit_code == 0
+    assert sorted(each["case"] for each in stack.decided()) == names
+
+
+def test_what_the_queue_refuses_of_many_decisions_is_said(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.has("h-1", SSO, state=State.HELD)
+    call = vars(BaseClient)["_make_api_call"]
+
+    def refuses(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
+        failed = [{"Id": "0", "Code": "InternalError", "SenderFault": False}]
+        return {"Failed": failed} if operation == "SendMessageBatch" else call(client, operation, asked)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuses)
+    result = leaver("release", "--all", "--yes")
+    assert result.exit_code == 1
+    told = " ".join(result.output.split())
+    assert "refused 1 of 1 decisions (InternalError): the same command decides the rest" in told
+
+
+def test_a_held_case_that_can_not_be_read_stays_held_and_keeps_no_other(stack: Stack) -> None:
+    for case_id in ("h-1", "h-2"):
+        stack.has(case_id, SSO, state=State.HELD)
+    stack.alters("case#h-1", "case", kind="no kind")
+    result = leaver("release", "--all", "--yes")
+    assert "h-1 can not be read, and stays held" in " ".join(result.output.split())
+    assert stack.decided() == [{"case": "h-2", "decision": "release"}]
 
 
 def test_discarding_says_that_access_stays(stack: Stack) -> None:

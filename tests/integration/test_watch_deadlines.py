@@ -11,7 +11,7 @@ import pytest
 
 from leaver import bootstrap
 from leaver.cases.receipts import Receipt, Receipts
-from leaver.cases.record import Case, Step, new_case
+from leaver.cases.record import LOOK_AGAIN, Case, Step, new_case
 from leaver.cases.states import State
 from leaver.cases.table import Cases
 from leaver.outcomes import Outcome, Result
@@ -165,7 +165,21 @@ def test_the_index_tells_all_that_a_glance_needs(cases: Cases) -> None:
     begun = case("c-1", NOW).after_start(NOW, deadline=timedelta(minutes=15))
     cases.add(begun)
     cases.add(case("c-2", NOW).model_copy(update={"state": State.HELD, "watch": "held"}))
-    first, second = sorted(cases.read_summaries(), key=lambda each: each.case_id)
-    assert (first.state, first.started_at, first.deadline_at) == (State.OPEN, NOW, NOW + timedelta(minutes=15))
-    assert first.outstanding == (SSO.name,)
-    assert (second.state, second.started_at) == (State.HELD, None)
+    (open_one,) = cases.read_summaries(NOW)
+    assert (open_one.state, open_one.started_at, open_one.deadline_at) == (
+        State.OPEN,
+        NOW,
+        NOW + timedelta(minutes=15),
+    )
+    assert open_one.outstanding == (SSO.name,)
+    assert cases.count_held() == 1
+
+
+def test_what_waits_for_its_day_is_not_read_each_minute_and_what_is_under_way_always_is(cases: Cases) -> None:
+    for number in range(3):
+        cases.add(case(f"planned-{number}", NOW + timedelta(days=1 + number)))
+    begun = case("open", NOW).after_start(NOW, deadline=timedelta(minutes=15))
+    cases.add(begun)
+    # Whoever looked at it last has a clock that is ahead, by as much as a clock may be.
+    cases.add(begun.model_copy(update={"case_id": "ahead"}).with_look_at(NOW + 2 * LOOK_AGAIN))
+    assert {each.case_id for each in cases.read_summaries(NOW)} == {"open", "ahead"}

@@ -33,7 +33,7 @@ def connected(world: World, **told: Any) -> None:
 
 
 def ringing(world: World) -> int:
-    return gauges(list(world.cases.read_summaries()), (), world.clock())["ConnectionsToReplace"]
+    return gauges(world.cases.read_summaries(world.clock()), 0, (), world.clock())["ConnectionsToReplace"]
 
 
 def test_it_rings_at_once_and_until_somebody_acted(world: World) -> None:

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -19,6 +21,8 @@ from leaver_cli.terminal import Terminal
 
 #: what is shown where nobody asks for more
 NOT_DONE: Final = (State.OPEN, State.HELD, State.SCHEDULED)
+#: open cases that are read side by side: as many connections as a client of boto3's keeps
+AT_ONCE: Final = 10
 DONE: Final = (State.COMPLETED, *sorted(OVER))
 COLUMNS: Final = (
     # Every command on a case takes a person's name as well.
@@ -55,20 +59,24 @@ def cases(
     usual = (*NOT_DONE, *DONE) if person or since else NOT_DONE
     states = [state for state, is_wanted in wanted.items() if is_wanted] or usual
     table, counts, people = Table("cases", COLUMNS), Counter[str](), 0
-    for state in states:
-        for each in known.find_in(state):
-            if isinstance(each, UnreadableCase):
-                table.add(each.case_id, None, state, None, None, None, each.reason, style="red")
-                people += 1
-                continue
-            late = each.is_overdue(at)
-            if (overdue and not is_open and state is State.OPEN and not late) or not _is_asked_for(
-                each, person=person, since=since, source=source
-            ):
-                continue
-            counts[state] += 1
-            counts["overdue"] += late
-            people += _add(table, each, _to_do(known, each, at), at)
+    with ThreadPoolExecutor(AT_ONCE) as side_by_side:
+        for state in states:
+            asked_for = []
+            for each in known.find_in(state):
+                if isinstance(each, UnreadableCase):
+                    table.add(each.case_id, None, state, None, None, None, each.reason, style="red")
+                    people += 1
+                    continue
+                late = each.is_overdue(at)
+                if (overdue and not is_open and state is State.OPEN and not late) or not _is_asked_for(
+                    each, person=person, since=since, source=source
+                ):
+                    continue
+                counts[state] += 1
+                counts["overdue"] += late
+                asked_for.append(each)
+            to_do = side_by_side.map(partial(_to_do, known, at=at), asked_for)
+            people += sum(_add(table, each, told, at) for each, told in zip(asked_for, to_do, strict=True))
     console = Terminal()
     console.print(table)
     console.note(_summary(counts, states, people))

@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 
 from leaver.cases.record import Case
 from leaver.cases.states import State
+from leaver.cases.table import Cases, ListedCase, UnreadableCase
 from leaver.errors import AboveCeiling
-from leaver_cli.cases.which import HELP, find_case, read_existing
+from leaver_cli.cases.which import HELP, find_case
 from leaver_cli.connections.health import moment
 from leaver_cli.deployment import describe
 from leaver_cli.parked.dead_letters import DeadLetterQueue
@@ -63,17 +64,15 @@ def release(
     console = Terminal()
     deployment = describe(stack, region, profile)
     if case_or_who:
-        found = [find_case(deployment, case_or_who, {State.HELD})]
-        if found[0].state is not State.HELD:
-            console.say(f"{found[0].case_id} is not held: it is {found[0].state}")
+        found = find_case(deployment, case_or_who, {State.HELD})
+        if found.state is not State.HELD:
+            console.say(f"{found.case_id} is not held: it is {found.state}")
             raise typer.Exit(1)
+        held: list[Case | ListedCase] = [found]
     else:
-        found = [read_existing(deployment.cases, each) for each in deployment.cases.find_held()]
-    # The index is behind the table: what was released a moment ago is not asked about again.
-    held = [each for each in found if each.state is State.HELD]
-    if not case_or_who:
         for line in _above_ceiling(deployment.stack):
             console.say(line)
+        held = list(_find_held(deployment.cases, console))
     if not held:
         console.say("no case is held")
         return
@@ -90,7 +89,19 @@ def release(
     console.say(f"{len(held)} {'are discarded' if discard else 'go on'} as soon as start_offboarding has read of it")
 
 
-def _table_of(held: Sequence[Case]) -> Table:
+def _find_held(cases: Cases, console: Terminal) -> Iterator[ListedCase]:
+    """Find what is held by the index alone, which tells a thousand cases at once.
+
+    It is a moment behind the table: of what was just released start_offboarding refuses a second decision.
+    """
+    for each in cases.find_in(State.HELD):
+        if isinstance(each, UnreadableCase):
+            console.say(f"{each.case_id} can not be read, and stays held: {each.reason}")
+        else:
+            yield each
+
+
+def _table_of(held: Sequence[Case | ListedCase]) -> Table:
     """Who is held, by which source's word, and why."""
     table = Table("cases", COLUMNS)
     for each in sorted(held, key=_since):
@@ -99,14 +110,14 @@ def _table_of(held: Sequence[Case]) -> Table:
     return table
 
 
-def _by_hour(held: Sequence[Case]) -> Iterator[str]:
+def _by_hour(held: Sequence[Case | ListedCase]) -> Iterator[str]:
     """How many in which hour, of which source."""
     counts = Counter((_since(each).replace(minute=0, second=0, microsecond=0), each.source) for each in held)
     for (hour, source), count in sorted(counts.items()):
         yield f"{count} of {source} in the hour from {moment(hour)}"
 
 
-def _since(case: Case) -> datetime:
+def _since(case: Case | ListedCase) -> datetime:
     return max(case.requested_at, case.effective_at)
 
 

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from leaver.cases.kinds import Kind
 from leaver.cases.partitions import KEY, of_case, of_receipts
 from leaver.cases.receipts import Receipt
-from leaver.cases.record import ENTRY, HELD, OF_A_CONNECTION, REPLACE, WATCHED, Case, Said
+from leaver.cases.record import ENTRY, HELD, LOOK_AGAIN, OF_A_CONNECTION, REPLACE, WATCHED, Case, Said
 from leaver.cases.seal import Stored
 from leaver.cases.states import State
 from leaver.errors import Rejected
@@ -170,11 +170,6 @@ class Cases:
         for found in self._items.query("watch", condition, {"#watch": "watch"}, bound):
             yield _id_of(found)
 
-    def find_held(self) -> Iterator[str]:
-        """Find the cases that wait for a person, by the index `watch`."""
-        for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": HELD}):
-            yield _id_of(found)
-
     def find_in(self, state: State) -> Iterator[ListedCase | UnreadableCase]:
         """Find every case in this state, the first to take effect first, by the index `state`."""
         for found in self._items.query("state", "#state = :state", {"#state": "state"}, {":state": state}):
@@ -183,16 +178,24 @@ class Cases:
             except Rejected as rejected:
                 yield UnreadableCase(_id_of(found), rejected.reason)
 
-    def read_summaries(self) -> Iterator[CaseSummary]:
-        """Look over every case that is watched, held ones too, by the index `watch`."""
-        for watch in (WATCHED, HELD):
-            for found in self._items.query("watch", "#watch = :watch", {"#watch": "watch"}, {":watch": watch}):
-                try:
-                    yield read_as(CaseSummary)(found)
-                except Rejected:
-                    # Counted all the same: whoever looks at it says what is wrong, and every other goes on.
-                    state = State.HELD if watch == HELD else State.OPEN
-                    yield CaseSummary(case_id=_id_of(found), state=state, outstanding=())
+    def count_held(self) -> int:
+        """How many cases wait for a person, by the index `watch`; none of them is sent."""
+        return self._items.count("#watch = :watch", {"#watch": "watch"}, {":watch": HELD}, index="watch")
+
+    def read_summaries(self, now: datetime) -> Iterator[CaseSummary]:
+        """Look over every case under way and whatever else is due soon, by the index `watch`.
+
+        What is under way is looked at again within LOOK_AGAIN; what waits for its day or its sweep is not read, however
+        much that is.
+        """
+        # Twice as long, for clocks that differ.
+        condition, bound = "#watch = :watch AND watch_at <= :soon", {":soon": timestamp(now + 2 * LOOK_AGAIN)}
+        for found in self._items.query("watch", condition, {"#watch": "watch"}, {":watch": WATCHED, **bound}):
+            try:
+                yield read_as(CaseSummary)(found)
+            except Rejected:
+                # Counted all the same: whoever looks at it says what is wrong, and every other goes on.
+                yield CaseSummary(case_id=_id_of(found), state=State.OPEN, outstanding=())
 
 
 def receipts_of(case: Case, stored: Mapping[str, Stored]) -> dict[str, Receipt]:

@@ -129,9 +129,11 @@ class Items(Generic[Item]):
         for page in self._pages(index, condition, names, bound):
             yield from (values(found) for found in page["Items"])
 
-    def count(self, condition: str, names: Mapping[str, str], bound: Mapping[str, Value]) -> int:
+    def count(
+        self, condition: str, names: Mapping[str, str], bound: Mapping[str, Value], *, index: str | None = None
+    ) -> int:
         """How many items a key condition finds; none of them is sent."""
-        return sum(page["Count"] for page in self._pages(None, condition, names, bound, Select="COUNT"))
+        return sum(page["Count"] for page in self._pages(index, condition, names, bound, Select="COUNT"))
 
     def _pages(
         self, index: str | None, condition: str, names: Mapping[str, str], bound: Mapping[str, Value], **wanted: Any
