@@ -8,7 +8,21 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import batch, cold, cost, door, drain, growth, init, memory, offboarding, plot, reconciliation, results
+from benchmarks import (
+    batch,
+    cold,
+    cost,
+    door,
+    drain,
+    growing_company,
+    growth,
+    init,
+    memory,
+    offboarding,
+    plot,
+    reconciliation,
+    results,
+)
 from benchmarks.figures import MOST_MEMORY
 from benchmarks.published import DELAYS
 from benchmarks.results import Part
@@ -109,13 +123,15 @@ def costs(progress: ShowProgress) -> Part:
 
 
 def growing(progress: ShowProgress) -> Part:
-    """From a hundred leavers to a million."""
+    """From a hundred leavers to a million, and from a hundred cases to a hundred thousand."""
+    of_cases, tables = growing_company.run(progress)
     progress(f"{FEW} leavers, by drain.py")
     few = run_paced(30, leavers=FEW)
     known = [line["value"] for line in results.summary() if line["name"] == cost.WHOLE_CASES]
     found = growth.run(progress, cost_of_1000=known[0] if known else cost.run(progress).case.total * 1000, measured=few)
     drawn = plot.lines("Until the last has left", found.seconds, x="leavers", y="seconds", logarithmic=True)
-    return Part("growth", growth.__doc__ or "", found.figures, [found.leavers, found.connections], drawn)
+    told = f"{growth.__doc__}\n{growing_company.__doc__}"
+    return Part("growth", told, [*found.figures, *of_cases], [found.leavers, found.connections, *tables], drawn)
 
 
 def door_under_load(progress: ShowProgress) -> Part:

@@ -55,7 +55,7 @@ class CallCounter:
                 times = 2 if model.name == "TransactWriteItems" else 1
                 self.bill.add("DynamoDB write units", times * sum(self._written(*each) for each in written))
             case "dynamodb", operation:
-                self.bill.add("DynamoDB read units", _read(operation, params, parsed))
+                self.bill.add("DynamoDB read units", read_units(operation, params, parsed))
             case "kms", _:
                 self.bill.add("KMS signatures", 1)
             case "s3", "PutObject":
@@ -73,7 +73,7 @@ class CallCounter:
 
     def _written(self, params: Mapping[str, Any], stood: Item) -> int:
         stands = self._standing(params)
-        units = max(1, ceil(max(_size(stood), _size(stands)) / _WRITTEN))
+        units = max(1, ceil(max(size_of(stood), size_of(stands)) / _WRITTEN))
         for index in self._table(params["TableName"]).get("GlobalSecondaryIndexes", []):
             units += _indexed(index, stood, stands)
         return units
@@ -100,7 +100,7 @@ def _indexed(index: Mapping[str, Any], stood: Item, stands: Item) -> int:
     if before == after:
         return 0
     moved = bool(before and after) and any(before[key] != after[key] for key in keys)
-    return max(1, ceil(max(_size(before), _size(after)) / _WRITTEN)) * (2 if moved else 1)
+    return max(1, ceil(max(size_of(before), size_of(after)) / _WRITTEN)) * (2 if moved else 1)
 
 
 def _projected(index: Mapping[str, Any], item: Item) -> Item:
@@ -111,22 +111,23 @@ def _projected(index: Mapping[str, Any], item: Item) -> Item:
     return {name: value for name, value in item.items() if name in names}
 
 
-def _read(operation: str, params: Mapping[str, Any], parsed: Mapping[str, Any]) -> float:
+def read_units(operation: str, params: Mapping[str, Any], parsed: Mapping[str, Any]) -> float:
+    """What a read costs, by what it found."""
     if operation == "BatchGetItem":
         asked = sum(len(table["Keys"]) for table in params["RequestItems"].values())
         found = [_units(item) for items in parsed.get("Responses", {}).values() for item in items]
         # A key under which nothing lies costs as much as a small item; all of ours are read as of now.
         return sum(found) + asked - len(found)
     items = [parsed["Item"]] if "Item" in parsed else parsed.get("Items", [])
-    units = max(1, ceil(sum(map(_size, items)) / _READ))
+    units = max(1, ceil(sum(map(size_of, items)) / _READ))
     return units if params.get("ConsistentRead") else units / 2
 
 
 def _units(item: Item) -> int:
-    return max(1, ceil(_size(item) / _READ))
+    return max(1, ceil(size_of(item) / _READ))
 
 
-def _size(item: Item) -> int:
+def size_of(item: Item) -> int:
     """Bytes, as AWS counts them: names and values, and for lists and maps 3 bytes and one for each of their elements.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
@@ -143,7 +144,7 @@ def _length(typed: Mapping[str, Any]) -> int:
         case {"L": elements}:
             return 3 + sum(1 + _length(each) for each in elements)
         case {"M": entries}:
-            return 3 + len(entries) + _size(entries)
+            return 3 + len(entries) + size_of(entries)
         case {"SS": texts}:
             return sum(len(text.encode()) for text in texts)
         case {"S": text}:

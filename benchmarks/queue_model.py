@@ -57,6 +57,11 @@ class Queue:
         self.dead: list[str] = []
         self.receives = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits in it, and nothing is under way."""
+        return not self._messages and not self.held
+
     def send(self, body: Mapping[str, Any]) -> None:
         """Put a message into the queue."""
         sent_at = self._time.now

@@ -50,6 +50,9 @@ class Unmeasured(Metrics):
     def add_metric(self, *_: object, **__: object) -> None:
         """Forget it."""
 
+    def flush_metrics(self, *_: object, **__: object) -> None:
+        """There is nothing."""
+
 
 class Environment:
     """One of a function's execution environments: its own consumer, and its own knowledge of the pace."""

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, Literal
+from urllib.parse import unquote
 
 from requests.structures import CaseInsensitiveDict
 
@@ -69,7 +70,7 @@ class Account:
 
 
 class Line(Transport):
-    """Zoom's client speaks through this; it carries nothing but the user's session."""
+    """Zoom's client speaks through this: it ends somebody's session, or tells who that is, and carries nothing else."""
 
     def __init__(self, account: Account, ended: Callable[[str], None]) -> None:
         self._account = account
@@ -77,15 +78,20 @@ class Line(Transport):
 
     def request(self, method: str, path: str, **_: object) -> Answer:
         """Answer as Zoom does."""
-        assert method == "DELETE"
-        status = self._account.answer()
-        if status == 204:
+        status, told = self._account.answer(), None
+        if status == 429:
+            told = TOO_FAST
+        elif method == "GET":
+            status, email = 200, unquote(path.split("/")[2])
+            told = {"id": f"id-of-{email.partition('@')[0]}", "email": email}
+        else:
+            assert method == "DELETE"
             self._ended(path)
         return Answer(
             status=status,
-            headers=CaseInsensitiveDict({} if status == 204 else {"X-RateLimit-Type": "QPS"}),
-            json=None if status == 204 else TOO_FAST,
-            empty=status == 204,
+            headers=CaseInsensitiveDict({"X-RateLimit-Type": "QPS"} if status == 429 else {}),
+            json=told,
+            empty=told is None,
             retry_after=None,
             tracking_id=None,
         )
