@@ -151,6 +151,12 @@ class Watch:
 
     def _look_after_open(self, case: Case) -> None:
         now = self.clock()
+        if case.is_being_begun:
+            # No step may end before the last tombstone stands.
+            case = self.case_start.raise_tombstones_again(case, now)
+        if case.state is not State.OPEN:
+            self.announcer.announce_pending(case)
+            return
         if case.is_untold and now >= (case.asked_at or now) + SEARCH_AGAIN:
             case = self.cases.change(case, partial(_with_asked_at, now=now)) or case
             self.request_begin(case)
@@ -213,7 +219,9 @@ class Watch:
     ) -> Case:
         """Note that the case was looked at, and send what was lost again if it is time; returns the case after that."""
         now = self.clock()
-        is_time = now - (case.resent_at or case.started_at or now) >= _silence(case.resent)
+        # Of one whose run was killed nothing may have been sent: that is not waited for, once.
+        is_unsent = case.is_being_begun and case.resent == 0
+        is_time = is_unsent or now - (case.resent_at or case.started_at or now) >= _silence(case.resent)
         again = {*at_once, *failed_over, *(lost if is_time else ())}
         names = {step.name for step in undone}
 

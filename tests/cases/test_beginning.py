@@ -294,14 +294,13 @@ def test_to_begin_an_immediate_case_asks_the_table_nothing_twice() -> None:
         "add heard",
         # whether either of her names has a case
         *("read name", "read name", "add name", "add name"),
-        "add case",
-        # whether anybody has taken it back meanwhile
-        *("read name", "read name"),
         *("read mark", "count case", "mark counted"),
-        # the tombstones
-        *("write name", "write name"),
-        # under way, announced
-        *("write case", "write case"),
+        # under way
+        "add case",
+        # the tombstones, and whether anybody has taken it back meanwhile
+        *("write name", "write name", "read case"),
+        # announced
+        "write case",
         "add heard",
     ]
 
@@ -351,6 +350,103 @@ def test_whatever_the_crash_at_the_beginning_redelivery_finishes_it(moment: Mome
         assert office.case.state is State.COMPLETED
         told = {each["announcement_id"] for each in office.announced("OffboardingStarted")}
         assert told == {f"{office.case.case_id}/OffboardingStarted"}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_whatever_the_crash_at_the_beginning_the_watch_finishes_what_was_recorded(moment: Moment) -> None:
+    def begin() -> tuple[Office, Message]:
+        office = Office()
+        return office, office.hears()
+
+    recorded = 0
+    for office in crashes(begin, moment):
+        # The event is delivered no more.
+        office.queued = [each for each in office.queued if each.command != "StartOffboarding"]
+        # What has begun is looked at in a minute, and what nobody heard of is waited for no longer.
+        for _ in range(2):
+            office.clock.passes(minutes=1)
+            office.minute()
+            office.works()
+        if office.cases.every:
+            recorded += 1
+            assert office.access_of(ADA) == set()
+            assert office.people.under_tombstones == {ADA, ADA_ID}
+            assert office.case.state is State.COMPLETED
+    assert recorded > 5
+
+
+@pytest.mark.parametrize("is_redelivered", [True, False])
+@pytest.mark.parametrize("kind", ["cancelled", "reinstated"])
+def test_whatever_the_crash_who_came_back_just_before_the_case_was_recorded_keeps_everything(
+    kind: str, *, is_redelivered: bool
+) -> None:
+    for place in count():
+        office = Office()
+        message = office.hears()
+        office.clock.passes(seconds=1)
+        back = office.hears(kind, event_id="hr-2")
+        if not killed_behind_a_return(office, message, back, place):
+            break
+        if not is_redelivered:
+            office.queued.remove(message)
+        for _ in range(3):
+            office.clock.passes(minutes=5)
+            office.minute()
+            office.works()
+        assert office.access_of(ADA) == {"session", "grants", "user token"}, place
+        assert office.people.under_tombstones == set(), place
+        assert office.case.state is State.CANCELLED
+    assert place > 5
+
+
+def killed_behind_a_return(office: Office, message: Message, back: Message, place: int) -> bool:
+    """Let the function that carries out the message die at an effect after the return, which comes before the case."""
+    seen = -1
+
+    def return_first(name: str, when: Moment) -> None:
+        if (name, when) == ("add case", "before"):
+            office.effects.watch = lambda _name, _moment: None
+            assert office.deliver(back)
+            office.effects.watch = die_then
+
+    def die_then(_name: str, when: Moment) -> None:
+        nonlocal seen
+        seen += when == "after"
+        if seen == place:
+            raise Killed
+
+    office.effects.watch = return_first
+    try:
+        office.deliver(message)
+    except Killed:
+        return True
+    finally:
+        office.effects.dead.clear()
+        office.effects.watch = lambda _name, _moment: None
+    return False
+
+
+def test_no_case_is_completed_before_its_tombstones_stand_whoever_closed_its_steps() -> None:
+    office = Office()
+    message = office.hears()
+    office.effects.watch = lambda name, when: die_at(name, when, "add case")
+    with pytest.raises(Killed):
+        office.deliver(message)
+    office.effects.dead.clear()
+    office.effects.watch = lambda _name, _moment: None
+    office.queued.clear()
+    assert office.people.under_tombstones == set()
+    for step in office.case.outstanding:
+        told = {"case": office.case.case_id, "decision": "close", "step": step, "because": "by hand"}
+        office.queue("StartOffboarding", told)
+    office.works()
+    assert office.case.state is State.COMPLETED
+    assert office.people.under_tombstones == {ADA, ADA_ID}
+
+
+def die_at(name: str, when: Moment, effect: str) -> None:
+    if (name, when) == (effect, "after"):
+        raise Killed
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

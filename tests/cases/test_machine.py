@@ -20,7 +20,7 @@ from leaver.cases.departure import Departure
 from leaver.cases.former import FormerLeavers
 from leaver.cases.heard import Fate
 from leaver.cases.intake import Intake
-from leaver.cases.people import Known, People
+from leaver.cases.people import Known, Name, People
 from leaver.cases.receipts import Receipt
 from leaver.cases.record import DONE, DONE_WITH, PURGE, REPLACE, STILL_THEIRS, Case, Step
 from leaver.cases.returns import BEGUN, LATER, Returns
@@ -965,9 +965,10 @@ def test_whatever_happens_every_leaver_loses_everything_and_nobody_says_otherwis
 
 def _raises_tombstones_of_every_kind(
     case_start: CaseStart, case: Case, now: datetime, _known: Known | None = None
-) -> None:
-    for name in case.names:
-        case_start.people.change(name, lambda found: found.with_tombstone(case.case_id, now))
+) -> Mapping[str, Name]:
+    change = case_start.people.change
+    raised = {name: change(name, lambda found: found.with_tombstone(case.case_id, now)) for name in case.names}
+    return {name: written for name, written in raised.items() if written}
 
 
 def _says_revoked(receipt: Receipt, _who: str, _because: str, *, now: datetime) -> Receipt:

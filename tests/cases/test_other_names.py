@@ -1,5 +1,6 @@
 """A better name adds what it names; what a case cannot act on waits for a person: somebody new, a broken record."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from leaver.cases import finding
 from leaver.cases.departure import Departure
 from leaver.cases.former import SOMEBODY_NEW, FormerLeavers
+from leaver.cases.people import Known, Name
 from leaver.cases.record import Case, Policy
 from leaver.cases.start import CaseStart
 from leaver.cases.states import State
@@ -267,10 +269,10 @@ def test_who_comes_back_while_lost_commands_are_sent_again_is_under_no_tombstone
     office.clock.passes(minutes=10)
     raise_tombstones = CaseStart.raise_tombstones
 
-    def behind_a_return(self: CaseStart, case: Case, now: datetime) -> None:
+    def behind_a_return(self: CaseStart, case: Case, now: datetime, known: Known) -> Mapping[str, Name]:
         monkeypatch.setattr(CaseStart, "raise_tombstones", raise_tombstones)
         office.deliver(office.hears("reinstated", event_id="hr-2"))
-        raise_tombstones(self, case, now)
+        return raise_tombstones(self, case, now, known)
 
     monkeypatch.setattr(CaseStart, "raise_tombstones", behind_a_return)
     office.minute()

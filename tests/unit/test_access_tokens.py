@@ -94,6 +94,25 @@ def test_ten_commands_of_a_batch_read_their_connection_once(desk: Desk) -> None:
     assert desk.used == ["access-1"] * 10
 
 
+def test_ten_commands_side_by_side_ask_for_a_new_token_once(desk: Desk) -> None:
+    desk.tokens.look_up(["zoom"])
+    assert desk.secrets.reads == 1
+    desk.rotated()
+    desk.clock.passes(seconds=3)
+    desk.tokens.look_up(["zoom"])
+    assert desk.secrets.reads == 2
+    for _ in range(10):
+        desk.use()
+    assert desk.secrets.reads == 2
+
+
+@pytest.mark.parametrize("altered", [{"provider": "venafi"}, {"role": "personal"}, {"status": "revoked"}])
+def test_for_a_batch_no_token_is_read_that_is_not_to_be_used(altered: dict[str, Any]) -> None:
+    desk = Desk(connection(**altered))
+    desk.tokens.look_up(["zoom"])
+    assert (desk.connections.reads, desk.secrets.reads) == (1, 0)
+
+
 def test_what_was_read_for_a_batch_is_not_good_for_the_next(desk: Desk) -> None:
     desk.tokens.look_up(["zoom"])
     desk.connections.put(connection(status="revoked"))

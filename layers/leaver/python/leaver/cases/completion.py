@@ -48,6 +48,9 @@ class CaseCompletion:
         raises NotKept and Undelivered.
         """
         receipts: Mapping[str, Receipt] = {}
+        if case.is_being_begun:
+            # Who closed its steps by hand, or gave their accounts up, raised no tombstone.
+            case = self.case_start.raise_tombstones_again(case, self.clock())
         if case.allows(CaseEvent.SEALED):
             receipts = self.cases.read_receipts(case.case_id)
             case = self._count(case, receipts)

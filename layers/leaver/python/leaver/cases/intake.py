@@ -166,24 +166,30 @@ class Intake:
     def _end_access(self, departure: Departure, known: Known = MappingProxyType({})) -> Fate:
         # Random, so that nobody can send a command of the case before it is there; the same event finds the pointer.
         own = f"c-{uuid4()}"
-        case_id = self._claim_person(departure, own, known)
-        if case_id is None:
+        claimed = self._claim_person(departure, own, known)
+        if claimed is None:
             return Fate("refused", because=LATER)
+        case_id, known = claimed
         case = None if case_id == own else self.cases.read(case_id)
         if case is None and (recorded := self._record(case_id, departure)):
-            self.set_going(recorded, anew=False)
+            self.set_going(recorded, known)
             return Fate("opened", case_id, recorded.because)
         return self._extend(case or self.cases.require(case_id), departure)
 
-    def _claim_person(self, departure: Departure, case_id: str, known: Known) -> str | None:
-        """Make this case the person's, or find the one that they have; None for an event that comes too late."""
+    def _claim_person(self, departure: Departure, case_id: str, known: Known) -> tuple[str, Known] | None:
+        """Make this case the person's, or find the one that they have; None for an event that comes too late.
+
+        Returns also what is remembered of the person's names then.
+        """
+        written: dict[str, Name | None] = {}
         for name in departure.names:
             claim = partial(self._claim, departure=departure, case_id=case_id)
             claimed = self.people.change(name, claim, known)
             if claimed is None:
                 return None
+            written[name] = claimed
             case_id = claimed.case or case_id
-        return case_id
+        return case_id, written
 
     def _claim(self, found: Name, *, departure: Departure, case_id: str) -> Name | None:
         source, at = departure.request.source, departure.request.occurred_at
@@ -238,8 +244,9 @@ class Intake:
         if departure.follows is None and departure.heard_at and now > departure.heard_at + STILL_THEIRS:
             departure = replace(departure, because=departure.because or HEARD_LATE)
         case = self._draft(case_id, departure)
-        waits = case.after(CaseEvent.DOUBTED, now) if case.because else case.with_look_at(max(case.effective_at, now))
-        return self.cases.add(waits)
+        if case.because:
+            return self.cases.add(case.after(CaseEvent.DOUBTED, now))
+        return self.cases.add(self.case_start.as_begun(case.with_look_at(max(case.effective_at, now))))
 
     def _draft(self, case_id: str, departure: Departure) -> Case:
         """The case with all that must end; raises Rejected where nothing does."""
@@ -374,9 +381,9 @@ class Intake:
         request = OffboardingRequested.model_validate(case.request, strict=False).model_copy(update=asked)
         return _as_answered(request, self.find_person(request, case.effective_at))
 
-    def set_going(self, case: Case, *, anew: bool = True) -> None:
-        """Begin a case whose time has come, and announce what is pending; `anew` as CaseStart.begin() has it."""
-        self.announcer.announce_pending(self.case_start.begin(case, anew=anew))
+    def set_going(self, case: Case, known: Known = MappingProxyType({})) -> None:
+        """Begin a case whose time has come, and announce what is pending; `known` is as CaseStart.begin() has it."""
+        self.announcer.announce_pending(self.case_start.begin(case, known))
 
     # -- somebody stays, and what may be in a thief's hands does not
 

@@ -295,6 +295,11 @@ class Case(BaseModel):
         return self.told_at or self.started_at
 
     @property
+    def is_being_begun(self) -> bool:
+        """Whether nobody was told that it began: that run may be killed before the last tombstone, or a command."""
+        return self.state is State.OPEN and "OffboardingStarted" in self.pending_announcements
+
+    @property
     def is_untold(self) -> bool:
         """Whether nobody said on the day whose the addresses are: they may be somebody else's by now."""
         return self.told_at is not None and (self.started_at is None or self.told_at < self.started_at)
@@ -342,6 +347,11 @@ class Case(BaseModel):
     def after_start(self, now: datetime, *, deadline: timedelta) -> Self:
         """Under way from now on."""
         return self.after(CaseEvent.STARTED, now).model_copy(update={"started_at": now, "deadline_at": now + deadline})
+
+    def as_never_begun(self, now: datetime) -> Self:
+        """Over before anything of it was sent: nobody says any more that the person leaves."""
+        never = {"started_at": None, "deadline_at": None}
+        return self.after(CaseEvent.UNSAID, now).without_pending("OffboardingStarted").model_copy(update=never)
 
     def after_seal(self, receipts: Mapping[str, Stored], residual: Iterable[Mapping[str, str]], now: datetime) -> Self:
         """Done, and closed with the digest of the case and its receipts, as they are stored."""

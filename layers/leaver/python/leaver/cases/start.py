@@ -44,14 +44,40 @@ class CaseStart:
     #: for how many people an hour cases may begin before one is held; None for whoever begins none
     ceiling: Ceiling | None = None
 
-    def begin(self, case: Case, *, anew: bool = True) -> Case:
-        """Set a recorded case going if its time has come; returns the case as it is then.
+    def as_begun(self, case: Case) -> Case:
+        """A case that is not recorded yet as begun, where its time has come and the guard lets it begin.
 
-        First the guard, and then the tombstones, so that nothing is given to the leaver while the commands are on their
-        way. Repeated, it sends nothing that is done, and nothing where the case is over. `anew`: it was recorded some
-        time ago, and what has come since is added.
+        Recorded so, it is written once and not twice; its tombstones and commands are still to come.
         """
         now = self.clock()
+        if case.state is not State.SCHEDULED or case.effective_at > now:
+            return case
+        if (event := self._find_hold(case, now)) is not None:
+            return case.after(event, now)
+        return case.after_start(now, deadline=self.deadline)
+
+    def begin(self, case: Case, known: Known = MappingProxyType({})) -> Case:
+        """Set a recorded case going if its time has come; returns the case as it is then.
+
+        Repeated, it sends nothing that is done, and nothing where the case is over. `known` is what was read of its
+        names a moment ago.
+        """
+        now = self.clock()
+        if case.state is State.OPEN:
+            # Also where it had begun: nobody knows how far that came.
+            case = self.raise_tombstones_again(case, now, known)
+        elif case.watch_at is not None and case.watch_at <= now:
+            case = self._start(case, now)
+        if case.state is State.OPEN:
+            self.send(case, case.outstanding)
+        return case
+
+    def _start(self, case: Case, now: datetime) -> Case:
+        """Start a case that waited for its time.
+
+        First the guard, and then the tombstones, so that nothing is given to the leaver while the commands are on their
+        way.
+        """
 
         def cancel(standing: Case) -> Case | None:
             return standing.after(CaseEvent.CANCELLED, now) if standing.allows(CaseEvent.CANCELLED) else None
@@ -59,27 +85,22 @@ class CaseStart:
         def start(standing: Case) -> Case | None:
             allowed = standing.allows(CaseEvent.STARTED)
             # After the tombstones: from then on nothing is added that nobody would find.
-            found = self.search(standing).steps if allowed and anew else ()
+            found = self.search(standing).steps if allowed else ()
             return standing.with_steps(found).after_start(now, deadline=self.deadline) if allowed else None
 
-        if case.state is not State.OPEN and (case.watch_at is None or case.watch_at > now):
-            return case
         known = self.people.read_all(case.names) if case.kind == "departure" else {}
         if case.kind == "departure" and case.allows(CaseEvent.CANCELLED) and who_says_leaves(known) == frozenset():
             # Whoever said so came before the case was recorded, and found nothing that could be stopped.
             case = self.cases.settle(case, cancel)
         if case.state is State.SCHEDULED:
             case = self._hold_above_limit(case, now)
-        if case.state in {State.SCHEDULED, State.OPEN}:
+        if case.state is State.SCHEDULED:
             self.raise_tombstones(case, now, known)
             case = self.cases.settle(case, start)
         if case.state in OVER and not (case.state is State.DISCARDED and case.follows):
             # It was cancelled at this very moment, or a run was killed between a cancellation and this. But the
             # tombstones of somebody whose repeat a person threw away are those of the case before.
             self.lift_tombstones(case)
-        if case.state is State.OPEN:
-            # Also where it had begun: nobody knows how far that came.
-            self.send(case, case.outstanding)
         return case
 
     def send(self, case: Case, names: Iterable[str]) -> None:
@@ -133,13 +154,15 @@ class CaseStart:
         for name in case.names:
             self.people.change(name, lambda found: found.with_cutoff(cutoff))
 
-    def raise_tombstones(self, case: Case, now: datetime, known: Known = MappingProxyType({})) -> None:
+    def raise_tombstones(self, case: Case, now: datetime, known: Known = MappingProxyType({})) -> Mapping[str, Name]:
         """Say under every name of somebody who leaves that nothing may be given to them any more.
 
-        `known` is what was read of these names. A sweep raises none: where they are gone, the person is here again.
+        Returns what was remembered of the names under which none stood yet. `known` is what was read of these names. A
+        sweep raises none: where they are gone, the person is here again.
         """
+        raised: dict[str, Name] = {}
         if case.kind != "departure" or case.sweep_of is not None:
-            return
+            return raised
 
         def raise_one(found: Name) -> Name | None:
             # Another case's, where an account named this person otherwise only when access ended.
@@ -148,18 +171,40 @@ class CaseStart:
             return found.with_tombstone(case.case_id, now, finished=found.case if is_completed else None)
 
         for name in case.names:
-            self.people.change(name, raise_one, known)
+            if written := self.people.change(name, raise_one, known):
+                raised[name] = written
+        return raised
 
-    def raise_tombstones_again(self, case: Case, now: datetime) -> Case:
+    def raise_tombstones_again(self, case: Case, now: datetime, known: Known = MappingProxyType({})) -> Case:
         """Raise those of a case under way, of which an earlier run may have been killed; returns the case after that.
 
-        If somebody came back at this very moment, the case is over, and the tombstones are lifted.
+        If somebody came back at this very moment, the case is over, and the tombstones are lifted. `known` is as
+        raise_tombstones() has it.
         """
-        self.raise_tombstones(case, now)
-        standing = self.cases.require(case.case_id)
+        raised = self.raise_tombstones(case, now, known)
+        standing = self._stop_unsaid(case, raised, now)
         if standing.state in OVER:
             self.lift_tombstones(standing)
         return standing
+
+    def _stop_unsaid(self, case: Case, raised: Known, now: datetime) -> Case:
+        """Stop a case that is being begun where nobody says any more that the person leaves; returns it as it is then.
+
+        Whoever says so came before the case was recorded, and found nothing that could be stopped.
+        """
+
+        def stop(standing: Case) -> Case | None:
+            is_unsaid = standing.is_being_begun and standing.said == case.said
+            return standing.as_never_begun(now) if is_unsaid else None
+
+        if case.kind != "departure" or case.sweep_of is not None or not case.is_being_begun:
+            return self.cases.require(case.case_id)
+        known = {**self.people.read_all(set(case.names) - raised.keys()), **raised}
+        if who_says_leaves(known) != frozenset():
+            return self.cases.require(case.case_id)
+        # First: nobody looks after the tombstones of a case that is over.
+        self.lift_tombstones(case)
+        return self.cases.settle(case, stop)
 
     def lift_tombstones(self, case: Case, *, kept: Collection[str] = ()) -> None:
         """Take that back, where it is still this case that said so; but for these names, which stay ended."""
@@ -168,14 +213,20 @@ class CaseStart:
 
     def _hold_above_limit(self, case: Case, now: datetime) -> Case:
         """Hold a case above a limit of the hour: a broken feed must not log a whole company out."""
-        exceeded = self.ceiling.find_exceeded(case, now) if self.ceiling else None
-        if self.ceiling is None or exceeded is None:
+        event = self._find_hold(case, now)
+        if event is None:
             return case
-        is_first = self.ceiling.people.is_first_beyond(exceeded, case.email, now)
-        event = CaseEvent.HELD_FIRST if is_first else CaseEvent.HELD
 
         def hold(standing: Case) -> Case | None:
             still = standing.urgency == case.urgency and standing.allows(event)
             return standing.after(event, now) if still else None
 
         return self.cases.settle(case, hold)
+
+    def _find_hold(self, case: Case, now: datetime) -> CaseEvent | None:
+        """Count whoever begins to leave, and tell how a case above a limit is held; None where it may begin."""
+        exceeded = self.ceiling.find_exceeded(case, now) if self.ceiling else None
+        if self.ceiling is None or exceeded is None:
+            return None
+        is_first = self.ceiling.people.is_first_beyond(exceeded, case.email, now)
+        return CaseEvent.HELD_FIRST if is_first else CaseEvent.HELD

@@ -59,6 +59,8 @@ class CaseEvent(StrEnum):
     REINSTATED = "reinstated"
     #: of somebody who stays: a newer event wants everything ended once more
     SUPERSEDED = "superseded"
+    #: before anything of it was sent: nobody says any more that the person leaves
+    UNSAID = "unsaid"
     #: it took longer than it may
     OVERDUE = "overdue"
     #: the last receipt is there
@@ -108,6 +110,7 @@ TRANSITIONS: Final = (
     Transition(State.HELD, CaseEvent.REINSTATED, State.REINSTATED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.OPEN, CaseEvent.REINSTATED, State.REINSTATED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.OPEN, CaseEvent.SUPERSEDED, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
+    Transition(State.OPEN, CaseEvent.UNSAID, State.CANCELLED, "OffboardingCancelled", LookAgain.IN_A_MINUTE),
     Transition(State.OPEN, CaseEvent.OVERDUE, State.OPEN, "OffboardingOverdue", LookAgain.IN_A_MINUTE),
     Transition(State.OPEN, CaseEvent.SEALED, State.COMPLETED, "OffboardingCompleted", LookAgain.IN_A_MINUTE),
 )

@@ -78,10 +78,14 @@ class AccessTokens:
         return f"{record.provider}/{record.account}"
 
     def look_up(self, names: Iterable[str]) -> None:
-        """Read the connections of a batch, once for all commands; an error is left to the command that meets it."""
+        """Read the connections of a batch, and a new token, once for all; an error is left to whoever meets it."""
         for name in dict.fromkeys(names):
             with suppress(LeaverError, BotoCoreError, ClientError):
-                self._recent(name)
+                record = self._recent(name)
+                self._require_own(record)
+                if record.status in IN_USE:
+                    # Side by side, each of the batch would ask for it, and each request is paid for.
+                    self._access_token(record)
 
     def read_ahead(self) -> None:
         """Read the tokens of the provider's service connections before they are needed; raises what reading raises."""
