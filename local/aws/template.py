@@ -1,5 +1,6 @@
 """template.yaml as CloudFormation sees it: loops and SAM expanded, conditions settled, intrinsics resolved."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -73,7 +74,7 @@ class Template:
         unknown = parameters.keys() - source.get("Parameters", {}).keys()
         if unknown:
             raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}")
-        document = _expand(source, parameters)
+        document = json.loads(_expanded(path.read_text()))
         own = _parameter_values(document, parameters)
         self._parameters = {**PSEUDO_PARAMETERS, **(pseudo or {}), **own}
         #: as CloudFormation tells them: lists as text
@@ -177,8 +178,10 @@ def parsed(text: str) -> Json:
     return yaml.load(text, _CloudFormationLoader)  # noqa: S506 - it is a safe one  # nosec B506
 
 
-def _expand(source: Json, parameters: Mapping[str, str]) -> Json:
-    source = _write_out_loops(source, {})
+@cache
+def _expanded(text: str) -> str:
+    """Return a template without its loops and without SAM, as JSON; what it refers to is still to be resolved."""
+    source = _write_out_loops(parsed(text), {})
     global_code = source.get("Globals", {}).get("Function", {}).get("CodeUri")
     for resource in source["Resources"].values():
         properties = resource.setdefault("Properties", {})
@@ -186,8 +189,11 @@ def _expand(source: Json, parameters: Mapping[str, str]) -> Json:
             properties["CodeUri"] = _LOCAL_CODE + properties.get("CodeUri", global_code)
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             properties["ContentUri"] = _LOCAL_CODE + properties["ContentUri"]
+    # Without parameters the translator knows no value of any, and leaves every reference to one as it is.
+    declared = source.pop("Parameters", {})
     translator = Translator(None, Parser(), boto_session=boto3.Session(region_name=REGION))
-    return translator.translate(source, dict(parameters), get_managed_policy_map=dict)
+    document = translator.translate(source, {}, get_managed_policy_map=dict)
+    return json.dumps(document | {"Parameters": declared})
 
 
 def _parameter_values(document: Json, parameters: Mapping[str, str]) -> dict[str, Json]:
