@@ -65,10 +65,10 @@ class ApiDestination:
             except requests.RequestException as error:
                 failure = type(error).__name__
                 continue
-            if HTTPStatus(status).is_success:
+            if 200 <= status < 300:
                 return ""
             failure = f"HTTP {status}"
-            if not (HTTPStatus(status).is_server_error or status in _RETRIED):
+            if not (status >= 500 or status in _RETRIED):
                 return failure
         return failure
 
