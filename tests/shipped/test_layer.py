@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from email.parser import HeaderParser
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import botocore
 import pytest
+from botocore import xform_name
+from botocore.loaders import Loader
 
 from tests.contract.stack import ROOT
 from tests.shipped.conftest import SOURCE
@@ -19,13 +23,14 @@ from tests.shipped.conftest import SOURCE
 #: PEP 552: by the source's hash, and never checked
 UNCHECKED_HASH = (1).to_bytes(4, "little")
 
-#: each client makes a request of its own, which is answered before it is sent
+#: each client makes a request for each operation that is described, which is answered before it is sent
 CALLS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from functools import partial
 import botocore.session
 from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 
 class Body:
     def __init__(self, sent):
@@ -40,18 +45,21 @@ def answer(request, model, **_):
     is_xml = model.service_model.metadata["protocol"] in ("query", "rest-xml")
     return AWSResponse(request.url, 200, {}, Body(f"<R><{model.name}Result/></R>".encode() if is_xml else b"{}"))
 
+EMPTY = {"string": "leaver", "list": [], "map": {}, "structure": {}, "integer": 1, "blob": b"", "boolean": False}
 session = botocore.session.get_session()
 session.set_credentials("key", "secret")
 for service in sys.argv[2:]:
-    client = session.create_client(service, region_name="eu-west-1")
+    client = session.create_client(service, region_name="eu-west-1", config=Config(parameter_validation=False))
     described = client.meta.service_model
-    [operation, *_] = [
-        name for name in described.operation_names
-        if name.startswith("List") and not described.operation_model(name).input_shape.required_members
-    ]
-    client.meta.events.register("before-send", partial(answer, model=described.operation_model(operation)))
-    client._make_api_call(operation, {})
-    print(requests[-1].method, requests[-1].url)
+    for operation in described.operation_names:
+        model = described.operation_model(operation)
+        required = model.input_shape.required_members if model.input_shape else []
+        given = {name: EMPTY[model.input_shape.members[name].type_name] for name in required}
+        answering = partial(answer, model=model)
+        client.meta.events.register("before-send", answering)
+        client._make_api_call(operation, given)
+        client.meta.events.unregister("before-send", answering)
+        print(service, operation, requests[-1].method, requests[-1].url)
 """
 
 
@@ -126,8 +134,37 @@ def test_every_client_that_leaver_makes_can_be_made_and_speaks(layer: Path) -> N
         check=False,
     )
     assert (made.returncode, made.stderr) == (0, "")
-    asked = [f"{'GET' if each == 's3' else 'POST'} https://{each}.eu-west-1.amazonaws.com/" for each in services]
-    assert made.stdout.splitlines() == asked
+    asked = [line.split() for line in made.stdout.splitlines()]
+    hosts = {(service, str(urlsplit(url).hostname)) for service, *_, url in asked}
+    own = {(each, f"{each}.eu-west-1.amazonaws.com") for each in services}
+    assert own <= hosts
+    # A bucket has a host of its own.
+    assert {service for service, _ in hosts - own} <= {"s3"}
+    assert all(host.endswith(".eu-west-1.amazonaws.com") for _, host in hosts)
+    assert {method for service, _, method, _ in asked if service != "s3"} == {"POST"}
+    assert {("s3", "GetObject"), ("sqs", "SendMessage"), ("dynamodb", "PutItem")} <= {
+        (one, two) for one, two, *_ in asked
+    }
+
+
+def operations(data: Path) -> dict[str, set[str]]:
+    """Which operations of each service are described there, as Python calls them."""
+    loader = Loader(extra_search_paths=[str(data)], include_default_search_paths=False)
+    return {
+        service: {xform_name(name) for name in loader.load_service_model(service, "service-2")["operations"]}
+        for service in sorted(clients())
+    }
+
+
+def test_whatever_leaver_calls_is_described_and_little_besides(layer: Path) -> None:
+    files = [*(SOURCE / "python").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    called = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    stock, shipped = operations(Path(botocore.__file__).parent / "data"), operations(layer / "botocore" / "data")
+    for service in stock:
+        assert stock[service] & called <= shipped[service], service
+    assert {"put_item", "transact_write_items"} <= shipped["dynamodb"] < stock["dynamodb"]
+    assert len(shipped["dynamodb"]) < len(stock["dynamodb"]) / 2
 
 
 def test_no_other_service_is_described(layer: Path) -> None:
