@@ -148,10 +148,15 @@ def _read_descriptions() -> None:
     """Read what botocore knows of AWS's APIs, where the layers use it: each process would read that anew."""
     if session := sys.modules.get("botocore.session"):
         vars(session)["create_loader"] = functools.cache(session.create_loader)
+        # Each client would work out again which names its events have by now.
+        hooks: Any = sys.modules["botocore.hooks"]
+        names = hooks.EventAliaser(hooks.HierarchicalEmitter())
+        hooks.EventAliaser._alias_event_name = staticmethod(functools.cache(names._alias_event_name))  # noqa: SLF001
         reader = session.Session()
         reader.set_credentials("nobody", "nothing")
         for service in ("dynamodb", "events", "kms", "secretsmanager", "sqs"):
             reader.create_client(service, "local")
+            reader.get_paginator_model(service)
 
 
 if __name__ == "__main__":
