@@ -92,6 +92,12 @@ def _copy(value: Any) -> Any:
     return pickle.loads(_pickled(value)) if isinstance(value, _Update) else deepcopy(value)  # noqa: S301 - our own
 
 
+def _is_kept(backend: Any, queue_name: str, message: Any) -> bool:
+    """What moto does, but that it asks a queue for all its attributes, three times for each message."""
+    until = backend.get_queue(queue_name).message_retention_period + message.sent_timestamp / 1000
+    return bool(until > vars(sqs)["unix_time"]())
+
+
 def remember() -> None:
     """Work each of them out once in a process; nothing that a test has made is among them."""
     botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -108,6 +114,7 @@ def remember() -> None:
     _UpdateParser.make = cache(_UpdateParser.make)
     vars(validators)["deepcopy"] = _copy
     vars(sqs)["camelcase_to_underscores"] = cache(vars(sqs)["camelcase_to_underscores"])
+    sqs.SQSBackend.is_message_valid_based_on_retention_period = _is_kept  # type: ignore[assignment,method-assign]
     # For each call moto goes through the addresses of all services, one by one.
     backend_index.backend_url_patterns.sort(key=lambda each: each[0] not in _CALLED)
     _Traverser.traverse_node_recursively = _traverse
