@@ -374,9 +374,11 @@ class Watch:
     def _sweep(self, case: Case, case_id: str, commands: AbstractSet[str], *, only_proved: bool = False) -> None:
         """Begin a sweep under this id, of what these commands had ended, unless there is nothing or it stands."""
         new = self._once_more(case, case_id, commands, only_proved=only_proved)
-        # It raises no tombstones: where they are gone, the person is here again.
-        started = new.after_start(self.clock(), deadline=self.case_start.deadline) if new.steps else None
-        sweep = self.cases.add(started) if started else None
+        if not new.steps:
+            return
+        # It raises no tombstones: where they are gone, the person is here again. That it begins is no news.
+        started = new.after_start(self.clock(), deadline=self.case_start.deadline)
+        sweep = self.cases.add(started.without_pending("OffboardingStarted"))
         if sweep is None:
             return
         sweep = self._unless_back(case, sweep)

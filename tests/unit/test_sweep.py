@@ -60,7 +60,7 @@ def test_a_day_later_the_session_and_the_grants_are_ended_once_more_by_a_case_of
     assert world.case().watch is None
 
 
-def test_a_sweep_is_sealed_and_announced_and_is_itself_not_swept(world: World) -> None:
+def test_of_a_sweep_only_its_end_is_announced_and_it_is_itself_not_swept(world: World) -> None:
     world.clock.passes(days=2)
     world.looks()
     world.measured.clear()
@@ -68,8 +68,7 @@ def test_a_sweep_is_sealed_and_announced_and_is_itself_not_swept(world: World) -
     world.minutes(2)
     assert (world.case(SWEEP).state, world.case(SWEEP).watch) == (State.COMPLETED, None)
     assert [each["detail_type"] for each in world.bus.announced if each.get("sweep_of") == "c-1"] == [
-        "OffboardingStarted",
-        "OffboardingCompleted",
+        "OffboardingCompleted"
     ]
     world.clock.passes(days=2)
     world.looks()
