@@ -239,10 +239,10 @@ def test_a_single_refusal_slows_a_little_and_the_next_ones_a_lot(table: RateLimi
     worker = Worker(table)
     refuse(worker)
     worker.time.passes(seconds=1)
-    assert rate(worker) == pytest.approx(0.95 + 0.01, abs=0.005)
+    assert rate(worker) == pytest.approx(0.95 + 0.02, abs=0.005)
     refuse(worker)
     worker.time.passes(seconds=1)
-    assert rate(worker) == pytest.approx(0.96 * 0.8 + 0.01, abs=0.01)
+    assert rate(worker) == pytest.approx(0.97 * 0.8 + 0.02, abs=0.01)
 
 
 def test_during_the_pause_this_process_books_nothing(table: RateLimitTable) -> None:
@@ -270,7 +270,7 @@ def test_all_workers_slow_down_together_and_once_a_second(table: RateLimitTable)
     assert table.items["zoom/acme"]["factor"] == 950
     for worker in workers:
         worker.time.passes(seconds=2)
-    assert rate(workers[-1]) == pytest.approx(0.97, abs=0.005)
+    assert rate(workers[-1]) == pytest.approx(0.99, abs=0.005)
 
 
 def test_the_rate_comes_back_by_one_percent_a_second(table: RateLimitTable) -> None:
@@ -280,6 +280,15 @@ def test_the_rate_comes_back_by_one_percent_a_second(table: RateLimitTable) -> N
     for seconds, expected in ((10, 0.6), (30, 0.9), (30, 1.0), (60, 1.0)):
         worker.time.passes(seconds=seconds)
         assert rate(worker) == pytest.approx(expected, abs=0.01)
+
+
+def test_it_comes_back_fast_at_first_and_slowly_just_below_where_it_was_refused(table: RateLimitTable) -> None:
+    worker = Worker(table)
+    table.items["zoom/acme"] = {"tat": 0, "factor": 500, "slowed_at": int(NOW.timestamp() * 1_000_000)}
+    worker.book(ZOOM)
+    for seconds, expected in ((3, 0.56), (3, 0.575), (3, 0.59), (3, 0.62)):
+        worker.time.passes(seconds=seconds)
+        assert rate(worker) == pytest.approx(expected, abs=0.004)
 
 
 def test_whatever_is_refused_some_calls_still_go_out(table: RateLimitTable) -> None:
@@ -423,7 +432,7 @@ def test_what_of_a_batch_waits_after_a_refusal_is_booked_anew_by_one_write(table
         worker.wait(reservation)
     assert table.writes == before + 1
     # for the nine, and not for the one that has gone out
-    at = [1 + index * SPACING / 0.96 for index in range(9)]
+    at = [1 + index * SPACING / 0.97 for index in range(9)]
     assert [_seconds(reservation) for reservation in others] == pytest.approx(at, abs=0.002)
 
 

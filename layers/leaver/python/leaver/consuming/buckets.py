@@ -20,8 +20,12 @@ SLOWER: Final = 0.8
 #: A single 429 after 30 quiet seconds is probably another app's burst: slow down by 5 % only.
 A_LITTLE_SLOWER: Final = 0.95
 QUIET: Final = timedelta(seconds=30)
-#: share of the whole rate that is regained in each second without a 429
+#: Share of the whole rate that is regained in each second without a 429: twice as much in the first seconds and half as
+#: much after them, so that most of the time passes a little below the limit that others leave. Where less than a third
+#: of the rate is left, refusals went on: nothing is hurried then.
 FASTER_A_SECOND: Final = 0.01
+FIRST_SECONDS: Final = 3
+HURRIED_FROM: Final = 333
 #: the lowest share of the rate
 SLOWEST: Final = 0.05
 
@@ -41,8 +45,10 @@ class Bucket:
 
     def share(self, now: int) -> float:
         """How much of the rate may be used now."""
-        regained = (now - self.slowed_at) / _SECOND * FASTER_A_SECOND
-        return min(1.0, self.factor / 1000 + regained)
+        seconds = (now - self.slowed_at) / _SECOND
+        soon = min(2 * seconds, 2 * FIRST_SECONDS + (seconds - FIRST_SECONDS) / 2)
+        seconds = max(seconds, soon) if self.factor >= HURRIED_FROM else seconds
+        return min(1.0, self.factor / 1000 + seconds * FASTER_A_SECOND)
 
 
 class Buckets:
