@@ -20,6 +20,8 @@ from leaver.messages.publisher import DeadLetter
 from leaver.messages.speakers import ANNOUNCEMENTS
 from leaver.settings import Consumes
 
+PeopleNotified.model_rebuild()
+
 _TOLD: Final = PeopleNotified.__name__
 
 

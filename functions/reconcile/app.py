@@ -53,6 +53,8 @@ from leaver.settings import Consumes, Flag, RequestsRefreshes, ServesProviders, 
 from leaver.storage.tables import timestamp
 from leaver.storage.user_token_secrets import UserTokenSecrets
 
+ReconciliationAnnouncement.model_rebuild()
+
 Told = TypeVar("Told")
 #: where the roster is a file in the deployment's own bucket, and where there is none
 CSV: Final = "csv"

@@ -52,6 +52,8 @@ from leaver.settings import (
 from leaver.storage.tables import timestamp
 from leaver.webhooks.places import Places
 
+SourceAnnouncement.model_rebuild()
+
 #: Nothing was heard of a command for so long that it may be lost. It is sent again then, and less and less often: where
 #: a provider lets everybody wait for hours, each copy waits as well.
 SILENCE: Final = timedelta(minutes=5)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from pydantic import BaseModel
 
+from leaver.messages import events
 from tests.contract.stack import FUNCTIONS, ROOT, snake
 
 LAYER = ROOT / "layers" / "leaver" / "python"
@@ -274,6 +276,37 @@ def test_a_function_imports_the_layer_and_nothing_that_the_layer_does_not_ship(p
 @pytest.mark.parametrize("path", OUTSIDE_FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_command_line_and_the_local_world_never_import_a_function(path: Path) -> None:
     assert outside_faults(_module(path, ROOT), path.read_text()) == []
+
+
+#: not built with the module of all facts: see there
+BUILT_WHERE_MADE = {
+    name
+    for name, it in vars(events).items()
+    if isinstance(it, type) and issubclass(it, BaseModel) and it.model_config.get("defer_build")
+}
+
+
+def unbuilt(source: str) -> set[str]:
+    """The models that a module makes, of those that nobody has built, without building them first."""
+    tree = ast.parse(source)
+    calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    made = {call.removesuffix(".model_validate") for call in calls} & BUILT_WHERE_MADE
+    own = [node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    return made - {ast.unparse(call.func).removesuffix(".model_rebuild") for call in own}
+
+
+@pytest.mark.parametrize("path", [*LAYER_FILES, *FUNCTION_FILES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_whoever_makes_a_fact_builds_its_model_before_there_are_threads(path: Path) -> None:
+    assert unbuilt(path.read_text()) == set()
+
+
+def test_a_model_that_several_threads_would_build_is_noticed() -> None:
+    made = "def announce():\n    return CaseAnnouncement(case_id='c')"
+    assert "CaseAnnouncement" in BUILT_WHERE_MADE
+    assert unbuilt(made) == {"CaseAnnouncement"}
+    assert unbuilt(f"CaseAnnouncement.model_rebuild()\n{made}") == set()
+    assert unbuilt(f"{made}\ndef later():\n    CaseAnnouncement.model_rebuild()") == {"CaseAnnouncement"}
+    assert unbuilt("read = AccountEvent.model_validate({})") == {"AccountEvent"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

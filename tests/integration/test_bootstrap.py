@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -173,21 +174,47 @@ def test_a_provider_whose_host_is_not_given_fails_by_the_variables_name(
 
 
 @pytest.mark.parametrize(
-    "unwanted",
+    ("function", "unwanted"),
     [
-        *("leaver.evidence", "leaver.reconcile", "leaver.webhooks"),
-        *("leaver.cases.people", "leaver.cases.finding", "leaver.cases.user_tokens", "leaver.connections.grants"),
+        *product(
+            ("revoke_sso_token", "revoke_grants"),
+            (
+                *("leaver.evidence", "leaver.reconcile", "leaver.webhooks"),
+                *("leaver.cases.people", "leaver.cases.finding", "leaver.cases.user_tokens"),
+                *("leaver.connections.grants", "leaver.providers.entry"),
+            ),
+        ),
+        ("revoke_grants", "leaver.providers.listing"),
+        ("revoke_grants", "leaver.providers.venafi.credentials"),
     ],
 )
-def test_who_does_without_something_starts_without_it(unwanted: str) -> None:
-    assert [each for each in _loaded() if each == unwanted or each.startswith(f"{unwanted}.")] == []
+def test_who_does_without_something_starts_without_it(function: str, unwanted: str) -> None:
+    assert [each for each in _loaded(function) if each == unwanted or each.startswith(f"{unwanted}.")] == []
 
 
 @cache
-def _loaded() -> list[str]:
-    """What a process has loaded that has loaded a function which ends sessions at Zoom."""
-    asked = "import sys, functions.revoke_sso_token.app; print(*sys.modules)"
+def _loaded(function: str) -> list[str]:
+    """What a process has loaded that has loaded this function."""
+    asked = f"import sys, functions.{function}.app; print(*sys.modules)"
     return subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True, text=True).stdout.split()  # noqa: S603 - ours
+
+
+@pytest.mark.parametrize(
+    ("function", "built"),
+    [
+        ("revoke_grants", {"Announcement"}),
+        ("refresh_access_token", {"Announcement", "ConnectionAnnouncement"}),
+        ("watch_deadlines", {"Announcement", "CaseAnnouncement", "SourceAnnouncement"}),
+    ],
+)
+def test_of_the_announcements_a_function_builds_those_that_it_makes(function: str, built: set[str]) -> None:
+    asked = f"""
+import functions.{function}.app
+from leaver.messages import events
+print(*(name for name, it in vars(events).items() if getattr(it, "__pydantic_complete__", False)))
+"""
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True, text=True)  # noqa: S603 - ours
+    assert set(told.stdout.split()) == built | {"Subject", "OffboardingRequested"}
 
 
 def test_the_commands_of_a_case_are_built_before_several_threads_send_them() -> None:

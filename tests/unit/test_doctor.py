@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leaver.connections.record import Status, Unreadable
-from leaver.providers.entry import TOO_LATE
+from leaver.providers.time_left import TOO_LATE
 from leaver.webhooks.places import Place
 from leaver_cli import asking
 from leaver_cli.doctor.row import Row

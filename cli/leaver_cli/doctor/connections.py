@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from leaver.connections.record import Connection, Status
-from leaver.providers.entry import TOO_LATE
+from leaver.providers.time_left import TOO_LATE
 from leaver_cli.connections.forms import MISSING_SCOPES
 from leaver_cli.connections.health import health, needs_a_person
 from leaver_cli.connections.misfits import find_misfits, unknown_owner

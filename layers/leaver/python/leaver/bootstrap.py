@@ -48,8 +48,6 @@ from leaver.messages.envelope import Payload
 from leaver.messages.publisher import Publisher
 from leaver.outcomes import Result
 from leaver.providers.ca_bundle import CaBundle
-from leaver.providers.entry import Client, HostVariables, Providers
-from leaver.providers.listing import Found, Lists
 from leaver.providers.time_left import TimeLeft
 from leaver.providers.transport import Transport
 from leaver.settings import ActsOnPeople, Consumes, EndsAccess, InvalidSetting, Settings, local_world, stack_name
@@ -71,7 +69,8 @@ if TYPE_CHECKING:
     from leaver.cases.user_tokens import StoredUserTokens
     from leaver.connections.grants import ProviderGrants
     from leaver.evidence.signing import SigningKey
-    from leaver.providers.entry import WhoHasSomething
+    from leaver.providers.entry import Client, HostVariables, Providers, WhoHasSomething
+    from leaver.providers.listing import Found, Lists
     from leaver.providers.source import LooksUp, Sources
     from leaver.reconcile.record import Documents, Runs
     from leaver.storage.encryption import TokenEncryption
@@ -160,7 +159,7 @@ def in_init(build: Callable[[], object]) -> None:
 
 
 @cache
-def api(client: Callable[[Transport, Callable[[], datetime]], Client], url: str, ca_bundle: str = "") -> Client:
+def api(client: "Callable[[Transport, Callable[[], datetime]], Client]", url: str, ca_bundle: str = "") -> "Client":
     """Make the client of a provider's API, with connections for a whole batch, see in_init().
 
     `ca_bundle` is empty, the path of a PEM file, or the name of a secret that holds one.
@@ -168,7 +167,7 @@ def api(client: Callable[[Transport, Callable[[], datetime]], Client], url: str,
     return client(_opened(_trusting(url, ca_bundle)), now)
 
 
-def provider_grants(providers: Providers, secret_store: SecretStore) -> "ProviderGrants":
+def provider_grants(providers: "Providers", secret_store: SecretStore) -> "ProviderGrants":
     """Make what renews and revokes connections; raises InvalidSetting by name where a provider's host is not given."""
     from leaver.connections.grants import ProviderGrants
 
@@ -181,7 +180,9 @@ def sources(entries: "Sources") -> "Mapping[str, LooksUp]":
     return {name: entry.api(_transport_to(entry.host), now) for name, entry in entries.items()}
 
 
-def listing(make: Callable[[Transport, Callable[[], datetime]], "Lists[Found]"], host: HostVariables) -> "Lists[Found]":
+def listing(
+    make: "Callable[[Transport, Callable[[], datetime]], Lists[Found]]", host: "HostVariables"
+) -> "Lists[Found]":
     """Make a listing of a host; raises InvalidSetting by name where the host is not given."""
     return make(_transport_to(host), now)
 
@@ -204,7 +205,7 @@ def read_file(bucket: str, key: str) -> bytes:
 
 
 @cache
-def _transport_to(host: HostVariables) -> Transport:
+def _transport_to(host: "HostVariables") -> Transport:
     url = os.environ.get(host.url, "")
     if not url:
         raise InvalidSetting(f"the environment variable {host.url} is missing")

@@ -11,6 +11,8 @@ from leaver.messages.publisher import Publisher
 COMPLETED: AnnouncementName = "OffboardingCompleted"
 RESURRECTED: AnnouncementName = "AccountResurrected"
 
+CaseAnnouncement.model_rebuild()
+
 
 @dataclass(frozen=True)
 class CaseAnnouncer:

@@ -22,9 +22,8 @@ from leaver.cases.states import (
 )
 from leaver.messages.commands import Command, step_name
 from leaver.messages.events import OffboardingRequested, Subject
-from leaver.messages.names import name_of
+from leaver.messages.names import FoundBy, name_of
 from leaver.outcomes import Outcome
-from leaver.providers.entry import FoundBy
 from leaver.storage.tables import columns
 
 #: the sort key of the case's own item

@@ -11,6 +11,8 @@ from leaver.messages.events import ConnectionAnnouncement
 from leaver.messages.publisher import Publisher
 from leaver.storage.tables import timestamp
 
+ConnectionAnnouncement.model_rebuild()
+
 
 def cool_down(
     lease: Lease, error: LeaverError, *, unanswered: bool, now: datetime, jitter: Callable[[float, float], float]

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidato
 from leaver.messages.commands import Email, Moment, Printable, ProviderName
 
 _FACT = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True, hide_input_in_errors=True)
+#: Not built with this module, which every function imports. Danger: a model is not built safely by several threads. The
+#: module that makes one builds it, by model_rebuild().
+_WHERE_IT_IS_MADE = ConfigDict(**_FACT, defer_build=True)
 
 
 class HrEvent(NamedTuple):
@@ -89,7 +92,7 @@ class OffboardingRequested(BaseModel):
 class AccountEvent(BaseModel):
     """What a provider itself tells of somebody's account there, which is nobody's departure by itself."""
 
-    model_config = _FACT
+    model_config = _WHERE_IT_IS_MADE
 
     provider: ProviderName
     event_id: Printable
@@ -107,7 +110,7 @@ class AccountEvent(BaseModel):
 class AppRemoved(BaseModel):
     """A provider tells that Leaver's own app was removed from an account there: its connections are dead."""
 
-    model_config = _FACT
+    model_config = _WHERE_IT_IS_MADE
 
     provider: ProviderName
     event_id: Printable
@@ -147,7 +150,7 @@ class Announcement(BaseModel):
 class ConnectionAnnouncement(BaseModel):
     """How a connection is from now on; at least once: dedupe on `announcement_id`."""
 
-    model_config = _FACT
+    model_config = _WHERE_IT_IS_MADE
 
     detail_type: Literal["ConnectionFailing", "ConnectionNeedsReauthorization", "ConnectionRecovered"]
     announcement_id: str
@@ -163,7 +166,7 @@ class ConnectionAnnouncement(BaseModel):
 class CaseAnnouncement(BaseModel):
     """How far a case is; at least once: dedupe on `announcement_id`."""
 
-    model_config = _FACT
+    model_config = _WHERE_IT_IS_MADE
 
     detail_type: Literal[
         "OffboardingStarted",
@@ -204,7 +207,7 @@ class CaseAnnouncement(BaseModel):
 class SourceAnnouncement(BaseModel):
     """That nothing came from a source for longer than it may be silent; at least once: dedupe on `announcement_id`."""
 
-    model_config = _FACT
+    model_config = _WHERE_IT_IS_MADE
 
     detail_type: Literal["SourceSilent"]
     announcement_id: str
@@ -220,7 +223,7 @@ class ReconciliationAnnouncement(BaseModel):
     It names nobody: who it is about stands in the result, which `digest` tells apart from every other.
     """
 
-    model_config = _FACT
+    model_config = _WHERE_IT_IS_MADE
 
     detail_type: Literal["Reconciled", "ReconciliationStopped"]
     announcement_id: str
@@ -239,7 +242,7 @@ class ReconciliationAnnouncement(BaseModel):
 class PeopleNotified(BaseModel):
     """What people are told of another announcement, in one sentence; at least once: dedupe on `announcement_id`."""
 
-    model_config = _FACT
+    model_config = _WHERE_IT_IS_MADE
 
     detail_type: Literal["PeopleNotified"]
     announcement_id: str

@@ -11,6 +11,8 @@ from leaver.errors import BadMessage, explain
 from leaver.messages.commands import CaseId, ConnectionName, Printable, ProviderName
 from leaver.messages.events import PeopleNotified
 
+PeopleNotified.model_rebuild()
+
 #: what of a name that came from outside is shown beside letters and digits: nothing that Markdown, a link with a scheme
 #: or a mention in a chat is made of
 _HARMLESS: Final = frozenset(" @._+-/#'")

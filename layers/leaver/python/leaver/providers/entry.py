@@ -3,18 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import SecretStr
 
 from leaver.messages.commands import Command
+from leaver.messages.names import FoundBy
 from leaver.outcomes import Result
 from leaver.providers.listing import Holding, Lists
 from leaver.providers.transport import Transport
 from leaver.tokens import AppCredentials, GrantedTokens
-
-#: why a search proves nothing, and no fault of what the deployment names
-TOO_LATE: Final = "the grants of all applications could not be looked through in time"
 
 Client = TypeVar("Client")
 Credentials = TypeVar("Credentials", bound=AppCredentials)
@@ -46,10 +44,6 @@ class Leaver:
     identities: Mapping[str, str] = field(default_factory=dict)
     #: the account's own id for them, where it was asked who is meant
     found: str | None = None
-
-
-#: by which word an identity stands in a step: the account's own, HR's for this provider, or only the address
-FoundBy = Literal["account", "hr", "address"]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from typing import Final
 
 #: seconds that are kept for what comes after a call: its receipt, its case, its announcement
 TIME_TO_RECORD: Final = 6.0
+#: why a search proves nothing, and no fault of what the deployment names
+TOO_LATE: Final = "the grants of all applications could not be looked through in time"
 
 
 class TimeLeft:

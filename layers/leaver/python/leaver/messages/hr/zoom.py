@@ -7,6 +7,9 @@ from typing import Any, Final, Literal, Protocol
 from leaver.errors import BadMessage, Rejected
 from leaver.messages.events import AccountEvent, AppRemoved, HrEvent, OffboardingRequested, Subject
 
+AccountEvent.model_rebuild()
+AppRemoved.model_rebuild()
+
 DETAIL_TYPE = "ZoomWebhook"
 SOURCE: Final = "zoom"
 #: why the departure waits that an account's end may be

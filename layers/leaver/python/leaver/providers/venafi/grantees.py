@@ -6,7 +6,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from leaver.providers.entry import TOO_LATE
+from leaver.providers.time_left import TOO_LATE
 from leaver.providers.venafi.api import PAGE, Identity, Venafi, same_identity
 from leaver.providers.venafi.identities import fold, is_exactly, only_one
 

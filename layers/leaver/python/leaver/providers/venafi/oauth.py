@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
@@ -25,8 +25,10 @@ from leaver.providers.answer import Answer, safe_code
 from leaver.providers.authorization import BearerAuth
 from leaver.providers.granted import granted_by
 from leaver.providers.transport import Transport
-from leaver.providers.venafi.credentials import VenafiCredentials
 from leaver.tokens import GrantedTokens
+
+if TYPE_CHECKING:
+    from leaver.providers.venafi.credentials import VenafiCredentials
 
 #: seconds: the first call after a while wakes the web server's application pool up
 READ_TIMEOUT: Final = 30.0
@@ -140,7 +142,7 @@ class VenafiAuth:
         #: the messages of a batch ask at the same moment
         self._verifying = Lock()
 
-    def authorize(self, own: VenafiCredentials, scope: str) -> GrantedTokens | None:
+    def authorize(self, own: "VenafiCredentials", scope: str) -> GrantedTokens | None:
         """Log in with whatever login the credentials hold; None where they hold none."""
         if own.username is not None and own.password is not None:
             return self.authorize_oauth(own.client_id, own.username, own.password, scope)

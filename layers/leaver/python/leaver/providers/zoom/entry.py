@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from pydantic import SecretStr
 
 from leaver.messages.commands import DeactivateUser, PurgeUserTokens, RevokeSsoToken
+from leaver.messages.names import FoundBy
 from leaver.outcomes import Result
-from leaver.providers.entry import FoundBy, HostVariables, Leaver, LeaverStep, Provider, WhoHasSomething
+from leaver.providers.entry import HostVariables, Leaver, LeaverStep, Provider, WhoHasSomething
 from leaver.providers.transport import Transport
 from leaver.providers.zoom.credentials import ZoomCredentials
 from leaver.tokens import GrantedTokens
