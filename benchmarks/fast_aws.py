@@ -29,6 +29,7 @@ _CONNECTION = {
     "expires_at": _SOON,
     "refresh_at": _SOON,
 }
+_STORED = {name: {"S": value} for name, value in _CONNECTION.items()}
 _TOKENS = {"access_token": "access-token", "refresh_token": "refresh-token", "scope": "", "expires_at": _SOON}
 # "#name = :value" and "name = if_not_exists(name, :none) + :one", as receipts are written
 _SET = re.compile(r"#?(\w+) = (?:if_not_exists\(\w+, :\w+\) \+ )?(?:if_not_exists\(\w+, )?(:\w+)")
@@ -39,8 +40,8 @@ def answered(operation: str, asked: Json) -> Json:
     match operation:
         case "BatchGetItem":
             return {"Responses": {table: [] for table in asked["RequestItems"]}, "UnprocessedKeys": {}}
-        case "GetItem":
-            return {"Item": {name: {"S": value} for name, value in _CONNECTION.items()}}
+        case "GetItem" | "Query":
+            return {"Item": _STORED, "Items": [_STORED], "Count": 1}
         case "UpdateItem":
             bound = asked.get("ExpressionAttributeValues", {})
             written = {name: bound[value] for name, value in _SET.findall(asked["UpdateExpression"]) if value in bound}
