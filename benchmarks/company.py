@@ -23,6 +23,7 @@ from uuid import uuid4
 import typer
 from aws_lambda_powertools import Logger
 
+from benchmarks.cost import PROVEN_AFTER
 from benchmarks.counted_tables import CountedTables
 from benchmarks.queue_model import Queue, Waiting, record
 from benchmarks.simulation import BATCH, CONCURRENCY, Unmeasured
@@ -50,8 +51,6 @@ from tests.doubles.sqs import DEAD_LETTERS, INTAKE_QUEUE, LOOK_UP_QUEUE, REFRESH
 LIMIT: Final = 30
 #: nobody is held by it
 NO_GUARD: Final = 10_000_000
-#: how long a restored table is looked at before its index of kept tokens is believed, and somewhat more
-PROVEN_AFTER: Final = timedelta(minutes=11)
 _ENVIRONMENT: Final = {
     "STACK_NAME": "leaver",
     "EVENT_BUS_NAME": "leaver",

@@ -323,6 +323,11 @@ def killed(office: Office, message: Message, place: int, moment: Moment) -> bool
         if seen == place and when == moment:
             raise Killed
 
+    return dies(office, message, watch)
+
+
+def dies(office: Office, message: Message, watch: Callable[[str, Moment], None]) -> bool:
+    """Let a function carry out the message while its effects are watched; tells whether it was killed."""
     office.effects.watch = watch
     try:
         office.deliver(message)
@@ -415,25 +420,13 @@ def killed_behind_a_return(office: Office, message: Message, back: Message, plac
         if seen == place:
             raise Killed
 
-    office.effects.watch = return_first
-    try:
-        office.deliver(message)
-    except Killed:
-        return True
-    finally:
-        office.effects.dead.clear()
-        office.effects.watch = lambda _name, _moment: None
-    return False
+    return dies(office, message, return_first)
 
 
 def test_no_case_is_completed_before_its_tombstones_stand_whoever_closed_its_steps() -> None:
     office = Office()
     message = office.hears()
-    office.effects.watch = lambda name, when: die_at(name, when, "add case")
-    with pytest.raises(Killed):
-        office.deliver(message)
-    office.effects.dead.clear()
-    office.effects.watch = lambda _name, _moment: None
+    assert dies(office, message, lambda name, when: die_at(name, when, "add case"))
     office.queued.clear()
     assert office.people.under_tombstones == set()
     for step in office.case.outstanding:
